@@ -1,0 +1,53 @@
+// Bringing a stream table to life: everything between "the catalog row says PENDING (or must be re-initialised)" and
+// "the daemon may refresh it". Synchronous (libpqxx): call it from a worker thread, never from the event loop.
+//
+// build_stream_table(): compiles the definition, installs capture on the sources (short lock_timeout, retried by the
+// caller), creates state and functions, initialises in one REPEATABLE READ transaction, records the outcome in the
+// catalog (status ACTIVE, or ERROR with message and hint). Restartable at any point: a crash leaves a row that is
+// still PENDING/INITIALIZING, and running it again replaces what was half made.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace pgtrickle::catalog {
+
+enum class BuildStatus {
+  kActive,  // built and initialised
+  kError,   // the definition or the environment is wrong: recorded in the catalog, nothing to retry by itself
+  kRetry,   // a passing condition (lock timeout, serialization, connection): nothing recorded, call again later
+  kGone,    // the stream table (its row or its table) no longer exists
+};
+
+struct BuildResult {
+  BuildStatus status = BuildStatus::kRetry;
+  std::string sqlstate;  // of the error, if any
+  std::string message;   // of the error; for kActive the effective mode and reason
+  std::string hint;
+};
+
+struct BuildSettings {
+  int lock_timeout_ms = 2000;          // for capture installation on a source
+  long long statement_timeout_ms = 0;  // for the initial population; 0 = none
+};
+
+/// Builds stream table `pgt_id` in the database that `conninfo` (libpq connection string) names.
+/// Never throws for database errors; throws std::logic_error for broken invariants.
+BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id, const BuildSettings& settings);
+
+/// Removes what is no longer needed: programs and state of dropped stream tables, capture without consumers, catalog
+/// rows whose table was dropped. Returns the number of things removed. Safe to call at any time by the leader.
+int collect_garbage(const std::string& conninfo, const BuildSettings& settings);
+
+/// What `pgtrickle validate` prints: the plan, nodes, cost classes and generated SQL of `query`, nothing created.
+struct ValidateResult {
+  bool ok = false;               // false: the query is rejected in every mode
+  std::string effective_mode;    // DIFFERENTIAL or FULL
+  std::string reason;            // why FULL, or the error
+  std::string hint;
+  std::string plan;              // the operator tree with nodes and cost classes, as text
+  std::string sql;               // generated DDL and functions
+};
+ValidateResult validate_query(const std::string& conninfo, const std::string& query);
+
+}  // namespace pgtrickle::catalog
