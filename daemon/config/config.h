@@ -1,0 +1,52 @@
+// The daemon's configuration as plain typed values. Filled from YAML, command line and environment by config/load.h,
+// validated there; everything else only reads it. Durations are chrono values, sizes are bytes.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace pgtrickle::config {
+
+using Milliseconds = std::chrono::milliseconds;
+
+struct Database {
+  std::string name;   // label in logs and metrics; defaults to the dbname of the dsn
+  std::string dsn;    // libpq connection string or URI; may be empty: libpq environment variables and service files
+  int pool_size = 4;  // connections that run refreshes, besides the control connection
+};
+
+struct Scheduler {
+  Milliseconds default_schedule{1000};         // schedule of 'calculated' stream tables without consumers
+  Milliseconds catalog_poll_interval{2000};    // how often to look for new/altered/dropped stream tables if nobody notifies
+  Milliseconds housekeeping_interval{1000};    // log rotation, garbage, history pruning, heartbeat
+  Milliseconds refresh_timeout{0};             // statement_timeout of a refresh; 0 = none
+  Milliseconds lock_timeout{2000};             // lock_timeout when installing capture
+  Milliseconds retry_backoff_min{100};         // first retry after a retryable error, doubles with jitter
+  Milliseconds retry_backoff_max{30000};
+  Milliseconds leader_retry_interval{1000};    // a standby asks this often whether it may lead
+  int max_consecutive_errors = 3;              // then the stream table is SUSPENDED
+  std::chrono::hours history_retention{24 * 7};
+  std::int64_t log_switch_bytes = 262144;      // a change log is rotated when its active table is larger
+};
+
+struct Http {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 9188;  // 0 = off
+};
+
+struct Log {
+  std::string level = "info";  // trace debug info warn error critical off
+  std::string format = "text"; // text | json
+};
+
+struct Config {
+  std::vector<Database> databases;
+  Scheduler scheduler;
+  Http http;
+  Log log;
+  Milliseconds shutdown_timeout{5000};
+};
+
+}  // namespace pgtrickle::config

@@ -1,0 +1,65 @@
+// What the scheduler tells the outside: events as they happen, and a status snapshot on demand. The scheduler depends on
+// this interface only; observe/ implements it (metrics, logs) and serves the snapshot over HTTP.
+// Threads: all calls come from the event loop thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace pgtrickle::observe {
+
+struct RefreshEvent {
+  std::string database, schema, name;
+  std::string action;      // NO_DATA, DIFFERENTIAL, FULL, REINIT, or empty if it failed
+  std::string error_code;  // SQLSTATE, empty on success
+  std::string error_message;
+  std::chrono::microseconds duration{0};  // of the round trip
+  std::int64_t delta_rows = 0, rows_inserted = 0, rows_updated = 0, rows_deleted = 0;
+};
+
+struct StreamTableStatus {
+  std::int64_t id = 0;
+  std::string schema, name, status, refresh_mode, effective_refresh_mode, reason, schedule, last_error;
+  double staleness_seconds = 0;    // now minus the last time the table was known to equal its query
+  double last_refresh_epoch = 0;   // seconds since 1970, 0 = never
+  double last_duration_ms = 0;
+  std::int64_t total_refreshes = 0;
+  int consecutive_errors = 0;
+};
+
+struct LogStatus {
+  std::string source;  // schema.name
+  std::int64_t bytes = 0;
+};
+
+struct DatabaseStatus {
+  std::string name;
+  bool connected = false;
+  bool leader = false;
+  std::string problem;  // why it is not healthy, empty if it is
+  int pool_size = 0, pool_idle = 0, pool_broken = 0;
+  std::vector<StreamTableStatus> stream_tables;
+  std::vector<LogStatus> logs;
+};
+
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void on_refresh(const RefreshEvent& event) = 0;
+  virtual void on_retry(const std::string& database, const std::string& sqlstate) = 0;
+  virtual void on_reconnect(const std::string& database) = 0;
+  virtual void on_build(const std::string& database, const std::string& stream_table, bool ok) = 0;
+  /// One pass of the scheduler over its due stream tables took this long; `due` were found due.
+  virtual void on_tick(const std::string& database, std::chrono::microseconds duration, int due) = 0;
+};
+
+/// Implemented by the scheduler; called by the HTTP handlers on the event loop thread.
+class StatusSource {
+ public:
+  virtual ~StatusSource() = default;
+  [[nodiscard]] virtual std::vector<DatabaseStatus> status() const = 0;
+};
+
+}  // namespace pgtrickle::observe
