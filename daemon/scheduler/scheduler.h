@@ -1,0 +1,56 @@
+// The scheduler keeps the stream tables of every configured database fresh: it connects, becomes leader, builds new
+// stream tables, finds what is due and refreshes it, records outcomes, keeps house, and reconnects by itself for ever.
+//
+// Threads: construct it and call everything from the one thread that runs `executor`; only builds run elsewhere (an own
+// pool of worker threads). Ownership: `observer` must outlive the scheduler; the scheduler must outlive run() and
+// stop(). Errors: nothing that a database does is an error of run(): it is logged, kept for status(), and tried again.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "catalog/builder.h"
+#include "config/config.h"
+#include "observe/observer.h"
+
+namespace pgtrickle::scheduler {
+
+/// What the scheduler runs on worker threads. The default calls catalog::; tests pass their own.
+struct Builder {
+  std::function<catalog::BuildResult(const std::string& conninfo, std::int64_t pgt_id, const catalog::BuildSettings&)>
+      build = catalog::build_stream_table;
+  std::function<int(const std::string& conninfo, const catalog::BuildSettings&)> collect_garbage =
+      catalog::collect_garbage;
+};
+
+class Scheduler : public observe::StatusSource {
+ public:
+  Scheduler(boost::asio::any_io_executor executor, config::Config config, observe::Observer& observer,
+            Builder builder = {});
+  ~Scheduler() override;  // waits for builds that still run: await stop() first
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  /// Serves all databases; returns after stop(). Call once.
+  boost::asio::awaitable<void> run();
+
+  /// Applies changed settings, starts added databases, ends removed ones; a database whose dsn or pool size changed is
+  /// restarted. `config` must be validated. Takes effect during the next turn of the event loop.
+  void reload(config::Config config);
+
+  /// Stops dispatching, lets running refreshes end for half of config.shutdown_timeout, then cancels them on the
+  /// server. Returns when all is closed, within the timeout. Safe to call more than once and before run().
+  boost::asio::awaitable<void> stop();
+
+  [[nodiscard]] std::vector<observe::DatabaseStatus> status() const override;
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace pgtrickle::scheduler
