@@ -1,0 +1,119 @@
+#include "support/database.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <stdexcept>
+#include <thread>
+
+#include "cli/install_sql.h"
+#include "support/cluster.h"
+
+namespace pgt::test {
+namespace {
+
+std::string unique_name() {
+  static int counter = 0;
+  return "pgt_test_" + std::to_string(::getpid()) + "_" + std::to_string(++counter);
+}
+
+// Installing once into a template and copying it is faster than installing for every test.
+const std::string& template_with_pgtrickle() {
+  static const std::string name = [] {
+    const std::string fresh = unique_name();
+    Session(dsn_of("postgres")).exec("CREATE DATABASE " + fresh);
+    Session(dsn_of(fresh)).exec(std::string(pgtrickle::install_sql()));
+    return fresh;
+  }();
+  return name;
+}
+
+}  // namespace
+
+Session::Session(const std::string& dsn) : connection_(dsn) {
+  connection_.inhibit_reactivation(true);
+}
+
+pqxx::result Session::exec(const std::string& sql) {
+  pqxx::nontransaction tx(connection_);
+  return tx.exec(sql);
+}
+
+std::string Session::value(const std::string& sql) {
+  const auto rows = exec(sql);
+  if (rows.size() != 1) throw std::runtime_error(std::to_string(rows.size()) + " rows instead of 1 from " + sql);
+  return rows[0][0].as<std::string>("");
+}
+
+std::string Session::table(const std::string& sql) {
+  std::string text;
+  for (const auto& row : exec(sql)) {
+    if (!text.empty()) text += '\n';
+    for (const auto& field : row) {
+      if (field.num() > 0) text += '|';
+      text += field.is_null() ? "null" : field.c_str();
+    }
+  }
+  return text;
+}
+
+TestDatabase::TestDatabase(Install install) {
+  const std::string source = install == Install::kPlainScript ? template_with_pgtrickle() : "template1";
+  name_ = unique_name();
+  dsn_ = dsn_of(name_);
+  Session(dsn_of("postgres")).exec("CREATE DATABASE " + name_ + " TEMPLATE " + source);
+}
+
+TestDatabase::~TestDatabase() {
+  session_.reset();
+  try {
+    Session(dsn_of("postgres")).exec("DROP DATABASE " + name_ + " WITH (FORCE)");
+  } catch (const std::exception&) {
+    // The server may be down on purpose; the cluster goes away anyway.
+  }
+}
+
+Session& TestDatabase::session() {
+  if (!session_ || !session_->connection().is_open()) session_ = std::make_unique<Session>(dsn_);
+  return *session_;
+}
+
+std::int64_t TestDatabase::id_of(const std::string& name) {
+  return std::stoll(session().value("SELECT pgt_id FROM pgtrickle.pgt_stream_tables WHERE pgt_relid = to_regclass(" +
+                                    session().quote(name) + ")"));
+}
+
+std::string TestDatabase::effective_mode(const std::string& name) {
+  return session().value("SELECT effective_refresh_mode FROM pgtrickle.pgt_stream_tables WHERE pgt_id = " +
+                         std::to_string(id_of(name)));
+}
+
+void TestDatabase::create_stream_table(const std::string& name, const std::string& query, const std::string& mode) {
+  session().exec("SELECT pgtrickle.create_stream_table(" + session().quote(name) + ", " + session().quote(query) +
+                 ", refresh_mode => " + session().quote(mode) + ")");
+  const auto result = build(name);
+  if (result.status != pgtrickle::catalog::BuildStatus::kActive) {
+    throw std::runtime_error("building " + name + ": " + result.message + " " + result.hint);
+  }
+}
+
+pgtrickle::catalog::BuildResult TestDatabase::build(const std::string& name) {
+  const std::int64_t id = id_of(name);
+  for (int attempt = 1;; ++attempt) {
+    auto result = pgtrickle::catalog::build_stream_table(dsn_, id, {});
+    if (result.status != pgtrickle::catalog::BuildStatus::kRetry || attempt == 10) return result;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+void TestDatabase::build_pending() {
+  const auto rows = session().exec(
+      "SELECT pgt_id FROM pgtrickle.pgt_stream_tables WHERE status IN ('PENDING', 'INITIALIZING') ORDER BY pgt_id");
+  for (const auto& row : rows) pgtrickle::catalog::build_stream_table(dsn_, row[0].as<std::int64_t>(), {});
+}
+
+void TestDatabase::refresh(const std::string& name) {
+  session().exec("CALL pgtrickle.refresh(" + session().quote(name) + ")");
+}
+
+}  // namespace pgt::test

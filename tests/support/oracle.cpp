@@ -1,0 +1,85 @@
+#include "support/oracle.h"
+
+#include <sstream>
+
+namespace pgt::test {
+namespace {
+
+// The table's columns as expressions that EXCEPT can compare. A type is comparable if it, what it is binary-coercible
+// to, or for arrays its element type, has an equality operator that can hash or merge.
+constexpr const char* kComparableColumns = R"(
+  WITH RECURSIVE columns AS (
+    SELECT a.attnum, a.attname, a.atttypid FROM pg_attribute a
+    WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped),
+  base(attnum, type) AS (
+    SELECT attnum, atttypid FROM columns
+    UNION ALL
+    SELECT b.attnum, CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.typelem END
+    FROM base b JOIN pg_type t ON t.oid = b.type
+    WHERE t.typtype = 'd' OR (t.typcategory = 'A' AND t.typelem <> 0)),
+  leaf AS (
+    SELECT b.attnum, t.oid, t.typtype FROM base b JOIN pg_type t ON t.oid = b.type
+    WHERE NOT (t.typtype = 'd' OR (t.typcategory = 'A' AND t.typelem <> 0)))
+  SELECT string_agg(
+           CASE WHEN l.typtype IN ('e', 'r', 'm') OR EXISTS (
+             SELECT FROM pg_operator o
+             WHERE o.oprname = '=' AND (o.oprcanhash OR o.oprcanmerge) AND o.oprleft = o.oprright
+               AND (o.oprleft = l.oid OR o.oprleft IN (
+                     SELECT c.casttarget FROM pg_cast c WHERE c.castsource = l.oid AND c.castmethod = 'b' AND c.castcontext = 'i')))
+           THEN format('%I', c.attname) ELSE format('%1$I::text AS %1$I', c.attname) END, ', ' ORDER BY c.attnum)
+  FROM columns c JOIN leaf l USING (attnum))";
+
+constexpr const char* kColumnNames = R"(
+  SELECT string_agg(format('%I', attname), ', ' ORDER BY attnum) FROM pg_attribute
+  WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped)";
+
+std::string one_value(Session& session, const char* sql, const std::string& name) {
+  pqxx::nontransaction tx(session.connection());
+  return tx.exec_params1(sql, name)[0].as<std::string>("");
+}
+
+std::string without_semicolon(std::string query) {
+  while (!query.empty() && (query.back() == ';' || std::isspace(static_cast<unsigned char>(query.back())))) {
+    query.pop_back();
+  }
+  return query;
+}
+
+}  // namespace
+
+::testing::AssertionResult equals_query(Session& session, const std::string& name, const std::string& query) try {
+  const std::string comparable = one_value(session, kComparableColumns, name);
+  const std::string names = one_value(session, kColumnNames, name);
+  if (names.empty()) return ::testing::AssertionFailure() << name << " is not a table with columns";
+
+  // The query's own column names may repeat or differ in the table, hence the column list of the alias.
+  const std::string table = "(SELECT " + comparable + " FROM " + name + ")";
+  const std::string truth = "(SELECT " + comparable + " FROM (" + without_semicolon(query) + "\n) AS q(" + names + "))";
+  const auto sides = "(SELECT 'only in the table' AS side, d::text AS row FROM (" + table + " EXCEPT ALL " + truth +
+                     ") d UNION ALL SELECT 'only in the query', d::text FROM (" + truth + " EXCEPT ALL " + table +
+                     ") d) differences";
+  const auto rows = session.exec("SELECT side, row, count(*), sum(count(*)) OVER () FROM " + sides +
+                                 " GROUP BY side, row ORDER BY row, side LIMIT 20");
+  if (rows.empty()) return ::testing::AssertionSuccess();
+  std::ostringstream message;
+  message << name << " differs from its query in " << rows[0][3].c_str() << " rows:\n";
+  for (const auto& row : rows) {
+    message << "  " << row[0].c_str() << ": " << row[1].c_str() << "  (x" << row[2].c_str() << ")\n";
+  }
+  return ::testing::AssertionFailure() << message.str() << "query: " << query;
+} catch (const pqxx::sql_error& error) {
+  return ::testing::AssertionFailure() << "cannot compare " << name << ": " << error.what() << "query: " << query;
+}
+
+::testing::AssertionResult equals_query(Session& session, const std::string& name) {
+  const std::string query =
+      one_value(session, "SELECT definition FROM pgtrickle.pgt_stream_tables WHERE pgt_relid = to_regclass($1)", name);
+  if (query.empty()) return ::testing::AssertionFailure() << name << " is not a stream table";
+  return equals_query(session, name, query);
+}
+
+void expect_equal_to_query(Session& session, const std::string& name) {
+  EXPECT_TRUE(equals_query(session, name));
+}
+
+}  // namespace pgt::test

@@ -1,0 +1,30 @@
+// A test case written in SQL (tests/sql/*.sql); docs/DEVELOPING.md describes the format.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace pgt::test {
+
+struct SqlSection {
+  enum class Kind { kSetup, kQuery, kStep };
+  Kind kind = Kind::kSetup;
+  int line = 0;               // of the section's header
+  std::string name;           // kQuery: the stream table; kStep: a label
+  std::string mode = "AUTO";  // kQuery: refresh_mode
+  std::string text;           // SQL
+  std::string expect_mode;    // kQuery: effective_refresh_mode it must get
+  std::string expect_error;   // regular expression that the error message must match: the section must fail
+};
+
+struct SqlCase {
+  enum class Refresh { kCall, kFunction };
+  std::string path;
+  Refresh refresh = Refresh::kCall;
+  std::vector<SqlSection> sections;
+};
+
+/// Reads a case; throws std::runtime_error with file and line if its format is wrong.
+SqlCase read_sql_case(const std::string& path);
+
+}  // namespace pgt::test

@@ -1,0 +1,95 @@
+// Runs every tests/sql/*.sql as one test: stream tables are built in this process, refreshed after every step, and
+// compared with their queries by the oracle. --gtest_filter=*name* runs one file.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <regex>
+
+#include "support/cluster.h"
+#include "support/database.h"
+#include "support/oracle.h"
+#include "support/sql_case.h"
+
+namespace pgt::test {
+namespace {
+
+std::vector<std::string> case_files() {
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(source_dir() + "/tests/sql")) {
+    if (entry.path().extension() == ".sql") files.push_back(entry.path().string());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+class SqlCaseTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  void run(const SqlCase& test) {
+    for (const auto& section : test.sections) {
+      SCOPED_TRACE(test.path + ":" + std::to_string(section.line) + " " + section.name);
+      const std::string error = error_of(section);
+      if (section.expect_error.empty()) {
+        ASSERT_EQ(error, "");
+      } else {
+        ASSERT_NE(error, "") << "should have failed";
+        ASSERT_TRUE(std::regex_search(error, std::regex(section.expect_error))) << "the error was: " << error;
+        continue;
+      }
+      if (section.kind == SqlSection::Kind::kQuery) {
+        stream_tables_.push_back(section.name);
+        if (!section.expect_mode.empty()) ASSERT_EQ(db_.effective_mode(section.name), section.expect_mode);
+      }
+      refresh_and_compare(test.refresh);
+      if (HasFatalFailure()) return;
+    }
+  }
+
+ private:
+  std::string error_of(const SqlSection& section) {
+    try {
+      if (section.kind == SqlSection::Kind::kQuery) {
+        db_.create_stream_table(section.name, section.text, section.mode);
+        // The small tables of a test would otherwise always be recomputed, and prove nothing about the delta program.
+        session_.exec("UPDATE pgtrickle.pgt_frontiers SET full_threshold = 1000000000");
+      } else {
+        session_.exec(section.text);
+      }
+      return {};
+    } catch (const std::exception& error) {
+      return error.what();
+    }
+  }
+
+  // In the order of creation, so that upstream comes first.
+  void refresh_and_compare(SqlCase::Refresh how) {
+    for (const auto& name : stream_tables_) {
+      const std::string argument = "(" + session_.quote(name) + ")";
+      try {
+        session_.exec(how == SqlCase::Refresh::kCall ? "CALL pgtrickle.refresh" + argument
+                                                     : "SELECT pgtrickle.refresh_stream_table" + argument);
+      } catch (const std::exception& error) {
+        FAIL() << "refreshing " << name << ": " << error.what();
+      }
+      ASSERT_TRUE(equals_query(session_, name));
+    }
+  }
+
+  TestDatabase db_;
+  Session session_{db_.dsn()};
+  std::vector<std::string> stream_tables_;
+};
+
+TEST_P(SqlCaseTest, EqualsItsQueryAfterEveryStep) {
+  run(read_sql_case(GetParam()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Sql, SqlCaseTest, ::testing::ValuesIn(case_files()), [](const auto& info) {
+  std::string name = std::filesystem::path(info.param).stem().string();
+  std::replace_if(
+      name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c); }, '_');
+  return name;
+});
+
+}  // namespace
+}  // namespace pgt::test
