@@ -1,0 +1,44 @@
+-- pgtrickle: stream tables for stock PostgreSQL. SQL part, version 0.1.0.
+--
+-- The files of sql/, concatenated in the order of their names, are one script that is both the script of extension
+-- pg_trickle and a plain script for servers where no extension can be installed. Run the plain form as one transaction
+-- (psql --single-transaction -v ON_ERROR_STOP=1 -f install.sql, or one PQexec); it has no psql commands and no
+-- BEGIN/COMMIT of its own. The role that runs it becomes the admin: it owns all objects below.
+
+-- Stop before touching anything if this server is too old or pgtrickle is here already.
+DO $preflight$
+DECLARE
+    installed text;
+BEGIN
+    IF pg_catalog.current_setting('server_version_num')::int < 150000 THEN
+        RAISE EXCEPTION 'pgtrickle needs PostgreSQL 15 or later, this server is %', pg_catalog.current_setting('server_version')
+            USING ERRCODE = 'feature_not_supported';
+    END IF;
+    IF pg_catalog.to_regnamespace('pgtrickle') IS NULL AND pg_catalog.to_regnamespace('pgtrickle_changes') IS NULL
+       AND pg_catalog.to_regnamespace('pgtrickle_state') IS NULL THEN
+        RETURN;
+    END IF;
+    IF pg_catalog.to_regprocedure('pgtrickle.version()') IS NOT NULL THEN
+        EXECUTE 'SELECT pgtrickle.version()' INTO installed;
+        RAISE EXCEPTION 'pgtrickle % is already installed in database "%"', installed, pg_catalog.current_database()
+            USING ERRCODE = 'duplicate_object', DETAIL = 'Nothing was changed.',
+                  HINT = 'To install it anew: DROP EXTENSION pg_trickle CASCADE if it is an extension, otherwise DROP SCHEMA pgtrickle, '
+                         'pgtrickle_changes, pgtrickle_state CASCADE. Stream tables then stay as ordinary tables.';
+    END IF;
+    RAISE EXCEPTION 'database "%" has a schema named pgtrickle, pgtrickle_changes or pgtrickle_state, but no complete installation of pgtrickle',
+                    pg_catalog.current_database()
+        USING ERRCODE = 'duplicate_schema',
+              HINT = 'If they are left over from an interrupted installation, drop the three schemas (CASCADE) and run the script again as one transaction.';
+END
+$preflight$;
+
+-- pgtrickle: API and catalog. pgtrickle_changes: change logs. pgtrickle_state: state tables and programs.
+-- USAGE is public, because programs run as the owners of the stream tables; what can be read is granted per object.
+CREATE SCHEMA pgtrickle;
+CREATE SCHEMA pgtrickle_changes;
+CREATE SCHEMA pgtrickle_state;
+GRANT USAGE ON SCHEMA pgtrickle, pgtrickle_changes, pgtrickle_state TO PUBLIC;
+
+COMMENT ON SCHEMA pgtrickle IS 'pgtrickle: API and catalog';
+COMMENT ON SCHEMA pgtrickle_changes IS 'pgtrickle: change logs of the sources';
+COMMENT ON SCHEMA pgtrickle_state IS 'pgtrickle: generated programs and their state';

@@ -1,0 +1,183 @@
+-- The catalog. Columns are documented here; who writes what is in docs/ARCHITECTURE.md, section 3.
+--
+-- Everybody may read it. The API functions run with the caller's rights, so callers write to it directly: row level
+-- security limits them to the stream tables they own (or whose owner they are a member of), column grants limit them to
+-- what a user may set. The admin owns the tables and is not limited.
+
+CREATE TABLE pgtrickle.pgt_stream_tables (
+    pgt_id                 bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    pgt_relid              oid NOT NULL UNIQUE,                   -- the stream table itself; identity, the name is not
+    pgt_schema             name NOT NULL,                         -- as last seen; the live name is in pg_class
+    pgt_name               name NOT NULL,
+    original_query         text NOT NULL,                         -- as the user wrote it
+    defining_query         text NOT NULL,                         -- canonical: names qualified, * expanded, no final semicolon
+    settings               jsonb NOT NULL DEFAULT '{}',           -- setting -> value at creation, for those that can change a result
+    schedule               text NOT NULL DEFAULT 'calculated',
+    schedule_ms            bigint GENERATED ALWAYS AS (pgtrickle._schedule_ms(schedule)) STORED,  -- NULL: calculated
+    refresh_mode           text NOT NULL DEFAULT 'AUTO' CHECK (refresh_mode IN ('AUTO', 'DIFFERENTIAL', 'FULL', 'IMMEDIATE')),
+    effective_refresh_mode text CHECK (effective_refresh_mode IN ('DIFFERENTIAL', 'FULL', 'IMMEDIATE')),  -- NULL: not compiled yet
+    reason                 text,                                  -- why the effective mode is what it is
+    status                 text NOT NULL DEFAULT 'PENDING'
+                           CHECK (status IN ('PENDING', 'INITIALIZING', 'ACTIVE', 'ERROR', 'SUSPENDED', 'PAUSED')),
+    is_populated           boolean NOT NULL DEFAULT false,
+    needs_reinit           boolean NOT NULL DEFAULT false,        -- the daemon must rebuild it before the next refresh
+    reinit_reason          text,
+    consecutive_errors     int NOT NULL DEFAULT 0,
+    last_error             text,
+    last_error_code        text,                                  -- SQLSTATE
+    last_error_hint        text,
+    last_error_at          timestamptz,
+    plan                   text,                                  -- operator tree and nodes, for people
+    options                jsonb NOT NULL DEFAULT '{}',
+    created_at             timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    created_by             name NOT NULL DEFAULT current_user,
+    created_xid            xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),  -- tells "created in this very transaction"
+    generation             bigint NOT NULL DEFAULT 1              -- bumped by every change that concerns the daemon
+);
+
+-- One row per stream table from its creation on; snapshot NULL means not initialised. Locking the row serialises refreshes.
+-- Updated by every refresh: free space in the page keeps those updates HOT.
+CREATE TABLE pgtrickle.pgt_frontiers (
+    pgt_id              bigint PRIMARY KEY REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    snapshot            pg_snapshot,
+    xid                 xid8,
+    seq                 bigint,
+    full_threshold      bigint,                       -- pending rows above which 'auto' recomputes; NULL = never
+    data_timestamp      timestamptz,                  -- when snapshot was taken
+    last_refresh_at     timestamptz,
+    last_action         text,
+    last_duration_ms    double precision,
+    rows                bigint,                       -- rows in the stream table, as counted by its program
+    total_refreshes     bigint NOT NULL DEFAULT 0,
+    total_differential  bigint NOT NULL DEFAULT 0,
+    total_full          bigint NOT NULL DEFAULT 0,
+    total_rows_inserted bigint NOT NULL DEFAULT 0,
+    total_rows_updated  bigint NOT NULL DEFAULT 0,
+    total_rows_deleted  bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+
+-- A captured relation and its change log pgtrickle_changes.log_<source_id>.
+CREATE TABLE pgtrickle.pgt_sources (
+    source_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    relid         oid NOT NULL UNIQUE,
+    source_schema name NOT NULL,
+    source_name   name NOT NULL,
+    active_log    "char" NOT NULL DEFAULT 'a' CHECK (active_log IN ('a', 'b')),
+    columns       int2[] NOT NULL,                    -- captured attribute numbers, ascending
+    shape         text NOT NULL,                      -- fingerprint of the captured columns, see _source_shape
+    partitions    oid[] NOT NULL,                     -- every relation of the inheritance tree that has triggers, ascending
+    problem       text,                               -- why the capture function writes markers only; NULL = captures rows
+    created_at    timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    switched_at   timestamptz
+);
+
+-- Stream table pgt_id reads source_relid. Views are listed as well as what they read. Written at creation from what
+-- PostgreSQL recorded for the query, replaced by the daemon when it compiles it.
+CREATE TABLE pgtrickle.pgt_dependencies (
+    pgt_id        bigint NOT NULL REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    source_relid  oid NOT NULL,
+    source_type   text NOT NULL CHECK (source_type IN ('TABLE', 'PARTITIONED_TABLE', 'STREAM_TABLE', 'VIEW', 'MATERIALIZED_VIEW', 'FOREIGN_TABLE')),
+    source_id     bigint REFERENCES pgtrickle.pgt_sources ON DELETE SET NULL,   -- NULL: not captured
+    columns       int2[] NOT NULL DEFAULT '{}',       -- attribute numbers read, ascending
+    column_names  name[] NOT NULL DEFAULT '{}',       -- their names, in the same order
+    source_schema name NOT NULL,
+    source_name   name NOT NULL,
+    PRIMARY KEY (pgt_id, source_relid)
+);
+CREATE INDEX pgt_dependencies_source ON pgtrickle.pgt_dependencies (source_relid);
+CREATE INDEX pgt_dependencies_log ON pgtrickle.pgt_dependencies (source_id);
+
+-- One row per refresh that did something, or failed. No foreign key: it outlives the stream table.
+CREATE TABLE pgtrickle.pgt_refresh_history (
+    refresh_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    pgt_id         bigint NOT NULL,
+    data_timestamp timestamptz,
+    start_time     timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    end_time       timestamptz,
+    action         text,
+    status         text NOT NULL CHECK (status IN ('COMPLETED', 'FAILED')),
+    delta_rows     bigint,
+    rows_inserted  bigint,
+    rows_updated   bigint,
+    rows_deleted   bigint,
+    duration_ms    double precision,
+    error_code     text,
+    error_message  text,
+    initiated_by   text NOT NULL CHECK (initiated_by IN ('SCHEDULER', 'MANUAL', 'INITIAL'))
+);
+CREATE INDEX pgt_refresh_history_latest ON pgtrickle.pgt_refresh_history (pgt_id, refresh_id DESC);
+CREATE INDEX pgt_refresh_history_start ON pgtrickle.pgt_refresh_history (start_time);
+
+-- Daemons that serve this database. A heartbeat older than 15 s counts as dead.
+CREATE TABLE pgtrickle.pgt_daemons (
+    instance     text PRIMARY KEY,
+    pid          int,                                 -- of the daemon process on its host
+    host         text,
+    version      text,
+    database     text,
+    started_at   timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    heartbeat_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    is_leader    boolean NOT NULL DEFAULT false
+);
+
+-- Where this catalog was written. Transaction ids and OIDs mean nothing in another cluster or database: after a restore
+-- there is a row that does not match, see _cluster_changed(). No primary key, because a restore adds the dumped row to
+-- the one that CREATE EXTENSION has just written.
+CREATE TABLE pgtrickle.pgt_installation (
+    system_identifier text,                           -- NULL: could not be read
+    database_oid      oid NOT NULL,
+    version           text NOT NULL,
+    installed_at      timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+
+-- Orders rows within one transaction, in all logs; see docs/ARCHITECTURE.md. A large cache: sessions do not meet here.
+CREATE SEQUENCE pgtrickle_changes.log_seq CACHE 1000;
+
+-- Access -------------------------------------------------------------------------------------------------------------
+
+-- May the current user manage the stream table with this OID? False if it does not exist.
+CREATE FUNCTION pgtrickle._may_manage(relid oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM pg_class c WHERE c.oid = relid AND pg_has_role(current_user, c.relowner, 'USAGE'))
+$$;
+
+CREATE FUNCTION pgtrickle._may_manage_id(id bigint) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid
+                   WHERE s.pgt_id = id AND pg_has_role(current_user, c.relowner, 'USAGE'))
+$$;
+
+GRANT SELECT ON ALL TABLES IN SCHEMA pgtrickle TO PUBLIC;
+
+ALTER TABLE pgtrickle.pgt_stream_tables ENABLE ROW LEVEL SECURITY;
+ALTER TABLE pgtrickle.pgt_frontiers ENABLE ROW LEVEL SECURITY;
+ALTER TABLE pgtrickle.pgt_dependencies ENABLE ROW LEVEL SECURITY;
+ALTER TABLE pgtrickle.pgt_refresh_history ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY everybody_reads ON pgtrickle.pgt_stream_tables FOR SELECT USING (true);
+CREATE POLICY owner_inserts ON pgtrickle.pgt_stream_tables FOR INSERT WITH CHECK (pgtrickle._may_manage(pgt_relid));
+CREATE POLICY owner_updates ON pgtrickle.pgt_stream_tables FOR UPDATE USING (pgtrickle._may_manage(pgt_relid));
+CREATE POLICY owner_deletes ON pgtrickle.pgt_stream_tables FOR DELETE USING (pgtrickle._may_manage(pgt_relid));
+GRANT INSERT (pgt_relid, pgt_schema, pgt_name, original_query, defining_query, settings, schedule, refresh_mode, is_populated, options)
+    ON pgtrickle.pgt_stream_tables TO PUBLIC;
+GRANT UPDATE (schedule, refresh_mode, status, needs_reinit, reinit_reason, consecutive_errors,
+              last_error, last_error_code, last_error_hint, last_error_at, options, generation)
+    ON pgtrickle.pgt_stream_tables TO PUBLIC;
+GRANT DELETE ON pgtrickle.pgt_stream_tables TO PUBLIC;
+
+CREATE POLICY everybody_reads ON pgtrickle.pgt_frontiers FOR SELECT USING (true);
+CREATE POLICY owner_inserts ON pgtrickle.pgt_frontiers FOR INSERT WITH CHECK (pgtrickle._may_manage_id(pgt_id));
+GRANT INSERT (pgt_id) ON pgtrickle.pgt_frontiers TO PUBLIC;     -- the empty row at creation; programs write the rest
+
+-- source_id is not for users: a row with it holds a change log back.
+CREATE POLICY everybody_reads ON pgtrickle.pgt_dependencies FOR SELECT USING (true);
+CREATE POLICY owner_inserts ON pgtrickle.pgt_dependencies FOR INSERT WITH CHECK (pgtrickle._may_manage_id(pgt_id));
+GRANT INSERT (pgt_id, source_relid, source_type, columns, column_names, source_schema, source_name)
+    ON pgtrickle.pgt_dependencies TO PUBLIC;
+
+CREATE POLICY everybody_reads ON pgtrickle.pgt_refresh_history FOR SELECT USING (true);
+CREATE POLICY owner_inserts ON pgtrickle.pgt_refresh_history FOR INSERT
+    WITH CHECK (initiated_by = 'MANUAL' AND pgtrickle._may_manage_id(pgt_id));
+GRANT INSERT (pgt_id, data_timestamp, start_time, end_time, action, status, delta_rows, rows_inserted, rows_updated, rows_deleted,
+              duration_ms, initiated_by)
+    ON pgtrickle.pgt_refresh_history TO PUBLIC;
