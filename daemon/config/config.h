@@ -18,17 +18,18 @@ struct Database {
 };
 
 struct Scheduler {
-  Milliseconds default_schedule{1000};         // schedule of 'calculated' stream tables without consumers
-  Milliseconds catalog_poll_interval{2000};    // how often to look for new/altered/dropped stream tables if nobody notifies
-  Milliseconds housekeeping_interval{1000};    // log rotation, garbage, history pruning, heartbeat
-  Milliseconds refresh_timeout{0};             // statement_timeout of a refresh; 0 = none
-  Milliseconds lock_timeout{2000};             // lock_timeout when installing capture
-  Milliseconds retry_backoff_min{100};         // first retry after a retryable error, doubles with jitter
+  Milliseconds default_schedule{1000};  // schedule of 'calculated' stream tables without consumers
+  Milliseconds catalog_poll_interval{
+      2000};  // how often to look for new/altered/dropped stream tables if nobody notifies
+  Milliseconds housekeeping_interval{1000};  // log rotation, garbage, history pruning, heartbeat
+  Milliseconds refresh_timeout{0};           // statement_timeout of a refresh; 0 = none
+  Milliseconds lock_timeout{2000};           // lock_timeout when installing capture
+  Milliseconds retry_backoff_min{100};       // first retry after a retryable error, doubles with jitter
   Milliseconds retry_backoff_max{30000};
-  Milliseconds leader_retry_interval{1000};    // a standby asks this often whether it may lead
-  int max_consecutive_errors = 3;              // then the stream table is SUSPENDED
+  Milliseconds leader_retry_interval{1000};  // a standby asks this often whether it may lead
+  int max_consecutive_errors = 3;            // then the stream table is SUSPENDED
   std::chrono::hours history_retention{24 * 7};
-  std::int64_t log_switch_bytes = 262144;      // a change log is rotated when its active table is larger
+  std::int64_t log_switch_bytes = 262144;  // a change log is rotated when its active table is larger
 };
 
 struct Http {
@@ -37,8 +38,8 @@ struct Http {
 };
 
 struct Log {
-  std::string level = "info";  // trace debug info warn error critical off
-  std::string format = "text"; // text | json
+  std::string level = "info";   // trace debug info warn error critical off
+  std::string format = "text";  // text | json
 };
 
 struct Config {

@@ -1,0 +1,27 @@
+// The flags of pgtrickled.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "config/load.h"
+
+namespace pgtrickle::config {
+
+struct CommandLine {
+  std::string config_path;  // empty: none
+  Overrides overrides;
+  bool check_config = false;
+  bool print_sample_config = false;
+  bool print_config_docs = false;
+  bool print_metrics_docs = false;
+};
+
+struct CommandLineResult {
+  CommandLine command_line;
+  std::optional<int> exit_code;  // set: end now (--help, --version: 0; wrong flags: 2); what to say was printed
+};
+
+CommandLineResult parse_command_line(int argc, const char* const* argv);
+
+}  // namespace pgtrickle::config

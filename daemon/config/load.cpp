@@ -1,0 +1,290 @@
+#include "config/load.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <numeric>
+#include <set>
+#include <sstream>
+
+#include "config/settings.h"
+#include "config/units.h"
+#include "postgres/conninfo.h"
+
+namespace pgtrickle::config {
+namespace {
+
+std::size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0]++;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t substitution = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitution});
+    }
+  }
+  return row.back();
+}
+
+std::string unknown_key_hint(const std::string& key, const std::vector<std::string>& known) {
+  const auto nearest = std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
+    return edit_distance(a, key) < edit_distance(b, key);
+  });
+  if (nearest != known.end() && edit_distance(*nearest, key) <= std::max<std::size_t>(2, key.size() / 3)) {
+    return "did you mean '" + *nearest + "'?";
+  }
+  std::string list;
+  for (const auto& k : known) list += (list.empty() ? "" : ", ") + k;
+  return "known here: " + list;
+}
+
+// The value of keyword dbname in what merge_conninfo() wrote: every value is quoted, quotes inside are escaped, so this
+// text can only be the keyword itself.
+std::string dbname_in(const std::string& conninfo) {
+  constexpr std::string_view kStart = "dbname='";
+  const auto start = conninfo.find(kStart);
+  std::string value;
+  for (auto i = start == std::string::npos ? conninfo.size() : start + kStart.size(); i < conninfo.size(); ++i) {
+    if (conninfo[i] == '\'') break;
+    if (conninfo[i] == '\\') ++i;
+    value += conninfo[i];
+  }
+  return value;
+}
+
+std::string default_name(const std::string& normalized_dsn) {
+  std::string name = dbname_in(normalized_dsn);
+  for (const char* variable : {"PGDATABASE", "PGSERVICE"}) {
+    const char* value = std::getenv(variable);
+    if (name.empty() && value != nullptr) name = value;
+  }
+  return name.empty() ? "default" : name;
+}
+
+class Loader {
+ public:
+  Loader(std::string path, const Overrides& overrides) : path_(std::move(path)), overrides_(overrides) {}
+
+  LoadResult run(const std::string& text) {
+    if (!text.empty()) read_file(text);
+    if (result_.problems.empty()) {
+      apply_overrides();
+      complete_databases();
+      check_combinations();
+    }
+    return std::move(result_);
+  }
+
+  LoadResult unreadable(const std::string& why) {
+    result_.problems.push_back(path_ + ": " + why);
+    return std::move(result_);
+  }
+
+ private:
+  void problem(const YAML::Mark& mark, const std::string& key, const std::string& what, const std::string& hint = {}) {
+    problem_at(path_ + ":" + std::to_string(mark.line + 1), key, what, hint);
+  }
+
+  void problem_at(const std::string& where, const std::string& key, const std::string& what, const std::string& hint) {
+    result_.problems.push_back(where + ": " + (key.empty() ? "" : key + ": ") + what +
+                               (hint.empty() ? "" : "; " + hint));
+  }
+
+  void read_file(const std::string& text) try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    if (documents.empty() || documents[0].IsNull()) return;
+    if (documents.size() > 1)
+      return problem(documents[1].Mark(), "", "a second YAML document", "one file, one document");
+    std::map<std::string, const Setting<Config>*> top;
+    std::vector<std::string> known{"databases"};
+    std::set<std::string> sections;
+    for (const auto& setting : settings()) {
+      top[setting.key] = &setting;
+      const auto dot = setting.key.find('.');
+      const std::string first = setting.key.substr(0, dot);
+      if (dot != std::string::npos) sections.insert(first);
+      if (std::find(known.begin(), known.end(), first) == known.end()) known.push_back(first);
+    }
+    for_each_key(documents[0], "", known, [&](const std::string& key, const YAML::Node& value, const YAML::Mark& mark) {
+      if (key == "databases") {
+        read_databases(value, mark);
+      } else if (sections.contains(key)) {
+        read_section(key, value, mark, top);
+      } else {
+        set(*top.at(key), result_.config, key, value, mark);
+      }
+    });
+  } catch (const YAML::Exception& error) {
+    problem(error.mark, "", "not valid YAML: " + error.msg, "check indentation and quotes around it");
+  }
+
+  // Calls `use` for every known key of a map, once; reports the others.
+  template <class Use>
+  void for_each_key(const YAML::Node& map, const std::string& prefix, const std::vector<std::string>& known, Use use) {
+    if (map.IsNull()) return;  // a section of which everything is commented out
+    if (!map.IsMap()) {
+      return problem(map.Mark(), prefix, "expected keys with values, got " + kind(map),
+                     "write 'key: value', one per line");
+    }
+    std::map<std::string, int> first_line;
+    for (const auto& entry : map) {
+      const YAML::Mark mark = entry.first.Mark();
+      if (!entry.first.IsScalar()) {
+        problem(mark, prefix, "a key must be a word, not " + kind(entry.first));
+        continue;
+      }
+      const std::string key = entry.first.Scalar();
+      const std::string full = prefix.empty() ? key : prefix + "." + key;
+      if (std::find(known.begin(), known.end(), key) == known.end()) {
+        problem(mark, full, "unknown key", unknown_key_hint(key, known));
+      } else if (const auto [seen, fresh] = first_line.emplace(key, mark.line + 1); !fresh) {
+        problem(mark, full, "duplicate key", "first given in line " + std::to_string(seen->second) + ", remove one");
+      } else {
+        use(key, entry.second, mark);
+      }
+    }
+  }
+
+  void read_section(const std::string& section, const YAML::Node& node, const YAML::Mark&,
+                    const std::map<std::string, const Setting<Config>*>& all) {
+    std::vector<std::string> known;
+    for (const auto& [key, setting] : all) {
+      if (key.starts_with(section + ".")) known.push_back(key.substr(section.size() + 1));
+    }
+    for_each_key(node, section, known, [&](const std::string& key, const YAML::Node& value, const YAML::Mark& mark) {
+      set(*all.at(section + "." + key), result_.config, section + "." + key, value, mark);
+    });
+  }
+
+  void read_databases(const YAML::Node& node, const YAML::Mark& mark) {
+    if (!node.IsSequence()) {
+      return problem(mark, "databases", "expected a list, got " + kind(node), "start each entry with '- dsn: ...'");
+    }
+    std::vector<std::string> known;
+    for (const auto& setting : database_settings()) known.push_back(setting.key);
+    for (std::size_t i = 0; i < node.size(); ++i) {
+      const std::string prefix = "databases[" + std::to_string(i) + "]";
+      Database database;
+      for_each_key(node[i], prefix, known, [&](const std::string& key, const YAML::Node& value, const YAML::Mark& at) {
+        const auto setting = std::find_if(database_settings().begin(), database_settings().end(),
+                                          [&](const auto& s) { return s.key == key; });
+        set(*setting, database, prefix + "." + key, value, at);
+      });
+      result_.config.databases.push_back(database);
+      where_.push_back(path_ + ":" + std::to_string(node[i].Mark().line + 1));
+    }
+  }
+
+  template <class Owner>
+  void set(const Setting<Owner>& setting, Owner& owner, const std::string& key, const YAML::Node& value,
+           const YAML::Mark& mark) {
+    if (!value.IsScalar()) {
+      return problem(mark, key, "expected " + setting.type + ", got " + kind(value), "allowed: " + setting.range);
+    }
+    const std::string what = setting.set(owner, value.Scalar());
+    if (!what.empty()) problem(mark, key, what, "the default is '" + setting.show(Owner{}) + "'");
+  }
+
+  static std::string kind(const YAML::Node& node) {
+    switch (node.Type()) {
+      case YAML::NodeType::Sequence:
+        return "a list";
+      case YAML::NodeType::Map:
+        return "keys with values";
+      case YAML::NodeType::Scalar:
+        return "a single value";
+      default:
+        return "nothing";
+    }
+  }
+
+  void apply_overrides() {
+    apply("--http-port", "http.port", overrides_.http_port);
+    apply("--log-level", "log.level", overrides_.log_level);
+    apply("--log-format", "log.format", overrides_.log_format);
+    if (!overrides_.dsns.empty()) {
+      result_.config.databases.clear();
+      where_.clear();
+      for (const auto& dsn : overrides_.dsns) {
+        Database database;
+        database.dsn = dsn;
+        result_.config.databases.push_back(database);
+        where_.emplace_back("--dsn");
+      }
+    }
+    if (result_.config.databases.empty()) {
+      result_.config.databases.emplace_back();
+      where_.emplace_back("libpq environment");
+    }
+  }
+
+  void apply(const std::string& flag, const std::string& key, const std::optional<std::string>& value) {
+    if (!value) return;
+    for (const auto& setting : settings()) {
+      if (setting.key != key) continue;
+      const std::string what = setting.set(result_.config, *value);
+      if (!what.empty()) problem_at(flag, "", what, {});
+    }
+  }
+
+  void complete_databases() {
+    std::map<std::string, std::string> seen;
+    for (std::size_t i = 0; i < result_.config.databases.size(); ++i) {
+      Database& database = result_.config.databases[i];
+      const auto normalized = postgres::merge_conninfo(database.dsn, {});
+      if (!normalized) {
+        problem_at(
+            where_[i], "dsn", "not a valid connection string",
+            "write 'host=... dbname=...' or 'postgresql://user@host/dbname'; it is not shown here because it may "
+            "hold a password");
+        continue;
+      }
+      if (database.name.empty()) database.name = default_name(*normalized);
+      if (const auto [other, fresh] = seen.emplace(database.name, where_[i]); !fresh) {
+        problem_at(where_[i], "name", "a second database named '" + database.name + "'",
+                   "the first is at " + other->second + "; give each a 'name' of its own");
+      }
+    }
+  }
+
+  void check_combinations() {
+    const Scheduler& scheduler = result_.config.scheduler;
+    if (scheduler.retry_backoff_max < scheduler.retry_backoff_min) {
+      problem_at(path_.empty() ? "configuration" : path_, "scheduler.retry_backoff_max",
+                 "smaller than retry_backoff_min (" + format_duration(scheduler.retry_backoff_max) + " < " +
+                     format_duration(scheduler.retry_backoff_min) + ")",
+                 "raise it, or lower retry_backoff_min");
+    }
+  }
+
+  std::string path_;
+  const Overrides& overrides_;
+  LoadResult result_;
+  std::vector<std::string> where_;  // of each database, for messages
+};
+
+}  // namespace
+
+LoadResult load_text(const std::string& text, const std::string& path, const Overrides& overrides) {
+  return Loader(path, overrides).run(text);
+}
+
+LoadResult load(const std::string& path, const Overrides& overrides) {
+  if (path.empty()) return Loader(path, overrides).run({});
+  std::ifstream in(path);
+  std::ostringstream text;
+  if (in) text << in.rdbuf();
+  if (!in || in.bad()) {
+    return Loader(path, overrides).unreadable(std::string("cannot be read: ") + std::strerror(errno));
+  }
+  return Loader(path, overrides).run(text.str());
+}
+
+}  // namespace pgtrickle::config

@@ -1,0 +1,245 @@
+#include "config/settings.h"
+
+#include <arpa/inet.h>
+
+#include <charconv>
+#include <limits>
+#include <map>
+#include <optional>
+
+#include "config/units.h"
+
+namespace pgtrickle::config {
+namespace {
+
+using std::chrono::hours;
+
+std::string expected(const std::string& what, const std::string& got) {
+  return "expected " + what + ", got '" + got + "'";
+}
+
+Setting<Config> duration(std::string key, Milliseconds min, Milliseconds max, std::string range, std::string help,
+                         std::function<Milliseconds&(Config&)> member) {
+  Setting<Config> s{std::move(key), "duration", std::move(range), std::move(help), {}, {}};
+  s.show = [member](const Config& config) {
+    Config copy = config;
+    return format_duration(member(copy));
+  };
+  s.set = [member, min, max, text = s.range](Config& config, const std::string& value) -> std::string {
+    const auto parsed = parse_duration(value);
+    if (!parsed) return expected("a duration such as '250ms', '1s' or '1h30m'", value);
+    if (*parsed < min || *parsed > max) return expected(text, value);
+    member(config) = *parsed;
+    return {};
+  };
+  return s;
+}
+
+template <class Owner, class Number>
+Setting<Owner> integer(std::string key, Number min, Number max, std::string help,
+                       std::function<Number&(Owner&)> member) {
+  const std::string range = std::to_string(min) + " to " + std::to_string(max);
+  Setting<Owner> s{std::move(key), "integer", range, std::move(help), {}, {}};
+  s.show = [member](const Owner& owner) {
+    Owner copy = owner;
+    return std::to_string(member(copy));
+  };
+  s.set = [member, min, max, range](Owner& owner, const std::string& value) -> std::string {
+    long long number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (error != std::errc() || end != value.data() + value.size()) {
+      return expected("an integer from " + range, value);
+    }
+    if (number < static_cast<long long>(min) || number > static_cast<long long>(max)) {
+      return expected("an integer from " + range, value);
+    }
+    member(owner) = static_cast<Number>(number);
+    return {};
+  };
+  return s;
+}
+
+Setting<Config> choice(std::string key, std::vector<std::string> values, std::string help,
+                       std::function<std::string&(Config&)> member) {
+  std::string range;
+  for (const auto& value : values) range += (range.empty() ? "" : ", ") + value;
+  Setting<Config> s{std::move(key), "choice", range, std::move(help), {}, {}};
+  s.show = [member](const Config& config) {
+    Config copy = config;
+    return member(copy);
+  };
+  s.set = [member, values, range](Config& config, const std::string& value) -> std::string {
+    for (const auto& allowed : values) {
+      if (value == allowed) {
+        member(config) = value;
+        return {};
+      }
+    }
+    return expected("one of " + range, value);
+  };
+  return s;
+}
+
+template <class Owner>
+Setting<Owner> text(std::string key, std::string range, std::string help, std::function<std::string&(Owner&)> member) {
+  Setting<Owner> s{std::move(key), "text", std::move(range), std::move(help), {}, {}};
+  s.show = [member](const Owner& owner) {
+    Owner copy = owner;
+    return member(copy);
+  };
+  s.set = [member](Owner& owner, const std::string& value) -> std::string {
+    member(owner) = value;
+    return {};
+  };
+  return s;
+}
+
+Setting<Config> address(std::string key, std::string help, std::function<std::string&(Config&)> member) {
+  auto s = text<Config>(std::move(key), "an IP address", std::move(help), member);
+  s.set = [member](Config& config, const std::string& value) -> std::string {
+    in6_addr parsed;
+    if (::inet_pton(AF_INET, value.c_str(), &parsed) != 1 && ::inet_pton(AF_INET6, value.c_str(), &parsed) != 1) {
+      return expected("an IP address such as 127.0.0.1, 0.0.0.0 or ::", value);
+    }
+    member(config) = value;
+    return {};
+  };
+  return s;
+}
+
+Setting<Config> retention() {
+  Setting<Config> s{"scheduler.history_retention",
+                    "duration",
+                    "whole hours, 1h to 3650d",
+                    "How long rows of pgtrickle.pgt_refresh_history are kept.",
+                    {},
+                    {}};
+  s.show = [](const Config& config) { return format_duration(config.scheduler.history_retention); };
+  s.set = [](Config& config, const std::string& value) -> std::string {
+    const auto parsed = parse_duration(value);
+    const auto whole = parsed ? std::chrono::duration_cast<hours>(*parsed) : hours(0);
+    if (!parsed || whole != *parsed || whole < hours(1) || whole > hours(24 * 3650)) {
+      return expected("whole hours from 1h to 3650d", value);
+    }
+    config.scheduler.history_retention = whole;
+    return {};
+  };
+  return s;
+}
+
+Setting<Config> log_switch() {
+  constexpr std::int64_t kMin = 8192;
+  Setting<Config> s{"scheduler.log_switch_bytes",
+                    "size",
+                    "8kB to 1024GB",
+                    "A change log changes to its other table when the active one is larger than this and the other is "
+                    "empty. Smaller: less to scan per refresh; larger: fewer short locks.",
+                    {},
+                    {}};
+  s.show = [](const Config& config) { return format_size(config.scheduler.log_switch_bytes); };
+  s.set = [](Config& config, const std::string& value) -> std::string {
+    const auto parsed = parse_size(value);
+    if (!parsed) return expected("a size such as '256kB' or '16MB'", value);
+    if (*parsed < kMin || *parsed > (1LL << 40)) return expected("8kB to 1024GB", value);
+    config.scheduler.log_switch_bytes = *parsed;
+    return {};
+  };
+  return s;
+}
+
+std::vector<Setting<Config>> make_settings() {
+  constexpr Milliseconds kMs{1}, kMinute{60000}, kHour{3600000}, kDay{86400000};
+  using C = Config;
+  std::vector<Setting<Config>> all;
+  all.push_back(
+      duration("scheduler.default_schedule", 10 * kMs, kDay, "10ms to 1d",
+               "How often a stream table with the schedule 'calculated' is refreshed if no other stream table "
+               "reads it.",
+               [](C& c) -> Milliseconds& { return c.scheduler.default_schedule; }));
+  all.push_back(duration("scheduler.catalog_poll_interval", 100 * kMs, kHour, "100ms to 1h",
+                         "How often to look for created, altered and dropped stream tables. The SQL functions wake the "
+                         "daemon at once; this is for what bypasses them, such as DROP TABLE.",
+                         [](C& c) -> Milliseconds& { return c.scheduler.catalog_poll_interval; }));
+  all.push_back(duration("scheduler.housekeeping_interval", 100 * kMs, kHour, "100ms to 1h",
+                         "How often change logs are rotated, garbage is collected, history is pruned and the heartbeat "
+                         "is written.",
+                         [](C& c) -> Milliseconds& { return c.scheduler.housekeeping_interval; }));
+  all.push_back(duration("scheduler.refresh_timeout", Milliseconds(0), 7 * kDay, "0 (no limit) to 7d",
+                         "statement_timeout of one refresh.",
+                         [](C& c) -> Milliseconds& { return c.scheduler.refresh_timeout; }));
+  all.push_back(duration("scheduler.lock_timeout", 10 * kMs, 10 * kMinute, "10ms to 10m",
+                         "How long installing capture waits for the lock on a source before it lets writers pass and "
+                         "tries again later.",
+                         [](C& c) -> Milliseconds& { return c.scheduler.lock_timeout; }));
+  all.push_back(duration("scheduler.retry_backoff_min", 10 * kMs, kHour, "10ms to 1h",
+                         "Wait before the first retry after a passing error (serialization failure, deadlock, lock "
+                         "timeout, lost connection); it doubles from try to try, with jitter.",
+                         [](C& c) -> Milliseconds& { return c.scheduler.retry_backoff_min; }));
+  all.push_back(duration("scheduler.retry_backoff_max", 10 * kMs, kDay, "10ms to 1d, not below retry_backoff_min",
+                         "Longest wait between two retries.",
+                         [](C& c) -> Milliseconds& { return c.scheduler.retry_backoff_max; }));
+  all.push_back(duration("scheduler.leader_retry_interval", 100 * kMs, kHour, "100ms to 1h",
+                         "How often a standby daemon asks whether it may take over.",
+                         [](C& c) -> Milliseconds& { return c.scheduler.leader_retry_interval; }));
+  all.push_back(integer<Config, int>("scheduler.max_consecutive_errors", 1, 1000,
+                                     "After this many failed refreshes in a row a stream table is SUSPENDED.",
+                                     [](C& c) -> int& { return c.scheduler.max_consecutive_errors; }));
+  all.push_back(retention());
+  all.push_back(log_switch());
+  all.push_back(address("http.address",
+                        "Address that /metrics, /health and the API listen on. They have no authentication: open "
+                        "them to trusted networks only.",
+                        [](C& c) -> std::string& { return c.http.address; }));
+  all.push_back(integer<Config, std::uint16_t>("http.port", 0, 65535, "Port of the HTTP server; 0 switches it off.",
+                                               [](C& c) -> std::uint16_t& { return c.http.port; }));
+  all.push_back(choice("log.level", {"trace", "debug", "info", "warn", "error", "critical", "off"},
+                       "Least severe message that is logged.", [](C& c) -> std::string& { return c.log.level; }));
+  all.push_back(choice("log.format", {"text", "json"}, "text for people, json (one object per line) for collectors.",
+                       [](C& c) -> std::string& { return c.log.format; }));
+  all.push_back(duration("shutdown_timeout", 100 * kMs, kHour, "100ms to 1h",
+                         "On SIGTERM running refreshes may end within half of this, then they are cancelled.",
+                         [](C& c) -> Milliseconds& { return c.shutdown_timeout; }));
+  return all;
+}
+
+std::vector<Setting<Database>> make_database_settings() {
+  using D = Database;
+  std::vector<Setting<Database>> all;
+  all.push_back(text<Database>(
+      "dsn", "a libpq connection string or URI",
+      "Where to connect to. What it leaves out comes from libpq's environment variables (PGHOST, PGUSER, ...), service "
+      "file and password file; keep passwords there rather than here.",
+      [](D& d) -> std::string& { return d.dsn; }));
+  all.push_back(text<Database>("name", "unique; default: the dbname of the dsn", "Label in logs, metrics and the API.",
+                               [](D& d) -> std::string& { return d.name; }));
+  all.push_back(integer<Database, int>("pool_size", 1, 64,
+                                       "Connections that run refreshes in parallel, besides one for control.",
+                                       [](D& d) -> int& { return d.pool_size; }));
+  return all;
+}
+
+}  // namespace
+
+const std::vector<Setting<Config>>& settings() {
+  static const std::vector<Setting<Config>> all = make_settings();
+  return all;
+}
+
+const std::vector<Setting<Database>>& database_settings() {
+  static const std::vector<Setting<Database>> all = make_database_settings();
+  return all;
+}
+
+std::string section_help(const std::string& section) {
+  static const std::map<std::string, std::string> help{
+      {"databases",
+       "The databases whose stream tables this daemon keeps fresh. Without any: one, from libpq's environment."},
+      {"scheduler", "When things are done, and what happens when they fail."},
+      {"http", "Metrics, health and the read-only API over HTTP."},
+      {"log", "Logs go to standard error."},
+      {"", "The daemon as a whole."}};
+  const auto found = help.find(section);
+  return found == help.end() ? std::string() : found->second;
+}
+
+}  // namespace pgtrickle::config

@@ -1,0 +1,34 @@
+// The register of settings: the one place that knows each key, its type, range, default and help. The loader, the
+// sample file (config/pgtrickled.yaml) and docs/CONFIGURATION.md are made from it; adding a setting means adding a line
+// here and a member in config.h. Defaults are those of the members.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+
+namespace pgtrickle::config {
+
+template <class Owner>
+struct Setting {
+  std::string key;    // "scheduler.default_schedule": section and name; without a dot: top level
+  std::string type;   // duration, integer, size, text, choice
+  std::string range;  // what values are allowed, for people
+  std::string help;
+  std::function<std::string(const Owner&)> show;  // the value as it would be written
+  /// Parses and stores; answers what is wrong ("expected ..., got ..."), empty if all is well.
+  std::function<std::string(Owner&, const std::string&)> set;
+};
+
+/// Everything but the list of databases, in the order of the sample file.
+const std::vector<Setting<Config>>& settings();
+
+/// The keys of one entry of `databases`.
+const std::vector<Setting<Database>>& database_settings();
+
+/// The first sentence of a section's documentation; `section` is "databases", "scheduler", "http", ...
+std::string section_help(const std::string& section);
+
+}  // namespace pgtrickle::config

@@ -1,0 +1,184 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/load.h"
+#include "config/units.h"
+
+namespace pgtrickle::config {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+std::vector<std::string> problems_of(const std::string& text, const Overrides& overrides = {}) {
+  return load_text(text, "f.yaml", overrides).problems;
+}
+
+TEST(ConfigUnits, ReadsDurations) {
+  EXPECT_EQ(parse_duration("250ms"), milliseconds(250));
+  EXPECT_EQ(parse_duration(" 250 ms "), milliseconds(250));
+  EXPECT_EQ(parse_duration("1h30m"), milliseconds(5400000));
+  EXPECT_EQ(parse_duration("2 min 1s"), milliseconds(121000));
+  EXPECT_EQ(parse_duration("0"), milliseconds(0));
+  for (const char* bad : {"", "5", "ms", "1x", "-1s", "1s2", "1.5s", "99999999999999999999s", "9223372036854775807d"}) {
+    EXPECT_EQ(parse_duration(bad), std::nullopt) << bad;
+  }
+}
+
+TEST(ConfigUnits, DurationsSurviveARoundTrip) {
+  for (const long long count : {0LL, 1LL, 999LL, 1000LL, 5400000LL, 90061001LL, 604800000LL}) {
+    EXPECT_EQ(parse_duration(format_duration(milliseconds(count))), milliseconds(count)) << count;
+  }
+  EXPECT_EQ(format_duration(milliseconds(5400000)), "1h30m");
+}
+
+TEST(ConfigUnits, ReadsSizes) {
+  EXPECT_EQ(parse_size("256kB"), 262144);
+  EXPECT_EQ(parse_size("16 MB"), 16777216);
+  EXPECT_EQ(parse_size("100"), 100);
+  for (const char* bad : {"", "kB", "1k", "1 kB x", "-1", "99999999999GB"})
+    EXPECT_EQ(parse_size(bad), std::nullopt) << bad;
+  for (const long long bytes : {0LL, 1LL, 1024LL, 1025LL, 1LL << 30}) EXPECT_EQ(parse_size(format_size(bytes)), bytes);
+}
+
+TEST(ConfigLoad, ReadsEveryKindOfValue) {
+  const auto result = load_text(R"(
+databases:
+  - dsn: host=a dbname=shop
+    pool_size: 8
+  - name: other
+    dsn: postgresql://u@b/stock
+scheduler:
+  default_schedule: 1h30m
+  history_retention: 2d
+  log_switch_bytes: 1MB
+  max_consecutive_errors: 5
+http: {address: 0.0.0.0, port: 0}
+log:
+  format: json
+shutdown_timeout: 10s
+)",
+                                "f.yaml", {});
+  ASSERT_THAT(result.problems, ElementsAre());
+  const Config& c = result.config;
+  ASSERT_EQ(c.databases.size(), 2U);
+  EXPECT_EQ(c.databases[0].name, "shop");
+  EXPECT_EQ(c.databases[0].pool_size, 8);
+  EXPECT_EQ(c.databases[1].name, "other");
+  EXPECT_EQ(c.scheduler.default_schedule, milliseconds(5400000));
+  EXPECT_EQ(c.scheduler.history_retention, std::chrono::hours(48));
+  EXPECT_EQ(c.scheduler.log_switch_bytes, 1048576);
+  EXPECT_EQ(c.scheduler.max_consecutive_errors, 5);
+  EXPECT_EQ(c.http.port, 0);
+  EXPECT_EQ(c.http.address, "0.0.0.0");
+  EXPECT_EQ(c.log.format, "json");
+  EXPECT_EQ(c.shutdown_timeout, milliseconds(10000));
+  EXPECT_EQ(c.scheduler.lock_timeout, Scheduler{}.lock_timeout) << "what is not given keeps its default";
+}
+
+TEST(ConfigLoad, UnknownKeyNamesFileLineAndTheLikelyKey) {
+  EXPECT_THAT(problems_of("log:\n  level: info\nscheduler:\n  default_shedule: 1s\n"),
+              ElementsAre("f.yaml:4: scheduler.default_shedule: unknown key; did you mean 'default_schedule'?"));
+  EXPECT_THAT(problems_of("zzz: 1\n"), ElementsAre(AllOf(StartsWith("f.yaml:1: zzz: unknown key; known here: "),
+                                                         HasSubstr("databases"), HasSubstr("scheduler"))));
+  EXPECT_THAT(problems_of("databases:\n  - dns: host=a\n"),
+              ElementsAre("f.yaml:2: databases[0].dns: unknown key; did you mean 'dsn'?"));
+}
+
+TEST(ConfigLoad, DuplicateKey) {
+  EXPECT_THAT(problems_of("log:\n  level: info\n  level: debug\n"),
+              ElementsAre("f.yaml:3: log.level: duplicate key; first given in line 2, remove one"));
+  EXPECT_THAT(problems_of("log: {level: info}\nlog: {format: json}\n"),
+              ElementsAre("f.yaml:2: log: duplicate key; first given in line 1, remove one"));
+}
+
+TEST(ConfigLoad, WrongTypesAndValues) {
+  EXPECT_THAT(problems_of("http:\n  port: [1]\n"),
+              ElementsAre("f.yaml:2: http.port: expected integer, got a list; allowed: 0 to 65535"));
+  EXPECT_THAT(
+      problems_of("http:\n  port: many\n"),
+      ElementsAre("f.yaml:2: http.port: expected an integer from 0 to 65535, got 'many'; the default is '9188'"));
+  EXPECT_THAT(problems_of("http:\n  port: 65536\n"), ElementsAre(HasSubstr("got '65536'")));
+  EXPECT_THAT(problems_of("http:\n  port:\n"),
+              ElementsAre(HasSubstr("f.yaml:2: http.port: expected integer, got nothing")));
+  EXPECT_THAT(problems_of("http:\n  address: localhost\n"), ElementsAre(HasSubstr("expected an IP address")));
+  EXPECT_THAT(problems_of("scheduler:\n  lock_timeout: 5\n"), ElementsAre(HasSubstr("expected a duration such as")));
+  EXPECT_THAT(problems_of("scheduler:\n  lock_timeout: 5d\n"),
+              ElementsAre(HasSubstr("expected 10ms to 10m, got '5d'")));
+  EXPECT_THAT(problems_of("scheduler:\n  history_retention: 90m\n"), ElementsAre(HasSubstr("whole hours")));
+  EXPECT_THAT(problems_of("log:\n  level: loud\n"), ElementsAre(HasSubstr("expected one of trace, debug,")));
+  EXPECT_THAT(problems_of("scheduler: 5\n"), ElementsAre(HasSubstr("f.yaml:1: scheduler: expected keys with values")));
+  EXPECT_THAT(problems_of("databases: shop\n"), ElementsAre(HasSubstr("f.yaml:1: databases: expected a list")));
+  EXPECT_THAT(problems_of("- a\n"), ElementsAre(HasSubstr("expected keys with values, got a list")));
+  EXPECT_THAT(problems_of("scheduler: {retry_backoff_min: 5s, retry_backoff_max: 1s}\n"),
+              ElementsAre(HasSubstr("smaller than retry_backoff_min (1s < 5s)")));
+}
+
+TEST(ConfigLoad, ReportsAllProblemsAtOnce) {
+  EXPECT_EQ(problems_of("a: 1\nb: 2\nhttp: {port: x}\n").size(), 3U);
+}
+
+TEST(ConfigLoad, BrokenYamlHasALine) {
+  EXPECT_THAT(problems_of("log:\n  level: \"info\n"),
+              ElementsAre(AllOf(StartsWith("f.yaml:"), HasSubstr("not valid YAML"))));
+  EXPECT_THAT(problems_of("log:\n\tlevel: info\n"), ElementsAre(StartsWith("f.yaml:2: not valid YAML")));
+}
+
+TEST(ConfigLoad, MissingFile) {
+  EXPECT_THAT(load("/nonexistent/x.yaml", {}).problems,
+              ElementsAre("/nonexistent/x.yaml: cannot be read: No such file or directory"));
+}
+
+TEST(ConfigLoad, EmptyFileAndEmptySectionsMeanDefaults) {
+  EXPECT_THAT(problems_of(""), ElementsAre());
+  EXPECT_THAT(problems_of("# nothing\nlog:\nscheduler:\n"), ElementsAre());
+  EXPECT_EQ(load_text("", "f.yaml", {}).config.databases.size(), 1U) << "libpq's environment";
+}
+
+TEST(ConfigLoad, FlagsWin) {
+  Overrides flags;
+  flags.dsns = {"dbname=one", "postgresql://host/two"};
+  flags.http_port = "1234";
+  flags.log_level = "debug";
+  const auto result = load_text("databases: [{dsn: dbname=three}]\nhttp: {port: 1}\n", "f.yaml", flags);
+  ASSERT_THAT(result.problems, ElementsAre());
+  ASSERT_EQ(result.config.databases.size(), 2U);
+  EXPECT_EQ(result.config.databases[0].name, "one");
+  EXPECT_EQ(result.config.databases[1].name, "two");
+  EXPECT_EQ(result.config.http.port, 1234);
+  EXPECT_EQ(result.config.log.level, "debug");
+
+  flags.http_port = "no";
+  EXPECT_THAT(problems_of("", flags), ElementsAre("--http-port: expected an integer from 0 to 65535, got 'no'"));
+}
+
+TEST(ConfigLoad, DatabaseNamesAreUnique) {
+  EXPECT_THAT(
+      problems_of("databases:\n  - dsn: host=a dbname=d\n  - dsn: host=b dbname=d\n"),
+      ElementsAre(
+          "f.yaml:3: name: a second database named 'd'; the first is at f.yaml:2; give each a 'name' of its own"));
+}
+
+TEST(ConfigLoad, QuotedDatabaseNameInADsn) {
+  const auto result = load_text(
+      "", "",
+      {.dsns = {R"(password='dbname=\'x\'' dbname='it\'s')"}, .http_port = {}, .log_level = {}, .log_format = {}});
+  ASSERT_THAT(result.problems, ElementsAre());
+  EXPECT_EQ(result.config.databases[0].name, "it's");
+}
+
+TEST(ConfigLoad, AMessageNeverShowsAConnectionString) {
+  for (const char* dsn : {"hunter2", "host=a password=hunter2 nonsense=hunter2", "postgresql://u:hunter2@h:p:q/d"}) {
+    const auto problems =
+        load_text("", "", {.dsns = {dsn}, .http_port = {}, .log_level = {}, .log_format = {}}).problems;
+    ASSERT_THAT(problems, ElementsAre(HasSubstr("not a valid connection string"))) << dsn;
+    EXPECT_THAT(problems[0], Not(HasSubstr("hunter2")));
+  }
+}
+
+}  // namespace
+}  // namespace pgtrickle::config
