@@ -1,0 +1,101 @@
+#include "postgres/conninfo.h"
+
+#include <libpq-fe.h>
+
+#include <cstdlib>
+#include <memory>
+#include <regex>
+
+namespace pgtrickle::postgres {
+namespace {
+
+using Options = std::map<std::string, std::string>;
+
+bool is_secret(std::string_view keyword) {
+  return keyword == "password" || keyword == "sslpassword";
+}
+
+Result<Options> parse(const std::string& conninfo) {
+  char* message = nullptr;
+  std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconninfoParse(conninfo.c_str(), &message),
+                                                                       &PQconninfoFree);
+  if (!options) {
+    std::string text = message != nullptr ? redact_text(message) : "out of memory";
+    PQfreemem(message);
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    Error error = connection_error("invalid connection string: " + text);
+    error.sqlstate = "08001";
+    return error;
+  }
+  Options out;
+  for (const PQconninfoOption* o = options.get(); o->keyword != nullptr; ++o) {
+    if (o->val != nullptr) out[o->keyword] = o->val;
+  }
+  return out;
+}
+
+std::string quote(std::string_view value) {
+  std::string out = "'";
+  for (const char c : value) {
+    if (c == '\'' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "'";
+}
+
+std::string join(const Options& options) {
+  std::string out;
+  for (const auto& [keyword, value] : options) {
+    if (!out.empty()) out += ' ';
+    out += keyword + "=" + quote(value);
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<std::string> merge_conninfo(const std::string& conninfo, const std::map<std::string, std::string>& overrides) {
+  auto options = parse(conninfo);
+  if (!options) return options.error();
+  for (const auto& [keyword, value] : overrides) {
+    if (keyword == "options") {
+      std::string theirs;
+      if (const auto found = options->find("options"); found != options->end()) {
+        theirs = found->second;
+      } else if (const char* environment = std::getenv("PGOPTIONS"); environment != nullptr) {
+        theirs = environment;
+      }
+      (*options)["options"] = theirs.empty() ? value : value + " " + theirs;
+    } else {
+      (*options)[keyword] = value;
+    }
+  }
+  return join(*options);
+}
+
+std::string redact_conninfo(const std::string& conninfo) {
+  auto options = parse(conninfo);
+  if (!options) return "(unreadable connection string)";
+  for (auto& [keyword, value] : *options) {
+    if (is_secret(keyword)) value = "***";
+  }
+  return join(*options);
+}
+
+std::string redact_text(std::string_view text) {
+  static const std::regex assignment(R"((password\s*=\s*)('(\\.|[^'\\])*'?|[^\s&"]+))", std::regex::icase);
+  static const std::regex uri(R"((://[^:/@\s]*:)[^@\s]*@)");
+  const std::string once = std::regex_replace(std::string(text), assignment, "$1***");
+  return std::regex_replace(once, uri, "$1***@");
+}
+
+std::string option(std::string_view name, std::string_view value) {
+  std::string out = "-c " + std::string(name) + "=";
+  for (const char c : value) {
+    if (c == ' ' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+}  // namespace pgtrickle::postgres

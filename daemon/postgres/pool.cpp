@@ -1,0 +1,125 @@
+#include "postgres/pool.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace pgtrickle::postgres {
+
+namespace asio = boost::asio;
+
+Pool::Lease::Lease(std::shared_ptr<Pool> pool, std::shared_ptr<Connection> connection)
+    : pool_(std::move(pool)), connection_(std::move(connection)) {}
+
+Pool::Lease& Pool::Lease::operator=(Lease&& other) noexcept {
+  if (this != &other) {
+    give_back();
+    pool_ = std::move(other.pool_);
+    connection_ = std::move(other.connection_);
+  }
+  return *this;
+}
+
+Pool::Lease::~Lease() {
+  give_back();
+}
+
+void Pool::Lease::give_back() {
+  if (pool_ && connection_) pool_->give_back(std::move(connection_));
+  pool_.reset();
+}
+
+Pool::Pool(const asio::any_io_executor& executor, PoolSettings settings)
+    : executor_(executor), settings_(std::move(settings)) {}
+
+asio::awaitable<Result<Pool::Lease>> Pool::acquire(Deadline deadline) {
+  const auto self = shared_from_this();
+  Error last = timeout_error("all connections of the pool are in use");
+  bool first_in_line = false;
+  for (;;) {
+    if (closed_) co_return canceled_error("the pool is closed");
+    while ((waiters_.empty() || first_in_line) && !idle_.empty()) {
+      auto connection = std::move(idle_.back());
+      idle_.pop_back();
+      if (connection->usable() && connection->created_at() + settings_.max_lifetime > Clock::now()) {
+        if (!idle_.empty()) wake_one();  // one signal may stand for several connections that came back
+        co_return Lease(self, std::move(connection));
+      }
+      lost_one_ = lost_one_ || !connection->open();
+      --open_;
+    }
+    Deadline wake_at = deadline;
+    if ((waiters_.empty() || first_in_line) && open_ < settings_.size) {
+      if (Clock::now() >= next_attempt_) {
+        ++open_;
+        ConnectSettings connect = settings_.connect;
+        auto connection = co_await Connection::connect(std::move(connect));
+        if (connection && !closed_) {
+          if (std::exchange(lost_one_, false) && settings_.on_reconnect) settings_.on_reconnect();
+          failures_ = 0;
+          co_return Lease(self, std::move(connection).value());
+        }
+        --open_;
+        wake_one();
+        if (closed_) continue;
+        last = connection.error();
+        if (last.origin == ErrorOrigin::kCanceled) co_return last;
+        lost_one_ = true;
+        ++failures_;
+        next_attempt_ =
+            Clock::now() + settings_.backoff.delay(failures_, settings_.random01 ? settings_.random01() : 0.5);
+      }
+      wake_at = std::min(wake_at, next_attempt_);
+    }
+    if (Clock::now() >= deadline) co_return last;
+    const auto event = std::make_shared<Event>(executor_);
+    const auto place =
+        first_in_line ? waiters_.insert(waiters_.begin(), event) : waiters_.insert(waiters_.end(), event);
+    first_in_line = co_await event->wait(wake_at);
+    const bool front = !waiters_.empty() && place == waiters_.begin();
+    waiters_.erase(place);
+    first_in_line = first_in_line || front;
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) {
+      wake_one();
+      co_return canceled_error("while waiting for a connection");
+    }
+  }
+}
+
+void Pool::give_back(std::shared_ptr<Connection> connection) {
+  if (!closed_ && connection->created_at() > oldest_allowed_ && connection->usable()) {
+    idle_.push_back(std::move(connection));
+  } else {
+    lost_one_ = lost_one_ || (!closed_ && !connection->open());
+    --open_;
+  }
+  wake_one();
+}
+
+void Pool::wake_one() {
+  if (!waiters_.empty()) waiters_.front()->set();
+}
+
+void Pool::recycle() {
+  oldest_allowed_ = Clock::now();
+  open_ -= static_cast<int>(idle_.size());
+  idle_.clear();
+  wake_one();
+}
+
+void Pool::close() {
+  closed_ = true;
+  open_ -= static_cast<int>(idle_.size());
+  idle_.clear();
+  for (const auto& waiter : waiters_) waiter->set();
+}
+
+Pool::Stats Pool::stats() const {
+  const int idle = static_cast<int>(idle_.size());
+  return {.size = settings_.size,
+          .idle = idle,
+          .in_use = open_ - idle,
+          .broken = failures_ > 0 ? settings_.size - open_ : 0};
+}
+
+}  // namespace pgtrickle::postgres

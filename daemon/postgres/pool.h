@@ -1,0 +1,80 @@
+// A pool of connections to one database for coroutines of one event loop thread. Connections are made on demand and
+// kept; a broken one is replaced on the next use. While connecting fails, attempts are spaced by exponential backoff
+// with jitter, and acquire() keeps waiting until its deadline. Waiters are served in the order of their arrival.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <vector>
+
+#include "postgres/backoff.h"
+#include "postgres/connection.h"
+
+namespace pgtrickle::postgres {
+
+struct PoolSettings {
+  ConnectSettings connect;
+  int size = 4;
+  Backoff backoff;
+  std::chrono::milliseconds max_lifetime{std::chrono::hours(1)};  // bounds the memory of the backends' caches
+  std::function<double()> random01;                               // jitter
+  std::function<void()> on_reconnect;                             // a connection was made after one was lost
+};
+
+class Pool : public std::enable_shared_from_this<Pool> {
+ public:
+  struct Stats {
+    int size = 0;
+    int idle = 0;
+    int in_use = 0;
+    int broken = 0;  // cannot be connected at present
+  };
+
+  /// A connection on loan. On destruction it returns to the pool, if it is usable.
+  class Lease {
+   public:
+    Lease(std::shared_ptr<Pool> pool, std::shared_ptr<Connection> connection);
+    Lease(Lease&&) noexcept = default;
+    Lease& operator=(Lease&& other) noexcept;
+    ~Lease();
+    Connection* operator->() const { return connection_.get(); }
+    Connection& operator*() const { return *connection_; }
+
+   private:
+    void give_back();
+    std::shared_ptr<Pool> pool_;
+    std::shared_ptr<Connection> connection_;
+  };
+
+  Pool(const boost::asio::any_io_executor& executor, PoolSettings settings);
+
+  /// The error is the last failure to connect, or a timeout if all connections were in use.
+  boost::asio::awaitable<Result<Lease>> acquire(Deadline deadline);
+
+  /// Closes idle connections, and the others when they come back; acquire() fails from now on.
+  void close();
+  /// Closes idle connections and lets those in use end with their lease: after a change of settings or of the server.
+  void recycle();
+
+  [[nodiscard]] Stats stats() const;
+
+ private:
+  void give_back(std::shared_ptr<Connection> connection);
+  void wake_one();
+
+  boost::asio::any_io_executor executor_;
+  PoolSettings settings_;
+  std::vector<std::shared_ptr<Connection>> idle_;
+  std::list<std::shared_ptr<Event>> waiters_;
+  int open_ = 0;  // idle, in use, or being connected
+  int failures_ = 0;
+  bool lost_one_ = false;
+  bool closed_ = false;
+  Deadline next_attempt_ = Deadline::min();
+  Deadline oldest_allowed_ = Deadline::min();
+};
+
+}  // namespace pgtrickle::postgres
