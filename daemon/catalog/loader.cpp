@@ -1,0 +1,234 @@
+#include "catalog/loader.h"
+
+#include <algorithm>
+#include <set>
+
+namespace pgtrickle::catalog {
+
+namespace {
+
+using compiler::Catalog;
+using compiler::FunctionInfo;
+using compiler::FunctionKey;
+using compiler::Source;
+using compiler::SourceColumn;
+using compiler::SourceKind;
+using compiler::TypeInfo;
+
+std::string oid_array(const std::vector<std::uint32_t>& oids) {
+  std::string text = "{";
+  for (const auto oid : oids) text += (text.size() > 1 ? "," : "") + std::to_string(oid);
+  return text + "}";
+}
+
+std::vector<std::int16_t> attnums(const std::string& int2vector) {
+  std::vector<std::int16_t> result;
+  std::size_t at = 0;
+  while (at < int2vector.size()) {
+    const std::size_t end = std::min(int2vector.find(' ', at), int2vector.size());
+    if (end > at) result.push_back(static_cast<std::int16_t>(std::stoi(int2vector.substr(at, end - at))));
+    at = end + 1;
+  }
+  return result;
+}
+
+Source load_source(pqxx::transaction_base& tx, const pqxx::row& row, const std::string& owner, ServerTypes& types) {
+  Source source;
+  source.relid = row["relid"].as<std::uint32_t>();
+  source.schema = row["schema"].c_str();
+  source.name = row["name"].c_str();
+  source.row_security = row["row_security"].as<bool>();
+  source.has_inheritance_children = row["has_children"].as<bool>();
+  const char kind = row["relkind"].c_str()[0];
+  source.kind = kind == 'v'   ? SourceKind::kView
+                : kind == 'm' ? SourceKind::kMaterializedView
+                : kind == 'f' ? SourceKind::kForeignTable
+                : kind == 'p' ? SourceKind::kPartitionedTable
+                : row["is_stream_table"].as<bool>() ? SourceKind::kStreamTable
+                                                    : SourceKind::kTable;
+  if (source.kind == SourceKind::kView) source.view_definition = row["definition"].c_str();
+
+  const auto columns = tx.exec_params(
+      "SELECT attnum, attname, atttypid, atttypmod, attnotnull,\n"
+      "       has_column_privilege($2::name, attrelid, attnum, 'SELECT') AS may_select\n"
+      "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+      source.relid, owner);
+  std::vector<std::uint32_t> oids;
+  for (const auto& column : columns) oids.push_back(column["atttypid"].as<std::uint32_t>());
+  types.load(oids);
+  for (const auto& column : columns) {
+    SourceColumn col;
+    col.attnum = static_cast<std::int16_t>(column["attnum"].as<int>());
+    col.name = column["attname"].c_str();
+    col.type = types.by_oid(column["atttypid"].as<std::uint32_t>());
+    col.typmod = column["atttypmod"].as<std::int32_t>();
+    col.not_null = column["attnotnull"].as<bool>();
+    col.owner_may_select = column["may_select"].as<bool>();
+    source.columns.push_back(std::move(col));
+  }
+
+  const auto indexes = tx.exec_params(
+      "SELECT indkey::text AS columns, indnkeyatts,\n"
+      "       indisunique AND indimmediate AND indisvalid AND indpred IS NULL AND indexprs IS NULL AS is_key\n"
+      "FROM pg_index WHERE indrelid = $1 AND indisvalid AND indpred IS NULL ORDER BY indisprimary DESC, indexrelid",
+      source.relid);
+  for (const auto& index : indexes) {
+    auto key = attnums(index["columns"].c_str());
+    key.resize(std::min(key.size(), static_cast<std::size_t>(index["indnkeyatts"].as<int>())));
+    if (key.empty()) continue;
+    if (key.front() > 0) source.indexed_columns.push_back(key.front());
+    const bool not_null = std::all_of(key.begin(), key.end(), [&](std::int16_t attnum) {
+      return std::any_of(source.columns.begin(), source.columns.end(),
+                         [&](const SourceColumn& col) { return col.attnum == attnum && col.not_null; });
+    });
+    if (index["is_key"].as<bool>() && not_null) source.unique_keys.push_back(std::move(key));
+  }
+  // With inheritance children (not partitions) an index of the parent says nothing about the rows of the children.
+  if (source.has_inheritance_children && kind == 'r') source.unique_keys.clear();
+  return source;
+}
+
+void load_functions(pqxx::transaction_base& tx, const std::vector<FunctionKey>& keys, Catalog& catalog) {
+  for (const auto& key : keys) {
+    if (catalog.functions.count(key) != 0) continue;
+    // An unqualified name of a canonical query is one of pg_catalog.
+    const auto rows = tx.exec_params(
+        "SELECT p.prokind, p.proretset, p.provolatile, n.nspname = 'pg_catalog' AS builtin\n"
+        "FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace\n"
+        "WHERE p.proname = $1 AND n.nspname = $2\n"
+        "  AND (p.provariadic <> 0 OR p.prokind = 'a' OR $3::int BETWEEN p.pronargs - p.pronargdefaults AND p.pronargs)",
+        key.name, key.schema.empty() ? "pg_catalog" : key.schema, key.argument_count);
+    if (rows.empty()) continue;
+    FunctionInfo info;
+    for (const auto& row : rows) {
+      const char kind = row[0].c_str()[0];
+      info.is_aggregate = info.is_aggregate || kind == 'a';
+      info.is_window = info.is_window || kind == 'w';
+      info.returns_set = info.returns_set || row[1].as<bool>();
+      const char volatility = row[2].c_str()[0];
+      if (volatility == 'v' || (volatility == 's' && info.volatility == 'i')) info.volatility = volatility;
+      info.builtin = info.builtin && row[3].as<bool>();
+    }
+    catalog.functions[key] = info;
+  }
+}
+
+void load_operators(pqxx::transaction_base& tx, const std::vector<FunctionKey>& keys, Catalog& catalog) {
+  for (const auto& key : keys) {
+    if (catalog.functions.count(key) != 0) continue;
+    const auto rows = tx.exec_params(
+        "SELECT max(CASE p.provolatile WHEN 'v' THEN 2 WHEN 's' THEN 1 ELSE 0 END)\n"
+        "FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace JOIN pg_proc p ON p.oid = o.oprcode\n"
+        "WHERE o.oprname = $1 AND n.nspname = $2",
+        key.name, key.schema);
+    if (rows[0][0].is_null()) continue;
+    FunctionInfo info;
+    info.builtin = false;
+    info.volatility = "isv"[rows[0][0].as<int>()];
+    catalog.functions[key] = info;
+  }
+}
+
+}  // namespace
+
+void ServerTypes::load(const std::vector<std::uint32_t>& oids) {
+  std::set<std::uint32_t> missing;
+  for (const auto oid : oids)
+    if (known_.count(oid) == 0) missing.insert(oid);
+  if (missing.empty()) return;
+  // The base type of a domain decides; arrays, ranges and composites are as good as what they are made of, which the
+  // recursive part collects.
+  const auto rows = tx_.exec_params(
+      "WITH RECURSIVE parts(root, oid) AS (\n"
+      "  SELECT t, t FROM unnest($1::oid[]) t\n"
+      "  UNION\n"
+      "  SELECT p.root, x.oid FROM parts p JOIN pg_type t ON t.oid = p.oid\n"
+      "  CROSS JOIN LATERAL (\n"
+      "    SELECT t.typbasetype AS oid WHERE t.typtype = 'd'\n"
+      "    UNION ALL SELECT t.typelem WHERE t.typcategory = 'A' AND t.typelem <> 0\n"
+      "    UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = t.oid\n"
+      "    UNION ALL SELECT a.atttypid FROM pg_attribute a\n"
+      "              WHERE a.attrelid = t.typrelid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped) x),\n"
+      "leaves AS (\n"
+      "  SELECT p.root, bool_and(EXISTS (SELECT FROM pg_opclass c JOIN pg_am m ON m.oid = c.opcmethod\n"
+      "                                  WHERE m.amname = 'btree' AND c.opcdefault AND c.opcintype IN (t.oid, alt.oid))) AS equatable,\n"
+      "         bool_and(EXISTS (SELECT FROM pg_opclass c JOIN pg_am m ON m.oid = c.opcmethod\n"
+      "                          JOIN pg_amproc ap ON ap.amprocfamily = c.opcfamily AND ap.amproclefttype = c.opcintype AND ap.amprocnum = 2\n"
+      "                          WHERE m.amname = 'hash' AND c.opcdefault AND c.opcintype IN (t.oid, alt.oid))) AS hashable,\n"
+      "         bool_and(n.nspname = 'pg_catalog' OR t.typtype = 'e') AS builtin\n"
+      "  FROM parts p JOIN pg_type t ON t.oid = p.oid JOIN pg_namespace n ON n.oid = t.typnamespace\n"
+      "  CROSS JOIN LATERAL (SELECT CASE WHEN t.typname = 'varchar' THEN 'text'::regtype::oid\n"
+      "                                  WHEN t.typname = 'cidr' THEN 'inet'::regtype::oid\n"
+      "                                  WHEN t.typtype = 'e' THEN 'anyenum'::regtype::oid ELSE t.oid END AS oid) alt\n"
+      "  WHERE t.typtype IN ('b', 'e') AND t.typcategory <> 'A'\n"
+      "  GROUP BY p.root)\n"
+      "SELECT t.oid, coalesce(b.oid, t.oid) AS base, format_type(t.oid, -1) AS name, coalesce(l.equatable, false) AS equatable,\n"
+      "       coalesce(l.hashable, false) AS hashable, coalesce(l.builtin, false) AS builtin, coalesce(b.typlen, t.typlen) > 0 AS fixed_width\n"
+      "FROM pg_type t LEFT JOIN leaves l ON l.root = t.oid\n"
+      "LEFT JOIN LATERAL (SELECT d.* FROM parts p JOIN pg_type d ON d.oid = p.oid\n"
+      "                   WHERE p.root = t.oid AND t.typtype = 'd' AND d.typtype <> 'd' AND d.oid = (\n"
+      "                     WITH RECURSIVE up(oid) AS (SELECT t.typbasetype UNION ALL SELECT x.typbasetype FROM up JOIN pg_type x\n"
+      "                       ON x.oid = up.oid WHERE x.typtype = 'd') SELECT u.oid FROM up u JOIN pg_type y ON y.oid = u.oid\n"
+      "                       WHERE y.typtype <> 'd' LIMIT 1)) b ON true\n"
+      "WHERE t.oid = ANY ($1::oid[])",
+      oid_array({missing.begin(), missing.end()}));
+  for (const auto& row : rows) {
+    TypeInfo type;
+    type.oid = row["oid"].as<std::uint32_t>();
+    type.base_oid = row["base"].as<std::uint32_t>();
+    type.name = row["name"].c_str();
+    type.equatable = row["equatable"].as<bool>();
+    type.hashable = type.equatable && row["hashable"].as<bool>();
+    type.builtin_operators = row["builtin"].as<bool>();
+    type.fixed_width = row["fixed_width"].as<bool>();
+    known_[type.oid] = std::move(type);
+  }
+}
+
+const TypeInfo& ServerTypes::by_oid(std::uint32_t oid) {
+  load({oid});
+  return known_.at(oid);
+}
+
+std::vector<TypeInfo> ServerTypes::column_types(const std::string& select) {
+  const auto result = tx_.exec("SELECT * FROM (" + select + ") described WHERE false");
+  std::vector<std::uint32_t> oids;
+  for (pqxx::row::size_type i = 0; i < result.columns(); ++i) oids.push_back(result.column_type(i));
+  load(oids);
+  std::vector<TypeInfo> types;
+  for (const auto oid : oids) types.push_back(known_.at(oid));
+  return types;
+}
+
+Catalog load_catalog(pqxx::transaction_base& tx, const std::string& query, const std::string& owner, ServerTypes& types) {
+  Catalog catalog;
+  std::vector<std::string> queries{query};
+  while (!queries.empty()) {
+    const auto refs = compiler::references(queries.back());
+    queries.pop_back();
+    load_functions(tx, refs.functions, catalog);
+    load_operators(tx, refs.operators, catalog);
+    for (const auto& [schema, name] : refs.relations) {
+      if (catalog.sources.count({schema, name}) != 0) continue;
+      // A canonical query qualifies everything but pg_catalog's relations; a CTE's name finds nothing here.
+      const auto rows = tx.exec_params(
+          "SELECT c.oid AS relid, n.nspname AS schema, c.relname AS name, c.relkind,\n"
+          "       c.relrowsecurity AND NOT (r.rolsuper OR r.rolbypassrls)\n"
+          "         AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE')) AS row_security,\n"
+          "       EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) AS has_children,\n"
+          "       EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = c.oid) AS is_stream_table,\n"
+          "       CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END AS definition\n"
+          "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace\n"
+          "CROSS JOIN (SELECT oid, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = $3) r\n"
+          "WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
+          schema, name, owner);
+      if (rows.empty()) continue;
+      auto source = load_source(tx, rows[0], owner, types);
+      if (source.kind == SourceKind::kView) queries.push_back(source.view_definition);
+      catalog.sources.emplace(std::make_pair(schema, name), std::move(source));
+    }
+  }
+  return catalog;
+}
+
+}  // namespace pgtrickle::catalog

@@ -1,0 +1,33 @@
+// Loads what the compiler needs to know about the relations, functions and types that a query mentions, views followed.
+// Synchronous (libpqxx), one transaction: the caller decides its isolation. Throws pqxx exceptions on connection
+// and SQL errors.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <pqxx/pqxx>
+#include <string>
+#include <vector>
+
+#include "compiler/compile.h"
+
+namespace pgtrickle::catalog {
+
+/// Describes types through a transaction, remembering what it has seen.
+class ServerTypes final : public compiler::TypeOracle {
+ public:
+  explicit ServerTypes(pqxx::transaction_base& tx) : tx_(tx) {}
+  std::vector<compiler::TypeInfo> column_types(const std::string& select) override;
+  const compiler::TypeInfo& by_oid(std::uint32_t oid);
+  void load(const std::vector<std::uint32_t>& oids);
+
+ private:
+  pqxx::transaction_base& tx_;
+  std::map<std::uint32_t, compiler::TypeInfo> known_;
+};
+
+/// Loads the catalog for `query`. `owner`: the role whose rights and policies count.
+compiler::Catalog load_catalog(pqxx::transaction_base& tx, const std::string& query, const std::string& owner,
+                               ServerTypes& types);
+
+}  // namespace pgtrickle::catalog

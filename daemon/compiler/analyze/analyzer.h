@@ -1,0 +1,31 @@
+// From parse tree to operators: resolves names against the catalog, inlines views and CTEs, and builds the operator tree.
+// Pure. Throws Unsupported or Rejected with the offending fragment. Input is canonical text (pg_get_viewdef), in which
+// stars are expanded and names qualified, but the resolver does not rely on more than SQL's own scoping rules.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "compiler/catalog.h"
+#include "compiler/operators/operator.h"
+
+namespace pgtrickle::compiler {
+
+struct Analysis {
+  OperatorPtr root;
+  std::vector<std::string> output_names;
+  std::set<std::uint32_t> views;  // relids of the views that were inlined
+  std::vector<std::string> notes; // for explain
+};
+
+Analysis analyze(const pg_query::SelectStmt& query, const Catalog& catalog);
+
+/// Checks that concern every mode; throws Rejected.
+void reject_invalid(const pg_query::SelectStmt& query);
+
+/// Whether the query calls a function that reads the clock (now() and its kin); empty or the fragment.
+std::string time_dependence(const pg_query::SelectStmt& query);
+
+}  // namespace pgtrickle::compiler

@@ -1,0 +1,70 @@
+#include "compiler/generate/rows.h"
+
+#include "compiler/generate/sql_text.h"
+
+namespace pgtrickle::compiler {
+
+namespace {
+
+std::string record(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types) {
+  std::vector<std::string> parts;
+  for (std::size_t i = 0; i < columns.size(); ++i)
+    parts.push_back(types[i].equatable ? columns[i] : columns[i] + "::text");
+  return "ROW(" + join(parts, ", ") + ")::record";
+}
+
+}  // namespace
+
+std::vector<std::string> prefixed(const std::vector<std::string>& names, const std::string& prefix) {
+  std::vector<std::string> result;
+  result.reserve(names.size());
+  for (const auto& name : names) result.push_back(prefix + name);
+  return result;
+}
+
+std::string row_hash(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types,
+                     const std::string& prefix) {
+  std::vector<std::string> parts;
+  for (std::size_t i = 0; i < columns.size(); ++i)
+    parts.push_back(prefix + columns[i] + (types[i].hashable ? "" : "::text"));
+  return "hash_record_extended(ROW(" + join(parts, ", ") + "), 0)";
+}
+
+std::string row_equal(const std::vector<std::string>& left, const std::vector<std::string>& right,
+                      const std::vector<TypeInfo>& types) {
+  return record(left, types) + " = " + record(right, types);
+}
+
+std::string row_differs(const std::vector<std::string>& left, const std::vector<std::string>& right,
+                        const std::vector<TypeInfo>& types) {
+  return record(left, types) + " <> " + record(right, types);
+}
+
+std::string row_match(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types,
+                      const std::string& left_prefix, const std::string& right_prefix) {
+  return row_hash(columns, types, left_prefix) + " = " + row_hash(columns, types, right_prefix) + "\n  AND " +
+         row_equal(prefixed(columns, left_prefix), prefixed(columns, right_prefix), types);
+}
+
+std::string consolidate(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types,
+                        const std::string& from, const std::string& where) {
+  std::vector<std::string> select;
+  std::vector<std::string> group;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    const std::string col = "x." + columns[i];
+    if (types[i].equatable) {
+      select.push_back(col);
+      group.push_back(col);
+    } else {
+      select.push_back("min(" + col + "::text)::" + types[i].name + " AS " + columns[i]);
+      group.push_back(col + "::text");
+    }
+  }
+  select.emplace_back("sum(x.w)::bigint AS w");
+  std::string sql = "SELECT " + join(select, ", ") + "\nFROM " + from + " x";
+  if (!where.empty()) sql += "\nWHERE " + where;
+  if (!group.empty()) sql += "\nGROUP BY " + join(group, ", ");
+  return sql + "\nHAVING sum(x.w) <> 0";
+}
+
+}  // namespace pgtrickle::compiler

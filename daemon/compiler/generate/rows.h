@@ -1,0 +1,33 @@
+// Rows as SQL: how they are grouped, hashed and compared, for any column type.
+//
+// Identity of a row or key is hash_record_extended(ROW(..), 0), which can be indexed, plus a recheck with record equality,
+// which is NULL-safe and uses each type's default operator class whatever the search_path. Types without equality (json,
+// xml, point ...) take part through their text. A column list is parallel to a list of types.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compiler/catalog.h"
+
+namespace pgtrickle::compiler {
+
+/// hash_record_extended(ROW(prefix.a, ...), 0)
+std::string row_hash(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types,
+                     const std::string& prefix);
+/// Record equality of two column lists; NULL equals NULL.
+std::string row_equal(const std::vector<std::string>& left, const std::vector<std::string>& right,
+                      const std::vector<TypeInfo>& types);
+/// NOT row_equal, as its own operator.
+std::string row_differs(const std::vector<std::string>& left, const std::vector<std::string>& right,
+                        const std::vector<TypeInfo>& types);
+/// hash and equality: a condition that an index on row_hash serves.
+std::string row_match(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types,
+                      const std::string& left_prefix, const std::string& right_prefix);
+/// SELECT of the net rows: columns, sum(w) AS w, zero weights dropped. `from` is a FROM item (with alias x added here).
+std::string consolidate(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types,
+                        const std::string& from, const std::string& where = {});
+/// Prefixes every name.
+std::vector<std::string> prefixed(const std::vector<std::string>& names, const std::string& prefix);
+
+}  // namespace pgtrickle::compiler

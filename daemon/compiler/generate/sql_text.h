@@ -1,0 +1,25 @@
+// Small text helpers for the SQL around expressions: quoting by the server's rules, indentation, unique names.
+// Expressions themselves are trees and are written by libpg_query's deparser (parse/ast.h).
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace pgtrickle::compiler {
+
+/// As quote_ident(): quotes unless it is a plain lower-case name that is no keyword.
+std::string quote_ident(const std::string& name);
+/// As quote_literal(): E'' form if it contains a backslash.
+std::string quote_literal(const std::string& text);
+std::string qualified(const std::string& schema, const std::string& name);
+
+std::string join(const std::vector<std::string>& parts, const std::string& separator);
+/// Every line of `text` after the first gets `spaces` blanks in front.
+std::string indent(const std::string& text, int spaces);
+
+/// Makes the names distinct from each other and from the weight and run columns, keeping them within 63 bytes.
+std::vector<std::string> unique_names(const std::vector<std::string>& wanted);
+/// A readable lower-case ASCII identifier made from any text, for CTE names.
+std::string plain_name(const std::string& text);
+
+}  // namespace pgtrickle::compiler

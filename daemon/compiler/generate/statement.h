@@ -1,0 +1,53 @@
+// One SQL statement under construction: its common table expressions, and what operators need to know about the program
+// around it: how pending rows of a source are selected. Within a generated function all variables live in a block
+// labelled `v`, so that a variable can never be mistaken for a column of the user.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace pgtrickle::compiler {
+
+/// The program's sources, numbered: bit i of v.changed says that source i has pending rows. With more than 62 sources
+/// bits are shared, which only makes a gate less selective.
+class SourceNumbers {
+ public:
+  void add(std::uint32_t relid, std::int64_t log_id);
+  [[nodiscard]] std::uint64_t bit(std::uint32_t relid) const;
+  [[nodiscard]] std::int64_t log_id(std::uint32_t relid) const;
+  [[nodiscard]] const std::vector<std::pair<std::uint32_t, std::int64_t>>& all() const { return sources_; }
+
+ private:
+  std::vector<std::pair<std::uint32_t, std::int64_t>> sources_;
+  std::map<std::uint32_t, std::size_t> index_;
+};
+
+class Statement {
+ public:
+  explicit Statement(const SourceNumbers& sources) : sources_(sources) {}
+
+  /// Adds "name AS [MATERIALIZED] (body)"; returns the name, made unique from the hint.
+  std::string with(const std::string& hint, const std::string& body, bool materialized = true);
+  /// The same delta asked for twice in one statement is computed once: key identifies it.
+  std::string with_shared(const std::string& key, const std::string& hint, const std::string& body);
+  /// "WITH a AS (...),\n b AS (...)\n" or empty.
+  [[nodiscard]] std::string with_clause() const;
+
+  [[nodiscard]] const SourceNumbers& sources() const { return sources_; }
+
+ private:
+  const SourceNumbers& sources_;
+  std::vector<std::string> parts_;
+  std::map<std::string, int> used_;
+  std::map<std::string, std::string> shared_;
+};
+
+/// The condition that selects the pending rows of a log in scope as `alias`.
+std::string pending(const std::string& alias);
+/// The gate of a term that exists only if one of these sources changed: a One-Time Filter, since it reads no row.
+std::string gate(std::uint64_t mask);
+
+}  // namespace pgtrickle::compiler

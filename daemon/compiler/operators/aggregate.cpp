@@ -1,0 +1,481 @@
+#include "compiler/operators/aggregate.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "compiler/generate/rows.h"
+#include "compiler/generate/sql_text.h"
+#include "compiler/generate/statement.h"
+
+namespace pgtrickle::compiler {
+
+namespace {
+
+std::string is_special(const std::string& numeric) {
+  return "(" + numeric + " = 'NaN' OR " + numeric + " = 'Infinity' OR " + numeric + " = '-Infinity')";
+}
+
+}  // namespace
+
+/// Everything about the state table's columns. Components are shared: sum(x) and avg(x) keep one sum.
+struct Aggregate::Layout {
+  std::vector<std::string> keys;        // quoted
+  std::string n;
+  std::vector<Component> components;
+  std::vector<std::string> names;       // quoted, of the components
+  std::vector<AggregatePlan> plans;     // per call
+  std::vector<std::vector<int>> parts;  // per call: its components
+  // names in the merged relation m
+  std::string old_ctid, old_n, new_n, need;
+  std::vector<std::string> old_names, new_names;
+
+  [[nodiscard]] bool has(Maintenance kind) const {
+    return std::any_of(components.begin(), components.end(), [&](const auto& c) { return c.maintenance == kind; });
+  }
+  [[nodiscard]] bool numeric_sums() const {
+    return std::any_of(components.begin(), components.end(), [](const auto& c) { return c.numeric_sum; });
+  }
+  [[nodiscard]] bool may_recompute() const {
+    return has(Maintenance::kExtremum) || has(Maintenance::kReplace) || numeric_sums();
+  }
+  [[nodiscard]] std::vector<std::string> state_columns() const {
+    auto all = keys;
+    all.push_back(n);
+    all.insert(all.end(), names.begin(), names.end());
+    return all;
+  }
+  /// The value of call `i` with the components' SQL given by `column`.
+  [[nodiscard]] std::string value(std::size_t i, const std::vector<std::string>& columns, const std::string& rows) const {
+    std::vector<std::string> mine;
+    for (const int part : parts[i]) mine.push_back(columns[static_cast<std::size_t>(part)]);
+    return plans[i].value(mine, rows);
+  }
+};
+
+Aggregate::Aggregate(OperatorPtr input, std::vector<Node> keys, std::vector<AggregateCall> calls,
+                     const std::vector<std::string>& names)
+    : keys_(std::move(keys)), calls_(std::move(calls)) {
+  const auto unique = unique_names(names);
+  for (std::size_t i = 0; i < keys_.size() + calls_.size(); ++i) {
+    OutputColumn col{unique.at(i), false, std::nullopt, -1};
+    int index = 0;
+    if (i < keys_.size() && is_column(keys_[i], &index)) {
+      const auto& from = input->columns().at(static_cast<std::size_t>(index));
+      col.not_null = from.not_null;
+      col.typmod = from.typmod;
+    }
+    columns_.push_back(std::move(col));
+  }
+  inputs_.push_back(std::move(input));
+}
+
+Aggregate::Layout Aggregate::layout() const {
+  Layout l;
+  std::vector<std::string> wanted;
+  for (std::size_t i = 0; i < keys_.size(); ++i) wanted.push_back(columns_[i].name);
+  for (const char* fixed : {"n", "old_ctid", "old_n", "new_n", "need"}) wanted.emplace_back(fixed);
+  for (const auto& call : calls_) {
+    l.plans.push_back(plan_aggregate(call, *inputs_[0]));
+    std::vector<int> parts;
+    for (const auto& component : l.plans.back().components) {
+      auto found = std::find(l.components.begin(), l.components.end(), component);
+      if (found == l.components.end()) {
+        l.components.push_back(component);
+        found = l.components.end() - 1;
+      }
+      parts.push_back(static_cast<int>(found - l.components.begin()));
+    }
+    l.parts.push_back(std::move(parts));
+  }
+  for (const auto& c : l.components) wanted.push_back(plain_name(c.hint));
+  for (const auto& c : l.components) wanted.push_back("old_" + plain_name(c.hint));
+  for (const auto& c : l.components) wanted.push_back("new_" + plain_name(c.hint));
+  const auto names = unique_names(wanted);
+  std::size_t at = 0;
+  auto next = [&] { return quote_ident(names.at(at++)); };
+  for (std::size_t i = 0; i < keys_.size(); ++i) l.keys.push_back(next());
+  l.n = next();
+  l.old_ctid = next();
+  l.old_n = next();
+  l.new_n = next();
+  l.need = next();
+  for (std::size_t i = 0; i < l.components.size(); ++i) l.names.push_back(next());
+  for (std::size_t i = 0; i < l.components.size(); ++i) l.old_names.push_back(next());
+  for (std::size_t i = 0; i < l.components.size(); ++i) l.new_names.push_back(next());
+  return l;
+}
+
+std::vector<std::string> Aggregate::key_expressions() const {
+  std::vector<std::string> list;
+  for (const auto& key : keys_) list.push_back(render(key, "i", *inputs_[0]));
+  return list;
+}
+
+std::vector<TypeInfo> Aggregate::key_types() const {
+  std::vector<TypeInfo> types;
+  for (std::size_t i = 0; i < keys_.size(); ++i) types.push_back(columns_[i].type.value());
+  return types;
+}
+
+bool Aggregate::plain_identity() const {
+  // A btree on the keys themselves: possible if "=" means equality of keys and no key can outgrow an index page.
+  if (keys_.empty() || keys_.size() > 32) return false;
+  for (std::size_t i = 0; i < keys_.size(); ++i) {
+    const auto& col = columns_[i];
+    if (!col.not_null || !col.type->builtin_operators || !col.type->fixed_width) return false;
+  }
+  return true;
+}
+
+std::string Aggregate::match(const Layout& l, const std::string& left, const std::string& right) const {
+  if (global()) return "true";
+  if (!plain_identity()) return row_match(l.keys, key_types(), left, right);
+  std::vector<std::string> parts;
+  for (const auto& key : l.keys) parts.push_back(left + key + " = " + right + key);
+  return join(parts, " AND ");
+}
+
+std::string Aggregate::state_query(const Layout& l) const {
+  std::vector<std::string> select;
+  const auto exprs = key_expressions();
+  for (std::size_t i = 0; i < exprs.size(); ++i) select.push_back(exprs[i] + " AS " + l.keys[i]);
+  select.push_back("count(*) AS " + l.n);
+  for (std::size_t i = 0; i < l.components.size(); ++i) select.push_back(l.components[i].full + " AS " + l.names[i]);
+  std::string sql = "SELECT " + join(select, ",\n       ") + "\nFROM " + inputs_[0]->post() + " i";
+  if (!exprs.empty()) sql += "\nGROUP BY " + join(exprs, ", ");
+  return sql;
+}
+
+std::vector<std::string> Aggregate::state_ddl() const {
+  const Layout l = layout();
+  std::vector<std::string> ddl;
+  ddl.push_back("CREATE TABLE " + state_table() + " AS\n" + state_query(l) + "\nWITH NO DATA");
+  if (!global()) {
+    if (plain_identity()) {
+      ddl.push_back("CREATE UNIQUE INDEX ON " + state_table() + " (" + join(l.keys, ", ") + ")");
+    } else {
+      ddl.push_back("CREATE INDEX ON " + state_table() + " (" + row_hash(l.keys, key_types(), "") + ")");
+    }
+  }
+  for (const int key : lookups_) {
+    const auto at = static_cast<std::size_t>(key);
+    if (plain_identity() && key == 0) continue;  // the identity index serves
+    const auto& type = columns_[at].type.value();
+    if (type.fixed_width && type.equatable) {
+      ddl.push_back("CREATE INDEX ON " + state_table() + " (" + l.keys[at] + ")");
+    } else if (type.hashable) {
+      ddl.push_back("CREATE INDEX ON " + state_table() + " USING hash (" + l.keys[at] + ")");
+    }
+  }
+  // Updates in place want room on the page; the keys are the only indexed columns.
+  ddl.push_back("ALTER TABLE " + state_table() + " SET (fillfactor = 70)");
+  return ddl;
+}
+
+std::vector<std::string> Aggregate::rebuild() const {
+  const Layout l = layout();
+  return {"DELETE FROM " + state_table(),
+          "INSERT INTO " + state_table() + " (" + join(l.state_columns(), ", ") + ")\n" + state_query(l)};
+}
+
+std::string Aggregate::from_state() const {
+  const Layout l = layout();
+  std::vector<std::string> select;
+  for (std::size_t i = 0; i < keys_.size(); ++i) select.push_back("s." + l.keys[i]);
+  const auto columns = prefixed(l.names, "s.");
+  for (std::size_t i = 0; i < calls_.size(); ++i)
+    select.push_back(l.value(i, columns, "s." + l.n) + " AS " + quote_ident(columns_[keys_.size() + i].name));
+  return "(SELECT " + join(select, ", ") + " FROM " + state_table() + " s)";
+}
+
+std::string Aggregate::post() const {
+  // As a plain query: used to ask for types before there is any state.
+  std::vector<std::string> select;
+  const auto exprs = key_expressions();
+  for (std::size_t i = 0; i < exprs.size(); ++i) select.push_back(exprs[i] + " AS " + quote_ident(columns_[i].name));
+  for (std::size_t i = 0; i < calls_.size(); ++i)
+    select.push_back(render(calls_[i].call, "i", *inputs_[0]) + " AS " + quote_ident(columns_[keys_.size() + i].name));
+  std::string sql = "(SELECT " + join(select, ", ") + "\nFROM " + inputs_[0]->post() + " i";
+  if (!exprs.empty()) sql += "\nGROUP BY " + join(exprs, ", ");
+  return sql + ")";
+}
+
+Delta Aggregate::delta(Statement& /*statement*/) const {
+  throw std::logic_error("an aggregate below another operator has to be cut out as a node first");
+}
+
+std::string Aggregate::group_delta(Statement& statement, const Layout& l) const {
+  Delta input = inputs_[0]->delta(statement);
+  const bool needs_net = l.has(Maintenance::kExtremum) || l.has(Maintenance::kReplace);
+  if (needs_net && !input.consolidated) {
+    std::vector<TypeInfo> types;
+    for (const auto& col : inputs_[0]->columns()) types.push_back(col.type.value());
+    input.from = statement.with("net", consolidate(inputs_[0]->column_names(), types, input.from));
+  }
+  std::vector<std::string> select;
+  const auto exprs = key_expressions();
+  for (std::size_t i = 0; i < exprs.size(); ++i) select.push_back(exprs[i] + " AS " + l.keys[i]);
+  select.push_back("coalesce(sum(i.w), 0)::bigint AS " + l.n);
+  for (std::size_t i = 0; i < l.components.size(); ++i) {
+    const auto& c = l.components[i];
+    if (c.maintenance == Maintenance::kAdd) select.push_back(c.delta + " AS " + l.names[i]);
+    if (c.maintenance == Maintenance::kExtremum) {
+      select.push_back(c.inserted + " AS " + l.new_names[i]);
+      select.push_back(c.deleted + " AS " + l.old_names[i]);
+    }
+  }
+  std::string sql = "SELECT " + join(select, ",\n       ") + "\nFROM " + input.from + " i";
+  // Without GROUP BY an empty delta would still make a row: nothing changed, so there shall be none.
+  sql += exprs.empty() ? "\nHAVING count(*) > 0" : "\nGROUP BY " + join(exprs, ", ");
+  return statement.with("g", sql);
+}
+
+std::string Aggregate::recomputed(Statement& statement, const Layout& l, const std::string& merged) const {
+  // Groups to recompute, joined back to the input by their keys: with "=", so that indexes serve, and once more for keys
+  // that contain NULL, by record equality.
+  std::vector<std::string> select = prefixed(l.keys, "k.");
+  for (std::size_t i = 0; i < l.components.size(); ++i) select.push_back(l.components[i].full + " AS " + l.names[i]);
+  const std::string post = inputs_[0]->post();
+  const std::string any = "(SELECT bool_or(m." + l.need + ") FROM " + merged + " m)";
+  if (global()) return statement.with("r", "SELECT " + join(select, ",\n       ") + "\nFROM " + post + " i\nWHERE " + any);
+  const auto exprs = key_expressions();
+  const auto types = key_types();
+  const std::string keys = "(SELECT " + join(l.keys, ", ") + " FROM " + merged + " m WHERE m." + l.need + ") k";
+  const std::string tail = "\nGROUP BY " + join(prefixed(l.keys, "k."), ", ");
+  std::vector<std::string> equal;
+  std::vector<std::string> null_keys;
+  bool plain = true;
+  for (std::size_t i = 0; i < exprs.size(); ++i) {
+    equal.push_back("(" + exprs[i] + ") = k." + l.keys[i]);
+    if (!columns_[i].not_null) null_keys.push_back("k." + l.keys[i] + " IS NULL");
+    plain = plain && types[i].builtin_operators;
+  }
+  const std::string by_record = row_equal(exprs, prefixed(l.keys, "k."), types);
+  const std::string head = "SELECT " + join(select, ",\n       ") + "\nFROM " + keys + ", " + post + " i\nWHERE ";
+  if (!plain) return statement.with("r", head + by_record + " AND " + any + tail);
+  std::string sql = head + join(equal, " AND ") + " AND " + any + tail;
+  if (!null_keys.empty()) {
+    const std::string has_null = "(" + join(null_keys, " OR ") + ")";
+    std::vector<std::string> m_null;
+    for (std::size_t i = 0; i < exprs.size(); ++i)
+      if (!columns_[i].not_null) m_null.push_back("m." + l.keys[i] + " IS NULL");
+    sql += "\nUNION ALL\n" + head + has_null + " AND " + by_record + "\n  AND (SELECT bool_or(m." + l.need + " AND (" +
+           join(m_null, " OR ") + ")) FROM " + merged + " m)" + tail;
+  }
+  return statement.with("r", sql);
+}
+
+Changes Aggregate::differential(Statement& statement) const {
+  const Layout l = layout();
+  const std::string g = group_delta(statement, l);
+
+  // m: the touched groups, old state and new
+  std::vector<std::string> select = prefixed(l.keys, "g.");
+  select.push_back("s.ctid AS " + l.old_ctid);
+  select.push_back("coalesce(s." + l.n + ", 0) AS " + l.old_n);
+  select.push_back("coalesce(s." + l.n + ", 0) + g." + l.n + " AS " + l.new_n);
+  std::vector<std::string> need;
+  for (std::size_t i = 0; i < l.components.size(); ++i) {
+    const auto& c = l.components[i];
+    const std::string old_value = "s." + l.names[i];
+    select.push_back(old_value + " AS " + l.old_names[i]);
+    if (c.maintenance == Maintenance::kAdd) {
+      const std::string added = "coalesce(" + old_value + ", 0) + g." + l.names[i];
+      select.push_back(added + " AS " + l.new_names[i]);
+      if (c.numeric_sum) {
+        need.push_back("coalesce(" + is_special(old_value) + ", false)");
+        need.push_back(is_special("g." + l.names[i]));
+      }
+    } else if (c.maintenance == Maintenance::kExtremum) {
+      const std::string inserted = "g." + l.new_names[i];
+      const std::string deleted = "g." + l.old_names[i];
+      const std::string beats = c.greatest ? " >= " : " <= ";
+      select.push_back((c.greatest ? "greatest(" : "least(") + old_value + ", " + inserted + ") AS " + l.new_names[i]);
+      need.push_back("coalesce(" + deleted + " IS NOT NULL AND (" + old_value + " IS NULL OR " + deleted + beats +
+                     old_value + ") AND (" + inserted + beats + old_value + ") IS NOT TRUE, false)");
+    } else {
+      select.push_back(old_value + " AS " + l.new_names[i]);
+      need.emplace_back("true");
+    }
+  }
+  if (l.may_recompute()) {
+    const std::string alive = global() ? "true" : "coalesce(s." + l.n + ", 0) + g." + l.n + " > 0";
+    const bool always = std::find(need.begin(), need.end(), "true") != need.end();
+    select.push_back((always ? alive : alive + " AND (" + join(need, "\n         OR ") + ")") + " AS " + l.need);
+  }
+  std::string m = statement.with("m", "SELECT " + join(select, ",\n       ") + "\nFROM " + g + " g\nLEFT JOIN " + state_table() +
+                                          " s ON " + match(l, "s.", "g."));
+  if (l.may_recompute()) {
+    const std::string r = recomputed(statement, l, m);
+    std::vector<std::string> merged = prefixed(l.keys, "m.");
+    merged.push_back("m." + l.old_ctid);
+    merged.push_back("m." + l.old_n);
+    merged.push_back("m." + l.new_n);
+    for (std::size_t i = 0; i < l.components.size(); ++i) {
+      merged.push_back("m." + l.old_names[i]);
+      merged.push_back("CASE WHEN m." + l.need + " THEN r." + l.names[i] + " ELSE m." + l.new_names[i] + " END AS " +
+                       l.new_names[i]);
+    }
+    const std::string on = global() ? "true"
+                                    : row_equal(prefixed(l.keys, "r."), prefixed(l.keys, "m."), key_types());
+    m = statement.with("m", "SELECT " + join(merged, ",\n       ") + "\nFROM " + m + " m\nLEFT JOIN " + r + " r ON " + on);
+  }
+
+  // State: rows are found by ctid, which cannot move: refreshes of one stream table are serialised by its frontier row.
+  if (!global()) {
+    statement.with("gone", "DELETE FROM " + state_table() + " s USING " + m + " m\nWHERE s.ctid = m." + l.old_ctid +
+                               " AND m." + l.new_n + " <= 0", false);
+  }
+  std::vector<std::string> set{l.n + " = m." + l.new_n};
+  for (std::size_t i = 0; i < l.components.size(); ++i) set.push_back(l.names[i] + " = m." + l.new_names[i]);
+  statement.with("kept", "UPDATE " + state_table() + " s SET " + join(set, ", ") + "\nFROM " + m + " m WHERE s.ctid = m." +
+                             l.old_ctid + (global() ? "" : " AND m." + l.new_n + " > 0"), false);
+  if (!global()) {
+    auto values = prefixed(l.keys, "m.");
+    values.push_back("m." + l.new_n);
+    for (const auto& name : l.new_names) values.push_back("m." + name);
+    statement.with("born", "INSERT INTO " + state_table() + " (" + join(l.state_columns(), ", ") + ")\nSELECT " +
+                               join(values, ", ") + " FROM " + m + " m\nWHERE m." + l.old_ctid + " IS NULL AND m." +
+                               l.new_n + " > 0", false);
+  }
+
+  // c: the touched output rows, old and new side by side
+  Changes changes;
+  std::vector<std::string> out;
+  for (const auto& key : l.keys) {
+    out.push_back("m." + key);
+    changes.old_columns.push_back(key);
+    changes.new_columns.push_back(key);
+  }
+  std::vector<std::string> wanted;
+  for (const auto& key : l.keys) wanted.push_back(key);
+  wanted.insert(wanted.end(), {"was", "now"});
+  for (std::size_t i = 0; i < calls_.size(); ++i) wanted.push_back("old_" + plain_name(columns_[keys_.size() + i].name));
+  for (std::size_t i = 0; i < calls_.size(); ++i) wanted.push_back("new_" + plain_name(columns_[keys_.size() + i].name));
+  const auto names = unique_names(wanted);
+  const std::size_t base = l.keys.size() + 2;
+  changes.was = names[base - 2];
+  changes.now = names[base - 1];
+  for (std::size_t i = 0; i < calls_.size(); ++i) {
+    changes.old_columns.push_back(quote_ident(names[base + i]));
+    out.push_back(l.value(i, prefixed(l.old_names, "m."), "m." + l.old_n) + " AS " + changes.old_columns.back());
+    changes.new_columns.push_back(quote_ident(names[base + calls_.size() + i]));
+    out.push_back(l.value(i, prefixed(l.new_names, "m."), "m." + l.new_n) + " AS " + changes.new_columns.back());
+  }
+  out.push_back((global() ? std::string("true") : "m." + l.old_n + " > 0") + " AS " + changes.was);
+  out.push_back((global() ? std::string("true") : "m." + l.new_n + " > 0") + " AS " + changes.now);
+  changes.from = statement.with("c", "SELECT " + join(out, ",\n       ") + "\nFROM " + m + " m");
+  changes.violation = "(SELECT count(*) FROM " + m + " m WHERE m." + l.new_n + " < 0)";
+  return changes;
+}
+
+std::vector<int> Aggregate::prune(const std::set<int>& needed) {
+  // Keys make the groups: they stay. Calls nobody reads go.
+  std::set<int> kept;
+  for (std::size_t i = 0; i < keys_.size(); ++i) kept.insert(static_cast<int>(i));
+  for (const int index : needed) kept.insert(index);
+  std::vector<AggregateCall> calls;
+  for (std::size_t i = 0; i < calls_.size(); ++i)
+    if (kept.count(static_cast<int>(keys_.size() + i)) != 0) calls.push_back(std::move(calls_[i]));
+  calls_ = std::move(calls);
+  auto mapping = keep_columns(columns_, kept);
+  std::set<int> below;
+  auto need = [&](const Node& expr) {
+    for (const int index : columns_of(expr)) below.insert(index);
+  };
+  for (const auto& key : keys_) need(key);
+  for (const auto& call : calls_) need(call.call);
+  const auto moved = inputs_[0]->prune(below);
+  for (auto& key : keys_) key = remap(key, moved);
+  for (auto& call : calls_) call.call = remap(call.call, moved);
+  return mapping;
+}
+
+bool Aggregate::absorb_filter(const Node& predicate) {
+  const auto used = columns_of(predicate);
+  if (used.empty() || used.back() >= static_cast<int>(keys_.size())) return false;
+  // A filter on keys only removes whole groups: it can as well remove their rows.
+  return inputs_[0]->absorb_filter(map_columns(predicate, [this](int index) {
+    return keys_.at(static_cast<std::size_t>(index));
+  }));
+}
+
+void Aggregate::resolve_types(TypeOracle& oracle) {
+  Operator::resolve_types(oracle);
+  std::vector<Node> exprs = keys_;
+  for (const auto& call : calls_)
+    for (const auto& arg : call.func().args()) exprs.push_back(arg);
+  const auto types = expression_types(exprs, *inputs_[0], oracle);
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < keys_.size(); ++i) columns_[i].type = types[at++];
+  for (auto& call : calls_) {
+    call.argument_types.clear();
+    for (int a = 0; a < call.func().args_size(); ++a) call.argument_types.push_back(types[at++]);
+    int index = 0;
+    call.fixed_scale = call.func().args_size() == 1 && is_column(call.func().args(0), &index) &&
+                       inputs_[0]->columns().at(static_cast<std::size_t>(index)).typmod >= 0;
+  }
+  if (calls_.empty()) return;
+  std::vector<std::string> values;
+  for (const auto& call : calls_)
+    values.push_back(render(call.call, "i", *inputs_[0]) + " AS c" + std::to_string(values.size() + 1));
+  const auto results = oracle.column_types("SELECT " + join(values, ", ") + " FROM " + inputs_[0]->post() + " i");
+  for (std::size_t i = 0; i < calls_.size(); ++i) {
+    columns_[keys_.size() + i].type = results.at(i);
+    columns_[keys_.size() + i].not_null = calls_[i].schema.empty() && calls_[i].name == "count";
+  }
+}
+
+std::vector<Key> Aggregate::keys() const {
+  if (global()) return {};
+  Key key;
+  for (std::size_t i = 0; i < keys_.size(); ++i) key.push_back(static_cast<int>(i));
+  return {key};
+}
+
+void Aggregate::want_lookup(int column) {
+  if (column < static_cast<int>(keys_.size()) && std::find(lookups_.begin(), lookups_.end(), column) == lookups_.end())
+    lookups_.push_back(column);
+}
+
+std::string Aggregate::describe() const {
+  if (calls_.empty() && !global()) return "Distinct " + join(key_expressions(), ", ");
+  std::vector<std::string> values;
+  for (const auto& call : calls_) values.push_back(render(call.call, "i", *inputs_[0]));
+  return "Aggregate " + join(values, ", ") + (global() ? "" : " by " + join(key_expressions(), ", "));
+}
+
+std::string Aggregate::cost_class() const {
+  const Layout l = layout();
+  if (l.has(Maintenance::kReplace)) return "O(touched groups)";
+  if (l.has(Maintenance::kExtremum)) return "O(delta), a group when its extremum is deleted";
+  return "O(delta)";
+}
+
+std::vector<std::string> Aggregate::notes() const {
+  std::vector<std::string> notes;
+  for (const auto& plan : layout().plans)
+    if (!plan.note.empty()) notes.push_back(plan.note);
+  return notes;
+}
+
+void Aggregate::index_advice(std::vector<std::string>& advice) const {
+  Operator::index_advice(advice);
+  if (!layout().may_recompute() || layout().numeric_sums()) return;
+  for (const auto& key : keys_) {
+    int index = 0;
+    if (is_column(key, &index)) inputs_[0]->advise_lookup(index, advice);
+  }
+}
+
+OperatorPtr make_distinct(OperatorPtr input) {
+  std::vector<Node> keys;
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < input->columns().size(); ++i) {
+    keys.push_back(column(static_cast<int>(i)));
+    names.push_back(input->columns()[i].name);
+  }
+  return std::make_unique<Aggregate>(std::move(input), std::move(keys), std::vector<AggregateCall>{}, names);
+}
+
+}  // namespace pgtrickle::compiler

@@ -1,0 +1,62 @@
+// GROUP BY, aggregates without GROUP BY, and DISTINCT (a group per row, no aggregate).
+//
+// State: one row per group: its key, n = number of input rows, and the components of the aggregates
+// (aggregate_functions.h). Rule: the input's delta is summed per group (g), added to the state of the touched groups (m);
+// a group whose n becomes 0 disappears. Groups that cannot be updated are recomputed from the input's post-state.
+// Without GROUP BY there is always exactly one row.
+// The naive versions break on: a group of NULL keys (identity is NULL-safe); sum over an all-NULL group (NULL, not 0:
+// non-null arguments are counted); a value inserted and deleted in one batch (min/max see the consolidated delta); the
+// last row of a group deleted and another inserted in one batch (only the net n counts); min deleted (>= is not enough,
+// equality means recompute); a visible row used as the memory of the hidden ones (HAVING is outside, state has all groups).
+#pragma once
+
+#include "compiler/operators/aggregate_functions.h"
+#include "compiler/operators/stateful.h"
+
+namespace pgtrickle::compiler {
+
+class Aggregate final : public StatefulOperator {
+ public:
+  /// Output columns: the keys, then the calls. `names` is parallel to that.
+  Aggregate(OperatorPtr input, std::vector<Node> keys, std::vector<AggregateCall> calls,
+            const std::vector<std::string>& names);
+
+  [[nodiscard]] std::string post() const override;
+  [[nodiscard]] Delta delta(Statement& statement) const override;
+  std::vector<int> prune(const std::set<int>& needed) override;
+  bool absorb_filter(const Node& predicate) override;
+  void resolve_types(TypeOracle& oracle) override;
+  [[nodiscard]] std::vector<Key> keys() const override;
+  [[nodiscard]] std::string describe() const override;
+  [[nodiscard]] std::string cost_class() const override;
+  void index_advice(std::vector<std::string>& advice) const override;
+
+  [[nodiscard]] std::vector<std::string> state_ddl() const override;
+  [[nodiscard]] std::vector<std::string> rebuild() const override;
+  [[nodiscard]] Changes differential(Statement& statement) const override;
+  [[nodiscard]] std::string from_state() const override;
+  void want_lookup(int column) override;
+  [[nodiscard]] std::vector<std::string> notes() const override;
+
+ private:
+  struct Layout;  // names of the state's columns and the components behind each call
+
+  [[nodiscard]] bool global() const { return keys_.empty(); }
+  [[nodiscard]] Layout layout() const;
+  [[nodiscard]] bool plain_identity() const;
+  [[nodiscard]] std::vector<std::string> key_expressions() const;
+  [[nodiscard]] std::vector<TypeInfo> key_types() const;
+  [[nodiscard]] std::string state_query(const Layout& layout) const;
+  [[nodiscard]] std::string match(const Layout& layout, const std::string& left, const std::string& right) const;
+  [[nodiscard]] std::string group_delta(Statement& statement, const Layout& layout) const;
+  [[nodiscard]] std::string recomputed(Statement& statement, const Layout& layout, const std::string& merged) const;
+
+  std::vector<Node> keys_;
+  std::vector<AggregateCall> calls_;
+  std::vector<int> lookups_;  // key columns that need an index of their own
+};
+
+/// DISTINCT over `input`: the aggregate with all columns as keys.
+OperatorPtr make_distinct(OperatorPtr input);
+
+}  // namespace pgtrickle::compiler

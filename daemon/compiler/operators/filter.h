@@ -1,0 +1,34 @@
+// Filter. Rule: linear; delta = the input's delta, filtered. It remains an operator of its own only where the filter cannot
+// be handed to the input (above an aggregate: HAVING), so that a group that crosses the threshold needs no rescan: its
+// row is in the input's state already.
+#pragma once
+
+#include "compiler/operators/operator.h"
+
+namespace pgtrickle::compiler {
+
+class Filter final : public Operator {
+ public:
+  Filter(OperatorPtr input, std::vector<Node> predicates);
+
+  [[nodiscard]] std::string post() const override;
+  [[nodiscard]] Delta delta(Statement& statement) const override;
+  std::vector<int> prune(const std::set<int>& needed) override;
+  bool absorb_filter(const Node& predicate) override;
+  void resolve_types(TypeOracle& oracle) override;
+  [[nodiscard]] std::vector<Key> keys() const override { return inputs_[0]->keys(); }
+  void advise_lookup(int column, std::vector<std::string>& advice) const override {
+    inputs_[0]->advise_lookup(column, advice);
+  }
+  [[nodiscard]] std::string describe() const override;
+  [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
+
+  [[nodiscard]] const std::vector<Node>& predicates() const { return predicates_; }
+  /// The condition over the input's row in scope as `alias`.
+  [[nodiscard]] std::string condition(const std::string& alias) const;
+
+ private:
+  std::vector<Node> predicates_;  // conjuncts
+};
+
+}  // namespace pgtrickle::compiler

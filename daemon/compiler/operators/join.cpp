@@ -1,0 +1,361 @@
+#include "compiler/operators/join.h"
+
+#include <algorithm>
+
+#include "compiler/generate/sql_text.h"
+#include "compiler/generate/statement.h"
+
+namespace pgtrickle::compiler {
+
+namespace {
+
+constexpr std::size_t kMaxInputsBySubsets = 3;  // 7 terms; 4 inputs would already be 15
+
+std::string alias(std::size_t input) { return "a" + std::to_string(input + 1); }
+
+std::string where(const std::vector<std::string>& conditions) {
+  return conditions.empty() ? std::string() : "\nWHERE " + join(conditions, " AND ");
+}
+
+}  // namespace
+
+Join::Join(std::vector<OperatorPtr> inputs, std::vector<Node> conditions) : conditions_(std::move(conditions)) {
+  inputs_ = std::move(inputs);
+  derive_columns();
+}
+
+void Join::derive_columns() {
+  columns_.clear();
+  std::vector<std::string> wanted;
+  for (const auto& input : inputs_)
+    for (const auto& col : input->columns()) wanted.push_back(col.name);
+  const auto names = unique_names(wanted);
+  for (const auto& input : inputs_) {
+    for (const auto& col : input->columns()) {
+      OutputColumn out = col;
+      out.name = names[columns_.size()];
+      columns_.push_back(std::move(out));
+    }
+  }
+}
+
+std::size_t Join::offset(std::size_t input) const {
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < input; ++i) at += inputs_[i]->columns().size();
+  return at;
+}
+
+std::vector<Join::Place> Join::places() const {
+  std::vector<Place> places;
+  for (std::size_t i = 0; i < inputs_.size(); ++i)
+    for (std::size_t c = 0; c < inputs_[i]->columns().size(); ++c) places.push_back({i, static_cast<int>(c)});
+  return places;
+}
+
+std::set<std::size_t> Join::inputs_of(const Node& condition) const {
+  const auto where_is = places();
+  std::set<std::size_t> result;
+  for (const int index : columns_of(condition)) result.insert(where_is.at(static_cast<std::size_t>(index)).input);
+  return result;
+}
+
+std::string Join::condition(const Node& node) const {
+  const auto where_is = places();
+  const std::string sql = deparse_expr(map_columns(node, [&](int index) {
+    const auto& place = where_is.at(static_cast<std::size_t>(index));
+    return column_ref(alias(place.input), inputs_[place.input]->columns()[static_cast<std::size_t>(place.column)].name);
+  }));
+  return node.has_bool_expr() ? "(" + sql + ")" : sql;
+}
+
+std::vector<std::string> Join::select_list(std::size_t count) const {
+  std::vector<std::string> list;
+  const auto where_is = places();
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    if (where_is[i].input >= count) continue;
+    const auto& name = inputs_[where_is[i].input]->columns()[static_cast<std::size_t>(where_is[i].column)].name;
+    std::string item = alias(where_is[i].input) + "." + quote_ident(name);
+    if (name != columns_[i].name) item += " AS " + quote_ident(columns_[i].name);
+    list.push_back(std::move(item));
+  }
+  return list;
+}
+
+std::string Join::post() const {
+  std::vector<std::string> from;
+  for (std::size_t i = 0; i < inputs_.size(); ++i) from.push_back(inputs_[i]->post() + " " + alias(i));
+  std::vector<std::string> conds;
+  for (const auto& node : conditions_) conds.push_back(condition(node));
+  return "(SELECT " + join(select_list(inputs_.size()), ", ") + "\nFROM " + join(from, ", ") + where(conds) + ")";
+}
+
+Delta Join::delta(Statement& statement) const {
+  std::vector<std::string> posts;
+  std::vector<Delta> deltas;
+  for (const auto& input : inputs_) {
+    posts.push_back(input->post());
+    Delta d = input->delta(statement);
+    // A delta stands in several terms: compute it once.
+    if (d.from.front() == '(') d.from = statement.with("d", d.from.substr(1, d.from.size() - 2));
+    deltas.push_back(std::move(d));
+  }
+  if (inputs_.size() <= kMaxInputsBySubsets) return {"(" + by_subsets(posts, deltas) + ")", false};
+  return {by_levels(statement, posts, deltas), false};
+}
+
+std::string Join::by_subsets(const std::vector<std::string>& posts, const std::vector<Delta>& deltas) const {
+  const std::size_t n = inputs_.size();
+  std::vector<std::string> conds;
+  for (const auto& node : conditions_) conds.push_back(condition(node));
+  std::vector<std::pair<int, std::string>> terms;  // (size of the subset, SQL): single changes first, for the reader
+  for (std::size_t subset = 1; subset < (std::size_t{1} << n); ++subset) {
+    std::vector<std::string> from;
+    std::vector<std::string> weights;
+    std::vector<std::string> all = conds;
+    for (std::size_t i = 0; i < n; ++i) {
+      if ((subset >> i & 1U) != 0) {
+        from.push_back(deltas[i].from + " " + alias(i));
+        weights.push_back(alias(i) + ".w");
+        all.push_back(gate(inputs_[i]->source_mask()));
+      } else {
+        from.push_back(posts[i] + " " + alias(i));
+      }
+    }
+    std::string weight = join(weights, " * ");
+    if (weights.size() % 2 == 0) weight = "-(" + weight + ")";
+    auto list = select_list(n);
+    list.push_back(weight + " AS w");
+    terms.emplace_back(static_cast<int>(weights.size()),
+                       "SELECT " + join(list, ", ") + "\nFROM " + join(from, ", ") + where(all));
+  }
+  std::stable_sort(terms.begin(), terms.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::string> sql;
+  for (auto& term : terms) sql.push_back(std::move(term.second));
+  return join(sql, "\nUNION ALL\n");
+}
+
+std::vector<std::size_t> Join::join_order() const {
+  // Follow the conditions, so that no level is a cross join unless the query is one.
+  std::vector<std::size_t> order{0};
+  std::set<std::size_t> done{0};
+  while (order.size() < inputs_.size()) {
+    std::size_t next = inputs_.size();
+    for (std::size_t i = 0; i < inputs_.size() && next == inputs_.size(); ++i) {
+      if (done.count(i) != 0) continue;
+      for (const auto& node : conditions_) {
+        const auto used = inputs_of(node);
+        if (used.count(i) != 0 && used.size() > 1 &&
+            std::all_of(used.begin(), used.end(), [&](std::size_t j) { return j == i || done.count(j) != 0; })) {
+          next = i;
+          break;
+        }
+      }
+    }
+    for (std::size_t i = 0; next == inputs_.size(); ++i)
+      if (done.count(i) == 0) next = i;
+    order.push_back(next);
+    done.insert(next);
+  }
+  return order;
+}
+
+std::string Join::by_levels(Statement& statement, const std::vector<std::string>& posts,
+                            const std::vector<Delta>& deltas) const {
+  const auto order = join_order();
+  const auto where_is = places();
+  std::set<std::size_t> joined{order[0]};
+  std::string previous = deltas[order[0]].from;  // delta of the join so far
+  bool first = true;
+  std::vector<std::string> conds_so_far;         // among the joined inputs
+  for (const auto& node : conditions_) {
+    const auto used = inputs_of(node);
+    if (used.empty() || (used.size() == 1 && *used.begin() == order[0])) conds_so_far.push_back(condition(node));
+  }
+  std::uint64_t mask = inputs_[order[0]]->source_mask();
+  for (std::size_t level = 1; level < order.size(); ++level) {
+    const std::size_t next = order[level];
+    // conditions that become decidable at this level: over the bases, and over (previous delta, next)
+    std::vector<std::string> on_bases;
+    std::vector<std::string> on_delta;
+    for (const auto& node : conditions_) {
+      const auto used = inputs_of(node);
+      const bool decidable = std::all_of(used.begin(), used.end(),
+                                         [&](std::size_t i) { return i == next || joined.count(i) != 0; });
+      // At the first level the delta of the first input is raw: what concerns it alone is still to be tested.
+      if (!decidable || (used.count(next) == 0 && !first)) continue;
+      if (used.count(next) != 0) on_bases.push_back(condition(node));
+      std::string sql = deparse_expr(map_columns(node, [&](int index) {
+        const auto& place = where_is.at(static_cast<std::size_t>(index));
+        const auto& input_name = inputs_[place.input]->columns()[static_cast<std::size_t>(place.column)].name;
+        if (place.input == next) return column_ref(alias(next), input_name);
+        return column_ref("j", first ? input_name : columns_[static_cast<std::size_t>(index)].name);
+      }));
+      on_delta.push_back(node.has_bool_expr() ? "(" + sql + ")" : std::move(sql));
+    }
+    std::vector<std::string> from_delta_list;  // select list over (j, next)
+    std::vector<std::string> from_bases_list;
+    std::vector<std::string> bases;
+    joined.insert(next);
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      const auto& place = where_is[i];
+      if (joined.count(place.input) == 0) continue;
+      const std::string input_name =
+          quote_ident(inputs_[place.input]->columns()[static_cast<std::size_t>(place.column)].name);
+      const std::string out = quote_ident(columns_[i].name);
+      from_bases_list.push_back(alias(place.input) + "." + input_name + " AS " + out);
+      from_delta_list.push_back(place.input == next ? alias(next) + "." + input_name + " AS " + out
+                                                    : "j." + (first ? input_name : out) + " AS " + out);
+    }
+    for (const std::size_t i : joined)
+      bases.push_back((i == next ? deltas[i].from : posts[i]) + " " + alias(i));
+    const std::uint64_t next_mask = inputs_[next]->source_mask();
+    auto with = [](std::vector<std::string> list, const std::string& extra) {
+      list.push_back(extra);
+      return list;
+    };
+    auto gated = [](std::vector<std::string> conds, std::uint64_t a, std::uint64_t b) {
+      conds.push_back(gate(a));
+      if (b != 0) conds.push_back(gate(b));
+      return conds;
+    };
+    std::vector<std::string> base_conds = conds_so_far;
+    base_conds.insert(base_conds.end(), on_bases.begin(), on_bases.end());
+    const std::string body =
+        "SELECT " + join(with(from_delta_list, "j.w"), ", ") + "\nFROM " + previous + " j, " + posts[next] + " " +
+        alias(next) + where(gated(on_delta, mask, 0)) + "\nUNION ALL\nSELECT " +
+        join(with(from_bases_list, alias(next) + ".w"), ", ") + "\nFROM " + join(bases, ", ") +
+        where(gated(base_conds, next_mask, 0)) + "\nUNION ALL\nSELECT " +
+        join(with(from_delta_list, "-(j.w * " + alias(next) + ".w) AS w"), ", ") + "\nFROM " + previous + " j, " +
+        deltas[next].from + " " + alias(next) + where(gated(on_delta, mask, next_mask));
+    previous = statement.with("j", body);
+    conds_so_far = std::move(base_conds);
+    mask |= next_mask;
+    first = false;
+  }
+  return previous;
+}
+
+std::vector<int> Join::prune(const std::set<int>& needed) {
+  const auto where_is = places();
+  std::vector<std::set<int>> below(inputs_.size());
+  auto need = [&](int index) {
+    const auto& place = where_is.at(static_cast<std::size_t>(index));
+    below[place.input].insert(place.column);
+  };
+  for (const int index : needed) need(index);
+  for (const auto& node : conditions_)
+    for (const int index : columns_of(node)) need(index);
+  std::vector<std::vector<int>> moved;
+  for (std::size_t i = 0; i < inputs_.size(); ++i) moved.push_back(inputs_[i]->prune(below[i]));
+  std::vector<int> mapping(columns_.size(), -1);
+  for (std::size_t i = 0; i < where_is.size(); ++i) {
+    const int to = moved[where_is[i].input][static_cast<std::size_t>(where_is[i].column)];
+    if (to >= 0) mapping[i] = static_cast<int>(offset(where_is[i].input)) + to;
+  }
+  for (auto& node : conditions_) node = remap(node, mapping);
+  derive_columns();
+  return mapping;
+}
+
+bool Join::absorb_filter(const Node& predicate) {
+  std::vector<Node> conjuncts;
+  split_conjuncts(predicate, conjuncts);
+  for (auto& node : conjuncts) {
+    const auto used = inputs_of(node);
+    if (used.size() == 1) {
+      const std::size_t input = *used.begin();
+      const Node local = shift_columns(node, -static_cast<int>(offset(input)));
+      if (inputs_[input]->absorb_filter(local)) continue;
+    }
+    conditions_.push_back(std::move(node));
+  }
+  return true;
+}
+
+void Join::resolve_types(TypeOracle& oracle) {
+  Operator::resolve_types(oracle);
+  derive_columns();
+}
+
+std::vector<std::pair<int, int>> Join::equated() const {
+  std::vector<std::pair<int, int>> pairs;
+  for (const auto& node : conditions_) {
+    if (!node.has_a_expr() || node.a_expr().kind() != pg_query::AEXPR_OP) continue;
+    const auto [schema, name] = qualified_name(node.a_expr().name());
+    int left = 0;
+    int right = 0;
+    if (!schema.empty() || name != "=" || !is_column(node.a_expr().lexpr(), &left) ||
+        !is_column(node.a_expr().rexpr(), &right))
+      continue;
+    pairs.emplace_back(left, right);
+    pairs.emplace_back(right, left);
+  }
+  return pairs;
+}
+
+std::vector<Key> Join::keys() const {
+  // One key of each input identifies a row; an input whose key is equated to columns of the remaining ones adds nothing.
+  const auto where_is = places();
+  const auto pairs = equated();
+  std::vector<std::vector<Key>> input_keys;
+  for (const auto& input : inputs_) input_keys.push_back(input->keys());
+  std::vector<Key> result;
+  std::set<std::size_t> kept;
+  for (std::size_t i = 0; i < inputs_.size(); ++i) kept.insert(i);
+  auto determined = [&](std::size_t input, const std::set<std::size_t>& by) {
+    const int base = static_cast<int>(offset(input));
+    return std::any_of(input_keys[input].begin(), input_keys[input].end(), [&](const Key& key) {
+      return std::all_of(key.begin(), key.end(), [&](int col) {
+        return std::any_of(pairs.begin(), pairs.end(), [&](const auto& pair) {
+          return pair.first == base + col && by.count(where_is[static_cast<std::size_t>(pair.second)].input) != 0;
+        });
+      });
+    });
+  };
+  // Reachability from `kept`: inputs determined step by step.
+  auto covers_all = [&](const std::set<std::size_t>& from) {
+    std::set<std::size_t> have = from;
+    for (bool grown = true; grown;) {
+      grown = false;
+      for (std::size_t i = 0; i < inputs_.size(); ++i) {
+        if (have.count(i) == 0 && determined(i, have)) {
+          have.insert(i);
+          grown = true;
+        }
+      }
+    }
+    return have.size() == inputs_.size();
+  };
+  for (std::size_t i = inputs_.size(); i-- > 0;) {
+    auto without = kept;
+    without.erase(i);
+    if (!without.empty() && covers_all(without)) kept = std::move(without);
+  }
+  Key key;
+  for (const std::size_t input : kept) {
+    if (input_keys[input].empty()) return {};
+    for (const int col : input_keys[input].front()) key.push_back(static_cast<int>(offset(input)) + col);
+  }
+  result.push_back(std::move(key));
+  return result;
+}
+
+std::string Join::describe() const {
+  std::vector<std::string> parts;
+  for (const auto& node : conditions_) parts.push_back(condition(node));
+  return "Join of " + std::to_string(inputs_.size()) + (parts.empty() ? "" : " on " + join(parts, " AND "));
+}
+
+void Join::index_advice(std::vector<std::string>& advice) const {
+  Operator::index_advice(advice);
+  // Which columns of each input a change of the others looks up.
+  const auto where_is = places();
+  std::vector<std::set<int>> looked_up(inputs_.size());
+  for (const auto& pair : equated())
+    looked_up[where_is[static_cast<std::size_t>(pair.first)].input].insert(
+        where_is[static_cast<std::size_t>(pair.first)].column);
+  for (std::size_t i = 0; i < inputs_.size(); ++i)
+    for (const int col : looked_up[i]) inputs_[i]->advise_lookup(col, advice);
+}
+
+}  // namespace pgtrickle::compiler

@@ -1,0 +1,53 @@
+// Inner and cross join of any number of inputs (each occurrence of a table is an input of its own).
+//
+// Rule: multilinear. With P = post, D = delta, N = P - D: delta = F(P) - F(N).
+//   up to 3 inputs: inclusion-exclusion, sum over the non-empty subsets S of (-1)^(|S|+1) F(D on S, P elsewhere);
+//   more: left-deep, level by level: D(J*X) = D(J) P(X) + P(J) D(X) - D(J) D(X), each level a common table expression,
+//   so the number of terms grows with the inputs and not with their subsets.
+// Only post-states appear, so lookups use the indexes of the base tables. Every term is gated by the sources that it
+// needs: terms of unchanged sources are not even started.
+// The naive version joins deltas with post-states on both sides: rows deleted on both sides at once are lost, rows
+// inserted on both sides count twice, and a self join hides this twice.
+#pragma once
+
+#include "compiler/operators/operator.h"
+
+namespace pgtrickle::compiler {
+
+class Join final : public Operator {
+ public:
+  /// The output row is the inputs' rows side by side; conditions are conjuncts over it.
+  Join(std::vector<OperatorPtr> inputs, std::vector<Node> conditions);
+
+  [[nodiscard]] std::string post() const override;
+  [[nodiscard]] Delta delta(Statement& statement) const override;
+  std::vector<int> prune(const std::set<int>& needed) override;
+  bool absorb_filter(const Node& predicate) override;
+  void resolve_types(TypeOracle& oracle) override;
+  [[nodiscard]] std::vector<Key> keys() const override;
+  [[nodiscard]] std::string describe() const override;
+  [[nodiscard]] std::string cost_class() const override { return "O(delta x matches)"; }
+  void index_advice(std::vector<std::string>& advice) const override;
+
+ private:
+  struct Place {
+    std::size_t input;  // which input
+    int column;         // which of its columns
+  };
+  void derive_columns();
+  [[nodiscard]] std::vector<Place> places() const;  // of every output column
+  [[nodiscard]] std::size_t offset(std::size_t input) const;
+  [[nodiscard]] std::set<std::size_t> inputs_of(const Node& condition) const;
+  [[nodiscard]] std::string condition(const Node& node) const;  // over aliases a1, a2, ...
+  [[nodiscard]] std::vector<std::string> select_list(std::size_t count) const;
+  [[nodiscard]] std::vector<std::size_t> join_order() const;
+  [[nodiscard]] std::string by_subsets(const std::vector<std::string>& posts, const std::vector<Delta>& deltas) const;
+  [[nodiscard]] std::string by_levels(Statement& statement, const std::vector<std::string>& posts,
+                                      const std::vector<Delta>& deltas) const;
+  /// Pairs (input column, other input's column) equated by "=" conditions.
+  [[nodiscard]] std::vector<std::pair<int, int>> equated() const;
+
+  std::vector<Node> conditions_;
+};
+
+}  // namespace pgtrickle::compiler

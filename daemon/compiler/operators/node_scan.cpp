@@ -1,0 +1,29 @@
+#include "compiler/operators/node_scan.h"
+
+#include "compiler/generate/sql_text.h"
+#include "compiler/generate/statement.h"
+
+namespace pgtrickle::compiler {
+
+NodeScan::NodeScan(StatefulOperator& node) : node_(node) { columns_ = node.columns(); }
+
+Delta NodeScan::delta(Statement& statement) const {
+  auto names = column_names("d.");
+  names.emplace_back("d.w");
+  const std::string sql =
+      "SELECT " + join(names, ", ") + " FROM " + node_.delta_table() + " d WHERE d.run = v.run";
+  // A node writes at most one old and one new version of a row, and none that are equal.
+  return {statement.with_shared(sql, "d_node_" + std::to_string(node_.node_number()), sql), true};
+}
+
+std::vector<int> NodeScan::prune(const std::set<int>& /*needed*/) {
+  std::vector<int> same;  // columns of the node were pruned before it was cut out
+  for (std::size_t i = 0; i < columns_.size(); ++i) same.push_back(static_cast<int>(i));
+  return same;
+}
+
+void NodeScan::advise_lookup(int column, std::vector<std::string>& /*advice*/) const { node_.want_lookup(column); }
+
+std::string NodeScan::describe() const { return "Node " + std::to_string(node_.node_number()); }
+
+}  // namespace pgtrickle::compiler

@@ -1,0 +1,80 @@
+#include "compiler/operators/operator.h"
+
+#include <stdexcept>
+
+#include "compiler/generate/sql_text.h"
+
+namespace pgtrickle::compiler {
+
+std::uint64_t Operator::source_mask() const {
+  std::uint64_t mask = 0;
+  for (const auto& input : inputs_) mask |= input->source_mask();
+  return mask;
+}
+
+bool Operator::absorb_filter(const Node& /*predicate*/) { return false; }
+
+void Operator::resolve_types(TypeOracle& oracle) {
+  for (auto& input : inputs_) input->resolve_types(oracle);
+}
+
+void Operator::index_advice(std::vector<std::string>& advice) const {
+  for (const auto& input : inputs_) input->index_advice(advice);
+}
+
+void Operator::advise_lookup(int /*column*/, std::vector<std::string>& /*advice*/) const {}
+
+std::vector<std::string> Operator::column_names(const std::string& prefix) const {
+  std::vector<std::string> names;
+  names.reserve(columns_.size());
+  for (const auto& col : columns_) names.push_back(prefix + quote_ident(col.name));
+  return names;
+}
+
+std::string render(const Node& expr, const std::string& alias, const Operator& input) {
+  return deparse_expr(map_columns(expr, [&](int index) {
+    return column_ref(alias, input.columns().at(static_cast<std::size_t>(index)).name);
+  }));
+}
+
+std::vector<TypeInfo> expression_types(const std::vector<Node>& expressions, const Operator& input, TypeOracle& oracle) {
+  std::vector<TypeInfo> types;
+  std::vector<std::string> unknown;
+  for (const auto& expr : expressions) {
+    int index = 0;
+    if (is_column(expr, &index)) {
+      types.push_back(input.columns().at(static_cast<std::size_t>(index)).type.value());
+    } else {
+      types.emplace_back();
+      unknown.push_back(render(expr, "i", input) + " AS c" + std::to_string(unknown.size() + 1));
+    }
+  }
+  if (unknown.empty()) return types;
+  const auto answers = oracle.column_types("SELECT " + join(unknown, ", ") + " FROM " + input.post() + " i");
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < expressions.size(); ++i)
+    if (!is_column(expressions[i])) types[i] = answers.at(at++);
+  return types;
+}
+
+std::vector<int> keep_columns(std::vector<OutputColumn>& columns, const std::set<int>& needed) {
+  std::vector<int> mapping(columns.size(), -1);
+  std::vector<OutputColumn> kept;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (needed.count(static_cast<int>(i)) == 0) continue;
+    mapping[i] = static_cast<int>(kept.size());
+    kept.push_back(std::move(columns[i]));
+  }
+  columns = std::move(kept);
+  return mapping;
+}
+
+Node remap(const Node& expr, const std::vector<int>& mapping) {
+  return map_columns(expr, [&](int index) {
+    const int moved = mapping.at(static_cast<std::size_t>(index));
+    if (moved < 0) throw std::logic_error("a pruned column is still in use");
+    return column(moved);
+  });
+}
+
+}  // namespace pgtrickle::compiler

@@ -1,0 +1,101 @@
+// An operator of a compiled query: a relation that can be rendered in two ways, `post` (its content after the changes) and
+// `delta` (a Z-set: the change since the frontier). Each operator is one file that states its rule; no operator knows
+// another's class, so adding one changes none.
+//
+// Rows are positional: expressions of an operator refer to its input row by $n (parse/ast.h). Every output column has a
+// name that is unique within the operator and never `w`, which is the weight column of a delta.
+// Ownership: a tree of unique_ptr. Not thread-safe; a tree belongs to one compilation.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "compiler/catalog.h"
+#include "compiler/parse/ast.h"
+
+namespace pgtrickle::compiler {
+
+class Statement;
+
+struct OutputColumn {
+  std::string name;
+  bool not_null = false;
+  std::optional<TypeInfo> type;  // known for all after resolve_types()
+  std::int32_t typmod = -1;
+};
+
+/// A rendered delta: a FROM item whose columns are the operator's names plus w.
+struct Delta {
+  std::string from;
+  bool consolidated = false;  // no two rows are equal, no weight is 0
+};
+
+/// Output columns that identify a row, together unique. NULL counts as a value like any other.
+using Key = std::vector<int>;
+
+class Operator;
+using OperatorPtr = std::unique_ptr<Operator>;
+
+class Operator {
+ public:
+  Operator() = default;
+  Operator(const Operator&) = delete;
+  Operator& operator=(const Operator&) = delete;
+  virtual ~Operator() = default;
+
+  /// FROM item of the content after the changes, with the columns' names.
+  [[nodiscard]] virtual std::string post() const = 0;
+  /// FROM item of the change; may add common table expressions to the statement.
+  [[nodiscard]] virtual Delta delta(Statement& statement) const = 0;
+  /// Bits of the sources (Statement's numbering) that can change this relation.
+  [[nodiscard]] virtual std::uint64_t source_mask() const;
+
+  /// Drops output columns that are not in `needed`; returns the new position of each old column, -1 if dropped.
+  virtual std::vector<int> prune(const std::set<int>& needed) = 0;
+  /// Takes over a filter on the output row, if that can be done at no cost to the result. False: not taken.
+  virtual bool absorb_filter(const Node& predicate);
+  /// Fills in the types of output columns and whatever else depends on types, inputs first.
+  virtual void resolve_types(TypeOracle& oracle);
+  [[nodiscard]] virtual std::vector<Key> keys() const { return {}; }
+
+  /// True: keeps state, has to be a node of its own unless it is at the root.
+  [[nodiscard]] virtual bool stateful() const { return false; }
+
+  [[nodiscard]] virtual std::string describe() const = 0;      // one line of the plan
+  [[nodiscard]] virtual std::string cost_class() const = 0;    // "O(delta)" and its kin
+  /// CREATE INDEX statements for source columns that a delta looks up and that have no index.
+  virtual void index_advice(std::vector<std::string>& advice) const;
+  /// Somebody above looks rows up by this output column.
+  virtual void advise_lookup(int column, std::vector<std::string>& advice) const;
+
+  [[nodiscard]] const std::vector<OutputColumn>& columns() const { return columns_; }
+  [[nodiscard]] const std::vector<OperatorPtr>& inputs() const { return inputs_; }
+  std::vector<OperatorPtr>& inputs() { return inputs_; }
+
+  /// Quoted column names, in order; with a prefix like "t." if given.
+  [[nodiscard]] std::vector<std::string> column_names(const std::string& prefix = {}) const;
+
+ protected:
+  std::vector<OutputColumn> columns_;
+  std::vector<OperatorPtr> inputs_;
+};
+
+/// Factories for operators that need to wrap an input without knowing these classes.
+OperatorPtr make_filter(OperatorPtr input, std::vector<Node> predicates);
+OperatorPtr make_projection(OperatorPtr input, std::vector<Node> expressions, const std::vector<std::string>& names);
+
+/// SQL of an expression over the row of `input`, which is in scope as `alias`.
+std::string render(const Node& expr, const std::string& alias, const Operator& input);
+
+/// Types of expressions over `input`; asks the oracle only if one of them is more than a plain column.
+std::vector<TypeInfo> expression_types(const std::vector<Node>& expressions, const Operator& input, TypeOracle& oracle);
+
+/// The positions that prune() keeps, as old -> new, and `columns` reduced accordingly.
+std::vector<int> keep_columns(std::vector<OutputColumn>& columns, const std::set<int>& needed);
+Node remap(const Node& expr, const std::vector<int>& mapping);
+
+}  // namespace pgtrickle::compiler

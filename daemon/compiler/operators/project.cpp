@@ -1,0 +1,107 @@
+#include "compiler/operators/project.h"
+
+#include "compiler/generate/sql_text.h"
+
+namespace pgtrickle::compiler {
+
+Project::Project(OperatorPtr input, std::vector<Node> expressions, const std::vector<std::string>& names)
+    : expressions_(std::move(expressions)) {
+  inputs_.push_back(std::move(input));
+  derive_columns(unique_names(names));
+}
+
+void Project::derive_columns(const std::vector<std::string>& names) {
+  columns_.clear();
+  for (std::size_t i = 0; i < expressions_.size(); ++i) {
+    OutputColumn col{names[i], false, std::nullopt, -1};
+    int index = 0;
+    if (is_column(expressions_[i], &index)) {
+      const auto& from = inputs_[0]->columns().at(static_cast<std::size_t>(index));
+      col.not_null = from.not_null;
+      col.type = from.type;
+      col.typmod = from.typmod;
+    }
+    columns_.push_back(std::move(col));
+  }
+}
+
+std::vector<std::string> Project::select_list(const std::string& alias) const {
+  std::vector<std::string> list;
+  for (std::size_t i = 0; i < expressions_.size(); ++i) {
+    std::string expr = render(expressions_[i], alias, *inputs_[0]);
+    const std::string name = quote_ident(columns_[i].name);
+    list.push_back(expr == alias + "." + name ? std::move(expr) : expr + " AS " + name);
+  }
+  return list;
+}
+
+std::string Project::post() const {
+  return "(SELECT " + join(select_list("i"), ", ") + "\nFROM " + inputs_[0]->post() + " i)";
+}
+
+Delta Project::delta(Statement& statement) const {
+  auto input = inputs_[0]->delta(statement);
+  auto list = select_list("i");
+  list.emplace_back("i.w");
+  return {"(SELECT " + join(list, ", ") + "\nFROM " + input.from + " i)", false};
+}
+
+std::vector<int> Project::prune(const std::set<int>& needed) {
+  auto mapping = keep_columns(columns_, needed);
+  std::vector<Node> kept;
+  std::set<int> below;
+  for (const int index : needed) {
+    kept.push_back(expressions_.at(static_cast<std::size_t>(index)));
+    for (const int used : columns_of(kept.back())) below.insert(used);
+  }
+  const auto moved = inputs_[0]->prune(below);
+  for (auto& expr : kept) expr = remap(expr, moved);
+  expressions_ = std::move(kept);
+  return mapping;
+}
+
+bool Project::absorb_filter(const Node& predicate) {
+  return inputs_[0]->absorb_filter(map_columns(predicate, [this](int index) {
+    return expressions_.at(static_cast<std::size_t>(index));
+  }));
+}
+
+void Project::resolve_types(TypeOracle& oracle) {
+  Operator::resolve_types(oracle);
+  std::vector<std::string> names;
+  for (const auto& col : columns_) names.push_back(col.name);
+  derive_columns(names);
+  const auto types = expression_types(expressions_, *inputs_[0], oracle);
+  for (std::size_t i = 0; i < columns_.size(); ++i) columns_[i].type = types[i];
+}
+
+std::vector<Key> Project::keys() const {
+  std::vector<Key> keys;
+  for (const auto& below : inputs_[0]->keys()) {
+    Key key;
+    for (const int index : below) {
+      for (std::size_t i = 0; i < expressions_.size(); ++i) {
+        int from = 0;
+        if (is_column(expressions_[i], &from) && from == index) {
+          key.push_back(static_cast<int>(i));
+          break;
+        }
+      }
+    }
+    if (key.size() == below.size()) keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
+std::string Project::describe() const {
+  std::vector<std::string> list = select_list("i");
+  std::string text = join(list, ", ");
+  if (text.size() > 160) text = text.substr(0, 157) + "...";
+  return "Project " + text;
+}
+
+OperatorPtr make_projection(OperatorPtr input, std::vector<Node> expressions, const std::vector<std::string>& names) {
+  return std::make_unique<Project>(std::move(input), std::move(expressions), names);
+}
+
+}  // namespace pgtrickle::compiler

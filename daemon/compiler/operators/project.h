@@ -1,0 +1,35 @@
+// Project: any expressions over one row. Rule: linear; delta = the expressions over the input's delta, weights unchanged.
+// Different rows may become equal, so the result is not consolidated even if the input is.
+#pragma once
+
+#include "compiler/operators/operator.h"
+
+namespace pgtrickle::compiler {
+
+class Project final : public Operator {
+ public:
+  Project(OperatorPtr input, std::vector<Node> expressions, const std::vector<std::string>& names);
+
+  [[nodiscard]] std::string post() const override;
+  [[nodiscard]] Delta delta(Statement& statement) const override;
+  std::vector<int> prune(const std::set<int>& needed) override;
+  bool absorb_filter(const Node& predicate) override;
+  void resolve_types(TypeOracle& oracle) override;
+  [[nodiscard]] std::vector<Key> keys() const override;
+  void advise_lookup(int column, std::vector<std::string>& advice) const override {
+    int below = 0;
+    if (is_column(expressions_.at(static_cast<std::size_t>(column)), &below)) inputs_[0]->advise_lookup(below, advice);
+  }
+  [[nodiscard]] std::string describe() const override;
+  [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
+
+  [[nodiscard]] const std::vector<Node>& expressions() const { return expressions_; }
+
+ private:
+  void derive_columns(const std::vector<std::string>& names);
+  [[nodiscard]] std::vector<std::string> select_list(const std::string& alias) const;
+
+  std::vector<Node> expressions_;
+};
+
+}  // namespace pgtrickle::compiler

@@ -1,0 +1,124 @@
+#include "compiler/operators/scan.h"
+
+#include <algorithm>
+
+#include "compiler/generate/rows.h"
+#include "compiler/generate/sql_text.h"
+#include "compiler/generate/statement.h"
+
+namespace pgtrickle::compiler {
+
+Scan::Scan(const Source& source) : source_(&source) {
+  std::vector<std::string> wanted;
+  for (const auto& col : source.columns) wanted.push_back(col.name);
+  const auto names = unique_names(wanted);
+  for (std::size_t i = 0; i < source.columns.size(); ++i) {
+    const auto& col = source.columns[i];
+    columns_.push_back({names[i], col.not_null, col.type, col.typmod});
+    position_.push_back(static_cast<int>(i));
+  }
+}
+
+void Scan::number(const SourceNumbers& numbers) { mask_ = numbers.bit(source_->relid); }
+
+std::uint64_t Scan::source_mask() const { return mask_; }
+
+std::string Scan::predicate(const std::string& alias, bool from_log) const {
+  std::vector<std::string> parts;
+  for (const auto& conjunct : predicates_) {
+    parts.push_back(deparse_expr(map_columns(conjunct, [&](int position) {
+      const auto& col = source_->columns.at(static_cast<std::size_t>(position));
+      return column_ref(alias, from_log ? "c" + std::to_string(col.attnum) : col.name);
+    })));
+    if (conjunct.has_bool_expr()) parts.back() = "(" + parts.back() + ")";
+  }
+  return join(parts, "\n  AND ");
+}
+
+std::string Scan::post() const {
+  const std::string table = qualified(source_->schema, source_->name);
+  bool plain = predicates_.empty();
+  std::vector<std::string> select;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    const auto& actual = source_->columns[static_cast<std::size_t>(position_[i])].name;
+    const std::string column = "t." + quote_ident(actual);
+    plain = plain && actual == columns_[i].name;
+    select.push_back(actual == columns_[i].name ? column : column + " AS " + quote_ident(columns_[i].name));
+  }
+  if (plain) return table;
+  std::string sql = "(SELECT " + join(select, ", ") + " FROM " + table + " t";
+  if (!predicates_.empty()) sql += "\nWHERE " + predicate("t", false);
+  return sql + ")";
+}
+
+Delta Scan::delta(Statement& statement) const {
+  std::vector<std::string> select;
+  std::vector<std::string> group;
+  bool groupable = true;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    const std::string column = "l.c" + std::to_string(source_->columns[static_cast<std::size_t>(position_[i])].attnum);
+    select.push_back(column + " AS " + quote_ident(columns_[i].name));
+    group.push_back(column);
+    groupable = groupable && columns_[i].type->equatable;
+  }
+  const std::string log = "pgtrickle_changes.log_" + std::to_string(statement.sources().log_id(source_->relid));
+  select.emplace_back(groupable ? "sum(l.w)::bigint AS w" : "l.w::bigint AS w");
+  std::string sql = "SELECT " + join(select, ", ") + "\nFROM " + log + " l\nWHERE " + pending("l");
+  if (!predicates_.empty()) sql += "\n  AND " + predicate("l", true);
+  if (groupable) {
+    if (!group.empty()) sql += "\nGROUP BY " + join(group, ", ");
+    sql += "\nHAVING sum(l.w) <> 0";
+  }
+  return {statement.with_shared(sql, "d_" + source_->name, sql), groupable};
+}
+
+std::vector<int> Scan::prune(const std::set<int>& needed) {
+  std::vector<int> kept;
+  for (const int index : needed) kept.push_back(position_.at(static_cast<std::size_t>(index)));
+  position_ = std::move(kept);
+  return keep_columns(columns_, needed);
+}
+
+bool Scan::absorb_filter(const Node& predicate) {
+  predicates_.push_back(map_columns(predicate, [this](int index) {
+    return column(position_.at(static_cast<std::size_t>(index)));
+  }));
+  return true;
+}
+
+std::vector<int> Scan::used_columns() const {
+  std::set<int> used(position_.begin(), position_.end());
+  for (const auto& conjunct : predicates_)
+    for (const int position : columns_of(conjunct)) used.insert(position);
+  return {used.begin(), used.end()};
+}
+
+std::vector<Key> Scan::keys() const {
+  std::vector<Key> keys;
+  for (const auto& attnums : source_->unique_keys) {
+    Key key;
+    for (const auto attnum : attnums) {
+      for (std::size_t i = 0; i < position_.size(); ++i)
+        if (source_->columns[static_cast<std::size_t>(position_[i])].attnum == attnum) key.push_back(static_cast<int>(i));
+    }
+    if (key.size() == attnums.size()) keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
+void Scan::advise_lookup(int column, std::vector<std::string>& advice) const {
+  const auto& col = source_->columns[static_cast<std::size_t>(position_.at(static_cast<std::size_t>(column)))];
+  if (std::find(source_->indexed_columns.begin(), source_->indexed_columns.end(), col.attnum) !=
+      source_->indexed_columns.end())
+    return;
+  std::string statement = "CREATE INDEX ON " + qualified(source_->schema, source_->name) + " (" + quote_ident(col.name) + ");";
+  if (std::find(advice.begin(), advice.end(), statement) == advice.end()) advice.push_back(std::move(statement));
+}
+
+std::string Scan::describe() const {
+  std::string text = "Scan " + qualified(source_->schema, source_->name);
+  if (!predicates_.empty()) text += " where " + indent(predicate("t", false), 0);
+  return text;
+}
+
+}  // namespace pgtrickle::compiler

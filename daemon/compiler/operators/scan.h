@@ -1,0 +1,43 @@
+// Scan of a base relation (or stream table), with the filters that concern it alone.
+//
+// Rule: linear. post = the table, filtered. delta = the pending rows of its change log, filtered, consolidated: an update
+// that undoes another, or that changes only columns this query does not read, nets to nothing.
+// The naive version takes "the last change per key" (DISTINCT ON) and loses corrections; weights are summed instead.
+#pragma once
+
+#include "compiler/operators/operator.h"
+
+namespace pgtrickle::compiler {
+
+class SourceNumbers;
+
+class Scan final : public Operator {
+ public:
+  explicit Scan(const Source& source);
+
+  [[nodiscard]] std::string post() const override;
+  [[nodiscard]] Delta delta(Statement& statement) const override;
+  [[nodiscard]] std::uint64_t source_mask() const override;
+  std::vector<int> prune(const std::set<int>& needed) override;
+  bool absorb_filter(const Node& predicate) override;
+  [[nodiscard]] std::vector<Key> keys() const override;
+  [[nodiscard]] std::string describe() const override;
+  [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
+
+  void advise_lookup(int column, std::vector<std::string>& advice) const override;
+
+  /// The relation, its used columns (those of the output and of the filters).
+  [[nodiscard]] const Source& source() const { return *source_; }
+  [[nodiscard]] std::vector<int> used_columns() const;  // positions in source().columns, ascending
+  void number(const SourceNumbers& numbers);            // once all sources of the program are known
+
+ private:
+  [[nodiscard]] std::string predicate(const std::string& alias, bool from_log) const;
+
+  const Source* source_;            // owned by the Catalog, which outlives the compilation
+  std::vector<int> position_;       // output column -> position in source columns
+  std::vector<Node> predicates_;    // over positions in source columns
+  std::uint64_t mask_ = 0;
+};
+
+}  // namespace pgtrickle::compiler

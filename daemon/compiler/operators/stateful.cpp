@@ -1,0 +1,11 @@
+#include "compiler/operators/stateful.h"
+
+namespace pgtrickle::compiler {
+
+void StatefulOperator::set_node(int number, std::string state_table, std::string delta_table) {
+  node_number_ = number;
+  state_table_ = std::move(state_table);
+  delta_table_ = std::move(delta_table);
+}
+
+}  // namespace pgtrickle::compiler

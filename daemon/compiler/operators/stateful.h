@@ -1,0 +1,52 @@
+// A stateful operator owns a state table and is maintained by a statement of its own, as a node of the program. Its parent,
+// if it has one, sees it through a NodeScan: the state table is its post, the node's delta table its delta.
+//
+// Contract of differential(): adds common table expressions to the statement that bring the state table up to date, and
+// returns the relation of touched output rows, old and new side by side, from which the caller makes the node's delta or
+// the changes of the stream table.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compiler/operators/operator.h"
+
+namespace pgtrickle::compiler {
+
+/// Touched output rows. `was` and `now` say whether the row existed before and exists after; the columns of a side
+/// that does not exist are meaningless. Key columns are the same on both sides.
+struct Changes {
+  std::string from;                      // a CTE with the columns below
+  std::string was, now;                  // names of the flags
+  std::vector<std::string> old_columns;  // quoted names, parallel to the operator's columns
+  std::vector<std::string> new_columns;
+  std::string violation;                 // scalar SQL: number of touched rows that show a broken invariant
+};
+
+class StatefulOperator : public Operator {
+ public:
+  [[nodiscard]] bool stateful() const override { return true; }
+
+  void set_node(int number, std::string state_table, std::string delta_table);
+  [[nodiscard]] int node_number() const { return node_number_; }
+  [[nodiscard]] const std::string& state_table() const { return state_table_; }
+  [[nodiscard]] const std::string& delta_table() const { return delta_table_; }
+
+  /// CREATE TABLE and indexes of the state, in order.
+  [[nodiscard]] virtual std::vector<std::string> state_ddl() const = 0;
+  /// Statements that rebuild the state from the inputs' post-states.
+  [[nodiscard]] virtual std::vector<std::string> rebuild() const = 0;
+  [[nodiscard]] virtual Changes differential(Statement& statement) const = 0;
+  /// FROM item of the output as the state has it.
+  [[nodiscard]] virtual std::string from_state() const = 0;
+  /// An index on the state for lookups by this output column.
+  virtual void want_lookup(int column) = 0;
+  [[nodiscard]] virtual std::vector<std::string> notes() const { return {}; }
+
+ private:
+  int node_number_ = 0;
+  std::string state_table_;
+  std::string delta_table_;
+};
+
+}  // namespace pgtrickle::compiler

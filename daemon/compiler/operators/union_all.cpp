@@ -1,0 +1,87 @@
+#include "compiler/operators/union_all.h"
+
+#include "compiler/generate/sql_text.h"
+#include "compiler/generate/statement.h"
+
+namespace pgtrickle::compiler {
+
+UnionAll::UnionAll(std::vector<OperatorPtr> inputs) {
+  inputs_ = std::move(inputs);
+  for (const auto& col : inputs_[0]->columns()) columns_.push_back({col.name, false, std::nullopt, -1});
+}
+
+std::string UnionAll::branch(const Operator& input, const std::string& from, bool weight) const {
+  std::vector<std::string> select;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    std::string expr = "i." + quote_ident(input.columns()[i].name);
+    if (columns_[i].type) {
+      const auto& type = input.columns()[i].type;
+      if (!type || type->oid != columns_[i].type->oid) expr += "::" + columns_[i].type->name;
+    }
+    select.push_back(expr + " AS " + quote_ident(columns_[i].name));
+  }
+  if (weight) select.emplace_back("i.w");
+  // An empty select list is legal SQL, and what count(*) over a union needs.
+  return "SELECT " + join(select, ", ") + " FROM " + from + " i";
+}
+
+std::string UnionAll::post() const {
+  std::vector<std::string> parts;
+  for (const auto& input : inputs_) parts.push_back(branch(*input, input->post(), false));
+  return "(" + join(parts, "\nUNION ALL\n") + ")";
+}
+
+Delta UnionAll::delta(Statement& statement) const {
+  std::vector<std::string> parts;
+  for (const auto& input : inputs_)
+    parts.push_back(branch(*input, input->delta(statement).from, true) + "\nWHERE " + gate(input->source_mask()));
+  return {"(" + join(parts, "\nUNION ALL\n") + ")", false};
+}
+
+std::vector<int> UnionAll::prune(const std::set<int>& needed) {
+  // The branches are asked for the same columns; one that keeps more than asked for is narrowed by branch().
+  for (auto& input : inputs_) {
+    const auto mapping = input->prune(needed);
+    bool same = input->columns().size() == needed.size();
+    std::size_t at = 0;
+    for (const int index : needed) same = same && mapping.at(static_cast<std::size_t>(index)) == static_cast<int>(at++);
+    if (!same) {
+      std::vector<Node> exprs;
+      std::vector<std::string> names;
+      for (const int index : needed) {
+        const int moved = mapping.at(static_cast<std::size_t>(index));
+        exprs.push_back(column(moved));
+        names.push_back(input->columns().at(static_cast<std::size_t>(moved)).name);
+      }
+      input = make_projection(std::move(input), std::move(exprs), names);
+    }
+  }
+  return keep_columns(columns_, needed);
+}
+
+bool UnionAll::absorb_filter(const Node& predicate) {
+  // A branch may have another type than the whole: '2024-01-01' and '2024-01-01 00:00:00' are different texts.
+  for (auto& input : inputs_) {
+    const Node typed = map_columns(predicate, [&](int index) {
+      const auto at = static_cast<std::size_t>(index);
+      const auto& have = input->columns()[at].type;
+      const auto& want = columns_[at].type;
+      return want && (!have || have->oid != want->oid) ? cast(column(index), want->name) : column(index);
+    });
+    if (!input->absorb_filter(typed)) input = make_filter(std::move(input), {typed});
+  }
+  return true;
+}
+
+void UnionAll::resolve_types(TypeOracle& oracle) {
+  Operator::resolve_types(oracle);
+  if (columns_.empty()) return;
+  const auto types = oracle.column_types("SELECT " + join(column_names("u."), ", ") + " FROM " + post() + " u");
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    columns_[i].type = types.at(i);
+    columns_[i].not_null = true;
+    for (const auto& input : inputs_) columns_[i].not_null = columns_[i].not_null && input->columns()[i].not_null;
+  }
+}
+
+}  // namespace pgtrickle::compiler

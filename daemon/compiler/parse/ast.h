@@ -1,0 +1,52 @@
+// The parse tree: libpg_query's protobuf classes, and the few operations on them that every pass needs. Trees are values.
+// Locations are cleared on parsing, so that equal expressions are equal messages. Throws Rejected on a syntax error.
+//
+// Column references inside operators are positional: a ParamRef $n stands for column n-1 of the operator's input row (a
+// canonical query cannot contain parameters of its own).
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "pg_query.pb.h"
+
+namespace pgtrickle::compiler {
+
+using Node = pg_query::Node;
+
+/// Parses one statement, which must be a SELECT.
+pg_query::SelectStmt parse_select(const std::string& sql);
+
+/// SQL text of an expression / of a query.
+std::string deparse_expr(const Node& expr);
+std::string deparse_select(const pg_query::SelectStmt& select);
+
+/// The text of an expression cut to a length that fits an error message.
+std::string fragment(const Node& expr);
+std::string fragment(const pg_query::SelectStmt& select);
+
+bool equal(const Node& a, const Node& b);
+
+/// Calls `visit` on every Node below and including `node`, parents first; a false return skips the children.
+void walk(const Node& node, const std::function<bool(const Node&)>& visit);
+void walk(const pg_query::SelectStmt& select, const std::function<bool(const Node&)>& visit);
+
+/// Replaces nodes: where `replace` returns true it has put something else into the node, whose children are left alone.
+void rewrite(Node& node, const std::function<bool(Node&)>& replace);
+
+Node column(int index);  // $index+1
+bool is_column(const Node& expr, int* index = nullptr);
+std::vector<int> columns_of(const Node& expr);  // distinct, ascending
+Node map_columns(const Node& expr, const std::function<Node(int)>& map);
+Node shift_columns(const Node& expr, int by);
+/// expr::type, the type given as SQL.
+Node cast(Node expr, const std::string& type);
+Node column_ref(const std::string& qualifier, const std::string& name);
+/// The conjuncts of a boolean expression, appended to `out`.
+void split_conjuncts(const Node& expr, std::vector<Node>& out);
+
+/// (schema, name) of a possibly qualified name list; schema empty if absent.
+std::pair<std::string, std::string> qualified_name(const google::protobuf::RepeatedPtrField<Node>& names);
+
+}  // namespace pgtrickle::compiler

@@ -1,0 +1,27 @@
+// The compiled artefact: SQL text that creates the functions, state tables and indexes of one stream table, plus what the
+// catalog records about it. docs/ARCHITECTURE.md section 3 is the contract of the generated functions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace pgtrickle::compiler {
+
+struct SourceUse {
+  std::uint32_t relid = 0;
+  std::vector<std::int16_t> columns;      // attnums the program reads, ascending
+  std::vector<std::string> column_names;  // parallel to columns
+  bool captured = false;                  // needs a change log
+};
+
+struct Program {
+  bool differential = false;
+  std::string reason;                    // why not, if not differential
+  std::vector<SourceUse> sources;        // base relations, views resolved
+  std::vector<std::string> owner_ddl;    // run as the stream table's owner, in order
+  std::vector<std::string> admin_ddl;    // then run as the admin role
+  std::string plan;                      // for people: operators, nodes, strategies, cost classes
+};
+
+}  // namespace pgtrickle::compiler
