@@ -72,8 +72,8 @@ std::string without_semicolon(std::string query) {
 }
 
 ::testing::AssertionResult equals_query(Session& session, const std::string& name) {
-  const std::string query =
-      one_value(session, "SELECT definition FROM pgtrickle.pgt_stream_tables WHERE pgt_relid = to_regclass($1)", name);
+  const std::string query = one_value(
+      session, "SELECT defining_query FROM pgtrickle.pgt_stream_tables WHERE pgt_relid = to_regclass($1)", name);
   if (query.empty()) return ::testing::AssertionFailure() << name << " is not a stream table";
   return equals_query(session, name, query);
 }

@@ -38,7 +38,9 @@ class SqlCaseTest : public ::testing::TestWithParam<std::string> {
       }
       if (section.kind == SqlSection::Kind::kQuery) {
         stream_tables_.push_back(section.name);
-        if (!section.expect_mode.empty()) ASSERT_EQ(db_.effective_mode(section.name), section.expect_mode);
+        if (!section.expect_mode.empty()) {
+          ASSERT_EQ(db_.effective_mode(section.name), section.expect_mode);
+        }
       }
       refresh_and_compare(test.refresh);
       if (HasFatalFailure()) return;
@@ -51,7 +53,7 @@ class SqlCaseTest : public ::testing::TestWithParam<std::string> {
       if (section.kind == SqlSection::Kind::kQuery) {
         db_.create_stream_table(section.name, section.text, section.mode);
         // The small tables of a test would otherwise always be recomputed, and prove nothing about the delta program.
-        session_.exec("UPDATE pgtrickle.pgt_frontiers SET full_threshold = 1000000000");
+        session_.exec("UPDATE pgtrickle.pgt_frontiers SET full_threshold = NULL");
       } else {
         session_.exec(section.text);
       }

@@ -1,0 +1,123 @@
+#include "observe/endpoints.h"
+
+#include <cmath>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "observe/metrics.h"
+
+namespace pgtrickle::observe {
+namespace {
+
+using nlohmann::ordered_json;
+
+HttpAnswer json_answer(unsigned status, const ordered_json& body) {
+  // Names and messages come from the database and may be in any encoding.
+  return {status, "application/json", body.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n"};
+}
+
+bool is_broken(const StreamTableStatus& table) {
+  return table.status == "ERROR" || table.status == "SUSPENDED";
+}
+
+std::string problem_of(const DatabaseStatus& db) {
+  if (!db.problem.empty()) return db.problem;
+  return db.connected ? "" : "not connected";
+}
+
+std::vector<std::string> problems(const std::vector<DatabaseStatus>& status) {
+  std::vector<std::string> out;
+  if (status.empty()) out.emplace_back("starting: no database yet");
+  for (const auto& db : status) {
+    if (const auto problem = problem_of(db); !problem.empty()) out.push_back("database " + db.name + ": " + problem);
+  }
+  return out;
+}
+
+ordered_json timestamp(double epoch) {
+  if (epoch <= 0) return nullptr;
+  const auto seconds = static_cast<std::time_t>(epoch);
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  char text[40];
+  const auto length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+  char fraction[16];
+  std::snprintf(fraction, sizeof fraction, ".%03dZ", static_cast<int>((epoch - std::floor(epoch)) * 1000));
+  return std::string(text, length) + fraction;
+}
+
+ordered_json text_or_null(const std::string& text) {
+  return text.empty() ? ordered_json(nullptr) : ordered_json(text);
+}
+
+}  // namespace
+
+HttpAnswer health_answer(const std::vector<DatabaseStatus>& status) {
+  std::vector<std::string> reasons = problems(status);
+  const bool unhealthy = !reasons.empty();
+  ordered_json databases = ordered_json::array();
+  for (const auto& db : status) {
+    int broken = 0;
+    for (const auto& table : db.stream_tables) {
+      if (!is_broken(table)) continue;
+      ++broken;
+      reasons.push_back("stream table " + db.name + ": " + table.schema + "." + table.name + " is " + table.status +
+                        (table.last_error.empty() ? "" : ": " + table.last_error));
+    }
+    databases.push_back({{"name", db.name},
+                         {"connected", db.connected},
+                         {"role", db.leader ? "leader" : "standby"},
+                         {"problem", text_or_null(problem_of(db))},
+                         {"stream_tables", db.stream_tables.size()},
+                         {"stream_tables_failed", broken},
+                         {"pool", {{"size", db.pool_size}, {"idle", db.pool_idle}, {"broken", db.pool_broken}}}});
+  }
+  const char* verdict = unhealthy ? "unhealthy" : reasons.empty() ? "ok" : "degraded";
+  return json_answer(
+      unhealthy ? 503 : 200,
+      {{"status", verdict}, {"reasons", reasons}, {"version", PGTRICKLE_VERSION}, {"databases", databases}});
+}
+
+HttpAnswer ready_answer(const std::vector<DatabaseStatus>& status) {
+  const auto reasons = problems(status);
+  return json_answer(reasons.empty() ? 200 : 503, {{"ready", reasons.empty()}, {"reasons", reasons}});
+}
+
+HttpAnswer stream_tables_answer(const std::vector<DatabaseStatus>& status) {
+  ordered_json tables = ordered_json::array();
+  for (const auto& db : status) {
+    for (const auto& t : db.stream_tables) {
+      tables.push_back({{"database", db.name},
+                        {"id", t.id},
+                        {"schema", t.schema},
+                        {"name", t.name},
+                        {"status", t.status},
+                        {"refresh_mode", t.refresh_mode},
+                        {"effective_refresh_mode", text_or_null(t.effective_refresh_mode)},
+                        {"reason", text_or_null(t.reason)},
+                        {"schedule", t.schedule},
+                        {"staleness_seconds", t.staleness_seconds},
+                        {"last_refresh_at", timestamp(t.last_refresh_epoch)},
+                        {"last_duration_ms", t.last_duration_ms},
+                        {"total_refreshes", t.total_refreshes},
+                        {"consecutive_errors", t.consecutive_errors},
+                        {"last_error", text_or_null(t.last_error)}});
+    }
+  }
+  return json_answer(200, {{"stream_tables", tables}});
+}
+
+HttpHandler make_handler(Metrics& metrics, const StatusSource& source) {
+  return [&metrics, &source](const std::string& path) -> HttpAnswer {
+    if (path == "/metrics") {
+      return {200, "text/plain; version=0.0.4; charset=utf-8", metrics.render(source.status())};
+    }
+    if (path == "/health") return health_answer(source.status());
+    if (path == "/ready") return ready_answer(source.status());
+    if (path == "/api/v1/stream_tables") return stream_tables_answer(source.status());
+    return json_answer(
+        404, {{"error", "no such path"}, {"paths", {"/metrics", "/health", "/ready", "/api/v1/stream_tables"}}});
+  };
+}
+
+}  // namespace pgtrickle::observe

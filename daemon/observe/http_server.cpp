@@ -1,0 +1,185 @@
+#include "observe/http_server.h"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <stdexcept>
+#include <vector>
+
+namespace pgtrickle::observe {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+using Response = http::response<http::string_body>;
+
+constexpr std::size_t kMaxConnections = 64;
+constexpr std::uint32_t kHeaderLimit = 8192;
+constexpr auto kRequestTimeout = std::chrono::seconds(10);
+constexpr auto kIdleTimeout = std::chrono::seconds(60);
+
+Response make_response(const HttpAnswer& answer, unsigned version, bool keep_alive) {
+  Response response{static_cast<http::status>(answer.status), version};
+  response.set(http::field::server, "pgtrickled");
+  response.set(http::field::content_type, answer.content_type);
+  response.set(http::field::cache_control, "no-store");
+  response.keep_alive(keep_alive);
+  response.body() = answer.body;
+  response.prepare_payload();
+  return response;
+}
+
+HttpAnswer error_answer(unsigned status, const std::string& what) {
+  return {status, "application/json", nlohmann::json{{"error", what}}.dump() + "\n"};
+}
+
+}  // namespace
+
+struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
+  Impl(const asio::any_io_executor& executor, HttpHandler answer) : acceptor(executor), handler(std::move(answer)) {}
+
+  tcp::acceptor acceptor;
+  HttpHandler handler;
+  std::set<beast::tcp_stream*> connections;  // those of the coroutines that run serve()
+  bool stopped = false;
+
+  void listen(const std::string& address, std::uint16_t port) {
+    error_code error;
+    const auto ip = asio::ip::make_address(address, error);
+    const tcp::endpoint endpoint(ip, port);
+    if (!error) acceptor.open(endpoint.protocol(), error);
+    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor.bind(endpoint, error);
+    if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+    if (error) {
+      throw std::runtime_error("cannot listen on " + address + ":" + std::to_string(port) +
+                               " (http.address, http.port): " + error.message());
+    }
+  }
+
+  asio::awaitable<void> accept_loop() {
+    while (!stopped) {
+      error_code error;
+      tcp::socket socket = co_await acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
+      if (stopped) co_return;
+      if (error) {
+        // Out of file descriptors, for example: waiting is better than a busy loop.
+        spdlog::warn("http: accept failed: {}", error.message());
+        asio::steady_timer pause(acceptor.get_executor(), std::chrono::seconds(1));
+        co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
+        continue;
+      }
+      if (connections.size() >= kMaxConnections) continue;  // the socket closes: the client tries again later
+      asio::co_spawn(acceptor.get_executor(), serve(shared_from_this(), std::move(socket)), asio::detached);
+    }
+  }
+
+  // Takes a shared pointer: a connection may still be ending when the server is gone.
+  static asio::awaitable<void> serve(std::shared_ptr<Impl> self, tcp::socket socket) {
+    beast::tcp_stream stream(std::move(socket));
+    self->connections.insert(&stream);
+    beast::flat_buffer buffer(kHeaderLimit + 1024);
+    bool keep_alive = true;
+    for (bool first = true; keep_alive && !self->stopped; first = false) {
+      keep_alive = co_await self->serve_one(stream, buffer, first ? kRequestTimeout : kIdleTimeout);
+    }
+    error_code ignored;
+    stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    self->connections.erase(&stream);
+  }
+
+  asio::awaitable<bool> serve_one(beast::tcp_stream& stream, beast::flat_buffer& buffer, std::chrono::seconds timeout) {
+    http::request_parser<http::empty_body> parser;
+    parser.header_limit(kHeaderLimit);
+    error_code error;
+    stream.expires_after(timeout);
+    co_await http::async_read_header(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
+
+    std::optional<Response> response;
+    bool head = false;
+    if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+      response = make_response(error_answer(431, "request header too large"), 11, false);
+    } else if (error && error.category() == make_error_code(http::error::bad_method).category() &&
+               error != http::error::end_of_stream && error != http::error::partial_message) {
+      response = make_response(error_answer(400, "not an HTTP request"), 11, false);
+    } else if (error) {
+      co_return false;  // closed, reset or timed out
+    } else {
+      const auto& request = parser.get();
+      head = request.method() == http::verb::head;
+      // A body would have to be read before the next request; such a client gets its answer and loses the connection.
+      const bool keep = request.keep_alive() && parser.is_done();
+      response = make_response(answer(request), request.version(), keep);
+      if (response->result() == http::status::method_not_allowed) response->set(http::field::allow, "GET, HEAD");
+    }
+
+    stream.expires_after(kRequestTimeout);
+    if (head) {
+      http::response<http::empty_body> empty{std::move(response->base())};  // keeps Content-Length of the GET
+      http::response_serializer<http::empty_body> serializer{empty};
+      co_await http::async_write_header(stream, serializer, asio::redirect_error(asio::use_awaitable, error));
+      co_return !error && empty.keep_alive();
+    }
+    co_await http::async_write(stream, *response, asio::redirect_error(asio::use_awaitable, error));
+    co_return !error && response->keep_alive();
+  }
+
+  HttpAnswer answer(const http::request<http::empty_body>& request) {
+    if (request.method() != http::verb::get && request.method() != http::verb::head) {
+      return error_answer(405, "only GET and HEAD are supported");
+    }
+    const std::string target(request.target());
+    try {
+      return handler(target.substr(0, target.find('?')));
+    } catch (const std::exception& error) {
+      spdlog::error("http: {} failed: {}", target, error.what());
+      return error_answer(500, "internal error; see the log of pgtrickled");
+    }
+  }
+
+  void stop() {
+    if (stopped) return;
+    stopped = true;
+    error_code ignored;
+    acceptor.close(ignored);
+    for (auto* stream : connections) stream->socket().close(ignored);
+  }
+};
+
+HttpServer::HttpServer(asio::any_io_executor executor, const std::string& address, std::uint16_t port,
+                       HttpHandler handler)
+    : impl_(std::make_shared<Impl>(executor, std::move(handler))) {
+  impl_->listen(address, port);
+  asio::co_spawn(
+      executor, [impl = impl_]() -> asio::awaitable<void> { co_await impl->accept_loop(); }, asio::detached);
+}
+
+HttpServer::~HttpServer() {
+  impl_->stop();
+}
+
+void HttpServer::stop() {
+  impl_->stop();
+}
+
+std::uint16_t HttpServer::port() const {
+  error_code error;
+  const auto endpoint = impl_->acceptor.local_endpoint(error);
+  return error ? 0 : endpoint.port();
+}
+
+}  // namespace pgtrickle::observe

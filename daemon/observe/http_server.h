@@ -1,0 +1,45 @@
+// A small HTTP/1.1 server (Boost.Beast) on the daemon's event loop, for GET and HEAD only.
+//
+// Ownership: the executor and what the handler uses must outlive the server; destroying it or stop() closes everything.
+// Threads: the one that runs the executor. Errors: the constructor throws std::runtime_error if the address cannot be
+// listened on; whatever a client does only ends its connection. Limits: header 8 kB, no request body, 64 connections,
+// 10 s for a request, 60 s for an idle keep-alive connection.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace pgtrickle::observe {
+
+struct HttpAnswer {
+  unsigned status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+};
+
+/// Answers a path (without its query part). Called on the event loop thread, so it must not block.
+using HttpHandler = std::function<HttpAnswer(const std::string& path)>;
+
+class HttpServer {
+ public:
+  /// Listens at once; port 0 takes any free one.
+  HttpServer(boost::asio::any_io_executor executor, const std::string& address, std::uint16_t port,
+             HttpHandler handler);
+  ~HttpServer();
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  /// Closes the listener and all connections.
+  void stop();
+
+  [[nodiscard]] std::uint16_t port() const;
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace pgtrickle::observe

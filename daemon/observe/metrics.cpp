@@ -1,0 +1,223 @@
+#include "observe/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <set>
+
+#include "observe/metric_register.h"
+
+namespace pgtrickle::observe {
+namespace {
+
+using prometheus::Labels;
+
+const prometheus::Histogram::BucketBoundaries& duration_buckets() {
+  static const prometheus::Histogram::BucketBoundaries kSeconds{
+      0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300};
+  return kSeconds;
+}
+
+double seconds(std::chrono::microseconds duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+// All series of one metric: created when first used, removed when what they describe is gone.
+template <class T>
+class Series {
+ public:
+  Series(prometheus::Registry& registry, const std::string& name) : family_(build(registry, metric_info(name))) {}
+
+  T& at(const Labels& labels) {
+    auto [entry, fresh] = series_.try_emplace(labels, nullptr);
+    if (fresh) entry->second = &add(labels);
+    return *entry->second;
+  }
+
+  void remove_if(const std::function<bool(const Labels&)>& gone) {
+    std::erase_if(series_, [&](const auto& entry) {
+      if (!gone(entry.first)) return false;
+      family_.Remove(entry.second);
+      return true;
+    });
+  }
+
+ private:
+  static prometheus::Family<T>& build(prometheus::Registry& registry, const MetricInfo& info) {
+    if constexpr (std::is_same_v<T, prometheus::Counter>) {
+      return prometheus::BuildCounter().Name(info.name).Help(info.help).Register(registry);
+    } else if constexpr (std::is_same_v<T, prometheus::Gauge>) {
+      return prometheus::BuildGauge().Name(info.name).Help(info.help).Register(registry);
+    } else {
+      return prometheus::BuildHistogram().Name(info.name).Help(info.help).Register(registry);
+    }
+  }
+
+  T& add(const Labels& labels) {
+    if constexpr (std::is_same_v<T, prometheus::Histogram>) {
+      return family_.Add(labels, duration_buckets());
+    } else {
+      return family_.Add(labels);
+    }
+  }
+
+  prometheus::Family<T>& family_;
+  std::map<Labels, T*> series_;
+};
+
+// Gauges that are taken from the status: after every begin()/set()* exactly those that were set exist.
+class StatusGauges {
+ public:
+  StatusGauges(prometheus::Registry& registry, const std::string& name) : series_(registry, name) {}
+
+  void set(const Labels& labels, double value) {
+    series_.at(labels).Set(value);
+    current_.insert(labels);
+  }
+
+  void finish() {
+    series_.remove_if([this](const Labels& labels) { return !current_.contains(labels); });
+    current_.clear();
+  }
+
+ private:
+  Series<prometheus::Gauge> series_;
+  std::set<Labels> current_;
+};
+
+Labels table_labels(const std::string& database, const std::string& schema, const std::string& name) {
+  return {{"database", database}, {"schema", schema}, {"stream_table", name}};
+}
+
+Labels with(Labels labels, const std::string& name, const std::string& value) {
+  labels.emplace(name, value);
+  return labels;
+}
+
+}  // namespace
+
+struct Metrics::Impl {
+  prometheus::Registry registry;
+  Series<prometheus::Counter> refreshes{registry, "pgtrickle_refreshes_total"};
+  Series<prometheus::Counter> errors{registry, "pgtrickle_refresh_errors_total"};
+  Series<prometheus::Histogram> duration{registry, "pgtrickle_refresh_duration_seconds"};
+  Series<prometheus::Counter> delta_rows{registry, "pgtrickle_refresh_delta_rows_total"};
+  Series<prometheus::Counter> rows{registry, "pgtrickle_rows_changed_total"};
+  Series<prometheus::Counter> builds{registry, "pgtrickle_builds_total"};
+  Series<prometheus::Counter> retries{registry, "pgtrickle_retries_total"};
+  Series<prometheus::Counter> reconnects{registry, "pgtrickle_reconnects_total"};
+  Series<prometheus::Histogram> ticks{registry, "pgtrickle_tick_duration_seconds"};
+  Series<prometheus::Gauge> due{registry, "pgtrickle_due_stream_tables"};
+  Series<prometheus::Gauge> build_info{registry, "pgtrickle_build_info"};
+
+  StatusGauges staleness{registry, "pgtrickle_staleness_seconds"};
+  StatusGauges last_refresh{registry, "pgtrickle_last_refresh_timestamp_seconds"};
+  StatusGauges consecutive_errors{registry, "pgtrickle_consecutive_errors"};
+  StatusGauges stream_tables{registry, "pgtrickle_stream_tables"};
+  StatusGauges log_bytes{registry, "pgtrickle_change_log_bytes"};
+  StatusGauges connected{registry, "pgtrickle_connected"};
+  StatusGauges leader{registry, "pgtrickle_leader"};
+  StatusGauges pool{registry, "pgtrickle_pool_connections"};
+
+  void set_gauges(const std::vector<DatabaseStatus>& status) {
+    for (const auto& db : status) {
+      const Labels database{{"database", db.name}};
+      connected.set(database, db.connected ? 1 : 0);
+      leader.set(database, db.leader ? 1 : 0);
+      pool.set(with(database, "state", "idle"), db.pool_idle);
+      pool.set(with(database, "state", "broken"), db.pool_broken);
+      pool.set(with(database, "state", "busy"), std::max(0, db.pool_size - db.pool_idle - db.pool_broken));
+      std::map<std::string, int> by_status;
+      for (const auto& table : db.stream_tables) {
+        const Labels labels = table_labels(db.name, table.schema, table.name);
+        staleness.set(labels, table.staleness_seconds);
+        last_refresh.set(labels, table.last_refresh_epoch);
+        consecutive_errors.set(labels, table.consecutive_errors);
+        ++by_status[table.status];
+      }
+      for (const auto& [name, count] : by_status) stream_tables.set(with(database, "status", name), count);
+      for (const auto& log : db.logs)
+        log_bytes.set(with(database, "source", log.source), static_cast<double>(log.bytes));
+    }
+    for (auto* gauges :
+         {&staleness, &last_refresh, &consecutive_errors, &stream_tables, &log_bytes, &connected, &leader, &pool}) {
+      gauges->finish();
+    }
+  }
+
+  void forget_what_is_gone(const std::vector<DatabaseStatus>& status) {
+    std::set<std::string> databases, unknown_tables;
+    std::set<Labels> tables;
+    for (const auto& db : status) {
+      databases.insert(db.name);
+      // A lost connection says nothing about what was dropped; a standby does not know what the leader has.
+      if (!db.connected || !db.leader) unknown_tables.insert(db.name);
+      for (const auto& table : db.stream_tables) tables.insert(table_labels(db.name, table.schema, table.name));
+    }
+    const auto table_gone = [&](const Labels& labels) {
+      const std::string& database = labels.at("database");
+      if (unknown_tables.contains(database)) return false;
+      return !tables.contains(table_labels(database, labels.at("schema"), labels.at("stream_table")));
+    };
+    for (auto* counters : {&refreshes, &errors, &delta_rows, &rows}) counters->remove_if(table_gone);
+    duration.remove_if(table_gone);
+
+    const auto database_gone = [&](const Labels& labels) { return !databases.contains(labels.at("database")); };
+    for (auto* counters : {&builds, &retries, &reconnects}) counters->remove_if(database_gone);
+    ticks.remove_if(database_gone);
+    due.remove_if(database_gone);
+  }
+};
+
+Metrics::Metrics() : impl_(std::make_unique<Impl>()) {
+  impl_->build_info.at({{"version", PGTRICKLE_VERSION}}).Set(1);
+}
+
+Metrics::~Metrics() = default;
+
+void Metrics::on_refresh(const RefreshEvent& event) {
+  const Labels labels = table_labels(event.database, event.schema, event.name);
+  if (event.action.empty()) {
+    impl_->errors.at(with(labels, "sqlstate", event.error_code)).Increment();
+    return;
+  }
+  const Labels by_action = with(labels, "action", event.action);
+  impl_->refreshes.at(by_action).Increment();
+  if (event.action != "DIFFERENTIAL" && event.action != "FULL") return;
+  impl_->duration.at(by_action).Observe(seconds(event.duration));
+  impl_->delta_rows.at(labels).Increment(static_cast<double>(event.delta_rows));
+  impl_->rows.at(with(labels, "change", "inserted")).Increment(static_cast<double>(event.rows_inserted));
+  impl_->rows.at(with(labels, "change", "updated")).Increment(static_cast<double>(event.rows_updated));
+  impl_->rows.at(with(labels, "change", "deleted")).Increment(static_cast<double>(event.rows_deleted));
+}
+
+void Metrics::on_retry(const std::string& database, const std::string& sqlstate) {
+  impl_->retries.at({{"database", database}, {"sqlstate", sqlstate}}).Increment();
+}
+
+void Metrics::on_reconnect(const std::string& database) {
+  impl_->reconnects.at({{"database", database}}).Increment();
+}
+
+void Metrics::on_build(const std::string& database, const std::string&, bool ok) {
+  impl_->builds.at({{"database", database}, {"result", ok ? "ok" : "failed"}}).Increment();
+}
+
+void Metrics::on_tick(const std::string& database, std::chrono::microseconds duration, int due) {
+  impl_->ticks.at({{"database", database}}).Observe(seconds(duration));
+  impl_->due.at({{"database", database}}).Set(due);
+}
+
+std::string Metrics::render(const std::vector<DatabaseStatus>& status) {
+  impl_->set_gauges(status);
+  impl_->forget_what_is_gone(status);
+  return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
+}
+
+}  // namespace pgtrickle::observe

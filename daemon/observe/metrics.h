@@ -1,0 +1,35 @@
+// Metrics of the daemon in the Prometheus text format: counts the scheduler's events, and takes gauges from its status
+// when it is asked for the text. Series of stream tables and databases that are gone from the status disappear.
+// Threads: the event loop thread only. `status` of render() is borrowed for the call.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "observe/observer.h"
+
+namespace pgtrickle::observe {
+
+class Metrics final : public Observer {
+ public:
+  Metrics();
+  ~Metrics() override;
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+
+  void on_refresh(const RefreshEvent& event) override;
+  void on_retry(const std::string& database, const std::string& sqlstate) override;
+  void on_reconnect(const std::string& database) override;
+  void on_build(const std::string& database, const std::string& stream_table, bool ok) override;
+  void on_tick(const std::string& database, std::chrono::microseconds duration, int due) override;
+
+  /// The text of /metrics.
+  [[nodiscard]] std::string render(const std::vector<DatabaseStatus>& status);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pgtrickle::observe

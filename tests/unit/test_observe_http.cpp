@@ -1,0 +1,228 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "observe/endpoints.h"
+#include "observe/http_server.h"
+#include "observe/logging.h"
+#include "observe/metrics.h"
+
+namespace pgtrickle::observe {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+using tcp = boost::asio::ip::tcp;
+
+DatabaseStatus healthy(bool leader = true) {
+  DatabaseStatus db;
+  db.name = "shop";
+  db.connected = true;
+  db.leader = leader;
+  return db;
+}
+
+StreamTableStatus table(const std::string& name, const std::string& status, const std::string& error = {}) {
+  StreamTableStatus t;
+  t.schema = "public";
+  t.name = name;
+  t.status = status;
+  t.last_error = error;
+  return t;
+}
+
+TEST(Health, OkWhenConnected) {
+  const auto answer = health_answer({healthy()});
+  EXPECT_EQ(answer.status, 200U);
+  const auto body = json::parse(answer.body);
+  EXPECT_EQ(body["status"], "ok");
+  EXPECT_EQ(body["reasons"], json::array());
+  EXPECT_EQ(body["databases"][0]["role"], "leader");
+}
+
+TEST(Health, AStandbyIsHealthyAndReady) {
+  EXPECT_EQ(health_answer({healthy(false)}).status, 200U);
+  EXPECT_EQ(json::parse(health_answer({healthy(false)}).body)["databases"][0]["role"], "standby");
+  EXPECT_EQ(ready_answer({healthy(false)}).status, 200U);
+}
+
+TEST(Health, UnhealthyWithReasonWhenADatabaseIsLost) {
+  DatabaseStatus lost;
+  lost.name = "stock";
+  lost.problem = "connection refused";
+  const auto answer = health_answer({healthy(), lost});
+  EXPECT_EQ(answer.status, 503U);
+  const auto body = json::parse(answer.body);
+  EXPECT_EQ(body["status"], "unhealthy");
+  EXPECT_EQ(body["reasons"], json::array({"database stock: connection refused"}));
+  EXPECT_EQ(ready_answer({healthy(), lost}).status, 503U);
+  lost.problem = "";
+  EXPECT_EQ(json::parse(ready_answer({lost}).body)["reasons"], json::array({"database stock: not connected"}));
+}
+
+TEST(Health, UnhealthyBeforeAnythingIsKnown) {
+  EXPECT_EQ(health_answer({}).status, 503U);
+  EXPECT_EQ(ready_answer({}).status, 503U);
+}
+
+TEST(Health, DegradedWhenAStreamTableFails) {
+  auto db = healthy();
+  db.stream_tables = {table("good", "ACTIVE"), table("bad", "ERROR", "division by zero"), table("held", "SUSPENDED")};
+  const auto answer = health_answer({db});
+  EXPECT_EQ(answer.status, 200U);
+  const auto body = json::parse(answer.body);
+  EXPECT_EQ(body["status"], "degraded");
+  EXPECT_EQ(body["reasons"], json::array({"stream table shop: public.bad is ERROR: division by zero",
+                                          "stream table shop: public.held is SUSPENDED"}));
+  EXPECT_EQ(body["databases"][0]["stream_tables_failed"], 2);
+  EXPECT_EQ(ready_answer({db}).status, 200U);
+}
+
+TEST(Api, ListsStreamTables) {
+  auto db = healthy();
+  db.stream_tables = {table("a\"\xff", "ACTIVE")};  // not UTF-8: replaced, not fatal
+  db.stream_tables[0].last_refresh_epoch = 1700000000.25;
+  const auto body = json::parse(stream_tables_answer({db}).body);
+  ASSERT_EQ(body["stream_tables"].size(), 1U);
+  EXPECT_EQ(body["stream_tables"][0]["database"], "shop");
+  EXPECT_EQ(body["stream_tables"][0]["last_refresh_at"], "2023-11-14T22:13:20.250Z");
+  EXPECT_TRUE(body["stream_tables"][0]["last_error"].is_null());
+}
+
+TEST(JsonLog, EveryLineIsValidJson) {
+  const auto formatter = make_json_formatter();
+  for (const std::string message :
+       {"plain", "quote \" backslash \\ newline \n tab \t", "\x01\x1f control", "bad \xff utf8", ""}) {
+    spdlog::details::log_msg line("", spdlog::level::warn, message);
+    spdlog::memory_buf_t out;
+    formatter->format(line, out);
+    const std::string text(out.data(), out.size());
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << "one line";
+    const auto parsed = json::parse(text);
+    EXPECT_EQ(parsed["level"], "warning");
+    if (message.find('\xff') == std::string::npos) {
+      EXPECT_EQ(parsed["message"], message);
+    }
+    EXPECT_THAT(parsed["time"].get<std::string>(), ::testing::MatchesRegex("....-..-..T..:..:..\\....Z"));
+  }
+}
+
+struct FixedStatus : StatusSource {
+  std::vector<DatabaseStatus> value{healthy()};
+  [[nodiscard]] std::vector<DatabaseStatus> status() const override { return value; }
+};
+
+class HttpServerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    handler_ = make_handler(metrics_, source_);
+    server_ = std::make_unique<HttpServer>(io_.get_executor(), "127.0.0.1", 0, [this](const std::string& path) {
+      if (path == "/throws") throw std::runtime_error("secret detail");
+      return handler_(path);
+    });
+    port_ = server_->port();
+    thread_ = std::thread([this] { io_.run(); });
+  }
+
+  void TearDown() override {
+    boost::asio::post(io_, [this] { server_->stop(); });
+    thread_.join();  // ends only because stop() closes the listener and every connection
+    server_.reset();
+  }
+
+  // Sends bytes, reads until the server closes or `bytes` have come.
+  std::string talk(const std::string& request) {
+    boost::asio::io_context io;
+    tcp::socket socket(io);
+    socket.connect({boost::asio::ip::make_address("127.0.0.1"), port_});
+    boost::system::error_code error;
+    boost::asio::write(socket, boost::asio::buffer(request), error);
+    std::string answer;
+    boost::asio::read(socket, boost::asio::dynamic_buffer(answer), error);
+    return answer;
+  }
+
+  std::string get(const std::string& target, const std::string& method = "GET", const std::string& more = {}) {
+    return talk(method + " " + target + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + more + "\r\n");
+  }
+
+  Metrics metrics_;
+  FixedStatus source_;
+  HttpHandler handler_;
+  boost::asio::io_context io_;
+  std::unique_ptr<HttpServer> server_;
+  std::uint16_t port_ = 0;
+  std::thread thread_;
+};
+
+TEST_F(HttpServerTest, ServesItsPaths) {
+  EXPECT_THAT(get("/metrics"), StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(get("/metrics?x=1"), HasSubstr("pgtrickle_connected{database=\"shop\"} 1"));
+  EXPECT_THAT(get("/health"), HasSubstr("Content-Type: application/json"));
+  EXPECT_THAT(get("/ready"), HasSubstr("\"ready\": true"));
+  EXPECT_THAT(get("/api/v1/stream_tables"), HasSubstr("\"stream_tables\": []"));
+}
+
+TEST_F(HttpServerTest, UnknownPathAndMethodAreJsonErrors) {
+  EXPECT_THAT(get("/nothing"), ::testing::AllOf(StartsWith("HTTP/1.1 404"), HasSubstr("no such path")));
+  EXPECT_THAT(get("/health", "POST"), ::testing::AllOf(StartsWith("HTTP/1.1 405"), HasSubstr("Allow: GET, HEAD")));
+  EXPECT_THAT(talk("POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"), StartsWith("HTTP/1.1 405"));
+}
+
+TEST_F(HttpServerTest, HeadHasTheHeadersOfGetAndNoBody) {
+  const std::string head = get("/ready", "HEAD"), full = get("/ready");
+  EXPECT_THAT(head, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_TRUE(head.ends_with("\r\n\r\n")) << head;
+  EXPECT_EQ(head, full.substr(0, full.find("\r\n\r\n") + 4));
+}
+
+TEST_F(HttpServerTest, KeepsAConnectionForSeveralRequests) {
+  const std::string one = "GET /ready HTTP/1.1\r\nHost: x\r\n\r\n";
+  const std::string answers = talk(one + one + "GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  std::size_t count = 0;
+  for (std::size_t at = 0; (at = answers.find("HTTP/1.1 200", at)) != std::string::npos; ++at) ++count;
+  EXPECT_EQ(count, 3U);
+}
+
+TEST_F(HttpServerTest, HugeHeadersAndNonsenseAreRefused) {
+  EXPECT_THAT(get("/health", "GET", "X: " + std::string(20000, 'a') + "\r\n"), StartsWith("HTTP/1.1 431"));
+  EXPECT_THAT(talk("this is not http at all\r\n\r\n"), StartsWith("HTTP/1.1 400"));
+  EXPECT_THAT(get("/health"), StartsWith("HTTP/1.1 200")) << "still serving";
+}
+
+TEST_F(HttpServerTest, AFailingHandlerIsA500WithoutDetails) {
+  const auto previous = spdlog::get_level();
+  spdlog::set_level(spdlog::level::off);
+  const std::string answer = get("/throws");
+  spdlog::set_level(previous);
+  EXPECT_THAT(answer, ::testing::AllOf(StartsWith("HTTP/1.1 500"), Not(HasSubstr("secret"))));
+}
+
+TEST_F(HttpServerTest, AConnectionThatSaysNothingDoesNotBlockOthersOrTheEnd) {
+  boost::asio::io_context io;
+  tcp::socket silent(io);
+  silent.connect({boost::asio::ip::make_address("127.0.0.1"), port_});
+  EXPECT_THAT(get("/ready"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServerTest, APortThatIsTakenIsAClearError) {
+  try {
+    HttpServer second(io_.get_executor(), "127.0.0.1", port_, handler_);
+    FAIL() << "should not listen";
+  } catch (const std::runtime_error& error) {
+    EXPECT_THAT(error.what(), ::testing::AllOf(HasSubstr("cannot listen on 127.0.0.1:"), HasSubstr("in use")));
+  }
+}
+
+}  // namespace
+}  // namespace pgtrickle::observe

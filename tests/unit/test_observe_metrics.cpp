@@ -1,0 +1,179 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "observe/metric_register.h"
+#include "observe/metrics.h"
+
+namespace pgtrickle::observe {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+DatabaseStatus shop(const std::vector<std::string>& names) {
+  DatabaseStatus db;
+  db.name = "shop";
+  db.connected = db.leader = true;
+  db.pool_size = 4;
+  db.pool_idle = 1;
+  db.pool_broken = 1;
+  for (const auto& name : names) {
+    StreamTableStatus table;
+    table.schema = "public";
+    table.name = name;
+    table.status = "ACTIVE";
+    table.staleness_seconds = 1.5;
+    table.consecutive_errors = 2;
+    db.stream_tables.push_back(table);
+  }
+  db.logs.push_back({"public.orders", 8192});
+  return db;
+}
+
+RefreshEvent refresh_of(const std::string& name, const std::string& action) {
+  RefreshEvent event;
+  event.database = "shop";
+  event.schema = "public";
+  event.name = name;
+  event.action = action;
+  event.duration = std::chrono::microseconds(3000);
+  event.delta_rows = 7;
+  event.rows_inserted = 3;
+  event.rows_updated = 2;
+  event.rows_deleted = 1;
+  return event;
+}
+
+TEST(Metrics, CountsRefreshesRowsAndDurations) {
+  Metrics metrics;
+  metrics.on_refresh(refresh_of("st", "DIFFERENTIAL"));
+  metrics.on_refresh(refresh_of("st", "DIFFERENTIAL"));
+  metrics.on_refresh(refresh_of("st", "NO_DATA"));
+  const std::string text = metrics.render({shop({"st"})});
+  const std::string st = R"(database="shop",schema="public",stream_table="st")";
+  EXPECT_THAT(text, HasSubstr("pgtrickle_refreshes_total{action=\"DIFFERENTIAL\"," + st + "} 2\n"));
+  EXPECT_THAT(text, HasSubstr("pgtrickle_refreshes_total{action=\"NO_DATA\"," + st + "} 1\n"));
+  EXPECT_THAT(text, HasSubstr("pgtrickle_refresh_delta_rows_total{" + st + "} 14\n"));
+  EXPECT_THAT(text, HasSubstr("pgtrickle_rows_changed_total{change=\"inserted\"," + st + "} 6\n"));
+  EXPECT_THAT(text, HasSubstr("pgtrickle_rows_changed_total{change=\"updated\"," + st + "} 4\n"));
+  EXPECT_THAT(text, HasSubstr("pgtrickle_rows_changed_total{change=\"deleted\"," + st + "} 2\n"));
+  EXPECT_THAT(text, HasSubstr("pgtrickle_refresh_duration_seconds_count{action=\"DIFFERENTIAL\"," + st + "} 2\n"));
+  EXPECT_THAT(text, HasSubstr("pgtrickle_refresh_duration_seconds_bucket{action=\"DIFFERENTIAL\"," + st +
+                              ",le=\"0.005\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("pgtrickle_refresh_duration_seconds_bucket{action=\"DIFFERENTIAL\"," + st +
+                              ",le=\"0.0025\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("# TYPE pgtrickle_refreshes_total counter\n"));
+}
+
+TEST(Metrics, CountsFailuresBySqlstate) {
+  Metrics metrics;
+  RefreshEvent event = refresh_of("st", "");
+  event.error_code = "22012";
+  metrics.on_refresh(event);
+  const std::string text = metrics.render({shop({"st"})});
+  EXPECT_THAT(
+      text,
+      HasSubstr(
+          R"(pgtrickle_refresh_errors_total{database="shop",schema="public",sqlstate="22012",stream_table="st"} 1)"));
+  EXPECT_THAT(text, Not(HasSubstr("pgtrickle_refreshes_total{")));
+}
+
+TEST(Metrics, TakesGaugesFromTheStatus) {
+  Metrics metrics;
+  metrics.on_tick("shop", std::chrono::microseconds(100), 5);
+  metrics.on_retry("shop", "40001");
+  metrics.on_reconnect("shop");
+  metrics.on_build("shop", "public.st", true);
+  metrics.on_build("shop", "public.st", false);
+  const std::string text = metrics.render({shop({"st", "u"})});
+  for (const char* line : {
+           R"(pgtrickle_staleness_seconds{database="shop",schema="public",stream_table="st"} 1.5)",
+           R"(pgtrickle_consecutive_errors{database="shop",schema="public",stream_table="u"} 2)",
+           R"(pgtrickle_stream_tables{database="shop",status="ACTIVE"} 2)",
+           R"(pgtrickle_change_log_bytes{database="shop",source="public.orders"} 8192)",
+           R"(pgtrickle_connected{database="shop"} 1)",
+           R"(pgtrickle_leader{database="shop"} 1)",
+           R"(pgtrickle_pool_connections{database="shop",state="idle"} 1)",
+           R"(pgtrickle_pool_connections{database="shop",state="busy"} 2)",
+           R"(pgtrickle_pool_connections{database="shop",state="broken"} 1)",
+           R"(pgtrickle_tick_duration_seconds_count{database="shop"} 1)",
+           R"(pgtrickle_due_stream_tables{database="shop"} 5)",
+           R"(pgtrickle_retries_total{database="shop",sqlstate="40001"} 1)",
+           R"(pgtrickle_reconnects_total{database="shop"} 1)",
+           R"(pgtrickle_builds_total{database="shop",result="ok"} 1)",
+           R"(pgtrickle_builds_total{database="shop",result="failed"} 1)",
+           R"(pgtrickle_build_info{version=")",
+       }) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+}
+
+TEST(Metrics, SeriesOfDroppedStreamTablesDisappear) {
+  Metrics metrics;
+  metrics.on_refresh(refresh_of("gone", "FULL"));
+  RefreshEvent failed = refresh_of("gone", "");
+  failed.error_code = "22012";
+  metrics.on_refresh(failed);
+  metrics.on_refresh(refresh_of("stays", "FULL"));
+  EXPECT_THAT(metrics.render({shop({"gone", "stays"})}), HasSubstr("\"gone\""));
+  const std::string text = metrics.render({shop({"stays"})});
+  EXPECT_THAT(text, Not(HasSubstr("\"gone\"")));
+  EXPECT_THAT(text, HasSubstr("\"stays\""));
+}
+
+TEST(Metrics, ALostConnectionDropsNothing) {
+  Metrics metrics;
+  metrics.on_refresh(refresh_of("st", "FULL"));
+  DatabaseStatus lost;
+  lost.name = "shop";
+  EXPECT_THAT(metrics.render({lost}), HasSubstr("pgtrickle_refreshes_total{action=\"FULL\""));
+  EXPECT_THAT(metrics.render({shop({"st"})}), HasSubstr("pgtrickle_refreshes_total{action=\"FULL\""));
+}
+
+TEST(Metrics, SeriesOfRemovedDatabasesDisappear) {
+  Metrics metrics;
+  metrics.on_tick("shop", std::chrono::microseconds(1), 0);
+  metrics.on_retry("shop", "40001");
+  metrics.on_refresh(refresh_of("st", "FULL"));
+  EXPECT_THAT(metrics.render({shop({"st"})}), HasSubstr("\"shop\""));
+  EXPECT_THAT(metrics.render({}), Not(HasSubstr("\"shop\"")));
+}
+
+TEST(Metrics, LabelValuesAreEscaped) {
+  Metrics metrics;
+  metrics.on_refresh(refresh_of("a\"b\\c\nd", "FULL"));
+  EXPECT_THAT(metrics.render({shop({"a\"b\\c\nd"})}), HasSubstr(R"(stream_table="a\"b\\c\nd")"));
+}
+
+TEST(Metrics, EverythingInTheRegisterIsExported) {
+  Metrics metrics;
+  metrics.on_refresh(refresh_of("st", "FULL"));
+  RefreshEvent failed = refresh_of("st", "");
+  metrics.on_refresh(failed);
+  metrics.on_retry("shop", "40001");
+  metrics.on_reconnect("shop");
+  metrics.on_build("shop", "st", true);
+  metrics.on_tick("shop", std::chrono::microseconds(1), 1);
+  const std::string text = metrics.render({shop({"st"})});
+  std::set<std::string> names;
+  for (const auto& metric : metric_register()) {
+    EXPECT_THAT(text, HasSubstr(std::string("# HELP ") + metric.name + " " + metric.help));
+    EXPECT_THAT(text, HasSubstr(std::string("\n") + metric.name));
+    EXPECT_TRUE(names.insert(metric.name).second) << metric.name << " twice";
+  }
+  EXPECT_THROW(metric_info("pgtrickle_nonsense"), std::logic_error);
+}
+
+TEST(Metrics, DocumentationIsCurrent) {
+  std::ifstream in(PGT_SOURCE_DIR "/docs/METRICS.md");
+  std::ostringstream text;
+  text << in.rdbuf();
+  EXPECT_EQ(text.str(), metrics_docs()) << "run: pgtrickled --print-metrics-docs > docs/METRICS.md";
+}
+
+}  // namespace
+}  // namespace pgtrickle::observe
