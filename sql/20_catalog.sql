@@ -6,7 +6,7 @@
 
 CREATE TABLE pgtrickle.pgt_stream_tables (
     pgt_id                 bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    pgt_relid              oid NOT NULL UNIQUE,                   -- the stream table itself; identity, the name is not
+    pgt_relid              oid NOT NULL UNIQUE DEFERRABLE,        -- the stream table itself; identity, the name is not
     pgt_schema             name NOT NULL,                         -- as last seen; the live name is in pg_class
     pgt_name               name NOT NULL,
     original_query         text NOT NULL,                         -- as the user wrote it

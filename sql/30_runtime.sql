@@ -1,0 +1,164 @@
+-- Small helpers that the rest uses.
+
+-- Tells the daemon to look. For API functions: at the transaction's commit.
+CREATE FUNCTION pgtrickle._wake() RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$ SELECT pg_notify('pgtrickle_wake', '') $$;
+
+-- The same for triggers, which run in transactions that are not ours: PostgreSQL refuses to PREPARE a transaction that
+-- has sent a notification. So where prepared transactions are enabled, triggers do not notify and the daemon polls.
+CREATE FUNCTION pgtrickle._wake_from_trigger() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF current_setting('max_prepared_transactions') = '0' AND NOT pg_try_advisory_xact_lock_shared(1885828210, 1) THEN
+        PERFORM pg_notify('pgtrickle_wake', '');
+    END IF;
+END
+$$;
+
+-- "schema.table", quoted as needed, or a text that says it is gone.
+CREATE FUNCTION pgtrickle._qualified(relid oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce((SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                     WHERE c.oid = relid), format('(dropped table, OID %s)', relid))
+$$;
+
+-- Name of a relation -> its parts, as PostgreSQL reads names: unquoted parts are folded to lower case.
+-- schema is NULL if the name has no schema. Errors: 42602 malformed, 42622 longer than an identifier may be (PostgreSQL
+-- itself would cut it off silently).
+CREATE FUNCTION pgtrickle._parse_name(name text, OUT schema text, OUT relation text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    parts   text[];
+    longest int := current_setting('max_identifier_length')::int;
+    part    text;
+BEGIN
+    BEGIN
+        parts := parse_ident(name);
+    EXCEPTION WHEN invalid_parameter_value THEN
+        RAISE EXCEPTION 'invalid name %', quote_literal(name)
+            USING ERRCODE = 'invalid_name', DETAIL = SQLERRM,
+                  HINT = 'Write it as in SQL: table or schema.table, with "double quotes" around parts that need them.';
+    END;
+    IF parts IS NULL THEN
+        RAISE EXCEPTION 'the name of a stream table must not be NULL' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    IF cardinality(parts) = 3 AND parts[1] = current_database() THEN
+        parts := parts[2:3];
+    END IF;
+    IF cardinality(parts) > 2 THEN
+        RAISE EXCEPTION 'improper qualified name (too many dotted names): %', name
+            USING ERRCODE = 'syntax_error', HINT = 'Write table or schema.table.';
+    END IF;
+    FOREACH part IN ARRAY parts LOOP
+        IF octet_length(part) > longest THEN
+            RAISE EXCEPTION 'name "%" is too long', part
+                USING ERRCODE = 'name_too_long', DETAIL = format('It has %s bytes, at most %s are possible.', octet_length(part), longest);
+        END IF;
+    END LOOP;
+    relation := parts[cardinality(parts)];
+    IF cardinality(parts) = 2 THEN
+        schema := parts[1];
+    END IF;
+END
+$$;
+
+-- OID of the relation that a name means under the given search_path, NULL if there is none. Errors: as _parse_name.
+CREATE FUNCTION pgtrickle._resolve(name text, caller_path text) RETURNS oid
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    found_oid oid;
+    parsed    record;
+    canonical text;
+BEGIN
+    SELECT p.schema, p.relation INTO parsed FROM pgtrickle._parse_name(name) AS p;
+    canonical := CASE WHEN parsed.schema IS NULL THEN '' ELSE quote_ident(parsed.schema) || '.' END || quote_ident(parsed.relation);
+    -- Nothing but these statements runs under the caller's path; they use no operator and no unqualified name.
+    PERFORM pg_catalog.set_config('search_path', caller_path, true);
+    found_oid := pg_catalog.to_regclass(canonical);
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    RETURN found_oid;
+END
+$$;
+
+-- The catalog row of a stream table by name. Errors: 42P01 if there is no such relation or it is not a stream table.
+CREATE FUNCTION pgtrickle._find(name text, caller_path text) RETURNS pgtrickle.pgt_stream_tables
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    rel oid := pgtrickle._resolve(name, caller_path);
+    st  pgtrickle.pgt_stream_tables;
+BEGIN
+    IF rel IS NULL THEN
+        RAISE EXCEPTION 'stream table % does not exist', name
+            USING ERRCODE = 'undefined_table', HINT = 'SELECT name FROM pgtrickle.stream_tables lists them. Names without a schema follow the search_path.';
+    END IF;
+    SELECT * INTO st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = rel;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION '% is not a stream table', pgtrickle._qualified(rel)
+            USING ERRCODE = 'undefined_table', HINT = 'Stream tables are made by pgtrickle.create_stream_table().';
+    END IF;
+    RETURN st;
+END
+$$;
+
+-- As _find, and the caller must own it or be a member of its owner. Error: 42501.
+CREATE FUNCTION pgtrickle._find_own(name text, caller_path text) RETURNS pgtrickle.pgt_stream_tables
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    st pgtrickle.pgt_stream_tables := pgtrickle._find(name, caller_path);
+BEGIN
+    IF NOT pgtrickle._may_manage(st.pgt_relid) THEN
+        RAISE EXCEPTION 'must be owner of stream table %', pgtrickle._qualified(st.pgt_relid)
+            USING ERRCODE = 'insufficient_privilege',
+                  HINT = format('It belongs to role "%s"; roles that are a member of it may manage it too.',
+                                (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = st.pgt_relid));
+    END IF;
+    RETURN st;
+END
+$$;
+
+-- Do values of this type have an equality that GROUP BY can use? Asks the parser, which knows about elements of arrays
+-- and columns of composite types.
+CREATE FUNCTION pgtrickle._is_groupable(type oid) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('SELECT NULL FROM (SELECT NULL::%s AS v) AS s WHERE false GROUP BY v', format_type(type, -1));
+    RETURN true;
+EXCEPTION WHEN OTHERS THEN
+    RETURN false;
+END
+$$;
+
+-- The type below a domain (of a domain ...), with its type modifier.
+CREATE FUNCTION pgtrickle._base_type(type oid, typmod int, OUT base oid, OUT base_typmod int)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    t record;
+BEGIN
+    base := type;
+    base_typmod := typmod;
+    LOOP
+        SELECT y.typtype, y.typbasetype, y.typtypmod INTO t FROM pg_type y WHERE y.oid = base;
+        EXIT WHEN NOT FOUND OR t.typtype <> 'd';
+        base := t.typbasetype;
+        base_typmod := CASE WHEN base_typmod = -1 THEN t.typtypmod ELSE base_typmod END;
+    END LOOP;
+END
+$$;
+
+-- Is there a daemon with a heartbeat in the last 15 s?
+CREATE FUNCTION pgtrickle._daemon_alive() RETURNS boolean
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM pgtrickle.pgt_daemons d WHERE d.heartbeat_at > clock_timestamp() - interval '15 s')
+$$;
+
+-- Marks stream tables for re-initialisation and wakes the daemon. The first reason stays until the daemon has acted.
+CREATE FUNCTION pgtrickle._mark_reinit(pgt_ids bigint[], why text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE pgtrickle.pgt_stream_tables s
+       SET needs_reinit = true, reinit_reason = CASE WHEN s.needs_reinit THEN coalesce(s.reinit_reason, why) ELSE why END,
+           generation = s.generation + 1
+     WHERE s.pgt_id = ANY (pgt_ids);
+    PERFORM pgtrickle._wake_from_trigger();
+END
+$$;

@@ -1,0 +1,230 @@
+-- Looking at stream tables.
+
+CREATE FUNCTION pgtrickle.version() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$ SELECT '0.1.0' $$;
+COMMENT ON FUNCTION pgtrickle.version() IS 'Version of the SQL part of pgtrickle.';
+
+-- Is every source of the stream table captured, and every captured change consumed? Then it equals its query now.
+CREATE FUNCTION pgtrickle._is_fresh(id bigint) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    f       pgtrickle.pgt_frontiers;
+    source  record;
+    pending boolean;
+BEGIN
+    SELECT * INTO f FROM pgtrickle.pgt_frontiers x WHERE x.pgt_id = id;
+    IF f.snapshot IS NULL THEN
+        RETURN false;
+    END IF;
+    FOR source IN SELECT d.source_id FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = id AND d.source_type <> 'VIEW' LOOP
+        IF source.source_id IS NULL THEN
+            RETURN false;
+        END IF;
+        EXECUTE format('SELECT EXISTS (SELECT FROM pgtrickle_changes.log_%s AS l WHERE l.xid >= pg_snapshot_xmin($1) '
+                       'AND NOT pg_visible_in_snapshot(l.xid, $1) AND (l.xid = $2 AND l.seq <= $3) IS NOT TRUE)', source.source_id)
+            INTO pending USING f.snapshot, f.xid, f.seq;
+        IF pending THEN
+            RETURN false;
+        END IF;
+    END LOOP;
+    RETURN true;
+END
+$$;
+
+CREATE VIEW pgtrickle.stream_tables AS
+SELECT pg_catalog.format('%I.%I', l.schema, l.table_name) AS name,
+       l.schema,
+       l.table_name,
+       l.owner,
+       s.status,
+       s.refresh_mode,
+       s.effective_refresh_mode,
+       s.reason,
+       s.schedule,
+       CASE WHEN f.data_timestamp IS NULL THEN NULL WHEN pgtrickle._is_fresh(s.pgt_id) THEN interval '0'
+            ELSE pg_catalog.clock_timestamp() - f.data_timestamp END AS staleness,
+       f.last_refresh_at,
+       f.last_action,
+       f.last_duration_ms,
+       f.rows,
+       f.total_refreshes,
+       f.total_differential,
+       f.total_full,
+       s.is_populated,
+       s.needs_reinit,
+       s.reinit_reason,
+       s.consecutive_errors,
+       s.last_error,
+       s.last_error_hint,
+       s.last_error_at,
+       f.data_timestamp,
+       s.created_at,
+       s.original_query AS query,
+       s.pgt_id
+FROM pgtrickle.pgt_stream_tables s
+LEFT JOIN pgtrickle.pgt_frontiers f USING (pgt_id)
+LEFT JOIN pg_catalog.pg_class c ON c.oid = s.pgt_relid
+LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+CROSS JOIN LATERAL (SELECT coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname, s.pgt_name) AS table_name,
+                           pg_catalog.pg_get_userbyid(c.relowner) AS owner) AS l;
+COMMENT ON VIEW pgtrickle.stream_tables IS
+'One row per stream table, under its present name. staleness: 0 if all changes of the sources are in it, otherwise the time since the snapshot that it shows; NULL: not initialised.';
+GRANT SELECT ON pgtrickle.stream_tables TO PUBLIC;
+
+CREATE FUNCTION pgtrickle.pgt_status()
+RETURNS TABLE (name text, status text, refresh_mode text, is_populated boolean, consecutive_errors int, schedule text, data_timestamp timestamptz,
+               staleness interval, scc_id int)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT s.name, s.status, s.refresh_mode, s.is_populated, s.consecutive_errors, s.schedule, s.data_timestamp, s.staleness, NULL::int
+    FROM pgtrickle.stream_tables s ORDER BY s.name
+$$;
+COMMENT ON FUNCTION pgtrickle.pgt_status() IS 'Short status of every stream table. Columns as in stream_tables; scc_id is always NULL (cycles do not exist).';
+
+CREATE FUNCTION pgtrickle._explain_stream_table(name text, caller_path text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    st     pgtrickle.pgt_stream_tables := pgtrickle._find(name, caller_path);
+    f      pgtrickle.pgt_frontiers;
+    result text;
+    part   text;
+BEGIN
+    SELECT * INTO f FROM pgtrickle.pgt_frontiers x WHERE x.pgt_id = st.pgt_id;
+    result := concat_ws(E'\n',
+        format('stream table  %s', pgtrickle._qualified(st.pgt_relid)),
+        format('status        %s', st.status),
+        format('mode          %s, effective %s%s', st.refresh_mode, coalesce(st.effective_refresh_mode, '(not compiled yet)'), coalesce(': ' || st.reason, '')),
+        format('schedule      %s', st.schedule),
+        CASE WHEN st.needs_reinit THEN format('to be rebuilt %s', coalesce(st.reinit_reason, 'unknown reason')) END,
+        CASE WHEN st.last_error IS NOT NULL THEN format('last error    %s (SQLSTATE %s, %s)%s', st.last_error, st.last_error_code, st.last_error_at,
+                                                        coalesce(E'\nhint          ' || st.last_error_hint, '')) END,
+        CASE WHEN f.last_refresh_at IS NOT NULL THEN format('last refresh  %s, %s, %s ms', f.last_refresh_at, f.last_action, round(f.last_duration_ms::numeric, 3)) END,
+        '', 'query', st.defining_query, '', 'sources');
+    SELECT string_agg(format('  %s  %s, %s%s', pgtrickle._qualified(d.source_relid), lower(replace(d.source_type, '_', ' ')),
+                             CASE WHEN d.source_id IS NOT NULL THEN format('captured in pgtrickle_changes.log_%s', d.source_id)
+                                  WHEN d.source_type = 'VIEW' THEN 'inlined' ELSE 'not captured' END,
+                             CASE WHEN d.column_names <> '{}' THEN '; columns ' || array_to_string(d.column_names, ', ') ELSE '' END),
+                      E'\n' ORDER BY d.source_schema, d.source_name) INTO part
+    FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = st.pgt_id;
+    result := concat_ws(E'\n', result, coalesce(part, '  (none)'), '', 'plan', coalesce(st.plan, '  (not compiled yet)'));
+    SELECT string_agg(pg_get_functiondef(p.oid), E'\n' ORDER BY p.proname) INTO part
+    FROM pg_proc p WHERE p.pronamespace = 'pgtrickle_state'::regnamespace
+     AND p.proname IN ('apply_' || st.pgt_id, 'apply_' || st.pgt_id || '_small', 'refresh_' || st.pgt_id);
+    RETURN concat_ws(E'\n', result, '', 'program', coalesce(part, '  (none yet)'));
+END
+$$;
+
+CREATE FUNCTION pgtrickle.explain_stream_table(name text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN pgtrickle._explain_stream_table(name, pg_catalog.current_setting('search_path'));
+END
+$$;
+COMMENT ON FUNCTION pgtrickle.explain_stream_table(text) IS
+'Everything about one stream table as text: status, mode and why, query, sources, plan, and the source of the functions that refresh it. Error: 42P01.';
+
+CREATE FUNCTION pgtrickle.explain_refresh_mode(name text) RETURNS TABLE (configured_mode text, effective_mode text, downgrade_reason text)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY SELECT s.refresh_mode, s.effective_refresh_mode, s.reason FROM pgtrickle._find(name, pg_catalog.current_setting('search_path')) AS s;
+END
+$$;
+COMMENT ON FUNCTION pgtrickle.explain_refresh_mode(text) IS 'The refresh mode asked for, the one in effect (NULL: not compiled yet), and why. Error: 42P01.';
+
+CREATE FUNCTION pgtrickle._refresh_history(id bigint, max_rows int)
+RETURNS TABLE (refresh_id bigint, data_timestamp timestamptz, start_time timestamptz, end_time timestamptz, action text, status text,
+               rows_inserted bigint, rows_deleted bigint, duration_ms double precision, error_message text, rows_updated bigint, delta_rows bigint)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT h.refresh_id, h.data_timestamp, h.start_time, h.end_time, h.action, h.status, h.rows_inserted, h.rows_deleted, h.duration_ms,
+           h.error_message, h.rows_updated, h.delta_rows
+    FROM pgtrickle.pgt_refresh_history h WHERE h.pgt_id = id ORDER BY h.refresh_id DESC LIMIT greatest(max_rows, 0)
+$$;
+
+CREATE FUNCTION pgtrickle.get_refresh_history(name text, max_rows int DEFAULT 20)
+RETURNS TABLE (refresh_id bigint, data_timestamp timestamptz, start_time timestamptz, end_time timestamptz, action text, status text,
+               rows_inserted bigint, rows_deleted bigint, duration_ms double precision, error_message text, rows_updated bigint, delta_rows bigint)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY SELECT h.* FROM pgtrickle._find(name, pg_catalog.current_setting('search_path')) AS s
+                 CROSS JOIN LATERAL pgtrickle._refresh_history(s.pgt_id, max_rows) AS h;
+END
+$$;
+COMMENT ON FUNCTION pgtrickle.get_refresh_history(text, int) IS 'The last refreshes of a stream table that did something or failed, newest first, at most max_rows. Error: 42P01.';
+
+CREATE FUNCTION pgtrickle.dependency_tree() RETURNS TABLE (tree_line text, node text, node_type text, depth int, status text, refresh_mode text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH RECURSIVE tree(relid, name, type, depth, path, seen) AS (
+        SELECT s.pgt_relid, pgtrickle._qualified(s.pgt_relid), 'STREAM_TABLE', 0, ARRAY[pgtrickle._qualified(s.pgt_relid)], ARRAY[s.pgt_relid]
+        FROM pgtrickle.pgt_stream_tables s
+        WHERE NOT EXISTS (SELECT FROM pgtrickle.pgt_dependencies d WHERE d.source_relid = s.pgt_relid)
+        UNION ALL
+        SELECT d.source_relid, x.name, d.source_type, t.depth + 1,
+               t.path || x.name, t.seen || d.source_relid
+        FROM tree t JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = t.relid JOIN pgtrickle.pgt_dependencies d ON d.pgt_id = s.pgt_id
+        CROSS JOIN LATERAL (SELECT coalesce((SELECT pgtrickle._qualified(c.oid) FROM pg_class c WHERE c.oid = d.source_relid),
+                                             format('%I.%I', d.source_schema, d.source_name)) COLLATE "default" AS name) AS x
+        WHERE NOT d.source_relid = ANY (t.seen))
+    SELECT repeat('    ', greatest(t.depth - 1, 0)) || CASE WHEN t.depth > 0 THEN '+-- ' ELSE '' END || t.name
+           || CASE WHEN t.type = 'STREAM_TABLE' THEN coalesce(' (' || s.status || ')', '') ELSE ' [' || lower(replace(t.type, '_', ' ')) || ']' END,
+           t.name, t.type, t.depth, s.status, s.refresh_mode
+    FROM tree t LEFT JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = t.relid ORDER BY t.path
+$$;
+COMMENT ON FUNCTION pgtrickle.dependency_tree() IS
+'Which stream table reads what, as an indented tree: first those that no other stream table reads, below each what it reads. What several read appears several times.';
+
+CREATE FUNCTION pgtrickle.change_buffer_sizes()
+RETURNS TABLE (stream_table text, source_table text, source_oid bigint, cdc_mode text, pending_rows bigint, buffer_bytes bigint)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pgtrickle._qualified(t.pgt_relid), pgtrickle._qualified(d.source_relid), d.source_relid::bigint, 'trigger', pgtrickle._pending(d.pgt_id, d.source_id),
+           pg_table_size(to_regclass(format('pgtrickle_changes.log_%s_a', d.source_id))) + pg_table_size(to_regclass(format('pgtrickle_changes.log_%s_b', d.source_id)))
+    FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_stream_tables t USING (pgt_id)
+    WHERE d.source_id IS NOT NULL ORDER BY 1, 2
+$$;
+COMMENT ON FUNCTION pgtrickle.change_buffer_sizes() IS
+'Per stream table and captured source: rows of the change log that are still to be applied (NULL: not initialised), and the size of that log in bytes, which all its readers share.';
+
+CREATE FUNCTION pgtrickle.health_check() RETURNS TABLE (check_name text, severity text, detail text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    what text;
+    n    bigint;
+BEGIN
+    SELECT string_agg(format('%s on %s, last heartbeat %s ago%s', d.instance, d.host, date_trunc('second', clock_timestamp() - d.heartbeat_at), CASE WHEN d.is_leader THEN ', leader' ELSE '' END), '; ')
+      INTO what FROM pgtrickle.pgt_daemons d WHERE d.heartbeat_at > clock_timestamp() - interval '15 s';
+    RETURN QUERY SELECT 'daemon', CASE WHEN what IS NULL THEN 'ERROR' ELSE 'OK' END, coalesce(what, 'no daemon with a heartbeat in the last 15 s: start pgtrickled');
+    SELECT count(*) INTO n FROM pgtrickle.pgt_daemons d WHERE d.is_leader AND d.heartbeat_at > clock_timestamp() - interval '15 s';
+    RETURN QUERY SELECT 'leader', CASE WHEN n = 1 THEN 'OK' WHEN n > 1 THEN 'WARN' ELSE 'ERROR' END,
+                        CASE WHEN n = 1 THEN 'one daemon leads' WHEN n > 1 THEN format('%s daemons say they lead (this passes after a failover)', n) ELSE 'no daemon leads: nothing is refreshed' END;
+
+    SELECT string_agg(format('%s: %s', s.name, coalesce(s.last_error, 'unknown error')), '; ' ORDER BY s.name) INTO what FROM pgtrickle.stream_tables s WHERE s.status IN ('ERROR', 'SUSPENDED');
+    RETURN QUERY SELECT 'stream_table_errors', CASE WHEN what IS NULL THEN 'OK' ELSE 'ERROR' END, coalesce(what, 'none');
+    SELECT string_agg(s.name, ', ' ORDER BY s.name) INTO what FROM pgtrickle.stream_tables s WHERE s.status = 'PAUSED';
+    RETURN QUERY SELECT 'paused', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END, coalesce(what || ' (they hold change logs back)', 'none');
+    SELECT string_agg(format('%s: %s', s.name, CASE WHEN s.needs_reinit THEN coalesce(s.reinit_reason, 'to be rebuilt') ELSE s.status END), '; ' ORDER BY s.name)
+      INTO what FROM pgtrickle.stream_tables s WHERE s.status IN ('PENDING', 'INITIALIZING') OR s.needs_reinit;
+    RETURN QUERY SELECT 'waiting_for_build', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END, coalesce(what, 'none');
+    SELECT string_agg(format('%s by %s', s.name, date_trunc('second', s.staleness)), '; ' ORDER BY s.name) INTO what
+    FROM pgtrickle.stream_tables s JOIN pgtrickle.pgt_stream_tables t USING (pgt_id)
+    WHERE s.status = 'ACTIVE' AND s.staleness > greatest(make_interval(secs => coalesce(t.schedule_ms, 1000) * 5 / 1000.0), interval '60 s');
+    RETURN QUERY SELECT 'stale', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END, coalesce(what || ' (a change may just be on its way: look again)', 'none');
+
+    SELECT string_agg(x.problem, '; ') INTO what FROM (SELECT coalesce(s.problem, pgtrickle._source_problem(s.source_id)) AS problem FROM pgtrickle.pgt_sources s ORDER BY s.source_id) AS x;
+    RETURN QUERY SELECT 'capture', CASE WHEN what IS NULL THEN 'OK' ELSE 'ERROR' END, coalesce(what, 'triggers are present and enabled on every source');
+    RETURN QUERY SELECT 'event_triggers', CASE WHEN pgtrickle._has_event_triggers() THEN 'OK' ELSE 'WARN' END,
+        CASE WHEN pgtrickle._has_event_triggers() THEN 'changes of sources are noticed at once'
+             ELSE 'not installed or not enabled: ALTER TABLE .. USING on a source is not noticed, other changes are when the daemon looks' END;
+    SELECT string_agg(format('log of %s: %s', pgtrickle._qualified(x.relid), pg_size_pretty(x.bytes)), '; ' ORDER BY x.bytes DESC) INTO what
+    FROM (SELECT s.relid, pg_table_size(to_regclass(format('pgtrickle_changes.log_%s_a', s.source_id))) + pg_table_size(to_regclass(format('pgtrickle_changes.log_%s_b', s.source_id))) AS bytes
+          FROM pgtrickle.pgt_sources s) AS x WHERE x.bytes > 1073741824;
+    RETURN QUERY SELECT 'change_logs', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END, coalesce(what, 'none above 1 GB');
+
+    -- Their rows become visible only when they end, and the log tables they wrote to cannot be emptied until then.
+    SELECT string_agg(format('%s, prepared %s ago', quote_literal(p.gid), date_trunc('second', clock_timestamp() - p.prepared)), '; ') INTO what
+    FROM pg_prepared_xacts p WHERE p.database = current_database() AND p.prepared < clock_timestamp() - interval '5 min';
+    RETURN QUERY SELECT 'prepared_transactions', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END, coalesce(what, 'none older than 5 min');
+    SELECT string_agg(format('pid %s, %s', a.pid, date_trunc('second', clock_timestamp() - a.xact_start)), '; ') INTO what
+    FROM pg_stat_activity a WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.xact_start < clock_timestamp() - interval '1 hour';
+    RETURN QUERY SELECT 'long_transactions', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END, coalesce(what, 'none older than 1 hour');
+    RETURN QUERY SELECT 'installation', CASE WHEN pgtrickle._cluster_changed() THEN 'ERROR' ELSE 'OK' END,
+        CASE WHEN pgtrickle._cluster_changed() THEN 'this catalog comes from another cluster or database (restore, pg_upgrade): the daemon must relink it' ELSE 'this catalog belongs to this database' END;
+END
+$$;
+COMMENT ON FUNCTION pgtrickle.health_check() IS 'One row per check, severity OK, WARN or ERROR, with what was found.';

@@ -1,0 +1,53 @@
+-- What every case can use. Assertions raise, psql stops at the first error.
+CREATE EXTENSION dblink SCHEMA public;
+GRANT EXECUTE ON FUNCTION public.dblink_connect_u(text, text) TO PUBLIC;
+CREATE SCHEMA test;
+GRANT USAGE ON SCHEMA test TO PUBLIC;
+
+CREATE FUNCTION test.eq(what text, got anyelement, expected anyelement) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF got IS DISTINCT FROM expected THEN
+        RAISE EXCEPTION '%: got %, expected %', what, got, expected;
+    END IF;
+END
+$$;
+
+CREATE FUNCTION test.ok(what text, condition boolean) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF condition IS NOT TRUE THEN
+        RAISE EXCEPTION '%: not true', what;
+    END IF;
+END
+$$;
+
+-- Runs a statement that must fail with this SQLSTATE and a text (message, detail and hint together) that matches the pattern.
+CREATE FUNCTION test.fails(statement text, code text, pattern text DEFAULT '') RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    c text; m text; d text; h text;
+BEGIN
+    BEGIN
+        EXECUTE statement;
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS c = RETURNED_SQLSTATE, m = MESSAGE_TEXT, d = PG_EXCEPTION_DETAIL, h = PG_EXCEPTION_HINT;
+        IF c <> code OR concat_ws(' | ', m, d, h) !~* pattern THEN
+            RAISE EXCEPTION '% failed with % %, expected % %', statement, c, concat_ws(' | ', m, d, h), code, pattern;
+        END IF;
+        RETURN;
+    END;
+    RAISE EXCEPTION '% did not fail, expected % %', statement, code, pattern;
+END
+$$;
+
+-- Another session: test.connect('a'), test.run('a', sql), test.ask('a', sql).
+CREATE FUNCTION test.connect(name text, as_role name DEFAULT current_user) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM public.dblink_connect_u(name, format('host=%s port=%s dbname=%s user=%s', split_part(current_setting('unix_socket_directories'), ',', 1),
+                                               current_setting('port'), current_database(), as_role));
+END
+$$;
+CREATE FUNCTION test.run(name text, statement text) RETURNS text LANGUAGE sql AS $$ SELECT public.dblink_exec(name, statement) $$;
+CREATE FUNCTION test.ask(name text, statement text) RETURNS text LANGUAGE sql AS $$ SELECT v FROM public.dblink(name, statement) AS r(v text) $$;
+
+-- A copy of a table, by name, brought up to date from its log like a consumer would: with a snapshot frontier. Shows that
+-- the log holds exactly the differences.
+CREATE TABLE test.frontier (source bigint PRIMARY KEY, snapshot pg_snapshot, xid xid8, seq bigint);
