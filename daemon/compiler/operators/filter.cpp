@@ -18,16 +18,23 @@ std::string Filter::condition(const std::string& alias) const {
   return join(parts, " AND ");
 }
 
-std::string Filter::post() const {
-  return "(SELECT " + join(column_names("i."), ", ") + " FROM " + inputs_[0]->post() + " i\nWHERE " + condition("i") + ")";
+std::string Filter::over(const std::string& from, const std::vector<std::string>& carried) const {
+  auto names = column_names("i.");
+  for (const auto& name : carried) names.push_back("i." + name);
+  return "(SELECT " + join(names, ", ") + " FROM " + from + " i\nWHERE " + condition("i") + ")";
 }
 
 Delta Filter::delta(Statement& statement) const {
   auto input = inputs_[0]->delta(statement);
-  auto names = column_names("i.");
-  names.emplace_back("i.w");
-  return {"(SELECT " + join(names, ", ") + " FROM " + input.from + " i\nWHERE " + condition("i") + ")",
-          input.consolidated};
+  return {over(input.from, {"w"}), input.consolidated};
+}
+
+bool Filter::push_down() {
+  std::vector<Node> kept;
+  for (auto& predicate : predicates_)
+    if (!inputs_[0]->absorb_filter(predicate)) kept.push_back(std::move(predicate));
+  predicates_ = std::move(kept);
+  return predicates_.empty();
 }
 
 std::vector<int> Filter::prune(const std::set<int>& needed) {

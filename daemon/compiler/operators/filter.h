@@ -11,7 +11,10 @@ class Filter final : public Operator {
  public:
   Filter(OperatorPtr input, std::vector<Node> predicates);
 
-  [[nodiscard]] std::string post() const override;
+  [[nodiscard]] std::string over(const std::string& from, const std::vector<std::string>& carried) const override;
+  [[nodiscard]] bool rowwise() const override { return true; }
+  [[nodiscard]] int origin(int position) const override { return position; }
+  [[nodiscard]] std::string post() const override { return over(inputs_[0]->post(), {}); }
   [[nodiscard]] Delta delta(Statement& statement) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   bool absorb_filter(const Node& predicate) override;
@@ -23,7 +26,8 @@ class Filter final : public Operator {
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 
-  [[nodiscard]] const std::vector<Node>& predicates() const { return predicates_; }
+  /// Hands what it can to the input; true if nothing is left to filter.
+  bool push_down();
   /// The condition over the input's row in scope as `alias`.
   [[nodiscard]] std::string condition(const std::string& alias) const;
 

@@ -272,6 +272,17 @@ bool Join::absorb_filter(const Node& predicate) {
   return true;
 }
 
+void Join::push_down() {
+  std::vector<Node> all = std::move(conditions_);
+  conditions_.clear();
+  for (const auto& node : all) absorb_filter(node);
+}
+
+void Join::advise_lookup(int column, std::vector<std::string>& advice) const {
+  const auto place = places().at(static_cast<std::size_t>(column));
+  inputs_[place.input]->advise_lookup(place.column, advice);
+}
+
 void Join::resolve_types(TypeOracle& oracle) {
   Operator::resolve_types(oracle);
   derive_columns();

@@ -28,6 +28,10 @@ class Join final : public Operator {
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override { return "O(delta x matches)"; }
   void index_advice(std::vector<std::string>& advice) const override;
+  void advise_lookup(int column, std::vector<std::string>& advice) const override;
+
+  /// Hands conditions that concern one input to that input.
+  void push_down();
 
  private:
   struct Place {

@@ -22,6 +22,12 @@ void Operator::index_advice(std::vector<std::string>& advice) const {
   for (const auto& input : inputs_) input->index_advice(advice);
 }
 
+std::string Operator::over(const std::string& /*from*/, const std::vector<std::string>& /*carried*/) const {
+  throw std::logic_error("not a row-wise operator");
+}
+
+int Operator::origin(int /*position*/) const { return -1; }
+
 void Operator::advise_lookup(int /*column*/, std::vector<std::string>& /*advice*/) const {}
 
 std::vector<std::string> Operator::column_names(const std::string& prefix) const {

@@ -62,6 +62,13 @@ class Operator {
   virtual void resolve_types(TypeOracle& oracle);
   [[nodiscard]] virtual std::vector<Key> keys() const { return {}; }
 
+  /// Row-wise operators (filter, project) can be put over any relation that has their input's columns: `from` is such a FROM
+  /// item, `carried` names columns that are passed through. Empty: not row-wise.
+  [[nodiscard]] virtual std::string over(const std::string& from, const std::vector<std::string>& carried) const;
+  [[nodiscard]] virtual bool rowwise() const { return false; }
+  /// Row-wise operators: the input column that output column `position` passes through unchanged, -1 if it is computed.
+  [[nodiscard]] virtual int origin(int position) const;
+
   /// True: keeps state, has to be a node of its own unless it is at the root.
   [[nodiscard]] virtual bool stateful() const { return false; }
 

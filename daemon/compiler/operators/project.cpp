@@ -35,16 +35,13 @@ std::vector<std::string> Project::select_list(const std::string& alias) const {
   return list;
 }
 
-std::string Project::post() const {
-  return "(SELECT " + join(select_list("i"), ", ") + "\nFROM " + inputs_[0]->post() + " i)";
+std::string Project::over(const std::string& from, const std::vector<std::string>& carried) const {
+  auto list = select_list("i");
+  for (const auto& name : carried) list.push_back("i." + name);
+  return "(SELECT " + join(list, ", ") + "\nFROM " + from + " i)";
 }
 
-Delta Project::delta(Statement& statement) const {
-  auto input = inputs_[0]->delta(statement);
-  auto list = select_list("i");
-  list.emplace_back("i.w");
-  return {"(SELECT " + join(list, ", ") + "\nFROM " + input.from + " i)", false};
-}
+Delta Project::delta(Statement& statement) const { return {over(inputs_[0]->delta(statement).from, {"w"}), false}; }
 
 std::vector<int> Project::prune(const std::set<int>& needed) {
   auto mapping = keep_columns(columns_, needed);

@@ -10,7 +10,13 @@ class Project final : public Operator {
  public:
   Project(OperatorPtr input, std::vector<Node> expressions, const std::vector<std::string>& names);
 
-  [[nodiscard]] std::string post() const override;
+  [[nodiscard]] std::string over(const std::string& from, const std::vector<std::string>& carried) const override;
+  [[nodiscard]] bool rowwise() const override { return true; }
+  [[nodiscard]] int origin(int position) const override {
+    int from = -1;
+    return is_column(expressions_.at(static_cast<std::size_t>(position)), &from) ? from : -1;
+  }
+  [[nodiscard]] std::string post() const override { return over(inputs_[0]->post(), {}); }
   [[nodiscard]] Delta delta(Statement& statement) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   bool absorb_filter(const Node& predicate) override;

@@ -1,0 +1,190 @@
+#include "compiler/compile.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "compiler/analyze/analyzer.h"
+#include "compiler/generate/program_writer.h"
+#include "compiler/generate/sql_text.h"
+#include "compiler/normalize/push_filters.h"
+#include "compiler/parse/ast.h"
+#include "compiler/plan/cut.h"
+
+namespace pgtrickle::compiler {
+
+namespace {
+
+void describe_tree(const Operator& op, int depth, std::ostringstream& out) {
+  std::string line = op.describe();
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  out << std::string(static_cast<std::size_t>(depth) * 2, ' ') << line << "  [" << op.cost_class() << "]\n";
+  for (const auto& input : op.inputs()) describe_tree(*input, depth + 1, out);
+}
+
+std::string describe_plan(const CutPlan& plan, const Target& target, const std::vector<std::string>& notes) {
+  std::ostringstream out;
+  std::vector<std::string> advice;
+  std::vector<std::string> all_notes = notes;
+  for (const auto& node : plan.inner) {
+    out << "Node " << node->node_number() << ", state in " << node->state_table() << ":\n";
+    describe_tree(*node, 1, out);
+    node->index_advice(advice);
+    for (const auto& note : node->notes()) all_notes.push_back(note);
+  }
+  out << "Stream table";
+  if (plan.root_state != nullptr) out << ", state in " << plan.root_state->state_table();
+  out << (target.keyed() ? ", rows identified by key:\n" : ", rows identified by the hash of the whole row:\n");
+  describe_tree(*plan.root, 1, out);
+  plan.root->index_advice(advice);
+  if (plan.root_state != nullptr)
+    for (const auto& note : plan.root_state->notes()) all_notes.push_back(note);
+  for (const auto& note : all_notes) out << "Note: " << note << "\n";
+  if (!advice.empty()) out << "Indexes that a delta would use and that do not exist:\n";
+  for (const auto& line : advice) out << "  " << line << "\n";
+  return out.str();
+}
+
+std::vector<CapturedSource> captured_sources(const CutPlan& plan, const CompileRequest& request) {
+  const std::map<std::uint32_t, std::int64_t> log_ids(request.log_ids.begin(), request.log_ids.end());
+  std::map<std::uint32_t, CapturedSource> by_relid;
+  std::map<std::uint32_t, std::set<std::int16_t>> columns;
+  std::vector<Scan*> scans;
+  for (auto* tree : plan.trees()) collect_scans(*tree, scans);
+  for (const auto* scan : scans) {
+    const Source& source = scan->source();
+    auto& entry = by_relid[source.relid];
+    entry.source = &source;
+    const auto id = log_ids.find(source.relid);
+    entry.log_id = id == log_ids.end() ? 0 : id->second;
+    for (const int position : scan->used_columns()) {
+      const auto& col = source.columns[static_cast<std::size_t>(position)];
+      if (!col.owner_may_select)
+        throw Unsupported("the owner may not SELECT column \"" + col.name + "\" of " + qualified(source.schema, source.name) +
+                              " itself: a view reads it with the rights of the view's owner", col.name,
+                          "GRANT SELECT on it to " + quote_ident(request.owner) + ", or use FULL.");
+      columns[source.relid].insert(col.attnum);
+    }
+  }
+  std::vector<CapturedSource> result;
+  for (auto& [relid, entry] : by_relid) {
+    entry.columns.assign(columns[relid].begin(), columns[relid].end());
+    result.push_back(std::move(entry));
+  }
+  return result;
+}
+
+Program compile_differential(const CompileRequest& request, const pg_query::SelectStmt& select, const Catalog& catalog,
+                             TypeOracle& oracle) {
+  Analysis analysis = analyze(select, catalog);
+  OperatorPtr root = std::move(analysis.root);
+  root->resolve_types(oracle);
+  push_filters(root);
+  std::set<int> all;
+  for (std::size_t i = 0; i < root->columns().size(); ++i) all.insert(static_cast<int>(i));
+  if (all.size() != request.columns.size())
+    throw std::logic_error("the compiled query has " + std::to_string(all.size()) + " columns, the stream table " +
+                           std::to_string(request.columns.size()));
+  root->prune(all);
+  const CutPlan plan = cut(std::move(root), request.id);
+
+  const auto sources = captured_sources(plan, request);
+  SourceNumbers numbers;
+  for (const auto& source : sources) numbers.add(source.source->relid, source.log_id);
+  std::vector<Scan*> scans;
+  for (auto* tree : plan.trees()) collect_scans(*tree, scans);
+  for (auto* scan : scans) scan->number(numbers);
+
+  Program program;
+  program.differential = true;
+  for (const auto& source : sources) {
+    SourceUse use;
+    use.relid = source.source->relid;
+    use.columns = source.columns;
+    for (const auto& col : source.source->columns)
+      if (std::find(use.columns.begin(), use.columns.end(), col.attnum) != use.columns.end()) use.column_names.push_back(col.name);
+    use.captured = true;
+    program.sources.push_back(std::move(use));
+  }
+  // Advice first: it also tells inner nodes which of their columns are looked up, before their DDL is written.
+  program.plan = write_differential(request, plan, numbers, sources, program, [&](const Target& target) {
+    return describe_plan(plan, target, analysis.notes);
+  });
+  return program;
+}
+
+Program compile_full(const CompileRequest& request, const pg_query::SelectStmt& select, const Catalog& catalog,
+                     const std::string& reason, const std::string& hint) {
+  Program program;
+  program.reason = reason;
+  program.hint = hint;
+  std::set<std::uint32_t> seen;
+  std::function<void(const pg_query::SelectStmt&)> collect = [&](const pg_query::SelectStmt& query) {
+    walk(query, [&](const Node& node) {
+      if (node.has_range_var()) {
+        const auto found = catalog.sources.find({node.range_var().schemaname(), node.range_var().relname()});
+        if (found != catalog.sources.end() && seen.insert(found->second.relid).second) {
+          SourceUse use;
+          use.relid = found->second.relid;
+          for (const auto& col : found->second.columns) {
+            use.columns.push_back(col.attnum);
+            use.column_names.push_back(col.name);
+          }
+          program.sources.push_back(std::move(use));
+        }
+      }
+      return true;
+    });
+  };
+  collect(select);
+  program.plan = "Recompute the query and apply the difference  [O(n)]\nReason: " + reason + "\n";
+  write_full(request, program);
+  return program;
+}
+
+}  // namespace
+
+References references(const std::string& query) {
+  const auto select = parse_select(query);
+  std::set<std::pair<std::string, std::string>> relations;
+  std::set<FunctionKey> functions;
+  std::set<FunctionKey> operators;
+  walk(select, [&](const Node& node) {
+    if (node.has_range_var()) relations.emplace(node.range_var().schemaname(), node.range_var().relname());
+    if (node.has_func_call()) {
+      auto [schema, name] = qualified_name(node.func_call().funcname());
+      functions.insert({std::move(schema), std::move(name), node.func_call().args_size()});
+    }
+    if (node.has_a_expr()) {
+      auto [schema, name] = qualified_name(node.a_expr().name());
+      if (!schema.empty()) operators.insert({std::move(schema), std::move(name), -1});
+    }
+    return true;
+  });
+  return {{relations.begin(), relations.end()}, {functions.begin(), functions.end()}, {operators.begin(), operators.end()}};
+}
+
+Program compile(const CompileRequest& request, const Catalog& catalog, TypeOracle& oracle) {
+  pg_query::SelectStmt select;
+  try {
+    select = parse_select(request.query);
+  } catch (const Rejected&) {
+    throw;
+  } catch (const Unsupported& e) {
+    return compile_full(request, select, catalog, e.what(), e.hint());
+  }
+  reject_invalid(select);
+  if (request.force_full) return compile_full(request, select, catalog, "refresh_mode is FULL", {});
+  try {
+    return compile_differential(request, select, catalog, oracle);
+  } catch (const Rejected&) {
+    throw;
+  } catch (const Unsupported& e) {
+    std::string reason = e.what();
+    if (!e.fragment().empty() && reason.find(e.fragment()) == std::string::npos) reason += ": " + e.fragment();
+    return compile_full(request, select, catalog, reason, e.hint());
+  }
+}
+
+}  // namespace pgtrickle::compiler

@@ -1,0 +1,374 @@
+#include "compiler/generate/program_writer.h"
+
+#include <algorithm>
+
+#include "compiler/generate/rows.h"
+#include "compiler/generate/sql_text.h"
+#include "compiler/generate/target.h"
+
+namespace pgtrickle::compiler {
+
+namespace {
+
+constexpr int kSmallDelta = 200;  // pending rows up to which hash and merge joins are ruled out
+
+/// A dollar quote whose tag does not occur in the body.
+std::string dollar_quoted(const std::string& body) {
+  std::string tag = "$pgt$";
+  for (int n = 1; body.find(tag) != std::string::npos; ++n) tag = "$pgt" + std::to_string(n) + "$";
+  return tag + body + tag;
+}
+
+std::string function_name(const char* kind, std::int64_t id) {
+  return std::string("pgtrickle_state.") + kind + "_" + std::to_string(id);
+}
+
+constexpr const char* kApplyArguments =
+    "mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint";
+constexpr const char* kApplyTypes = "text, pg_snapshot, xid8, bigint, bigint, bigint";
+
+/// SELECT ... INTO with the CTEs in front.
+std::string run_into(const Statement& statement, const std::string& select, const std::string& into) {
+  return statement.with_clause() + select + "\nINTO " + into + ";\n";
+}
+
+std::string check_violations(const CompileRequest& request, const std::string& what) {
+  const std::string name = qualified(request.schema, request.name);
+  return "IF v.violations <> 0 THEN\n"
+         "    RAISE EXCEPTION USING ERRCODE = 'data_corrupted',\n"
+         "        MESSAGE = " + quote_literal("stream table " + name + " does not agree with its " + what) + ",\n"
+         "        DETAIL = format('%s rows are missing or superfluous.', v.violations),\n"
+         "        HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';\n"
+         "END IF;\n";
+}
+
+constexpr const char* kResultInto = "rows_inserted, rows_updated, rows_deleted, v.violations";
+
+class DifferentialWriter {
+ public:
+  DifferentialWriter(const CompileRequest& request, const CutPlan& plan, const SourceNumbers& numbers)
+      : request_(request), plan_(plan), numbers_(numbers), target_(make_target(request, plan)) {}
+
+  [[nodiscard]] const Target& target() const { return target_; }
+
+  [[nodiscard]] std::string full_body() const {
+    std::string body;
+    for (const auto& node : plan_.inner)
+      for (const auto& statement : node->rebuild()) body += statement + ";\n\n";
+    std::string content = plan_.root_state != nullptr ? std::string() : plan_.root->post();
+    if (plan_.root_state != nullptr) {
+      for (const auto& statement : plan_.root_state->rebuild()) body += statement + ";\n\n";
+      content = chained(plan_.root_state->from_state());
+    }
+    Statement statement(numbers_);
+    const std::string select = target_.replace(statement, content);
+    return body + run_into(statement, select, kResultInto);
+  }
+
+  [[nodiscard]] std::string differential_body() const {
+    std::string body;
+    for (const auto& node : plan_.inner) body += inner_node(*node);
+    return body + "-- the stream table\n" + root();
+  }
+
+ private:
+  static Target make_target(const CompileRequest& request, const CutPlan& plan) {
+    const auto& root = *plan.root;
+    std::vector<std::string> names;
+    for (const auto& col : root.columns()) names.push_back(col.name);
+    Key key;
+    const auto keys = root.keys();
+    // The shortest key makes the smallest index.
+    if (!keys.empty())
+      key = *std::min_element(keys.begin(), keys.end(), [](const Key& a, const Key& b) { return a.size() < b.size(); });
+    std::vector<bool> not_null;
+    for (const int position : key) not_null.push_back(root.columns().at(static_cast<std::size_t>(position)).not_null);
+    return {request, std::move(names), std::move(key), std::move(not_null)};
+  }
+
+  /// The root's row-wise operators over a relation with the columns of root_state.
+  [[nodiscard]] std::string chained(std::string from) const {
+    for (const auto* op : plan_.chain) from = op->over(from, {});
+    return from;
+  }
+
+  /// One side of the changes as a relation with the operator's column names.
+  static std::string side(const StatefulOperator& node, const Changes& changes, bool after, const std::string& extra = {}) {
+    std::vector<std::string> select;
+    const auto& columns = after ? changes.new_columns : changes.old_columns;
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      select.push_back("c." + columns[i] + " AS " + quote_ident(node.columns()[i].name));
+    return "(SELECT " + join(select, ", ") + " FROM " + changes.from + " c WHERE c." + (after ? changes.now : changes.was) +
+           extra + ")";
+  }
+
+  [[nodiscard]] std::string inner_node(const StatefulOperator& node) const {
+    Statement statement(numbers_);
+    const Changes changes = node.differential(statement);
+    std::vector<TypeInfo> types;
+    for (const auto& col : node.columns()) types.push_back(col.type.value());
+    const std::string differs = " AND (c." + changes.was + " <> c." + changes.now + " OR " +
+                                row_differs(prefixed(changes.old_columns, "c."), prefixed(changes.new_columns, "c."), types) + ")";
+    const auto names = node.column_names();
+    const std::string columns = join(prefixed(names, "x."), ", ");
+    statement.with("emitted",
+                   "INSERT INTO " + node.delta_table() + " (run, w, " + join(names, ", ") + ")\nSELECT v.run, -1, " + columns +
+                       " FROM " + side(node, changes, false, differs) + " x\nUNION ALL\nSELECT v.run, 1, " + columns + " FROM " +
+                       side(node, changes, true, differs) + " x",
+                   false);
+    return "-- node " + std::to_string(node.node_number()) + ": " + one_line(node.describe()) + "\n" +
+           "IF " + gate(node.source_mask()) + " THEN\n" +
+           run_into(statement, "SELECT " + changes.violation, "v.violations") + check_violations(request_, "state") + "END IF;\n\n";
+  }
+
+  [[nodiscard]] std::string root() const {
+    Statement statement(numbers_);
+    std::string select;
+    if (plan_.root_state == nullptr) {
+      select = target_.apply_delta(statement, plan_.root->delta(statement));
+    } else {
+      const auto& node = *plan_.root_state;
+      const Changes changes = node.differential(statement);
+      const std::string after = chained(side(node, changes, true));
+      if (target_.keyed()) {
+        select = target_.apply_rows(statement, after, "(SELECT * FROM " + changes.from + " c WHERE c." + changes.was + ")",
+                                    key_columns(changes), changes.violation);
+      } else {
+        const std::string columns = join(plan_.root->column_names("x."), ", ");
+        const std::string both = "(SELECT " + columns + ", -1 AS w FROM " + chained(side(node, changes, false)) +
+                                 " x\nUNION ALL\nSELECT " + columns + ", 1 AS w FROM " + after + " x)";
+        select = target_.apply_delta(statement, {both, false});
+        const std::string as = " AS violations";
+        select.insert(select.rfind(as), " + " + changes.violation);
+      }
+    }
+    return run_into(statement, select, kResultInto) + check_violations(request_, "state");
+  }
+
+  /// The names that the target's key has in the changes of root_state.
+  [[nodiscard]] std::vector<std::string> key_columns(const Changes& changes) const {
+    std::vector<std::string> columns;
+    for (int position : target_.key()) {
+      for (auto op = plan_.chain.rbegin(); op != plan_.chain.rend(); ++op) position = (*op)->origin(position);
+      columns.push_back(changes.old_columns.at(static_cast<std::size_t>(position)));
+    }
+    return columns;
+  }
+
+  static std::string one_line(std::string text) {
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    return text;
+  }
+
+  const CompileRequest& request_;
+  const CutPlan& plan_;
+  const SourceNumbers& numbers_;
+  Target target_;
+};
+
+std::string apply_function(const CompileRequest& request, const std::string& name, const std::string& full,
+                           const std::string& differential, bool small) {
+  std::string body =
+      "\n#variable_conflict use_column\n<<v>>\nDECLARE\n"
+      "    f_snapshot CONSTANT pg_snapshot := $2;\n"
+      "    f_xmin CONSTANT xid8 := pg_snapshot_xmin($2);\n"
+      "    f_xid CONSTANT xid8 := $3;\n"
+      "    f_seq CONSTANT bigint := $4;\n"
+      "    changed CONSTANT bigint := $5;  -- bit per source with pending rows\n"
+      "    run CONSTANT bigint := $6;\n"
+      "    violations bigint;\n"
+      "BEGIN\n";
+  if (differential.empty()) {
+    body += indent("    " + full, 4);
+  } else if (small) {
+    body += indent("    " + differential, 4);
+  } else {
+    body += "    IF $1 = 'full' THEN\n" + indent("        " + full, 8) + "\n        RETURN;\n    END IF;\n" +
+            indent("    " + differential, 4);
+  }
+  body += "\nEND\n";
+  std::string sql = "CREATE OR REPLACE FUNCTION " + name + "(" + kApplyArguments +
+                    ",\n    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)\n"
+                    "LANGUAGE plpgsql SECURITY DEFINER\nSET search_path = pg_catalog, pg_temp\nSET jit = off\n"
+                    "SET plan_cache_mode = force_generic_plan\nSET pgtrickle.apply = '" + std::to_string(request.id) + "'\n";
+  if (small) sql += "SET enable_hashjoin = off\nSET enable_mergejoin = off\n";
+  for (const auto& [key, value] : request.settings) sql += "SET " + quote_ident(key) + " = " + quote_literal(value) + "\n";
+  return sql + "AS " + dollar_quoted(body);
+}
+
+void add_apply(const CompileRequest& request, Program& program, const std::string& full, const std::string& differential) {
+  for (const bool small : {false, true}) {
+    if (small && differential.empty()) break;
+    const std::string name = function_name("apply", request.id) + (small ? "_small" : "");
+    program.owner_ddl.push_back(apply_function(request, name, full, differential, small));
+    program.owner_ddl.push_back("REVOKE ALL ON FUNCTION " + name + "(" + kApplyTypes + ") FROM PUBLIC");
+    program.owner_ddl.push_back("GRANT EXECUTE ON FUNCTION " + name + "(" + kApplyTypes + ") TO " + quote_ident(request.admin));
+  }
+}
+
+/// refresh_<id>: everything around the work.
+std::string refresh_function(const CompileRequest& request, const std::vector<CapturedSource>& sources,
+                             const SourceNumbers* numbers) {
+  const std::string id = std::to_string(request.id);
+  const std::string table = qualified(request.schema, request.name);
+  std::string body =
+      "\n#variable_conflict use_column\n<<v>>\nDECLARE\n"
+      "    f pgtrickle.pgt_frontiers;\n"
+      "    f_snapshot pg_snapshot;\n"
+      "    f_xmin xid8;\n"
+      "    f_xid xid8;\n"
+      "    f_seq bigint;\n"
+      "    started CONSTANT timestamptz := clock_timestamp();\n"
+      "    run bigint;\n"
+      "    changed bigint := 0;\n"
+      "    pending bigint;\n"
+      "    marked boolean;\n"
+      "    recompute boolean := $1 = 'full';\n"
+      "    reinit boolean;\n"
+      "BEGIN\n"
+      "    IF $1 NOT IN ('auto', 'full', 'differential') THEN\n"
+      "        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('unknown refresh mode \"%s\"', $1),\n"
+      "            HINT = 'Use auto, full or differential.';\n"
+      "    END IF;\n"
+      "    delta_rows := 0; rows_inserted := 0; rows_updated := 0; rows_deleted := 0;\n"
+      "    -- First of all: whoever holds this row refreshes this stream table.\n"
+      "    SELECT * INTO STRICT v.f FROM pgtrickle.pgt_frontiers p WHERE p.pgt_id = " + id + " FOR UPDATE;\n"
+      "    v.f_snapshot := v.f.snapshot; v.f_xmin := pg_snapshot_xmin(v.f.snapshot); v.f_xid := v.f.xid; v.f_seq := v.f.seq;\n"
+      "    SELECT s.needs_reinit INTO v.reinit FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = " + id + ";\n"
+      "    IF NOT v.recompute AND (v.reinit OR v.f_snapshot IS NULL) THEN\n"
+      "        action := 'REINIT';\n"
+      "        RETURN;\n"
+      "    END IF;\n";
+  std::vector<std::string> tables;
+  for (const auto& s : sources) tables.push_back(qualified(s.source->schema, s.source->name));
+  if (!tables.empty()) {
+    body +=
+        "    IF current_setting('transaction_isolation') IN ('read committed', 'read uncommitted') THEN\n"
+        "        -- No single snapshot here: keep writers out instead, until the end of the transaction.\n"
+        "        LOCK TABLE " + join(tables, ", ") + " IN SHARE MODE;\n"
+        "    END IF;\n";
+  }
+  for (const auto& s : sources) {
+    std::vector<std::string> columns;
+    const std::string rel = std::to_string(s.source->relid) + "::oid";
+    for (const auto attnum : s.columns)
+      columns.push_back("has_column_privilege(" + quote_literal(request.owner) + "::name, " + rel + ", " +
+                        std::to_string(attnum) + "::int2, 'SELECT')");
+    std::string allowed = "has_table_privilege(" + quote_literal(request.owner) + "::name, " + rel + ", 'SELECT')";
+    if (!columns.empty()) allowed = "(" + allowed + " OR (" + join(columns, " AND ") + "))";
+    body += "    IF NOT coalesce(" + allowed + ", false) THEN\n"
+            "        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',\n"
+            "            MESSAGE = " + quote_literal("owner " + quote_ident(request.owner) + " of stream table " + table +
+                                                     " may no longer SELECT from " + qualified(s.source->schema, s.source->name)) + ",\n"
+            "            HINT = 'Grant SELECT to the owner and resume the stream table.';\n"
+            "    END IF;\n";
+    if (s.source->has_inheritance_children || s.source->kind == SourceKind::kPartitionedTable) {
+      body += "    IF pgtrickle._partitions_changed(" + std::to_string(s.log_id) + ") THEN\n"
+              "        action := 'REINIT';\n        IF NOT v.recompute THEN RETURN; END IF;\n    END IF;\n";
+    }
+  }
+  body += "    -- Taken before anything is read: rows that this transaction writes from here on come later.\n"
+          "    v.run := nextval('pgtrickle_changes.log_seq');\n";
+  if (!sources.empty()) {
+    body += "    IF v.f_snapshot IS NOT NULL THEN\n";
+    for (const auto& s : sources) {
+      const std::string log = "pgtrickle_changes.log_" + std::to_string(s.log_id);
+      body += "        SELECT count(*), coalesce(bool_or(l.w = 0), false) INTO v.pending, v.marked\n        FROM " + log +
+              " l WHERE " + pending("l") + ";\n"
+              "        IF v.pending > 0 THEN\n            v.changed := v.changed | " +
+              std::to_string(numbers->bit(s.source->relid)) + ";\n            delta_rows := delta_rows + v.pending;\n"
+              "            IF v.marked THEN\n"
+              "                -- TRUNCATE, or the source is not what it was\n"
+              "                IF NOT v.recompute AND pgtrickle._shape_changed(" + std::to_string(s.log_id) + ") THEN\n"
+              "                    action := 'REINIT';\n                    RETURN;\n                END IF;\n"
+              "                v.recompute := true;\n            END IF;\n        END IF;\n";
+    }
+    body += "    END IF;\n"
+            "    IF $1 = 'auto' AND v.changed = 0 THEN\n        action := 'NO_DATA';\n        RETURN;\n    END IF;\n"
+            "    IF $1 = 'auto' AND delta_rows > v.f.full_threshold THEN\n        v.recompute := true;\n    END IF;\n";
+  } else {
+    body += "    v.recompute := true;\n";
+  }
+  const std::string call = "(CASE WHEN v.recompute THEN 'full' ELSE 'differential' END, v.f_snapshot, v.f_xid, v.f_seq,\n"
+                           "            CASE WHEN $1 = 'differential' THEN -1 ELSE v.changed END, v.run) a";
+  const std::string into = "SELECT a.rows_inserted, a.rows_updated, a.rows_deleted INTO rows_inserted, rows_updated, rows_deleted\n"
+                           "        FROM ";
+  if (!sources.empty()) {
+    body += "    IF NOT v.recompute AND delta_rows <= " + std::to_string(kSmallDelta) + " THEN\n        " + into +
+            function_name("apply", request.id) + "_small" + call + ";\n    ELSE\n        " + into +
+            function_name("apply", request.id) + call + ";\n    END IF;\n";
+  } else {
+    body += "    " + into + function_name("apply", request.id) + call + ";\n";
+  }
+  body +=
+      "    action := CASE WHEN v.recompute THEN 'FULL' ELSE 'DIFFERENTIAL' END;\n"
+      "    UPDATE pgtrickle.pgt_frontiers p\n"
+      "    SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = v.run, data_timestamp = now(),\n"
+      "        last_refresh_at = clock_timestamp(), last_action = $2,\n"
+      "        last_duration_ms = extract(epoch FROM clock_timestamp() - v.started) * 1000,\n"
+      "        rows = coalesce(p.rows, 0) + $4 - $6, total_refreshes = p.total_refreshes + 1,\n"
+      "        total_full = p.total_full + v.recompute::int, total_differential = p.total_differential + (NOT v.recompute)::int,\n"
+      "        total_rows_inserted = p.total_rows_inserted + $4, total_rows_updated = p.total_rows_updated + $5,\n"
+      "        total_rows_deleted = p.total_rows_deleted + $6\n"
+      "    WHERE p.pgt_id = " + id + ";\nEND\n";
+  return "CREATE OR REPLACE FUNCTION " + function_name("refresh", request.id) +
+         "(mode text DEFAULT 'auto', OUT action text, OUT delta_rows bigint,\n    OUT rows_inserted bigint, OUT rows_updated "
+         "bigint, OUT rows_deleted bigint)\nLANGUAGE plpgsql SECURITY DEFINER\nSET search_path = pg_catalog, pg_temp\n"
+         "SET plan_cache_mode = force_generic_plan\nAS " + dollar_quoted(body);
+}
+
+void add_refresh(const CompileRequest& request, Program& program, const std::vector<CapturedSource>& sources,
+                 const SourceNumbers* numbers) {
+  const std::string owner = quote_ident(request.owner);
+  for (const auto& s : sources) {
+    std::vector<std::string> columns{"xid", "seq", "w"};
+    for (const auto attnum : s.columns) columns.push_back("c" + std::to_string(attnum));
+    program.admin_ddl.push_back("GRANT SELECT (" + join(columns, ", ") + ") ON pgtrickle_changes.log_" +
+                                std::to_string(s.log_id) + " TO " + owner);
+  }
+  const std::string name = function_name("refresh", request.id) + "(text)";
+  program.admin_ddl.push_back(refresh_function(request, sources, numbers));
+  program.admin_ddl.push_back("REVOKE ALL ON FUNCTION " + name + " FROM PUBLIC");
+  program.admin_ddl.push_back("GRANT EXECUTE ON FUNCTION " + name + " TO " + owner);
+}
+
+}  // namespace
+
+std::string write_differential(const CompileRequest& request, const CutPlan& plan, const SourceNumbers& numbers,
+                               const std::vector<CapturedSource>& sources, Program& program,
+                               const std::function<std::string(const Target&)>& describe) {
+  const DifferentialWriter writer(request, plan, numbers);
+  std::string text = describe(writer.target());
+  for (const auto& node : plan.inner) {
+    for (const auto& ddl : node->state_ddl()) program.owner_ddl.push_back(ddl);
+    program.owner_ddl.push_back("CREATE UNLOGGED TABLE " + node->delta_table() + " WITH (autovacuum_enabled = false) AS\n" +
+                                "SELECT 0::bigint AS run, 0::bigint AS w, s.* FROM " + node->from_state() +
+                                " s\nWITH NO DATA");
+  }
+  if (plan.root_state != nullptr)
+    for (const auto& ddl : plan.root_state->state_ddl()) program.owner_ddl.push_back(ddl);
+  for (const auto& ddl : writer.target().index_ddl()) program.owner_ddl.push_back(ddl);
+  add_apply(request, program, writer.full_body(), writer.differential_body());
+  add_refresh(request, program, sources, &numbers);
+  return text;
+}
+
+void write_full(const CompileRequest& request, Program& program) {
+  std::vector<std::string> wanted;
+  for (const auto& col : request.columns) wanted.push_back(col.name);
+  const auto names = unique_names(wanted);
+  const Target target(request, names, {}, {});
+  for (const auto& ddl : target.index_ddl()) program.owner_ddl.push_back(ddl);
+  const SourceNumbers none;
+  Statement statement(none);
+  std::string query = request.query;
+  while (!query.empty() && (query.back() == ';' || query.back() == '\n' || query.back() == ' ')) query.pop_back();
+  std::vector<std::string> quoted;
+  for (const auto& name : names) quoted.push_back(quote_ident(name));
+  // The query's own column names may not be usable here (duplicates of our w): they are renamed by position.
+  const std::string select = target.replace(statement, "(SELECT * FROM (" + query + ") q (" + join(quoted, ", ") + "))");
+  add_apply(request, program, run_into(statement, select, kResultInto) + check_violations(request, "content"), {});
+  add_refresh(request, program, {}, nullptr);
+}
+
+}  // namespace pgtrickle::compiler

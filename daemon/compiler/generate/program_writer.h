@@ -1,0 +1,30 @@
+// Writes the program of a stream table: the text of its functions and the DDL of its state. The shape of the functions is
+// the contract in docs/ARCHITECTURE.md section 3.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "compiler/compile.h"
+#include "compiler/generate/statement.h"
+#include "compiler/generate/target.h"
+#include "compiler/plan/cut.h"
+
+namespace pgtrickle::compiler {
+
+struct CapturedSource {
+  const Source* source = nullptr;
+  std::int64_t log_id = 0;
+  std::vector<std::int16_t> columns;  // attnums, ascending
+};
+
+/// The program of a differential plan. `describe` is called before the DDL is written and makes the plan text; in doing so
+/// it tells inner nodes which of their columns are looked up. Returns that text.
+std::string write_differential(const CompileRequest& request, const CutPlan& plan, const SourceNumbers& numbers,
+                               const std::vector<CapturedSource>& sources, Program& program,
+                               const std::function<std::string(const Target&)>& describe);
+/// The program that recomputes the query and applies the difference.
+void write_full(const CompileRequest& request, Program& program);
+
+}  // namespace pgtrickle::compiler

@@ -1,0 +1,191 @@
+#include "compiler/generate/target.h"
+
+#include <algorithm>
+
+#include "compiler/generate/rows.h"
+#include "compiler/generate/sql_text.h"
+
+namespace pgtrickle::compiler {
+
+namespace {
+
+std::string counts(const std::string& inserted, const std::string& updated, const std::string& deleted,
+                   const std::string& violations) {
+  return "SELECT " + inserted + " AS rows_inserted,\n       " + updated + " AS rows_updated,\n       " + deleted +
+         " AS rows_deleted,\n       " + violations + " AS violations";
+}
+
+constexpr const char* kInserted = "(SELECT count(*) FROM shown WHERE shown.inserted)";
+constexpr const char* kUpdated = "(SELECT count(*) FROM shown WHERE NOT shown.inserted)";
+constexpr const char* kDeleted = "(SELECT count(*) FROM hidden)";
+
+}  // namespace
+
+Target::Target(const CompileRequest& request, std::vector<std::string> names, Key key, std::vector<bool> key_not_null)
+    : request_(request), key_(std::move(key)), key_not_null_(std::move(key_not_null)),
+      table_(qualified(request.schema, request.name)) {
+  for (const auto& name : names) names_.push_back(quote_ident(name));
+  for (std::size_t i = 0; i < names_.size(); ++i) all_.push_back(static_cast<int>(i));
+  const bool indexable = key_.size() <= 32 && std::all_of(key_.begin(), key_.end(), [&](int position) {
+    return request.columns.at(static_cast<std::size_t>(position)).type.equatable;
+  });
+  if (!indexable || request.wide_keys) key_.clear();
+}
+
+std::vector<std::string> Target::table_columns(const std::vector<int>& positions) const {
+  std::vector<std::string> list;
+  for (const int position : positions)
+    list.push_back(quote_ident(request_.columns.at(static_cast<std::size_t>(position)).name));
+  return list;
+}
+
+std::vector<std::string> Target::row_columns(const std::vector<int>& positions) const {
+  std::vector<std::string> list;
+  for (const int position : positions) list.push_back(names_.at(static_cast<std::size_t>(position)));
+  return list;
+}
+
+std::vector<TypeInfo> Target::types(const std::vector<int>& positions) const {
+  std::vector<TypeInfo> list;
+  for (const int position : positions) list.push_back(request_.columns.at(static_cast<std::size_t>(position)).type);
+  return list;
+}
+
+bool Target::needs_hash_index() const {
+  if (!keyed()) return true;
+  for (std::size_t i = 0; i < key_.size(); ++i)
+    if (!key_not_null_[i] || !request_.columns[static_cast<std::size_t>(key_[i])].type.builtin_operators) return true;
+  return false;
+}
+
+std::string Target::key_match(const std::string& table_alias, const std::vector<std::string>& other) const {
+  const auto mine = prefixed(table_columns(key_), table_alias + ".");
+  if (needs_hash_index()) {
+    return row_hash(mine, types(key_), "") + " = " + row_hash(other, types(key_), "") + "\n  AND " +
+           row_equal(mine, other, types(key_));
+  }
+  std::vector<std::string> parts;
+  for (std::size_t i = 0; i < mine.size(); ++i) parts.push_back(mine[i] + " = " + other[i]);
+  return join(parts, " AND ");
+}
+
+std::string Target::cast_list(const std::string& alias) const {
+  std::vector<std::string> list;
+  for (std::size_t i = 0; i < names_.size(); ++i)
+    list.push_back(alias + "." + names_[i] + "::" + request_.columns[i].type_sql + " AS " + names_[i]);
+  return join(list, ", ");
+}
+
+std::vector<std::string> Target::index_ddl() const {
+  const std::string base = "pgtrickle_" + std::to_string(request_.id);
+  const std::string key_name = base + "_key";
+  const std::string hash_name = base + "_hash";
+  std::vector<std::string> ddl;
+  ddl.push_back("ALTER TABLE " + table_ + " DROP CONSTRAINT IF EXISTS " + key_name);
+  ddl.push_back("DROP INDEX IF EXISTS " + qualified(request_.schema, key_name) + ", " +
+                qualified(request_.schema, hash_name));
+  if (keyed()) {
+    const bool not_null = std::all_of(key_not_null_.begin(), key_not_null_.end(), [](bool b) { return b; });
+    const std::string columns = "(" + join(table_columns(key_), ", ") + ")";
+    if (not_null) {
+      ddl.push_back("ALTER TABLE " + table_ + " ADD CONSTRAINT " + key_name + " PRIMARY KEY " + columns);
+    } else {
+      ddl.push_back("CREATE UNIQUE INDEX " + key_name + " ON " + table_ + " " + columns + " NULLS NOT DISTINCT");
+    }
+  }
+  if (needs_hash_index()) {
+    const auto& positions = keyed() ? key_ : all_;
+    ddl.push_back("CREATE INDEX " + hash_name + " ON " + table_ + " (" +
+                  row_hash(table_columns(positions), types(positions), "") + ")");
+  }
+  return ddl;
+}
+
+void Target::upsert(Statement& statement, const std::string& from, const std::string& where) const {
+  std::vector<int> rest;
+  for (const int position : all_)
+    if (std::find(key_.begin(), key_.end(), position) == key_.end()) rest.push_back(position);
+  std::string sql = "INSERT INTO " + table_ + " AS t (" + join(table_columns(all_), ", ") + ")\nSELECT " + cast_list("n") +
+                    "\nFROM " + from + " n";
+  if (!where.empty()) sql += "\nWHERE " + where;
+  sql += "\nON CONFLICT (" + join(table_columns(key_), ", ") + ") DO ";
+  if (rest.empty()) {
+    sql += "NOTHING";
+  } else {
+    std::vector<std::string> set;
+    for (const auto& name : table_columns(rest)) set.push_back(name + " = excluded." + name);
+    sql += "UPDATE SET " + join(set, ", ") + "\nWHERE " +
+           row_differs(prefixed(table_columns(rest), "t."), prefixed(table_columns(rest), "excluded."), types(rest));
+  }
+  // xmax is 0 in a row that was inserted and set in one that was updated in place
+  statement.with("shown", sql + "\nRETURNING t.xmax = 0 AS inserted", false);
+}
+
+std::string Target::apply_bag(Statement& statement, const std::string& d, const std::string& extra_violations) const {
+  const auto mine = prefixed(table_columns(all_), "t.");
+  const auto theirs = prefixed(names_, "d.");
+  const std::string typed = statement.with("d", "SELECT " + cast_list("n") + ", n.w FROM " + d + " n");
+  statement.with("hidden",
+                 "DELETE FROM " + table_ + " t WHERE t.ctid = ANY (ARRAY(\n  SELECT x.ctid FROM " + typed +
+                     " d CROSS JOIN LATERAL (\n    SELECT t.ctid FROM " + table_ + " t\n    WHERE " +
+                     row_hash(mine, types(all_), "") + " = " + row_hash(theirs, types(all_), "") + "\n      AND " +
+                     row_equal(mine, theirs, types(all_)) + "\n    LIMIT -d.w) x\n  WHERE d.w < 0))\nRETURNING 1",
+                 false);
+  statement.with("shown",
+                 "INSERT INTO " + table_ + " (" + join(table_columns(all_), ", ") + ")\nSELECT " + join(theirs, ", ") +
+                     " FROM " + typed + " d CROSS JOIN LATERAL generate_series(1, d.w)\nWHERE d.w > 0\nRETURNING 1",
+                 false);
+  return counts("(SELECT count(*) FROM shown)", "0::bigint", kDeleted,
+                "(SELECT coalesce(-sum(d.w), 0) FROM " + typed + " d WHERE d.w < 0) - " + kDeleted + extra_violations);
+}
+
+std::string Target::apply_delta(Statement& statement, const Delta& delta) const {
+  const std::string d = delta.consolidated && delta.from.front() != '('
+                            ? delta.from
+                            : statement.with("net", consolidate(names_, types(all_), delta.from));
+  if (!keyed()) return apply_bag(statement, d, "");
+  const auto keys = row_columns(key_);
+  upsert(statement, d, "n.w > 0");
+  const std::string lost = statement.with(
+      "lost", "SELECT " + join(prefixed(keys, "n."), ", ") + " FROM " + d + " n\nWHERE n.w < 0 AND NOT EXISTS (SELECT FROM " + d +
+                  " p WHERE p.w > 0 AND " + row_equal(prefixed(keys, "p."), prefixed(keys, "n."), types(key_)) + ")");
+  statement.with("hidden", "DELETE FROM " + table_ + " t USING " + lost + " n\nWHERE " + key_match("t", prefixed(keys, "n.")) +
+                               "\nRETURNING 1", false);
+  return counts(kInserted, kUpdated, kDeleted,
+                "(SELECT count(*) FROM " + d + " n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM " + lost + ") - " +
+                    kDeleted + ")");
+}
+
+std::string Target::apply_rows(Statement& statement, const std::string& shown, const std::string& touched,
+                               const std::vector<std::string>& key_columns, const std::string& violations) const {
+  const std::string rows = statement.with("visible", "SELECT " + cast_list("n") + "\nFROM " + shown + " n");
+  upsert(statement, rows, {});
+  const auto theirs = prefixed(key_columns, "c.");
+  statement.with("hidden", "DELETE FROM " + table_ + " t USING " + touched + " c\nWHERE " + key_match("t", theirs) +
+                               "\n  AND NOT EXISTS (SELECT FROM " + rows + " n WHERE " +
+                               row_equal(prefixed(row_columns(key_), "n."), theirs, types(key_)) + ")\nRETURNING 1",
+                 false);
+  return counts(kInserted, kUpdated, kDeleted, violations);
+}
+
+std::string Target::replace(Statement& statement, const std::string& content) const {
+  if (keyed()) {
+    const std::string n = statement.with("content", "SELECT " + cast_list("x") + " FROM " + content + " x");
+    const auto mine = prefixed(table_columns(key_), "t.");
+    statement.with("hidden", "DELETE FROM " + table_ + " t\nWHERE NOT EXISTS (SELECT FROM " + n + " n WHERE " +
+                                 row_equal(prefixed(row_columns(key_), "n."), mine, types(key_)) + ")\nRETURNING 1", false);
+    // Rows that are there already are filtered out here: ON CONFLICT would lock, and so write, each of them.
+    upsert(statement, n,
+           "NOT EXISTS (SELECT FROM " + table_ + " o WHERE " +
+               row_equal(prefixed(table_columns(all_), "o."), prefixed(names_, "n."), types(all_)) + ")");
+    return counts(kInserted, kUpdated, kDeleted, "0::bigint");
+  }
+  std::vector<std::string> old;
+  const auto columns = table_columns(all_);
+  for (std::size_t i = 0; i < columns.size(); ++i) old.push_back("o." + columns[i] + " AS " + names_[i]);
+  const std::string both = "(SELECT " + cast_list("x") + ", 1 AS w FROM " + content + " x\nUNION ALL\nSELECT " +
+                           join(old, ", ") + ", -1 AS w FROM " + table_ + " o)";
+  return apply_bag(statement, statement.with("net", consolidate(names_, types(all_), both)), "");
+}
+
+}  // namespace pgtrickle::compiler

@@ -1,0 +1,58 @@
+// Applying a change to the stream table itself. Two ways, chosen by what is known of its rows:
+//   keyed  a unique key exists in the output: rows that are gone are deleted by key, the rest is upserted in place, and
+//          users get a real primary or unique key;
+//   bag    rows may repeat: the right number of copies is deleted, found through an index on the hash of the whole row.
+// Rows that do not change are not touched, also when everything was recomputed.
+//
+// Each function adds common table expressions and returns the SELECT that ends the statement: one row with rows_inserted,
+// rows_updated, rows_deleted and the number of violated expectations (not 0: state and table disagree).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compiler/compile.h"
+#include "compiler/generate/statement.h"
+#include "compiler/operators/operator.h"
+
+namespace pgtrickle::compiler {
+
+class Target {
+ public:
+  /// `names`: the (unquoted) column names of the relations that will be applied, parallel to the table's columns.
+  /// `key`: positions that identify a row, empty for a bag. `key_not_null` is parallel to it.
+  Target(const CompileRequest& request, std::vector<std::string> names, Key key, std::vector<bool> key_not_null);
+
+  [[nodiscard]] bool keyed() const { return !key_.empty(); }
+  [[nodiscard]] const Key& key() const { return key_; }
+  /// Statements that give the table the indexes it needs; they replace those of an earlier program.
+  [[nodiscard]] std::vector<std::string> index_ddl() const;
+
+  /// Applies a Z-set: FROM item with the columns and w.
+  std::string apply_delta(Statement& statement, const Delta& delta) const;
+  /// Keyed only: `shown` is a FROM item of the new rows, `touched` a FROM item that has, under the names in `key_columns`
+  /// (parallel to the key), the keys of all rows that may have to go.
+  std::string apply_rows(Statement& statement, const std::string& shown, const std::string& touched,
+                         const std::vector<std::string>& key_columns, const std::string& violations) const;
+  /// Replaces the content by `content`, a FROM item.
+  std::string replace(Statement& statement, const std::string& content) const;
+
+ private:
+  [[nodiscard]] std::vector<std::string> table_columns(const std::vector<int>& positions) const;
+  [[nodiscard]] std::vector<std::string> row_columns(const std::vector<int>& positions) const;
+  [[nodiscard]] std::vector<TypeInfo> types(const std::vector<int>& positions) const;
+  [[nodiscard]] std::string key_match(const std::string& table_alias, const std::vector<std::string>& other) const;
+  [[nodiscard]] std::string cast_list(const std::string& alias) const;
+  [[nodiscard]] bool needs_hash_index() const;
+  std::string apply_bag(Statement& statement, const std::string& d, const std::string& extra_violations) const;
+  void upsert(Statement& statement, const std::string& from, const std::string& where) const;
+
+  const CompileRequest& request_;
+  std::vector<std::string> names_;  // quoted
+  Key key_;
+  std::vector<bool> key_not_null_;
+  std::vector<int> all_;
+  std::string table_;
+};
+
+}  // namespace pgtrickle::compiler

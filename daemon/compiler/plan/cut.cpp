@@ -1,0 +1,72 @@
+#include "compiler/plan/cut.h"
+
+#include <string>
+
+#include "compiler/operators/node_scan.h"
+
+namespace pgtrickle::compiler {
+
+namespace {
+
+class Cutter {
+ public:
+  Cutter(CutPlan& plan, std::int64_t id) : plan_(plan), id_(id) {}
+
+  void cut_inputs(Operator& op) {
+    for (auto& input : op.inputs()) {
+      cut_inputs(*input);
+      if (!input->stateful()) continue;
+      auto* stateful = static_cast<StatefulOperator*>(input.get());
+      name(*stateful);
+      input.release();  // NOLINT(bugprone-unused-return-value): ownership moves to the node list in the next line
+      plan_.inner.emplace_back(stateful);
+      input = std::make_unique<NodeScan>(*stateful);
+    }
+  }
+
+  void name(StatefulOperator& node) {
+    const int number = ++count_;
+    const std::string suffix = std::to_string(id_) + "_" + std::to_string(number);
+    node.set_node(number, "pgtrickle_state.node_" + suffix, "pgtrickle_state.delta_" + suffix);
+  }
+
+ private:
+  CutPlan& plan_;
+  std::int64_t id_;
+  int count_ = 0;
+};
+
+}  // namespace
+
+std::vector<Operator*> CutPlan::trees() const {
+  std::vector<Operator*> trees;
+  for (const auto& node : inner) trees.push_back(node.get());
+  trees.push_back(root.get());
+  return trees;
+}
+
+CutPlan cut(OperatorPtr root, std::int64_t stream_table_id) {
+  CutPlan plan;
+  Cutter cutter(plan, stream_table_id);
+  Operator* at = root.get();
+  while (at->rowwise()) {
+    plan.chain.insert(plan.chain.begin(), at);
+    at = at->inputs()[0].get();
+  }
+  cutter.cut_inputs(*at);
+  if (at->stateful()) {
+    plan.root_state = static_cast<StatefulOperator*>(at);
+    cutter.name(*plan.root_state);
+  } else {
+    plan.chain.clear();
+  }
+  plan.root = std::move(root);
+  return plan;
+}
+
+void collect_scans(Operator& root, std::vector<Scan*>& scans) {
+  if (auto* scan = dynamic_cast<Scan*>(&root); scan != nullptr) scans.push_back(scan);
+  for (auto& input : root.inputs()) collect_scans(*input, scans);
+}
+
+}  // namespace pgtrickle::compiler
