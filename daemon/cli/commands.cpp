@@ -1,0 +1,241 @@
+#include "cli/commands.h"
+
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "catalog/builder.h"
+#include "cli/install_sql.h"
+#include "cli/table.h"
+
+namespace pgtrickle::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+std::string installed_version(Database& db) {
+  if (db.run("SELECT to_regprocedure('pgtrickle.version()') IS NOT NULL")[0][0].as<bool>()) {
+    return db.run("SELECT pgtrickle.version()")[0][0].as<std::string>();
+  }
+  return {};
+}
+
+void require_installed(Database& db) {
+  if (!installed_version(db).empty()) return;
+  throw Failure("pgtrickle is not installed in database \"" + std::string(db.connection().dbname()) +
+                "\"\nHINT:  Run: pgtrickle install");
+}
+
+std::string text_of(const pqxx::field& field, const std::string& if_null = {}) {
+  return field.is_null() ? if_null : field.c_str();
+}
+
+// The line under the table: is anybody keeping the stream tables fresh?
+std::string daemon_line(Database& db) {
+  const auto rows = db.run(
+      "SELECT host, pid, is_leader, extract(epoch FROM clock_timestamp() - heartbeat_at)::float8 "
+      "FROM pgtrickle.pgt_daemons WHERE heartbeat_at > clock_timestamp() - interval '15 s' "
+      "ORDER BY is_leader DESC, instance");
+  if (rows.empty()) return "no daemon is running for this database: start pgtrickled";
+  std::string text;
+  for (const auto& row : rows) {
+    text += (text.empty() ? "daemon: " : "; ") + text_of(row[0], "?") + " pid " + text_of(row[1], "?") +
+            (row[2].as<bool>() ? ", leader" : ", standby") + ", heartbeat " + format_seconds(row[3].as<double>()) +
+            " ago";
+  }
+  return text;
+}
+
+}  // namespace
+
+int install(Database& db, bool as_extension) {
+  const std::string database = db.connection().dbname();
+  if (const auto version = installed_version(db); !version.empty()) {
+    std::cout << "pgtrickle " << version << " is already installed in database \"" << database << "\"\n";
+    return kOk;
+  }
+  pqxx::work tx(db.connection());
+  tx.exec(as_extension ? std::string("CREATE EXTENSION pg_trickle") : std::string(install_sql()));
+  tx.commit();
+  std::cout << "installed pgtrickle " << installed_version(db) << " in database \"" << database << "\""
+            << (as_extension ? " as extension pg_trickle" : "") << "\n";
+  return kOk;
+}
+
+int uninstall(Database& db) {
+  const std::string database = db.connection().dbname();
+  if (installed_version(db).empty()) {
+    std::cout << "pgtrickle is not installed in database \"" << database << "\"\n";
+    return kOk;
+  }
+  pqxx::work tx(db.connection());
+  tx.exec("SET LOCAL client_min_messages = warning");
+  const bool extension = !tx.exec("SELECT FROM pg_extension WHERE extname = 'pg_trickle'").empty();
+  tx.exec(extension ? "DROP EXTENSION pg_trickle CASCADE"
+                    : "DROP SCHEMA pgtrickle, pgtrickle_changes, pgtrickle_state CASCADE");
+  tx.exec("DROP SCHEMA IF EXISTS pgtrickle, pgtrickle_changes, pgtrickle_state CASCADE");
+  tx.commit();
+  std::cout << "removed pgtrickle from database \"" << database << "\"; stream tables stay as ordinary tables\n";
+  return kOk;
+}
+
+int create(Database& db, const CreateOptions& options) {
+  require_installed(db);
+  const std::string function = options.if_not_exists ? "create_stream_table_if_not_exists" : "create_stream_table";
+  db.run("SELECT pgtrickle." + function + "($1, $2, schedule => $3, refresh_mode => $4, initialize => $5)",
+         options.name, options.query, options.schedule, options.mode, options.initialize);
+  if (options.wait) db.run("SELECT pgtrickle.wait_until_active($1, $2::interval)", options.name, *options.wait);
+  std::cout << "created stream table " << options.name << (options.wait ? ", it is active" : "") << "\n";
+  return kOk;
+}
+
+int drop(Database& db, const std::vector<std::string>& names, bool cascade) {
+  require_installed(db);
+  pqxx::work tx(db.connection());
+  for (const auto& name : names) tx.exec_params("SELECT pgtrickle.drop_stream_table($1, $2)", name, cascade);
+  tx.commit();
+  for (const auto& name : names) std::cout << "dropped stream table " << name << "\n";
+  return kOk;
+}
+
+int alter(Database& db, const AlterOptions& options) {
+  require_installed(db);
+  const auto or_null = [](const std::optional<std::string>& text) { return text ? text->c_str() : nullptr; };
+  db.run("SELECT pgtrickle.alter_stream_table($1, schedule => $2, refresh_mode => $3, status => $4)", options.name,
+         or_null(options.schedule), or_null(options.mode), or_null(options.status));
+  std::cout << "altered stream table " << options.name << "\n";
+  return kOk;
+}
+
+int refresh(Database& db, const std::vector<std::string>& names) {
+  require_installed(db);
+  for (const auto& name : names) {
+    // A procedure that ends its transactions itself: it must be a statement of its own.
+    db.run("CALL pgtrickle.refresh(" + db.connection().quote(name) + ")");
+    std::cout << "refreshed stream table " << name << "\n";
+  }
+  return kOk;
+}
+
+int status(Database& db, const StatusOptions& options) {
+  require_installed(db);
+  std::string filter;
+  for (const auto& name : options.names) {
+    db.run("SELECT pgtrickle.explain_refresh_mode($1)", name);  // an error if it is not a stream table
+    filter +=
+        (filter.empty() ? " WHERE (schema, table_name) IN (" : ", ") +
+        ("(SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = "
+         "to_regclass(" +
+         db.connection().quote(name) + "))");
+  }
+  if (!filter.empty()) filter += ")";
+
+  if (options.json) {
+    const auto text =
+        db.run("SELECT coalesce(json_agg(t ORDER BY name), '[]') FROM (SELECT * FROM pgtrickle.stream_tables" + filter +
+               ") t")[0][0]
+            .as<std::string>();
+    std::cout << ordered_json::parse(text).dump(2) << "\n";
+  }
+  const auto rows = db.run(
+      "SELECT name, status, refresh_mode, effective_refresh_mode, schedule, extract(epoch FROM staleness)::float8, "
+      "rows, "
+      "total_refreshes, last_duration_ms, CASE WHEN status IN ('ERROR', 'SUSPENDED') THEN last_error "
+      "WHEN needs_reinit THEN reinit_reason WHEN effective_refresh_mode = 'FULL' AND refresh_mode = 'AUTO' THEN reason "
+      "END "
+      "FROM pgtrickle.stream_tables" +
+      filter + " ORDER BY name");
+  bool all_active = true;
+  std::vector<std::vector<std::string>> cells;
+  for (const auto& row : rows) {
+    all_active &= std::string(row[1].c_str()) == "ACTIVE";
+    cells.push_back({text_of(row[0]), text_of(row[1]), text_of(row[3], text_of(row[2])), text_of(row[4]),
+                     row[5].is_null() ? "-" : format_seconds(row[5].as<double>()), text_of(row[6], "-"),
+                     text_of(row[7], "0"), row[8].is_null() ? "-" : format_seconds(row[8].as<double>() / 1000),
+                     text_of(row[9])});
+  }
+  if (!options.json) {
+    if (cells.empty()) {
+      std::cout << "no stream tables\n";
+    } else {
+      std::cout << format_table({{"NAME"},
+                                 {"STATUS"},
+                                 {"MODE"},
+                                 {"SCHEDULE"},
+                                 {"STALENESS", true},
+                                 {"ROWS", true},
+                                 {"REFRESHES", true},
+                                 {"LAST", true},
+                                 {"NOTE"}},
+                                cells, options.width);
+    }
+    std::cout << daemon_line(db) << "\n";
+  }
+  return options.check && !all_active ? kSpecial : kOk;
+}
+
+int explain(Database& db, const std::string& name) {
+  require_installed(db);
+  std::cout << db.run("SELECT pgtrickle.explain_stream_table($1)", name)[0][0].as<std::string>() << "\n";
+  return kOk;
+}
+
+int verify(Database& db, std::vector<std::string> names, bool refresh_first) {
+  require_installed(db);
+  if (names.empty()) {
+    for (const auto& row : db.run("SELECT name FROM pgtrickle.stream_tables WHERE status = 'ACTIVE' ORDER BY name")) {
+      names.emplace_back(row[0].c_str());
+    }
+  }
+  int code = kOk;
+  for (const auto& name : names) {
+    const auto row = db.run("SELECT missing, extra FROM pgtrickle.verify_stream_table($1, $2)", name, refresh_first)[0];
+    const auto missing = row[0].as<long long>(), extra = row[1].as<long long>();
+    if (missing == 0 && extra == 0) {
+      std::cout << name << ": equals its query\n";
+    } else {
+      std::cout << name << ": differs from its query: " << missing << " rows missing, " << extra << " rows too many\n";
+      code = kFailed;
+    }
+  }
+  return code;
+}
+
+int validate(Database& db, const std::string& query, bool json) {
+  const auto result = catalog::validate_query(db.conninfo(), query);
+  if (json) {
+    const ordered_json body{{"ok", result.ok},         {"effective_mode", result.effective_mode},
+                            {"reason", result.reason}, {"hint", result.hint},
+                            {"plan", result.plan},     {"sql", result.sql}};
+    std::cout << body.dump(2, ' ', false, ordered_json::error_handler_t::replace) << "\n";
+  } else if (!result.ok) {
+    throw Failure("ERROR:  " + result.reason + (result.hint.empty() ? "" : "\nHINT:  " + result.hint));
+  } else {
+    std::cout << "mode: " << result.effective_mode << (result.reason.empty() ? "" : " (" + result.reason + ")") << "\n";
+    if (!result.hint.empty()) std::cout << "hint: " << result.hint << "\n";
+    if (!result.plan.empty()) std::cout << "\n" << result.plan << "\n";
+    if (!result.sql.empty()) std::cout << "\n" << result.sql << "\n";
+  }
+  if (!result.ok) return kFailed;
+  return result.effective_mode == "FULL" ? kSpecial : kOk;
+}
+
+int wait(Database& db, const std::vector<std::string>& names, const std::string& timeout) {
+  require_installed(db);
+  for (const auto& name : names) {
+    db.run("SELECT pgtrickle.wait_until_active($1, $2::interval)", name, timeout);
+    std::cout << name << " is active\n";
+  }
+  return kOk;
+}
+
+int version(Database* db) {
+  std::cout << "pgtrickle " PGTRICKLE_VERSION "\n";
+  if (db == nullptr) return kOk;
+  const auto installed = installed_version(*db);
+  std::cout << "database \"" << db->connection().dbname()
+            << "\": " << (installed.empty() ? "not installed" : "pgtrickle " + installed) << ", PostgreSQL "
+            << db->run("SHOW server_version")[0][0].c_str() << "\n";
+  return kOk;
+}
+
+}  // namespace pgtrickle::cli

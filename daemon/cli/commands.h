@@ -1,0 +1,56 @@
+// The commands of the command line tool, one function each. They print to standard output and return the exit code;
+// what fails is thrown (pqxx exceptions or Failure) and printed by main(). No command reads anything but its arguments.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/database.h"
+
+namespace pgtrickle::cli {
+
+constexpr int kOk = 0;
+constexpr int kFailed = 1;   // the operation failed, or verify found differences, or validate a query that is rejected
+constexpr int kUsage = 2;    // wrong arguments
+constexpr int kSpecial = 3;  // validate: FULL only; status --check: something is not ACTIVE
+
+int install(Database& db, bool as_extension);
+int uninstall(Database& db);
+
+struct CreateOptions {
+  std::string name, query;
+  std::string schedule = "calculated";
+  std::string mode = "AUTO";
+  bool initialize = true;
+  bool if_not_exists = false;
+  std::optional<std::string> wait;  // an interval: return when it is ACTIVE
+};
+int create(Database& db, const CreateOptions& options);
+
+int drop(Database& db, const std::vector<std::string>& names, bool cascade);
+
+struct AlterOptions {
+  std::string name;
+  std::optional<std::string> schedule, mode, status;
+};
+int alter(Database& db, const AlterOptions& options);
+
+int refresh(Database& db, const std::vector<std::string>& names);
+
+struct StatusOptions {
+  std::vector<std::string> names;  // empty: all
+  bool json = false;
+  bool check = false;     // exit code 3 unless all are ACTIVE
+  std::size_t width = 0;  // of the terminal; 0: no limit
+};
+int status(Database& db, const StatusOptions& options);
+
+int explain(Database& db, const std::string& name);
+int verify(Database& db, std::vector<std::string> names, bool refresh_first);
+int validate(Database& db, const std::string& query, bool json);
+int wait(Database& db, const std::vector<std::string>& names, const std::string& timeout);
+/// Without a database: only the tool's version.
+int version(Database* db);
+
+}  // namespace pgtrickle::cli

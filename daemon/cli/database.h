@@ -1,0 +1,40 @@
+// The command line tool's connection, and errors as people should read them.
+#pragma once
+
+#include <pqxx/pqxx>
+#include <stdexcept>
+#include <string>
+
+namespace pgtrickle::cli {
+
+/// An operation failed; what() is complete text for people, without secrets.
+class Failure : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// `dsn` may be empty: libpq's environment variables and service files. Throws Failure.
+class Database {
+ public:
+  explicit Database(const std::string& dsn);
+
+  [[nodiscard]] pqxx::connection& connection() { return connection_; }
+  /// Connection string with everything filled in, for catalog functions that connect by themselves. May hold a
+  /// password.
+  [[nodiscard]] const std::string& conninfo() const { return conninfo_; }
+  /// Runs one statement outside of a transaction, with parameters $1, $2, ...; throws pqxx::sql_error.
+  template <class... Args>
+  pqxx::result run(const std::string& sql, const Args&... args) {
+    pqxx::nontransaction tx(connection_);
+    return tx.exec_params(sql, args...);
+  }
+
+ private:
+  std::string conninfo_;
+  pqxx::connection connection_;
+};
+
+/// MESSAGE, DETAIL and HINT of a server error, without the context that PL/pgSQL adds.
+std::string error_text(const std::string& server_text);
+
+}  // namespace pgtrickle::cli

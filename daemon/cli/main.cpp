@@ -1,0 +1,207 @@
+// pgtrickle: the command line tool. Parses arguments, connects, runs one command of commands.h, and prints errors.
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <iterator>
+
+#include "cli/commands.h"
+#include "postgres/conninfo.h"
+
+namespace {
+
+namespace cli = pgtrickle::cli;
+
+constexpr const char* kFooter =
+    "Without --dsn, libpq's environment variables (PGHOST, PGDATABASE, ...) and service files say where to connect.\n"
+    "Names are SQL names: schema.table, quoted with double quotes where SQL needs it.\n"
+    "Exit codes: 0 done; 1 failed (verify: rows differ; validate: rejected in every mode); 2 wrong arguments;\n"
+    "3 validate: FULL only; status --check: a stream table is not ACTIVE.";
+
+// A query from its argument, a file, or standard input.
+struct QuerySource {
+  std::string text, file;
+
+  void add_to(CLI::App& app) {
+    app.add_option("-q,--query", text, "the query");
+    app.add_option("-f,--file", file, "read the query from a file; - is standard input")->excludes("--query");
+  }
+
+  [[nodiscard]] std::string read() const {
+    if (!text.empty()) return text;
+    if (file.empty() || file == "-") return {std::istreambuf_iterator<char>(std::cin), {}};
+    std::ifstream in(file);
+    if (!in) throw cli::Failure("cannot read " + file);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+};
+
+std::size_t terminal_width() {
+  winsize size{};
+  if (::isatty(1) == 0 || ::ioctl(1, TIOCGWINSZ, &size) != 0) return 0;
+  return size.ws_col;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{
+      "pgtrickle manages stream tables: tables that hold the result of a query and are kept fresh by pgtrickled."};
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  app.fallthrough();  // --dsn may stand behind the command
+  std::string dsn;
+  app.add_option("--dsn", dsn, "libpq connection string or URI")->type_name("DSN");
+  app.set_version_flag("--version", "pgtrickle " PGTRICKLE_VERSION);
+
+  std::function<int()> command;
+  const auto on = [&command](CLI::App* sub, std::function<int()> what) {
+    sub->callback([&command, what = std::move(what)] { command = what; });
+  };
+  const auto connect = [&dsn] { return cli::Database(dsn); };
+
+  bool as_extension = false;
+  auto* install = app.add_subcommand("install", "Install pgtrickle in a database (nothing happens if it is there).");
+  install->add_flag("--extension", as_extension, "CREATE EXTENSION pg_trickle instead of the plain script");
+  on(install, [&] {
+    auto db = connect();
+    return cli::install(db, as_extension);
+  });
+
+  bool yes = false;
+  auto* uninstall = app.add_subcommand("uninstall", "Remove pgtrickle; stream tables stay as ordinary tables.");
+  uninstall->add_flag("--yes", yes, "yes, really")->required();
+  on(uninstall, [&] {
+    auto db = connect();
+    return cli::uninstall(db);
+  });
+
+  cli::CreateOptions creation;
+  QuerySource source;
+  bool no_initialize = false;
+  auto* create = app.add_subcommand("create", "Create a stream table; the query comes from --query, --file or stdin.");
+  create->add_option("name", creation.name, "the stream table")->required();
+  source.add_to(*create);
+  create->add_option("--schedule", creation.schedule, "'calculated', or an interval such as '1s'")
+      ->capture_default_str();
+  create->add_option("--mode", creation.mode, "AUTO, DIFFERENTIAL or FULL")->capture_default_str();
+  create->add_flag("--no-initialize", no_initialize, "leave it empty until the daemon fills it");
+  create->add_flag("--if-not-exists", creation.if_not_exists, "do nothing if it exists");
+  create->add_option("--wait", creation.wait, "return when the daemon keeps it fresh, or fail after this interval")
+      ->type_name("INTERVAL");
+  on(create, [&] {
+    creation.query = source.read();
+    creation.initialize = !no_initialize;
+    auto db = connect();
+    return cli::create(db, creation);
+  });
+
+  std::vector<std::string> names;
+  bool cascade = false;
+  auto* drop = app.add_subcommand("drop", "Drop stream tables.");
+  drop->add_option("name", names, "the stream tables")->required();
+  drop->add_flag("--cascade", cascade, "also drop the stream tables that read them");
+  on(drop, [&] {
+    auto db = connect();
+    return cli::drop(db, names, cascade);
+  });
+
+  cli::AlterOptions changes;
+  auto* alter = app.add_subcommand("alter", "Change schedule, mode or status of a stream table.");
+  alter->add_option("name", changes.name, "the stream table")->required();
+  alter->add_option("--schedule", changes.schedule, "'calculated', or an interval such as '1s'");
+  alter->add_option("--mode", changes.mode, "AUTO, DIFFERENTIAL or FULL");
+  alter->add_option("--status", changes.status, "ACTIVE or PAUSED");
+  on(alter, [&] {
+    if (!changes.schedule && !changes.mode && !changes.status) {
+      std::cerr << "alter: nothing to change: give --schedule, --mode or --status\n";
+      return cli::kUsage;
+    }
+    auto db = connect();
+    return cli::alter(db, changes);
+  });
+
+  auto* refresh = app.add_subcommand("refresh", "Refresh stream tables now.");
+  refresh->add_option("name", names, "the stream tables")->required();
+  on(refresh, [&] {
+    auto db = connect();
+    return cli::refresh(db, names);
+  });
+
+  cli::StatusOptions shown;
+  auto* status = app.add_subcommand("status", "Show stream tables and the daemon.");
+  status->add_option("name", shown.names, "only these");
+  status->add_flag("--json", shown.json, "all columns of pgtrickle.stream_tables as JSON");
+  status->add_flag("--check", shown.check, "exit code 3 unless all are ACTIVE");
+  on(status, [&] {
+    shown.width = terminal_width();
+    auto db = connect();
+    return cli::status(db, shown);
+  });
+
+  std::string name;
+  auto* explain = app.add_subcommand("explain", "Show everything about a stream table: mode and why, plan, program.");
+  explain->add_option("name", name, "the stream table")->required();
+  on(explain, [&] {
+    auto db = connect();
+    return cli::explain(db, name);
+  });
+
+  bool no_refresh = false;
+  auto* verify = app.add_subcommand("verify", "Compare stream tables with their queries; exit code 1 if rows differ.");
+  verify->add_option("name", names, "the stream tables; all that are ACTIVE if none is given");
+  verify->add_flag("--no-refresh", no_refresh, "do not refresh first: changes not yet applied count as differences");
+  on(verify, [&] {
+    auto db = connect();
+    return cli::verify(db, names, !no_refresh);
+  });
+
+  bool json = false;
+  auto* validate = app.add_subcommand(
+      "validate",
+      "Compile a query and print mode, plan, cost classes and SQL; creates nothing. Exit code 3: FULL only.");
+  source.add_to(*validate);
+  validate->add_flag("--json", json, "as JSON");
+  on(validate, [&] {
+    const std::string query = source.read();
+    auto db = connect();
+    return cli::validate(db, query, json);
+  });
+
+  std::string timeout = "60 s";
+  auto* wait = app.add_subcommand("wait", "Wait until the daemon has built stream tables.");
+  wait->add_option("name", names, "the stream tables")->required();
+  wait->add_option("--timeout", timeout, "an interval, for each")->capture_default_str();
+  on(wait, [&] {
+    auto db = connect();
+    return cli::wait(db, names, timeout);
+  });
+
+  auto* version = app.add_subcommand("version", "Print the version of this tool, and with --dsn of the database.");
+  on(version, [&] {
+    if (dsn.empty()) return cli::version(nullptr);
+    auto db = connect();
+    return cli::version(&db);
+  });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? cli::kOk : cli::kUsage;
+  }
+  return command();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const pqxx::sql_error& error) {
+    std::cerr << cli::error_text(error.what()) << "\n";
+  } catch (const std::exception& error) {
+    std::cerr << pgtrickle::postgres::redact_text(error.what()) << "\n";
+  }
+  return cli::kFailed;
+}
