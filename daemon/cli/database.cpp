@@ -24,10 +24,7 @@ pqxx::connection connect(const std::string& conninfo) try {
 
 }  // namespace
 
-Database::Database(const std::string& dsn) : conninfo_(complete(dsn)), connection_(connect(conninfo_)) {
-  // libpqxx would reconnect by itself in the middle of something.
-  connection_.inhibit_reactivation(true);
-}
+Database::Database(const std::string& dsn) : conninfo_(complete(dsn)), connection_(connect(conninfo_)) {}
 
 std::string error_text(const std::string& server_text) {
   std::string text = server_text;

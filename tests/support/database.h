@@ -19,7 +19,8 @@
 namespace pgt::test {
 
 /// A connection in autocommit: every exec() is its own statement, so BEGIN, COMMIT and CALL work as in psql.
-/// Errors are pqxx::sql_error (with sqlstate()). A lost connection stays lost.
+/// Errors are pqxx::sql_error (with sqlstate()). When the connection is lost one call throws pqxx::broken_connection,
+/// the next one connects again.
 class Session {
  public:
   explicit Session(const std::string& dsn);
