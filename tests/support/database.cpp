@@ -30,9 +30,7 @@ const std::string& template_with_pgtrickle() {
 
 }  // namespace
 
-Session::Session(const std::string& dsn) : connection_(dsn) {
-  connection_.inhibit_reactivation(true);
-}
+Session::Session(const std::string& dsn) : connection_(dsn) {}
 
 pqxx::result Session::exec(const std::string& sql) {
   pqxx::nontransaction tx(connection_);

@@ -48,10 +48,10 @@ HttpResponse http_get(int port, const std::string& target, const std::string& me
 class DaemonProcess {
  public:
   struct Options {
-    std::vector<std::string> dsns;
-    std::vector<std::string> arguments;  // added to the command line
-    std::string config;                  // text of a configuration file; empty: none
-    Environment environment;
+    std::vector<std::string> dsns = {};
+    std::vector<std::string> arguments = {};  // added to the command line
+    std::string config = {};                  // text of a configuration file; empty: none
+    Environment environment = {};
     bool wait_ready = true;  // the constructor returns when /ready says so; throws with the log after 15 s
   };
 
