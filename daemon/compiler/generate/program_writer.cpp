@@ -263,8 +263,9 @@ std::string refresh_function(const CompileRequest& request, const std::vector<Ca
             "            HINT = 'Grant SELECT to the owner and resume the stream table.';\n"
             "    END IF;\n";
     if (s.source->has_inheritance_children || s.source->kind == SourceKind::kPartitionedTable) {
-      body += "    IF pgtrickle._partitions_changed(" + std::to_string(s.log_id) + ") THEN\n"
-              "        action := 'REINIT';\n        IF NOT v.recompute THEN RETURN; END IF;\n    END IF;\n";
+      body += "    IF NOT v.recompute AND (SELECT p.partitions FROM pgtrickle.pgt_sources p WHERE p.source_id = " +
+              std::to_string(s.log_id) + ")\n        IS DISTINCT FROM pgtrickle._source_relations(" + rel + ") THEN\n"
+              "        action := 'REINIT';\n        RETURN;\n    END IF;\n";
     }
   }
   body += "    -- Taken before anything is read: rows that this transaction writes from here on come later.\n"
@@ -279,7 +280,7 @@ std::string refresh_function(const CompileRequest& request, const std::vector<Ca
               std::to_string(numbers->bit(s.source->relid)) + ";\n            delta_rows := delta_rows + v.pending;\n"
               "            IF v.marked THEN\n"
               "                -- TRUNCATE, or the source is not what it was\n"
-              "                IF NOT v.recompute AND pgtrickle._shape_changed(" + std::to_string(s.log_id) + ") THEN\n"
+              "                IF NOT v.recompute AND pgtrickle._source_problem(" + std::to_string(s.log_id) + ") IS NOT NULL THEN\n"
               "                    action := 'REINIT';\n                    RETURN;\n                END IF;\n"
               "                v.recompute := true;\n            END IF;\n        END IF;\n";
     }

@@ -1,0 +1,543 @@
+#include "catalog/builder.h"
+
+#include <algorithm>
+#include <optional>
+#include <pqxx/pqxx>
+#include <stdexcept>
+#include <vector>
+
+#include "catalog/errors.h"
+#include "catalog/loader.h"
+#include "catalog/requalify.h"
+#include "compiler/compile.h"
+#include "compiler/generate/sql_text.h"
+
+namespace pgtrickle::catalog {
+
+namespace {
+
+using compiler::CompileRequest;
+using compiler::Program;
+using compiler::quote_ident;
+using compiler::quote_literal;
+
+/// Ends a build with an outcome that is recorded in the catalog.
+struct BuildFailure : std::runtime_error {
+  BuildFailure(std::string code, const std::string& message, std::string advice)
+      : std::runtime_error(message), sqlstate(std::move(code)), hint(std::move(advice)) {}
+  std::string sqlstate;
+  std::string hint;
+};
+
+struct Gone {};
+
+struct Definition {
+  CompileRequest request;
+  std::string refresh_mode;
+  std::string original_query;
+  std::uint32_t relid = 0;
+  std::string relation;  // qualified, quoted
+};
+
+void prepare_session(pqxx::connection_base& connection) {
+  pqxx::nontransaction tx(connection);
+  tx.exec("SET search_path = pg_catalog, pg_temp; SET jit = off; SET client_min_messages = warning; "
+          "SET application_name = 'pgtrickled build'");
+}
+
+std::string admin_role(pqxx::transaction_base& tx) {
+  return tx.exec1("SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'pgtrickle'")[0].c_str();
+}
+
+std::vector<compiler::TargetColumn> table_columns(pqxx::transaction_base& tx, std::uint32_t relid, ServerTypes& types) {
+  std::vector<compiler::TargetColumn> columns;
+  for (const auto& row : tx.exec_params("SELECT attname, atttypid, format_type(atttypid, CASE WHEN atttypmod = -1 THEN -1 ELSE atttypmod END)\n"
+                                        "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+                                        relid))
+    columns.push_back({row[0].c_str(), types.by_oid(row[1].as<std::uint32_t>()), row[2].c_str()});
+  return columns;
+}
+
+Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, ServerTypes& types) {
+  const auto rows = tx.exec_params(
+      "SELECT s.pgt_relid, n.nspname, c.relname, pg_get_userbyid(c.relowner) AS owner, s.defining_query, s.original_query,\n"
+      "       s.refresh_mode, coalesce((s.options ->> 'wide_keys')::boolean, false) AS wide_keys\n"
+      "FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid JOIN pg_namespace n ON n.oid = c.relnamespace\n"
+      "WHERE s.pgt_id = $1",
+      pgt_id);
+  if (rows.empty()) throw Gone{};
+  const auto row = rows[0];
+  Definition d;
+  d.relid = row["pgt_relid"].as<std::uint32_t>();
+  d.original_query = row["original_query"].c_str();
+  d.refresh_mode = row["refresh_mode"].c_str();
+  d.request.id = pgt_id;
+  d.request.schema = row["nspname"].c_str();
+  d.request.name = row["relname"].c_str();
+  d.request.owner = row["owner"].c_str();
+  d.request.query = row["defining_query"].c_str();
+  d.request.admin = admin_role(tx);
+  d.request.force_full = d.refresh_mode == "FULL";
+  d.request.wide_keys = row["wide_keys"].as<bool>();
+  d.relation = compiler::qualified(d.request.schema, d.request.name);
+  for (const auto& setting : tx.exec_params(
+           "SELECT e.key, e.value FROM pgtrickle.pgt_stream_tables s, jsonb_each_text(s.settings) e WHERE s.pgt_id = $1 ORDER BY 1",
+           pgt_id))
+    d.request.settings.emplace_back(setting[0].c_str(), setting[1].c_str());
+  for (const auto& log : tx.exec("SELECT relid, source_id FROM pgtrickle.pgt_sources"))
+    d.request.log_ids.emplace_back(log[0].as<std::uint32_t>(), log[1].as<std::int64_t>());
+  d.request.columns = table_columns(tx, d.relid, types);
+  return d;
+}
+
+/// Runs `work` with the owner's rights: nothing of the user's query, not even constant folding, may run with more.
+template <typename Work>
+auto as_owner(pqxx::transaction_base& tx, const std::string& owner, Work work) {
+  tx.exec("SET LOCAL ROLE " + quote_ident(owner));
+  auto result = work();
+  tx.exec("RESET ROLE");
+  return result;
+}
+
+/// The reason, if a relation that the query was built on is not there any more.
+std::optional<std::string> dropped_source(pqxx::transaction_base& tx, std::int64_t pgt_id) {
+  const auto rows = tx.exec_params(
+      "SELECT format('%s %I.%I was dropped', lower(replace(d.source_type, '_', ' ')), d.source_schema, d.source_name)\n"
+      "FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = $1 AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = d.source_relid)\n"
+      "UNION ALL\n"
+      "SELECT format('column %I of %I.%I was dropped', u.was, d.source_schema, d.source_name)\n"
+      "FROM pgtrickle.pgt_dependencies d CROSS JOIN LATERAL unnest(d.columns, d.column_names) AS u(num, was)\n"
+      "JOIN pg_class c ON c.oid = d.source_relid\n"
+      "LEFT JOIN pg_attribute a ON a.attrelid = d.source_relid AND a.attnum = u.num AND NOT a.attisdropped\n"
+      "WHERE d.pgt_id = $1 AND a.attnum IS NULL LIMIT 1",
+      pgt_id);
+  if (rows.empty()) return std::nullopt;
+  return std::string(rows[0][0].c_str());
+}
+
+bool names_changed(pqxx::transaction_base& tx, std::int64_t pgt_id) {
+  return tx.exec_params1(
+               "SELECT EXISTS (SELECT FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid\n"
+               "               JOIN pg_namespace n ON n.oid = c.relnamespace\n"
+               "               WHERE d.pgt_id = $1 AND ((n.nspname, c.relname) <> (d.source_schema, d.source_name)\n"
+               "                  OR EXISTS (SELECT FROM unnest(d.columns, d.column_names) AS u(num, was) JOIN pg_attribute a\n"
+               "                             ON a.attrelid = d.source_relid AND a.attnum = u.num WHERE NOT a.attisdropped AND a.attname <> u.was)))",
+               pgt_id)[0]
+      .as<bool>();
+}
+
+Program compile_definition(pqxx::transaction_base& tx, const Definition& d, ServerTypes& types) {
+  return as_owner(tx, d.request.owner, [&] {
+    const auto catalog = load_catalog(tx, d.request.query, d.request.owner, types);
+    return compiler::compile(d.request, catalog, types);
+  });
+}
+
+/// Makes the table's column types those of the query. True if something had to change (the rows are gone then).
+bool align_table(pqxx::transaction_base& tx, const Definition& d) {
+  // A view tells what CREATE TABLE AS would make of the query.
+  const std::string view = "pgtrickle_state.shape_" + std::to_string(d.request.id);
+  tx.exec("SET LOCAL ROLE " + quote_ident(d.request.owner));
+  tx.exec("CREATE VIEW " + view + " AS " + d.request.query);
+  tx.exec("RESET ROLE");
+  const auto differing = tx.exec_params(
+      "SELECT t.attname, format_type(v.atttypid, v.atttypmod) FROM pg_attribute t\n"
+      "JOIN LATERAL (SELECT a.atttypid, a.atttypmod, a.attcollation, row_number() OVER (ORDER BY a.attnum) AS n FROM pg_attribute a\n"
+      "              WHERE a.attrelid = to_regclass($2) AND a.attnum > 0) v\n"
+      "  ON v.n = (SELECT count(*) FROM pg_attribute b WHERE b.attrelid = t.attrelid AND b.attnum > 0 AND b.attnum <= t.attnum AND NOT b.attisdropped)\n"
+      "WHERE t.attrelid = $1 AND t.attnum > 0 AND NOT t.attisdropped AND (t.atttypid, t.atttypmod) <> (v.atttypid, v.atttypmod)",
+      d.relid, view);
+  tx.exec("DROP VIEW " + view);
+  if (differing.empty()) return false;
+  const std::string base = "pgtrickle_" + std::to_string(d.request.id);
+  tx.exec("ALTER TABLE " + d.relation + " DROP CONSTRAINT IF EXISTS " + base + "_key");
+  tx.exec("DROP INDEX IF EXISTS " + compiler::qualified(d.request.schema, base + "_key") + ", " +
+          compiler::qualified(d.request.schema, base + "_hash"));
+  tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(d.request.id)));
+  tx.exec("DELETE FROM " + d.relation);
+  for (const auto& row : differing)
+    tx.exec("ALTER TABLE " + d.relation + " ALTER COLUMN " + quote_ident(row[0].c_str()) + " TYPE " + row[1].c_str() +
+            " USING NULL::" + row[1].c_str());
+  return true;
+}
+
+void drop_program(pqxx::transaction_base& tx, std::int64_t id) {
+  const std::string n = std::to_string(id);
+  for (const auto& row : tx.exec("SELECT format('DROP FUNCTION %s', p.oid::regprocedure) FROM pg_proc p\n"
+                                 "WHERE p.pronamespace = 'pgtrickle_state'::regnamespace AND p.proname IN ('refresh_" + n +
+                                 "', 'apply_" + n + "', 'apply_" + n + "_small')"))
+    tx.exec(row[0].c_str());
+  for (const auto& row : tx.exec("SELECT format('DROP TABLE pgtrickle_state.%I', c.relname) FROM pg_class c\n"
+                                 "WHERE c.relnamespace = 'pgtrickle_state'::regnamespace AND c.relkind = 'r'\n"
+                                 "  AND c.relname ~ '^(node|delta)_" + n + "_[0-9]+$'"))
+    tx.exec(row[0].c_str());
+}
+
+void create_program(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
+  drop_program(tx, d.request.id);
+  tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(d.request.id)));
+  tx.exec("GRANT USAGE, CREATE ON SCHEMA pgtrickle_state TO " + quote_ident(d.request.owner));
+  tx.exec("GRANT USAGE ON SCHEMA pgtrickle_changes TO " + quote_ident(d.request.owner));
+  for (const auto& [role, statements] : {std::pair{d.request.owner, &program.owner_ddl}, {d.request.admin, &program.admin_ddl}}) {
+    tx.exec("SET LOCAL ROLE " + quote_ident(role));
+    for (const auto& statement : *statements) tx.exec(statement);
+    tx.exec("RESET ROLE");
+  }
+}
+
+void record_program(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
+  tx.exec_params("DELETE FROM pgtrickle.pgt_dependencies WHERE pgt_id = $1", d.request.id);
+  for (const auto& use : program.sources) {
+    std::string columns = "{";
+    for (const auto attnum : use.columns) columns += (columns.size() > 1 ? "," : "") + std::to_string(attnum);
+    tx.exec_params(
+        "INSERT INTO pgtrickle.pgt_dependencies (pgt_id, source_relid, source_type, source_id, columns, column_names, source_schema, source_name)\n"
+        "SELECT $1, c.oid, CASE WHEN EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = c.oid) THEN 'STREAM_TABLE'\n"
+        "         ELSE CASE c.relkind WHEN 'r' THEN 'TABLE' WHEN 'p' THEN 'PARTITIONED_TABLE' WHEN 'v' THEN 'VIEW'\n"
+        "                             WHEN 'm' THEN 'MATERIALIZED_VIEW' ELSE 'FOREIGN_TABLE' END END,\n"
+        "       (SELECT x.source_id FROM pgtrickle.pgt_sources x WHERE x.relid = c.oid AND $3), u.columns,\n"
+        "       (SELECT coalesce(array_agg(a.attname ORDER BY a.attnum), '{}') FROM pg_attribute a\n"
+        "        WHERE a.attrelid = c.oid AND a.attnum = ANY (u.columns)), n.nspname, c.relname\n"
+        "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, (SELECT $4::int2[] AS columns) u WHERE c.oid = $2",
+        d.request.id, use.relid, use.captured, columns + "}");
+  }
+  // The frontier belonged to the program that was just replaced.
+  tx.exec_params("UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL, xid = NULL, seq = NULL WHERE pgt_id = $1", d.request.id);
+  tx.exec_params(
+      "UPDATE pgtrickle.pgt_stream_tables SET effective_refresh_mode = $2, reason = nullif($3, ''), plan = $4, defining_query = $5,\n"
+      "       pgt_schema = $6, pgt_name = $7 WHERE pgt_id = $1",
+      d.request.id, program.differential ? "DIFFERENTIAL" : "FULL", program.reason, program.plan, d.request.query,
+      d.request.schema, d.request.name);
+}
+
+class Builder {
+ public:
+  Builder(const std::string& conninfo, std::int64_t pgt_id, const BuildSettings& settings)
+      : connection_(conninfo), id_(pgt_id), settings_(settings) {
+    prepare_session(connection_);
+  }
+
+  BuildResult build() {
+    const auto generation = start();
+    Program program = compile();
+    install_capture(program);
+    bool in_one_transaction = false;
+    try {
+      create(false);
+    } catch (const pqxx::unique_violation&) {
+      in_one_transaction = true;  // old content does not fit the new key
+    }
+    if (in_one_transaction || realigned_) create(true);
+    program = std::move(program_);
+    if (!initialised_) initialise(generation);
+    BuildResult result;
+    result.status = BuildStatus::kActive;
+    result.message = program.differential ? "DIFFERENTIAL" : "FULL: " + program.reason;
+    return result;
+  }
+
+  void record_error(const std::string& sqlstate, const std::string& message, const std::string& hint) {
+    pqxx::work tx(connection_);
+    tx.exec_params(
+        "UPDATE pgtrickle.pgt_stream_tables SET status = 'ERROR', last_error = $2, last_error_code = $3, last_error_hint = nullif($4, ''),\n"
+        "       last_error_at = clock_timestamp(), consecutive_errors = consecutive_errors + 1 WHERE pgt_id = $1",
+        id_, message, sqlstate, hint);
+    tx.commit();
+  }
+
+ private:
+  /// Marks the row, so that a crash leaves something to resume, and returns the generation this build answers.
+  std::int64_t start() {
+    pqxx::work tx(connection_);
+    const auto rows = tx.exec_params(
+        "UPDATE pgtrickle.pgt_stream_tables SET status = 'INITIALIZING' WHERE pgt_id = $1 RETURNING generation", id_);
+    if (rows.empty()) throw Gone{};
+    const auto generation = rows[0][0].as<std::int64_t>();
+    tx.commit();
+    return generation;
+  }
+
+  Program compile() {
+    pqxx::work tx(connection_);
+    ServerTypes types(tx);
+    Definition d = load_definition(tx, id_, types);
+    if (const auto reason = dropped_source(tx, id_))
+      throw BuildFailure("42P01", *reason, "Restore it and resume the stream table, or drop the stream table.");
+    if (names_changed(tx, id_)) {
+      d.request.query = requalified_definition(tx, id_, d.request.query);
+      tx.exec_params("UPDATE pgtrickle.pgt_stream_tables SET defining_query = $2 WHERE pgt_id = $1", id_, d.request.query);
+      // Dependencies are recorded in the old names until the program is: note the new ones with the new text.
+      tx.exec_params(
+          "UPDATE pgtrickle.pgt_dependencies d SET source_schema = n.nspname, source_name = c.relname, column_names =\n"
+          "  (SELECT coalesce(array_agg(a.attname ORDER BY a.attnum), '{}') FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY (d.columns))\n"
+          "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE d.pgt_id = $1 AND c.oid = d.source_relid",
+          id_);
+    }
+    realigned_ = align_table_in_savepoint(tx, d);
+    if (realigned_) d.request.columns = described_columns(tx, d, types);
+    Program program = compile_definition(tx, d, types);
+    if (!program.differential && d.refresh_mode == "DIFFERENTIAL")
+      throw BuildFailure("0A000", "refresh mode DIFFERENTIAL is not possible: " + program.reason,
+                         program.hint.empty() ? "Use AUTO or FULL, which recompute the query." : program.hint);
+    tx.commit();
+    return program;
+  }
+
+  /// Whether the table's types have to change; nothing is changed yet.
+  static bool align_table_in_savepoint(pqxx::transaction_base& tx, const Definition& d) {
+    tx.exec("SAVEPOINT align");
+    const bool differs = align_table(tx, d);
+    tx.exec("ROLLBACK TO SAVEPOINT align");
+    return differs;
+  }
+
+  static std::vector<compiler::TargetColumn> described_columns(pqxx::transaction_base& tx, const Definition& d, ServerTypes& types) {
+    tx.exec("SAVEPOINT align");
+    align_table(tx, d);
+    auto columns = table_columns(tx, d.relid, types);
+    tx.exec("ROLLBACK TO SAVEPOINT align");
+    return columns;
+  }
+
+  void install_capture(const Program& program) {
+    for (const auto& use : program.sources) {
+      if (!use.captured) continue;
+      pqxx::work tx(connection_);
+      tx.exec("SET LOCAL lock_timeout = " + std::to_string(settings_.lock_timeout_ms));
+      std::string columns = "{";
+      for (const auto attnum : use.columns) columns += (columns.size() > 1 ? "," : "") + std::to_string(attnum);
+      tx.exec_params1("SELECT pgtrickle._install_capture($1, $2::int2[])", use.relid, columns + "}");
+      tx.commit();
+    }
+  }
+
+  /// Compiles again, now that the logs exist, and creates the program. With `initialise_too` all of it is one transaction:
+  /// needed when the table itself has to change, so that readers never see it empty.
+  void create(bool initialise_too) {
+    if (initialise_too) {
+      pqxx::transaction<pqxx::repeatable_read> tx(connection_);
+      create_in(tx, true);
+      initialise_in(tx);
+      tx.commit();
+      initialised_ = true;
+    } else if (!realigned_) {
+      pqxx::work tx(connection_);
+      create_in(tx, false);
+      tx.commit();
+    }
+  }
+
+  void create_in(pqxx::transaction_base& tx, bool emptied) {
+    ServerTypes types(tx);
+    Definition d = load_definition(tx, id_, types);
+    if (emptied) {
+      align_table(tx, d);
+      tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(id_)));
+      tx.exec("DELETE FROM " + d.relation);
+      d.request.columns = table_columns(tx, d.relid, types);
+    }
+    program_ = compile_definition(tx, d, types);
+    create_program(tx, d, program_);
+    record_program(tx, d, program_);
+  }
+
+  void initialise(std::int64_t /*generation*/) {
+    pqxx::transaction<pqxx::repeatable_read> tx(connection_);
+    initialise_in(tx);
+    tx.commit();
+  }
+
+  void initialise_in(pqxx::transaction_base& tx) {
+    if (settings_.statement_timeout_ms > 0)
+      tx.exec("SET LOCAL statement_timeout = " + std::to_string(settings_.statement_timeout_ms));
+    const std::string refresh = "SELECT * FROM pgtrickle_state.refresh_" + std::to_string(id_);
+    const auto started = tx.exec1("SELECT clock_timestamp()")[0];
+    const auto full = tx.exec1(refresh + "('full')");
+    // Run the delta program once on nothing: whatever is wrong with it shows now and not at three in the morning.
+    if (program_.differential) tx.exec1(refresh + "('differential')");
+    tx.exec_params(
+        "UPDATE pgtrickle.pgt_frontiers f SET rows = (SELECT count(*) FROM " +
+            std::string(tx.exec_params1("SELECT pgtrickle._qualified(pgt_relid) FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1", id_)[0].c_str()) +
+            "),\n  full_threshold = coalesce(f.full_threshold, (SELECT greatest(1000, (0.5 * sum(greatest(c.reltuples, 0)))::bigint)\n"
+            "    FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid WHERE d.pgt_id = f.pgt_id))\n"
+            "WHERE f.pgt_id = $1",
+        id_);
+    tx.exec_params(
+        "INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status, delta_rows, rows_inserted,\n"
+        "       rows_updated, rows_deleted, duration_ms, initiated_by)\n"
+        "VALUES ($1, now(), $2, clock_timestamp(), 'FULL', 'COMPLETED', 0, $3, $4, $5, extract(epoch FROM clock_timestamp() - $2::timestamptz) * 1000, 'INITIAL')",
+        id_, started.c_str(), full["rows_inserted"].as<std::int64_t>(), full["rows_updated"].as<std::int64_t>(),
+        full["rows_deleted"].as<std::int64_t>());
+    tx.exec_params(
+        "UPDATE pgtrickle.pgt_stream_tables SET status = CASE WHEN status = 'INITIALIZING' THEN 'ACTIVE' ELSE status END, is_populated = true,\n"
+        "       needs_reinit = false, reinit_reason = NULL, consecutive_errors = 0, last_error = NULL, last_error_code = NULL,\n"
+        "       last_error_hint = NULL, last_error_at = NULL WHERE pgt_id = $1",
+        id_);
+    tx.exec("SELECT pg_notify('pgtrickle_wake', '')");
+  }
+
+  pqxx::connection connection_;
+  std::int64_t id_;
+  BuildSettings settings_;
+  Program program_;
+  bool realigned_ = false;
+  bool initialised_ = false;
+};
+
+template <typename Work>
+BuildResult guarded(Work work) {
+  BuildResult result;
+  try {
+    return work();
+  } catch (const Gone&) {
+    result.status = BuildStatus::kGone;
+  } catch (const pqxx::sql_error& e) {
+    const auto error = server_error(e);
+    result.status = is_passing(error.sqlstate) ? BuildStatus::kRetry : BuildStatus::kError;
+    result.sqlstate = error.sqlstate;
+    result.message = error.message;
+    if (!error.detail.empty()) result.message += " (" + error.detail + ")";
+    result.hint = error.hint;
+  } catch (const pqxx::failure& e) {  // connection trouble
+    result.status = BuildStatus::kRetry;
+    result.sqlstate = "08006";
+    result.message = e.what();
+  } catch (const BuildFailure& e) {
+    result.status = BuildStatus::kError;
+    result.sqlstate = e.sqlstate;
+    result.message = e.what();
+    result.hint = e.hint;
+  } catch (const compiler::Unsupported& e) {
+    result.status = BuildStatus::kError;
+    result.sqlstate = "0A000";
+    result.message = e.what();
+    if (!e.fragment().empty()) result.message += ": " + e.fragment();
+    result.hint = e.hint();
+  }
+  return result;
+}
+
+}  // namespace
+
+BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id, const BuildSettings& settings) {
+  std::optional<Builder> builder;
+  BuildResult result = guarded([&] {
+    builder.emplace(conninfo, pgt_id, settings);
+    return builder->build();
+  });
+  // An index page could not take a key: identify rows by their hash instead, and start over.
+  if (result.status == BuildStatus::kError && result.sqlstate == "54000" && builder) {
+    pqxx::connection connection(conninfo);
+    pqxx::work tx(connection);
+    const auto changed = tx.exec_params(
+        "UPDATE pgtrickle.pgt_stream_tables SET options = options || '{\"wide_keys\": true}'\n"
+        "WHERE pgt_id = $1 AND NOT coalesce((options ->> 'wide_keys')::boolean, false)", pgt_id);
+    tx.commit();
+    if (changed.affected_rows() > 0) return build_stream_table(conninfo, pgt_id, settings);
+  }
+  if (result.status == BuildStatus::kError && builder) {
+    const BuildResult recorded = guarded([&] {
+      builder->record_error(result.sqlstate, result.message, result.hint);
+      return result;
+    });
+    if (recorded.status == BuildStatus::kRetry) return recorded;
+  }
+  return result;
+}
+
+int collect_garbage(const std::string& conninfo, const BuildSettings& settings) {
+  int removed = 0;
+  pqxx::connection connection(conninfo);
+  prepare_session(connection);
+  auto attempt = [&](auto work) {
+    try {
+      pqxx::work tx(connection);
+      tx.exec("SET LOCAL lock_timeout = " + std::to_string(settings.lock_timeout_ms));
+      removed += work(tx);
+      tx.commit();
+    } catch (const pqxx::sql_error& e) {
+      if (!is_passing(e.sqlstate())) throw;  // otherwise: next time
+    }
+  };
+  attempt([](pqxx::transaction_base& tx) {
+    return static_cast<int>(tx.exec("DELETE FROM pgtrickle.pgt_stream_tables s\n"
+                                    "WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = s.pgt_relid)").affected_rows());
+  });
+  std::vector<std::int64_t> programs;
+  std::vector<std::int64_t> sources;
+  std::vector<std::string> deltas;
+  {
+    pqxx::work tx(connection);
+    for (const auto& row : tx.exec(
+             "SELECT DISTINCT o.id FROM (\n"
+             "  SELECT substring(p.proname FROM '^(?:refresh|apply)_([0-9]+)')::bigint AS id FROM pg_proc p WHERE p.pronamespace = 'pgtrickle_state'::regnamespace\n"
+             "  UNION ALL\n"
+             "  SELECT substring(c.relname FROM '^(?:node|delta)_([0-9]+)_')::bigint FROM pg_class c WHERE c.relnamespace = 'pgtrickle_state'::regnamespace) o\n"
+             "WHERE o.id IS NOT NULL AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = o.id)"))
+      programs.push_back(row[0].as<std::int64_t>());
+    for (const auto& row : tx.exec("SELECT s.source_id FROM pgtrickle.pgt_sources s\n"
+                                   "WHERE NOT EXISTS (SELECT FROM pgtrickle.pgt_dependencies d WHERE d.source_id = s.source_id)\n"
+                                   // a program that is being built has installed capture but not recorded it yet
+                                   "  AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables t WHERE t.status IN ('PENDING', 'INITIALIZING'))"))
+      sources.push_back(row[0].as<std::int64_t>());
+    // Output deltas of inner nodes: only the refresh that wrote them reads them.
+    for (const auto& row : tx.exec("SELECT c.oid::regclass::text FROM pg_class c WHERE c.relnamespace = 'pgtrickle_state'::regnamespace\n"
+                                   "  AND c.relkind = 'r' AND c.relname ~ '^delta_[0-9]+_[0-9]+$' AND pg_relation_size(c.oid) > 262144"))
+      deltas.emplace_back(row[0].c_str());
+  }
+  for (const auto id : programs)
+    attempt([&](pqxx::transaction_base& tx) {
+      drop_program(tx, id);
+      return 1;
+    });
+  for (const auto id : sources)
+    attempt([&](pqxx::transaction_base& tx) {
+      tx.exec_params("SELECT pgtrickle._uninstall_capture($1)", id);
+      return 1;
+    });
+  for (const auto& table : deltas)
+    attempt([&](pqxx::transaction_base& tx) {
+      tx.exec("TRUNCATE " + table);
+      return 0;
+    });
+  return removed;
+}
+
+ValidateResult validate_query(const std::string& conninfo, const std::string& query) {
+  ValidateResult result;
+  const BuildResult outcome = guarded([&] {
+    pqxx::connection connection(conninfo);
+    pqxx::work tx(connection);
+    // The query is canonicalised under the caller's own search_path; a temporary view shows its columns.
+    tx.exec("CREATE TEMP VIEW pgtrickle_validate AS " + query);
+    tx.exec("SET LOCAL search_path = ''");
+    Definition d;
+    d.request.query = tx.exec1("SELECT pg_catalog.pg_get_viewdef('pg_temp.pgtrickle_validate'::pg_catalog.regclass)")[0].c_str();
+    d.relid = tx.exec1("SELECT 'pg_temp.pgtrickle_validate'::pg_catalog.regclass::pg_catalog.oid")[0].as<std::uint32_t>();
+    tx.exec("SET LOCAL search_path = pg_catalog, pg_temp");
+    ServerTypes types(tx);
+    d.request.columns = table_columns(tx, d.relid, types);
+    d.request.schema = "public";
+    d.request.name = "stream_table";
+    d.request.owner = tx.exec1("SELECT current_user")[0].c_str();
+    d.request.admin = admin_role(tx);
+    for (const auto& log : tx.exec("SELECT relid, source_id FROM pgtrickle.pgt_sources"))
+      d.request.log_ids.emplace_back(log[0].as<std::uint32_t>(), log[1].as<std::int64_t>());
+    const Program program = compile_definition(tx, d, types);
+    result.ok = true;
+    result.effective_mode = program.differential ? "DIFFERENTIAL" : "FULL";
+    result.reason = program.reason;
+    result.hint = program.hint;
+    result.plan = program.plan;
+    for (const auto* statements : {&program.owner_ddl, &program.admin_ddl})
+      for (const auto& statement : *statements) result.sql += statement + ";\n\n";
+    return BuildResult{BuildStatus::kActive, {}, {}, {}};
+  });
+  if (!result.ok) {
+    result.reason = outcome.message;
+    result.hint = outcome.hint;
+  }
+  return result;
+}
+
+}  // namespace pgtrickle::catalog
