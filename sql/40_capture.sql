@@ -151,6 +151,7 @@ DECLARE
     groupable boolean;
     on_update text;
     guard    text := '';
+    declared text := '';
     body     text;
 BEGIN
     IF problem IS NOT NULL THEN
@@ -231,6 +232,20 @@ $body$, target, names, replace(news, '%', '%%'), replace(olds, '%', '%%'), repla
         RETURN NULL;
     END IF;$guard$, relid, columns, shape, partitions, target);
         END IF;
+        IF EXISTS (SELECT FROM pg_class c WHERE c.oid = relid AND c.relkind = 'p') THEN
+            -- Rows that a MERGE moves from one partition to another are in no transition table. So if this may be a MERGE
+            -- (its text, or that of a calling statement, says so or cannot be seen), consumers recompute.
+            declared := E'\nDECLARE\n    context text;';
+            guard := guard || format($guard$
+    IF TG_OP = 'UPDATE' THEN
+        GET DIAGNOSTICS context = PG_CONTEXT;
+        IF concat(current_query(), context) ~* '\m(merge|execute)\M|SQL function|PL/(?!pgSQL)' THEN
+            INSERT INTO %s (w) VALUES (0);
+            PERFORM pgtrickle._wake_from_trigger();
+            RETURN NULL;
+        END IF;
+    END IF;$guard$, target);
+        END IF;
         -- Conditional wake: a failed try means that the daemon sleeps. See also _wake_from_trigger.
         body := format(body, guard, $wake$
     IF FOUND AND NOT pg_try_advisory_xact_lock_shared(1885828210, 1) AND current_setting('max_prepared_transactions') = '0' THEN
@@ -238,7 +253,7 @@ $body$, target, names, replace(news, '%', '%%'), replace(olds, '%', '%%'), repla
     END IF;$wake$);
     END IF;
     EXECUTE format('CREATE OR REPLACE FUNCTION pgtrickle_changes.capture_%s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER '
-                   'SET search_path = pg_catalog, pg_temp AS %L', source, '#variable_conflict use_column' || body);
+                   'SET search_path = pg_catalog, pg_temp AS %L', source, '#variable_conflict use_column' || declared || body);
 END
 $$;
 
@@ -348,7 +363,7 @@ BEGIN
         PERFORM pgtrickle._write_log_view(s.source_id);
         UPDATE pgtrickle.pgt_sources x
            SET columns = (SELECT array_agg(u.c ORDER BY u.c) FROM unnest(s.columns || missing) AS u(c)),
-               shape = pgtrickle._source_shape(relid, s.columns || missing)
+               shape = pgtrickle._source_shape(s.relid, s.columns || missing)
          WHERE x.source_id = s.source_id RETURNING x.* INTO s;
         PERFORM pgtrickle._write_capture_function(s.source_id, s.relid, s.columns, s.shape, s.partitions, s.active_log, NULL);
         RETURN s.source_id;

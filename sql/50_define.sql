@@ -38,7 +38,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- What we refuse although PostgreSQL makes a view of it, one row per problem. Looks at the stored parse tree of the
--- view: values and names in it are escaped, so nothing that a user writes can look like a node.
+-- view: braces in names are escaped by a backslash and values are written as bytes, so nothing that a user writes can look
+-- like a node, which follows a space or a parenthesis.
 CREATE FUNCTION pgtrickle._view_problems(view_oid oid, OUT check_name text, OUT code text, OUT message text, OUT hint text) RETURNS SETOF record
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -70,13 +71,13 @@ BEGIN
         hint := 'Every refresh changes them. Query them with an ordinary view.';
         RETURN NEXT;
     END IF;
-    IF tree ~ '\{ROWMARKCLAUSE' THEN
+    IF tree ~ '[ (]\{ROWMARKCLAUSE' THEN
         check_name := 'locking'; code := '0A000';
         message := 'it has FOR UPDATE or FOR SHARE';
         hint := 'Remove the locking clause: a stored result locks no rows.';
         RETURN NEXT;
     END IF;
-    IF tree ~ '\{TABLESAMPLECLAUSE' THEN
+    IF tree ~ '[ (]\{TABLESAMPLECLAUSE' THEN
         check_name := 'tablesample'; code := '0A000';
         message := 'it has TABLESAMPLE';
         hint := 'A sample is another one each time. Filter by a column instead, for example WHERE id % 100 = 0.';
@@ -90,7 +91,7 @@ BEGIN
         hint := 'Without ORDER BY any rows may be the first. Add an ORDER BY that decides.';
         RETURN NEXT;
     END IF;
-    IF tree ~ '\{VAR :varno [0-9]+ :varattno -[0-9]' THEN
+    IF tree ~ '[ (]\{VAR :varno [0-9]+ :varattno -[0-9]' THEN
         check_name := 'system_columns'; code := '0A000';
         message := 'it uses a system column (ctid, xmin, tableoid, ...)';
         hint := 'System columns change without a change of the data. Use ordinary columns.';

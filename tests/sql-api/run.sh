@@ -84,6 +84,7 @@ for case_file in cases/*; do
     ok=1
     install_pgtrickle "$way" "$db" >"$log" 2>&1 || ok=
     if [ -n "$ok" ]; then
+      psql -d "$db" -f support_capture.sql >/dev/null
       case $name in
         *.sql) psql -At -o /dev/null -d "$db" -U "$owner" -v way="$way" -f "$case_file" >"$log" 2>&1 || ok= ;;
         *.sh) bash "$case_file" "$db" "$way" >"$log" 2>&1 || ok= ;;

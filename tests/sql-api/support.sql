@@ -38,10 +38,12 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION test.socket_directory() RETURNS text LANGUAGE sql SECURITY DEFINER AS $$ SELECT current_setting('unix_socket_directories') $$;
+
 -- Another session: test.connect('a'), test.run('a', sql), test.ask('a', sql).
 CREATE FUNCTION test.connect(name text, as_role name DEFAULT current_user) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM public.dblink_connect_u(name, format('host=%s port=%s dbname=%s user=%s', split_part(current_setting('unix_socket_directories'), ',', 1),
+    PERFORM public.dblink_connect_u(name, format('host=%s port=%s dbname=%s user=%s', test.socket_directory(),
                                                current_setting('port'), current_database(), as_role));
 END
 $$;

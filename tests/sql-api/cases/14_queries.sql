@@ -54,9 +54,9 @@ CREATE FUNCTION take(n text, q text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE d bigint;
 BEGIN
     PERFORM pgtrickle.create_stream_table(n, q);
-    EXECUTE format('SELECT count(*) FROM (SELECT x::text FROM (%s) x EXCEPT ALL SELECT y::text FROM %I y) z', regexp_replace(q, ';\s*(--.*)?$', ''), n) INTO d;
+    EXECUTE format(E'SELECT count(*) FROM (SELECT x::text FROM (%s\n) x EXCEPT ALL SELECT y::text FROM %I y) z', regexp_replace(q, ';\s*(--.*)?$', ''), n) INTO d;
     PERFORM test.eq(q, d, 0::bigint);
-    EXECUTE format('SELECT count(*) FROM (SELECT y::text FROM %I y EXCEPT ALL SELECT x::text FROM (%s) x) z', n, regexp_replace(q, ';\s*(--.*)?$', '')) INTO d;
+    EXECUTE format(E'SELECT count(*) FROM (SELECT y::text FROM %I y EXCEPT ALL SELECT x::text FROM (%s\n) x) z', n, regexp_replace(q, ';\s*(--.*)?$', '')) INTO d;
     PERFORM test.eq(q, d, 0::bigint);
 END $$;
 SELECT take('q1', 'SELECT * FROM t'), take('q2', 'SELECT 1'), take('q3', 'VALUES (1, ''a''), (2, ''b'')'), take('q4', 'TABLE t;'),
