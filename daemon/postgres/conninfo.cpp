@@ -54,9 +54,10 @@ std::string join(const Options& options) {
 
 }  // namespace
 
-Result<std::string> merge_conninfo(const std::string& conninfo, const std::map<std::string, std::string>& overrides) {
+Result<std::string> merge_conninfo(const std::string& conninfo, const Options& overrides, const Options& defaults) {
   auto options = parse(conninfo);
   if (!options) return options.error();
+  options->insert(defaults.begin(), defaults.end());
   for (const auto& [keyword, value] : overrides) {
     if (keyword == "options") {
       std::string theirs;

@@ -9,10 +9,11 @@
 
 namespace pgtrickle::postgres {
 
-/// `conninfo` (keyword/value or URI, may be empty) as a keyword/value string with `overrides` on top. `options` is not
-/// replaced but put in front of the user's own (which is PGOPTIONS if the string has none), so that the user's win.
-/// The answer contains the password if there was one: never log it.
-Result<std::string> merge_conninfo(const std::string& conninfo, const std::map<std::string, std::string>& overrides);
+/// `conninfo` (keyword/value or URI, may be empty) as a keyword/value string with `overrides` on top, and `defaults`
+/// for what it does not set. `options` is not replaced but put in front of the user's own (which is PGOPTIONS if the
+/// string has none), so that the user's win. The answer contains the password if there was one: never log it.
+Result<std::string> merge_conninfo(const std::string& conninfo, const std::map<std::string, std::string>& overrides,
+                                   const std::map<std::string, std::string>& defaults = {});
 
 /// `conninfo` for logs: passwords and other secrets replaced by ***. A string that cannot be parsed is not shown.
 [[nodiscard]] std::string redact_conninfo(const std::string& conninfo);

@@ -100,7 +100,8 @@ void Pool::wake_one() {
   if (!waiters_.empty()) waiters_.front()->set();
 }
 
-void Pool::recycle() {
+void Pool::reconfigure(ConnectSettings connect) {
+  settings_.connect = std::move(connect);
   oldest_allowed_ = Clock::now();
   open_ -= static_cast<int>(idle_.size());
   idle_.clear();

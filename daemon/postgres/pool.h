@@ -56,8 +56,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
 
   /// Closes idle connections, and the others when they come back; acquire() fails from now on.
   void close();
-  /// Closes idle connections and lets those in use end with their lease: after a change of settings or of the server.
-  void recycle();
+  /// New connections are made with these settings; idle ones are closed, those in use end with their lease.
+  void reconfigure(ConnectSettings connect);
 
   [[nodiscard]] Stats stats() const;
 

@@ -1,0 +1,267 @@
+#include "scheduler/catalog_sql.h"
+
+#include <algorithm>
+
+#include "postgres/rows.h"
+
+namespace pgtrickle::scheduler::sql {
+namespace {
+
+using postgres::RowReader;
+
+constexpr const char* kLockSpace = "1885828210";  // the first key of pgtrickle's advisory locks
+
+std::string text(std::int64_t value) {
+  return std::to_string(value);
+}
+
+Statement make(std::string sql, std::vector<postgres::Parameter> parameters = {}) {
+  return {.sql = std::move(sql), .parameters = std::move(parameters)};
+}
+
+std::string array(const std::vector<std::string>& items) {
+  std::string out = "{";
+  for (const std::string& item : items) out += (out.size() > 1 ? "," : "") + item;
+  return out + "}";
+}
+
+}  // namespace
+
+Statement installation() {
+  return make(
+      "SELECT pg_is_in_recovery() AS in_recovery, to_regprocedure('pgtrickle.version()') IS NOT NULL AS installed, "
+      "current_setting('max_prepared_transactions') = '0' AS may_notify");
+}
+
+Result<Installation> read_installation(const Rows& rows) {
+  RowReader row(rows, 0);
+  Installation out;
+  out.in_recovery = row.get<bool>("in_recovery");
+  out.installed = row.get<bool>("installed");
+  out.may_notify_from_triggers = row.get<bool>("may_notify");
+  if (row.error()) return *row.error();
+  return out;
+}
+
+Statement version() {
+  return make("SELECT pgtrickle.version() AS version");
+}
+
+std::vector<Statement> load_catalog() {
+  std::vector<Statement> out;
+  out.push_back(make(R"(
+SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname, s.pgt_name) AS name,
+       c.oid IS NOT NULL AS exists, s.status, s.refresh_mode, s.effective_refresh_mode, s.reason, s.schedule,
+       s.schedule_ms, s.needs_reinit, coalesce(s.options -> 'wide_keys' = 'true', false) AS wide_keys, s.generation,
+       s.consecutive_errors, s.last_error,
+       extract(epoch FROM clock_timestamp() - f.data_timestamp)::float8 AS data_age,
+       extract(epoch FROM f.last_refresh_at)::float8 AS last_refresh, f.last_duration_ms, f.total_refreshes,
+       greatest(f.rows, (SELECT sum(greatest(sc.reltuples, 0))::bigint FROM pgtrickle.pgt_dependencies d
+                         JOIN pg_class sc ON sc.oid = d.source_relid WHERE d.pgt_id = s.pgt_id)) AS rows,
+       f.full_threshold
+FROM pgtrickle.pgt_stream_tables s LEFT JOIN pgtrickle.pgt_frontiers f ON f.pgt_id = s.pgt_id
+LEFT JOIN pg_class c ON c.oid = s.pgt_relid LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+ORDER BY s.pgt_id)"));
+  out.back().name = "pgt_load_tables";
+  out.push_back(make(R"(
+SELECT u.pgt_id AS upstream, d.pgt_id AS downstream
+FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_stream_tables u ON u.pgt_relid = d.source_relid)"));
+  out.back().name = "pgt_load_edges";
+  return out;
+}
+
+Result<Catalog> read_catalog(const Rows& tables, const Rows& edges) {
+  Catalog out;
+  for (std::size_t i = 0; i < tables.size(); ++i) {
+    RowReader row(tables, i);
+    StreamTable t;
+    t.id = row.get<std::int64_t>("pgt_id");
+    t.schema = row.get<std::string>("schema");
+    t.name = row.get<std::string>("name");
+    t.exists = row.get<bool>("exists");
+    t.status = row.get<std::string>("status");
+    t.refresh_mode = row.get<std::string>("refresh_mode");
+    t.effective_refresh_mode = row.get<std::optional<std::string>>("effective_refresh_mode").value_or("");
+    t.reason = row.get<std::optional<std::string>>("reason").value_or("");
+    t.schedule = row.get<std::string>("schedule");
+    if (const auto ms = row.get<std::optional<std::int64_t>>("schedule_ms"))
+      t.schedule_ms = std::chrono::milliseconds(*ms);
+    t.needs_reinit = row.get<bool>("needs_reinit");
+    t.wide_keys = row.get<bool>("wide_keys");
+    t.generation = row.get<std::int64_t>("generation");
+    t.consecutive_errors = row.get<int>("consecutive_errors");
+    t.last_error = row.get<std::optional<std::string>>("last_error").value_or("");
+    t.data_age_seconds = row.get<std::optional<double>>("data_age");
+    t.last_refresh_epoch = row.get<std::optional<double>>("last_refresh").value_or(0);
+    t.last_duration_ms = row.get<std::optional<double>>("last_duration_ms").value_or(0);
+    t.total_refreshes = row.get<std::optional<std::int64_t>>("total_refreshes").value_or(0);
+    t.rows = row.get<std::optional<std::int64_t>>("rows").value_or(0);
+    t.full_threshold = row.get<std::optional<std::int64_t>>("full_threshold");
+    if (row.error()) return *row.error();
+    out.tables.push_back(std::move(t));
+  }
+  for (std::size_t i = 0; i < edges.size(); ++i) {
+    RowReader row(edges, i);
+    out.edges.push_back(
+        {.upstream = row.get<std::int64_t>("upstream"), .downstream = row.get<std::int64_t>("downstream")});
+    if (row.error()) return *row.error();
+  }
+  return out;
+}
+
+Statement recent_refreshes() {
+  return make(R"(
+SELECT s.pgt_id, h.action, h.delta_rows, h.duration_ms
+FROM pgtrickle.pgt_stream_tables s CROSS JOIN LATERAL (
+    SELECT r.refresh_id, r.action, r.delta_rows, r.duration_ms, r.status FROM pgtrickle.pgt_refresh_history r
+    WHERE r.pgt_id = s.pgt_id ORDER BY r.refresh_id DESC LIMIT 20) AS h
+WHERE h.status = 'COMPLETED' AND h.action IN ('DIFFERENTIAL', 'FULL') AND h.duration_ms IS NOT NULL
+ORDER BY h.refresh_id)");
+}
+
+Statement try_lock(int key) {
+  return make("SELECT pg_try_advisory_lock(" + std::string(kLockSpace) + ", " + text(key) + ") AS flag");
+}
+
+Statement unlock(int key) {
+  return make("SELECT pg_advisory_unlock(" + std::string(kLockSpace) + ", " + text(key) + ") AS flag");
+}
+
+Result<bool> read_flag(const Rows& rows) {
+  RowReader row(rows, 0);
+  const bool flag = row.get<bool>("flag");
+  if (row.error()) return *row.error();
+  return flag;
+}
+
+Statement heartbeat(const Heartbeat& beat) {
+  return make(
+      "INSERT INTO pgtrickle.pgt_daemons AS d (instance, pid, host, version, database, heartbeat_at, is_leader) "
+      "VALUES ($1, $2::int, $3, $4, current_database(), clock_timestamp(), $5::boolean) "
+      "ON CONFLICT (instance) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, is_leader = excluded.is_leader",
+      {beat.instance, text(beat.pid), beat.host, beat.version, beat.leader ? "t" : "f"});
+}
+
+Statement forget_daemon(const std::string& instance) {
+  return make("DELETE FROM pgtrickle.pgt_daemons WHERE instance = $1", {instance});
+}
+
+Statement forget_dead_daemons() {
+  return make("DELETE FROM pgtrickle.pgt_daemons WHERE heartbeat_at < clock_timestamp() - interval '1 day'");
+}
+
+std::vector<Statement> record_failure(const Failure& failure) {
+  std::vector<Statement> out;
+  const postgres::Parameter hint = failure.hint.empty() ? postgres::Parameter() : failure.hint;
+  out.push_back(make(
+      "UPDATE pgtrickle.pgt_stream_tables SET consecutive_errors = $3::int, last_error = $4, last_error_code = $5, "
+      "last_error_hint = $6, last_error_at = clock_timestamp(), status = coalesce(nullif($7, ''), status) "
+      "WHERE pgt_id = $1::bigint AND generation = $2::bigint",
+      {text(failure.id), text(failure.generation), text(failure.consecutive_errors), failure.message, failure.code,
+       hint, failure.new_status}));
+  out.push_back(make(
+      "INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, start_time, end_time, status, duration_ms, error_code, "
+      "error_message, initiated_by) SELECT $1::bigint, c.now - $2::float8 * interval '1 microsecond', c.now, 'FAILED', "
+      "$2::float8 / 1000, $3, $4, 'SCHEDULER' FROM (SELECT clock_timestamp() AS now) AS c",
+      {text(failure.id), text(failure.duration.count()), failure.code, failure.message}));
+  return out;
+}
+
+Statement clear_errors(TableId id) {
+  return make(
+      "UPDATE pgtrickle.pgt_stream_tables SET consecutive_errors = 0, last_error = NULL, last_error_code = NULL, "
+      "last_error_hint = NULL, last_error_at = NULL "
+      "WHERE pgt_id = $1::bigint AND status = 'ACTIVE' AND (consecutive_errors <> 0 OR last_error IS NOT NULL)",
+      {text(id)});
+}
+
+Statement request_rebuild(TableId id, const std::string& reason, bool wide_keys) {
+  return make(
+      "UPDATE pgtrickle.pgt_stream_tables SET needs_reinit = true, "
+      "reinit_reason = CASE WHEN needs_reinit THEN coalesce(reinit_reason, $2) ELSE $2 END, "
+      "options = CASE WHEN $3::boolean THEN options || '{\"wide_keys\": true}' ELSE options END "
+      "WHERE pgt_id = $1::bigint",
+      {text(id), reason, wide_keys ? "t" : "f"});
+}
+
+Statement set_full_threshold(TableId id, std::int64_t rows) {
+  return make(
+      "UPDATE pgtrickle.pgt_frontiers SET full_threshold = $2::bigint WHERE pgt_id = "
+      "(SELECT f.pgt_id FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = $1::bigint FOR UPDATE SKIP LOCKED)",
+      {text(id), text(rows)});
+}
+
+Statement mark_fresh(const std::map<TableId, double>& seconds_ago) {
+  std::vector<std::string> ids;
+  std::vector<std::string> ages;
+  for (const auto& [id, age] : seconds_ago) {
+    ids.push_back(text(id));
+    ages.push_back(std::to_string(age));
+  }
+  return make(R"(
+WITH free AS MATERIALIZED (SELECT f.pgt_id FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = ANY ($1::bigint[])
+                           AND f.snapshot IS NOT NULL FOR UPDATE SKIP LOCKED)
+UPDATE pgtrickle.pgt_frontiers f
+   SET data_timestamp = greatest(f.data_timestamp, clock_timestamp() - a.age * interval '1 s'),
+       last_refresh_at = greatest(f.last_refresh_at, clock_timestamp() - a.age * interval '1 s')
+  FROM free JOIN unnest($1::bigint[], $2::float8[]) AS a(pgt_id, age) ON a.pgt_id = free.pgt_id
+ WHERE f.pgt_id = free.pgt_id)",
+              {array(ids), array(ages)});
+}
+
+// Main forks only: an empty TOAST table still has a page of index, which would look like work for ever.
+Statement log_sizes() {
+  return make(R"(
+SELECT s.source_id, format('%I.%I', s.source_schema, s.source_name) AS source,
+       coalesce(sum(z.bytes) FILTER (WHERE right(z.relname, 1) = s.active_log::text), 0)::bigint AS active_bytes,
+       coalesce(sum(z.bytes) FILTER (WHERE right(z.relname, 1) <> s.active_log::text), 0)::bigint AS inactive_bytes
+FROM pgtrickle.pgt_sources s LEFT JOIN LATERAL (
+    SELECT c.relname, pg_relation_size(c.oid) + coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0) AS bytes
+    FROM pg_class c WHERE c.relnamespace = 'pgtrickle_changes'::regnamespace
+     AND c.relname IN ('log_' || s.source_id || '_a', 'log_' || s.source_id || '_b')) AS z ON true
+GROUP BY s.source_id ORDER BY s.source_id)");
+}
+
+Result<std::vector<LogSize>> read_log_sizes(const Rows& rows) {
+  std::vector<LogSize> out;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    RowReader row(rows, i);
+    LogSize size;
+    size.source_id = row.get<std::int64_t>("source_id");
+    size.source = row.get<std::string>("source");
+    size.active_bytes = row.get<std::int64_t>("active_bytes");
+    size.inactive_bytes = row.get<std::int64_t>("inactive_bytes");
+    if (row.error()) return *row.error();
+    out.push_back(std::move(size));
+  }
+  return out;
+}
+
+Statement rotate_log(std::int64_t source_id, std::int64_t switch_bytes) {
+  return make("SELECT pgtrickle._rotate_log($1::bigint, $2::bigint) AS done", {text(source_id), text(switch_bytes)});
+}
+
+Statement check_sources() {
+  return make(R"(
+SELECT count(pgtrickle._neutralize_capture(p.source_id, p.why)) AS neutralized
+FROM (SELECT s.source_id, pgtrickle._source_problem(s.source_id) AS why FROM pgtrickle.pgt_sources s
+      WHERE s.problem IS NULL AND NOT (SELECT pgtrickle._has_event_triggers()) OFFSET 0) AS p
+WHERE p.why IS NOT NULL)");
+}
+
+Statement prune_history(std::chrono::hours retention, int limit) {
+  return make(
+      "DELETE FROM pgtrickle.pgt_refresh_history WHERE refresh_id IN (SELECT h.refresh_id FROM "
+      "pgtrickle.pgt_refresh_history h WHERE h.start_time < clock_timestamp() - $1::float8 * interval '1 hour' "
+      "ORDER BY h.start_time LIMIT $2::int)",
+      {text(retention.count()), text(limit)});
+}
+
+Statement terminate_by_application_name(const std::string& name) {
+  return make(
+      "SELECT count(pg_terminate_backend(a.pid)) AS terminated FROM pg_stat_activity a "
+      "WHERE a.application_name = $1 AND a.pid <> pg_backend_pid()",
+      {name});
+}
+
+}  // namespace pgtrickle::scheduler::sql

@@ -1,0 +1,64 @@
+// What to do when the refresh of a stream table fails: the error history of one table and the rules. Pure.
+//
+// Retryable errors never count against the table: they are retried with backoff for as long as they last, and reported
+// once they have lasted for kPatience attempts. Errors of the table itself are retried too, since data changes, until
+// max_consecutive_errors in a row suspend it. Errors that a rebuild may cure cause one, at most kMaxRebuilds in a row.
+#pragma once
+
+#include <chrono>
+
+#include "postgres/backoff.h"
+#include "postgres/error.h"
+
+namespace pgtrickle::scheduler {
+
+struct HealthRules {
+  int max_consecutive_errors = 3;
+  postgres::Backoff retry;
+};
+
+enum class Remedy {
+  kRetry,        // try again after the delay
+  kSuspend,      // status SUSPENDED until somebody resumes it
+  kRebuild,      // needs_reinit
+  kRebuildWide,  // needs_reinit, with option wide_keys
+  kGiveUp,       // status ERROR: rebuilding did not help
+};
+
+struct Judgement {
+  Remedy remedy = Remedy::kRetry;
+  std::chrono::milliseconds delay{0};
+  bool counted = false;  // as an error of the table: consecutive_errors has grown
+  bool report = false;   // worth recording in the catalog and the history
+};
+
+class Health {
+ public:
+  static constexpr int kPatience = 5;
+  static constexpr int kMaxRebuilds = 3;
+
+  /// `wide_keys`: the option is already set. `random01`: jitter.
+  Judgement on_error(const postgres::Error& error, bool wide_keys, const HealthRules& rules, double random01);
+  /// The program answered REINIT.
+  Judgement on_reinit();
+  void on_no_data();
+  void on_applied();
+  /// Somebody changed the stream table: start afresh with the count that the catalog has.
+  void reset(int consecutive_errors);
+
+  [[nodiscard]] int consecutive_errors() const { return consecutive_errors_; }
+  /// The catalog may hold a report of ours that the next success must clear.
+  [[nodiscard]] bool reported() const { return reported_ || consecutive_errors_ > 0; }
+
+ private:
+  enum class Cause { kNone, kError, kReinit };
+  Judgement rebuild(Remedy remedy, Cause cause);
+
+  int consecutive_errors_ = 0;
+  int retries_ = 0;
+  int rebuilds_ = 0;
+  Cause cause_ = Cause::kNone;
+  bool reported_ = false;
+};
+
+}  // namespace pgtrickle::scheduler

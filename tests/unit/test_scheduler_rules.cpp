@@ -1,0 +1,223 @@
+// Rules without a clock or a server: errors, their consequences, costs, backoff, connection strings.
+#include <gtest/gtest.h>
+
+#include "postgres/backoff.h"
+#include "postgres/conninfo.h"
+#include "postgres/result.h"
+#include "refresh/cost_model.h"
+#include "scheduler/health.h"
+
+namespace pgtrickle {
+namespace {
+
+using postgres::Error;
+using postgres::ErrorClass;
+using postgres::ErrorOrigin;
+using scheduler::Health;
+using scheduler::HealthRules;
+using scheduler::Remedy;
+using std::chrono::milliseconds;
+
+Error error_of(const std::string& sqlstate) {
+  Error error;
+  error.sqlstate = sqlstate;
+  error.message = "test";
+  return error;
+}
+
+TEST(ErrorClassification, BySqlState) {
+  const std::vector<std::pair<const char*, ErrorClass>> expected{
+      {"40001", ErrorClass::kRetryable},  {"40P01", ErrorClass::kRetryable},     {"55P03", ErrorClass::kRetryable},
+      {"57014", ErrorClass::kRetryable},  {"57P01", ErrorClass::kRetryable},     {"57P02", ErrorClass::kRetryable},
+      {"57P03", ErrorClass::kRetryable},  {"08006", ErrorClass::kRetryable},     {"08001", ErrorClass::kRetryable},
+      {"53300", ErrorClass::kRetryable},  {"53100", ErrorClass::kRetryable},     {"42501", ErrorClass::kPrivilege},
+      {"XX001", ErrorClass::kCorruption}, {"54000", ErrorClass::kIndexTooLarge}, {"42P01", ErrorClass::kObsolete},
+      {"42703", ErrorClass::kObsolete},   {"42883", ErrorClass::kObsolete},      {"22012", ErrorClass::kPermanent},
+      {"23505", ErrorClass::kPermanent},  {"08P01", ErrorClass::kPermanent},     {"40003", ErrorClass::kInDoubt},
+      {"P0001", ErrorClass::kPermanent},  {"", ErrorClass::kPermanent}};
+  for (const auto& [sqlstate, error_class] : expected) {
+    EXPECT_EQ(postgres::classify_sqlstate(sqlstate), error_class) << sqlstate;
+  }
+}
+
+TEST(ErrorClassification, ByOrigin) {
+  EXPECT_EQ(postgres::timeout_error("x").classify(), ErrorClass::kRetryable);
+  EXPECT_EQ(postgres::canceled_error("x").classify(), ErrorClass::kCanceled);
+  EXPECT_EQ(postgres::connection_error("x").classify(), ErrorClass::kRetryable);
+  Error lost = postgres::connection_error("x");
+  lost.in_doubt = true;
+  EXPECT_EQ(lost.classify(), ErrorClass::kInDoubt);
+}
+
+TEST(Result, HoldsOneSide) {
+  postgres::Result<int> good(7);
+  EXPECT_TRUE(good.ok());
+  EXPECT_EQ(*good, 7);
+  EXPECT_THROW((void)good.error(), std::logic_error);
+  postgres::Result<int> bad(error_of("22012"));
+  EXPECT_FALSE(bad.ok());
+  EXPECT_THROW((void)bad.value(), std::logic_error);
+}
+
+TEST(Backoff, GrowsToItsMaximumWithJitter) {
+  const postgres::Backoff backoff{.min = milliseconds(100), .max = milliseconds(30000)};
+  EXPECT_EQ(backoff.delay(1, 0.0), milliseconds(50));
+  EXPECT_EQ(backoff.delay(1, 1.0), milliseconds(100));
+  EXPECT_EQ(backoff.delay(3, 1.0), milliseconds(400));
+  EXPECT_EQ(backoff.delay(1000000, 1.0), milliseconds(30000));
+  EXPECT_EQ(backoff.delay(1000000, 0.0), milliseconds(15000));
+}
+
+TEST(Conninfo, MergesAndKeepsUserOptionsLast) {
+  const auto merged = postgres::merge_conninfo("host=h dbname='my db' options='-c jit=on'",
+                                               {{"application_name", "x"}, {"options", "-c jit=off"}},
+                                               {{"host", "other"}, {"keepalives_idle", "30"}});
+  ASSERT_TRUE(merged.ok());
+  EXPECT_NE(merged->find("options='-c jit=off -c jit=on'"), std::string::npos) << *merged;
+  EXPECT_NE(merged->find("dbname='my db'"), std::string::npos);
+  EXPECT_NE(merged->find("host='h'"), std::string::npos);
+  EXPECT_NE(merged->find("keepalives_idle='30'"), std::string::npos);
+  const auto uri = postgres::merge_conninfo("postgresql://u:p%27w@h:1234/d", {});
+  ASSERT_TRUE(uri.ok());
+  EXPECT_NE(uri->find("password='p\\'w'"), std::string::npos) << *uri;
+}
+
+TEST(Conninfo, RedactsSecrets) {
+  for (const char* conninfo : {"host=h password=hunter2", "postgresql://user:hunter2@host/db",
+                               "host=h password='hunter2 x' sslpassword=hunter2",
+                               "postgresql://host/db?user=u&password=hunter2", "host = h password = hunter2 garbage"}) {
+    EXPECT_EQ(postgres::redact_conninfo(conninfo).find("hunter2"), std::string::npos) << conninfo;
+    EXPECT_EQ(postgres::redact_text(std::string("failed: ") + conninfo).find("hunter2"), std::string::npos) << conninfo;
+    const auto bad = postgres::merge_conninfo(std::string(conninfo) + " nonsense", {});
+    if (!bad) {
+      EXPECT_EQ(bad.error().text().find("hunter2"), std::string::npos) << bad.error().text();
+    }
+  }
+  EXPECT_NE(postgres::redact_conninfo("host=myhost password=x").find("myhost"), std::string::npos);
+}
+
+TEST(Health, RetryableErrorsNeverCountButAreReportedWhenTheyLast) {
+  Health health;
+  const HealthRules rules;
+  for (int i = 1; i <= 100; ++i) {
+    const auto judgement = health.on_error(error_of("40001"), false, rules, 1.0);
+    EXPECT_EQ(judgement.remedy, Remedy::kRetry);
+    EXPECT_FALSE(judgement.counted);
+    EXPECT_EQ(judgement.report, i == Health::kPatience || (i > Health::kPatience && i % 10 == 0)) << i;
+    EXPECT_LE(judgement.delay, rules.retry.max);
+  }
+  EXPECT_EQ(health.consecutive_errors(), 0);
+  EXPECT_TRUE(health.reported());
+  health.on_no_data();
+  EXPECT_FALSE(health.reported());
+}
+
+TEST(Health, PermanentErrorsSuspendAfterTheLimit) {
+  Health health;
+  const HealthRules rules{.max_consecutive_errors = 3, .retry = {}};
+  EXPECT_EQ(health.on_error(error_of("22012"), false, rules, 0.5).remedy, Remedy::kRetry);
+  EXPECT_EQ(health.on_error(error_of("22012"), false, rules, 0.5).remedy, Remedy::kRetry);
+  health.on_applied();
+  EXPECT_EQ(health.consecutive_errors(), 0);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(health.on_error(error_of("22012"), false, rules, 0.5).remedy, Remedy::kRetry);
+  EXPECT_EQ(health.on_error(error_of("22012"), false, rules, 0.5).remedy, Remedy::kSuspend);
+}
+
+TEST(Health, PrivilegeSuspendsAtOnce) {
+  Health health;
+  const auto judgement = health.on_error(error_of("42501"), false, {}, 0.5);
+  EXPECT_EQ(judgement.remedy, Remedy::kSuspend);
+  EXPECT_TRUE(judgement.report);
+}
+
+TEST(Health, RebuildsAtMostThreeTimesInARow) {
+  for (const char* sqlstate : {"XX001", "42P01", "42703", "42883"}) {
+    Health health;
+    for (int i = 0; i < Health::kMaxRebuilds; ++i) {
+      EXPECT_EQ(health.on_error(error_of(sqlstate), false, {}, 0.5).remedy, Remedy::kRebuild);
+      health.on_no_data();  // proves nothing
+    }
+    EXPECT_EQ(health.on_error(error_of(sqlstate), false, {}, 0.5).remedy, Remedy::kGiveUp);
+    health.on_applied();
+    EXPECT_EQ(health.on_error(error_of(sqlstate), false, {}, 0.5).remedy, Remedy::kRebuild);
+  }
+}
+
+TEST(Health, ReinitRequestsAreForgivenAfterAnyGoodRefresh) {
+  Health health;
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(health.on_reinit().remedy, Remedy::kRebuild);
+    health.on_no_data();
+  }
+  for (int i = 0; i < Health::kMaxRebuilds; ++i) EXPECT_EQ(health.on_reinit().remedy, Remedy::kRebuild);
+  EXPECT_EQ(health.on_reinit().remedy, Remedy::kGiveUp);
+}
+
+TEST(Health, IndexRowsTooLargeAskForWideKeysOnce) {
+  Health health;
+  EXPECT_EQ(health.on_error(error_of("54000"), false, {}, 0.5).remedy, Remedy::kRebuildWide);
+  const auto again = health.on_error(error_of("54000"), true, {}, 0.5);
+  EXPECT_EQ(again.remedy, Remedy::kRetry);
+  EXPECT_TRUE(again.counted);
+}
+
+TEST(Health, CancellationHasNoConsequence) {
+  Health health;
+  const auto judgement = health.on_error(postgres::canceled_error("stop"), false, {}, 0.5);
+  EXPECT_FALSE(judgement.counted || judgement.report);
+}
+
+TEST(CostModel, FixedRatioWithoutHistory) {
+  const refresh::CostModel model;
+  EXPECT_EQ(model.threshold(0), 1000);
+  EXPECT_EQ(model.threshold(100), 1000);
+  EXPECT_EQ(model.threshold(1000000), 500000);
+}
+
+TEST(CostModel, LearnsTheBreakEvenPoint) {
+  refresh::CostModel model;
+  for (int i = 0; i < 30; ++i) {
+    model.differential(10000, 100);  // 0.01 ms per row
+    if (i % 10 == 0) model.full(500);
+  }
+  EXPECT_NEAR(static_cast<double>(model.threshold(1000000)), 50000, 15000);
+}
+
+TEST(CostModel, ASmallDeltaNeverMeansARecompute) {
+  refresh::CostModel model;
+  model.full(0.001);
+  for (int i = 0; i < 100; ++i) model.differential(200, 60000);
+  EXPECT_EQ(model.threshold(5), refresh::CostModel::kMinThreshold);
+}
+
+TEST(CostModel, SmallDeltasTeachNothing) {
+  refresh::CostModel model;
+  model.full(100);
+  model.differential(1, 50);  // overhead, not the price of a row
+  EXPECT_EQ(model.threshold(1000000), 500000);
+}
+
+TEST(CostModel, RecoversFromOneBadMeasurement) {
+  refresh::CostModel model;
+  model.full(500);
+  model.differential(100000, 100000000);  // a lock, a cold cache
+  EXPECT_EQ(model.threshold(1000000), refresh::CostModel::kMinThreshold);
+  int runs = 0;
+  while (model.threshold(1000000) < 10000 && runs < 500) {
+    model.full(500);  // only full runs from now on
+    ++runs;
+  }
+  EXPECT_LT(runs, 300);
+}
+
+TEST(CostModel, WritesOnlyMaterialChanges) {
+  using refresh::CostModel;
+  EXPECT_TRUE(CostModel::worth_writing(std::nullopt, 1000));
+  EXPECT_FALSE(CostModel::worth_writing(1000, 1000));
+  EXPECT_FALSE(CostModel::worth_writing(1000, 1400));
+  EXPECT_TRUE(CostModel::worth_writing(1000, 2000));
+  EXPECT_TRUE(CostModel::worth_writing(2000, 1000));
+}
+
+}  // namespace
+}  // namespace pgtrickle
