@@ -233,13 +233,15 @@ $body$, target, names, replace(news, '%', '%%'), replace(olds, '%', '%%'), repla
     END IF;$guard$, relid, columns, shape, partitions, target);
         END IF;
         IF EXISTS (SELECT FROM pg_class c WHERE c.oid = relid AND c.relkind = 'p') THEN
-            -- Rows that a MERGE moves from one partition to another are in no transition table. So if this may be a MERGE
-            -- (its text, or that of a calling statement, says so or cannot be seen), consumers recompute.
+            -- Rows that a MERGE moves from one partition to another are in no transition table. So if this may be a MERGE,
+            -- consumers recompute: no statement on the stack is seen to be an UPDATE, or one is seen to be a MERGE or hides
+            -- its text (EXECUTE of a prepared statement, functions in languages other than PL/pgSQL).
             declared := E'\nDECLARE\n    context text;';
             guard := guard || format($guard$
     IF TG_OP = 'UPDATE' THEN
         GET DIAGNOSTICS context = PG_CONTEXT;
-        IF concat(current_query(), context) ~* '\m(merge|execute)\M|SQL function|PL/(?!pgSQL)' THEN
+        context := concat(current_query(), E'\n', context);
+        IF context ~* '\mmerge\M|\mSQL function\M|\mPL/(?!pgSQL)' OR current_query() ~* '\mexecute\M' OR context !~* '\mupdate\M' THEN
             INSERT INTO %s (w) VALUES (0);
             PERFORM pgtrickle._wake_from_trigger();
             RETURN NULL;

@@ -18,10 +18,10 @@ BEGIN
         ('ALTER TABLE src RENAME COLUMN unread TO other', NULL, false),
         ('ALTER TABLE src ADD COLUMN z int DEFAULT 5', NULL, false),
         ('ALTER TABLE src ADD COLUMN z float DEFAULT random()', NULL, false),
-        ('ALTER TABLE src ALTER a SET NOT NULL', NULL, false),
+        ('ALTER TABLE src ALTER a SET DEFAULT 5, ALTER a SET NOT NULL', NULL, false),
         ('ALTER TABLE src SET (fillfactor = 50)', NULL, false),
         ('CREATE INDEX ON src (a)', NULL, false),
-        ('ALTER TABLE src ADD PRIMARY KEY (a)', NULL, false)) AS x(command, reason, breaks)
+        ('ALTER TABLE src ALTER a SET DEFAULT 5, ADD PRIMARY KEY (a)', NULL, false)) AS x(command, reason, breaks)
     LOOP
       BEGIN
         PERFORM setval('pgtrickle.pgt_sources_source_id_seq', 1, false);
