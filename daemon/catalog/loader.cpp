@@ -163,7 +163,8 @@ void ServerTypes::load(const std::vector<std::uint32_t>& oids) {
       "  WHERE t.typtype IN ('b', 'e') AND t.typcategory <> 'A'\n"
       "  GROUP BY p.root)\n"
       "SELECT t.oid, coalesce(b.oid, t.oid) AS base, format_type(t.oid, -1) AS name, coalesce(l.equatable, false) AS equatable,\n"
-      "       coalesce(l.hashable, false) AS hashable, coalesce(l.builtin, false) AS builtin, coalesce(b.typlen, t.typlen) > 0 AS fixed_width\n"
+      "       coalesce(l.hashable, false) AS hashable, coalesce(l.builtin, false) AS builtin, coalesce(b.typlen, t.typlen) > 0 AS fixed_width,\n"
+      "       (SELECT p.provolatile <> 'i' FROM pg_proc p WHERE p.oid = t.typoutput) AS stable_text\n"
       "FROM pg_type t LEFT JOIN leaves l ON l.root = t.oid\n"
       "LEFT JOIN LATERAL (SELECT d.* FROM parts p JOIN pg_type d ON d.oid = p.oid\n"
       "                   WHERE p.root = t.oid AND t.typtype = 'd' AND d.typtype <> 'd' AND d.oid = (\n"
@@ -180,6 +181,7 @@ void ServerTypes::load(const std::vector<std::uint32_t>& oids) {
     type.equatable = row["equatable"].as<bool>();
     type.hashable = type.equatable && row["hashable"].as<bool>();
     type.builtin_operators = row["builtin"].as<bool>();
+    type.stable_text = row["stable_text"].as<bool>();
     type.fixed_width = row["fixed_width"].as<bool>();
     known_[type.oid] = std::move(type);
   }

@@ -16,6 +16,7 @@ struct TypeInfo {
   std::string name;               // format_type(oid, -1): what a cast is written with, qualified if not in pg_catalog
   bool equatable = true;          // has a default btree operator class: GROUP BY, record comparison
   bool hashable = true;           // has a default hash operator class with extended hashing
+  bool stable_text = false;       // its text depends on settings: cannot stand in an index expression
   bool builtin_operators = true;  // its "=" is found under search_path = pg_catalog (false: citext, hstore ...)
   bool fixed_width = true;        // a btree key of it can never be too large for an index page
 };

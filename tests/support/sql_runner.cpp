@@ -86,8 +86,8 @@ TEST_P(SqlCaseTest, EqualsItsQueryAfterEveryStep) {
   run(read_sql_case(GetParam()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Sql, SqlCaseTest, ::testing::ValuesIn(case_files()), [](const auto& info) {
-  std::string name = std::filesystem::path(info.param).stem().string();
+INSTANTIATE_TEST_SUITE_P(Sql, SqlCaseTest, ::testing::ValuesIn(case_files()), [](const auto& param_info) {
+  std::string name = std::filesystem::path(param_info.param).stem().string();
   std::replace_if(
       name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c); }, '_');
   return name;

@@ -269,7 +269,9 @@ class Analyzer {
     if (node.has_range_subselect()) {
       const auto& sub = node.range_subselect();
       if (sub.lateral()) throw Unsupported("LATERAL is not maintained incrementally", fragment(sub.subquery().select_stmt()));
-      return relation(query(sub.subquery().select_stmt(), ctes, depth + 1), sub.alias().aliasname(), sub.alias());
+      // The operator's own names are made unique; SQL sees those of the select list.
+      const auto names = select_names(sub.subquery().select_stmt());
+      return relation(query(sub.subquery().select_stmt(), ctes, depth + 1), sub.alias().aliasname(), sub.alias(), &names);
     }
     if (node.has_join_expr()) return join_expr(node.join_expr(), ctes, depth);
     if (node.has_range_function())

@@ -25,8 +25,11 @@ std::vector<std::string> prefixed(const std::vector<std::string>& names, const s
 std::string row_hash(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types,
                      const std::string& prefix) {
   std::vector<std::string> parts;
-  for (std::size_t i = 0; i < columns.size(); ++i)
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    // A column that cannot be hashed, as itself or as an immutable text, is left to the recheck.
+    if (!types[i].hashable && types[i].stable_text) continue;
     parts.push_back(prefix + columns[i] + (types[i].hashable ? "" : "::text"));
+  }
   return "hash_record_extended(ROW(" + join(parts, ", ") + "), 0)";
 }
 

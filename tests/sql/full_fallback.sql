@@ -1,0 +1,42 @@
+-- Queries that are not incremental yet: AUTO recomputes them, exactly, and DIFFERENTIAL refuses with the reason.
+-- setup
+CREATE TABLE f (id int PRIMARY KEY, g int, x int);
+INSERT INTO f SELECT i, i % 5, i FROM generate_series(1, 50) i;
+
+-- query windowed AUTO
+-- expect-mode FULL
+SELECT id, row_number() OVER (PARTITION BY g ORDER BY x) AS rn FROM f
+
+-- query refused DIFFERENTIAL
+-- expect-error DIFFERENTIAL is not possible.*window
+SELECT id, row_number() OVER (PARTITION BY g ORDER BY x) AS rn FROM f
+
+-- query sublink AUTO
+-- expect-mode FULL
+SELECT id FROM f WHERE g IN (SELECT g FROM f WHERE x > 40)
+
+-- query clock AUTO
+-- expect-mode FULL
+SELECT id, x FROM f WHERE now() > '2000-01-01'
+
+-- query chance AUTO
+-- expect-mode FULL
+SELECT id, random() < 2 AS always FROM f
+
+-- query top3 AUTO
+-- expect-mode FULL
+SELECT id, x FROM f ORDER BY x DESC LIMIT 3
+
+-- query any_three AUTO
+-- expect-error LIMIT
+SELECT id, x FROM f LIMIT 3
+
+-- query recursive AUTO
+-- expect-mode FULL
+WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 5) SELECT f.id, r.n FROM f JOIN r ON r.n = f.g
+
+-- step
+UPDATE f SET x = 100 - x WHERE id % 3 = 0;
+
+-- step
+DELETE FROM f WHERE g = 1;
