@@ -187,6 +187,14 @@ int run(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    // CLI11 only says that a command is missing, also when one was given that does not exist.
+    if (app.get_subcommands().empty() && !app.remaining().empty()) {
+      std::cerr << "unknown command '" << app.remaining().front() << "'\nRun with --help for more information.\n";
+      return cli::kUsage;
+    }
+    app.exit(error);
+    return cli::kUsage;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? cli::kOk : cli::kUsage;
   }

@@ -123,7 +123,7 @@ Under systemd (`Type=notify`) it reports READY, RELOADING and STOPPING, and feed
     out += table_row(setting);
   }
   out += R"(
-Durations are numbers with `ms`, `s`, `m` (or `min`), `h` or `d`, one after the other: `250ms`, `1s`, `1h30m`. Sizes are a
+Durations are numbers with `ms`, `s`, `m` (or `min`), `h`, `d` or `w`, one after the other: `250ms`, `1s`, `1h30m`. Sizes are a
 number with `B`, `kB`, `MB` or `GB`, powers of 1024.
 )";
   return out;

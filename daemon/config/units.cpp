@@ -11,8 +11,8 @@ namespace {
 using Unit = std::pair<std::string_view, std::int64_t>;
 
 // Largest first: format_duration() walks down.
-constexpr std::array<Unit, 6> kDurations{
-    {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"min", 60000}, {"s", 1000}, {"ms", 1}}};
+constexpr std::array<Unit, 7> kDurations{
+    {{"w", 604800000}, {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"min", 60000}, {"s", 1000}, {"ms", 1}}};
 constexpr std::array<Unit, 4> kSizes{{{"GB", 1LL << 30}, {"MB", 1LL << 20}, {"kB", 1LL << 10}, {"B", 1}}};
 
 void skip_spaces(std::string_view& text) {
@@ -78,7 +78,7 @@ std::string format_duration(std::chrono::milliseconds value) {
   std::string text;
   std::int64_t rest = value.count();
   for (const auto& [name, unit] : kDurations) {
-    if (name != "min" && rest >= unit) {
+    if (name != "min" && name != "w" && rest >= unit) {
       text += std::to_string(rest / unit).append(name);
       rest %= unit;
     }

@@ -9,7 +9,7 @@
 
 namespace pgtrickle::config {
 
-/// Numbers with a unit (ms, s, m or min, h, d), one after the other, spaces allowed; 0 needs no unit. Nothing if the
+/// Numbers with a unit (ms, s, m or min, h, d, w), one after the other, spaces allowed; 0 needs no unit. Nothing if the
 /// text is something else or does not fit.
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 

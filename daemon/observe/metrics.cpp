@@ -123,16 +123,18 @@ struct Metrics::Impl {
   StatusGauges log_bytes{registry, "pgtrickle_change_log_bytes"};
   StatusGauges connected{registry, "pgtrickle_connected"};
   StatusGauges leader{registry, "pgtrickle_leader"};
-  StatusGauges pool{registry, "pgtrickle_pool_connections"};
+  StatusGauges pool_size{registry, "pgtrickle_pool_size"};
+  StatusGauges pool_idle{registry, "pgtrickle_pool_idle"};
+  StatusGauges pool_broken{registry, "pgtrickle_pool_broken"};
 
   void set_gauges(const std::vector<DatabaseStatus>& status) {
     for (const auto& db : status) {
       const Labels database{{"database", db.name}};
       connected.set(database, db.connected ? 1 : 0);
       leader.set(database, db.leader ? 1 : 0);
-      pool.set(with(database, "state", "idle"), db.pool_idle);
-      pool.set(with(database, "state", "broken"), db.pool_broken);
-      pool.set(with(database, "state", "busy"), std::max(0, db.pool_size - db.pool_idle - db.pool_broken));
+      pool_size.set(database, db.pool_size);
+      pool_idle.set(database, db.pool_idle);
+      pool_broken.set(database, db.pool_broken);
       std::map<std::string, int> by_status;
       for (const auto& table : db.stream_tables) {
         const Labels labels = table_labels(db.name, table.schema, table.name);
@@ -145,8 +147,8 @@ struct Metrics::Impl {
       for (const auto& log : db.logs)
         log_bytes.set(with(database, "source", log.source), static_cast<double>(log.bytes));
     }
-    for (auto* gauges :
-         {&staleness, &last_refresh, &consecutive_errors, &stream_tables, &log_bytes, &connected, &leader, &pool}) {
+    for (auto* gauges : {&staleness, &last_refresh, &consecutive_errors, &stream_tables, &log_bytes, &connected,
+                         &leader, &pool_size, &pool_idle, &pool_broken}) {
       gauges->finish();
     }
   }

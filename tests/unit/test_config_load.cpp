@@ -23,6 +23,7 @@ TEST(ConfigUnits, ReadsDurations) {
   EXPECT_EQ(parse_duration(" 250 ms "), milliseconds(250));
   EXPECT_EQ(parse_duration("1h30m"), milliseconds(5400000));
   EXPECT_EQ(parse_duration("2 min 1s"), milliseconds(121000));
+  EXPECT_EQ(parse_duration("1w"), milliseconds(604800000));
   EXPECT_EQ(parse_duration("0"), milliseconds(0));
   for (const char* bad : {"", "5", "ms", "1x", "-1s", "1s2", "1.5s", "99999999999999999999s", "9223372036854775807d"}) {
     EXPECT_EQ(parse_duration(bad), std::nullopt) << bad;

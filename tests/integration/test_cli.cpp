@@ -1,0 +1,171 @@
+// The command line tool as people and CI use it: as a process, by its output and exit code.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "support/cluster.h"
+#include "support/database.h"
+#include "support/oracle.h"
+#include "support/process.h"
+
+namespace pgt::test {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Cli : public ::testing::Test {
+ protected:
+  ProcessResult run(std::vector<std::string> arguments, const std::string& input = {}) {
+    arguments.insert(arguments.end(), {"--dsn", db_.dsn()});
+    return run_cli(arguments, input);
+  }
+
+  void make_sales() {
+    session_.exec("CREATE TABLE orders (id int PRIMARY KEY, region text, amount numeric)");
+    session_.exec("INSERT INTO orders VALUES (1, 'north', 10), (2, 'south', 20)");
+    db_.create_stream_table("sales", "SELECT region, sum(amount) AS total FROM orders GROUP BY region");
+  }
+
+  TestDatabase db_;
+  Session session_{db_.dsn()};
+};
+
+TEST(CliInstall, InstallsOnceAndUninstalls) {
+  TestDatabase db(TestDatabase::Install::kNothing);
+  const auto missing = run_cli({"status", "--dsn", db.dsn()});
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_THAT(missing.err, AllOf(HasSubstr("not installed in database"), HasSubstr("pgtrickle install")));
+
+  const auto first = run_cli({"--dsn", db.dsn(), "install"});
+  EXPECT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_THAT(first.out, HasSubstr("installed pgtrickle"));
+  const auto second = run_cli({"install", "--dsn", db.dsn()});
+  EXPECT_EQ(second.exit_code, 0);
+  EXPECT_THAT(second.out, HasSubstr("already installed"));
+
+  Session session(db.dsn());
+  session.exec("CREATE TABLE t (a int); INSERT INTO t VALUES (1)");
+  db.create_stream_table("st", "SELECT a FROM t");
+  EXPECT_EQ(run_cli({"uninstall", "--dsn", db.dsn()}).exit_code, 2) << "needs --yes";
+  const auto removed = run_cli({"uninstall", "--yes", "--dsn", db.dsn()});
+  EXPECT_EQ(removed.exit_code, 0) << removed.err;
+  session.exec("INSERT INTO t VALUES (2); INSERT INTO st VALUES (7)");  // no capture and no guard any more
+  EXPECT_EQ(session.table("TABLE st ORDER BY 1"), "1\n7");
+  EXPECT_EQ(session.value("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'pgtrickle%'"), "0");
+}
+
+TEST_F(Cli, CreatesFromOptionFileAndStandardInput) {
+  session_.exec("CREATE TABLE t (a int)");
+  EXPECT_EQ(run({"create", "one", "--query", "SELECT a FROM t"}).exit_code, 0);
+  const auto two = run({"create", "two", "--schedule", "5m", "--mode", "FULL"}, "SELECT a + 1 AS a FROM t");
+  EXPECT_EQ(two.exit_code, 0) << two.err;
+  EXPECT_EQ(session_.table("SELECT table_name, refresh_mode, schedule FROM pgtrickle.stream_tables ORDER BY 1"),
+            "one|AUTO|calculated\ntwo|FULL|5m");
+  EXPECT_EQ(run({"create", "one", "--if-not-exists", "--query", "SELECT a FROM t"}).exit_code, 0);
+
+  const auto again = run({"create", "one", "--query", "SELECT a FROM t"});
+  EXPECT_EQ(again.exit_code, 1);
+  EXPECT_THAT(again.err, AllOf(HasSubstr("one"), HasSubstr("already exists"), Not(HasSubstr("CONTEXT"))));
+  EXPECT_EQ(run({"create", "x", "--file", "/nonexistent/q.sql"}).exit_code, 1);
+}
+
+TEST_F(Cli, WaitSaysThatNoDaemonRuns) {
+  session_.exec("CREATE TABLE t (a int)");
+  const auto created = run({"create", "one", "--query", "SELECT a FROM t", "--wait", "300 ms"});
+  EXPECT_EQ(created.exit_code, 1);
+  EXPECT_THAT(created.err, HasSubstr("pgtrickled"));
+}
+
+TEST_F(Cli, RefreshVerifyAndStatus) {
+  make_sales();
+  session_.exec("INSERT INTO orders VALUES (3, 'north', 5)");
+  const auto stale = run({"verify", "sales", "--no-refresh"});
+  EXPECT_EQ(stale.exit_code, 1);
+  EXPECT_THAT(stale.out, HasSubstr("1 rows missing, 1 rows too many"));
+
+  EXPECT_EQ(run({"refresh", "sales"}).exit_code, 0);
+  EXPECT_TRUE(equals_query(session_, "sales"));
+  const auto fresh = run({"verify"});
+  EXPECT_EQ(fresh.exit_code, 0) << fresh.out << fresh.err;
+  EXPECT_THAT(fresh.out, HasSubstr("public.sales: equals its query"));
+
+  const auto table = run({"status"});
+  EXPECT_THAT(table.out, AllOf(HasSubstr("NAME"), HasSubstr("public.sales"), HasSubstr("ACTIVE"),
+                               HasSubstr("DIFFERENTIAL"), HasSubstr("no daemon is running")));
+  const auto json = nlohmann::json::parse(run({"status", "--json", "sales"}).out);
+  ASSERT_EQ(json.size(), 1U);
+  EXPECT_EQ(json[0]["name"], "public.sales");
+  EXPECT_EQ(json[0]["rows"], 2);
+  EXPECT_THAT(run({"status", "nothing"}).err, HasSubstr("nothing"));
+}
+
+TEST_F(Cli, StatusCheckIsForMonitoring) {
+  make_sales();
+  EXPECT_EQ(run({"status", "--check"}).exit_code, 0);
+  EXPECT_EQ(run({"alter", "sales", "--status", "PAUSED"}).exit_code, 0);
+  EXPECT_EQ(run({"status", "--check"}).exit_code, 3);
+}
+
+TEST_F(Cli, AlterDropAndExplain) {
+  make_sales();
+  EXPECT_EQ(run({"alter", "sales", "--schedule", "7s"}).exit_code, 0);
+  EXPECT_EQ(session_.value("SELECT schedule FROM pgtrickle.stream_tables"), "7s");
+  EXPECT_EQ(run({"alter", "sales"}).exit_code, 2);
+  EXPECT_THAT(run({"alter", "sales", "--schedule", "often"}).err, AllOf(HasSubstr("often"), HasSubstr("HINT")));
+  EXPECT_THAT(run({"explain", "sales"}).out, AllOf(HasSubstr("Aggregate"), HasSubstr("public.orders")));
+
+  db_.create_stream_table("above", "SELECT count(*) AS n FROM sales");
+  const auto refused = run({"drop", "sales"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("above"));
+  EXPECT_EQ(run({"drop", "sales", "--cascade"}).exit_code, 0);
+  EXPECT_EQ(session_.value("SELECT count(*) FROM pgtrickle.stream_tables"), "0");
+}
+
+TEST_F(Cli, ValidateAnswersByExitCode) {
+  session_.exec("CREATE TABLE t (a int, b int)");
+  const auto good = run({"validate", "--query", "SELECT a, sum(b) AS s FROM t GROUP BY a"});
+  EXPECT_EQ(good.exit_code, 0) << good.err;
+  EXPECT_THAT(good.out, AllOf(HasSubstr("mode: DIFFERENTIAL"), HasSubstr("O(delta)"), HasSubstr("CREATE")));
+
+  const auto full = run({"validate"}, "SELECT a, row_number() OVER (ORDER BY b) AS n FROM t");
+  EXPECT_EQ(full.exit_code, 3) << full.err;
+  EXPECT_THAT(full.out, HasSubstr("mode: FULL ("));
+
+  const auto bad = run({"validate", "--query", "SELECT nothing FROM t"});
+  EXPECT_EQ(bad.exit_code, 1);
+  EXPECT_THAT(bad.err, HasSubstr("nothing"));
+  const auto json = run({"validate", "--json", "--query", "SELECT a FROM t LIMIT 1"});
+  EXPECT_EQ(json.exit_code, 1);
+  EXPECT_EQ(nlohmann::json::parse(json.out)["ok"], false);
+
+  EXPECT_EQ(session_.value("SELECT count(*) FROM pg_proc WHERE pronamespace = 'pgtrickle_state'::regnamespace"), "0")
+      << "nothing was created";
+}
+
+TEST_F(Cli, UsageErrorsAndEnvironment) {
+  EXPECT_EQ(run_cli({}).exit_code, 2);
+  const auto unknown = run_cli({"bogus"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("bogus"));
+  EXPECT_EQ(run_cli({"status", "--nonsense"}).exit_code, 2);
+  EXPECT_EQ(run_cli({"drop"}).exit_code, 2);
+  EXPECT_EQ(run_cli({"--help"}).exit_code, 0);
+  EXPECT_THAT(run_cli({"--version"}).out, HasSubstr("pgtrickle "));
+  EXPECT_THAT(run_cli({"version"}).out, HasSubstr("pgtrickle "));
+
+  const std::string socket = db_.dsn().substr(5, db_.dsn().find(' ') - 5);
+  const auto from_environment =
+      run_cli({"status"}, {}, {{"PGHOST", socket}, {"PGUSER", "postgres"}, {"PGDATABASE", db_.name()}});
+  EXPECT_EQ(from_environment.exit_code, 0) << from_environment.err;
+
+  const auto lost = run_cli({"status", "--dsn", "host=/nonexistent password=hunter2"});
+  EXPECT_EQ(lost.exit_code, 1);
+  EXPECT_THAT(lost.err, AllOf(HasSubstr("/nonexistent"), Not(HasSubstr("hunter2"))));
+}
+
+}  // namespace
+}  // namespace pgt::test
