@@ -111,7 +111,7 @@ BEGIN
                       HINT = 'Wait in a transaction of its own, in READ COMMITTED.';
         ELSIF clock_timestamp() >= deadline THEN
             RAISE EXCEPTION 'stream table % did not become active within %', qualified, coalesce(timeout, interval '60 s')
-                USING ERRCODE = 'query_canceled', DETAIL = format('Its status is %s%s.', st.status, CASE WHEN st.needs_reinit THEN ', it must be built anew: ' || coalesce(st.reinit_reason, 'unknown reason') ELSE '' END),
+                USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('Its status is %s%s.', st.status, CASE WHEN st.needs_reinit THEN ', it must be built anew: ' || coalesce(st.reinit_reason, 'unknown reason') ELSE '' END),
                       HINT = CASE WHEN pgtrickle._daemon_alive() THEN 'A daemon is running: see its log, or wait longer.'
                                   ELSE 'No daemon is running for this database (no heartbeat in the last 15 s): start pgtrickled.' END;
         END IF;
@@ -128,7 +128,7 @@ END
 $$;
 COMMENT ON FUNCTION pgtrickle.wait_until_active(text, interval) IS
 'Returns as soon as the daemon has built the stream table, after creation, a change of mode or a change of a source.
-Raises the error with which that failed, with its SQLSTATE and hint; 57014 after the timeout (the hint says if no daemon is running); 55000 if it is paused or
+Raises the error with which that failed, with its SQLSTATE and hint; 55000 after the timeout (the hint says if no daemon is running), if it is paused or
 was created in this very transaction; 25001 in REPEATABLE READ, which cannot see progress; 42P01 not a stream table.';
 
 -- Sets settings (name -> value) for the rest of the transaction; returns what they were.

@@ -49,7 +49,7 @@ cat "$root"/sql/*.sql >"$work/install.sql"
 make -s -C "$root/ext-min" PG_CONFIG="${PG_CONFIG:-pg_config}" install >"$work/make.log" 2>&1 || { cat "$work/make.log"; exit 1; }
 
 psql() { "$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 "$@"; }
-psql -d postgres -c "CREATE ROLE limited LOGIN; CREATE ROLE alice LOGIN; CREATE ROLE bob LOGIN; GRANT alice TO limited"
+psql -d postgres -c "CREATE ROLE limited LOGIN; CREATE ROLE alice LOGIN; CREATE ROLE bob LOGIN; GRANT alice, bob TO limited"
 
 install_pgtrickle() { # way database
   case $1 in
