@@ -47,6 +47,10 @@ Statement version() {
   return make("SELECT pgtrickle.version() AS version");
 }
 
+Statement adopt_cluster() {
+  return make("SELECT CASE WHEN pgtrickle._cluster_changed() THEN pgtrickle._adopt_cluster() END AS adopted");
+}
+
 std::vector<Statement> load_catalog() {
   std::vector<Statement> out;
   out.push_back(make(R"(

@@ -50,6 +50,10 @@ Statement installation();
 Result<Installation> read_installation(const Rows& rows);
 Statement version();
 
+/// Relinks the catalog if it was restored from another cluster or database: (adopted: number of stream tables, or
+/// NULL).
+Statement adopt_cluster();
+
 std::vector<Statement> load_catalog();
 Result<Catalog> read_catalog(const Rows& tables, const Rows& edges);
 

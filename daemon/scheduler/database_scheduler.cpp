@@ -358,6 +358,13 @@ asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
   listen.sql = "LISTEN pgtrickle_wake";
   const auto listening = co_await connection->query(std::move(listen), deadline_after(kQueryTimeout));
   if (!listening) co_return listening.error();
+  const auto relinked = co_await connection->query(sql::adopt_cluster(), deadline_after(kQueryTimeout));
+  if (!relinked) co_return relinked.error();
+  postgres::RowReader adopted(*relinked, 0);
+  if (const auto count = adopted.get<std::optional<int>>("adopted")) {
+    spdlog::warn("catalog came from another cluster or database, relinked database={} stream_tables={}", database_.name,
+                 *count);
+  }
   leader_ = true;
   const std::uint64_t term = ++term_;
   spdlog::info("leading database={} instance={}", database_.name, shared_->instance);
@@ -683,6 +690,7 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
                  judgement.remedy == Remedy::kSuspend);
   }
 
+  if (judgement.remedy == Remedy::kGiveUp) table.failed_generation = table.row.generation;
   if (judgement.report) {
     sql::Failure failure;
     failure.id = table.row.id;
@@ -718,6 +726,7 @@ void DatabaseScheduler::settle_rebuild(Table& table, const Judgement& judgement,
                                        Settlement& settlement) {
   const TableId id = table.row.id;
   if (judgement.remedy == Remedy::kGiveUp) {
+    table.failed_generation = table.row.generation;
     sql::Failure failure;
     failure.id = id;
     failure.generation = table.row.generation;
@@ -817,6 +826,7 @@ void DatabaseScheduler::build_ended(TableId id, std::int64_t generation, const c
   table.building = false;
   switch (result.status) {
     case catalog::BuildStatus::kActive:
+      garbage_expected_ = garbage_expected_ || table.row.needs_reinit;  // the old program's capture
       table.build_failures = 0;
       table.build_not_before = TimePoint::min();
       table.failed_generation.reset();

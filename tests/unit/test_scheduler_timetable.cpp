@@ -172,6 +172,7 @@ TEST_F(TimetableTest, TablesWithoutCaptureNeverSleepAndDoNotKeepOthersAwake) {
   }
   for (const TableId id : due()) timetable_.succeeded(id, id == 2, milliseconds(1), now_);
   ASSERT_TRUE(timetable_.wants_to_arm(now_));
+  advance(1);
   timetable_.armed(now_);
   const auto counts = simulate(10000, false);
   EXPECT_EQ(counts.at(1), 1);
