@@ -428,6 +428,10 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     t record;
 BEGIN
+    -- The source before the advisory lock: the order in which an ALTER TABLE with its event trigger takes them.
+    FOR t IN SELECT DISTINCT g.tgrelid FROM pg_trigger g WHERE g.tgfoid = to_regproc(format('pgtrickle_changes.capture_%s', source)) ORDER BY g.tgrelid LOOP
+        EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', pgtrickle._qualified(t.tgrelid));
+    END LOOP;
     PERFORM pgtrickle._lock_capture(source);
     -- First the row, so that the event triggers do not see a source whose triggers are dropped.
     DELETE FROM pgtrickle.pgt_sources s WHERE s.source_id = source;

@@ -67,3 +67,21 @@ DROP TABLE hers;
 RESET ROLE;
 -- the extension can go while its event triggers are there
 DROP SCHEMA IF EXISTS never;
+-- ALTER while the daemon rotates, and the other way round: neither fails, writes go on
+CREATE TABLE busy (id int, a text);
+SELECT pgtrickle._install_capture('busy'::regclass, '{1,2}') AS b \gset
+SELECT test.connect('rotator');
+INSERT INTO busy VALUES (1, 'x');
+BEGIN; ALTER TABLE busy RENAME a TO b;
+SELECT test.eq('busy', test.ask('rotator', format('SELECT pgtrickle._rotate_log(%s, 0)', :b)), 'busy');
+COMMIT;
+SELECT test.eq('rotated afterwards', test.ask('rotator', format('SELECT pgtrickle._rotate_log(%s, 0)', :b)), 'switched');
+INSERT INTO busy VALUES (2, 'y');
+SELECT test.ok('still markers only', (SELECT problem ~ 'renamed' FROM pgtrickle.pgt_sources WHERE source_id = :b));
+SELECT pgtrickle._uninstall_capture(:b);
+ALTER TABLE busy RENAME b TO a;
+SELECT pgtrickle._install_capture('busy'::regclass, '{1,2}') AS b \gset
+SELECT test.run('rotator', 'BEGIN'), test.ask('rotator', 'INSERT INTO busy VALUES (3, ''z'') RETURNING id::text'), test.ask('rotator', format('SELECT pgtrickle._rotate_log(%s, 0)', :b)), test.run('rotator', 'COMMIT');
+ALTER TABLE busy RENAME a TO b;
+INSERT INTO busy VALUES (4, 'u');
+SELECT test.ok('markers', (SELECT problem ~ 'renamed' FROM pgtrickle.pgt_sources WHERE source_id = :b));
