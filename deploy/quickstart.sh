@@ -168,8 +168,10 @@ start() {
   make_cluster
   start_server
   if [ -z "$(psql "$(dsn postgres)" -XAt -c "SELECT 1 FROM pg_database WHERE datname = '$database'")" ]; then
-    say "Loading the sample shop: 5,000 customers, 500 products, 100,000 orders"
     psql "$(dsn postgres)" -X -q -c "CREATE DATABASE $database"
+  fi
+  if [ "$(sql -At -c "SELECT to_regclass('public.orders') IS NULL")" = t ]; then
+    say "Loading the sample shop: 5,000 customers, 500 products, 100,000 orders"
     sql -f "$sql_dir/1_shop.sql"
   fi
   install_extension
@@ -177,10 +179,10 @@ start() {
   if [ -z "$(sql -At -c "SELECT 1 FROM pgtrickle.pgt_stream_tables LIMIT 1")" ]; then
     say "Creating stream tables (deploy/quickstart/2_stream_tables.sql)"
     sql -At -f "$sql_dir/2_stream_tables.sql" >/dev/null
-    "$dir/bin/pgtrickle" --dsn "$(dsn "$database")" wait daily_sales order_details region_sales top_regions
   fi
-  say "Changing rows (deploy/quickstart/3_changes.sql): 50 orders inserted, 20 updated, 10 deleted, a customer moved"
-  sql -f "$sql_dir/3_changes.sql"
+  "$dir/bin/pgtrickle" --dsn "$(dsn "$database")" wait daily_sales order_details region_sales top_regions
+  say "Changing rows (deploy/quickstart/3_changes.sql): 50 orders inserted, 20 updated, 10 deleted, a customer moved; then single orders"
+  sql -f "$sql_dir/3_changes.sql" >/dev/null
   wait_until_fresh
   sql -f "$sql_dir/4_show.sql"
   "$dir/bin/pgtrickle" --dsn "$(dsn "$database")" verify --no-refresh
@@ -224,7 +226,9 @@ case ${1:-start} in
   status) status ;;
   remove)
     stop
-    rm -rf "$dir"
+    # By name, so that a wrong PGT_QUICKSTART_DIR loses nothing else.
+    rm -rf "$dir"/{data,run,log,bin,port,http_port,initdb.log}
+    rmdir "$dir" 2>/dev/null || true
     ;;
   *)
     sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0" >&2

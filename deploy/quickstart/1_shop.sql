@@ -25,8 +25,8 @@ INSERT INTO products
 SELECT i, 'Product ' || i, (ARRAY['books', 'garden', 'kitchen', 'music', 'sports', 'tools', 'toys'])[1 + i % 7]
 FROM generate_series(1, 500) i;
 INSERT INTO orders (customer_id, product_id, quantity, amount, ordered_on)
-SELECT 1 + (i * 7919) % 5000, 1 + (i * 104729) % 500, 1 + i % 4, (1 + i % 4) * (5 + (i * 31) % 200) + 0.99, date '2024-01-01' + (i % 365)
-FROM generate_series(1::bigint, 100000) i;
+SELECT 1 + (i::bigint * 7919) % 5000, 1 + (i::bigint * 104729) % 500, 1 + i % 4, (1 + i % 4) * (5 + (i * 31) % 200) + 0.99, date '2024-01-01' + i % 365
+FROM generate_series(1, 100000) i;
 -- Changes of a customer or a product find their orders through these.
 CREATE INDEX orders_customer ON orders (customer_id);
 CREATE INDEX orders_product ON orders (product_id);

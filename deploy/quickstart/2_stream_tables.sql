@@ -3,7 +3,7 @@
 SELECT pgtrickle.create_stream_table('daily_sales', $$
     SELECT ordered_on, count(*) AS orders, sum(amount) AS revenue
     FROM orders GROUP BY ordered_on
-$$, schedule => '500 ms');
+$$, schedule => '100 ms');
 
 -- a join
 SELECT pgtrickle.create_stream_table('order_details', $$
@@ -11,7 +11,7 @@ SELECT pgtrickle.create_stream_table('order_details', $$
     FROM orders o
     JOIN customers c ON c.id = o.customer_id
     JOIN products p ON p.id = o.product_id
-$$, schedule => '500 ms');
+$$, schedule => '100 ms');
 
 -- a join with aggregates
 SELECT pgtrickle.create_stream_table('region_sales', $$
@@ -20,10 +20,10 @@ SELECT pgtrickle.create_stream_table('region_sales', $$
     JOIN customers c ON c.id = o.customer_id
     JOIN products p ON p.id = o.product_id
     GROUP BY c.region, p.category
-$$, schedule => '500 ms');
+$$, schedule => '100 ms');
 
 -- a stream table on a stream table
 SELECT pgtrickle.create_stream_table('top_regions', $$
     SELECT region, sum(orders) AS orders, sum(revenue) AS revenue
     FROM region_sales GROUP BY region HAVING sum(revenue) > 1000
-$$, schedule => '500 ms');
+$$, schedule => '100 ms');

@@ -18,15 +18,18 @@ BEGIN
 END
 $$;
 
-\echo 'Keeping them fresh, against running their queries (milliseconds):'
-SELECT s.table_name AS stream_table, s.effective_refresh_mode AS mode, s.rows,
-       h.delta_rows AS changes_applied,
-       round(h.duration_ms::numeric, 2) AS last_refresh,
-       round(q.ms, 2) AS query,
-       round(q.ms / nullif(h.duration_ms, 0)::numeric) || ' x' AS query_takes
+\echo 'Keeping them fresh, against running their queries (milliseconds; medians of the last refreshes):'
+SELECT s.table_name AS stream_table, s.rows,
+       round(h.single::numeric, 2) AS refresh_1_change,
+       round(h.batch::numeric, 2) AS refresh_100_changes,
+       round(q.ms, 2) AS run_query,
+       round(q.ms / nullif(h.single, 0)::numeric) || ' x' AS query_to_1_change
 FROM pgtrickle.stream_tables s
 CROSS JOIN LATERAL (SELECT pg_temp.milliseconds(s.query) AS ms) q
-LEFT JOIN LATERAL (SELECT h.duration_ms, h.delta_rows FROM pgtrickle.pgt_refresh_history h
-                   WHERE h.pgt_id = s.pgt_id AND h.action = 'DIFFERENTIAL' AND h.status = 'COMPLETED' AND h.delta_rows > 0
-                   ORDER BY h.refresh_id DESC LIMIT 1) h ON true
+CROSS JOIN LATERAL (
+    SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY r.duration_ms) FILTER (WHERE r.delta_rows <= 2) AS single,
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY r.duration_ms) FILTER (WHERE r.delta_rows > 50) AS batch
+    FROM (SELECT * FROM pgtrickle.pgt_refresh_history h
+          WHERE h.pgt_id = s.pgt_id AND h.action = 'DIFFERENTIAL' AND h.status = 'COMPLETED'
+          ORDER BY h.refresh_id DESC LIMIT 20) r) h
 ORDER BY s.pgt_id;
