@@ -227,7 +227,7 @@ case ${1:-start} in
   remove)
     stop
     # By name, so that a wrong PGT_QUICKSTART_DIR loses nothing else.
-    rm -rf "$dir"/{data,run,log,bin,port,http_port,initdb.log}
+    rm -rf "${dir:?}"/{data,run,log,bin,port,http_port,initdb.log}
     rmdir "$dir" 2>/dev/null || true
     ;;
   *)
