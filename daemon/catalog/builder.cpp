@@ -185,7 +185,8 @@ void create_program(pqxx::transaction_base& tx, const Definition& d, const Progr
   }
 }
 
-void record_program(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
+/// What the stream table reads. The frontier is cleared with it: it belonged to another program or another log.
+void record_dependencies(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
   tx.exec_params("DELETE FROM pgtrickle.pgt_dependencies WHERE pgt_id = $1", d.request.id);
   for (const auto& use : program.sources) {
     std::string columns = "{";
@@ -201,8 +202,11 @@ void record_program(pqxx::transaction_base& tx, const Definition& d, const Progr
         "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, (SELECT $4::int2[] AS columns) u WHERE c.oid = $2",
         d.request.id, use.relid, use.captured, columns + "}");
   }
-  // The frontier belonged to the program that was just replaced.
   tx.exec_params("UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL, xid = NULL, seq = NULL WHERE pgt_id = $1", d.request.id);
+}
+
+void record_program(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
+  record_dependencies(tx, d, program);
   tx.exec_params(
       "UPDATE pgtrickle.pgt_stream_tables SET effective_refresh_mode = $2, reason = nullif($3, ''), plan = $4, defining_query = $5,\n"
       "       pgt_schema = $6, pgt_name = $7 WHERE pgt_id = $1",
@@ -218,21 +222,32 @@ class Builder {
   }
 
   BuildResult build() {
-    const auto generation = start();
-    Program program = compile();
-    install_capture(program);
-    bool in_one_transaction = false;
-    try {
-      create(false);
-    } catch (const pqxx::unique_violation&) {
-      in_one_transaction = true;  // old content does not fit the new key
+    start();
+    compile();
+    install_capture();
+    bool replace_content = realigned_;
+    if (!replace_content) {
+      try {
+        pqxx::work tx(connection_);
+        create_in(tx);
+        tx.commit();
+      } catch (const pqxx::unique_violation&) {
+        replace_content = true;  // the old content does not fit the new key
+      }
     }
-    if (in_one_transaction || realigned_) create(true);
-    program = std::move(program_);
-    if (!initialised_) initialise(generation);
+    {
+      pqxx::transaction<pqxx::repeatable_read> tx(connection_);
+      // With a change of the table itself, all of it is one transaction, so that readers never see it empty.
+      if (replace_content) {
+        empty_table(tx);
+        create_in(tx);
+      }
+      initialise_in(tx);
+      tx.commit();
+    }
     BuildResult result;
     result.status = BuildStatus::kActive;
-    result.message = program.differential ? "DIFFERENTIAL" : "FULL: " + program.reason;
+    result.message = program_.differential ? "DIFFERENTIAL" : "FULL: " + program_.reason;
     return result;
   }
 
@@ -246,25 +261,25 @@ class Builder {
   }
 
  private:
-  /// Marks the row, so that a crash leaves something to resume, and returns the generation this build answers.
-  std::int64_t start() {
+  /// Marks the row, so that a crash leaves something to resume, and notes the generation that this build answers.
+  void start() {
     pqxx::work tx(connection_);
     const auto rows = tx.exec_params(
         "UPDATE pgtrickle.pgt_stream_tables SET status = 'INITIALIZING' WHERE pgt_id = $1 RETURNING generation", id_);
     if (rows.empty()) throw Gone{};
-    const auto generation = rows[0][0].as<std::int64_t>();
+    generation_ = rows[0][0].as<std::int64_t>();
     tx.commit();
-    return generation;
   }
 
-  Program compile() {
+  void compile() {
     pqxx::work tx(connection_);
     ServerTypes types(tx);
     Definition d = load_definition(tx, id_, types);
     if (const auto reason = dropped_source(tx, id_))
       throw BuildFailure("42P01", *reason, "Restore it and resume the stream table, or drop the stream table.");
     if (names_changed(tx, id_)) {
-      d.request.query = requalified_definition(tx, id_, d.request.query);
+      tx.exec("GRANT USAGE, CREATE ON SCHEMA pgtrickle_state TO " + quote_ident(d.request.owner));
+      d.request.query = as_owner(tx, d.request.owner, [&] { return requalified_definition(tx, id_, d.request.query); });
       tx.exec_params("UPDATE pgtrickle.pgt_stream_tables SET defining_query = $2 WHERE pgt_id = $1", id_, d.request.query);
       // Dependencies are recorded in the old names until the program is: note the new ones with the new text.
       tx.exec_params(
@@ -273,34 +288,22 @@ class Builder {
           "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE d.pgt_id = $1 AND c.oid = d.source_relid",
           id_);
     }
-    realigned_ = align_table_in_savepoint(tx, d);
-    if (realigned_) d.request.columns = described_columns(tx, d, types);
+    tx.exec("GRANT USAGE, CREATE ON SCHEMA pgtrickle_state TO " + quote_ident(d.request.owner));
+    tx.exec("SAVEPOINT align");
+    realigned_ = align_table(tx, d);
+    if (realigned_) d.request.columns = table_columns(tx, d.relid, types);
+    tx.exec("ROLLBACK TO SAVEPOINT align");  // the table itself is changed together with its content, later
     Program program = compile_definition(tx, d, types);
     if (!program.differential && d.refresh_mode == "DIFFERENTIAL")
       throw BuildFailure("0A000", "refresh mode DIFFERENTIAL is not possible: " + program.reason,
                          program.hint.empty() ? "Use AUTO or FULL, which recompute the query." : program.hint);
     tx.commit();
-    return program;
+    program_ = std::move(program);
   }
 
-  /// Whether the table's types have to change; nothing is changed yet.
-  static bool align_table_in_savepoint(pqxx::transaction_base& tx, const Definition& d) {
-    tx.exec("SAVEPOINT align");
-    const bool differs = align_table(tx, d);
-    tx.exec("ROLLBACK TO SAVEPOINT align");
-    return differs;
-  }
-
-  static std::vector<compiler::TargetColumn> described_columns(pqxx::transaction_base& tx, const Definition& d, ServerTypes& types) {
-    tx.exec("SAVEPOINT align");
-    align_table(tx, d);
-    auto columns = table_columns(tx, d.relid, types);
-    tx.exec("ROLLBACK TO SAVEPOINT align");
-    return columns;
-  }
-
-  void install_capture(const Program& program) {
-    for (const auto& use : program.sources) {
+  /// Before the initial snapshot is taken, the logs must know their new consumer: rotation spares what it may need.
+  void install_capture() {
+    for (const auto& use : program_.sources) {
       if (!use.captured) continue;
       pqxx::work tx(connection_);
       tx.exec("SET LOCAL lock_timeout = " + std::to_string(settings_.lock_timeout_ms));
@@ -309,42 +312,27 @@ class Builder {
       tx.exec_params1("SELECT pgtrickle._install_capture($1, $2::int2[])", use.relid, columns + "}");
       tx.commit();
     }
-  }
-
-  /// Compiles again, now that the logs exist, and creates the program. With `initialise_too` all of it is one transaction:
-  /// needed when the table itself has to change, so that readers never see it empty.
-  void create(bool initialise_too) {
-    if (initialise_too) {
-      pqxx::transaction<pqxx::repeatable_read> tx(connection_);
-      create_in(tx, true);
-      initialise_in(tx);
-      tx.commit();
-      initialised_ = true;
-    } else if (!realigned_) {
-      pqxx::work tx(connection_);
-      create_in(tx, false);
-      tx.commit();
-    }
-  }
-
-  void create_in(pqxx::transaction_base& tx, bool emptied) {
+    pqxx::work tx(connection_);
     ServerTypes types(tx);
-    Definition d = load_definition(tx, id_, types);
-    if (emptied) {
-      align_table(tx, d);
-      tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(id_)));
-      tx.exec("DELETE FROM " + d.relation);
-      d.request.columns = table_columns(tx, d.relid, types);
-    }
+    record_dependencies(tx, load_definition(tx, id_, types), program_);
+    tx.commit();
+  }
+
+  void empty_table(pqxx::transaction_base& tx) {
+    ServerTypes types(tx);
+    const Definition d = load_definition(tx, id_, types);
+    align_table(tx, d);
+    tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(id_)));
+    tx.exec("DELETE FROM " + d.relation);
+  }
+
+  /// Compiles again, now that the logs exist, and creates the program.
+  void create_in(pqxx::transaction_base& tx) {
+    ServerTypes types(tx);
+    const Definition d = load_definition(tx, id_, types);
     program_ = compile_definition(tx, d, types);
     create_program(tx, d, program_);
     record_program(tx, d, program_);
-  }
-
-  void initialise(std::int64_t /*generation*/) {
-    pqxx::transaction<pqxx::repeatable_read> tx(connection_);
-    initialise_in(tx);
-    tx.commit();
   }
 
   void initialise_in(pqxx::transaction_base& tx) {
@@ -370,9 +358,9 @@ class Builder {
         full["rows_deleted"].as<std::int64_t>());
     tx.exec_params(
         "UPDATE pgtrickle.pgt_stream_tables SET status = CASE WHEN status = 'INITIALIZING' THEN 'ACTIVE' ELSE status END, is_populated = true,\n"
-        "       needs_reinit = false, reinit_reason = NULL, consecutive_errors = 0, last_error = NULL, last_error_code = NULL,\n"
+        "       needs_reinit = needs_reinit AND generation <> $2, reinit_reason = CASE WHEN generation <> $2 THEN reinit_reason END, consecutive_errors = 0, last_error = NULL, last_error_code = NULL,\n"
         "       last_error_hint = NULL, last_error_at = NULL WHERE pgt_id = $1",
-        id_);
+        id_, generation_);
     tx.exec("SELECT pg_notify('pgtrickle_wake', '')");
   }
 
@@ -380,8 +368,8 @@ class Builder {
   std::int64_t id_;
   BuildSettings settings_;
   Program program_;
-  bool realigned_ = false;
-  bool initialised_ = false;
+  std::int64_t generation_ = 0;
+  bool realigned_ = false;  // the query's column types are not those of the table any more
 };
 
 template <typename Work>

@@ -37,6 +37,7 @@ Source load_source(pqxx::transaction_base& tx, const pqxx::row& row, const std::
   source.relid = row["relid"].as<std::uint32_t>();
   source.schema = row["schema"].c_str();
   source.name = row["name"].c_str();
+  source.not_capturable = row["not_capturable"].c_str();
   source.row_security = row["row_security"].as<bool>();
   source.has_inheritance_children = row["has_children"].as<bool>();
   const char kind = row["relkind"].c_str()[0];
@@ -50,7 +51,8 @@ Source load_source(pqxx::transaction_base& tx, const pqxx::row& row, const std::
 
   const auto columns = tx.exec_params(
       "SELECT attnum, attname, atttypid, atttypmod, attnotnull,\n"
-      "       has_column_privilege($2::name, attrelid, attnum, 'SELECT') AS may_select\n"
+      "       has_column_privilege($2::name, attrelid, attnum, 'SELECT') AS may_select,\n"
+      "       EXISTS (SELECT FROM pg_collation c WHERE c.oid = attcollation AND NOT c.collisdeterministic) AS loose_collation\n"
       "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
       source.relid, owner);
   std::vector<std::uint32_t> oids;
@@ -63,6 +65,9 @@ Source load_source(pqxx::transaction_base& tx, const pqxx::row& row, const std::
     col.type = types.by_oid(column["atttypid"].as<std::uint32_t>());
     col.typmod = column["atttypmod"].as<std::int32_t>();
     col.not_null = column["attnotnull"].as<bool>();
+    // Equality under a nondeterministic collation ignores case or accents; numeric(p,s) has one scale, so equal is same.
+    if (column["loose_collation"].as<bool>()) col.type.identity = false;
+    if (col.type.base_oid == 1700 && col.typmod >= 0) col.type.identity = true;
     col.owner_may_select = column["may_select"].as<bool>();
     source.columns.push_back(std::move(col));
   }
@@ -155,7 +160,10 @@ void ServerTypes::load(const std::vector<std::uint32_t>& oids) {
       "         bool_and(EXISTS (SELECT FROM pg_opclass c JOIN pg_am m ON m.oid = c.opcmethod\n"
       "                          JOIN pg_amproc ap ON ap.amprocfamily = c.opcfamily AND ap.amproclefttype = c.opcintype AND ap.amprocnum = 2\n"
       "                          WHERE m.amname = 'hash' AND c.opcdefault AND c.opcintype IN (t.oid, alt.oid))) AS hashable,\n"
-      "         bool_and(n.nspname = 'pg_catalog' OR t.typtype = 'e') AS builtin\n"
+      "         bool_and(n.nspname = 'pg_catalog' OR t.typtype = 'e') AS builtin,\n"
+      "         bool_and(t.typtype = 'e' OR n.nspname = 'pg_catalog' AND t.typname IN ('bool', 'int2', 'int4', 'int8', 'oid', 'text',\n"
+      "                  'varchar', 'name', 'char', 'bytea', 'uuid', 'date', 'time', 'timestamp', 'timestamptz', 'bit', 'varbit',\n"
+      "                  'inet', 'cidr', 'macaddr', 'macaddr8', 'xid8', 'pg_lsn', 'money', 'tsvector')) AS identity\n"
       "  FROM parts p JOIN pg_type t ON t.oid = p.oid JOIN pg_namespace n ON n.oid = t.typnamespace\n"
       "  CROSS JOIN LATERAL (SELECT CASE WHEN t.typname = 'varchar' THEN 'text'::regtype::oid\n"
       "                                  WHEN t.typname = 'cidr' THEN 'inet'::regtype::oid\n"
@@ -164,6 +172,7 @@ void ServerTypes::load(const std::vector<std::uint32_t>& oids) {
       "  GROUP BY p.root)\n"
       "SELECT t.oid, coalesce(b.oid, t.oid) AS base, format_type(t.oid, -1) AS name, coalesce(l.equatable, false) AS equatable,\n"
       "       coalesce(l.hashable, false) AS hashable, coalesce(l.builtin, false) AS builtin, coalesce(b.typlen, t.typlen) > 0 AS fixed_width,\n"
+      "       coalesce(l.identity, false) AS identity,\n"
       "       (SELECT p.provolatile <> 'i' FROM pg_proc p WHERE p.oid = t.typoutput) AS stable_text\n"
       "FROM pg_type t LEFT JOIN leaves l ON l.root = t.oid\n"
       "LEFT JOIN LATERAL (SELECT d.* FROM parts p JOIN pg_type d ON d.oid = p.oid\n"
@@ -181,6 +190,7 @@ void ServerTypes::load(const std::vector<std::uint32_t>& oids) {
     type.equatable = row["equatable"].as<bool>();
     type.hashable = type.equatable && row["hashable"].as<bool>();
     type.builtin_operators = row["builtin"].as<bool>();
+    type.identity = row["identity"].as<bool>();
     type.stable_text = row["stable_text"].as<bool>();
     type.fixed_width = row["fixed_width"].as<bool>();
     known_[type.oid] = std::move(type);
@@ -219,7 +229,8 @@ Catalog load_catalog(pqxx::transaction_base& tx, const std::string& query, const
           "         AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE')) AS row_security,\n"
           "       EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) AS has_children,\n"
           "       EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = c.oid) AS is_stream_table,\n"
-          "       CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END AS definition\n"
+          "       CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END AS definition,\n"
+          "       CASE WHEN c.relkind IN ('r', 'p') THEN pgtrickle._not_capturable(c.oid) END AS not_capturable\n"
           "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace\n"
           "CROSS JOIN (SELECT oid, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = $3) r\n"
           "WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",

@@ -16,6 +16,7 @@ struct TypeInfo {
   std::string name;               // format_type(oid, -1): what a cast is written with, qualified if not in pg_catalog
   bool equatable = true;          // has a default btree operator class: GROUP BY, record comparison
   bool hashable = true;           // has a default hash operator class with extended hashing
+  bool identity = true;           // equal values are the same value (false: numeric 1.0 and 1.00, float 0 and -0, citext)
   bool stable_text = false;       // its text depends on settings: cannot stand in an index expression
   bool builtin_operators = true;  // its "=" is found under search_path = pg_catalog (false: citext, hstore ...)
   bool fixed_width = true;        // a btree key of it can never be too large for an index page
@@ -41,6 +42,7 @@ struct Source {
   std::vector<std::vector<std::int16_t>> unique_keys;   // immediate, total unique indexes over NOT NULL columns
   std::vector<std::int16_t> indexed_columns;            // leading columns of its indexes
   std::string view_definition;                          // of a view: pg_get_viewdef under an empty search_path
+  std::string not_capturable;                           // why its changes cannot be captured; empty if they can
   bool row_security = false;                            // policies apply to the owner of the stream table
   bool has_inheritance_children = false;                // or partitions
 };

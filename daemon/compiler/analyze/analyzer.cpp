@@ -345,6 +345,8 @@ class Analyzer {
       default:
         break;
     }
+    if (!source.not_capturable.empty())
+      throw Unsupported("changes of " + shown + " cannot be captured: " + source.not_capturable, shown);
     if (source.row_security)
       throw Unsupported("row-level security policies of " + shown + " apply to the owner", shown,
                         "FULL runs the query under the policies. Or let a role that bypasses them own the stream table.");

@@ -105,10 +105,8 @@ class DifferentialWriter {
   [[nodiscard]] std::string inner_node(const StatefulOperator& node) const {
     Statement statement(numbers_);
     const Changes changes = node.differential(statement);
-    std::vector<TypeInfo> types;
-    for (const auto& col : node.columns()) types.push_back(col.type.value());
     const std::string differs = " AND (c." + changes.was + " <> c." + changes.now + " OR " +
-                                row_differs(prefixed(changes.old_columns, "c."), prefixed(changes.new_columns, "c."), types) + ")";
+                                row_differs(prefixed(changes.old_columns, "c."), prefixed(changes.new_columns, "c.")) + ")";
     const auto names = node.column_names();
     const std::string columns = join(prefixed(names, "x."), ", ");
     statement.with("emitted",
@@ -177,7 +175,10 @@ std::string apply_function(const CompileRequest& request, const std::string& nam
       "    changed CONSTANT bigint := $5;  -- bit per source with pending rows\n"
       "    run CONSTANT bigint := $6;\n"
       "    violations bigint;\n"
-      "BEGIN\n";
+      "BEGIN\n"
+      // The guard trigger lets these statements pass. Not a SET clause: only superusers may put unknown parameters there.
+      "    PERFORM set_config('pgtrickle.apply', '" + std::to_string(request.id) + "', true);\n";
+  const std::string done = "PERFORM set_config('pgtrickle.apply', '', true);\n";
   if (differential.empty()) {
     body += indent("    " + full, 4);
   } else if (small) {
@@ -186,11 +187,11 @@ std::string apply_function(const CompileRequest& request, const std::string& nam
     body += "    IF $1 = 'full' THEN\n" + indent("        " + full, 8) + "\n        RETURN;\n    END IF;\n" +
             indent("    " + differential, 4);
   }
-  body += "\nEND\n";
+  body += "\n    " + done + "END\n";
   std::string sql = "CREATE OR REPLACE FUNCTION " + name + "(" + kApplyArguments +
                     ",\n    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)\n"
                     "LANGUAGE plpgsql SECURITY DEFINER\nSET search_path = pg_catalog, pg_temp\nSET jit = off\n"
-                    "SET plan_cache_mode = force_generic_plan\nSET pgtrickle.apply = '" + std::to_string(request.id) + "'\n";
+                "SET plan_cache_mode = force_generic_plan\n";
   if (small) sql += "SET enable_hashjoin = off\nSET enable_mergejoin = off\n";
   for (const auto& [key, value] : request.settings) sql += "SET " + quote_ident(key) + " = " + quote_literal(value) + "\n";
   return sql + "AS " + dollar_quoted(body);

@@ -38,9 +38,18 @@ std::string row_equal(const std::vector<std::string>& left, const std::vector<st
   return record(left, types) + " = " + record(right, types);
 }
 
-std::string row_differs(const std::vector<std::string>& left, const std::vector<std::string>& right,
-                        const std::vector<TypeInfo>& types) {
-  return record(left, types) + " <> " + record(right, types);
+std::string row_differs(const std::vector<std::string>& left, const std::vector<std::string>& right) {
+  return "ROW(" + join(left, ", ") + ")::record *<> ROW(" + join(right, ", ") + ")::record";
+}
+
+std::string row_identical(const std::vector<std::string>& left, const std::vector<std::string>& right) {
+  return "ROW(" + join(left, ", ") + ")::record *= ROW(" + join(right, ", ") + ")::record";
+}
+
+std::vector<std::string> identity_terms(const std::string& column, const TypeInfo& type) {
+  if (!type.equatable) return {column + "::text"};
+  if (!type.identity) return {column, column + "::text"};
+  return {column};
 }
 
 std::string row_match(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types,
@@ -55,13 +64,8 @@ std::string consolidate(const std::vector<std::string>& columns, const std::vect
   std::vector<std::string> group;
   for (std::size_t i = 0; i < columns.size(); ++i) {
     const std::string col = "x." + columns[i];
-    if (types[i].equatable) {
-      select.push_back(col);
-      group.push_back(col);
-    } else {
-      select.push_back("min(" + col + "::text)::" + types[i].name + " AS " + columns[i]);
-      group.push_back(col + "::text");
-    }
+    select.push_back(types[i].equatable ? col : "min(" + col + "::text)::" + types[i].name + " AS " + columns[i]);
+    for (auto& term : identity_terms(col, types[i])) group.push_back(std::move(term));
   }
   select.emplace_back("sum(x.w)::bigint AS w");
   std::string sql = "SELECT " + join(select, ", ") + "\nFROM " + from + " x";

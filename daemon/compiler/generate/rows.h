@@ -18,15 +18,19 @@ std::string row_hash(const std::vector<std::string>& columns, const std::vector<
 /// Record equality of two column lists; NULL equals NULL.
 std::string row_equal(const std::vector<std::string>& left, const std::vector<std::string>& right,
                       const std::vector<TypeInfo>& types);
-/// NOT row_equal, as its own operator.
-std::string row_differs(const std::vector<std::string>& left, const std::vector<std::string>& right,
-                        const std::vector<TypeInfo>& types);
+/// True unless both rows are the same byte for byte: equal values that are written differently do differ.
+std::string row_differs(const std::vector<std::string>& left, const std::vector<std::string>& right);
+/// Its opposite.
+std::string row_identical(const std::vector<std::string>& left, const std::vector<std::string>& right);
 /// hash and equality: a condition that an index on row_hash serves.
 std::string row_match(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types,
                       const std::string& left_prefix, const std::string& right_prefix);
 /// SELECT of the net rows: columns, sum(w) AS w, zero weights dropped. `from` is a FROM item (with alias x added here).
 std::string consolidate(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types,
                         const std::string& from, const std::string& where = {});
+/// What GROUP BY needs so that only rows that are the same in every respect fall together: a column whose equality is
+/// coarser than identity (numeric 1.0 = 1.00, but not as text) is grouped by its text as well.
+std::vector<std::string> identity_terms(const std::string& column, const TypeInfo& type);
 /// Prefixes every name.
 std::vector<std::string> prefixed(const std::vector<std::string>& names, const std::string& prefix);
 

@@ -58,6 +58,11 @@ bool Target::needs_hash_index() const {
   return false;
 }
 
+bool Target::loose() const {
+  return std::any_of(request_.columns.begin(), request_.columns.end(),
+                     [](const TargetColumn& column) { return column.type.equatable && !column.type.identity; });
+}
+
 std::string Target::key_match(const std::string& table_alias, const std::vector<std::string>& other) const {
   const auto mine = prefixed(table_columns(key_), table_alias + ".");
   if (needs_hash_index()) {
@@ -103,8 +108,11 @@ std::vector<std::string> Target::index_ddl() const {
 
 void Target::upsert(Statement& statement, const std::string& from, const std::string& where) const {
   std::vector<int> rest;
-  for (const int position : all_)
-    if (std::find(key_.begin(), key_.end(), position) == key_.end()) rest.push_back(position);
+  for (const int position : all_) {
+    // A key whose equality is coarser than identity may be written differently now.
+    const bool key = std::find(key_.begin(), key_.end(), position) != key_.end();
+    if (!key || !request_.columns[static_cast<std::size_t>(position)].type.identity) rest.push_back(position);
+  }
   std::string sql = "INSERT INTO " + table_ + " AS t (" + join(table_columns(all_), ", ") + ")\nSELECT " + cast_list("n") +
                     "\nFROM " + from + " n";
   if (!where.empty()) sql += "\nWHERE " + where;
@@ -115,7 +123,7 @@ void Target::upsert(Statement& statement, const std::string& from, const std::st
     std::vector<std::string> set;
     for (const auto& name : table_columns(rest)) set.push_back(name + " = excluded." + name);
     sql += "UPDATE SET " + join(set, ", ") + "\nWHERE " +
-           row_differs(prefixed(table_columns(rest), "t."), prefixed(table_columns(rest), "excluded."), types(rest));
+           row_differs(prefixed(table_columns(rest), "t."), prefixed(table_columns(rest), "excluded."));
   }
   // xmax is 0 in a row that was inserted and set in one that was updated in place
   statement.with("shown", sql + "\nRETURNING t.xmax = 0 AS inserted", false);
@@ -129,7 +137,9 @@ std::string Target::apply_bag(Statement& statement, const std::string& d, const 
                  "DELETE FROM " + table_ + " t WHERE t.ctid = ANY (ARRAY(\n  SELECT x.ctid FROM " + typed +
                      " d CROSS JOIN LATERAL (\n    SELECT t.ctid FROM " + table_ + " t\n    WHERE " +
                      row_hash(mine, types(all_), "") + " = " + row_hash(theirs, types(all_), "") + "\n      AND " +
-                     row_equal(mine, theirs, types(all_)) + "\n    LIMIT -d.w) x\n  WHERE d.w < 0))\nRETURNING 1",
+                     row_equal(mine, theirs, types(all_)) +
+                     // Of rows that are equal but not the same, those that are the same go first.
+                     (loose() ? "\n    ORDER BY " + row_identical(mine, theirs) + " DESC" : "") + "\n    LIMIT -d.w) x\n  WHERE d.w < 0))\nRETURNING 1",
                  false);
   statement.with("shown",
                  "INSERT INTO " + table_ + " (" + join(table_columns(all_), ", ") + ")\nSELECT " + join(theirs, ", ") +
@@ -177,7 +187,8 @@ std::string Target::replace(Statement& statement, const std::string& content) co
     // Rows that are there already are filtered out here: ON CONFLICT would lock, and so write, each of them.
     upsert(statement, n,
            "NOT EXISTS (SELECT FROM " + table_ + " o WHERE " +
-               row_equal(prefixed(table_columns(all_), "o."), prefixed(names_, "n."), types(all_)) + ")");
+               row_equal(prefixed(table_columns(all_), "o."), prefixed(names_, "n."), types(all_)) +
+               (loose() ? " AND " + row_identical(prefixed(table_columns(all_), "o."), prefixed(names_, "n.")) : "") + ")");
     return counts(kInserted, kUpdated, kDeleted, "0::bigint");
   }
   std::vector<std::string> old;

@@ -58,7 +58,7 @@ Delta Scan::delta(Statement& statement) const {
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     const std::string column = "l.c" + std::to_string(source_->columns[static_cast<std::size_t>(position_[i])].attnum);
     select.push_back(column + " AS " + quote_ident(columns_[i].name));
-    group.push_back(column);
+    for (auto& term : identity_terms(column, *columns_[i].type)) group.push_back(std::move(term));
     groupable = groupable && columns_[i].type->equatable;
   }
   const std::string log = "pgtrickle_changes.log_" + std::to_string(statement.sources().log_id(source_->relid));
