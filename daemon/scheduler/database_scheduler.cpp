@@ -172,8 +172,7 @@ Result<postgres::ConnectSettings> DatabaseScheduler::connect_settings(bool for_r
   std::string options = option("jit", "off") + " " + option("plan_cache_mode", "force_generic_plan") + " " +
                         option("client_min_messages", "warning") + " " + option("search_path", "pg_catalog") + " " +
                         option("default_transaction_read_only", "off") + " " + option("idle_session_timeout", "0") +
-                        " " + option("idle_in_transaction_session_timeout", "60s") + " " +
-                        option("lock_timeout", "10s");
+                        " " + option("idle_in_transaction_session_timeout", "60s") + " " + option("lock_timeout", "5s");
   if (for_refreshes) {
     // Losing the last refreshes in a crash means doing them again.
     options +=

@@ -70,18 +70,22 @@ TimePoint Timetable::next_on_grid(const Table& table, TimePoint after) const {
 }
 
 std::vector<Unit> Timetable::take_due(TimePoint now) {
-  std::set<TableId> due;
-  for (const auto& [id, table] : tables_) {
-    if (table.entry.active && !table.in_flight && table.due <= now && !asleep(table)) due.insert(id);
-  }
-  if (due.empty()) return {};
-  for (const TableId id : due) {
-    Table& table = tables_.at(id);
+  std::set<TableId> healthy;
+  std::vector<Unit> retries;
+  for (auto& [id, table] : tables_) {
+    if (!table.entry.active || table.in_flight || table.due > now || asleep(table)) continue;
     table.in_flight = true;
     table.started = now;
+    if (table.failing) {  // alone, so that it cannot hold up a unit again
+      retries.push_back({.tables = {id}, .after = {}});
+    } else {
+      healthy.insert(id);
+    }
   }
-  return plan_units(
-      dag_, due, [this](TableId id) { return tables_.at(id).cost; }, limits_);
+  auto units = plan_units(
+      dag_, healthy, [this](TableId id) { return tables_.at(id).cost; }, limits_);
+  units.insert(units.end(), retries.begin(), retries.end());
+  return units;
 }
 
 void Timetable::succeeded(TableId id, bool changed, milliseconds duration, TimePoint now) {

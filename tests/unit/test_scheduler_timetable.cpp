@@ -110,6 +110,18 @@ TEST_F(TimetableTest, FailedTablesComeBackAfterTheirDelay) {
   EXPECT_TRUE(due().contains(1));
 }
 
+TEST_F(TimetableTest, ARetryIsAUnitOfItsOwn) {
+  timetable_.load({entry(1, 1000), entry(2, 1000), entry(3, 1000)}, {{1, 2}, {2, 3}}, now_);
+  ASSERT_EQ(timetable_.take_due(now_).size(), 1U);
+  timetable_.succeeded(1, true, milliseconds(1), now_);
+  timetable_.failed(2, milliseconds(1), now_);
+  timetable_.succeeded(3, true, milliseconds(1), now_);
+  advance(1500);
+  const auto units = timetable_.take_due(now_);
+  ASSERT_EQ(units.size(), 3U);
+  for (const Unit& unit : units) EXPECT_EQ(unit.tables.size(), 1U);
+}
+
 TEST_F(TimetableTest, InactiveTablesAreLeftAloneAndDueWhenTheyComeBack) {
   timetable_.load({entry(1, 1000, true, false)}, {}, now_);
   EXPECT_TRUE(due().empty());
