@@ -56,7 +56,7 @@ class Daemon {
     }
     // An exception that leaves one of these is a bug: it ends the daemon, visibly, and a supervisor starts a new one.
     const auto end_on_error = [this](const char* what) {
-      return [this, what](std::exception_ptr error) {
+      return [this, what](const std::exception_ptr& error) {
         if (!error) return;
         failed(what, error);
         io_.stop();

@@ -33,6 +33,10 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
+std::string joined(std::string prefix, const std::string& key) {
+  return prefix.empty() ? key : prefix.append(".").append(key);
+}
+
 std::string unknown_key_hint(const std::string& key, const std::vector<std::string>& known) {
   const auto nearest = std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
     return edit_distance(a, key) < edit_distance(b, key);
@@ -141,7 +145,7 @@ class Loader {
         continue;
       }
       const std::string key = entry.first.Scalar();
-      const std::string full = prefix.empty() ? key : prefix + "." + key;
+      const std::string full = joined(prefix, key);
       if (std::find(known.begin(), known.end(), key) == known.end()) {
         problem(mark, full, "unknown key", unknown_key_hint(key, known));
       } else if (const auto [seen, fresh] = first_line.emplace(key, mark.line + 1); !fresh) {
@@ -175,7 +179,7 @@ class Loader {
       for_each_key(node[i], prefix, known, [&](const std::string& key, const YAML::Node& value, const YAML::Mark& at) {
         const auto setting = std::find_if(database_settings().begin(), database_settings().end(),
                                           [&](const auto& s) { return s.key == key; });
-        set(*setting, database, prefix + "." + key, value, at);
+        set(*setting, database, joined(prefix, key), value, at);
       });
       result_.config.databases.push_back(database);
       where_.push_back(path_ + ":" + std::to_string(node[i].Mark().line + 1));

@@ -19,7 +19,7 @@ std::string expected(const std::string& what, const std::string& got) {
 }
 
 Setting<Config> duration(std::string key, Milliseconds min, Milliseconds max, std::string range, std::string help,
-                         std::function<Milliseconds&(Config&)> member) {
+                         const std::function<Milliseconds&(Config&)>& member) {
   Setting<Config> s{std::move(key), "duration", std::move(range), std::move(help), {}, {}};
   s.show = [member](const Config& config) {
     Config copy = config;
@@ -37,7 +37,7 @@ Setting<Config> duration(std::string key, Milliseconds min, Milliseconds max, st
 
 template <class Owner, class Number>
 Setting<Owner> integer(std::string key, Number min, Number max, std::string help,
-                       std::function<Number&(Owner&)> member) {
+                       const std::function<Number&(Owner&)>& member) {
   const std::string range = std::to_string(min) + " to " + std::to_string(max);
   Setting<Owner> s{std::move(key), "integer", range, std::move(help), {}, {}};
   s.show = [member](const Owner& owner) {
@@ -59,8 +59,8 @@ Setting<Owner> integer(std::string key, Number min, Number max, std::string help
   return s;
 }
 
-Setting<Config> choice(std::string key, std::vector<std::string> values, std::string help,
-                       std::function<std::string&(Config&)> member) {
+Setting<Config> choice(std::string key, const std::vector<std::string>& values, std::string help,
+                       const std::function<std::string&(Config&)>& member) {
   std::string range;
   for (const auto& value : values) range += (range.empty() ? "" : ", ") + value;
   Setting<Config> s{std::move(key), "choice", range, std::move(help), {}, {}};
@@ -81,7 +81,8 @@ Setting<Config> choice(std::string key, std::vector<std::string> values, std::st
 }
 
 template <class Owner>
-Setting<Owner> text(std::string key, std::string range, std::string help, std::function<std::string&(Owner&)> member) {
+Setting<Owner> text(std::string key, std::string range, std::string help,
+                    const std::function<std::string&(Owner&)>& member) {
   Setting<Owner> s{std::move(key), "text", std::move(range), std::move(help), {}, {}};
   s.show = [member](const Owner& owner) {
     Owner copy = owner;
@@ -94,7 +95,7 @@ Setting<Owner> text(std::string key, std::string range, std::string help, std::f
   return s;
 }
 
-Setting<Config> address(std::string key, std::string help, std::function<std::string&(Config&)> member) {
+Setting<Config> address(std::string key, std::string help, const std::function<std::string&(Config&)>& member) {
   auto s = text<Config>(std::move(key), "an IP address", std::move(help), member);
   s.set = [member](Config& config, const std::string& value) -> std::string {
     in6_addr parsed;

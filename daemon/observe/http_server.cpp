@@ -160,7 +160,7 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
   }
 };
 
-HttpServer::HttpServer(asio::any_io_executor executor, const std::string& address, std::uint16_t port,
+HttpServer::HttpServer(const asio::any_io_executor& executor, const std::string& address, std::uint16_t port,
                        HttpHandler handler)
     : impl_(std::make_shared<Impl>(executor, std::move(handler))) {
   impl_->listen(address, port);

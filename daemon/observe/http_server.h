@@ -26,7 +26,7 @@ using HttpHandler = std::function<HttpAnswer(const std::string& path)>;
 class HttpServer {
  public:
   /// Listens at once; port 0 takes any free one.
-  HttpServer(boost::asio::any_io_executor executor, const std::string& address, std::uint16_t port,
+  HttpServer(const boost::asio::any_io_executor& executor, const std::string& address, std::uint16_t port,
              HttpHandler handler);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
