@@ -176,8 +176,6 @@ void drop_program(pqxx::transaction_base& tx, std::int64_t id) {
 void create_program(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
   drop_program(tx, d.request.id);
   tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(d.request.id)));
-  tx.exec("GRANT USAGE, CREATE ON SCHEMA pgtrickle_state TO " + quote_ident(d.request.owner));
-  tx.exec("GRANT USAGE ON SCHEMA pgtrickle_changes TO " + quote_ident(d.request.owner));
   for (const auto& [role, statements] : {std::pair{d.request.owner, &program.owner_ddl}, {d.request.admin, &program.admin_ddl}}) {
     tx.exec("SET LOCAL ROLE " + quote_ident(role));
     for (const auto& statement : *statements) tx.exec(statement);
@@ -268,7 +266,22 @@ class Builder {
         "UPDATE pgtrickle.pgt_stream_tables SET status = 'INITIALIZING' WHERE pgt_id = $1 RETURNING generation", id_);
     if (rows.empty()) throw Gone{};
     generation_ = rows[0][0].as<std::int64_t>();
+    let_owner_in(tx);
     tx.commit();
+  }
+
+  /// The owner keeps state tables and functions in pgtrickle_state, and reads logs. Two builds that grant at once would fail
+  /// with "tuple concurrently updated", hence the lock.
+  void let_owner_in(pqxx::transaction_base& tx) {
+    tx.exec("SELECT pg_advisory_xact_lock(1885828212, 0)");
+    for (const auto& row : tx.exec_params(
+             "SELECT format('GRANT %s ON SCHEMA %I TO %I', g.rights, g.schema, r.rolname) FROM pgtrickle.pgt_stream_tables s\n"
+             "JOIN pg_class c ON c.oid = s.pgt_relid JOIN pg_roles r ON r.oid = c.relowner\n"
+             "CROSS JOIN (VALUES ('USAGE, CREATE', 'pgtrickle_state'), ('USAGE', 'pgtrickle_changes')) AS g(rights, schema)\n"
+             "WHERE s.pgt_id = $1 AND NOT (has_schema_privilege(r.oid, g.schema, 'USAGE')\n"
+             "  AND (g.schema <> 'pgtrickle_state' OR has_schema_privilege(r.oid, g.schema, 'CREATE')))",
+             id_))
+      tx.exec(row[0].c_str());
   }
 
   void compile() {
@@ -278,7 +291,6 @@ class Builder {
     if (const auto reason = dropped_source(tx, id_))
       throw BuildFailure("42P01", *reason, "Restore it and resume the stream table, or drop the stream table.");
     if (names_changed(tx, id_)) {
-      tx.exec("GRANT USAGE, CREATE ON SCHEMA pgtrickle_state TO " + quote_ident(d.request.owner));
       d.request.query = as_owner(tx, d.request.owner, [&] { return requalified_definition(tx, id_, d.request.query); });
       tx.exec_params("UPDATE pgtrickle.pgt_stream_tables SET defining_query = $2 WHERE pgt_id = $1", id_, d.request.query);
       // Dependencies are recorded in the old names until the program is: note the new ones with the new text.
@@ -288,7 +300,6 @@ class Builder {
           "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE d.pgt_id = $1 AND c.oid = d.source_relid",
           id_);
     }
-    tx.exec("GRANT USAGE, CREATE ON SCHEMA pgtrickle_state TO " + quote_ident(d.request.owner));
     tx.exec("SAVEPOINT align");
     realigned_ = align_table(tx, d);
     if (realigned_) d.request.columns = table_columns(tx, d.relid, types);

@@ -52,10 +52,14 @@ std::vector<std::string> identity_terms(const std::string& column, const TypeInf
   return {column};
 }
 
-std::string row_match(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types,
-                      const std::string& left_prefix, const std::string& right_prefix) {
-  return row_hash(columns, types, left_prefix) + " = " + row_hash(columns, types, right_prefix) + "\n  AND " +
-         row_equal(prefixed(columns, left_prefix), prefixed(columns, right_prefix), types);
+std::string row_match(const std::vector<std::string>& left, const std::vector<std::string>& right,
+                      const std::vector<TypeInfo>& types, bool plain) {
+  if (!plain) {
+    return row_hash(left, types, "") + " = " + row_hash(right, types, "") + "\n  AND " + row_equal(left, right, types);
+  }
+  std::vector<std::string> parts;
+  for (std::size_t i = 0; i < left.size(); ++i) parts.push_back(left[i] + " = " + right[i]);
+  return join(parts, " AND ");
 }
 
 std::string consolidate(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types,

@@ -22,9 +22,10 @@ std::string row_equal(const std::vector<std::string>& left, const std::vector<st
 std::string row_differs(const std::vector<std::string>& left, const std::vector<std::string>& right);
 /// Its opposite.
 std::string row_identical(const std::vector<std::string>& left, const std::vector<std::string>& right);
-/// hash and equality: a condition that an index on row_hash serves.
-std::string row_match(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types,
-                      const std::string& left_prefix, const std::string& right_prefix);
+/// Equality of two column lists as a join condition: hash and recheck, which can be hashed, merged, and served by an index
+/// on row_hash. Record equality alone can only be sorted. If nothing can be NULL and "=" is the types' equality, plain "=".
+std::string row_match(const std::vector<std::string>& left, const std::vector<std::string>& right,
+                      const std::vector<TypeInfo>& types, bool plain);
 /// SELECT of the net rows: columns, sum(w) AS w, zero weights dropped. `from` is a FROM item (with alias x added here).
 std::string consolidate(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types,
                         const std::string& from, const std::string& where = {});

@@ -64,14 +64,7 @@ bool Target::loose() const {
 }
 
 std::string Target::key_match(const std::string& table_alias, const std::vector<std::string>& other) const {
-  const auto mine = prefixed(table_columns(key_), table_alias + ".");
-  if (needs_hash_index()) {
-    return row_hash(mine, types(key_), "") + " = " + row_hash(other, types(key_), "") + "\n  AND " +
-           row_equal(mine, other, types(key_));
-  }
-  std::vector<std::string> parts;
-  for (std::size_t i = 0; i < mine.size(); ++i) parts.push_back(mine[i] + " = " + other[i]);
-  return join(parts, " AND ");
+  return row_match(prefixed(table_columns(key_), table_alias + "."), other, types(key_), !needs_hash_index());
 }
 
 std::string Target::cast_list(const std::string& alias) const {
@@ -136,8 +129,7 @@ std::string Target::apply_bag(Statement& statement, const std::string& d, const 
   statement.with("hidden",
                  "DELETE FROM " + table_ + " t WHERE t.ctid = ANY (ARRAY(\n  SELECT x.ctid FROM " + typed +
                      " d CROSS JOIN LATERAL (\n    SELECT t.ctid FROM " + table_ + " t\n    WHERE " +
-                     row_hash(mine, types(all_), "") + " = " + row_hash(theirs, types(all_), "") + "\n      AND " +
-                     row_equal(mine, theirs, types(all_)) +
+                     row_match(mine, theirs, types(all_), false) +
                      // Of rows that are equal but not the same, those that are the same go first.
                      (loose() ? "\n    ORDER BY " + row_identical(mine, theirs) + " DESC" : "") + "\n    LIMIT -d.w) x\n  WHERE d.w < 0))\nRETURNING 1",
                  false);
@@ -158,7 +150,7 @@ std::string Target::apply_delta(Statement& statement, const Delta& delta) const 
   upsert(statement, d, "n.w > 0");
   const std::string lost = statement.with(
       "lost", "SELECT " + join(prefixed(keys, "n."), ", ") + " FROM " + d + " n\nWHERE n.w < 0 AND NOT EXISTS (SELECT FROM " + d +
-                  " p WHERE p.w > 0 AND " + row_equal(prefixed(keys, "p."), prefixed(keys, "n."), types(key_)) + ")");
+                  " p WHERE p.w > 0 AND " + row_match(prefixed(keys, "p."), prefixed(keys, "n."), types(key_), !needs_hash_index()) + ")");
   statement.with("hidden", "DELETE FROM " + table_ + " t USING " + lost + " n\nWHERE " + key_match("t", prefixed(keys, "n.")) +
                                "\nRETURNING 1", false);
   return counts(kInserted, kUpdated, kDeleted,
@@ -173,7 +165,8 @@ std::string Target::apply_rows(Statement& statement, const std::string& shown, c
   const auto theirs = prefixed(key_columns, "c.");
   statement.with("hidden", "DELETE FROM " + table_ + " t USING " + touched + " c\nWHERE " + key_match("t", theirs) +
                                "\n  AND NOT EXISTS (SELECT FROM " + rows + " n WHERE " +
-                               row_equal(prefixed(row_columns(key_), "n."), theirs, types(key_)) + ")\nRETURNING 1",
+                               row_match(prefixed(row_columns(key_), "n."), theirs, types(key_), !needs_hash_index()) +
+                               ")\nRETURNING 1",
                  false);
   return counts(kInserted, kUpdated, kDeleted, violations);
 }
@@ -181,13 +174,12 @@ std::string Target::apply_rows(Statement& statement, const std::string& shown, c
 std::string Target::replace(Statement& statement, const std::string& content) const {
   if (keyed()) {
     const std::string n = statement.with("content", "SELECT " + cast_list("x") + " FROM " + content + " x");
-    const auto mine = prefixed(table_columns(key_), "t.");
     statement.with("hidden", "DELETE FROM " + table_ + " t\nWHERE NOT EXISTS (SELECT FROM " + n + " n WHERE " +
-                                 row_equal(prefixed(row_columns(key_), "n."), mine, types(key_)) + ")\nRETURNING 1", false);
+                                 key_match("t", prefixed(row_columns(key_), "n.")) + ")\nRETURNING 1", false);
     // Rows that are there already are filtered out here: ON CONFLICT would lock, and so write, each of them.
     upsert(statement, n,
            "NOT EXISTS (SELECT FROM " + table_ + " o WHERE " +
-               row_equal(prefixed(table_columns(all_), "o."), prefixed(names_, "n."), types(all_)) +
+               row_match(prefixed(table_columns(all_), "o."), prefixed(names_, "n."), types(all_), false) +
                (loose() ? " AND " + row_identical(prefixed(table_columns(all_), "o."), prefixed(names_, "n.")) : "") + ")");
     return counts(kInserted, kUpdated, kDeleted, "0::bigint");
   }

@@ -129,10 +129,7 @@ bool Aggregate::plain_identity() const {
 
 std::string Aggregate::match(const Layout& l, const std::string& left, const std::string& right) const {
   if (global()) return "true";
-  if (!plain_identity()) return row_match(l.keys, key_types(), left, right);
-  std::vector<std::string> parts;
-  for (const auto& key : l.keys) parts.push_back(left + key + " = " + right + key);
-  return join(parts, " AND ");
+  return row_match(prefixed(l.keys, left), prefixed(l.keys, right), key_types(), plain_identity());
 }
 
 std::string Aggregate::state_query(const Layout& l) const {
@@ -250,7 +247,7 @@ std::string Aggregate::recomputed(Statement& statement, const Layout& l, const s
     if (!columns_[i].not_null) null_keys.push_back("k." + l.keys[i] + " IS NULL");
     plain = plain && types[i].builtin_operators;
   }
-  const std::string by_record = row_equal(exprs, prefixed(l.keys, "k."), types);
+  const std::string by_record = row_match(exprs, prefixed(l.keys, "k."), types, false);
   const std::string head = "SELECT " + join(select, ",\n       ") + "\nFROM " + keys + ", " + post + " i\nWHERE ";
   if (!plain) return statement.with("r", head + by_record + " AND " + any + tail);
   std::string sql = head + join(equal, " AND ") + " AND " + any + tail;
@@ -316,9 +313,8 @@ Changes Aggregate::differential(Statement& statement) const {
       merged.push_back("CASE WHEN m." + l.need + " THEN r." + l.names[i] + " ELSE m." + l.new_names[i] + " END AS " +
                        l.new_names[i]);
     }
-    const std::string on = global() ? "true"
-                                    : row_equal(prefixed(l.keys, "r."), prefixed(l.keys, "m."), key_types());
-    m = statement.with("m", "SELECT " + join(merged, ",\n       ") + "\nFROM " + m + " m\nLEFT JOIN " + r + " r ON " + on);
+    m = statement.with("m", "SELECT " + join(merged, ",\n       ") + "\nFROM " + m + " m\nLEFT JOIN " + r + " r ON m." +
+                                l.need + " AND " + match(l, "r.", "m."));
   }
 
   // State: rows are found by ctid, which cannot move: refreshes of one stream table are serialised by its frontier row.
