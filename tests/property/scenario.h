@@ -1,0 +1,49 @@
+// One random test: a schema, stream tables over it, and steps of changes and refreshes. Everything is SQL text made
+// from the seed alone, so a scenario can be run again with parts left out (minimize.h) and printed as a tests/sql case.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace pgt::property {
+
+struct Stream {
+  std::string name;  // qualified and quoted
+  std::string query;
+  std::vector<std::size_t> reads;  // other stream tables, by index; all come before
+};
+
+struct Op {
+  enum class Kind {
+    kSql,      // `sql` in `session`
+    kChange,   // the same, may be left out without changing what the rest means
+    kCall,     // CALL pgtrickle.refresh() of the streams
+    kSelect,   // SELECT pgtrickle.refresh_stream_table(), in the transaction that is open, if one is
+    kProgram,  // pgtrickle_state.refresh_<id>(sql): 'full' or 'differential', in one REPEATABLE READ transaction
+    kCheck,    // compare the streams with their queries
+  };
+  Kind kind = Kind::kSql;
+  int session = 0;
+  std::string sql;
+  std::vector<std::size_t> streams;  // empty: all
+};
+
+struct Step {
+  std::string label;
+  std::vector<Op> ops;
+};
+
+struct Scenario {
+  std::uint64_t seed = 0;
+  std::vector<std::string> setup;
+  std::vector<Stream> streams;
+  std::vector<Step> steps;
+};
+
+Scenario random_scenario(std::uint64_t seed);
+
+/// In the format of tests/sql, which psql nearly understands too.
+std::string to_sql_case(const Scenario& scenario);
+
+}  // namespace pgt::property
