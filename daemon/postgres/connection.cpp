@@ -103,6 +103,13 @@ asio::awaitable<bool> is_cancelled() {
 
 }  // namespace
 
+std::optional<Error> first_error(const std::vector<Result<Rows>>& results) {
+  for (const auto& result : results) {
+    if (!result.ok() && result.error().origin != ErrorOrigin::kSkipped) return result.error();
+  }
+  return std::nullopt;
+}
+
 struct Connection::Impl : std::enable_shared_from_this<Connection::Impl> {
   Impl(const asio::any_io_executor& executor, std::shared_ptr<asio::thread_pool> pool)
       : workers(std::move(pool)), socket(executor), timer(executor) {}

@@ -33,6 +33,9 @@ struct Statement {
   std::string name = {};
 };
 
+/// Why a pipeline failed: the first error that is not a consequence of another one.
+[[nodiscard]] std::optional<Error> first_error(const std::vector<Result<Rows>>& results);
+
 struct Notification {
   std::string channel;
   std::string payload;

@@ -66,7 +66,8 @@ Result<std::string> merge_conninfo(const std::string& conninfo, const Options& o
       } else if (const char* environment = std::getenv("PGOPTIONS"); environment != nullptr) {
         theirs = environment;
       }
-      (*options)["options"] = theirs.empty() ? value : value + " " + theirs;
+      std::string& ours = (*options)["options"] = value;
+      if (!theirs.empty()) ours.append(" ").append(theirs);
     } else {
       (*options)[keyword] = value;
     }

@@ -10,7 +10,7 @@ namespace asio = boost::asio;
 Pool::Lease::Lease(std::shared_ptr<Pool> pool, std::shared_ptr<Connection> connection)
     : pool_(std::move(pool)), connection_(std::move(connection)) {}
 
-Pool::Lease& Pool::Lease::operator=(Lease&& other) noexcept {
+Pool::Lease& Pool::Lease::operator=(Lease&& other) noexcept {  // NOLINT(bugprone-exception-escape)
   if (this != &other) {
     give_back();
     pool_ = std::move(other.pool_);
@@ -19,6 +19,7 @@ Pool::Lease& Pool::Lease::operator=(Lease&& other) noexcept {
   return *this;
 }
 
+// NOLINTNEXTLINE(bugprone-exception-escape)
 Pool::Lease::~Lease() {
   give_back();
 }

@@ -38,8 +38,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
    public:
     Lease(std::shared_ptr<Pool> pool, std::shared_ptr<Connection> connection);
     Lease(Lease&&) noexcept = default;
-    Lease& operator=(Lease&& other) noexcept;
-    ~Lease();
+    Lease& operator=(Lease&& other) noexcept;  // NOLINT(bugprone-exception-escape): only out of memory, which ends us
+    ~Lease();                                  // NOLINT(bugprone-exception-escape): the same
     Connection* operator->() const { return connection_.get(); }
     Connection& operator*() const { return *connection_; }
 

@@ -82,12 +82,8 @@ asio::awaitable<Attempt> attempt_unit(Connection& connection, const std::vector<
   const auto start = Clock::now();
   const auto results = co_await connection.pipeline(std::move(statements), postgres::deadline_after(timeout));
   const auto duration = since(start);
-  for (const Result<Rows>& result : results) {
-    if (result.ok() || result.error().origin == ErrorOrigin::kSkipped) continue;
-    attempt.error = result.error();
-    attempt.error->in_doubt = results.back().ok() ? false : results.back().error().in_doubt;
-    break;
-  }
+  attempt.error = postgres::first_error(results);
+  if (attempt.error && !results.back().ok()) attempt.error->in_doubt = results.back().error().in_doubt;
   if (!attempt.error) {
     for (std::size_t i = 0; i < ids.size(); ++i) {
       auto outcome = read_outcome(ids[i], *results[i + 1]);

@@ -34,7 +34,7 @@ bool same_connections(const config::Database& a, const config::Database& b) {
 }  // namespace
 
 struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
-  Impl(asio::any_io_executor executor, config::Config initial, observe::Observer& observer, Builder builder)
+  Impl(const asio::any_io_executor& executor, config::Config initial, observe::Observer& observer, Builder builder)
       : config(std::move(initial)), shared(std::make_shared<Shared>()), finished(executor) {
     shared->executor = executor;
     shared->libpq_workers = std::make_shared<asio::thread_pool>(kLibpqWorkers);
@@ -102,9 +102,9 @@ struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
   bool stopping = false;
 };
 
-Scheduler::Scheduler(asio::any_io_executor executor, config::Config config, observe::Observer& observer,
+Scheduler::Scheduler(const asio::any_io_executor& executor, config::Config config, observe::Observer& observer,
                      Builder builder)
-    : impl_(std::make_shared<Impl>(std::move(executor), std::move(config), observer, std::move(builder))) {}
+    : impl_(std::make_shared<Impl>(executor, std::move(config), observer, std::move(builder))) {}
 
 Scheduler::~Scheduler() {
   impl_->shared->build_workers->join();

@@ -29,7 +29,7 @@ struct Builder {
 
 class Scheduler : public observe::StatusSource {
  public:
-  Scheduler(boost::asio::any_io_executor executor, config::Config config, observe::Observer& observer,
+  Scheduler(const boost::asio::any_io_executor& executor, config::Config config, observe::Observer& observer,
             Builder builder = {});
   ~Scheduler() override;  // waits for builds that still run: await stop() first
   Scheduler(const Scheduler&) = delete;

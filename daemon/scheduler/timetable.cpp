@@ -51,7 +51,7 @@ void Timetable::load(const std::vector<TimetableEntry>& entries, const std::vect
       table.due = table.checked ? std::max(now, *table.checked + table.period) : now;
     }
     if (!was_active && entry.active) last_change_ = std::max(last_change_, now);
-    next.emplace(entry.id, std::move(table));
+    next.emplace(entry.id, table);
   }
   tables_ = std::move(next);
 }

@@ -1,0 +1,150 @@
+// Building stream tables and collecting garbage on worker threads.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+
+#include "postgres/conninfo.h"
+#include "scheduler/database_scheduler.h"
+
+namespace pgtrickle::scheduler {
+
+namespace asio = boost::asio;
+using postgres::Clock;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr int kBuildsAtOnce = 2;
+constexpr milliseconds kBuildRetryMax{300000};
+constexpr milliseconds kGarbageInterval{300000};
+
+}  // namespace
+
+bool DatabaseScheduler::wants_build(const Table& table) const {
+  const sql::StreamTable& row = table.row;
+  if (!row.exists || table.building) return false;
+  if (row.status == "PENDING" || row.status == "INITIALIZING") return true;
+  if (!row.needs_reinit) return false;
+  return row.status == "ACTIVE" || (row.status == "ERROR" && table.failed_generation != row.generation);
+}
+
+void DatabaseScheduler::start_builds() {
+  if (!leading()) return;
+  const TimePoint now = Clock::now();
+  for (const TableId id : timetable_.dag().order()) {
+    if (builds_running_ >= kBuildsAtOnce) return;
+    const auto found = tables_.find(id);
+    if (found == tables_.end()) continue;
+    Table& table = found->second;
+    if (!wants_build(table) || now < table.build_not_before || timetable_.in_flight(id)) continue;
+    const auto& upstream = timetable_.dag().upstream(id);
+    const bool upstream_busy = std::any_of(upstream.begin(), upstream.end(), [&](TableId up) {
+      const auto other = tables_.find(up);
+      return other != tables_.end() &&
+             (other->second.building || (wants_build(other->second) && now >= other->second.build_not_before));
+    });
+    const auto& cyclic = timetable_.dag().cyclic();
+    if (upstream_busy && std::find(cyclic.begin(), cyclic.end(), id) == cyclic.end()) continue;
+    start_build(table);
+  }
+}
+
+void DatabaseScheduler::start_build(Table& table) {
+  auto conninfo = postgres::merge_conninfo(database_.dsn, {{"application_name", build_application_name()}});
+  if (!conninfo) return;
+  table.building = true;
+  ++builds_running_;
+  spdlog::info("building database={} stream_table={} status={} needs_reinit={}", database_.name, label(table),
+               table.row.status, table.row.needs_reinit);
+  catalog::BuildSettings settings;
+  settings.lock_timeout_ms = static_cast<int>(settings_.lock_timeout.count());
+  settings.statement_timeout_ms = settings_.refresh_timeout.count();
+  asio::post(*shared_->build_workers, [self = shared_from_this(), conninfo = std::move(*conninfo), id = table.row.id,
+                                       generation = table.row.generation, settings] {
+    catalog::BuildResult result;
+    try {
+      result = self->shared_->builder.build(conninfo, id, settings);
+    } catch (const std::exception& e) {
+      spdlog::critical("builder failed database={} pgt_id={} error=\"{}\"", self->database_.name, id, e.what());
+      result.status = catalog::BuildStatus::kRetry;
+      result.sqlstate = "XX000";
+      result.message = e.what();
+    }
+    asio::post(self->shared_->executor, [self, id, generation, result] { self->build_ended(id, generation, result); });
+  });
+}
+
+void DatabaseScheduler::build_ended(TableId id, std::int64_t generation, const catalog::BuildResult& result) {
+  --builds_running_;
+  task_ended_.set();
+  const auto found = tables_.find(id);
+  if (found == tables_.end()) {
+    garbage_expected_ = true;  // it was dropped under the builder's feet
+    reload_soon();
+    return;
+  }
+  Table& table = found->second;
+  table.building = false;
+  switch (result.status) {
+    case catalog::BuildStatus::kActive:
+      garbage_expected_ = garbage_expected_ || table.row.needs_reinit;  // the old program's capture
+      table.build_failures = 0;
+      table.build_not_before = TimePoint::min();
+      table.failed_generation.reset();
+      shared_->observer->on_build(database_.name, label(table), true);
+      spdlog::info("built database={} stream_table={} result=\"{}\"", database_.name, label(table), result.message);
+      break;
+    case catalog::BuildStatus::kError: {
+      ++table.build_failures;
+      const postgres::Backoff backoff{.min = milliseconds(1000), .max = kBuildRetryMax};
+      table.build_not_before = Clock::now() + backoff.delay(table.build_failures, random01());
+      table.failed_generation = generation;
+      shared_->observer->on_build(database_.name, label(table), false);
+      spdlog::warn("build failed database={} stream_table={} sqlstate={} error=\"{}\"", database_.name, label(table),
+                   result.sqlstate, result.message);
+      break;
+    }
+    case catalog::BuildStatus::kRetry:
+      ++table.build_failures;
+      table.build_not_before = Clock::now() + health_rules().retry.delay(table.build_failures, random01());
+      shared_->observer->on_retry(database_.name, result.sqlstate);
+      spdlog::info("build will be retried database={} stream_table={} sqlstate={} error=\"{}\"", database_.name,
+                   label(table), result.sqlstate, result.message);
+      // The control coroutine sleeps until its next duty; a retry may be due earlier.
+      next_load_ = std::min(next_load_, table.build_not_before);
+      break;
+    case catalog::BuildStatus::kGone:
+      garbage_expected_ = true;
+      break;
+  }
+  reload_soon();
+}
+
+void DatabaseScheduler::start_garbage_collection() {
+  if (!leading() || collecting_garbage_ || (!garbage_expected_ && Clock::now() < next_garbage_)) return;
+  auto conninfo = postgres::merge_conninfo(database_.dsn, {{"application_name", build_application_name()}});
+  if (!conninfo) return;
+  collecting_garbage_ = true;
+  garbage_expected_ = false;
+  next_garbage_ = Clock::now() + kGarbageInterval;
+  ++builds_running_;
+  catalog::BuildSettings settings;
+  settings.lock_timeout_ms = static_cast<int>(settings_.lock_timeout.count());
+  asio::post(*shared_->build_workers, [self = shared_from_this(), conninfo = std::move(*conninfo), settings] {
+    int removed = 0;
+    try {
+      removed = self->shared_->builder.collect_garbage(conninfo, settings);
+    } catch (const std::exception& e) {
+      spdlog::warn("garbage collection failed database={} error=\"{}\"", self->database_.name, e.what());
+    }
+    asio::post(self->shared_->executor, [self, removed] {
+      --self->builds_running_;
+      self->collecting_garbage_ = false;
+      self->task_ended_.set();
+      if (removed > 0) spdlog::info("garbage collected database={} removed={}", self->database_.name, removed);
+    });
+  });
+}
+
+}  // namespace pgtrickle::scheduler

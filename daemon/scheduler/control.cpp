@@ -1,0 +1,332 @@
+// The control connection: leadership, notifications, arming, loading the catalog.
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "scheduler/database_scheduler.h"
+#include "scheduler/limits.h"
+
+namespace pgtrickle::scheduler {
+
+namespace asio = boost::asio;
+using postgres::Clock;
+using postgres::Connection;
+using postgres::deadline_after;
+using postgres::Error;
+using postgres::Statement;
+using std::chrono::milliseconds;
+
+namespace {
+
+using MaybeError = std::optional<Error>;
+
+constexpr milliseconds kHeartbeatMax{5000};  // SQL takes a daemon for dead after 15 s
+constexpr milliseconds kArmingRetry{500};
+
+}  // namespace
+
+asio::awaitable<void> DatabaseScheduler::pause(milliseconds delay) {
+  if (!stopping_) co_await stop_signal_.wait(Clock::now() + delay);
+}
+
+asio::awaitable<void> DatabaseScheduler::control(Self self) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  bool was_connected = false;
+  int failures = 0;
+  while (!self->stopping_) {
+    auto settings = self->connect_settings(false);
+    if (!settings || !self->make_pools()) {
+      self->set_problem(settings.ok() ? "invalid connection string" : settings.error().message);
+      co_await self->pause(self->settings_.retry_backoff_max);
+      continue;
+    }
+    postgres::ConnectSettings connect = *settings;
+    auto connection = co_await Connection::connect(std::move(connect));
+    if (self->stopping_) break;
+    if (!connection) {
+      ++failures;
+      self->set_problem("cannot connect: " + connection.error().message);
+    } else {
+      if (was_connected) self->shared_->observer->on_reconnect(self->database_.name);
+      was_connected = true;
+      self->control_connection_ = *connection;
+      const auto begun = Clock::now();
+      co_await self->control_session(*connection);
+      self->lose_leadership();
+      if (self->stopping_) break;
+      self->control_connection_.reset();
+      failures = Clock::now() - begun > self->settings_.retry_backoff_max ? 1 : failures + 1;
+    }
+    co_await self->pause(self->health_rules().retry.delay(failures, self->random01()));
+  }
+}
+
+asio::awaitable<void> DatabaseScheduler::control_session(ConnectionPtr connection) {
+  while (!stopping_ && !co_await check_installation(connection)) {
+    if (!connection->open()) co_return;
+    co_await pause(settings_.catalog_poll_interval);
+  }
+  while (!stopping_) {
+    MaybeError error = co_await stand_by(connection);
+    if (!error && !stopping_) error = co_await lead(connection);
+    lose_leadership();
+    if (error) {
+      if (!stopping_) set_problem("control connection: " + error->message);
+      connection->close();  // with it go all session locks, so that nobody is leader or armed by mistake
+      co_return;
+    }
+  }
+}
+
+asio::awaitable<bool> DatabaseScheduler::check_installation(ConnectionPtr connection) {
+  auto rows = co_await connection->query(sql::installation(), deadline_after(kQueryTimeout));
+  if (!rows) {
+    set_problem("cannot read the catalog: " + rows.error().message);
+    co_return false;
+  }
+  const auto found = sql::read_installation(*rows);
+  if (!found) {
+    set_problem(found.error().message);
+    co_return false;
+  }
+  if (found->in_recovery) {
+    set_problem("the server is a standby: stream tables are refreshed on the primary");
+    co_return false;
+  }
+  if (!found->installed) {
+    set_problem("pgtrickle is not installed in this database: run CREATE EXTENSION pg_trickle, or pgtrickle install");
+    co_return false;
+  }
+  may_sleep_ = found->may_notify_from_triggers;
+  auto answer = co_await connection->query(sql::version(), deadline_after(kQueryTimeout));
+  if (!answer) {
+    set_problem("cannot ask for pgtrickle's version: " + answer.error().message);
+    co_return false;
+  }
+  postgres::RowReader row(*answer, 0);
+  const auto installed = row.get<std::string>("version");
+  const std::string ours = PGTRICKLE_VERSION;
+  const auto series = [](const std::string& version) {
+    return version.substr(0, version.find('.', version.find('.') + 1));
+  };
+  if (series(installed) != series(ours)) {
+    set_problem("pgtrickle " + installed + " is installed in this database, but this daemon is version " + ours +
+                ": update one of them");
+    co_return false;
+  }
+  co_return true;
+}
+
+asio::awaitable<MaybeError> DatabaseScheduler::beat(ConnectionPtr connection) {
+  sql::Heartbeat beat;
+  beat.instance = shared_->instance;
+  beat.host = shared_->host;
+  beat.version = PGTRICKLE_VERSION;
+  beat.pid = static_cast<int>(::getpid());
+  beat.leader = leader_;
+  const auto result = co_await connection->query(sql::heartbeat(beat), deadline_after(kQueryTimeout));
+  next_beat_ = Clock::now() + std::clamp(settings_.housekeeping_interval, milliseconds(1000), kHeartbeatMax);
+  if (!result) co_return result.error();
+  co_return std::nullopt;
+}
+
+asio::awaitable<MaybeError> DatabaseScheduler::stand_by(ConnectionPtr connection) {
+  next_beat_ = next_load_ = Clock::now();
+  while (!stopping_) {
+    const auto answer = co_await connection->query(sql::try_lock(sql::kLeaderKey), deadline_after(kQueryTimeout));
+    if (!answer) co_return answer.error();
+    const auto is_ours = sql::read_flag(*answer);
+    if (!is_ours) co_return is_ours.error();
+    if (*is_ours) co_return std::nullopt;
+    set_problem("");
+    MaybeError error;
+    if (Clock::now() >= next_beat_) error = co_await beat(connection);
+    if (!error && Clock::now() >= next_load_) error = co_await load_catalog(connection);
+    if (error) co_return error;
+    co_await pause(settings_.leader_retry_interval);
+  }
+  co_return std::nullopt;
+}
+
+asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
+  Statement listen;
+  listen.sql = "LISTEN pgtrickle_wake";
+  const auto listening = co_await connection->query(std::move(listen), deadline_after(kQueryTimeout));
+  if (!listening) co_return listening.error();
+  const auto relinked = co_await connection->query(sql::adopt_cluster(), deadline_after(kQueryTimeout));
+  if (!relinked) co_return relinked.error();
+  postgres::RowReader adopted(*relinked, 0);
+  if (const auto count = adopted.get<std::optional<int>>("adopted")) {
+    spdlog::warn("catalog came from another cluster or database, relinked database={} stream_tables={}", database_.name,
+                 *count);
+  }
+  leader_ = true;
+  const std::uint64_t term = ++term_;
+  spdlog::info("leading database={} instance={}", database_.name, shared_->instance);
+  MaybeError error = co_await load_catalog(connection);
+  if (!error) error = co_await load_history(connection);
+  if (!error) error = co_await beat(connection);
+  if (error) co_return error;
+  set_problem("");
+
+  const TimePoint now = Clock::now();
+  next_housekeeping_ = next_garbage_ = next_prune_ = next_source_check_ = next_arming_ = now;
+  next_frontier_update_ = now + kFrontierUpdateInterval;
+  spawn(dispatch(shared_from_this(), term));
+  while (leading()) {
+    if (reload_requested_ || Clock::now() >= next_load_) error = co_await load_catalog(connection);
+    if (!error && Clock::now() >= next_beat_) error = co_await beat(connection);
+    if (!error && may_sleep_ && Clock::now() >= next_arming_ && timetable_.wants_to_arm(Clock::now())) {
+      error = co_await try_to_arm(connection);
+    }
+    if (error) co_return error;
+    start_builds();
+    start_garbage_collection();
+    if (Clock::now() >= next_housekeeping_ && !housekeeping_running_) {
+      housekeeping_running_ = true;
+      spawn(keep_house(shared_from_this()));
+    }
+    if (Clock::now() >= next_frontier_update_ && !updating_frontiers_) {
+      updating_frontiers_ = true;
+      spawn(update_frontiers(shared_from_this()));
+    }
+    if (!leading() || reload_requested_) continue;
+    error = co_await handle_notification(connection);
+    if (error) co_return error;
+  }
+  co_return std::nullopt;
+}
+
+asio::awaitable<MaybeError> DatabaseScheduler::handle_notification(ConnectionPtr connection) {
+  TimePoint wake_at = std::min(next_load_, next_beat_);
+  if (!housekeeping_running_) wake_at = std::min(wake_at, next_housekeeping_);
+  if (!updating_frontiers_) wake_at = std::min(wake_at, next_frontier_update_);
+  auto notification = co_await connection->wait_notification(wake_at);
+  if (!notification) co_return notification.error();
+  if (!notification->has_value()) co_return std::nullopt;
+  while (notification->has_value()) {  // a burst is one reason to look
+    notification = co_await connection->wait_notification(Clock::now());
+    if (!notification) co_return notification.error();
+  }
+  reload_requested_ = true;
+  if (timetable_.is_armed()) {
+    const auto unlocked = co_await connection->query(sql::unlock(sql::kArmKey), deadline_after(kQueryTimeout));
+    if (!unlocked) co_return unlocked.error();
+    timetable_.woken(Clock::now());
+    next_arming_ = Clock::now();
+    dispatch_signal_.set();
+    spdlog::debug("woken database={}", database_.name);
+  }
+  co_return std::nullopt;
+}
+
+asio::awaitable<MaybeError> DatabaseScheduler::try_to_arm(ConnectionPtr connection) {
+  const auto answer = co_await connection->query(sql::try_lock(sql::kArmKey), deadline_after(kQueryTimeout));
+  if (!answer) co_return answer.error();
+  const auto locked = sql::read_flag(*answer);
+  if (!locked) co_return locked.error();
+  if (*locked) {
+    // Every table is looked at once more after this moment, at its own time, before it sleeps.
+    timetable_.armed(Clock::now());
+    spdlog::debug("armed database={}", database_.name);
+  } else {
+    next_arming_ = Clock::now() + kArmingRetry;  // a writer is in the middle of a transaction
+  }
+  co_return std::nullopt;
+}
+
+void DatabaseScheduler::lose_leadership() {
+  if (!leader_) return;
+  spdlog::info("no longer leading database={}", database_.name);
+  leader_ = false;
+  ++term_;
+  timetable_.woken(Clock::now());
+  dispatch_signal_.set();
+}
+
+void DatabaseScheduler::reload_soon() {
+  reload_requested_ = true;
+  if (control_connection_) control_connection_->poke();
+}
+
+asio::awaitable<MaybeError> DatabaseScheduler::load_catalog(ConnectionPtr connection) {
+  reload_requested_ = false;
+  const auto results = co_await connection->pipeline(sql::load_catalog(), deadline_after(kQueryTimeout));
+  next_load_ = Clock::now() + settings_.catalog_poll_interval;
+  if (auto error = postgres::first_error(results)) co_return error;
+  auto catalog = sql::read_catalog(*results[0], *results[1]);
+  if (!catalog) co_return catalog.error();
+  adopt(std::move(*catalog));
+  co_return std::nullopt;
+}
+
+void DatabaseScheduler::adopt(sql::Catalog catalog) {
+  const TimePoint now = Clock::now();
+  std::set<TableId> seen;
+  std::vector<TimetableEntry> entries;
+  for (sql::StreamTable& row : catalog.tables) {
+    seen.insert(row.id);
+    const auto [place, is_new] = tables_.try_emplace(row.id);
+    Table& table = place->second;
+    if (is_new || table.row.generation != row.generation) {
+      table.health.reset(row.consecutive_errors);
+      table.build_failures = 0;
+      table.build_not_before = TimePoint::min();
+    }
+    garbage_expected_ = garbage_expected_ || (!row.exists && (is_new || table.row.exists));
+    table.row = std::move(row);
+    table.loaded_at = now;
+    table.refreshes_since_load = 0;
+
+    TimetableEntry entry;
+    entry.id = table.row.id;
+    entry.schedule = table.row.schedule_ms;
+    entry.captured = table.row.effective_refresh_mode == "DIFFERENTIAL";
+    entry.active = table.row.exists && table.row.status == "ACTIVE" && !table.row.needs_reinit && !table.building &&
+                   (entry.captured || table.row.effective_refresh_mode == "FULL");
+    if (table.row.data_age_seconds) {
+      entry.age = milliseconds(static_cast<std::int64_t>(std::clamp(*table.row.data_age_seconds, 0.0, 1e9) * 1000));
+    }
+    entries.push_back(entry);
+  }
+  for (auto it = tables_.begin(); it != tables_.end();) {
+    if (seen.contains(it->first)) {
+      ++it;
+    } else {
+      garbage_expected_ = true;
+      fresh_written_.erase(it->first);
+      it = tables_.erase(it);
+    }
+  }
+  timetable_.load(entries, catalog.edges, now);
+  if (!timetable_.dag().cyclic().empty()) {
+    spdlog::debug("stream tables read each other in a cycle database={} count={}", database_.name,
+                  timetable_.dag().cyclic().size());
+  }
+  dispatch_signal_.set();
+}
+
+asio::awaitable<MaybeError> DatabaseScheduler::load_history(ConnectionPtr connection) {
+  const auto rows = co_await connection->query(sql::recent_refreshes(), deadline_after(kQueryTimeout));
+  if (!rows) co_return rows.error();
+  for (auto& [id, table] : tables_) table.costs = refresh::CostModel();
+  for (std::size_t i = 0; i < rows->size(); ++i) {
+    postgres::RowReader row(*rows, i);
+    const auto id = row.get<std::int64_t>("pgt_id");
+    const auto action = row.get<std::string>("action");
+    const auto delta_rows = row.get<std::optional<std::int64_t>>("delta_rows").value_or(0);
+    const auto duration = row.get<double>("duration_ms");
+    if (row.error()) co_return *row.error();
+    const auto found = tables_.find(id);
+    if (found == tables_.end()) continue;
+    if (action == "FULL") {
+      found->second.costs.full(duration);
+    } else {
+      found->second.costs.differential(delta_rows, duration);
+    }
+  }
+  co_return std::nullopt;
+}
+
+}  // namespace pgtrickle::scheduler

@@ -1,0 +1,129 @@
+// Housekeeping: logs, history, sources without event triggers, and what frontiers say about tables without changes.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "scheduler/database_scheduler.h"
+#include "scheduler/limits.h"
+
+namespace pgtrickle::scheduler {
+
+namespace asio = boost::asio;
+using postgres::Clock;
+using postgres::Connection;
+using postgres::deadline_after;
+using postgres::Statement;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr milliseconds kPruneInterval{60000};
+constexpr milliseconds kSourceCheckInterval{30000};
+constexpr milliseconds kRotationDelayMax{8000};
+constexpr int kPruneBatch = 1000;
+constexpr std::size_t kThresholdsAtOnce = 50;
+
+}  // namespace
+
+asio::awaitable<void> DatabaseScheduler::keep_house(Self self) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  auto lease = co_await self->maintenance_pool_->acquire(deadline_after(kQueryTimeout));
+  if (lease) {
+    Connection& connection = **lease;
+    co_await self->rotate_logs(connection);
+    if (Clock::now() >= self->next_prune_) {
+      const auto pruned = co_await connection.query(sql::prune_history(self->settings_.history_retention, kPruneBatch),
+                                                    deadline_after(kQueryTimeout));
+      const bool more = pruned.ok() && pruned->affected() == kPruneBatch;
+      if (!more) {
+        self->next_prune_ = Clock::now() + kPruneInterval;
+        (void)co_await connection.query(sql::forget_dead_daemons(), deadline_after(kQueryTimeout));
+      }
+    }
+    if (Clock::now() >= self->next_source_check_) {
+      self->next_source_check_ = Clock::now() + kSourceCheckInterval;
+      const auto checked = co_await connection.query(sql::check_sources(), deadline_after(kQueryTimeout));
+      if (!checked)
+        spdlog::warn("source check failed database={} error=\"{}\"", self->database_.name, checked.error().text());
+    }
+  }
+  self->housekeeping_running_ = false;
+  self->next_housekeeping_ = Clock::now() + self->settings_.housekeeping_interval;
+  if (self->control_connection_) self->control_connection_->poke();
+}
+
+asio::awaitable<void> DatabaseScheduler::rotate_logs(Connection& connection) {
+  const auto rows = co_await connection.query(sql::log_sizes(), deadline_after(kQueryTimeout));
+  if (!rows) {
+    spdlog::debug("log sizes unknown database={} error=\"{}\"", database_.name, rows.error().text());
+    co_return;
+  }
+  auto sizes = sql::read_log_sizes(*rows);
+  if (!sizes) {
+    spdlog::warn("log sizes unreadable database={} error=\"{}\"", database_.name, sizes.error().text());
+    co_return;
+  }
+  log_sizes_ = std::move(*sizes);
+  const std::vector<sql::LogSize> todo = log_sizes_;
+  for (const sql::LogSize& log : todo) {
+    if (stopping_) co_return;
+    if (log.inactive_bytes == 0 && log.active_bytes < std::max<std::int64_t>(settings_.log_switch_bytes, 1)) continue;
+    RotationDelay& rotation = rotations_[log.source_id];
+    if (Clock::now() < rotation.not_before) continue;
+    const auto answer = co_await connection.query(sql::rotate_log(log.source_id, settings_.log_switch_bytes),
+                                                  deadline_after(kQueryTimeout));
+    std::string done = "failed";
+    if (answer) {
+      postgres::RowReader row(*answer, 0);
+      done = row.get<std::string>("done");
+    } else {
+      spdlog::info("log not rotated database={} source={} error=\"{}\"", database_.name, log.source,
+                   answer.error().text());
+      if (!connection.usable()) co_return;
+    }
+    // What a slow consumer still needs is not worth asking for every second.
+    const bool progress = done == "truncated" || done == "switched";
+    rotation.delay = progress
+                         ? milliseconds(0)
+                         : std::min(kRotationDelayMax, std::max(rotation.delay * 2, settings_.housekeeping_interval));
+    rotation.not_before = Clock::now() + rotation.delay;
+    if (progress) spdlog::debug("log rotated database={} source={} done={}", database_.name, log.source, done);
+  }
+}
+
+asio::awaitable<void> DatabaseScheduler::update_frontiers(Self self) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  const TimePoint now = Clock::now();
+  // A refresh that runs meanwhile would fail to lock a frontier that we have just changed: keep these tables in flight.
+  std::set<TableId> held;
+  std::map<TableId, double> ages;
+  std::vector<Statement> statements;
+  for (auto& [id, table] : self->tables_) {
+    if (table.row.status != "ACTIVE" || table.row.effective_refresh_mode != "DIFFERENTIAL") continue;
+    const auto fresh = self->timetable_.fresh_at(id, now);
+    const auto written = self->fresh_written_.find(id);
+    const bool newer = fresh && (written == self->fresh_written_.end() || *fresh > written->second);
+    const std::int64_t threshold = table.costs.threshold(table.row.rows);
+    const bool reprice =
+        statements.size() < kThresholdsAtOnce && refresh::CostModel::worth_writing(table.row.full_threshold, threshold);
+    if ((!newer && !reprice) || !self->timetable_.hold(id)) continue;
+    held.insert(id);
+    if (reprice) {
+      statements.push_back(sql::set_full_threshold(id, threshold));
+      table.row.full_threshold = threshold;
+    }
+    if (newer) {
+      ages[id] = std::chrono::duration<double>(now - *fresh).count();
+      self->fresh_written_[id] = *fresh;
+    }
+  }
+  if (!ages.empty()) statements.push_back(sql::mark_fresh(ages));
+  if (!statements.empty()) co_await self->record(std::move(statements));
+  for (const TableId id : held) self->timetable_.released(id);
+  self->updating_frontiers_ = false;
+  self->next_frontier_update_ = Clock::now() + kFrontierUpdateInterval;
+  self->dispatch_signal_.set();
+  if (self->control_connection_) self->control_connection_->poke();
+}
+
+}  // namespace pgtrickle::scheduler

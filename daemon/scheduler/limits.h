@@ -1,0 +1,13 @@
+// Times that several parts of the scheduler share. What users can set is in config::Scheduler.
+#pragma once
+
+#include <chrono>
+
+namespace pgtrickle::scheduler {
+
+inline constexpr std::chrono::milliseconds kQueryTimeout{20000};            // of our own statements on the catalog
+inline constexpr std::chrono::milliseconds kFrontierUpdateInterval{10000};  // freshness of tables without changes
+inline constexpr std::chrono::milliseconds kStatusDelay{
+    1000};  // for the catalog to be loaded again after a change of ours
+
+}  // namespace pgtrickle::scheduler
