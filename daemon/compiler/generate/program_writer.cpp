@@ -5,6 +5,7 @@
 #include "compiler/generate/rows.h"
 #include "compiler/generate/sql_text.h"
 #include "compiler/generate/target.h"
+#include "compiler/operators/filter.h"
 
 namespace pgtrickle::compiler {
 
@@ -129,8 +130,7 @@ class DifferentialWriter {
       const Changes changes = node.differential(statement);
       const std::string after = chained(side(node, changes, true));
       if (target_.keyed()) {
-        select = target_.apply_rows(statement, after, "(SELECT * FROM " + changes.from + " c WHERE c." + changes.was + ")",
-                                    key_columns(changes), changes.violation);
+        select = target_.apply_rows(statement, after, no_longer_visible(node, changes), key_columns(node), changes.violation);
       } else {
         const std::string columns = join(plan_.root->column_names("x."), ", ");
         const std::string both = "(SELECT " + columns + ", -1 AS w FROM " + chained(side(node, changes, false)) +
@@ -143,12 +143,27 @@ class DifferentialWriter {
     return run_into(statement, select, kResultInto) + check_violations(request_, "state");
   }
 
-  /// The names that the target's key has in the changes of root_state.
-  [[nodiscard]] std::vector<std::string> key_columns(const Changes& changes) const {
+  /// Touched rows that were there and are not in the stream table any more: gone, or hidden by the filters of the chain,
+  /// which push_filters() has put below its projections.
+  [[nodiscard]] std::string no_longer_visible(const StatefulOperator& node, const Changes& changes) const {
+    std::vector<std::string> visible{"i." + changes.now};
+    for (const auto* op : plan_.chain)
+      if (const auto* filter = dynamic_cast<const Filter*>(op); filter != nullptr) visible.push_back(filter->condition("i"));
+    std::vector<std::string> select;
+    for (std::size_t i = 0; i < changes.new_columns.size(); ++i)
+      select.push_back("c." + changes.new_columns[i] + " AS " + quote_ident(node.columns()[i].name));
+    select.push_back("c." + changes.was);
+    select.push_back("c." + changes.now);
+    return "(SELECT i.* FROM (SELECT " + join(select, ", ") + " FROM " + changes.from + " c) i\nWHERE i." + changes.was +
+           " AND (" + join(visible, " AND ") + ") IS NOT TRUE)";
+  }
+
+  /// The names that the target's key has in the rows of root_state.
+  [[nodiscard]] std::vector<std::string> key_columns(const StatefulOperator& node) const {
     std::vector<std::string> columns;
     for (int position : target_.key()) {
       for (auto op = plan_.chain.rbegin(); op != plan_.chain.rend(); ++op) position = (*op)->origin(position);
-      columns.push_back(changes.old_columns.at(static_cast<std::size_t>(position)));
+      columns.push_back(quote_ident(node.columns().at(static_cast<std::size_t>(position)).name));
     }
     return columns;
   }

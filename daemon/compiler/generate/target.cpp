@@ -148,9 +148,9 @@ std::string Target::apply_delta(Statement& statement, const Delta& delta) const 
   if (!keyed()) return apply_bag(statement, d, "");
   const auto keys = row_columns(key_);
   upsert(statement, d, "n.w > 0");
-  const std::string lost = statement.with(
-      "lost", "SELECT " + join(prefixed(keys, "n."), ", ") + " FROM " + d + " n\nWHERE n.w < 0 AND NOT EXISTS (SELECT FROM " + d +
-                  " p WHERE p.w > 0 AND " + row_match(prefixed(keys, "p."), prefixed(keys, "n."), types(key_), !needs_hash_index()) + ")");
+  // Keys without a new row. By grouping: a join of the delta with itself is planned for the few rows it usually has.
+  const std::string lost = statement.with("lost", "SELECT " + join(prefixed(keys, "n."), ", ") + " FROM " + d + " n\nGROUP BY " +
+                                                      join(prefixed(keys, "n."), ", ") + "\nHAVING max(n.w) < 0");
   statement.with("hidden", "DELETE FROM " + table_ + " t USING " + lost + " n\nWHERE " + key_match("t", prefixed(keys, "n.")) +
                                "\nRETURNING 1", false);
   return counts(kInserted, kUpdated, kDeleted,
@@ -158,16 +158,11 @@ std::string Target::apply_delta(Statement& statement, const Delta& delta) const 
                     kDeleted + ")");
 }
 
-std::string Target::apply_rows(Statement& statement, const std::string& shown, const std::string& touched,
+std::string Target::apply_rows(Statement& statement, const std::string& shown, const std::string& gone,
                                const std::vector<std::string>& key_columns, const std::string& violations) const {
-  const std::string rows = statement.with("visible", "SELECT " + cast_list("n") + "\nFROM " + shown + " n");
-  upsert(statement, rows, {});
-  const auto theirs = prefixed(key_columns, "c.");
-  statement.with("hidden", "DELETE FROM " + table_ + " t USING " + touched + " c\nWHERE " + key_match("t", theirs) +
-                               "\n  AND NOT EXISTS (SELECT FROM " + rows + " n WHERE " +
-                               row_match(prefixed(row_columns(key_), "n."), theirs, types(key_), !needs_hash_index()) +
-                               ")\nRETURNING 1",
-                 false);
+  upsert(statement, shown, {});
+  statement.with("hidden", "DELETE FROM " + table_ + " t USING " + gone + " c\nWHERE " +
+                               key_match("t", prefixed(key_columns, "c.")) + "\nRETURNING 1", false);
   return counts(kInserted, kUpdated, kDeleted, violations);
 }
 

@@ -30,9 +30,9 @@ class Target {
 
   /// Applies a Z-set: FROM item with the columns and w.
   std::string apply_delta(Statement& statement, const Delta& delta) const;
-  /// Keyed only: `shown` is a FROM item of the new rows, `touched` a FROM item that has, under the names in `key_columns`
-  /// (parallel to the key), the keys of all rows that may have to go.
-  std::string apply_rows(Statement& statement, const std::string& shown, const std::string& touched,
+  /// Keyed only: `shown` is a FROM item of the new rows, `gone` a FROM item that has, under the names in `key_columns`
+  /// (parallel to the key), the keys of rows that are to be deleted if they are there. No key is in both.
+  std::string apply_rows(Statement& statement, const std::string& shown, const std::string& gone,
                          const std::vector<std::string>& key_columns, const std::string& violations) const;
   /// Replaces the content by `content`, a FROM item.
   std::string replace(Statement& statement, const std::string& content) const;

@@ -343,13 +343,14 @@ Changes Aggregate::differential(Statement& statement) const {
     changes.old_columns.push_back(key);
     changes.new_columns.push_back(key);
   }
+  // Distinct from the output's own names too: a reader puts those beside the flags.
   std::vector<std::string> wanted;
-  for (const auto& key : l.keys) wanted.push_back(key);
+  for (const auto& col : columns_) wanted.push_back(col.name);
   wanted.insert(wanted.end(), {"was", "now"});
   for (std::size_t i = 0; i < calls_.size(); ++i) wanted.push_back("old_" + plain_name(columns_[keys_.size() + i].name));
   for (std::size_t i = 0; i < calls_.size(); ++i) wanted.push_back("new_" + plain_name(columns_[keys_.size() + i].name));
   const auto names = unique_names(wanted);
-  const std::size_t base = l.keys.size() + 2;
+  const std::size_t base = columns_.size() + 2;
   changes.was = names[base - 2];
   changes.now = names[base - 1];
   for (std::size_t i = 0; i < calls_.size(); ++i) {

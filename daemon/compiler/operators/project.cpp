@@ -58,9 +58,10 @@ std::vector<int> Project::prune(const std::set<int>& needed) {
 }
 
 bool Project::absorb_filter(const Node& predicate) {
-  return inputs_[0]->absorb_filter(map_columns(predicate, [this](int index) {
-    return expressions_.at(static_cast<std::size_t>(index));
-  }));
+  Node below = map_columns(predicate, [this](int index) { return expressions_.at(static_cast<std::size_t>(index)); });
+  // Always taken: filters end up below projections, next to the state whose rows they hide.
+  if (!inputs_[0]->absorb_filter(below)) inputs_[0] = make_filter(std::move(inputs_[0]), {std::move(below)});
+  return true;
 }
 
 void Project::resolve_types(TypeOracle& oracle) {
