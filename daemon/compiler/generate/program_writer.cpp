@@ -108,11 +108,16 @@ class DifferentialWriter {
     const Changes changes = node.differential(statement);
     const std::string differs = " AND (c." + changes.was + " <> c." + changes.now + " OR " +
                                 row_differs(prefixed(changes.old_columns, "c."), prefixed(changes.new_columns, "c.")) + ")";
-    const auto names = node.column_names();
-    const std::string columns = join(prefixed(names, "x."), ", ");
+    const auto names = node.column_names();  // possibly none: a count(*) above needs only the number of rows
+    std::string into = "run, w";
+    std::string columns;
+    for (const auto& name : names) {
+      into += ", " + name;
+      columns += ", x." + name;
+    }
     statement.with("emitted",
-                   "INSERT INTO " + node.delta_table() + " (run, w, " + join(names, ", ") + ")\nSELECT v.run, -1, " + columns +
-                       " FROM " + side(node, changes, false, differs) + " x\nUNION ALL\nSELECT v.run, 1, " + columns + " FROM " +
+                   "INSERT INTO " + node.delta_table() + " (" + into + ")\nSELECT v.run, -1" + columns + " FROM " +
+                       side(node, changes, false, differs) + " x\nUNION ALL\nSELECT v.run, 1" + columns + " FROM " +
                        side(node, changes, true, differs) + " x",
                    false);
     return "-- node " + std::to_string(node.node_number()) + ": " + one_line(node.describe()) + "\n" +
