@@ -1,0 +1,19 @@
+// The three parts of the benchmark. Each makes a database of its own and appends its section to the report; they throw
+// std::runtime_error if a result is wrong.
+#pragma once
+
+#include "options.h"
+#include "report.h"
+
+namespace pgt::bench {
+
+/// Every way to bring each view up to date, over sizes of the source and of the change.
+void measure_refresh(const Options& options, Report& report);
+
+/// What the capture triggers cost writers.
+void measure_capture(const Options& options, Report& report);
+
+/// Commit to visible with the daemon running; says so in the report if there is no daemon to run.
+void measure_latency(const Options& options, Report& report);
+
+}  // namespace pgt::bench

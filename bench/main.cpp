@@ -1,0 +1,65 @@
+// pgtrickle_bench: measures against the server that tests/support/with_cluster.sh started; see bench/run.sh.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <exception>
+#include <fstream>
+#include <iostream>
+
+#include "benchmarks.h"
+#include "support/cluster.h"
+
+namespace {
+
+/// A server with the memory of a small production machine instead of that of a test.
+void configure_server() {
+  pgt::test::Session session(pgt::test::dsn_of("postgres"));
+  for (const char* setting : {"shared_buffers = '1GB'", "max_wal_size = '8GB'", "checkpoint_timeout = '30min'"}) {
+    session.exec(std::string("ALTER SYSTEM SET ") + setting);
+  }
+  pgt::test::stop_server("fast");
+  pgt::test::start_server();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  pgt::bench::Options options;
+  std::vector<std::string> parts;
+  CLI::App app("Benchmark of pgtrickle");
+  app.add_flag("--quick", options.quick, "100k rows only, few repetitions");
+  app.add_option("--output", options.output, "file for the report");
+  app.add_option("--revision", options.revision, "revision of the source tree, for the report");
+  app.add_option("--part", parts, "refresh, capture, latency; default: all")
+      ->check(CLI::IsMember({"refresh", "capture", "latency"}));
+  CLI11_PARSE(app, argc, argv);
+  if (options.quick) {
+    options.sizes = {100'000};
+    options.repetitions = 5;
+    options.slow_repetitions = 1;
+    options.concurrent_repetitions = 1;
+    options.latency_commits = 50;
+    options.single_row_updates = 300;
+    options.bulk_inserts = 3;
+  }
+  const auto wanted = [&](const char* part) {
+    return parts.empty() || std::find(parts.begin(), parts.end(), part) != parts.end();
+  };
+
+  configure_server();
+  pgt::test::Session session(pgt::test::dsn_of("postgres"));
+  pgt::bench::Report report(options, session);
+  if (wanted("refresh")) measure_refresh(options, report);
+  if (wanted("capture")) measure_capture(options, report);
+  if (wanted("latency")) measure_latency(options, report);
+
+  std::cout << report.text();
+  if (!options.output.empty()) {
+    std::ofstream file(options.output);
+    file << report.text();
+    if (!file.flush()) throw std::runtime_error("cannot write " + options.output);
+  }
+  return 0;
+} catch (const std::exception& error) {
+  std::cerr << "pgtrickle_bench: " << error.what() << '\n';
+  return 1;
+}

@@ -1,0 +1,22 @@
+// What to measure; set by the command line, see main.cpp.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace pgt::bench {
+
+struct Options {
+  std::vector<long> sizes{100'000, 1'000'000};  // rows of orders
+  int repetitions = 7;                          // per cell
+  int slow_repetitions = 3;                     // of full refresh and REFRESH MATERIALIZED VIEW, per cell
+  int concurrent_repetitions = 2;               // of REFRESH MATERIALIZED VIEW CONCURRENTLY, per cell
+  int latency_commits = 200;
+  int single_row_updates = 1000;  // per form
+  int bulk_inserts = 10;          // per form
+  bool quick = false;
+  std::string output;    // RESULTS.md; empty: standard output only
+  std::string revision;  // of the source tree
+};
+
+}  // namespace pgt::bench

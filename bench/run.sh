@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# bench/run.sh [--quick] [--part refresh|capture|latency]: builds, measures on a throw-away cluster, writes
+# bench/RESULTS.md (--quick: bench/RESULTS.quick.md, not kept in the repository). PGT_BUILD_DIR chooses the build
+# directory (default: build/bench; an existing one is reconfigured), PGT_PG_BIN the PostgreSQL version.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+export PGT_BUILD_DIR=${PGT_BUILD_DIR:-$PWD/build/bench}
+output=$PWD/bench/RESULTS.md
+for argument in "$@"; do
+  if [ "$argument" = --quick ]; then output=$PWD/bench/RESULTS.quick.md; fi
+  if [ "$argument" = --part ]; then output=$PWD/bench/RESULTS.part.md; fi
+done
+revision=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
+if ! git diff --quiet HEAD -- daemon sql 2>/dev/null; then revision="$revision with local changes"; fi
+
+if [ -z "${PGT_BENCH_SKIP_BUILD:-}" ]; then
+  cmake -S . -B "$PGT_BUILD_DIR" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPGTRICKLE_BENCH=ON >/dev/null
+  targets=(pgtrickle_bench)
+  if grep -q 'add_executable(pgtrickled' daemon/CMakeLists.txt; then targets+=(pgtrickled); fi
+  ninja -C "$PGT_BUILD_DIR" "${targets[@]}" >&2
+fi
+exec tests/support/with_cluster.sh "$PGT_BUILD_DIR/bench/pgtrickle_bench" --output "$output" --revision "$revision" "$@"
