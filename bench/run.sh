@@ -1,16 +1,13 @@
 #!/usr/bin/env bash
 # bench/run.sh [--quick] [--part refresh|capture|latency]: builds, measures on a throw-away cluster, writes
-# bench/RESULTS.md (--quick: bench/RESULTS.quick.md, not kept in the repository). PGT_BUILD_DIR chooses the build
-# directory (default: build/bench; an existing one is reconfigured), PGT_PG_BIN the PostgreSQL version.
+# bench/RESULTS.md; with an option, RESULTS.md in the build directory instead. PGT_BUILD_DIR chooses that directory
+# (default: build/bench), PGT_PG_BIN the PostgreSQL version, PGT_BENCH_SKIP_BUILD=1 uses the programs that are there.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
 export PGT_BUILD_DIR=${PGT_BUILD_DIR:-$PWD/build/bench}
 output=$PWD/bench/RESULTS.md
-for argument in "$@"; do
-  if [ "$argument" = --quick ]; then output=$PWD/bench/RESULTS.quick.md; fi
-  if [ "$argument" = --part ]; then output=$PWD/bench/RESULTS.part.md; fi
-done
+if [ $# -gt 0 ]; then output=$PGT_BUILD_DIR/RESULTS.md; fi
 revision=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
 if ! git diff --quiet HEAD -- daemon sql 2>/dev/null; then revision="$revision with local changes"; fi
 
