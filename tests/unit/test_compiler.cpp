@@ -1,0 +1,370 @@
+// The compiler, pass by pass, on a hand-written catalog: no server. What the generated SQL does is tested by executing it
+// (tests/sql, tests/property); here is what only the structure shows: which mode and reason, keys, nodes, gates, pruning.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+
+#include "compiler/analyze/analyzer.h"
+#include "compiler/compile.h"
+#include "compiler/generate/rows.h"
+#include "compiler/generate/sql_text.h"
+#include "compiler/normalize/push_filters.h"
+#include "compiler/parse/ast.h"
+#include "compiler/plan/cut.h"
+
+namespace pgtrickle::compiler {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+TypeInfo type(std::uint32_t oid, const char* name, bool fixed = true) {
+  TypeInfo info;
+  info.oid = info.base_oid = oid;
+  info.name = name;
+  info.fixed_width = fixed;
+  return info;
+}
+TypeInfo int4() { return type(23, "integer"); }
+TypeInfo text() { return type(25, "text", false); }
+TypeInfo numeric() {
+  auto info = type(1700, "numeric", false);
+  info.identity = false;
+  return info;
+}
+TypeInfo json() {
+  auto info = type(114, "json", false);
+  info.equatable = info.hashable = false;
+  return info;
+}
+
+/// Every expression is an integer, unless its text says otherwise.
+class FakeTypes : public TypeOracle {
+ public:
+  std::vector<TypeInfo> column_types(const std::string& select) override {
+    const auto parsed = parse_select(select);
+    std::vector<TypeInfo> types;
+    for (const auto& target : parsed.target_list())
+      types.push_back(fragment(target.res_target().val()).find("price") == std::string::npos ? int4() : numeric());
+    return types;
+  }
+};
+
+class CompilerTest : public ::testing::Test {
+ protected:
+  CompilerTest() {
+    add_table(1001, "customers", {{"id", int4(), true}, {"name", text(), false}, {"region", int4(), false}, {"doc", json(), false}},
+              {{1}});
+    add_table(1002, "orders",
+              {{"id", int4(), true}, {"customer", int4(), true}, {"product", int4(), false}, {"price", numeric(), false}, {"w", int4(), false}},
+              {{1}});
+    add_table(1003, "products", {{"id", int4(), true}, {"name", text(), true}}, {{1}});
+    add_table(1004, "log", {{"what", text(), false}}, {});
+    for (const char* name : {"count", "sum", "min", "max", "avg", "string_agg", "bool_and"})
+      for (const int args : {0, 1, 2}) catalog_.functions[{"", name, args}] = {true, false, false, 'i', true};
+    catalog_.functions[{"", "upper", 1}] = {};
+    catalog_.functions[{"", "random", 0}] = {false, false, false, 'v', true};
+    catalog_.functions[{"", "now", 0}] = {false, false, false, 's', true};
+    catalog_.functions[{"", "to_char", 2}] = {false, false, false, 's', true};
+    catalog_.functions[{"public", "lookup", 1}] = {false, false, false, 's', false};
+    catalog_.functions[{"", "generate_series", 2}] = {false, false, true, 'i', true};
+  }
+
+  struct ColumnSpec {
+    const char* name;
+    TypeInfo type;
+    bool not_null;
+  };
+  void add_table(std::uint32_t relid, const char* name, const std::vector<ColumnSpec>& columns,
+                 std::vector<std::vector<std::int16_t>> keys) {
+    Source source;
+    source.relid = relid;
+    source.schema = "public";
+    source.name = name;
+    for (const auto& spec : columns) {
+      SourceColumn col;
+      col.attnum = static_cast<std::int16_t>(source.columns.size() + 1);
+      col.name = spec.name;
+      col.type = spec.type;
+      col.not_null = spec.not_null;
+      source.columns.push_back(col);
+    }
+    source.unique_keys = std::move(keys);
+    catalog_.sources[{"public", name}] = std::move(source);
+  }
+
+  Program compile_query(const std::string& query, std::size_t columns = 1, bool full = false) {
+    CompileRequest request;
+    request.id = 7;
+    request.query = query;
+    request.schema = "public";
+    request.name = "st";
+    request.owner = "alice";
+    request.admin = "admin";
+    request.force_full = full;
+    for (std::size_t i = 0; i < columns; ++i) request.columns.push_back({"c" + std::to_string(i + 1), int4(), "integer"});
+    request.log_ids = {{1001, 1}, {1002, 2}, {1003, 3}, {1004, 4}};
+    FakeTypes types;
+    return compile(request, catalog_, types);
+  }
+
+  OperatorPtr analyzed(const std::string& query) {
+    FakeTypes types;
+    auto root = analyze(parse_select(query), catalog_).root;
+    root->resolve_types(types);
+    push_filters(root);
+    std::set<int> all;
+    for (std::size_t i = 0; i < root->columns().size(); ++i) all.insert(static_cast<int>(i));
+    root->prune(all);
+    return root;
+  }
+
+  static std::string apply_text(const Program& program) {
+    for (const auto& ddl : program.owner_ddl)
+      if (ddl.find("FUNCTION pgtrickle_state.apply_7(") != std::string::npos) return ddl;
+    return {};
+  }
+
+  Catalog catalog_;
+};
+
+// parse -------------------------------------------------------------------------------------------------------------------
+
+TEST(Ast, EqualExpressionsAreEqualWhereverTheyStand) {
+  const auto a = parse_select("SELECT (x + 1) * 2 FROM t").target_list(0).res_target().val();
+  const auto b = parse_select("SELECT    y,   (x  +  1)*2 FROM t").target_list(1).res_target().val();
+  EXPECT_TRUE(equal(a, b));
+}
+
+TEST(Ast, SubstitutionKeepsPrecedence) {
+  auto expr = parse_select("SELECT $1 * 2 - $2").target_list(0).res_target().val();
+  const auto sum = parse_select("SELECT a + b").target_list(0).res_target().val();
+  expr = map_columns(expr, [&](int) { return sum; });
+  EXPECT_EQ(deparse_expr(expr), "((a + b) * 2) - (a + b)");
+}
+
+TEST(Ast, ConjunctsAreFoundThroughNestedAnds) {
+  std::vector<Node> parts;
+  split_conjuncts(parse_select("SELECT a AND (b AND (c OR d))").target_list(0).res_target().val(), parts);
+  EXPECT_EQ(parts.size(), 3U);
+}
+
+TEST(Ast, SyntaxErrorIsNoCrash) { EXPECT_THROW(parse_select("SELECT FROM WHERE"), Unsupported); }
+
+// text --------------------------------------------------------------------------------------------------------------------
+
+TEST(SqlText, QuotesAsTheServerDoes) {
+  EXPECT_EQ(quote_ident("plain_1"), "plain_1");
+  EXPECT_EQ(quote_ident("Select"), "\"Select\"");
+  EXPECT_EQ(quote_ident("select"), "\"select\"");
+  EXPECT_EQ(quote_ident("a\"b"), "\"a\"\"b\"");
+  EXPECT_EQ(quote_ident("ünï"), "\"ünï\"");
+  EXPECT_EQ(quote_literal("it's"), "'it''s'");
+  EXPECT_EQ(quote_literal("a\\b"), "E'a\\\\b'");
+}
+
+TEST(SqlText, UniqueNamesStayWithin63Bytes) {
+  const std::string longest(63, 'x');
+  const auto names = unique_names({longest, longest, "w", "a", "a"});
+  EXPECT_THAT(names, ElementsAre(longest, std::string(61, 'x') + "_1", "w_1", "a", "a_1"));
+  const std::string wide = std::string(61, 'x') + "ü";  // a suffix must not cut the last character in two
+  EXPECT_THAT(unique_names({wide, wide}), ElementsAre(wide, std::string(61, 'x') + "_1"));
+}
+
+TEST(Rows, TypesWithoutEqualityTakePartThroughTheirText) {
+  EXPECT_EQ(row_hash({"a", "j"}, {int4(), json()}, "t."), "hash_record_extended(ROW(t.a, t.j::text), 0)");
+  EXPECT_THAT(consolidate({"j"}, {json()}, "d"), HasSubstr("GROUP BY x.j::text"));
+}
+
+TEST(Rows, EqualButNotIdenticalValuesAreKeptApart) {
+  EXPECT_THAT(consolidate({"p"}, {numeric()}, "d"), HasSubstr("GROUP BY x.p, x.p::text"));
+}
+
+// analyze -----------------------------------------------------------------------------------------------------------------
+
+TEST_F(CompilerTest, UnsupportedConstructsNameTheReason) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"SELECT o.id FROM public.orders o LEFT JOIN public.customers c ON c.id = o.customer", "LEFT JOIN"},
+      {"SELECT customers.id FROM public.customers WHERE customers.id IN (SELECT orders.customer FROM public.orders)", "subquery in an expression"},
+      {"SELECT count(*) OVER () FROM public.customers", "window"},
+      {"SELECT DISTINCT ON (customers.region) customers.id FROM public.customers", "DISTINCT ON"},
+      {"SELECT customers.id FROM public.customers UNION SELECT products.id FROM public.products", "UNION"},
+      {"SELECT customers.id FROM public.customers EXCEPT ALL SELECT products.id FROM public.products", "EXCEPT ALL"},
+      {"SELECT customers.id FROM public.customers ORDER BY customers.id LIMIT 3", "LIMIT"},
+      {"SELECT count(*) FROM public.customers GROUP BY GROUPING SETS ((customers.id), ())", "GROUPING SETS"},
+      {"SELECT now() FROM public.customers", "current time"},
+      {"SELECT CURRENT_DATE FROM public.customers", "current time"},
+      {"SELECT CURRENT_USER FROM public.customers", "session"},
+      {"SELECT random() FROM public.customers", "VOLATILE"},
+      {"SELECT public.lookup(customers.id) FROM public.customers", "STABLE"},
+      {"SELECT generate_series(1, 2) FROM public.customers", "set-returning"},
+      {"WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT r.n FROM r) SELECT c.id FROM public.customers c, r", "RECURSIVE"},
+      {"SELECT 1", "without FROM"},
+  };
+  for (const auto& [query, reason] : cases) {
+    const auto program = compile_query(query);
+    EXPECT_FALSE(program.differential) << query;
+    EXPECT_THAT(program.reason, HasSubstr(reason)) << query;
+    EXPECT_THAT(apply_text(program), HasSubstr("FROM (" + query)) << "recomputes the query as written";
+  }
+}
+
+TEST_F(CompilerTest, SomeQueriesAreRejectedInEveryMode) {
+  for (const char* query : {"SELECT customers.id FROM public.customers LIMIT 3", "SELECT customers.id FROM public.customers FOR UPDATE",
+                            "SELECT customers.id FROM public.customers TABLESAMPLE system (10)",
+                            "SELECT q.id FROM (SELECT customers.id FROM public.customers OFFSET 3) q",
+                            "WITH d AS (DELETE FROM public.log RETURNING 1 AS x) SELECT d.x FROM d"}) {
+    EXPECT_THROW(compile_query(query), Rejected) << query;
+    EXPECT_THROW(compile_query(query, 1, true), Rejected) << query;
+  }
+  EXPECT_TRUE(compile_query("SELECT customers.id FROM public.customers LIMIT NULL").differential);
+}
+
+TEST_F(CompilerTest, SettingDependentFunctionsAreAllowed) {
+  EXPECT_TRUE(compile_query("SELECT to_char(orders.price, '9.9'::text) FROM public.orders").differential);
+}
+
+TEST_F(CompilerTest, RowSecurityAndMissingRightsMeanFull) {
+  catalog_.sources[{"public", "log"}].row_security = true;
+  EXPECT_THAT(compile_query("SELECT log.what FROM public.log").reason, HasSubstr("row-level security"));
+  catalog_.sources[{"public", "customers"}].columns[1].owner_may_select = false;
+  EXPECT_THAT(compile_query("SELECT customers.name FROM public.customers").reason, HasSubstr("may not SELECT column \"name\""));
+  EXPECT_TRUE(compile_query("SELECT customers.id FROM public.customers").differential) << "the column is not read";
+}
+
+TEST_F(CompilerTest, NamesFollowSqlScoping) {
+  EXPECT_TRUE(compile_query("SELECT q.b FROM (SELECT orders.id AS a, orders.w AS b FROM public.orders) q").differential);
+  EXPECT_TRUE(compile_query("SELECT x.second FROM public.orders x(first, second)").differential);
+  EXPECT_TRUE(compile_query("WITH s(k) AS (SELECT orders.id FROM public.orders) SELECT s.k FROM s").differential);
+  EXPECT_TRUE(compile_query("SELECT j.id FROM (public.orders o JOIN public.products p USING (id)) j").differential);
+  EXPECT_THAT(compile_query("SELECT id FROM public.orders, public.products").reason, HasSubstr("ambiguous"));
+  EXPECT_THAT(compile_query("SELECT orders.ctid FROM public.orders").reason, HasSubstr("cannot be resolved"));
+  EXPECT_THAT(compile_query("SELECT o.* IS NULL FROM public.orders o").reason, HasSubstr("whole-row"));
+}
+
+TEST_F(CompilerTest, DeepNestingIsAnErrorNotACrash) {
+  std::string query = "SELECT orders.id FROM public.orders";
+  for (int i = 0; i < 200; ++i) query = "SELECT q.id FROM (" + query + ") q";
+  EXPECT_THAT(compile_query(query).reason, HasSubstr("levels deep"));
+}
+
+// normalize and prune -----------------------------------------------------------------------------------------------------
+
+TEST_F(CompilerTest, FiltersReachTheScans) {
+  auto root = analyzed("SELECT q.name FROM (SELECT c.name, o.price FROM public.customers c JOIN public.orders o ON o.customer = c.id) q "
+                       "WHERE q.price > 5 AND q.name <> 'x'::text");
+  std::vector<Scan*> scans;
+  collect_scans(*root, scans);
+  ASSERT_EQ(scans.size(), 2U);
+  EXPECT_THAT(scans[0]->describe(), HasSubstr("name <> 'x'"));
+  EXPECT_THAT(scans[1]->describe(), HasSubstr("price > 5"));
+}
+
+TEST_F(CompilerTest, FilterOnAGroupKeyGoesBelowTheAggregateOthersStay) {
+  auto root = analyzed("SELECT customers.region FROM public.customers GROUP BY customers.region HAVING customers.region > 3 AND count(*) > 1");
+  std::vector<Scan*> scans;
+  collect_scans(*root, scans);
+  EXPECT_THAT(scans[0]->describe(), HasSubstr("region > 3"));
+  EXPECT_THAT(root->inputs()[0]->describe(), HasSubstr("count > 1"));
+}
+
+TEST_F(CompilerTest, OnlyColumnsThatAreReadAreCaptured) {
+  const auto program = compile_query("SELECT o.id FROM public.orders o JOIN public.customers c ON c.id = o.customer WHERE c.region = 1");
+  ASSERT_EQ(program.sources.size(), 2U);
+  EXPECT_THAT(program.sources[0].column_names, ElementsAre("id", "region"));
+  EXPECT_THAT(program.sources[1].column_names, ElementsAre("id", "customer"));
+  const auto count = compile_query("SELECT count(*) FROM public.log");
+  EXPECT_THAT(count.sources[0].columns, IsEmpty());
+}
+
+// keys --------------------------------------------------------------------------------------------------------------------
+
+TEST_F(CompilerTest, KeyOfAJoinIsTheKeyOfTheManySide) {
+  EXPECT_THAT(analyzed("SELECT o.id, c.name FROM public.orders o JOIN public.customers c ON c.id = o.customer")->keys(),
+              ElementsAre(ElementsAre(0)));
+  EXPECT_THAT(analyzed("SELECT o.id, c.id AS cid FROM public.orders o JOIN public.customers c ON c.region = o.w")->keys(),
+              ElementsAre(::testing::UnorderedElementsAre(0, 1)));
+  EXPECT_THAT(analyzed("SELECT c.name FROM public.orders o JOIN public.customers c ON c.id = o.customer")->keys(), IsEmpty());
+}
+
+TEST_F(CompilerTest, NoKeyMeansABag) {
+  EXPECT_THAT(analyzed("SELECT log.what FROM public.log")->keys(), IsEmpty());
+  EXPECT_THAT(analyzed("SELECT c.id FROM public.customers c UNION ALL SELECT o.id FROM public.orders o")->keys(), IsEmpty());
+  EXPECT_THAT(analyzed("SELECT count(*) AS n FROM public.log")->keys(), IsEmpty());
+  EXPECT_THAT(analyzed("SELECT DISTINCT log.what FROM public.log")->keys(), ElementsAre(ElementsAre(0)));
+}
+
+// cut ---------------------------------------------------------------------------------------------------------------------
+
+TEST_F(CompilerTest, InnerAggregatesBecomeNodesInOrder) {
+  const auto plan = cut(analyzed("SELECT s.n, count(*) AS c FROM (SELECT q.region, count(*) AS n FROM (SELECT DISTINCT c.region, c.name "
+                                 "FROM public.customers c) q GROUP BY q.region) s GROUP BY s.n"),
+                        7);
+  ASSERT_EQ(plan.inner.size(), 2U);
+  EXPECT_THAT(plan.inner[0]->describe(), HasSubstr("Distinct"));
+  EXPECT_THAT(plan.inner[1]->describe(), HasSubstr("by i.region"));
+  ASSERT_NE(plan.root_state, nullptr);
+  EXPECT_EQ(plan.root_state->state_table(), "pgtrickle_state.node_7_3");
+}
+
+TEST_F(CompilerTest, AnAggregateAtTheRootNeedsNoDeltaTable) {
+  const auto program = compile_query("SELECT customers.region, count(*) FROM public.customers GROUP BY customers.region", 2);
+  for (const auto& ddl : program.owner_ddl) EXPECT_THAT(ddl, Not(HasSubstr("delta_7_")));
+}
+
+// generate ----------------------------------------------------------------------------------------------------------------
+
+TEST_F(CompilerTest, JoinDeltaHasOneGatedTermPerSubset) {
+  const auto text = apply_text(compile_query("SELECT o.id FROM public.orders o JOIN public.customers c ON c.id = o.customer"));
+  EXPECT_THAT(text, HasSubstr("-(a1.w * a2.w)")) << "what changed on both sides would count twice";
+  EXPECT_THAT(text, HasSubstr("(v.changed & 1) <> 0"));
+  EXPECT_THAT(text, HasSubstr("(v.changed & 2) <> 0"));
+}
+
+TEST_F(CompilerTest, TermsOfAWideJoinGrowWithItsInputsNotTheirSubsets) {
+  std::string from = "public.orders a1";
+  for (int i = 2; i <= 8; ++i) from += ", public.orders a" + std::to_string(i);
+  std::string where;
+  for (int i = 2; i <= 8; ++i) where += (i > 2 ? " AND a" : "a") + std::to_string(i) + ".id = a" + std::to_string(i - 1) + ".w";
+  const auto text = apply_text(compile_query("SELECT a1.id FROM " + from + " WHERE " + where));
+  std::size_t terms = 0;
+  for (auto at = text.find("UNION ALL"); at != std::string::npos; at = text.find("UNION ALL", at + 1)) ++terms;
+  EXPECT_EQ(terms, 2U * 7U);
+}
+
+TEST_F(CompilerTest, TextOfTheUserCannotEndTheFunctionBody) {
+  const auto text = apply_text(compile_query("SELECT o.id FROM public.orders o WHERE o.w::text <> '$pgt$ $pgt1$'::text"));
+  EXPECT_THAT(text, HasSubstr("$pgt2$"));
+}
+
+TEST_F(CompilerTest, ProgramsRunWithTheOwnersRightsAndAPinnedPath) {
+  const auto program = compile_query("SELECT o.id FROM public.orders o");
+  EXPECT_THAT(apply_text(program), HasSubstr("SECURITY DEFINER\nSET search_path = pg_catalog, pg_temp"));
+  std::string admin;
+  for (const auto& ddl : program.admin_ddl) admin += ddl + "\n";
+  EXPECT_THAT(admin, HasSubstr("GRANT SELECT (xid, seq, w, c1) ON pgtrickle_changes.log_2 TO alice"))
+      << "only the columns that the query reads";
+  EXPECT_THAT(admin, HasSubstr("REVOKE ALL ON FUNCTION pgtrickle_state.refresh_7(text) FROM PUBLIC"));
+}
+
+TEST_F(CompilerTest, AdviceNamesTheMissingIndex) {
+  const auto program = compile_query("SELECT o.id FROM public.orders o JOIN public.customers c ON c.id = o.customer");
+  EXPECT_THAT(program.plan, HasSubstr("CREATE INDEX ON public.orders (customer);"));
+  catalog_.sources[{"public", "orders"}].indexed_columns = {2};
+  catalog_.sources[{"public", "customers"}].indexed_columns = {1};
+  EXPECT_THAT(compile_query("SELECT o.id FROM public.orders o JOIN public.customers c ON c.id = o.customer").plan, Not(HasSubstr("CREATE INDEX")));
+}
+
+TEST_F(CompilerTest, ReferencesListWhatTheCatalogMustHold) {
+  const auto refs = references("WITH x AS (SELECT upper(c.name) AS u FROM public.customers c) SELECT count(*) FROM x JOIN s.t ON t.a OPERATOR(s.=) x.u");
+  EXPECT_THAT(refs.relations, ElementsAre(std::pair<std::string, std::string>("", "x"), std::pair<std::string, std::string>("public", "customers"),
+                                          std::pair<std::string, std::string>("s", "t")));
+  EXPECT_THAT(refs.functions, ElementsAre(FunctionKey{"", "count", 0}, FunctionKey{"", "upper", 1}));
+  EXPECT_THAT(refs.operators, ElementsAre(FunctionKey{"s", "=", -1}));
+}
+
+}  // namespace
+}  // namespace pgtrickle::compiler
