@@ -34,6 +34,17 @@ std::string trimmed(const char* text) {
   return out;
 }
 
+/// A message of libpq about the connection as one line without secrets: it has several lines, with tabs.
+std::string connection_message(const char* text) {
+  std::string out;
+  for (const char c : redact_text(trimmed(text))) {
+    const bool space = c == '\n' || c == '\t' || c == ' ';
+    if (!space) out += c;
+    if (space && !out.empty() && out.back() != ' ') out += ' ';
+  }
+  return out;
+}
+
 Error server_error(const PGresult* result) {
   const auto field = [result](int code) { return trimmed(PQresultErrorField(result, code)); };
   Error error;
@@ -47,7 +58,7 @@ Error server_error(const PGresult* result) {
   if (error.sqlstate.empty()) {  // libpq made this result itself
     error.origin = ErrorOrigin::kConnection;
     error.sqlstate = "08006";
-    error.message = redact_text(trimmed(PQresultErrorMessage(result)));
+    error.message = connection_message(PQresultErrorMessage(result));
   }
   return error;
 }
@@ -242,7 +253,7 @@ struct Connection::Impl : std::enable_shared_from_this<Connection::Impl> {
   Error lost(const Limit& limit) const {
     if (limit.interrupted == Wake::kTimeout) return timeout_error("no answer of the server in time; connection closed");
     if (limit.interrupted) return canceled_error("connection closed");
-    return connection_error(redact_text(trimmed(connection ? PQerrorMessage(pg()) : "the connection is closed")));
+    return connection_error(connection_message(connection ? PQerrorMessage(pg()) : "the connection is closed"));
   }
 
   Result<Rows> read(std::shared_ptr<PGresult> result, const Limit& limit) const {
@@ -462,7 +473,7 @@ asio::awaitable<Result<std::shared_ptr<Connection>>> Connection::connect(Connect
   } else if (wake != Wake::kReady) {
     failure = canceled_error("while connecting");
   } else if (attempt->polling != PGRES_POLLING_OK) {
-    failure = connection_error(redact_text(trimmed(PQerrorMessage(impl->pg()))));
+    failure = connection_error(connection_message(PQerrorMessage(impl->pg())));
     failure->sqlstate = "08001";
   }
   co_await no_throw.leave();
@@ -527,7 +538,7 @@ asio::awaitable<Result<std::optional<Notification>>> Connection::wait_notificati
       if (!impl->connection) continue;
       if (wake != Wake::kReady) break;
       if (!impl->consume()) {
-        failure = connection_error(redact_text(trimmed(PQerrorMessage(impl->pg()))));
+        failure = connection_error(connection_message(PQerrorMessage(impl->pg())));
         impl->close();
         break;
       }
