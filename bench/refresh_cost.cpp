@@ -56,6 +56,8 @@ class RefreshBench {
       const auto it = results.find(view.name);
       if (it == results.end()) continue;
       const Measured& m = it->second;
+      progress("    " + view.name + ": differential " + format_ms(m.differential_server) + ", hand-written " +
+               format_ms(m.hand_server) + ", REFRESH " + format_ms(m.plain));
       report.table_row({view.name, change.label, format_ms(m.differential_server), format_ms(m.differential),
                         format_ms(m.hand_server), format_ms(m.hand), format_ms(m.full), format_ms(m.plain),
                         format_ms(m.concurrent), format_ratio(m.plain, m.differential),
