@@ -260,6 +260,8 @@ class QueryGenerator {
   struct Item {
     Expression expression;
     std::string name;  // without AS it would get this name; empty: none
+
+    explicit Item(Expression e, std::string n = {}) : expression(std::move(e)), name(std::move(n)) {}
   };
 
   Query select(int depth, const std::vector<Relation>& sources, const std::vector<Kind>* kinds) {
@@ -311,20 +313,20 @@ class QueryGenerator {
   void plain_items(const From& scope, ExpressionGenerator& rows, const std::vector<Kind>* kinds,
                    std::vector<Item>& items) {
     if (kinds != nullptr) {
-      for (const Kind kind : *kinds) items.push_back({rows.of(kind, 1), ""});
+      for (const Kind kind : *kinds) items.emplace_back(rows.of(kind, 1));
       return;
     }
     const int count = random_.between(1, 6);
     for (int i = 0; i < count; ++i) {
       if (random_.chance(65)) {
         const auto& column = random_.pick(scope.columns);
-        items.push_back({{name(column), column.column.value, false}, column.column.name});
+        items.emplace_back(Expression{name(column), column.column.value, false}, column.column.name);
       } else {
-        items.push_back({rows.any(2), ""});
+        items.emplace_back(rows.any(2));
       }
     }
     if (random_.chance(5)) items.push_back(items.front());
-    if (random_.chance(5)) items.push_back({{"NULL::text", {Type::kText}, true}, ""});
+    if (random_.chance(5)) items.emplace_back(Expression{"NULL::text", {Type::kText}, true});
   }
 
   Expression grouping_key(const From& scope, const std::vector<Expression>& atoms) {
@@ -376,22 +378,22 @@ class QueryGenerator {
     std::vector<std::string> by;
     for (const auto& key : keys) by.push_back(key.sql);
     if (kinds != nullptr) {
-      for (const Kind kind : *kinds) items.push_back({over.of(kind, 1), ""});
+      for (const Kind kind : *kinds) items.emplace_back(over.of(kind, 1));
     } else {
       for (std::size_t i = 0; i < group.size(); ++i) {
         if (i < keys_end ? random_.chance(85) : random_.chance(92)) {
-          items.push_back({group[i], ""});
+          items.emplace_back(group[i]);
           if (i < by.size() && random_.chance(12)) by[i] = std::to_string(items.size());
         }
       }
-      if (random_.chance(20)) items.push_back({over.any(2), ""});
-      if (random_.chance(5)) items.push_back({{"7", {Type::kInt4, 7}, true}, ""});
-      if (items.empty()) items.push_back({group.front(), ""});
+      if (random_.chance(30)) items.emplace_back(over.any(2));
+      if (random_.chance(5)) items.emplace_back(Expression{"7", {Type::kInt4, 7}, true});
+      if (items.empty()) items.emplace_back(group.front());
     }
     for (std::size_t i = 0; i < by.size(); ++i) tail += (i == 0 ? " GROUP BY " : ", ") + by[i];
     if (random_.chance(22)) tail += " HAVING " + over.predicate(1);
     // A query with neither key nor aggregate would not be grouped at all.
-    if (keys.empty() && kinds == nullptr) items.push_back({{"count(*)", {Type::kInt8, 1e6}, false}, ""});
+    if (keys.empty() && kinds == nullptr) items.emplace_back(Expression{"count(*)", {Type::kInt8, 1e6}, false});
   }
 
   std::string filter(const std::vector<Expression>& atoms) {
