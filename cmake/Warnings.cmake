@@ -4,7 +4,8 @@ add_library(pgtrickle_options INTERFACE)
 target_compile_options(pgtrickle_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # False positives of GCC 12 in std::string concatenation (GCC PR 105651 and its kin).
-  target_compile_options(pgtrickle_options INTERFACE -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds)
+  target_compile_options(pgtrickle_options INTERFACE -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds
+                         -Wno-maybe-uninitialized)
 endif()
 target_include_directories(pgtrickle_options INTERFACE ${CMAKE_SOURCE_DIR}/daemon)
 

@@ -484,8 +484,8 @@ BEGIN
     IF f.snapshot IS NULL OR NOT EXISTS (SELECT FROM pgtrickle.pgt_sources s WHERE s.source_id = source) THEN
         RETURN NULL;
     END IF;
-    EXECUTE format('SELECT count(*) FROM pgtrickle_changes.log_%s AS l WHERE l.xid >= pg_snapshot_xmin($1) AND NOT pg_visible_in_snapshot(l.xid, $1) '
-                   'AND (l.xid = $2 AND l.seq <= $3) IS NOT TRUE', source) INTO n USING f.snapshot, f.xid, f.seq;
+    EXECUTE format('SELECT count(*) FROM pgtrickle_changes.log_%s AS l WHERE l.xid >= pg_snapshot_xmin($1) '
+                   'AND CASE WHEN l.xid = $2 THEN l.seq > $3 ELSE NOT pg_visible_in_snapshot(l.xid, $1) END', source) INTO n USING f.snapshot, f.xid, f.seq;
     RETURN n;
 END
 $$;
@@ -513,8 +513,8 @@ BEGIN
                         JOIN pgtrickle.pgt_frontiers f USING (pgt_id) JOIN pgtrickle.pgt_stream_tables t USING (pgt_id)
                         WHERE d.source_id = $1 AND (f.snapshot IS NOT NULL OR t.status = 'INITIALIZING')) AS f
             WHERE f.snapshot IS NULL
-               OR l.xid >= pg_snapshot_xmin(f.snapshot) AND NOT pg_visible_in_snapshot(l.xid, f.snapshot)
-                  AND (l.xid = f.xid AND l.seq <= f.seq) IS NOT TRUE) $q$, source, which) INTO answer USING source;
+               OR l.xid >= pg_snapshot_xmin(f.snapshot)
+                  AND CASE WHEN l.xid = f.xid THEN l.seq > f.seq ELSE NOT pg_visible_in_snapshot(l.xid, f.snapshot) END) $q$, source, which) INTO answer USING source;
     RETURN answer;
 END
 $$;

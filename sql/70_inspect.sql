@@ -21,7 +21,7 @@ BEGIN
             RETURN false;
         END IF;
         EXECUTE format('SELECT EXISTS (SELECT FROM pgtrickle_changes.log_%s AS l WHERE l.xid >= pg_snapshot_xmin($1) '
-                       'AND NOT pg_visible_in_snapshot(l.xid, $1) AND (l.xid = $2 AND l.seq <= $3) IS NOT TRUE)', source.source_id)
+                       'AND CASE WHEN l.xid = $2 THEN l.seq > $3 ELSE NOT pg_visible_in_snapshot(l.xid, $1) END)', source.source_id)
             INTO pending USING f.snapshot, f.xid, f.seq;
         IF pending THEN
             RETURN false;

@@ -41,8 +41,9 @@ struct Definition {
 
 void prepare_session(pqxx::connection_base& connection) {
   pqxx::nontransaction tx(connection);
-  tx.exec("SET search_path = pg_catalog, pg_temp; SET jit = off; SET client_min_messages = warning; "
-          "SET application_name = 'pgtrickled build'");
+  tx.exec(
+      "SET search_path = pg_catalog, pg_temp; SET jit = off; SET client_min_messages = warning; "
+      "SET application_name = 'pgtrickled build'");
 }
 
 std::string admin_role(pqxx::transaction_base& tx) {
@@ -51,18 +52,21 @@ std::string admin_role(pqxx::transaction_base& tx) {
 
 std::vector<compiler::TargetColumn> table_columns(pqxx::transaction_base& tx, std::uint32_t relid, ServerTypes& types) {
   std::vector<compiler::TargetColumn> columns;
-  for (const auto& row : tx.exec_params("SELECT attname, atttypid, format_type(atttypid, CASE WHEN atttypmod = -1 THEN -1 ELSE atttypmod END)\n"
-                                        "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-                                        relid))
+  for (const auto& row : tx.exec_params(
+           "SELECT attname, atttypid, format_type(atttypid, CASE WHEN atttypmod = -1 THEN -1 ELSE atttypmod END)\n"
+           "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+           relid))
     columns.push_back({row[0].c_str(), types.by_oid(row[1].as<std::uint32_t>()), row[2].c_str()});
   return columns;
 }
 
 Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, ServerTypes& types) {
   const auto rows = tx.exec_params(
-      "SELECT s.pgt_relid, n.nspname, c.relname, pg_get_userbyid(c.relowner) AS owner, s.defining_query, s.original_query,\n"
+      "SELECT s.pgt_relid, n.nspname, c.relname, pg_get_userbyid(c.relowner) AS owner, s.defining_query, "
+      "s.original_query,\n"
       "       s.refresh_mode, coalesce((s.options ->> 'wide_keys')::boolean, false) AS wide_keys\n"
-      "FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid JOIN pg_namespace n ON n.oid = c.relnamespace\n"
+      "FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid JOIN pg_namespace n ON n.oid = "
+      "c.relnamespace\n"
       "WHERE s.pgt_id = $1",
       pgt_id);
   if (rows.empty()) throw Gone{};
@@ -80,9 +84,9 @@ Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, Serv
   d.request.force_full = d.refresh_mode == "FULL";
   d.request.wide_keys = row["wide_keys"].as<bool>();
   d.relation = compiler::qualified(d.request.schema, d.request.name);
-  for (const auto& setting : tx.exec_params(
-           "SELECT e.key, e.value FROM pgtrickle.pgt_stream_tables s, jsonb_each_text(s.settings) e WHERE s.pgt_id = $1 ORDER BY 1",
-           pgt_id))
+  for (const auto& setting : tx.exec_params("SELECT e.key, e.value FROM pgtrickle.pgt_stream_tables s, "
+                                            "jsonb_each_text(s.settings) e WHERE s.pgt_id = $1 ORDER BY 1",
+                                            pgt_id))
     d.request.settings.emplace_back(setting[0].c_str(), setting[1].c_str());
   for (const auto& log : tx.exec("SELECT relid, source_id FROM pgtrickle.pgt_sources"))
     d.request.log_ids.emplace_back(log[0].as<std::uint32_t>(), log[1].as<std::int64_t>());
@@ -103,7 +107,8 @@ auto as_owner(pqxx::transaction_base& tx, const std::string& owner, Work work) {
 std::optional<std::string> dropped_source(pqxx::transaction_base& tx, std::int64_t pgt_id) {
   const auto rows = tx.exec_params(
       "SELECT format('%s %I.%I was dropped', lower(replace(d.source_type, '_', ' ')), d.source_schema, d.source_name)\n"
-      "FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = $1 AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = d.source_relid)\n"
+      "FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = $1 AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = "
+      "d.source_relid)\n"
       "UNION ALL\n"
       "SELECT format('column %I of %I.%I was dropped', u.was, d.source_schema, d.source_name)\n"
       "FROM pgtrickle.pgt_dependencies d CROSS JOIN LATERAL unnest(d.columns, d.column_names) AS u(num, was)\n"
@@ -116,13 +121,16 @@ std::optional<std::string> dropped_source(pqxx::transaction_base& tx, std::int64
 }
 
 bool names_changed(pqxx::transaction_base& tx, std::int64_t pgt_id) {
-  return tx.exec_params1(
-               "SELECT EXISTS (SELECT FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid\n"
-               "               JOIN pg_namespace n ON n.oid = c.relnamespace\n"
-               "               WHERE d.pgt_id = $1 AND ((n.nspname, c.relname) <> (d.source_schema, d.source_name)\n"
-               "                  OR EXISTS (SELECT FROM unnest(d.columns, d.column_names) AS u(num, was) JOIN pg_attribute a\n"
-               "                             ON a.attrelid = d.source_relid AND a.attnum = u.num WHERE NOT a.attisdropped AND a.attname <> u.was)))",
-               pgt_id)[0]
+  return tx
+      .exec_params1(
+          "SELECT EXISTS (SELECT FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid\n"
+          "               JOIN pg_namespace n ON n.oid = c.relnamespace\n"
+          "               WHERE d.pgt_id = $1 AND ((n.nspname, c.relname) <> (d.source_schema, d.source_name)\n"
+          "                  OR EXISTS (SELECT FROM unnest(d.columns, d.column_names) AS u(num, was) JOIN pg_attribute "
+          "a\n"
+          "                             ON a.attrelid = d.source_relid AND a.attnum = u.num WHERE NOT a.attisdropped "
+          "AND a.attname <> u.was)))",
+          pgt_id)[0]
       .as<bool>();
 }
 
@@ -142,10 +150,13 @@ bool align_table(pqxx::transaction_base& tx, const Definition& d) {
   tx.exec("RESET ROLE");
   const auto differing = tx.exec_params(
       "SELECT t.attname, format_type(v.atttypid, v.atttypmod) FROM pg_attribute t\n"
-      "JOIN LATERAL (SELECT a.atttypid, a.atttypmod, a.attcollation, row_number() OVER (ORDER BY a.attnum) AS n FROM pg_attribute a\n"
+      "JOIN LATERAL (SELECT a.atttypid, a.atttypmod, a.attcollation, row_number() OVER (ORDER BY a.attnum) AS n FROM "
+      "pg_attribute a\n"
       "              WHERE a.attrelid = to_regclass($2) AND a.attnum > 0) v\n"
-      "  ON v.n = (SELECT count(*) FROM pg_attribute b WHERE b.attrelid = t.attrelid AND b.attnum > 0 AND b.attnum <= t.attnum AND NOT b.attisdropped)\n"
-      "WHERE t.attrelid = $1 AND t.attnum > 0 AND NOT t.attisdropped AND (t.atttypid, t.atttypmod) <> (v.atttypid, v.atttypmod)",
+      "  ON v.n = (SELECT count(*) FROM pg_attribute b WHERE b.attrelid = t.attrelid AND b.attnum > 0 AND b.attnum <= "
+      "t.attnum AND NOT b.attisdropped)\n"
+      "WHERE t.attrelid = $1 AND t.attnum > 0 AND NOT t.attisdropped AND (t.atttypid, t.atttypmod) <> (v.atttypid, "
+      "v.atttypmod)",
       d.relid, view);
   tx.exec("DROP VIEW " + view);
   if (differing.empty()) return false;
@@ -162,21 +173,24 @@ bool align_table(pqxx::transaction_base& tx, const Definition& d) {
 }
 
 void drop_program(pqxx::transaction_base& tx, std::int64_t id) {
-  const std::string n = std::to_string(id);
-  for (const auto& row : tx.exec("SELECT format('DROP FUNCTION %s', p.oid::regprocedure) FROM pg_proc p\n"
-                                 "WHERE p.pronamespace = 'pgtrickle_state'::regnamespace AND p.proname IN ('refresh_" + n +
-                                 "', 'apply_" + n + "', 'apply_" + n + "_small')"))
-    tx.exec(row[0].c_str());
-  for (const auto& row : tx.exec("SELECT format('DROP TABLE pgtrickle_state.%I', c.relname) FROM pg_class c\n"
-                                 "WHERE c.relnamespace = 'pgtrickle_state'::regnamespace AND c.relkind = 'r'\n"
-                                 "  AND c.relname ~ '^(node|delta)_" + n + "_[0-9]+$'"))
+  for (const auto& row : tx.exec_params("SELECT format('DROP FUNCTION %s', p.oid::regprocedure) FROM pg_proc p\n"
+                                        "WHERE p.pronamespace = 'pgtrickle_state'::regnamespace AND p.proname ~ "
+                                        "format('^(refresh|apply)_%s(_small)?$', $1::bigint)\n"
+                                        "UNION ALL\n"
+                                        "SELECT format('DROP TABLE pgtrickle_state.%I', c.relname) FROM pg_class c\n"
+                                        "WHERE c.relnamespace = 'pgtrickle_state'::regnamespace AND c.relkind = 'r'\n"
+                                        "  AND c.relname ~ format('^(node|delta)_%s_[0-9]+$', $1::bigint)",
+                                        id))
     tx.exec(row[0].c_str());
 }
 
 void create_program(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
+  // Grants of two builds on the same log would fail with "tuple concurrently updated".
+  tx.exec("SELECT pg_advisory_xact_lock(1885828212, 0)");
   drop_program(tx, d.request.id);
   tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(d.request.id)));
-  for (const auto& [role, statements] : {std::pair{d.request.owner, &program.owner_ddl}, {d.request.admin, &program.admin_ddl}}) {
+  for (const auto& [role, statements] :
+       {std::pair{d.request.owner, &program.owner_ddl}, {d.request.admin, &program.admin_ddl}}) {
     tx.exec("SET LOCAL ROLE " + quote_ident(role));
     for (const auto& statement : *statements) tx.exec(statement);
     tx.exec("RESET ROLE");
@@ -190,23 +204,28 @@ void record_dependencies(pqxx::transaction_base& tx, const Definition& d, const 
     std::string columns = "{";
     for (const auto attnum : use.columns) columns += (columns.size() > 1 ? "," : "") + std::to_string(attnum);
     tx.exec_params(
-        "INSERT INTO pgtrickle.pgt_dependencies (pgt_id, source_relid, source_type, source_id, columns, column_names, source_schema, source_name)\n"
-        "SELECT $1, c.oid, CASE WHEN EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = c.oid) THEN 'STREAM_TABLE'\n"
+        "INSERT INTO pgtrickle.pgt_dependencies (pgt_id, source_relid, source_type, source_id, columns, column_names, "
+        "source_schema, source_name)\n"
+        "SELECT $1, c.oid, CASE WHEN EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = c.oid) THEN "
+        "'STREAM_TABLE'\n"
         "         ELSE CASE c.relkind WHEN 'r' THEN 'TABLE' WHEN 'p' THEN 'PARTITIONED_TABLE' WHEN 'v' THEN 'VIEW'\n"
         "                             WHEN 'm' THEN 'MATERIALIZED_VIEW' ELSE 'FOREIGN_TABLE' END END,\n"
         "       (SELECT x.source_id FROM pgtrickle.pgt_sources x WHERE x.relid = c.oid AND $3), u.columns,\n"
         "       (SELECT coalesce(array_agg(a.attname ORDER BY a.attnum), '{}') FROM pg_attribute a\n"
         "        WHERE a.attrelid = c.oid AND a.attnum = ANY (u.columns)), n.nspname, c.relname\n"
-        "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, (SELECT $4::int2[] AS columns) u WHERE c.oid = $2",
+        "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, (SELECT $4::int2[] AS columns) u WHERE c.oid = "
+        "$2",
         d.request.id, use.relid, use.captured, columns + "}");
   }
-  tx.exec_params("UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL, xid = NULL, seq = NULL WHERE pgt_id = $1", d.request.id);
+  tx.exec_params("UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL, xid = NULL, seq = NULL WHERE pgt_id = $1",
+                 d.request.id);
 }
 
 void record_program(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
   record_dependencies(tx, d, program);
   tx.exec_params(
-      "UPDATE pgtrickle.pgt_stream_tables SET effective_refresh_mode = $2, reason = nullif($3, ''), plan = $4, defining_query = $5,\n"
+      "UPDATE pgtrickle.pgt_stream_tables SET effective_refresh_mode = $2, reason = nullif($3, ''), plan = $4, "
+      "defining_query = $5,\n"
       "       pgt_schema = $6, pgt_name = $7 WHERE pgt_id = $1",
       d.request.id, program.differential ? "DIFFERENTIAL" : "FULL", program.reason, program.plan, d.request.query,
       d.request.schema, d.request.name);
@@ -252,7 +271,8 @@ class Builder {
   void record_error(const std::string& sqlstate, const std::string& message, const std::string& hint) {
     pqxx::work tx(connection_);
     tx.exec_params(
-        "UPDATE pgtrickle.pgt_stream_tables SET status = 'ERROR', last_error = $2, last_error_code = $3, last_error_hint = nullif($4, ''),\n"
+        "UPDATE pgtrickle.pgt_stream_tables SET status = 'ERROR', last_error = $2, last_error_code = $3, "
+        "last_error_hint = nullif($4, ''),\n"
         "       last_error_at = clock_timestamp(), consecutive_errors = consecutive_errors + 1 WHERE pgt_id = $1",
         id_, message, sqlstate, hint);
     tx.commit();
@@ -270,17 +290,19 @@ class Builder {
     tx.commit();
   }
 
-  /// The owner keeps state tables and functions in pgtrickle_state, and reads logs. Two builds that grant at once would fail
-  /// with "tuple concurrently updated", hence the lock.
+  /// The owner keeps state tables and functions in pgtrickle_state, and reads logs. Two builds that grant at once would
+  /// fail with "tuple concurrently updated", hence the lock.
   void let_owner_in(pqxx::transaction_base& tx) {
     tx.exec("SELECT pg_advisory_xact_lock(1885828212, 0)");
-    for (const auto& row : tx.exec_params(
-             "SELECT format('GRANT %s ON SCHEMA %I TO %I', g.rights, g.schema, r.rolname) FROM pgtrickle.pgt_stream_tables s\n"
-             "JOIN pg_class c ON c.oid = s.pgt_relid JOIN pg_roles r ON r.oid = c.relowner\n"
-             "CROSS JOIN (VALUES ('USAGE, CREATE', 'pgtrickle_state'), ('USAGE', 'pgtrickle_changes')) AS g(rights, schema)\n"
-             "WHERE s.pgt_id = $1 AND NOT (has_schema_privilege(r.oid, g.schema, 'USAGE')\n"
-             "  AND (g.schema <> 'pgtrickle_state' OR has_schema_privilege(r.oid, g.schema, 'CREATE')))",
-             id_))
+    for (const auto& row :
+         tx.exec_params("SELECT format('GRANT %s ON SCHEMA %I TO %I', g.rights, g.schema, r.rolname) FROM "
+                        "pgtrickle.pgt_stream_tables s\n"
+                        "JOIN pg_class c ON c.oid = s.pgt_relid JOIN pg_roles r ON r.oid = c.relowner\n"
+                        "CROSS JOIN (VALUES ('USAGE, CREATE', 'pgtrickle_state'), ('USAGE', 'pgtrickle_changes')) AS "
+                        "g(rights, schema)\n"
+                        "WHERE s.pgt_id = $1 AND NOT (has_schema_privilege(r.oid, g.schema, 'USAGE')\n"
+                        "  AND (g.schema <> 'pgtrickle_state' OR has_schema_privilege(r.oid, g.schema, 'CREATE')))",
+                        id_))
       tx.exec(row[0].c_str());
   }
 
@@ -292,12 +314,15 @@ class Builder {
       throw BuildFailure("42P01", *reason, "Restore it and resume the stream table, or drop the stream table.");
     if (names_changed(tx, id_)) {
       d.request.query = as_owner(tx, d.request.owner, [&] { return requalified_definition(tx, id_, d.request.query); });
-      tx.exec_params("UPDATE pgtrickle.pgt_stream_tables SET defining_query = $2 WHERE pgt_id = $1", id_, d.request.query);
+      tx.exec_params("UPDATE pgtrickle.pgt_stream_tables SET defining_query = $2 WHERE pgt_id = $1", id_,
+                     d.request.query);
       // Dependencies are recorded in the old names until the program is: note the new ones with the new text.
       tx.exec_params(
           "UPDATE pgtrickle.pgt_dependencies d SET source_schema = n.nspname, source_name = c.relname, column_names =\n"
-          "  (SELECT coalesce(array_agg(a.attname ORDER BY a.attnum), '{}') FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY (d.columns))\n"
-          "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE d.pgt_id = $1 AND c.oid = d.source_relid",
+          "  (SELECT coalesce(array_agg(a.attname ORDER BY a.attnum), '{}') FROM pg_attribute a WHERE a.attrelid = "
+          "c.oid AND a.attnum = ANY (d.columns))\n"
+          "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE d.pgt_id = $1 AND c.oid = "
+          "d.source_relid",
           id_);
     }
     tx.exec("SAVEPOINT align");
@@ -356,20 +381,30 @@ class Builder {
     if (program_.differential) tx.exec1(refresh + "('differential')");
     tx.exec_params(
         "UPDATE pgtrickle.pgt_frontiers f SET rows = (SELECT count(*) FROM " +
-            std::string(tx.exec_params1("SELECT pgtrickle._qualified(pgt_relid) FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1", id_)[0].c_str()) +
-            "),\n  full_threshold = coalesce(f.full_threshold, (SELECT greatest(1000, (0.5 * sum(greatest(c.reltuples, 0)))::bigint)\n"
-            "    FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid WHERE d.pgt_id = f.pgt_id))\n"
+            std::string(
+                tx.exec_params1(
+                      "SELECT pgtrickle._qualified(pgt_relid) FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1",
+                      id_)[0]
+                    .c_str()) +
+            "),\n  full_threshold = coalesce(f.full_threshold, (SELECT greatest(1000, (0.5 * sum(greatest(c.reltuples, "
+            "0)))::bigint)\n"
+            "    FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid WHERE d.pgt_id = "
+            "f.pgt_id))\n"
             "WHERE f.pgt_id = $1",
         id_);
     tx.exec_params(
-        "INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status, delta_rows, rows_inserted,\n"
+        "INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status, "
+        "delta_rows, rows_inserted,\n"
         "       rows_updated, rows_deleted, duration_ms, initiated_by)\n"
-        "VALUES ($1, now(), $2, clock_timestamp(), 'FULL', 'COMPLETED', 0, $3, $4, $5, extract(epoch FROM clock_timestamp() - $2::timestamptz) * 1000, 'INITIAL')",
+        "VALUES ($1, now(), $2, clock_timestamp(), 'FULL', 'COMPLETED', 0, $3, $4, $5, extract(epoch FROM "
+        "clock_timestamp() - $2::timestamptz) * 1000, 'INITIAL')",
         id_, started.c_str(), full["rows_inserted"].as<std::int64_t>(), full["rows_updated"].as<std::int64_t>(),
         full["rows_deleted"].as<std::int64_t>());
     tx.exec_params(
-        "UPDATE pgtrickle.pgt_stream_tables SET status = CASE WHEN status = 'INITIALIZING' THEN 'ACTIVE' ELSE status END, is_populated = true,\n"
-        "       needs_reinit = needs_reinit AND generation <> $2, reinit_reason = CASE WHEN generation <> $2 THEN reinit_reason END, consecutive_errors = 0, last_error = NULL, last_error_code = NULL,\n"
+        "UPDATE pgtrickle.pgt_stream_tables SET status = CASE WHEN status = 'INITIALIZING' THEN 'ACTIVE' ELSE status "
+        "END, is_populated = true,\n"
+        "       needs_reinit = needs_reinit AND generation <> $2, reinit_reason = CASE WHEN generation <> $2 THEN "
+        "reinit_reason END, consecutive_errors = 0, last_error = NULL, last_error_code = NULL,\n"
         "       last_error_hint = NULL, last_error_at = NULL WHERE pgt_id = $1",
         id_, generation_);
     tx.exec("SELECT pg_notify('pgtrickle_wake', '')");
@@ -392,7 +427,9 @@ BuildResult guarded(Work work) {
     result.status = BuildStatus::kGone;
   } catch (const pqxx::sql_error& e) {
     const auto error = server_error(e);
-    result.status = is_passing(error.sqlstate) ? BuildStatus::kRetry : BuildStatus::kError;
+    const bool concurrent_ddl =
+        error.sqlstate == "XX000" && error.message.find("concurrently updated") != std::string::npos;
+    result.status = is_passing(error.sqlstate) || concurrent_ddl ? BuildStatus::kRetry : BuildStatus::kError;
     result.sqlstate = error.sqlstate;
     result.message = error.message;
     if (!error.detail.empty()) result.message += " (" + error.detail + ")";
@@ -430,12 +467,13 @@ BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id,
     pqxx::work tx(connection);
     const auto changed = tx.exec_params(
         "UPDATE pgtrickle.pgt_stream_tables SET options = options || '{\"wide_keys\": true}'\n"
-        "WHERE pgt_id = $1 AND NOT coalesce((options ->> 'wide_keys')::boolean, false)", pgt_id);
+        "WHERE pgt_id = $1 AND NOT coalesce((options ->> 'wide_keys')::boolean, false)",
+        pgt_id);
     tx.commit();
     if (changed.affected_rows() > 0) return build_stream_table(conninfo, pgt_id, settings);
   }
   if (result.status == BuildStatus::kError && builder) {
-    const BuildResult recorded = guarded([&] {
+    BuildResult recorded = guarded([&] {
       builder->record_error(result.sqlstate, result.message, result.hint);
       return result;
     });
@@ -460,7 +498,8 @@ int collect_garbage(const std::string& conninfo, const BuildSettings& settings) 
   };
   attempt([](pqxx::transaction_base& tx) {
     return static_cast<int>(tx.exec("DELETE FROM pgtrickle.pgt_stream_tables s\n"
-                                    "WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = s.pgt_relid)").affected_rows());
+                                    "WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = s.pgt_relid)")
+                                .affected_rows());
   });
   std::vector<std::int64_t> programs;
   std::vector<std::int64_t> sources;
@@ -469,19 +508,24 @@ int collect_garbage(const std::string& conninfo, const BuildSettings& settings) 
     pqxx::work tx(connection);
     for (const auto& row : tx.exec(
              "SELECT DISTINCT o.id FROM (\n"
-             "  SELECT substring(p.proname FROM '^(?:refresh|apply)_([0-9]+)')::bigint AS id FROM pg_proc p WHERE p.pronamespace = 'pgtrickle_state'::regnamespace\n"
+             "  SELECT substring(p.proname FROM '^(?:refresh|apply)_([0-9]+)')::bigint AS id FROM pg_proc p WHERE "
+             "p.pronamespace = 'pgtrickle_state'::regnamespace\n"
              "  UNION ALL\n"
-             "  SELECT substring(c.relname FROM '^(?:node|delta)_([0-9]+)_')::bigint FROM pg_class c WHERE c.relnamespace = 'pgtrickle_state'::regnamespace) o\n"
+             "  SELECT substring(c.relname FROM '^(?:node|delta)_([0-9]+)_')::bigint FROM pg_class c WHERE "
+             "c.relnamespace = 'pgtrickle_state'::regnamespace) o\n"
              "WHERE o.id IS NOT NULL AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = o.id)"))
       programs.push_back(row[0].as<std::int64_t>());
-    for (const auto& row : tx.exec("SELECT s.source_id FROM pgtrickle.pgt_sources s\n"
-                                   "WHERE NOT EXISTS (SELECT FROM pgtrickle.pgt_dependencies d WHERE d.source_id = s.source_id)\n"
-                                   // a program that is being built has installed capture but not recorded it yet
-                                   "  AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables t WHERE t.status IN ('PENDING', 'INITIALIZING'))"))
+    for (const auto& row :
+         tx.exec("SELECT s.source_id FROM pgtrickle.pgt_sources s\n"
+                 "WHERE NOT EXISTS (SELECT FROM pgtrickle.pgt_dependencies d WHERE d.source_id = s.source_id)\n"
+                 // a program that is being built has installed capture but not recorded it yet
+                 "  AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables t WHERE t.status IN ('PENDING', "
+                 "'INITIALIZING'))"))
       sources.push_back(row[0].as<std::int64_t>());
     // Output deltas of inner nodes: only the refresh that wrote them reads them.
-    for (const auto& row : tx.exec("SELECT c.oid::regclass::text FROM pg_class c WHERE c.relnamespace = 'pgtrickle_state'::regnamespace\n"
-                                   "  AND c.relkind = 'r' AND c.relname ~ '^delta_[0-9]+_[0-9]+$' AND pg_relation_size(c.oid) > 262144"))
+    for (const auto& row :
+         tx.exec("SELECT c.oid::regclass::text FROM pg_class c WHERE c.relnamespace = 'pgtrickle_state'::regnamespace\n"
+                 "  AND c.relkind = 'r' AND c.relname ~ '^delta_[0-9]+_[0-9]+$' AND pg_relation_size(c.oid) > 262144"))
       deltas.emplace_back(row[0].c_str());
   }
   for (const auto id : programs)
@@ -511,8 +555,10 @@ ValidateResult validate_query(const std::string& conninfo, const std::string& qu
     tx.exec("CREATE TEMP VIEW pgtrickle_validate AS " + query);
     tx.exec("SET LOCAL search_path = ''");
     Definition d;
-    d.request.query = tx.exec1("SELECT pg_catalog.pg_get_viewdef('pg_temp.pgtrickle_validate'::pg_catalog.regclass)")[0].c_str();
-    d.relid = tx.exec1("SELECT 'pg_temp.pgtrickle_validate'::pg_catalog.regclass::pg_catalog.oid")[0].as<std::uint32_t>();
+    d.request.query =
+        tx.exec1("SELECT pg_catalog.pg_get_viewdef('pg_temp.pgtrickle_validate'::pg_catalog.regclass)")[0].c_str();
+    d.relid =
+        tx.exec1("SELECT 'pg_temp.pgtrickle_validate'::pg_catalog.regclass::pg_catalog.oid")[0].as<std::uint32_t>();
     tx.exec("SET LOCAL search_path = pg_catalog, pg_temp");
     ServerTypes types(tx);
     d.request.columns = table_columns(tx, d.relid, types);

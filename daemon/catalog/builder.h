@@ -41,12 +41,12 @@ int collect_garbage(const std::string& conninfo, const BuildSettings& settings);
 
 /// What `pgtrickle validate` prints: the plan, nodes, cost classes and generated SQL of `query`, nothing created.
 struct ValidateResult {
-  bool ok = false;               // false: the query is rejected in every mode
-  std::string effective_mode;    // DIFFERENTIAL or FULL
-  std::string reason;            // why FULL, or the error
+  bool ok = false;             // false: the query is rejected in every mode
+  std::string effective_mode;  // DIFFERENTIAL or FULL
+  std::string reason;          // why FULL, or the error
   std::string hint;
-  std::string plan;              // the operator tree with nodes and cost classes, as text
-  std::string sql;               // generated DDL and functions
+  std::string plan;  // the operator tree with nodes and cost classes, as text
+  std::string sql;   // generated DDL and functions
 };
 ValidateResult validate_query(const std::string& conninfo, const std::string& query);
 

@@ -35,8 +35,9 @@ ServerError server_error(const pqxx::sql_error& error) {
 }
 
 bool is_passing(const std::string& sqlstate) {
-  return sqlstate.empty() || sqlstate.rfind("08", 0) == 0 || sqlstate.rfind("57P", 0) == 0 || sqlstate.rfind("53", 0) == 0 ||
-         sqlstate == "40001" || sqlstate == "40P01" || sqlstate == "55P03" || sqlstate == "57014" || sqlstate == "25P03";
+  return sqlstate.empty() || sqlstate.rfind("08", 0) == 0 || sqlstate.rfind("57P", 0) == 0 ||
+         sqlstate.rfind("53", 0) == 0 || sqlstate == "40001" || sqlstate == "40P01" || sqlstate == "55P03" ||
+         sqlstate == "57014" || sqlstate == "25P03";
 }
 
 }  // namespace pgtrickle::catalog

@@ -15,7 +15,8 @@ struct ServerError {
 
 ServerError server_error(const pqxx::sql_error& error);
 
-/// Conditions that pass by themselves: serialization, deadlock, lock and connection trouble, shutdown, too many connections.
+/// Conditions that pass by themselves: serialization, deadlock, lock and connection trouble, shutdown, too many
+/// connections.
 bool is_passing(const std::string& sqlstate);
 
 }  // namespace pgtrickle::catalog

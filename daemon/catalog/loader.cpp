@@ -41,10 +41,10 @@ Source load_source(pqxx::transaction_base& tx, const pqxx::row& row, const std::
   source.row_security = row["row_security"].as<bool>();
   source.has_inheritance_children = row["has_children"].as<bool>();
   const char kind = row["relkind"].c_str()[0];
-  source.kind = kind == 'v'   ? SourceKind::kView
-                : kind == 'm' ? SourceKind::kMaterializedView
-                : kind == 'f' ? SourceKind::kForeignTable
-                : kind == 'p' ? SourceKind::kPartitionedTable
+  source.kind = kind == 'v'                         ? SourceKind::kView
+                : kind == 'm'                       ? SourceKind::kMaterializedView
+                : kind == 'f'                       ? SourceKind::kForeignTable
+                : kind == 'p'                       ? SourceKind::kPartitionedTable
                 : row["is_stream_table"].as<bool>() ? SourceKind::kStreamTable
                                                     : SourceKind::kTable;
   if (source.kind == SourceKind::kView) source.view_definition = row["definition"].c_str();
@@ -52,7 +52,8 @@ Source load_source(pqxx::transaction_base& tx, const pqxx::row& row, const std::
   const auto columns = tx.exec_params(
       "SELECT attnum, attname, atttypid, atttypmod, attnotnull,\n"
       "       has_column_privilege($2::name, attrelid, attnum, 'SELECT') AS may_select,\n"
-      "       EXISTS (SELECT FROM pg_collation c WHERE c.oid = attcollation AND NOT c.collisdeterministic) AS loose_collation\n"
+      "       EXISTS (SELECT FROM pg_collation c WHERE c.oid = attcollation AND NOT c.collisdeterministic) AS "
+      "loose_collation\n"
       "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
       source.relid, owner);
   std::vector<std::uint32_t> oids;
@@ -65,7 +66,8 @@ Source load_source(pqxx::transaction_base& tx, const pqxx::row& row, const std::
     col.type = types.by_oid(column["atttypid"].as<std::uint32_t>());
     col.typmod = column["atttypmod"].as<std::int32_t>();
     col.not_null = column["attnotnull"].as<bool>();
-    // Equality under a nondeterministic collation ignores case or accents; numeric(p,s) has one scale, so equal is same.
+    // Equality under a nondeterministic collation ignores case or accents; numeric(p,s) has one scale, so equal is
+    // same.
     if (column["loose_collation"].as<bool>()) col.type.identity = false;
     if (col.type.base_oid == 1700 && col.typmod >= 0) col.type.identity = true;
     col.owner_may_select = column["may_select"].as<bool>();
@@ -101,7 +103,8 @@ void load_functions(pqxx::transaction_base& tx, const std::vector<FunctionKey>& 
         "SELECT p.prokind, p.proretset, p.provolatile, n.nspname = 'pg_catalog' AS builtin\n"
         "FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace\n"
         "WHERE p.proname = $1 AND n.nspname = $2\n"
-        "  AND (p.provariadic <> 0 OR p.prokind = 'a' OR $3::int BETWEEN p.pronargs - p.pronargdefaults AND p.pronargs)",
+        "  AND (p.provariadic <> 0 OR p.prokind = 'a' OR $3::int BETWEEN p.pronargs - p.pronargdefaults AND "
+        "p.pronargs)",
         key.name, key.schema.empty() ? "pg_catalog" : key.schema, key.argument_count);
     if (rows.empty()) continue;
     FunctionInfo info;
@@ -156,13 +159,18 @@ void ServerTypes::load(const std::vector<std::uint32_t>& oids) {
       "              WHERE a.attrelid = t.typrelid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped) x),\n"
       "leaves AS (\n"
       "  SELECT p.root, bool_and(EXISTS (SELECT FROM pg_opclass c JOIN pg_am m ON m.oid = c.opcmethod\n"
-      "                                  WHERE m.amname = 'btree' AND c.opcdefault AND c.opcintype IN (t.oid, alt.oid))) AS equatable,\n"
+      "                                  WHERE m.amname = 'btree' AND c.opcdefault AND c.opcintype IN (t.oid, "
+      "alt.oid))) AS equatable,\n"
       "         bool_and(EXISTS (SELECT FROM pg_opclass c JOIN pg_am m ON m.oid = c.opcmethod\n"
-      "                          JOIN pg_amproc ap ON ap.amprocfamily = c.opcfamily AND ap.amproclefttype = c.opcintype AND ap.amprocnum = 2\n"
-      "                          WHERE m.amname = 'hash' AND c.opcdefault AND c.opcintype IN (t.oid, alt.oid))) AS hashable,\n"
+      "                          JOIN pg_amproc ap ON ap.amprocfamily = c.opcfamily AND ap.amproclefttype = "
+      "c.opcintype AND ap.amprocnum = 2\n"
+      "                          WHERE m.amname = 'hash' AND c.opcdefault AND c.opcintype IN (t.oid, alt.oid))) AS "
+      "hashable,\n"
       "         bool_and(n.nspname = 'pg_catalog' OR t.typtype = 'e') AS builtin,\n"
-      "         bool_and(t.typtype = 'e' OR n.nspname = 'pg_catalog' AND t.typname IN ('bool', 'int2', 'int4', 'int8', 'oid', 'text',\n"
-      "                  'varchar', 'name', 'char', 'bytea', 'uuid', 'date', 'time', 'timestamp', 'timestamptz', 'bit', 'varbit',\n"
+      "         bool_and(t.typtype = 'e' OR n.nspname = 'pg_catalog' AND t.typname IN ('bool', 'int2', 'int4', 'int8', "
+      "'oid', 'text',\n"
+      "                  'varchar', 'name', 'char', 'bytea', 'uuid', 'date', 'time', 'timestamp', 'timestamptz', "
+      "'bit', 'varbit',\n"
       "                  'inet', 'cidr', 'macaddr', 'macaddr8', 'xid8', 'pg_lsn', 'money', 'tsvector')) AS identity\n"
       "  FROM parts p JOIN pg_type t ON t.oid = p.oid JOIN pg_namespace n ON n.oid = t.typnamespace\n"
       "  CROSS JOIN LATERAL (SELECT CASE WHEN t.typname = 'varchar' THEN 'text'::regtype::oid\n"
@@ -170,15 +178,19 @@ void ServerTypes::load(const std::vector<std::uint32_t>& oids) {
       "                                  WHEN t.typtype = 'e' THEN 'anyenum'::regtype::oid ELSE t.oid END AS oid) alt\n"
       "  WHERE t.typtype IN ('b', 'e') AND t.typcategory <> 'A'\n"
       "  GROUP BY p.root)\n"
-      "SELECT t.oid, coalesce(b.oid, t.oid) AS base, format_type(t.oid, -1) AS name, coalesce(l.equatable, false) AS equatable,\n"
-      "       coalesce(l.hashable, false) AS hashable, coalesce(l.builtin, false) AS builtin, coalesce(b.typlen, t.typlen) > 0 AS fixed_width,\n"
+      "SELECT t.oid, coalesce(b.oid, t.oid) AS base, format_type(t.oid, -1) AS name, coalesce(l.equatable, false) AS "
+      "equatable,\n"
+      "       coalesce(l.hashable, false) AS hashable, coalesce(l.builtin, false) AS builtin, coalesce(b.typlen, "
+      "t.typlen) > 0 AS fixed_width,\n"
       "       coalesce(l.identity, false) AS identity,\n"
       "       (SELECT p.provolatile <> 'i' FROM pg_proc p WHERE p.oid = t.typoutput) AS stable_text\n"
       "FROM pg_type t LEFT JOIN leaves l ON l.root = t.oid\n"
       "LEFT JOIN LATERAL (SELECT d.* FROM parts p JOIN pg_type d ON d.oid = p.oid\n"
       "                   WHERE p.root = t.oid AND t.typtype = 'd' AND d.typtype <> 'd' AND d.oid = (\n"
-      "                     WITH RECURSIVE up(oid) AS (SELECT t.typbasetype UNION ALL SELECT x.typbasetype FROM up JOIN pg_type x\n"
-      "                       ON x.oid = up.oid WHERE x.typtype = 'd') SELECT u.oid FROM up u JOIN pg_type y ON y.oid = u.oid\n"
+      "                     WITH RECURSIVE up(oid) AS (SELECT t.typbasetype UNION ALL SELECT x.typbasetype FROM up "
+      "JOIN pg_type x\n"
+      "                       ON x.oid = up.oid WHERE x.typtype = 'd') SELECT u.oid FROM up u JOIN pg_type y ON y.oid "
+      "= u.oid\n"
       "                       WHERE y.typtype <> 'd' LIMIT 1)) b ON true\n"
       "WHERE t.oid = ANY ($1::oid[])",
       oid_array({missing.begin(), missing.end()}));
@@ -212,7 +224,8 @@ std::vector<TypeInfo> ServerTypes::column_types(const std::string& select) {
   return types;
 }
 
-Catalog load_catalog(pqxx::transaction_base& tx, const std::string& query, const std::string& owner, ServerTypes& types) {
+Catalog load_catalog(pqxx::transaction_base& tx, const std::string& query, const std::string& owner,
+                     ServerTypes& types) {
   Catalog catalog;
   std::vector<std::string> queries{query};
   while (!queries.empty()) {

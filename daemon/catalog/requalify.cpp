@@ -35,7 +35,8 @@ std::string rename_relations(const std::string& query, const std::map<Name, Name
 std::string requalified_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, const std::string& definition) {
   const auto sources = tx.exec_params(
       "SELECT d.source_relid, d.source_schema, d.source_name, n.nspname AS schema_now, c.relname AS name_now\n"
-      "FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid JOIN pg_namespace n ON n.oid = c.relnamespace\n"
+      "FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid JOIN pg_namespace n ON n.oid = "
+      "c.relnamespace\n"
       "WHERE d.pgt_id = $1 ORDER BY d.source_relid",
       pgt_id);
   std::map<Name, Name> to_shadow;
@@ -59,12 +60,14 @@ std::string requalified_definition(pqxx::transaction_base& tx, std::int64_t pgt_
     int n = 0;
     for (const auto& column : columns) {
       const std::string between = "pgtrickle_between_" + std::to_string(++n);
-      tx.exec("ALTER TABLE " + qualified + " RENAME COLUMN " + compiler::quote_ident(column[0].c_str()) + " TO " + between);
+      tx.exec("ALTER TABLE " + qualified + " RENAME COLUMN " + compiler::quote_ident(column[0].c_str()) + " TO " +
+              between);
     }
     for (int i = 1; i <= n; ++i) {
       const auto& column = columns[static_cast<pqxx::result::size_type>(i - 1)];
       const std::string between = "pgtrickle_between_" + std::to_string(i);
-      tx.exec("ALTER TABLE " + qualified + " RENAME COLUMN " + between + " TO " + compiler::quote_ident(column[1].c_str()));
+      tx.exec("ALTER TABLE " + qualified + " RENAME COLUMN " + between + " TO " +
+              compiler::quote_ident(column[1].c_str()));
       renames.insert(renames.begin(), "ALTER TABLE " + qualified + " RENAME COLUMN " + between + " TO " +
                                           compiler::quote_ident(column[0].c_str()));
       renames.insert(renames.begin(), "ALTER TABLE " + qualified + " RENAME COLUMN " +

@@ -12,12 +12,12 @@ namespace pgtrickle::compiler {
 
 struct TypeInfo {
   std::uint32_t oid = 0;
-  std::uint32_t base_oid = 0;     // of a domain: the type below; otherwise oid
-  std::string name;               // format_type(oid, -1): what a cast is written with, qualified if not in pg_catalog
-  bool equatable = true;          // has a default btree operator class: GROUP BY, record comparison
-  bool hashable = true;           // has a default hash operator class with extended hashing
-  bool identity = true;           // equal values are the same value (false: numeric 1.0 and 1.00, float 0 and -0, citext)
-  bool stable_text = false;       // its text depends on settings: cannot stand in an index expression
+  std::uint32_t base_oid = 0;  // of a domain: the type below; otherwise oid
+  std::string name;            // format_type(oid, -1): what a cast is written with, qualified if not in pg_catalog
+  bool equatable = true;       // has a default btree operator class: GROUP BY, record comparison
+  bool hashable = true;        // has a default hash operator class with extended hashing
+  bool identity = true;        // equal values are the same value (false: numeric 1.0 and 1.00, float 0 and -0, citext)
+  bool stable_text = false;    // its text depends on settings: cannot stand in an index expression
   bool builtin_operators = true;  // its "=" is found under search_path = pg_catalog (false: citext, hstore ...)
   bool fixed_width = true;        // a btree key of it can never be too large for an index page
 };
@@ -38,13 +38,13 @@ struct Source {
   std::string schema;
   std::string name;
   SourceKind kind = SourceKind::kTable;
-  std::vector<SourceColumn> columns;                    // in attnum order, dropped ones left out
-  std::vector<std::vector<std::int16_t>> unique_keys;   // immediate, total unique indexes over NOT NULL columns
-  std::vector<std::int16_t> indexed_columns;            // leading columns of its indexes
-  std::string view_definition;                          // of a view: pg_get_viewdef under an empty search_path
-  std::string not_capturable;                           // why its changes cannot be captured; empty if they can
-  bool row_security = false;                            // policies apply to the owner of the stream table
-  bool has_inheritance_children = false;                // or partitions
+  std::vector<SourceColumn> columns;                   // in attnum order, dropped ones left out
+  std::vector<std::vector<std::int16_t>> unique_keys;  // immediate, total unique indexes over NOT NULL columns
+  std::vector<std::int16_t> indexed_columns;           // leading columns of its indexes
+  std::string view_definition;                         // of a view: pg_get_viewdef under an empty search_path
+  std::string not_capturable;                          // why its changes cannot be captured; empty if they can
+  bool row_security = false;                           // policies apply to the owner of the stream table
+  bool has_inheritance_children = false;               // or partitions
 };
 
 /// All functions of one name that a call might mean. Overloads are folded together, on the careful side.
@@ -64,12 +64,13 @@ struct FunctionKey {
 };
 
 struct Catalog {
-  std::map<std::pair<std::string, std::string>, Source> sources;  // by (schema, name); views and what they read included
+  std::map<std::pair<std::string, std::string>, Source>
+      sources;  // by (schema, name); views and what they read included
   std::map<FunctionKey, FunctionInfo> functions;
 };
 
-/// Answers what only the server knows for sure: the types of a SELECT's columns. The SQL is a plain SELECT over sources.
-/// Throws whatever its implementation throws on a failed round trip.
+/// Answers what only the server knows for sure: the types of a SELECT's columns. The SQL is a plain SELECT over
+/// sources. Throws whatever its implementation throws on a failed round trip.
 class TypeOracle {
  public:
   virtual ~TypeOracle() = default;

@@ -61,9 +61,10 @@ std::vector<CapturedSource> captured_sources(const CutPlan& plan, const CompileR
     for (const int position : scan->used_columns()) {
       const auto& col = source.columns[static_cast<std::size_t>(position)];
       if (!col.owner_may_select)
-        throw Unsupported("the owner may not SELECT column \"" + col.name + "\" of " + qualified(source.schema, source.name) +
-                              " itself: a view reads it with the rights of the view's owner", col.name,
-                          "GRANT SELECT on it to " + quote_ident(request.owner) + ", or use FULL.");
+        throw Unsupported("the owner may not SELECT column \"" + col.name + "\" of " +
+                              qualified(source.schema, source.name) +
+                              " itself: a view reads it with the rights of the view's owner",
+                          col.name, "GRANT SELECT on it to " + quote_ident(request.owner) + ", or use FULL.");
       columns[source.relid].insert(col.attnum);
     }
   }
@@ -103,14 +104,14 @@ Program compile_differential(const CompileRequest& request, const pg_query::Sele
     use.relid = source.source->relid;
     use.columns = source.columns;
     for (const auto& col : source.source->columns)
-      if (std::find(use.columns.begin(), use.columns.end(), col.attnum) != use.columns.end()) use.column_names.push_back(col.name);
+      if (std::find(use.columns.begin(), use.columns.end(), col.attnum) != use.columns.end())
+        use.column_names.push_back(col.name);
     use.captured = true;
     program.sources.push_back(std::move(use));
   }
   // Advice first: it also tells inner nodes which of their columns are looked up, before their DDL is written.
-  program.plan = write_differential(request, plan, numbers, sources, program, [&](const Target& target) {
-    return describe_plan(plan, target, analysis.notes);
-  });
+  program.plan = write_differential(request, plan, numbers, sources, program,
+                                    [&](const Target& target) { return describe_plan(plan, target, analysis.notes); });
   return program;
 }
 
@@ -162,7 +163,8 @@ References references(const std::string& query) {
     }
     return true;
   });
-  return {{relations.begin(), relations.end()}, {functions.begin(), functions.end()}, {operators.begin(), operators.end()}};
+  return {
+      {relations.begin(), relations.end()}, {functions.begin(), functions.end()}, {operators.begin(), operators.end()}};
 }
 
 Program compile(const CompileRequest& request, const Catalog& catalog, TypeOracle& oracle) {

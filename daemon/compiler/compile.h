@@ -36,12 +36,12 @@ struct CompileRequest {
   std::string schema;   // of the stream table
   std::string name;
   std::string owner;
-  std::string admin;    // the role that owns schema pgtrickle
+  std::string admin;  // the role that owns schema pgtrickle
   std::vector<TargetColumn> columns;
-  std::vector<std::pair<std::string, std::string>> settings;  // recorded at creation; the programs run under them
-  std::vector<std::pair<std::uint32_t, std::int64_t>> log_ids; // relid -> source_id of its change log
-  bool force_full = false;  // refresh_mode FULL
-  bool wide_keys = false;   // an index on the key would be too large: identify rows by hash only
+  std::vector<std::pair<std::string, std::string>> settings;    // recorded at creation; the programs run under them
+  std::vector<std::pair<std::uint32_t, std::int64_t>> log_ids;  // relid -> source_id of its change log
+  bool force_full = false;                                      // refresh_mode FULL
+  bool wide_keys = false;  // an index on the key would be too large: identify rows by hash only
 };
 
 /// Which sources a differential program would read, before their logs exist (log ids are not needed here).

@@ -1,5 +1,5 @@
-// The compiled artefact: SQL text that creates the functions, state tables and indexes of one stream table, plus what the
-// catalog records about it. docs/ARCHITECTURE.md section 3 is the contract of the generated functions.
+// The compiled artefact: SQL text that creates the functions, state tables and indexes of one stream table, plus what
+// the catalog records about it. docs/ARCHITECTURE.md section 3 is the contract of the generated functions.
 #pragma once
 
 #include <cstdint>
@@ -17,12 +17,12 @@ struct SourceUse {
 
 struct Program {
   bool differential = false;
-  std::string reason;                    // why not, if not differential
-  std::string hint;                      // what to do about it; may be empty
-  std::vector<SourceUse> sources;        // base relations, views resolved
-  std::vector<std::string> owner_ddl;    // run as the stream table's owner, in order
-  std::vector<std::string> admin_ddl;    // then run as the admin role
-  std::string plan;                      // for people: operators, nodes, strategies, cost classes
+  std::string reason;                  // why not, if not differential
+  std::string hint;                    // what to do about it; may be empty
+  std::vector<SourceUse> sources;      // base relations, views resolved
+  std::vector<std::string> owner_ddl;  // run as the stream table's owner, in order
+  std::vector<std::string> admin_ddl;  // then run as the admin role
+  std::string plan;                    // for people: operators, nodes, strategies, cost classes
 };
 
 }  // namespace pgtrickle::compiler

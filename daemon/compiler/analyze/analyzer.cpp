@@ -31,8 +31,8 @@ struct ScopeRelation {
 /// What one FROM item contributes, before it is put beside the others.
 struct FromItem {
   std::vector<OperatorPtr> inputs;
-  std::vector<Node> conditions;          // over this item's own row
-  std::vector<ScopeRelation> relations;  // positions in this item's own row
+  std::vector<Node> conditions;                     // over this item's own row
+  std::vector<ScopeRelation> relations;             // positions in this item's own row
   std::vector<std::pair<std::string, int>> merged;  // unqualified names that USING made unambiguous
   int width = 0;
 };
@@ -81,7 +81,8 @@ class Analyzer {
 
   /// The query as an operator whose columns are its select list, in order.
   OperatorPtr query(const SelectStmt& select, const CteScope* ctes, int depth) {
-    if (depth > kMaxDepth) throw Unsupported("the query is nested more than " + std::to_string(kMaxDepth) + " levels deep", {});
+    if (depth > kMaxDepth)
+      throw Unsupported("the query is nested more than " + std::to_string(kMaxDepth) + " levels deep", {});
     std::vector<std::unique_ptr<CteScope>> own;
     if (select.has_with_clause()) {
       if (select.with_clause().recursive()) {
@@ -95,8 +96,7 @@ class Analyzer {
         ctes = own.back().get();
       }
     }
-    if (has_limit(select))
-      throw Unsupported("LIMIT / OFFSET is not maintained incrementally", fragment(select));
+    if (has_limit(select)) throw Unsupported("LIMIT / OFFSET is not maintained incrementally", fragment(select));
     if (!select.sort_clause().empty() && depth == 0)
       notes_.emplace_back("ORDER BY without LIMIT: accepted and ignored, a table has no order");
     if (select.op() != pg_query::SETOP_NONE) return set_operation(select, ctes, depth);
@@ -109,8 +109,11 @@ class Analyzer {
 
  private:
   static bool has_limit(const SelectStmt& select) {
-    auto real = [](bool present, const Node& node) { return present && !(node.has_a_const() && node.a_const().isnull()); };
-    return real(select.has_limit_count(), select.limit_count()) || real(select.has_limit_offset(), select.limit_offset());
+    auto real = [](bool present, const Node& node) {
+      return present && !(node.has_a_const() && node.a_const().isnull());
+    };
+    return real(select.has_limit_count(), select.limit_count()) ||
+           real(select.has_limit_offset(), select.limit_offset());
   }
 
   static bool references_itself(const pg_query::CommonTableExpr& cte) {
@@ -138,7 +141,8 @@ class Analyzer {
   }
 
   OperatorPtr plain_select(const SelectStmt& select, const CteScope* ctes, int depth) {
-    if (!select.window_clause().empty()) throw Unsupported("window functions are not maintained incrementally", fragment(select));
+    if (!select.window_clause().empty())
+      throw Unsupported("window functions are not maintained incrementally", fragment(select));
     FromItem from;
     for (const auto& node : select.from_clause()) append(from, from_item(node, ctes, depth));
     if (from.inputs.empty()) throw Unsupported("a SELECT without FROM has no source to follow", fragment(select));
@@ -165,8 +169,9 @@ class Analyzer {
     std::vector<Node> having;
     if (select.has_having_clause()) split_conjuncts(resolve(select.having_clause(), scope), having);
 
-    const bool aggregates = std::any_of(targets.begin(), targets.end(), [&](const Node& n) { return has_aggregate(n); }) ||
-                            std::any_of(having.begin(), having.end(), [&](const Node& n) { return has_aggregate(n); });
+    const bool aggregates =
+        std::any_of(targets.begin(), targets.end(), [&](const Node& n) { return has_aggregate(n); }) ||
+        std::any_of(having.begin(), having.end(), [&](const Node& n) { return has_aggregate(n); });
     if (aggregates || !select.group_clause().empty() || select.has_having_clause())
       input = aggregate(select, scope, std::move(input), targets, having);
     input = std::make_unique<Project>(std::move(input), std::move(targets), names);
@@ -188,7 +193,8 @@ class Analyzer {
       return static_cast<int>(keys.size() - 1);
     };
     for (const auto& node : select.group_clause()) {
-      if (node.has_grouping_set()) throw Unsupported("GROUPING SETS, ROLLUP and CUBE are not maintained incrementally", fragment(node));
+      if (node.has_grouping_set())
+        throw Unsupported("GROUPING SETS, ROLLUP and CUBE are not maintained incrementally", fragment(node));
       if (node.has_a_const() && node.a_const().has_ival()) {  // by position
         add_key(targets.at(static_cast<std::size_t>(node.a_const().ival().ival() - 1)));
       } else {
@@ -207,8 +213,8 @@ class Analyzer {
       calls.push_back(std::move(added));
       return static_cast<int>(calls.size() - 1);
     };
-    // Two passes: keys may grow by columns that depend on a primary key in GROUP BY, and calls come after all keys. Calls
-    // are numbered from kCalls on until the number of keys is known.
+    // Two passes: keys may grow by columns that depend on a primary key in GROUP BY, and calls come after all keys.
+    // Calls are numbered from kCalls on until the number of keys is known.
     constexpr int kCalls = 1 << 20;
     auto lift = [&](Node& expr) {
       rewrite(expr, [&](Node& node) {
@@ -268,15 +274,18 @@ class Analyzer {
     if (node.has_range_var()) return range_var(node.range_var(), ctes, depth);
     if (node.has_range_subselect()) {
       const auto& sub = node.range_subselect();
-      if (sub.lateral()) throw Unsupported("LATERAL is not maintained incrementally", fragment(sub.subquery().select_stmt()));
+      if (sub.lateral())
+        throw Unsupported("LATERAL is not maintained incrementally", fragment(sub.subquery().select_stmt()));
       // The operator's own names are made unique; SQL sees those of the select list.
       const auto names = select_names(sub.subquery().select_stmt());
-      return relation(query(sub.subquery().select_stmt(), ctes, depth + 1), sub.alias().aliasname(), sub.alias(), &names);
+      return relation(query(sub.subquery().select_stmt(), ctes, depth + 1), sub.alias().aliasname(), sub.alias(),
+                      &names);
     }
     if (node.has_join_expr()) return join_expr(node.join_expr(), ctes, depth);
     if (node.has_range_function())
       throw Unsupported("functions in FROM are not maintained incrementally", function_text(node.range_function()));
-    if (node.has_range_table_sample()) throw Rejected("TABLESAMPLE gives another answer every time", {}, "Remove TABLESAMPLE.");
+    if (node.has_range_table_sample())
+      throw Rejected("TABLESAMPLE gives another answer every time", {}, "Remove TABLESAMPLE.");
     throw Unsupported("this kind of FROM item is not maintained incrementally", {});
   }
 
@@ -296,7 +305,8 @@ class Analyzer {
     ScopeRelation relation{name, {}};
     for (std::size_t i = 0; i < input->columns().size(); ++i) {
       std::string column_name = names != nullptr ? (*names)[i] : input->columns()[i].name;
-      if (static_cast<int>(i) < alias.colnames_size()) column_name = alias.colnames(static_cast<int>(i)).string().sval();
+      if (static_cast<int>(i) < alias.colnames_size())
+        column_name = alias.colnames(static_cast<int>(i)).string().sval();
       relation.columns.emplace_back(std::move(column_name), static_cast<int>(i));
     }
     item.width = static_cast<int>(input->columns().size());
@@ -311,7 +321,8 @@ class Analyzer {
       for (const CteScope* scope = ctes; scope != nullptr; scope = scope->outer) {
         if (scope->cte->ctename() != range.relname()) continue;
         if (!scope->cte->ctequery().has_select_stmt())
-          throw Rejected("a WITH query that modifies data cannot define a table", scope->cte->ctename(), "Use SELECT only.");
+          throw Rejected("a WITH query that modifies data cannot define a table", scope->cte->ctename(),
+                         "Use SELECT only.");
         const auto& select = scope->cte->ctequery().select_stmt();
         auto input = query(select, scope->outer, depth + 1);
         std::vector<std::string> names = select_names(select);
@@ -348,8 +359,9 @@ class Analyzer {
     if (!source.not_capturable.empty())
       throw Unsupported("changes of " + shown + " cannot be captured: " + source.not_capturable, shown);
     if (source.row_security)
-      throw Unsupported("row-level security policies of " + shown + " apply to the owner", shown,
-                        "FULL runs the query under the policies. Or let a role that bypasses them own the stream table.");
+      throw Unsupported(
+          "row-level security policies of " + shown + " apply to the owner", shown,
+          "FULL runs the query under the policies. Or let a role that bypasses them own the stream table.");
     std::vector<std::string> names;
     for (const auto& col : source.columns) names.push_back(col.name);
     return relation(std::make_unique<Scan>(source), alias, range.alias(), &names);
@@ -424,7 +436,9 @@ class Analyzer {
       ScopeRelation all{join.alias().aliasname(), {}};
       for (const auto& name : usings) all.columns.emplace_back(name, find(left.merged, name));
       for (std::size_t i = 0; i < left.relations.size(); ++i) {
-        if (!join.join_using_alias().aliasname().empty() && left.relations[i].alias == join.join_using_alias().aliasname()) continue;
+        if (!join.join_using_alias().aliasname().empty() &&
+            left.relations[i].alias == join.join_using_alias().aliasname())
+          continue;
         for (const auto& col : left.relations[i].columns)
           if (std::find(usings.begin(), usings.end(), col.first) == usings.end()) all.columns.push_back(col);
       }
@@ -441,14 +455,18 @@ class Analyzer {
   Node resolve(const Node& expr, const Scope& scope) {
     Node result = expr;
     rewrite(result, [&](Node& node) {
-      if (node.has_sub_link()) throw Unsupported("a subquery in an expression is not maintained incrementally", fragment(node));
+      if (node.has_sub_link())
+        throw Unsupported("a subquery in an expression is not maintained incrementally", fragment(node));
       if (node.has_grouping_func()) throw Unsupported("GROUPING() is not maintained incrementally", fragment(node));
       if (node.has_func_call()) {
-        if (node.func_call().has_over()) throw Unsupported("window functions are not maintained incrementally", fragment(node));
+        if (node.func_call().has_over())
+          throw Unsupported("window functions are not maintained incrementally", fragment(node));
         const auto* info = function(node);
         if (info != nullptr && info->returns_set)
-          throw Unsupported("a set-returning function in the select list is not maintained incrementally", fragment(node));
-        if (info != nullptr && info->is_window) throw Unsupported("window functions are not maintained incrementally", fragment(node));
+          throw Unsupported("a set-returning function in the select list is not maintained incrementally",
+                            fragment(node));
+        if (info != nullptr && info->is_window)
+          throw Unsupported("window functions are not maintained incrementally", fragment(node));
       }
       if (!node.has_column_ref()) return false;
       node = column(lookup(node, scope));
@@ -460,7 +478,8 @@ class Analyzer {
   int lookup(const Node& node, const Scope& scope) {
     const auto& fields = node.column_ref().fields();
     for (const auto& field : fields)
-      if (field.has_a_star()) throw Unsupported("a whole-row reference is not maintained incrementally", fragment(node));
+      if (field.has_a_star())
+        throw Unsupported("a whole-row reference is not maintained incrementally", fragment(node));
     const std::string& name = fields[fields.size() - 1].string().sval();
     if (fields.size() == 1) {
       for (const auto& col : scope.merged)
@@ -496,7 +515,8 @@ class Analyzer {
 
   bool is_aggregate(const Node& node) const {
     if (!node.has_func_call()) return false;
-    if (node.func_call().agg_star() || node.func_call().has_agg_filter() || node.func_call().agg_within_group()) return true;
+    if (node.func_call().agg_star() || node.func_call().has_agg_filter() || node.func_call().agg_within_group())
+      return true;
     const auto* info = function(node);
     return info != nullptr && info->is_aggregate;
   }
@@ -538,12 +558,16 @@ Analysis analyze(const pg_query::SelectStmt& query, const Catalog& catalog) {
 void reject_invalid(const pg_query::SelectStmt& query) {
   auto check = [](const pg_query::SelectStmt& select) {
     if (!select.locking_clause().empty())
-      throw Rejected("FOR UPDATE / FOR SHARE makes no sense in the definition of a table", fragment(select), "Remove the locking clause.");
+      throw Rejected("FOR UPDATE / FOR SHARE makes no sense in the definition of a table", fragment(select),
+                     "Remove the locking clause.");
     if (select.has_into_clause()) throw Rejected("SELECT INTO is not a query", fragment(select), "Remove INTO.");
-    const bool limited = (select.has_limit_count() && !(select.limit_count().has_a_const() && select.limit_count().a_const().isnull())) ||
-                         (select.has_limit_offset() && !(select.limit_offset().has_a_const() && select.limit_offset().a_const().isnull()));
+    const bool limited = (select.has_limit_count() &&
+                          !(select.limit_count().has_a_const() && select.limit_count().a_const().isnull())) ||
+                         (select.has_limit_offset() &&
+                          !(select.limit_offset().has_a_const() && select.limit_offset().a_const().isnull()));
     if (limited && select.sort_clause().empty())
-      throw Rejected("LIMIT / OFFSET without ORDER BY: which rows it returns is not defined", fragment(select), "Add ORDER BY.");
+      throw Rejected("LIMIT / OFFSET without ORDER BY: which rows it returns is not defined", fragment(select),
+                     "Add ORDER BY.");
   };
   std::function<void(const pg_query::SelectStmt&)> arms = [&](const pg_query::SelectStmt& select) {
     check(select);
@@ -556,7 +580,8 @@ void reject_invalid(const pg_query::SelectStmt& query) {
     if (node.has_range_table_sample())
       throw Rejected("TABLESAMPLE gives another answer every time", {}, "Remove TABLESAMPLE.");
     if (node.has_common_table_expr() && !node.common_table_expr().ctequery().has_select_stmt())
-      throw Rejected("a WITH query that modifies data cannot define a table", node.common_table_expr().ctename(), "Use SELECT only.");
+      throw Rejected("a WITH query that modifies data cannot define a table", node.common_table_expr().ctename(),
+                     "Use SELECT only.");
     return true;
   });
 }

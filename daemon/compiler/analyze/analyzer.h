@@ -1,6 +1,6 @@
-// From parse tree to operators: resolves names against the catalog, inlines views and CTEs, and builds the operator tree.
-// Pure. Throws Unsupported or Rejected with the offending fragment. Input is canonical text (pg_get_viewdef), in which
-// stars are expanded and names qualified, but the resolver does not rely on more than SQL's own scoping rules.
+// From parse tree to operators: resolves names against the catalog, inlines views and CTEs, and builds the operator
+// tree. Pure. Throws Unsupported or Rejected with the offending fragment. Input is canonical text (pg_get_viewdef), in
+// which stars are expanded and names qualified, but the resolver does not rely on more than SQL's own scoping rules.
 #pragma once
 
 #include <map>
@@ -16,8 +16,8 @@ namespace pgtrickle::compiler {
 struct Analysis {
   OperatorPtr root;
   std::vector<std::string> output_names;
-  std::set<std::uint32_t> views;  // relids of the views that were inlined
-  std::vector<std::string> notes; // for explain
+  std::set<std::uint32_t> views;   // relids of the views that were inlined
+  std::vector<std::string> notes;  // for explain
 };
 
 Analysis analyze(const pg_query::SelectStmt& query, const Catalog& catalog);

@@ -1,5 +1,5 @@
-// Which functions a query may call if its result is to be maintained: the result may depend on the rows and on the settings
-// recorded at creation, on nothing else. Throws Unsupported.
+// Which functions a query may call if its result is to be maintained: the result may depend on the rows and on the
+// settings recorded at creation, on nothing else. Throws Unsupported.
 #pragma once
 
 #include "compiler/catalog.h"

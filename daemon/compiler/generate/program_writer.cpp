@@ -37,7 +37,9 @@ std::string check_violations(const CompileRequest& request, const std::string& w
   const std::string name = qualified(request.schema, request.name);
   return "IF v.violations <> 0 THEN\n"
          "    RAISE EXCEPTION USING ERRCODE = 'data_corrupted',\n"
-         "        MESSAGE = " + quote_literal("stream table " + name + " does not agree with its " + what) + ",\n"
+         "        MESSAGE = " +
+         quote_literal("stream table " + name + " does not agree with its " + what) +
+         ",\n"
          "        DETAIL = format('%s rows are missing or superfluous.', v.violations),\n"
          "        HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';\n"
          "END IF;\n";
@@ -94,20 +96,22 @@ class DifferentialWriter {
   }
 
   /// One side of the changes as a relation with the operator's column names.
-  static std::string side(const StatefulOperator& node, const Changes& changes, bool after, const std::string& extra = {}) {
+  static std::string side(const StatefulOperator& node, const Changes& changes, bool after,
+                          const std::string& extra = {}) {
     std::vector<std::string> select;
     const auto& columns = after ? changes.new_columns : changes.old_columns;
     for (std::size_t i = 0; i < columns.size(); ++i)
       select.push_back("c." + columns[i] + " AS " + quote_ident(node.columns()[i].name));
-    return "(SELECT " + join(select, ", ") + " FROM " + changes.from + " c WHERE c." + (after ? changes.now : changes.was) +
-           extra + ")";
+    return "(SELECT " + join(select, ", ") + " FROM " + changes.from + " c WHERE c." +
+           (after ? changes.now : changes.was) + extra + ")";
   }
 
   [[nodiscard]] std::string inner_node(const StatefulOperator& node) const {
     Statement statement(numbers_);
     const Changes changes = node.differential(statement);
     const std::string differs = " AND (c." + changes.was + " <> c." + changes.now + " OR " +
-                                row_differs(prefixed(changes.old_columns, "c."), prefixed(changes.new_columns, "c.")) + ")";
+                                row_differs(prefixed(changes.old_columns, "c."), prefixed(changes.new_columns, "c.")) +
+                                ")";
     const auto names = node.column_names();  // possibly none: a count(*) above needs only the number of rows
     std::string into = "run, w";
     std::string columns;
@@ -120,22 +124,23 @@ class DifferentialWriter {
                        side(node, changes, false, differs) + " x\nUNION ALL\nSELECT v.run, 1" + columns + " FROM " +
                        side(node, changes, true, differs) + " x",
                    false);
-    return "-- node " + std::to_string(node.node_number()) + ": " + one_line(node.describe()) + "\n" +
-           "IF " + gate(node.source_mask()) + " THEN\n" +
-           run_into(statement, "SELECT " + changes.violation, "v.violations") + check_violations(request_, "state") + "END IF;\n\n";
+    return "-- node " + std::to_string(node.node_number()) + ": " + one_line(node.describe()) + "\n" + "IF " +
+           gate(node.source_mask()) + " THEN\n" + run_into(statement, "SELECT " + changes.violation, "v.violations") +
+           check_violations(request_, "state") + "END IF;\n\n";
   }
 
   [[nodiscard]] std::string root() const {
     Statement statement(numbers_);
     std::string select;
     if (plan_.root_state == nullptr) {
-      select = target_.apply_delta(statement, plan_.root->delta(statement));
+      select = target_.apply_delta(statement, plan_.root->delta(statement, true));
     } else {
       const auto& node = *plan_.root_state;
       const Changes changes = node.differential(statement);
       const std::string after = chained(side(node, changes, true));
       if (target_.keyed()) {
-        select = target_.apply_rows(statement, after, no_longer_visible(node, changes), key_columns(node), changes.violation);
+        select = target_.apply_rows(statement, after, no_longer_visible(node, changes), key_columns(node),
+                                    changes.violation);
       } else {
         const std::string columns = join(plan_.root->column_names("x."), ", ");
         const std::string both = "(SELECT " + columns + ", -1 AS w FROM " + chained(side(node, changes, false)) +
@@ -148,19 +153,20 @@ class DifferentialWriter {
     return run_into(statement, select, kResultInto) + check_violations(request_, "state");
   }
 
-  /// Touched rows that were there and are not in the stream table any more: gone, or hidden by the filters of the chain,
-  /// which push_filters() has put below its projections.
+  /// Touched rows that were there and are not in the stream table any more: gone, or hidden by the filters of the
+  /// chain, which push_filters() has put below its projections.
   [[nodiscard]] std::string no_longer_visible(const StatefulOperator& node, const Changes& changes) const {
     std::vector<std::string> visible{"i." + changes.now};
     for (const auto* op : plan_.chain)
-      if (const auto* filter = dynamic_cast<const Filter*>(op); filter != nullptr) visible.push_back(filter->condition("i"));
+      if (const auto* filter = dynamic_cast<const Filter*>(op); filter != nullptr)
+        visible.push_back(filter->condition("i"));
     std::vector<std::string> select;
     for (std::size_t i = 0; i < changes.new_columns.size(); ++i)
       select.push_back("c." + changes.new_columns[i] + " AS " + quote_ident(node.columns()[i].name));
     select.push_back("c." + changes.was);
     select.push_back("c." + changes.now);
-    return "(SELECT i.* FROM (SELECT " + join(select, ", ") + " FROM " + changes.from + " c) i\nWHERE i." + changes.was +
-           " AND (" + join(visible, " AND ") + ") IS NOT TRUE)";
+    return "(SELECT i.* FROM (SELECT " + join(select, ", ") + " FROM " + changes.from + " c) i\nWHERE i." +
+           changes.was + " AND (" + join(visible, " AND ") + ") IS NOT TRUE)";
   }
 
   /// The names that the target's key has in the rows of root_state.
@@ -190,14 +196,17 @@ std::string apply_function(const CompileRequest& request, const std::string& nam
       "\n#variable_conflict use_column\n<<v>>\nDECLARE\n"
       "    f_snapshot CONSTANT pg_snapshot := $2;\n"
       "    f_xmin CONSTANT xid8 := pg_snapshot_xmin($2);\n"
+      "    f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);\n"
       "    f_xid CONSTANT xid8 := $3;\n"
       "    f_seq CONSTANT bigint := $4;\n"
       "    changed CONSTANT bigint := $5;  -- bit per source with pending rows\n"
       "    run CONSTANT bigint := $6;\n"
       "    violations bigint;\n"
       "BEGIN\n"
-      // The guard trigger lets these statements pass. Not a SET clause: only superusers may put unknown parameters there.
-      "    PERFORM set_config('pgtrickle.apply', '" + std::to_string(request.id) + "', true);\n";
+      // The guard trigger lets these statements pass. Not a SET clause: only superusers may put unknown parameters
+      // there.
+      "    PERFORM set_config('pgtrickle.apply', '" +
+      std::to_string(request.id) + "', true);\n";
   const std::string done = "PERFORM set_config('pgtrickle.apply', '', true);\n";
   if (differential.empty()) {
     body += indent("    " + full, 4);
@@ -210,20 +219,24 @@ std::string apply_function(const CompileRequest& request, const std::string& nam
   body += "\n    " + done + "END\n";
   std::string sql = "CREATE OR REPLACE FUNCTION " + name + "(" + kApplyArguments +
                     ",\n    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)\n"
-                    "LANGUAGE plpgsql SECURITY DEFINER\nSET search_path = pg_catalog, pg_temp\nSET jit = off\n"
-                "SET plan_cache_mode = force_generic_plan\n";
+                    "LANGUAGE plpgsql SECURITY DEFINER\nSET search_path = pg_catalog, pg_temp\nSET jit = off\nSET "
+                    "max_parallel_workers_per_gather = 0\n"
+                    "SET plan_cache_mode = force_generic_plan\n";
   if (small) sql += "SET enable_hashjoin = off\nSET enable_mergejoin = off\n";
-  for (const auto& [key, value] : request.settings) sql += "SET " + quote_ident(key) + " = " + quote_literal(value) + "\n";
+  for (const auto& [key, value] : request.settings)
+    sql += "SET " + quote_ident(key) + " = " + quote_literal(value) + "\n";
   return sql + "AS " + dollar_quoted(body);
 }
 
-void add_apply(const CompileRequest& request, Program& program, const std::string& full, const std::string& differential) {
+void add_apply(const CompileRequest& request, Program& program, const std::string& full,
+               const std::string& differential) {
   for (const bool small : {false, true}) {
     if (small && differential.empty()) break;
     const std::string name = function_name("apply", request.id) + (small ? "_small" : "");
     program.owner_ddl.push_back(apply_function(request, name, full, differential, small));
     program.owner_ddl.push_back("REVOKE ALL ON FUNCTION " + name + "(" + kApplyTypes + ") FROM PUBLIC");
-    program.owner_ddl.push_back("GRANT EXECUTE ON FUNCTION " + name + "(" + kApplyTypes + ") TO " + quote_ident(request.admin));
+    program.owner_ddl.push_back("GRANT EXECUTE ON FUNCTION " + name + "(" + kApplyTypes + ") TO " +
+                                quote_ident(request.admin));
   }
 }
 
@@ -237,6 +250,7 @@ std::string refresh_function(const CompileRequest& request, const std::vector<Ca
       "    f pgtrickle.pgt_frontiers;\n"
       "    f_snapshot pg_snapshot;\n"
       "    f_xmin xid8;\n"
+      "    f_xmax xid8;\n"
       "    f_xid xid8;\n"
       "    f_seq bigint;\n"
       "    started CONSTANT timestamptz := clock_timestamp();\n"
@@ -248,14 +262,21 @@ std::string refresh_function(const CompileRequest& request, const std::vector<Ca
       "    reinit boolean;\n"
       "BEGIN\n"
       "    IF $1 NOT IN ('auto', 'full', 'differential') THEN\n"
-      "        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('unknown refresh mode \"%s\"', $1),\n"
+      "        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('unknown refresh mode "
+      "\"%s\"', $1),\n"
       "            HINT = 'Use auto, full or differential.';\n"
       "    END IF;\n"
       "    delta_rows := 0; rows_inserted := 0; rows_updated := 0; rows_deleted := 0;\n"
       "    -- First of all: whoever holds this row refreshes this stream table.\n"
-      "    SELECT * INTO STRICT v.f FROM pgtrickle.pgt_frontiers p WHERE p.pgt_id = " + id + " FOR UPDATE;\n"
-      "    v.f_snapshot := v.f.snapshot; v.f_xmin := pg_snapshot_xmin(v.f.snapshot); v.f_xid := v.f.xid; v.f_seq := v.f.seq;\n"
-      "    SELECT s.needs_reinit INTO v.reinit FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = " + id + ";\n"
+      "    SELECT * INTO STRICT v.f FROM pgtrickle.pgt_frontiers p WHERE p.pgt_id = " +
+      id +
+      " FOR UPDATE;\n"
+      "    v.f_snapshot := v.f.snapshot; v.f_xmin := pg_snapshot_xmin(v.f.snapshot);\n"
+      "    v.f_xmax := pg_snapshot_xmax(v.f.snapshot); v.f_xid := v.f.xid; v.f_seq := "
+      "v.f.seq;\n"
+      "    SELECT s.needs_reinit INTO v.reinit FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = " +
+      id +
+      ";\n"
       "    IF NOT v.recompute AND (v.reinit OR v.f_snapshot IS NULL) THEN\n"
       "        action := 'REINIT';\n"
       "        RETURN;\n"
@@ -266,7 +287,9 @@ std::string refresh_function(const CompileRequest& request, const std::vector<Ca
     body +=
         "    IF current_setting('transaction_isolation') IN ('read committed', 'read uncommitted') THEN\n"
         "        -- No single snapshot here: keep writers out instead, until the end of the transaction.\n"
-        "        LOCK TABLE " + join(tables, ", ") + " IN SHARE MODE;\n"
+        "        LOCK TABLE " +
+        join(tables, ", ") +
+        " IN SHARE MODE;\n"
         "    END IF;\n";
   }
   for (const auto& s : sources) {
@@ -277,44 +300,56 @@ std::string refresh_function(const CompileRequest& request, const std::vector<Ca
                         std::to_string(attnum) + "::int2, 'SELECT')");
     std::string allowed = "has_table_privilege(" + quote_literal(request.owner) + "::name, " + rel + ", 'SELECT')";
     if (!columns.empty()) allowed = "(" + allowed + " OR (" + join(columns, " AND ") + "))";
-    body += "    IF NOT coalesce(" + allowed + ", false) THEN\n"
+    body += "    IF NOT coalesce(" + allowed +
+            ", false) THEN\n"
             "        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',\n"
-            "            MESSAGE = " + quote_literal("owner " + quote_ident(request.owner) + " of stream table " + table +
-                                                     " may no longer SELECT from " + qualified(s.source->schema, s.source->name)) + ",\n"
+            "            MESSAGE = " +
+            quote_literal("owner " + quote_ident(request.owner) + " of stream table " + table +
+                          " may no longer SELECT from " + qualified(s.source->schema, s.source->name)) +
+            ",\n"
             "            HINT = 'Grant SELECT to the owner and resume the stream table.';\n"
             "    END IF;\n";
     if (s.source->has_inheritance_children || s.source->kind == SourceKind::kPartitionedTable) {
       body += "    IF NOT v.recompute AND (SELECT p.partitions FROM pgtrickle.pgt_sources p WHERE p.source_id = " +
-              std::to_string(s.log_id) + ")\n        IS DISTINCT FROM pgtrickle._source_relations(" + rel + ") THEN\n"
+              std::to_string(s.log_id) + ")\n        IS DISTINCT FROM pgtrickle._source_relations(" + rel +
+              ") THEN\n"
               "        action := 'REINIT';\n        RETURN;\n    END IF;\n";
     }
   }
-  body += "    -- Taken before anything is read: rows that this transaction writes from here on come later.\n"
-          "    v.run := nextval('pgtrickle_changes.log_seq');\n";
+  body +=
+      "    -- Taken before anything is read: rows that this transaction writes from here on come later.\n"
+      "    v.run := nextval('pgtrickle_changes.log_seq');\n";
   if (!sources.empty()) {
     body += "    IF v.f_snapshot IS NOT NULL THEN\n";
     for (const auto& s : sources) {
       const std::string log = "pgtrickle_changes.log_" + std::to_string(s.log_id);
-      body += "        SELECT count(*), coalesce(bool_or(l.w = 0), false) INTO v.pending, v.marked\n        FROM " + log +
-              " l WHERE " + pending("l") + ";\n"
+      body += "        SELECT count(*), coalesce(bool_or(l.w = 0), false) INTO v.pending, v.marked\n        FROM " +
+              log + " l WHERE " + pending("l") +
+              ";\n"
               "        IF v.pending > 0 THEN\n            v.changed := v.changed | " +
-              std::to_string(numbers->bit(s.source->relid)) + ";\n            delta_rows := delta_rows + v.pending;\n"
+              std::to_string(numbers->bit(s.source->relid)) +
+              ";\n            delta_rows := delta_rows + v.pending;\n"
               "            IF v.marked THEN\n"
               "                -- TRUNCATE, or the source is not what it was\n"
-              "                IF NOT v.recompute AND pgtrickle._source_problem(" + std::to_string(s.log_id) + ") IS NOT NULL THEN\n"
+              "                IF NOT v.recompute AND pgtrickle._source_problem(" +
+              std::to_string(s.log_id) +
+              ") IS NOT NULL THEN\n"
               "                    action := 'REINIT';\n                    RETURN;\n                END IF;\n"
               "                v.recompute := true;\n            END IF;\n        END IF;\n";
     }
-    body += "    END IF;\n"
-            "    IF $1 = 'auto' AND v.changed = 0 THEN\n        action := 'NO_DATA';\n        RETURN;\n    END IF;\n"
-            "    IF $1 = 'auto' AND delta_rows > v.f.full_threshold THEN\n        v.recompute := true;\n    END IF;\n";
+    body +=
+        "    END IF;\n"
+        "    IF $1 = 'auto' AND v.changed = 0 THEN\n        action := 'NO_DATA';\n        RETURN;\n    END IF;\n"
+        "    IF $1 = 'auto' AND delta_rows > v.f.full_threshold THEN\n        v.recompute := true;\n    END IF;\n";
   } else {
     body += "    v.recompute := true;\n";
   }
-  const std::string call = "(CASE WHEN v.recompute THEN 'full' ELSE 'differential' END, v.f_snapshot, v.f_xid, v.f_seq,\n"
-                           "            CASE WHEN $1 = 'differential' THEN -1 ELSE v.changed END, v.run) a";
-  const std::string into = "SELECT a.rows_inserted, a.rows_updated, a.rows_deleted INTO rows_inserted, rows_updated, rows_deleted\n"
-                           "        FROM ";
+  const std::string call =
+      "(CASE WHEN v.recompute THEN 'full' ELSE 'differential' END, v.f_snapshot, v.f_xid, v.f_seq,\n"
+      "            CASE WHEN $1 = 'differential' THEN -1 ELSE v.changed END, v.run) a";
+  const std::string into =
+      "SELECT a.rows_inserted, a.rows_updated, a.rows_deleted INTO rows_inserted, rows_updated, rows_deleted\n"
+      "        FROM ";
   if (!sources.empty()) {
     body += "    IF NOT v.recompute AND delta_rows <= " + std::to_string(kSmallDelta) + " THEN\n        " + into +
             function_name("apply", request.id) + "_small" + call + ";\n    ELSE\n        " + into +
@@ -329,14 +364,18 @@ std::string refresh_function(const CompileRequest& request, const std::vector<Ca
       "        last_refresh_at = clock_timestamp(), last_action = $2,\n"
       "        last_duration_ms = extract(epoch FROM clock_timestamp() - v.started) * 1000,\n"
       "        rows = coalesce(p.rows, 0) + $4 - $6, total_refreshes = p.total_refreshes + 1,\n"
-      "        total_full = p.total_full + v.recompute::int, total_differential = p.total_differential + (NOT v.recompute)::int,\n"
+      "        total_full = p.total_full + v.recompute::int, total_differential = p.total_differential + (NOT "
+      "v.recompute)::int,\n"
       "        total_rows_inserted = p.total_rows_inserted + $4, total_rows_updated = p.total_rows_updated + $5,\n"
       "        total_rows_deleted = p.total_rows_deleted + $6\n"
-      "    WHERE p.pgt_id = " + id + ";\nEND\n";
+      "    WHERE p.pgt_id = " +
+      id + ";\nEND\n";
   return "CREATE OR REPLACE FUNCTION " + function_name("refresh", request.id) +
-         "(mode text DEFAULT 'auto', OUT action text, OUT delta_rows bigint,\n    OUT rows_inserted bigint, OUT rows_updated "
+         "(mode text DEFAULT 'auto', OUT action text, OUT delta_rows bigint,\n    OUT rows_inserted bigint, OUT "
+         "rows_updated "
          "bigint, OUT rows_deleted bigint)\nLANGUAGE plpgsql SECURITY DEFINER\nSET search_path = pg_catalog, pg_temp\n"
-         "SET plan_cache_mode = force_generic_plan\nAS " + dollar_quoted(body);
+         "SET plan_cache_mode = force_generic_plan\nSET max_parallel_workers_per_gather = 0\nAS " +
+         dollar_quoted(body);
 }
 
 void add_refresh(const CompileRequest& request, Program& program, const std::vector<CapturedSource>& sources,
@@ -363,9 +402,9 @@ std::string write_differential(const CompileRequest& request, const CutPlan& pla
   std::string text = describe(writer.target());
   for (const auto& node : plan.inner) {
     for (const auto& ddl : node->state_ddl()) program.owner_ddl.push_back(ddl);
-    program.owner_ddl.push_back("CREATE UNLOGGED TABLE " + node->delta_table() + " WITH (autovacuum_enabled = false) AS\n" +
-                                "SELECT 0::bigint AS run, 0::bigint AS w, s.* FROM " + node->from_state() +
-                                " s\nWITH NO DATA");
+    program.owner_ddl.push_back("CREATE UNLOGGED TABLE " + node->delta_table() +
+                                " WITH (autovacuum_enabled = false) AS\n" +
+                                "SELECT 0::bigint AS run, 0 AS w, s.* FROM " + node->from_state() + " s\nWITH NO DATA");
   }
   if (plan.root_state != nullptr)
     for (const auto& ddl : plan.root_state->state_ddl()) program.owner_ddl.push_back(ddl);
@@ -388,7 +427,8 @@ void write_full(const CompileRequest& request, Program& program) {
   std::vector<std::string> quoted;
   for (const auto& name : names) quoted.push_back(quote_ident(name));
   // The query's own column names may not be usable here (duplicates of our w): they are renamed by position.
-  const std::string select = target.replace(statement, "(SELECT * FROM (" + query + ") q (" + join(quoted, ", ") + "))");
+  const std::string select =
+      target.replace(statement, "(SELECT * FROM (" + query + ") q (" + join(quoted, ", ") + "))");
   add_apply(request, program, run_into(statement, select, kResultInto) + check_violations(request, "content"), {});
   add_refresh(request, program, {}, nullptr);
 }

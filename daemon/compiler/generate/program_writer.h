@@ -1,5 +1,5 @@
-// Writes the program of a stream table: the text of its functions and the DDL of its state. The shape of the functions is
-// the contract in docs/ARCHITECTURE.md section 3.
+// Writes the program of a stream table: the text of its functions and the DDL of its state. The shape of the functions
+// is the contract in docs/ARCHITECTURE.md section 3.
 #pragma once
 
 #include <functional>
@@ -19,8 +19,8 @@ struct CapturedSource {
   std::vector<std::int16_t> columns;  // attnums, ascending
 };
 
-/// The program of a differential plan. `describe` is called before the DDL is written and makes the plan text; in doing so
-/// it tells inner nodes which of their columns are looked up. Returns that text.
+/// The program of a differential plan. `describe` is called before the DDL is written and makes the plan text; in doing
+/// so it tells inner nodes which of their columns are looked up. Returns that text.
 std::string write_differential(const CompileRequest& request, const CutPlan& plan, const SourceNumbers& numbers,
                                const std::vector<CapturedSource>& sources, Program& program,
                                const std::function<std::string(const Target&)>& describe);

@@ -71,7 +71,7 @@ std::string consolidate(const std::vector<std::string>& columns, const std::vect
     select.push_back(types[i].equatable ? col : "min(" + col + "::text)::" + types[i].name + " AS " + columns[i]);
     for (auto& term : identity_terms(col, types[i])) group.push_back(std::move(term));
   }
-  select.emplace_back("sum(x.w)::bigint AS w");
+  select.emplace_back("sum(x.w)::int AS w");
   std::string sql = "SELECT " + join(select, ", ") + "\nFROM " + from + " x";
   if (!where.empty()) sql += "\nWHERE " + where;
   if (!group.empty()) sql += "\nGROUP BY " + join(group, ", ");

@@ -1,8 +1,8 @@
 // Rows as SQL: how they are grouped, hashed and compared, for any column type.
 //
-// Identity of a row or key is hash_record_extended(ROW(..), 0), which can be indexed, plus a recheck with record equality,
-// which is NULL-safe and uses each type's default operator class whatever the search_path. Types without equality (json,
-// xml, point ...) take part through their text. A column list is parallel to a list of types.
+// Identity of a row or key is hash_record_extended(ROW(..), 0), which can be indexed, plus a recheck with record
+// equality, which is NULL-safe and uses each type's default operator class whatever the search_path. Types without
+// equality (json, xml, point ...) take part through their text. A column list is parallel to a list of types.
 #pragma once
 
 #include <string>
@@ -22,8 +22,9 @@ std::string row_equal(const std::vector<std::string>& left, const std::vector<st
 std::string row_differs(const std::vector<std::string>& left, const std::vector<std::string>& right);
 /// Its opposite.
 std::string row_identical(const std::vector<std::string>& left, const std::vector<std::string>& right);
-/// Equality of two column lists as a join condition: hash and recheck, which can be hashed, merged, and served by an index
-/// on row_hash. Record equality alone can only be sorted. If nothing can be NULL and "=" is the types' equality, plain "=".
+/// Equality of two column lists as a join condition: hash and recheck, which can be hashed, merged, and served by an
+/// index on row_hash. Record equality alone can only be sorted. If nothing can be NULL and "=" is the types' equality,
+/// plain "=".
 std::string row_match(const std::vector<std::string>& left, const std::vector<std::string>& right,
                       const std::vector<TypeInfo>& types, bool plain);
 /// SELECT of the net rows: columns, sum(w) AS w, zero weights dropped. `from` is a FROM item (with alias x added here).

@@ -11,9 +11,13 @@ void SourceNumbers::add(std::uint32_t relid, std::int64_t log_id) {
   sources_.emplace_back(relid, log_id);
 }
 
-std::uint64_t SourceNumbers::bit(std::uint32_t relid) const { return std::uint64_t{1} << (index_.at(relid) % 62); }
+std::uint64_t SourceNumbers::bit(std::uint32_t relid) const {
+  return std::uint64_t{1} << (index_.at(relid) % 62);
+}
 
-std::int64_t SourceNumbers::log_id(std::uint32_t relid) const { return sources_.at(index_.at(relid)).second; }
+std::int64_t SourceNumbers::log_id(std::uint32_t relid) const {
+  return sources_.at(index_.at(relid)).second;
+}
 
 std::string Statement::with(const std::string& hint, const std::string& body, bool materialized) {
   std::string name = plain_name(hint);
@@ -36,10 +40,15 @@ std::string Statement::with_clause() const {
 }
 
 std::string pending(const std::string& alias) {
-  return alias + ".xid >= v.f_xmin AND NOT pg_visible_in_snapshot(" + alias + ".xid, v.f_snapshot)" + " AND NOT (" +
-         alias + ".xid = v.f_xid AND " + alias + ".seq <= v.f_seq)";
+  // The frontier's own transaction is decided by seq alone: in READ COMMITTED its id can lie below the snapshot's xmax,
+  // so that what it wrote after the refresh would pass as visible. The xmax test spares most rows the function call.
+  const std::string xid = alias + ".xid";
+  return xid + " >= v.f_xmin AND (" + xid + " <> v.f_xid AND (" + xid + " >= v.f_xmax OR NOT pg_visible_in_snapshot(" +
+         xid + ", v.f_snapshot))" + "\n    OR " + xid + " = v.f_xid AND " + alias + ".seq > v.f_seq)";
 }
 
-std::string gate(std::uint64_t mask) { return "(v.changed & " + std::to_string(mask) + ") <> 0"; }
+std::string gate(std::uint64_t mask) {
+  return "(v.changed & " + std::to_string(mask) + ") <> 0";
+}
 
 }  // namespace pgtrickle::compiler

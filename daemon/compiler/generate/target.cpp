@@ -22,13 +22,15 @@ constexpr const char* kDeleted = "(SELECT count(*) FROM hidden)";
 }  // namespace
 
 Target::Target(const CompileRequest& request, std::vector<std::string> names, Key key, std::vector<bool> key_not_null)
-    : request_(request), key_(std::move(key)), key_not_null_(std::move(key_not_null)),
+    : request_(request),
+      key_(std::move(key)),
+      key_not_null_(std::move(key_not_null)),
       table_(qualified(request.schema, request.name)) {
   for (const auto& name : names) names_.push_back(quote_ident(name));
   for (std::size_t i = 0; i < names_.size(); ++i) all_.push_back(static_cast<int>(i));
   const bool indexable = key_.size() <= 32 && std::all_of(key_.begin(), key_.end(), [&](int position) {
-    return request.columns.at(static_cast<std::size_t>(position)).type.equatable;
-  });
+                           return request.columns.at(static_cast<std::size_t>(position)).type.equatable;
+                         });
   if (!indexable || request.wide_keys) key_.clear();
 }
 
@@ -106,8 +108,8 @@ void Target::upsert(Statement& statement, const std::string& from, const std::st
     const bool key = std::find(key_.begin(), key_.end(), position) != key_.end();
     if (!key || !request_.columns[static_cast<std::size_t>(position)].type.identity) rest.push_back(position);
   }
-  std::string sql = "INSERT INTO " + table_ + " AS t (" + join(table_columns(all_), ", ") + ")\nSELECT " + cast_list("n") +
-                    "\nFROM " + from + " n";
+  std::string sql = "INSERT INTO " + table_ + " AS t (" + join(table_columns(all_), ", ") + ")\nSELECT " +
+                    cast_list("n") + "\nFROM " + from + " n";
   if (!where.empty()) sql += "\nWHERE " + where;
   sql += "\nON CONFLICT (" + join(table_columns(key_), ", ") + ") DO ";
   if (rest.empty()) {
@@ -131,7 +133,8 @@ std::string Target::apply_bag(Statement& statement, const std::string& d, const 
                      " d CROSS JOIN LATERAL (\n    SELECT t.ctid FROM " + table_ + " t\n    WHERE " +
                      row_match(mine, theirs, types(all_), false) +
                      // Of rows that are equal but not the same, those that are the same go first.
-                     (loose() ? "\n    ORDER BY " + row_identical(mine, theirs) + " DESC" : "") + "\n    LIMIT -d.w) x\n  WHERE d.w < 0))\nRETURNING 1",
+                     (loose() ? "\n    ORDER BY " + row_identical(mine, theirs) + " DESC" : "") +
+                     "\n    LIMIT -d.w) x\n  WHERE d.w < 0))\nRETURNING 1",
                  false);
   statement.with("shown",
                  "INSERT INTO " + table_ + " (" + join(table_columns(all_), ", ") + ")\nSELECT " + join(theirs, ", ") +
@@ -142,40 +145,51 @@ std::string Target::apply_bag(Statement& statement, const std::string& d, const 
 }
 
 std::string Target::apply_delta(Statement& statement, const Delta& delta) const {
-  const std::string d = delta.consolidated && delta.from.front() != '('
-                            ? delta.from
-                            : statement.with("net", consolidate(names_, types(all_), delta.from));
+  std::string d = delta.from;
+  if (!delta.consolidated) {
+    d = statement.with("net", consolidate(names_, types(all_), delta.from));
+  } else if (d.front() == '(') {
+    d = statement.with("net", d.substr(1, d.size() - 2));
+  }
   if (!keyed()) return apply_bag(statement, d, "");
   const auto keys = row_columns(key_);
   upsert(statement, d, "n.w > 0");
   // Keys without a new row. By grouping: a join of the delta with itself is planned for the few rows it usually has.
-  const std::string lost = statement.with("lost", "SELECT " + join(prefixed(keys, "n."), ", ") + " FROM " + d + " n\nGROUP BY " +
-                                                      join(prefixed(keys, "n."), ", ") + "\nHAVING max(n.w) < 0");
-  statement.with("hidden", "DELETE FROM " + table_ + " t USING " + lost + " n\nWHERE " + key_match("t", prefixed(keys, "n.")) +
-                               "\nRETURNING 1", false);
+  const std::string lost =
+      statement.with("lost", "SELECT " + join(prefixed(keys, "n."), ", ") + " FROM " + d + " n\nGROUP BY " +
+                                 join(prefixed(keys, "n."), ", ") + "\nHAVING max(n.w) < 0");
+  statement.with("hidden",
+                 "DELETE FROM " + table_ + " t USING " + lost + " n\nWHERE " + key_match("t", prefixed(keys, "n.")) +
+                     "\nRETURNING 1",
+                 false);
   return counts(kInserted, kUpdated, kDeleted,
-                "(SELECT count(*) FROM " + d + " n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM " + lost + ") - " +
-                    kDeleted + ")");
+                "(SELECT count(*) FROM " + d + " n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM " + lost +
+                    ") - " + kDeleted + ")");
 }
 
 std::string Target::apply_rows(Statement& statement, const std::string& shown, const std::string& gone,
                                const std::vector<std::string>& key_columns, const std::string& violations) const {
   upsert(statement, shown, {});
-  statement.with("hidden", "DELETE FROM " + table_ + " t USING " + gone + " c\nWHERE " +
-                               key_match("t", prefixed(key_columns, "c.")) + "\nRETURNING 1", false);
+  statement.with("hidden",
+                 "DELETE FROM " + table_ + " t USING " + gone + " c\nWHERE " +
+                     key_match("t", prefixed(key_columns, "c.")) + "\nRETURNING 1",
+                 false);
   return counts(kInserted, kUpdated, kDeleted, violations);
 }
 
 std::string Target::replace(Statement& statement, const std::string& content) const {
   if (keyed()) {
     const std::string n = statement.with("content", "SELECT " + cast_list("x") + " FROM " + content + " x");
-    statement.with("hidden", "DELETE FROM " + table_ + " t\nWHERE NOT EXISTS (SELECT FROM " + n + " n WHERE " +
-                                 key_match("t", prefixed(row_columns(key_), "n.")) + ")\nRETURNING 1", false);
+    statement.with("hidden",
+                   "DELETE FROM " + table_ + " t\nWHERE NOT EXISTS (SELECT FROM " + n + " n WHERE " +
+                       key_match("t", prefixed(row_columns(key_), "n.")) + ")\nRETURNING 1",
+                   false);
     // Rows that are there already are filtered out here: ON CONFLICT would lock, and so write, each of them.
     upsert(statement, n,
            "NOT EXISTS (SELECT FROM " + table_ + " o WHERE " +
                row_match(prefixed(table_columns(all_), "o."), prefixed(names_, "n."), types(all_), false) +
-               (loose() ? " AND " + row_identical(prefixed(table_columns(all_), "o."), prefixed(names_, "n.")) : "") + ")");
+               (loose() ? " AND " + row_identical(prefixed(table_columns(all_), "o."), prefixed(names_, "n.")) : "") +
+               ")");
     return counts(kInserted, kUpdated, kDeleted, "0::bigint");
   }
   std::vector<std::string> old;

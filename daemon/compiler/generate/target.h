@@ -4,8 +4,8 @@
 //   bag    rows may repeat: the right number of copies is deleted, found through an index on the hash of the whole row.
 // Rows that do not change are not touched, also when everything was recomputed.
 //
-// Each function adds common table expressions and returns the SELECT that ends the statement: one row with rows_inserted,
-// rows_updated, rows_deleted and the number of violated expectations (not 0: state and table disagree).
+// Each function adds common table expressions and returns the SELECT that ends the statement: one row with
+// rows_inserted, rows_updated, rows_deleted and the number of violated expectations (not 0: state and table disagree).
 #pragma once
 
 #include <string>

@@ -19,7 +19,7 @@ std::string is_special(const std::string& numeric) {
 
 /// Everything about the state table's columns. Components are shared: sum(x) and avg(x) keep one sum.
 struct Aggregate::Layout {
-  std::vector<std::string> keys;        // quoted
+  std::vector<std::string> keys;  // quoted
   std::string n;
   std::vector<Component> components;
   std::vector<std::string> names;       // quoted, of the components
@@ -45,7 +45,8 @@ struct Aggregate::Layout {
     return all;
   }
   /// The value of call `i` with the components' SQL given by `column`.
-  [[nodiscard]] std::string value(std::size_t i, const std::vector<std::string>& columns, const std::string& rows) const {
+  [[nodiscard]] std::string value(std::size_t i, const std::vector<std::string>& columns,
+                                  const std::string& rows) const {
     std::vector<std::string> mine;
     for (const int part : parts[i]) mine.push_back(columns[static_cast<std::size_t>(part)]);
     return plans[i].value(mine, rows);
@@ -197,13 +198,13 @@ std::string Aggregate::post() const {
   return sql + ")";
 }
 
-Delta Aggregate::delta(Statement& /*statement*/) const {
+Delta Aggregate::delta(Statement& /*statement*/, bool /*consolidate*/) const {
   throw std::logic_error("an aggregate below another operator has to be cut out as a node first");
 }
 
 std::string Aggregate::group_delta(Statement& statement, const Layout& l) const {
-  Delta input = inputs_[0]->delta(statement);
   const bool needs_net = l.has(Maintenance::kExtremum) || l.has(Maintenance::kReplace);
+  Delta input = inputs_[0]->delta(statement, needs_net);  // sums do not care
   if (needs_net && !input.consolidated) {
     std::vector<TypeInfo> types;
     for (const auto& col : inputs_[0]->columns()) types.push_back(col.type.value());
@@ -228,13 +229,14 @@ std::string Aggregate::group_delta(Statement& statement, const Layout& l) const 
 }
 
 std::string Aggregate::recomputed(Statement& statement, const Layout& l, const std::string& merged) const {
-  // Groups to recompute, joined back to the input by their keys: with "=", so that indexes serve, and once more for keys
-  // that contain NULL, by record equality.
+  // Groups to recompute, joined back to the input by their keys: with "=", so that indexes serve, and once more for
+  // keys that contain NULL, by record equality.
   std::vector<std::string> select = prefixed(l.keys, "k.");
   for (std::size_t i = 0; i < l.components.size(); ++i) select.push_back(l.components[i].full + " AS " + l.names[i]);
   const std::string post = inputs_[0]->post();
   const std::string any = "(SELECT bool_or(m." + l.need + ") FROM " + merged + " m)";
-  if (global()) return statement.with("r", "SELECT " + join(select, ",\n       ") + "\nFROM " + post + " i\nWHERE " + any);
+  if (global())
+    return statement.with("r", "SELECT " + join(select, ",\n       ") + "\nFROM " + post + " i\nWHERE " + any);
   const auto exprs = key_expressions();
   const auto types = key_types();
   const std::string keys = "(SELECT " + join(l.keys, ", ") + " FROM " + merged + " m WHERE m." + l.need + ") k";
@@ -300,8 +302,8 @@ Changes Aggregate::differential(Statement& statement) const {
     const bool always = std::find(need.begin(), need.end(), "true") != need.end();
     select.push_back((always ? alive : alive + " AND (" + join(need, "\n         OR ") + ")") + " AS " + l.need);
   }
-  std::string m = statement.with("m", "SELECT " + join(select, ",\n       ") + "\nFROM " + g + " g\nLEFT JOIN " + state_table() +
-                                          " s ON " + match(l, "s.", "g."));
+  std::string m = statement.with("m", "SELECT " + join(select, ",\n       ") + "\nFROM " + g + " g\nLEFT JOIN " +
+                                          state_table() + " s ON " + match(l, "s.", "g."));
   if (l.may_recompute()) {
     const std::string r = recomputed(statement, l, m);
     std::vector<std::string> merged = prefixed(l.keys, "m.");
@@ -319,20 +321,26 @@ Changes Aggregate::differential(Statement& statement) const {
 
   // State: rows are found by ctid, which cannot move: refreshes of one stream table are serialised by its frontier row.
   if (!global()) {
-    statement.with("gone", "DELETE FROM " + state_table() + " s USING " + m + " m\nWHERE s.ctid = m." + l.old_ctid +
-                               " AND m." + l.new_n + " <= 0", false);
+    statement.with("gone",
+                   "DELETE FROM " + state_table() + " s USING " + m + " m\nWHERE s.ctid = m." + l.old_ctid + " AND m." +
+                       l.new_n + " <= 0",
+                   false);
   }
   std::vector<std::string> set{l.n + " = m." + l.new_n};
   for (std::size_t i = 0; i < l.components.size(); ++i) set.push_back(l.names[i] + " = m." + l.new_names[i]);
-  statement.with("kept", "UPDATE " + state_table() + " s SET " + join(set, ", ") + "\nFROM " + m + " m WHERE s.ctid = m." +
-                             l.old_ctid + (global() ? "" : " AND m." + l.new_n + " > 0"), false);
+  statement.with("kept",
+                 "UPDATE " + state_table() + " s SET " + join(set, ", ") + "\nFROM " + m + " m WHERE s.ctid = m." +
+                     l.old_ctid + (global() ? "" : " AND m." + l.new_n + " > 0"),
+                 false);
   if (!global()) {
     auto values = prefixed(l.keys, "m.");
     values.push_back("m." + l.new_n);
     for (const auto& name : l.new_names) values.push_back("m." + name);
-    statement.with("born", "INSERT INTO " + state_table() + " (" + join(l.state_columns(), ", ") + ")\nSELECT " +
-                               join(values, ", ") + " FROM " + m + " m\nWHERE m." + l.old_ctid + " IS NULL AND m." +
-                               l.new_n + " > 0", false);
+    statement.with("born",
+                   "INSERT INTO " + state_table() + " (" + join(l.state_columns(), ", ") + ")\nSELECT " +
+                       join(values, ", ") + " FROM " + m + " m\nWHERE m." + l.old_ctid + " IS NULL AND m." + l.new_n +
+                       " > 0",
+                   false);
   }
 
   // c: the touched output rows, old and new side by side
@@ -347,8 +355,10 @@ Changes Aggregate::differential(Statement& statement) const {
   std::vector<std::string> wanted;
   for (const auto& col : columns_) wanted.push_back(col.name);
   wanted.insert(wanted.end(), {"was", "now"});
-  for (std::size_t i = 0; i < calls_.size(); ++i) wanted.push_back("old_" + plain_name(columns_[keys_.size() + i].name));
-  for (std::size_t i = 0; i < calls_.size(); ++i) wanted.push_back("new_" + plain_name(columns_[keys_.size() + i].name));
+  for (std::size_t i = 0; i < calls_.size(); ++i)
+    wanted.push_back("old_" + plain_name(columns_[keys_.size() + i].name));
+  for (std::size_t i = 0; i < calls_.size(); ++i)
+    wanted.push_back("new_" + plain_name(columns_[keys_.size() + i].name));
   const auto names = unique_names(wanted);
   const std::size_t base = columns_.size() + 2;
   changes.was = names[base - 2];
@@ -392,9 +402,8 @@ bool Aggregate::absorb_filter(const Node& predicate) {
   const auto used = columns_of(predicate);
   if (used.empty() || used.back() >= static_cast<int>(keys_.size())) return false;
   // A filter on keys only removes whole groups: it can as well remove their rows.
-  return inputs_[0]->absorb_filter(map_columns(predicate, [this](int index) {
-    return keys_.at(static_cast<std::size_t>(index));
-  }));
+  return inputs_[0]->absorb_filter(
+      map_columns(predicate, [this](int index) { return keys_.at(static_cast<std::size_t>(index)); }));
 }
 
 void Aggregate::resolve_types(TypeOracle& oracle) {

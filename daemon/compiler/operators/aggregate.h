@@ -1,13 +1,14 @@
 // GROUP BY, aggregates without GROUP BY, and DISTINCT (a group per row, no aggregate).
 //
 // State: one row per group: its key, n = number of input rows, and the components of the aggregates
-// (aggregate_functions.h). Rule: the input's delta is summed per group (g), added to the state of the touched groups (m);
-// a group whose n becomes 0 disappears. Groups that cannot be updated are recomputed from the input's post-state.
+// (aggregate_functions.h). Rule: the input's delta is summed per group (g), added to the state of the touched groups
+// (m); a group whose n becomes 0 disappears. Groups that cannot be updated are recomputed from the input's post-state.
 // Without GROUP BY there is always exactly one row.
 // The naive versions break on: a group of NULL keys (identity is NULL-safe); sum over an all-NULL group (NULL, not 0:
 // non-null arguments are counted); a value inserted and deleted in one batch (min/max see the consolidated delta); the
 // last row of a group deleted and another inserted in one batch (only the net n counts); min deleted (>= is not enough,
-// equality means recompute); a visible row used as the memory of the hidden ones (HAVING is outside, state has all groups).
+// equality means recompute); a visible row used as the memory of the hidden ones (HAVING is outside, state has all
+// groups).
 #pragma once
 
 #include "compiler/operators/aggregate_functions.h"
@@ -22,7 +23,7 @@ class Aggregate final : public StatefulOperator {
             const std::vector<std::string>& names);
 
   [[nodiscard]] std::string post() const override;
-  [[nodiscard]] Delta delta(Statement& statement) const override;
+  [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   bool absorb_filter(const Node& predicate) override;
   void resolve_types(TypeOracle& oracle) override;

@@ -45,7 +45,8 @@ class Planner {
     if (!integer && type != kNumeric) return replace();
     if (name_ == "sum") return sum(type);
     if (name_ == "avg") return avg(type);
-    static const std::set<std::string> kVariances{"variance", "var_samp", "var_pop", "stddev", "stddev_samp", "stddev_pop"};
+    static const std::set<std::string> kVariances{"variance", "var_samp",    "var_pop",
+                                                  "stddev",   "stddev_samp", "stddev_pop"};
     if (kVariances.count(name_) != 0) return variance(type);
     return replace();
   }
@@ -60,12 +61,13 @@ class Planner {
   }
 
   Component linear(const std::string& hint, const std::string& term, const std::string& type,
-                   const std::string& extra = {}) const {
+                   const std::string& extra = {}, const std::string& weight = "i.w") const {
     Component c;
     c.hint = hint;
     // `term` is the contribution of one row at weight 1; empty means 1.
     c.full = "coalesce(" + over(term.empty() ? "count(*)" : "sum(" + term + ")", extra) + ", 0)::" + type;
-    c.delta = "coalesce(" + over(term.empty() ? "sum(i.w)" : "sum(i.w * " + term + ")", extra) + ", 0)::" + type;
+    c.delta =
+        "coalesce(" + over(term.empty() ? "sum(i.w)" : "sum(" + weight + " * " + term + ")", extra) + ", 0)::" + type;
     return c;
   }
 
@@ -91,7 +93,8 @@ class Planner {
   [[nodiscard]] Component running_sum(std::uint32_t type) const {
     // int8 and wider products would overflow in bigint: numeric from the start.
     const std::string arg = type == kInt8 ? args_[0] + "::numeric" : args_[0];
-    Component c = linear("sum_" + hint_suffix(), parenthesized(arg), "numeric");
+    const bool narrow = type == kInt2 || type == kInt4;
+    Component c = linear("sum_" + hint_suffix(), parenthesized(arg), "numeric", {}, narrow ? "i.w::bigint" : "i.w");
     c.numeric_sum = type == kNumeric;
     return c;
   }
@@ -99,8 +102,7 @@ class Planner {
   /// The sum with the display scale that a fresh sum has; adds the histogram if the scale is not fixed.
   std::function<std::string(const std::vector<std::string>&)> scaled_sum(AggregatePlan& plan, std::uint32_t type,
                                                                          std::size_t sum_at, int factor) const {
-    if (type != kNumeric || call_.fixed_scale)
-      return [sum_at](const std::vector<std::string>& c) { return c[sum_at]; };
+    if (type != kNumeric || call_.fixed_scale) return [sum_at](const std::vector<std::string>& c) { return c[sum_at]; };
     const std::size_t at = plan.components.size();
     const std::string finite = args_[0] + " > '-Infinity' AND " + args_[0] + " < 'Infinity'";  // NaN sorts above
     plan.components.push_back(linear("scales_" + hint_suffix(), scale_digit(args_[0]), "numeric", finite));
@@ -152,8 +154,8 @@ class Planner {
       std::string value = numerator + " / " + divisor;
       // The root is taken with 20 digits to spare and rounded to the scale of the quotient, as sqrt_var() does.
       if (root)
-        value = "(SELECT round(sqrt(round(q, coalesce(scale(q), 0) + 20)), coalesce(scale(q), 0)) FROM (SELECT " + value +
-                " AS q) q)";
+        value = "(SELECT round(sqrt(round(q, coalesce(scale(q), 0) + 20)), coalesce(scale(q), 0)) FROM (SELECT " +
+                value + " AS q) q)";
       return "CASE WHEN " + c[0] + (sample ? " > 1" : " > 0") + " THEN CASE WHEN " + numerator + " <= 0 THEN 0 ELSE " +
              value + " END END";
     };
@@ -196,8 +198,8 @@ class Planner {
     c.full = full_;
     plan.components.push_back(std::move(c));
     plan.value = [](const auto& col, const std::string&) { return col[0]; };
-    static const std::set<std::string> kOrdered{"string_agg", "array_agg", "json_agg", "jsonb_agg", "xmlagg",
-                                                "json_object_agg"};
+    static const std::set<std::string> kOrdered{"string_agg", "array_agg", "json_agg",
+                                                "jsonb_agg",  "xmlagg",    "json_object_agg"};
     if (call_.schema.empty() && kOrdered.count(name_) != 0 && call_.func().agg_order().empty() &&
         !call_.func().agg_distinct())
       plan.note = name_ + " without ORDER BY: the order of its elements is not defined";
@@ -214,6 +216,8 @@ class Planner {
 
 }  // namespace
 
-AggregatePlan plan_aggregate(const AggregateCall& call, const Operator& input) { return Planner(call, input).plan(); }
+AggregatePlan plan_aggregate(const AggregateCall& call, const Operator& input) {
+  return Planner(call, input).plan();
+}
 
 }  // namespace pgtrickle::compiler

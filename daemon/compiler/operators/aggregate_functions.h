@@ -1,8 +1,9 @@
-// How each aggregate function is maintained: which running values ("components") a group's state keeps for it, and how its
-// value is computed from them.
+// How each aggregate function is maintained: which running values ("components") a group's state keeps for it, and how
+// its value is computed from them.
 //
-//   add       linear: new = old + sum over the delta of w * f(row)                count, sum, avg, var*, stddev*, bool_*
-//   extremum  LEAST/GREATEST with what was inserted; if what was deleted equals (or passes) the stored extremum and
+//   add       linear: new = old + sum over the delta of w * f(row)                count, sum, avg, var*, stddev*,
+//   bool_* extremum  LEAST/GREATEST with what was inserted; if what was deleted equals (or passes) the stored extremum
+//   and
 //             nothing inserted does, the group is recomputed                      min, max
 //   replace   the group is recomputed whenever it is touched                      everything else
 //
@@ -36,12 +37,12 @@ enum class Maintenance { kAdd, kExtremum, kReplace };
 
 struct Component {
   Maintenance maintenance = Maintenance::kAdd;
-  std::string hint;      // for the state column's name
-  std::string full;      // aggregate over the rows of the post-state, in scope as i
-  std::string delta;     // add: aggregate over the delta's rows, in scope as i with weight i.w
-  std::string inserted;  // extremum: over rows with positive weight
-  std::string deleted;   // extremum: over rows with negative weight
-  bool greatest = false; // extremum: max
+  std::string hint;          // for the state column's name
+  std::string full;          // aggregate over the rows of the post-state, in scope as i
+  std::string delta;         // add: aggregate over the delta's rows, in scope as i with weight i.w
+  std::string inserted;      // extremum: over rows with positive weight
+  std::string deleted;       // extremum: over rows with negative weight
+  bool greatest = false;     // extremum: max
   bool numeric_sum = false;  // add: may become NaN or infinite
 
   [[nodiscard]] bool operator==(const Component& other) const { return full == other.full; }

@@ -24,8 +24,8 @@ std::string Filter::over(const std::string& from, const std::vector<std::string>
   return "(SELECT " + join(names, ", ") + " FROM " + from + " i\nWHERE " + condition("i") + ")";
 }
 
-Delta Filter::delta(Statement& statement) const {
-  auto input = inputs_[0]->delta(statement);
+Delta Filter::delta(Statement& statement, bool consolidate) const {
+  auto input = inputs_[0]->delta(statement, consolidate);
   return {over(input.from, {"w"}), input.consolidated};
 }
 

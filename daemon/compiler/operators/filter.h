@@ -1,6 +1,6 @@
-// Filter. Rule: linear; delta = the input's delta, filtered. It remains an operator of its own only where the filter cannot
-// be handed to the input (above an aggregate: HAVING), so that a group that crosses the threshold needs no rescan: its
-// row is in the input's state already.
+// Filter. Rule: linear; delta = the input's delta, filtered. It remains an operator of its own only where the filter
+// cannot be handed to the input (above an aggregate: HAVING), so that a group that crosses the threshold needs no
+// rescan: its row is in the input's state already.
 #pragma once
 
 #include "compiler/operators/operator.h"
@@ -15,7 +15,7 @@ class Filter final : public Operator {
   [[nodiscard]] bool rowwise() const override { return true; }
   [[nodiscard]] int origin(int position) const override { return position; }
   [[nodiscard]] std::string post() const override { return over(inputs_[0]->post(), {}); }
-  [[nodiscard]] Delta delta(Statement& statement) const override;
+  [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   bool absorb_filter(const Node& predicate) override;
   void resolve_types(TypeOracle& oracle) override;

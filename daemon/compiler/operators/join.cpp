@@ -11,7 +11,9 @@ namespace {
 
 constexpr std::size_t kMaxInputsBySubsets = 3;  // 7 terms; 4 inputs would already be 15
 
-std::string alias(std::size_t input) { return "a" + std::to_string(input + 1); }
+std::string alias(std::size_t input) {
+  return "a" + std::to_string(input + 1);
+}
 
 std::string where(const std::vector<std::string>& conditions) {
   return conditions.empty() ? std::string() : "\nWHERE " + join(conditions, " AND ");
@@ -89,12 +91,12 @@ std::string Join::post() const {
   return "(SELECT " + join(select_list(inputs_.size()), ", ") + "\nFROM " + join(from, ", ") + where(conds) + ")";
 }
 
-Delta Join::delta(Statement& statement) const {
+Delta Join::delta(Statement& statement, bool /*consolidate*/) const {
   std::vector<std::string> posts;
   std::vector<Delta> deltas;
   for (const auto& input : inputs_) {
     posts.push_back(input->post());
-    Delta d = input->delta(statement);
+    Delta d = input->delta(statement, true);
     // A delta stands in several terms: compute it once.
     if (d.from.front() == '(') d.from = statement.with("d", d.from.substr(1, d.from.size() - 2));
     deltas.push_back(std::move(d));
@@ -166,7 +168,7 @@ std::string Join::by_levels(Statement& statement, const std::vector<std::string>
   std::set<std::size_t> joined{order[0]};
   std::string previous = deltas[order[0]].from;  // delta of the join so far
   bool first = true;
-  std::vector<std::string> conds_so_far;         // among the joined inputs
+  std::vector<std::string> conds_so_far;  // among the joined inputs
   for (const auto& node : conditions_) {
     const auto used = inputs_of(node);
     if (used.empty() || (used.size() == 1 && *used.begin() == order[0])) conds_so_far.push_back(condition(node));
@@ -179,8 +181,8 @@ std::string Join::by_levels(Statement& statement, const std::vector<std::string>
     std::vector<std::string> on_delta;
     for (const auto& node : conditions_) {
       const auto used = inputs_of(node);
-      const bool decidable = std::all_of(used.begin(), used.end(),
-                                         [&](std::size_t i) { return i == next || joined.count(i) != 0; });
+      const bool decidable =
+          std::all_of(used.begin(), used.end(), [&](std::size_t i) { return i == next || joined.count(i) != 0; });
       // At the first level the delta of the first input is raw: what concerns it alone is still to be tested.
       if (!decidable || (used.count(next) == 0 && !first)) continue;
       if (used.count(next) != 0) on_bases.push_back(condition(node));
@@ -206,8 +208,7 @@ std::string Join::by_levels(Statement& statement, const std::vector<std::string>
       from_delta_list.push_back(place.input == next ? alias(next) + "." + input_name + " AS " + out
                                                     : "j." + (first ? input_name : out) + " AS " + out);
     }
-    for (const std::size_t i : joined)
-      bases.push_back((i == next ? deltas[i].from : posts[i]) + " " + alias(i));
+    for (const std::size_t i : joined) bases.push_back((i == next ? deltas[i].from : posts[i]) + " " + alias(i));
     const std::uint64_t next_mask = inputs_[next]->source_mask();
     auto with = [](std::vector<std::string> list, const std::string& extra) {
       list.push_back(extra);
@@ -305,7 +306,8 @@ std::vector<std::pair<int, int>> Join::equated() const {
 }
 
 std::vector<Key> Join::keys() const {
-  // One key of each input identifies a row; an input whose key is equated to columns of the remaining ones adds nothing.
+  // One key of each input identifies a row; an input whose key is equated to columns of the remaining ones adds
+  // nothing.
   const auto where_is = places();
   const auto pairs = equated();
   std::vector<std::vector<Key>> input_keys;

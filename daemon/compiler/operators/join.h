@@ -20,7 +20,7 @@ class Join final : public Operator {
   Join(std::vector<OperatorPtr> inputs, std::vector<Node> conditions);
 
   [[nodiscard]] std::string post() const override;
-  [[nodiscard]] Delta delta(Statement& statement) const override;
+  [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   bool absorb_filter(const Node& predicate) override;
   void resolve_types(TypeOracle& oracle) override;

@@ -5,13 +5,14 @@
 
 namespace pgtrickle::compiler {
 
-NodeScan::NodeScan(StatefulOperator& node) : node_(node) { columns_ = node.columns(); }
+NodeScan::NodeScan(StatefulOperator& node) : node_(node) {
+  columns_ = node.columns();
+}
 
-Delta NodeScan::delta(Statement& statement) const {
+Delta NodeScan::delta(Statement& statement, bool /*consolidate*/) const {
   auto names = column_names("d.");
   names.emplace_back("d.w");
-  const std::string sql =
-      "SELECT " + join(names, ", ") + " FROM " + node_.delta_table() + " d WHERE d.run = v.run";
+  const std::string sql = "SELECT " + join(names, ", ") + " FROM " + node_.delta_table() + " d WHERE d.run = v.run";
   // A node writes at most one old and one new version of a row, and none that are equal.
   return {statement.with_shared(sql, "d_node_" + std::to_string(node_.node_number()), sql), true};
 }
@@ -22,8 +23,12 @@ std::vector<int> NodeScan::prune(const std::set<int>& /*needed*/) {
   return same;
 }
 
-void NodeScan::advise_lookup(int column, std::vector<std::string>& /*advice*/) const { node_.want_lookup(column); }
+void NodeScan::advise_lookup(int column, std::vector<std::string>& /*advice*/) const {
+  node_.want_lookup(column);
+}
 
-std::string NodeScan::describe() const { return "Node " + std::to_string(node_.node_number()); }
+std::string NodeScan::describe() const {
+  return "Node " + std::to_string(node_.node_number());
+}
 
 }  // namespace pgtrickle::compiler

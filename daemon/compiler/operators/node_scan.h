@@ -1,5 +1,5 @@
-// NodeScan: stands for an inner node in the tree of its parent. Rule: linear, as Scan: post = the node's state table, delta =
-// what the node's statement, which ran before in the same refresh, wrote to the node's delta table.
+// NodeScan: stands for an inner node in the tree of its parent. Rule: linear, as Scan: post = the node's state table,
+// delta = what the node's statement, which ran before in the same refresh, wrote to the node's delta table.
 #pragma once
 
 #include "compiler/operators/stateful.h"
@@ -12,7 +12,7 @@ class NodeScan final : public Operator {
   explicit NodeScan(StatefulOperator& node);
 
   [[nodiscard]] std::string post() const override { return node_.from_state(); }
-  [[nodiscard]] Delta delta(Statement& statement) const override;
+  [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   [[nodiscard]] std::uint64_t source_mask() const override { return node_.source_mask(); }
   std::vector<int> prune(const std::set<int>& needed) override;
   [[nodiscard]] std::vector<Key> keys() const override { return node_.keys(); }

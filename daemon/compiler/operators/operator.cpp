@@ -12,7 +12,9 @@ std::uint64_t Operator::source_mask() const {
   return mask;
 }
 
-bool Operator::absorb_filter(const Node& /*predicate*/) { return false; }
+bool Operator::absorb_filter(const Node& /*predicate*/) {
+  return false;
+}
 
 void Operator::resolve_types(TypeOracle& oracle) {
   for (auto& input : inputs_) input->resolve_types(oracle);
@@ -26,7 +28,9 @@ std::string Operator::over(const std::string& /*from*/, const std::vector<std::s
   throw std::logic_error("not a row-wise operator");
 }
 
-int Operator::origin(int /*position*/) const { return -1; }
+int Operator::origin(int /*position*/) const {
+  return -1;
+}
 
 void Operator::advise_lookup(int /*column*/, std::vector<std::string>& /*advice*/) const {}
 
@@ -38,12 +42,12 @@ std::vector<std::string> Operator::column_names(const std::string& prefix) const
 }
 
 std::string render(const Node& expr, const std::string& alias, const Operator& input) {
-  return deparse_expr(map_columns(expr, [&](int index) {
-    return column_ref(alias, input.columns().at(static_cast<std::size_t>(index)).name);
-  }));
+  return deparse_expr(map_columns(
+      expr, [&](int index) { return column_ref(alias, input.columns().at(static_cast<std::size_t>(index)).name); }));
 }
 
-std::vector<TypeInfo> expression_types(const std::vector<Node>& expressions, const Operator& input, TypeOracle& oracle) {
+std::vector<TypeInfo> expression_types(const std::vector<Node>& expressions, const Operator& input,
+                                       TypeOracle& oracle) {
   std::vector<TypeInfo> types;
   std::vector<std::string> unknown;
   for (const auto& expr : expressions) {

@@ -1,6 +1,6 @@
-// An operator of a compiled query: a relation that can be rendered in two ways, `post` (its content after the changes) and
-// `delta` (a Z-set: the change since the frontier). Each operator is one file that states its rule; no operator knows
-// another's class, so adding one changes none.
+// An operator of a compiled query: a relation that can be rendered in two ways, `post` (its content after the changes)
+// and `delta` (a Z-set: the change since the frontier). Each operator is one file that states its rule; no operator
+// knows another's class, so adding one changes none.
 //
 // Rows are positional: expressions of an operator refer to its input row by $n (parse/ast.h). Every output column has a
 // name that is unique within the operator and never `w`, which is the weight column of a delta.
@@ -49,8 +49,9 @@ class Operator {
 
   /// FROM item of the content after the changes, with the columns' names.
   [[nodiscard]] virtual std::string post() const = 0;
-  /// FROM item of the change; may add common table expressions to the statement.
-  [[nodiscard]] virtual Delta delta(Statement& statement) const = 0;
+  /// FROM item of the change; may add common table expressions to the statement. `consolidate` says that the caller
+  /// profits from a consolidated delta; it is a wish, the answer is in the result.
+  [[nodiscard]] virtual Delta delta(Statement& statement, bool consolidate) const = 0;
   /// Bits of the sources (Statement's numbering) that can change this relation.
   [[nodiscard]] virtual std::uint64_t source_mask() const;
 
@@ -62,8 +63,8 @@ class Operator {
   virtual void resolve_types(TypeOracle& oracle);
   [[nodiscard]] virtual std::vector<Key> keys() const { return {}; }
 
-  /// Row-wise operators (filter, project) can be put over any relation that has their input's columns: `from` is such a FROM
-  /// item, `carried` names columns that are passed through. Empty: not row-wise.
+  /// Row-wise operators (filter, project) can be put over any relation that has their input's columns: `from` is such a
+  /// FROM item, `carried` names columns that are passed through. Empty: not row-wise.
   [[nodiscard]] virtual std::string over(const std::string& from, const std::vector<std::string>& carried) const;
   [[nodiscard]] virtual bool rowwise() const { return false; }
   /// Row-wise operators: the input column that output column `position` passes through unchanged, -1 if it is computed.
@@ -72,8 +73,8 @@ class Operator {
   /// True: keeps state, has to be a node of its own unless it is at the root.
   [[nodiscard]] virtual bool stateful() const { return false; }
 
-  [[nodiscard]] virtual std::string describe() const = 0;      // one line of the plan
-  [[nodiscard]] virtual std::string cost_class() const = 0;    // "O(delta)" and its kin
+  [[nodiscard]] virtual std::string describe() const = 0;    // one line of the plan
+  [[nodiscard]] virtual std::string cost_class() const = 0;  // "O(delta)" and its kin
   /// CREATE INDEX statements for source columns that a delta looks up and that have no index.
   virtual void index_advice(std::vector<std::string>& advice) const;
   /// Somebody above looks rows up by this output column.

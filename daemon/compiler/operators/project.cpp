@@ -41,7 +41,16 @@ std::string Project::over(const std::string& from, const std::vector<std::string
   return "(SELECT " + join(list, ", ") + "\nFROM " + from + " i)";
 }
 
-Delta Project::delta(Statement& statement) const { return {over(inputs_[0]->delta(statement).from, {"w"}), false}; }
+Delta Project::delta(Statement& statement, bool consolidate) const {
+  const Delta input = inputs_[0]->delta(statement, consolidate);
+  // Rows stay different if no column is left out: a projection that only reorders or renames.
+  std::set<int> passed;
+  for (const auto& expr : expressions_) {
+    int index = 0;
+    if (is_column(expr, &index)) passed.insert(index);
+  }
+  return {over(input.from, {"w"}), input.consolidated && passed.size() == inputs_[0]->columns().size()};
+}
 
 std::vector<int> Project::prune(const std::set<int>& needed) {
   auto mapping = keep_columns(columns_, needed);

@@ -1,5 +1,5 @@
-// Project: any expressions over one row. Rule: linear; delta = the expressions over the input's delta, weights unchanged.
-// Different rows may become equal, so the result is not consolidated even if the input is.
+// Project: any expressions over one row. Rule: linear; delta = the expressions over the input's delta, weights
+// unchanged. Different rows may become equal, so the result is not consolidated even if the input is.
 #pragma once
 
 #include "compiler/operators/operator.h"
@@ -17,7 +17,7 @@ class Project final : public Operator {
     return is_column(expressions_.at(static_cast<std::size_t>(position)), &from) ? from : -1;
   }
   [[nodiscard]] std::string post() const override { return over(inputs_[0]->post(), {}); }
-  [[nodiscard]] Delta delta(Statement& statement) const override;
+  [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   bool absorb_filter(const Node& predicate) override;
   void resolve_types(TypeOracle& oracle) override;

@@ -19,9 +19,13 @@ Scan::Scan(const Source& source) : source_(&source) {
   }
 }
 
-void Scan::number(const SourceNumbers& numbers) { mask_ = numbers.bit(source_->relid); }
+void Scan::number(const SourceNumbers& numbers) {
+  mask_ = numbers.bit(source_->relid);
+}
 
-std::uint64_t Scan::source_mask() const { return mask_; }
+std::uint64_t Scan::source_mask() const {
+  return mask_;
+}
 
 std::string Scan::predicate(const std::string& alias, bool from_log) const {
   std::vector<std::string> parts;
@@ -51,25 +55,24 @@ std::string Scan::post() const {
   return sql + ")";
 }
 
-Delta Scan::delta(Statement& statement) const {
+Delta Scan::delta(Statement& statement, bool consolidate) const {
   std::vector<std::string> select;
   std::vector<std::string> group;
-  bool groupable = true;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     const std::string column = "l.c" + std::to_string(source_->columns[static_cast<std::size_t>(position_[i])].attnum);
     select.push_back(column + " AS " + quote_ident(columns_[i].name));
     for (auto& term : identity_terms(column, *columns_[i].type)) group.push_back(std::move(term));
-    groupable = groupable && columns_[i].type->equatable;
+    consolidate = consolidate && columns_[i].type->equatable;
   }
   const std::string log = "pgtrickle_changes.log_" + std::to_string(statement.sources().log_id(source_->relid));
-  select.emplace_back(groupable ? "sum(l.w)::bigint AS w" : "l.w::bigint AS w");
+  // The weight is an int: sums of bigint would be computed in numeric.
+  select.emplace_back(consolidate ? "sum(l.w)::int AS w" : "l.w::int AS w");
   std::string sql = "SELECT " + join(select, ", ") + "\nFROM " + log + " l\nWHERE " + pending("l");
   if (!predicates_.empty()) sql += "\n  AND " + predicate("l", true);
-  if (groupable) {
-    if (!group.empty()) sql += "\nGROUP BY " + join(group, ", ");
-    sql += "\nHAVING sum(l.w) <> 0";
-  }
-  return {statement.with_shared(sql, "d_" + source_->name, sql), groupable};
+  if (!consolidate) return {"(" + sql + ")", false};
+  if (!group.empty()) sql += "\nGROUP BY " + join(group, ", ");
+  sql += "\nHAVING sum(l.w) <> 0";
+  return {statement.with_shared(sql, "d_" + source_->name, sql), true};
 }
 
 std::vector<int> Scan::prune(const std::set<int>& needed) {
@@ -80,9 +83,8 @@ std::vector<int> Scan::prune(const std::set<int>& needed) {
 }
 
 bool Scan::absorb_filter(const Node& predicate) {
-  predicates_.push_back(map_columns(predicate, [this](int index) {
-    return column(position_.at(static_cast<std::size_t>(index)));
-  }));
+  predicates_.push_back(
+      map_columns(predicate, [this](int index) { return column(position_.at(static_cast<std::size_t>(index))); }));
   return true;
 }
 
@@ -99,7 +101,8 @@ std::vector<Key> Scan::keys() const {
     Key key;
     for (const auto attnum : attnums) {
       for (std::size_t i = 0; i < position_.size(); ++i)
-        if (source_->columns[static_cast<std::size_t>(position_[i])].attnum == attnum) key.push_back(static_cast<int>(i));
+        if (source_->columns[static_cast<std::size_t>(position_[i])].attnum == attnum)
+          key.push_back(static_cast<int>(i));
     }
     if (key.size() == attnums.size()) keys.push_back(std::move(key));
   }
@@ -111,7 +114,8 @@ void Scan::advise_lookup(int column, std::vector<std::string>& advice) const {
   if (std::find(source_->indexed_columns.begin(), source_->indexed_columns.end(), col.attnum) !=
       source_->indexed_columns.end())
     return;
-  std::string statement = "CREATE INDEX ON " + qualified(source_->schema, source_->name) + " (" + quote_ident(col.name) + ");";
+  std::string statement =
+      "CREATE INDEX ON " + qualified(source_->schema, source_->name) + " (" + quote_ident(col.name) + ");";
   if (std::find(advice.begin(), advice.end(), statement) == advice.end()) advice.push_back(std::move(statement));
 }
 

@@ -1,8 +1,8 @@
 // Scan of a base relation (or stream table), with the filters that concern it alone.
 //
-// Rule: linear. post = the table, filtered. delta = the pending rows of its change log, filtered, consolidated: an update
-// that undoes another, or that changes only columns this query does not read, nets to nothing.
-// The naive version takes "the last change per key" (DISTINCT ON) and loses corrections; weights are summed instead.
+// Rule: linear. post = the table, filtered. delta = the pending rows of its change log, filtered, consolidated: an
+// update that undoes another, or that changes only columns this query does not read, nets to nothing. The naive version
+// takes "the last change per key" (DISTINCT ON) and loses corrections; weights are summed instead.
 #pragma once
 
 #include "compiler/operators/operator.h"
@@ -16,7 +16,7 @@ class Scan final : public Operator {
   explicit Scan(const Source& source);
 
   [[nodiscard]] std::string post() const override;
-  [[nodiscard]] Delta delta(Statement& statement) const override;
+  [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   [[nodiscard]] std::uint64_t source_mask() const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   bool absorb_filter(const Node& predicate) override;
@@ -34,9 +34,9 @@ class Scan final : public Operator {
  private:
   [[nodiscard]] std::string predicate(const std::string& alias, bool from_log) const;
 
-  const Source* source_;            // owned by the Catalog, which outlives the compilation
-  std::vector<int> position_;       // output column -> position in source columns
-  std::vector<Node> predicates_;    // over positions in source columns
+  const Source* source_;          // owned by the Catalog, which outlives the compilation
+  std::vector<int> position_;     // output column -> position in source columns
+  std::vector<Node> predicates_;  // over positions in source columns
   std::uint64_t mask_ = 0;
 };
 

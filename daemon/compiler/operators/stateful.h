@@ -1,9 +1,9 @@
-// A stateful operator owns a state table and is maintained by a statement of its own, as a node of the program. Its parent,
-// if it has one, sees it through a NodeScan: the state table is its post, the node's delta table its delta.
+// A stateful operator owns a state table and is maintained by a statement of its own, as a node of the program. Its
+// parent, if it has one, sees it through a NodeScan: the state table is its post, the node's delta table its delta.
 //
 // Contract of differential(): adds common table expressions to the statement that bring the state table up to date, and
-// returns the relation of touched output rows, old and new side by side, from which the caller makes the node's delta or
-// the changes of the stream table.
+// returns the relation of touched output rows, old and new side by side, from which the caller makes the node's delta
+// or the changes of the stream table.
 #pragma once
 
 #include <string>
@@ -20,7 +20,7 @@ struct Changes {
   std::string was, now;                  // names of the flags
   std::vector<std::string> old_columns;  // quoted names, parallel to the operator's columns
   std::vector<std::string> new_columns;
-  std::string violation;                 // scalar SQL: number of touched rows that show a broken invariant
+  std::string violation;  // scalar SQL: number of touched rows that show a broken invariant
 };
 
 class StatefulOperator : public Operator {

@@ -31,10 +31,11 @@ std::string UnionAll::post() const {
   return "(" + join(parts, "\nUNION ALL\n") + ")";
 }
 
-Delta UnionAll::delta(Statement& statement) const {
+Delta UnionAll::delta(Statement& statement, bool consolidate) const {
   std::vector<std::string> parts;
   for (const auto& input : inputs_)
-    parts.push_back(branch(*input, input->delta(statement).from, true) + "\nWHERE " + gate(input->source_mask()));
+    parts.push_back(branch(*input, input->delta(statement, consolidate).from, true) + "\nWHERE " +
+                    gate(input->source_mask()));
   return {"(" + join(parts, "\nUNION ALL\n") + ")", false};
 }
 

@@ -11,7 +11,7 @@ class UnionAll final : public Operator {
   explicit UnionAll(std::vector<OperatorPtr> inputs);
 
   [[nodiscard]] std::string post() const override;
-  [[nodiscard]] Delta delta(Statement& statement) const override;
+  [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   bool absorb_filter(const Node& predicate) override;
   void resolve_types(TypeOracle& oracle) override;

@@ -34,7 +34,9 @@ void clear_locations(Message& message) {
   }
 }
 
-const google::protobuf::Descriptor* node_descriptor() { return Node::descriptor(); }
+const google::protobuf::Descriptor* node_descriptor() {
+  return Node::descriptor();
+}
 
 void walk_message(const Message& message, const std::function<bool(const Node&)>& visit) {
   if (message.GetDescriptor() == node_descriptor() && !visit(static_cast<const Node&>(message))) return;
@@ -99,8 +101,8 @@ pg_query::SelectStmt parse_select(const std::string& sql) {
   }
   pg_query::ParseResult tree;
   // Deeply nested expressions: libpg_query bounds the depth by its stack check, protobuf by this limit.
-  google::protobuf::io::CodedInputStream stream(
-      reinterpret_cast<const std::uint8_t*>(result.parse_tree.data), static_cast<int>(result.parse_tree.len));
+  google::protobuf::io::CodedInputStream stream(reinterpret_cast<const std::uint8_t*>(result.parse_tree.data),
+                                                static_cast<int>(result.parse_tree.len));
   stream.SetRecursionLimit(10000);
   if (!tree.ParseFromCodedStream(&stream)) throw Unsupported("the query is nested too deeply", {});
   if (tree.stmts_size() != 1 || !tree.stmts(0).stmt().has_select_stmt())
@@ -144,13 +146,19 @@ std::string fragment(const pg_query::SelectStmt& select) {
   }
 }
 
-bool equal(const Node& a, const Node& b) { return a.SerializeAsString() == b.SerializeAsString(); }
+bool equal(const Node& a, const Node& b) {
+  return a.SerializeAsString() == b.SerializeAsString();
+}
 
-void walk(const Node& node, const std::function<bool(const Node&)>& visit) { walk_message(node, visit); }
+void walk(const Node& node, const std::function<bool(const Node&)>& visit) {
+  walk_message(node, visit);
+}
 void walk(const pg_query::SelectStmt& select, const std::function<bool(const Node&)>& visit) {
   walk_message(select, visit);
 }
-void rewrite(Node& node, const std::function<bool(Node&)>& replace) { rewrite_message(node, replace); }
+void rewrite(Node& node, const std::function<bool(Node&)>& replace) {
+  rewrite_message(node, replace);
+}
 
 Node column(int index) {
   Node node;

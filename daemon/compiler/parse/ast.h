@@ -1,5 +1,6 @@
-// The parse tree: libpg_query's protobuf classes, and the few operations on them that every pass needs. Trees are values.
-// Locations are cleared on parsing, so that equal expressions are equal messages. Throws Rejected on a syntax error.
+// The parse tree: libpg_query's protobuf classes, and the few operations on them that every pass needs. Trees are
+// values. Locations are cleared on parsing, so that equal expressions are equal messages. Throws Rejected on a syntax
+// error.
 //
 // Column references inside operators are positional: a ParamRef $n stands for column n-1 of the operator's input row (a
 // canonical query cannot contain parameters of its own).

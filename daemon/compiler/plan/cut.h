@@ -1,6 +1,6 @@
-// Cuts the operator tree into nodes: every stateful operator becomes a node with its own state table, inner ones are replaced
-// in their parent by a NodeScan. So an aggregate of aggregates, or a join with an aggregated subquery, costs O(delta): an
-// inner aggregate is never recomputed to know what it was.
+// Cuts the operator tree into nodes: every stateful operator becomes a node with its own state table, inner ones are
+// replaced in their parent by a NodeScan. So an aggregate of aggregates, or a join with an aggregated subquery, costs
+// O(delta): an inner aggregate is never recomputed to know what it was.
 #pragma once
 
 #include <cstdint>
@@ -15,10 +15,10 @@ namespace pgtrickle::compiler {
 struct CutPlan {
   std::vector<std::unique_ptr<StatefulOperator>> inner;  // in the order in which they are refreshed
   OperatorPtr root;                                      // the tree above the inner nodes
-  StatefulOperator* root_state = nullptr;                // in `root`: the stateful operator below its row-wise chain, if any
-  std::vector<const Operator*> chain;                    // in `root`: the row-wise operators above root_state, bottom first
+  StatefulOperator* root_state = nullptr;  // in `root`: the stateful operator below its row-wise chain, if any
+  std::vector<const Operator*> chain;      // in `root`: the row-wise operators above root_state, bottom first
 
-  [[nodiscard]] std::vector<Operator*> trees() const;    // inner nodes, then the root
+  [[nodiscard]] std::vector<Operator*> trees() const;  // inner nodes, then the root
 };
 
 CutPlan cut(OperatorPtr root, std::int64_t stream_table_id);
