@@ -1,5 +1,6 @@
-// The compiler, pass by pass, on a hand-written catalog: no server. What the generated SQL does is tested by executing it
-// (tests/sql, tests/property); here is what only the structure shows: which mode and reason, keys, nodes, gates, pruning.
+// The compiler, pass by pass, on a hand-written catalog: no server. What the generated SQL does is tested by executing
+// it (tests/sql, tests/property); here is what only the structure shows: which mode and reason, keys, nodes, gates,
+// pruning.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -28,8 +29,12 @@ TypeInfo type(std::uint32_t oid, const char* name, bool fixed = true) {
   info.fixed_width = fixed;
   return info;
 }
-TypeInfo int4() { return type(23, "integer"); }
-TypeInfo text() { return type(25, "text", false); }
+TypeInfo int4() {
+  return type(23, "integer");
+}
+TypeInfo text() {
+  return type(25, "text", false);
+}
 TypeInfo numeric() {
   auto info = type(1700, "numeric", false);
   info.identity = false;
@@ -56,10 +61,15 @@ class FakeTypes : public TypeOracle {
 class CompilerTest : public ::testing::Test {
  protected:
   CompilerTest() {
-    add_table(1001, "customers", {{"id", int4(), true}, {"name", text(), false}, {"region", int4(), false}, {"doc", json(), false}},
+    add_table(1001, "customers",
+              {{"id", int4(), true}, {"name", text(), false}, {"region", int4(), false}, {"doc", json(), false}},
               {{1}});
     add_table(1002, "orders",
-              {{"id", int4(), true}, {"customer", int4(), true}, {"product", int4(), false}, {"price", numeric(), false}, {"w", int4(), false}},
+              {{"id", int4(), true},
+               {"customer", int4(), true},
+               {"product", int4(), false},
+               {"price", numeric(), false},
+               {"w", int4(), false}},
               {{1}});
     add_table(1003, "products", {{"id", int4(), true}, {"name", text(), true}}, {{1}});
     add_table(1004, "log", {{"what", text(), false}}, {});
@@ -105,7 +115,8 @@ class CompilerTest : public ::testing::Test {
     request.owner = "alice";
     request.admin = "admin";
     request.force_full = full;
-    for (std::size_t i = 0; i < columns; ++i) request.columns.push_back({"c" + std::to_string(i + 1), int4(), "integer"});
+    for (std::size_t i = 0; i < columns; ++i)
+      request.columns.push_back({"c" + std::to_string(i + 1), int4(), "integer"});
     request.log_ids = {{1001, 1}, {1002, 2}, {1003, 3}, {1004, 4}};
     FakeTypes types;
     return compile(request, catalog_, types);
@@ -131,7 +142,8 @@ class CompilerTest : public ::testing::Test {
   Catalog catalog_;
 };
 
-// parse -------------------------------------------------------------------------------------------------------------------
+// parse
+// -------------------------------------------------------------------------------------------------------------------
 
 TEST(Ast, EqualExpressionsAreEqualWhereverTheyStand) {
   const auto a = parse_select("SELECT (x + 1) * 2 FROM t").target_list(0).res_target().val();
@@ -152,9 +164,12 @@ TEST(Ast, ConjunctsAreFoundThroughNestedAnds) {
   EXPECT_EQ(parts.size(), 3U);
 }
 
-TEST(Ast, SyntaxErrorIsNoCrash) { EXPECT_THROW(parse_select("SELECT FROM WHERE"), Unsupported); }
+TEST(Ast, SyntaxErrorIsNoCrash) {
+  EXPECT_THROW(parse_select("SELECT FROM WHERE"), Unsupported);
+}
 
-// text --------------------------------------------------------------------------------------------------------------------
+// text
+// --------------------------------------------------------------------------------------------------------------------
 
 TEST(SqlText, QuotesAsTheServerDoes) {
   EXPECT_EQ(quote_ident("plain_1"), "plain_1");
@@ -183,12 +198,14 @@ TEST(Rows, EqualButNotIdenticalValuesAreKeptApart) {
   EXPECT_THAT(consolidate({"p"}, {numeric()}, "d"), HasSubstr("GROUP BY x.p, x.p::text"));
 }
 
-// analyze -----------------------------------------------------------------------------------------------------------------
+// analyze
+// -----------------------------------------------------------------------------------------------------------------
 
 TEST_F(CompilerTest, UnsupportedConstructsNameTheReason) {
   const std::vector<std::pair<std::string, std::string>> cases{
       {"SELECT o.id FROM public.orders o LEFT JOIN public.customers c ON c.id = o.customer", "LEFT JOIN"},
-      {"SELECT customers.id FROM public.customers WHERE customers.id IN (SELECT orders.customer FROM public.orders)", "subquery in an expression"},
+      {"SELECT customers.id FROM public.customers WHERE customers.id IN (SELECT orders.customer FROM public.orders)",
+       "subquery in an expression"},
       {"SELECT count(*) OVER () FROM public.customers", "window"},
       {"SELECT DISTINCT ON (customers.region) customers.id FROM public.customers", "DISTINCT ON"},
       {"SELECT customers.id FROM public.customers UNION SELECT products.id FROM public.products", "UNION"},
@@ -201,7 +218,8 @@ TEST_F(CompilerTest, UnsupportedConstructsNameTheReason) {
       {"SELECT random() FROM public.customers", "VOLATILE"},
       {"SELECT public.lookup(customers.id) FROM public.customers", "STABLE"},
       {"SELECT generate_series(1, 2) FROM public.customers", "set-returning"},
-      {"WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT r.n FROM r) SELECT c.id FROM public.customers c, r", "RECURSIVE"},
+      {"WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT r.n FROM r) SELECT c.id FROM public.customers c, r",
+       "RECURSIVE"},
       {"SELECT 1", "without FROM"},
   };
   for (const auto& [query, reason] : cases) {
@@ -213,10 +231,11 @@ TEST_F(CompilerTest, UnsupportedConstructsNameTheReason) {
 }
 
 TEST_F(CompilerTest, SomeQueriesAreRejectedInEveryMode) {
-  for (const char* query : {"SELECT customers.id FROM public.customers LIMIT 3", "SELECT customers.id FROM public.customers FOR UPDATE",
-                            "SELECT customers.id FROM public.customers TABLESAMPLE system (10)",
-                            "SELECT q.id FROM (SELECT customers.id FROM public.customers OFFSET 3) q",
-                            "WITH d AS (DELETE FROM public.log RETURNING 1 AS x) SELECT d.x FROM d"}) {
+  for (const char* query :
+       {"SELECT customers.id FROM public.customers LIMIT 3", "SELECT customers.id FROM public.customers FOR UPDATE",
+        "SELECT customers.id FROM public.customers TABLESAMPLE system (10)",
+        "SELECT q.id FROM (SELECT customers.id FROM public.customers OFFSET 3) q",
+        "WITH d AS (DELETE FROM public.log RETURNING 1 AS x) SELECT d.x FROM d"}) {
     EXPECT_THROW(compile_query(query), Rejected) << query;
     EXPECT_THROW(compile_query(query, 1, true), Rejected) << query;
   }
@@ -231,12 +250,14 @@ TEST_F(CompilerTest, RowSecurityAndMissingRightsMeanFull) {
   catalog_.sources[{"public", "log"}].row_security = true;
   EXPECT_THAT(compile_query("SELECT log.what FROM public.log").reason, HasSubstr("row-level security"));
   catalog_.sources[{"public", "customers"}].columns[1].owner_may_select = false;
-  EXPECT_THAT(compile_query("SELECT customers.name FROM public.customers").reason, HasSubstr("may not SELECT column \"name\""));
+  EXPECT_THAT(compile_query("SELECT customers.name FROM public.customers").reason,
+              HasSubstr("may not SELECT column \"name\""));
   EXPECT_TRUE(compile_query("SELECT customers.id FROM public.customers").differential) << "the column is not read";
 }
 
 TEST_F(CompilerTest, NamesFollowSqlScoping) {
-  EXPECT_TRUE(compile_query("SELECT q.b FROM (SELECT orders.id AS a, orders.w AS b FROM public.orders) q").differential);
+  EXPECT_TRUE(
+      compile_query("SELECT q.b FROM (SELECT orders.id AS a, orders.w AS b FROM public.orders) q").differential);
   EXPECT_TRUE(compile_query("SELECT x.second FROM public.orders x(first, second)").differential);
   EXPECT_TRUE(compile_query("WITH s(k) AS (SELECT orders.id FROM public.orders) SELECT s.k FROM s").differential);
   EXPECT_TRUE(compile_query("SELECT j.id FROM (public.orders o JOIN public.products p USING (id)) j").differential);
@@ -251,11 +272,13 @@ TEST_F(CompilerTest, DeepNestingIsAnErrorNotACrash) {
   EXPECT_THAT(compile_query(query).reason, HasSubstr("levels deep"));
 }
 
-// normalize and prune -----------------------------------------------------------------------------------------------------
+// normalize and prune
+// -----------------------------------------------------------------------------------------------------
 
 TEST_F(CompilerTest, FiltersReachTheScans) {
-  auto root = analyzed("SELECT q.name FROM (SELECT c.name, o.price FROM public.customers c JOIN public.orders o ON o.customer = c.id) q "
-                       "WHERE q.price > 5 AND q.name <> 'x'::text");
+  auto root = analyzed(
+      "SELECT q.name FROM (SELECT c.name, o.price FROM public.customers c JOIN public.orders o ON o.customer = c.id) q "
+      "WHERE q.price > 5 AND q.name <> 'x'::text");
   std::vector<Scan*> scans;
   collect_scans(*root, scans);
   ASSERT_EQ(scans.size(), 2U);
@@ -264,7 +287,9 @@ TEST_F(CompilerTest, FiltersReachTheScans) {
 }
 
 TEST_F(CompilerTest, FilterOnAGroupKeyGoesBelowTheAggregateOthersStay) {
-  auto root = analyzed("SELECT customers.region FROM public.customers GROUP BY customers.region HAVING customers.region > 3 AND count(*) > 1");
+  auto root = analyzed(
+      "SELECT customers.region FROM public.customers GROUP BY customers.region HAVING customers.region > 3 AND "
+      "count(*) > 1");
   std::vector<Scan*> scans;
   collect_scans(*root, scans);
   EXPECT_THAT(scans[0]->describe(), HasSubstr("region > 3"));
@@ -272,7 +297,8 @@ TEST_F(CompilerTest, FilterOnAGroupKeyGoesBelowTheAggregateOthersStay) {
 }
 
 TEST_F(CompilerTest, OnlyColumnsThatAreReadAreCaptured) {
-  const auto program = compile_query("SELECT o.id FROM public.orders o JOIN public.customers c ON c.id = o.customer WHERE c.region = 1");
+  const auto program =
+      compile_query("SELECT o.id FROM public.orders o JOIN public.customers c ON c.id = o.customer WHERE c.region = 1");
   ASSERT_EQ(program.sources.size(), 2U);
   EXPECT_THAT(program.sources[0].column_names, ElementsAre("id", "region"));
   EXPECT_THAT(program.sources[1].column_names, ElementsAre("id", "customer"));
@@ -280,29 +306,35 @@ TEST_F(CompilerTest, OnlyColumnsThatAreReadAreCaptured) {
   EXPECT_THAT(count.sources[0].columns, IsEmpty());
 }
 
-// keys --------------------------------------------------------------------------------------------------------------------
+// keys
+// --------------------------------------------------------------------------------------------------------------------
 
 TEST_F(CompilerTest, KeyOfAJoinIsTheKeyOfTheManySide) {
   EXPECT_THAT(analyzed("SELECT o.id, c.name FROM public.orders o JOIN public.customers c ON c.id = o.customer")->keys(),
               ElementsAre(ElementsAre(0)));
-  EXPECT_THAT(analyzed("SELECT o.id, c.id AS cid FROM public.orders o JOIN public.customers c ON c.region = o.w")->keys(),
-              ElementsAre(::testing::UnorderedElementsAre(0, 1)));
-  EXPECT_THAT(analyzed("SELECT c.name FROM public.orders o JOIN public.customers c ON c.id = o.customer")->keys(), IsEmpty());
+  EXPECT_THAT(
+      analyzed("SELECT o.id, c.id AS cid FROM public.orders o JOIN public.customers c ON c.region = o.w")->keys(),
+      ElementsAre(::testing::UnorderedElementsAre(0, 1)));
+  EXPECT_THAT(analyzed("SELECT c.name FROM public.orders o JOIN public.customers c ON c.id = o.customer")->keys(),
+              IsEmpty());
 }
 
 TEST_F(CompilerTest, NoKeyMeansABag) {
   EXPECT_THAT(analyzed("SELECT log.what FROM public.log")->keys(), IsEmpty());
-  EXPECT_THAT(analyzed("SELECT c.id FROM public.customers c UNION ALL SELECT o.id FROM public.orders o")->keys(), IsEmpty());
+  EXPECT_THAT(analyzed("SELECT c.id FROM public.customers c UNION ALL SELECT o.id FROM public.orders o")->keys(),
+              IsEmpty());
   EXPECT_THAT(analyzed("SELECT count(*) AS n FROM public.log")->keys(), IsEmpty());
   EXPECT_THAT(analyzed("SELECT DISTINCT log.what FROM public.log")->keys(), ElementsAre(ElementsAre(0)));
 }
 
-// cut ---------------------------------------------------------------------------------------------------------------------
+// cut
+// ---------------------------------------------------------------------------------------------------------------------
 
 TEST_F(CompilerTest, InnerAggregatesBecomeNodesInOrder) {
-  const auto plan = cut(analyzed("SELECT s.n, count(*) AS c FROM (SELECT q.region, count(*) AS n FROM (SELECT DISTINCT c.region, c.name "
-                                 "FROM public.customers c) q GROUP BY q.region) s GROUP BY s.n"),
-                        7);
+  const auto plan = cut(
+      analyzed("SELECT s.n, count(*) AS c FROM (SELECT q.region, count(*) AS n FROM (SELECT DISTINCT c.region, c.name "
+               "FROM public.customers c) q GROUP BY q.region) s GROUP BY s.n"),
+      7);
   ASSERT_EQ(plan.inner.size(), 2U);
   EXPECT_THAT(plan.inner[0]->describe(), HasSubstr("Distinct"));
   EXPECT_THAT(plan.inner[1]->describe(), HasSubstr("by i.region"));
@@ -311,14 +343,17 @@ TEST_F(CompilerTest, InnerAggregatesBecomeNodesInOrder) {
 }
 
 TEST_F(CompilerTest, AnAggregateAtTheRootNeedsNoDeltaTable) {
-  const auto program = compile_query("SELECT customers.region, count(*) FROM public.customers GROUP BY customers.region", 2);
+  const auto program =
+      compile_query("SELECT customers.region, count(*) FROM public.customers GROUP BY customers.region", 2);
   for (const auto& ddl : program.owner_ddl) EXPECT_THAT(ddl, Not(HasSubstr("delta_7_")));
 }
 
-// generate ----------------------------------------------------------------------------------------------------------------
+// generate
+// ----------------------------------------------------------------------------------------------------------------
 
 TEST_F(CompilerTest, JoinDeltaHasOneGatedTermPerSubset) {
-  const auto text = apply_text(compile_query("SELECT o.id FROM public.orders o JOIN public.customers c ON c.id = o.customer"));
+  const auto text =
+      apply_text(compile_query("SELECT o.id FROM public.orders o JOIN public.customers c ON c.id = o.customer"));
   EXPECT_THAT(text, HasSubstr("-(a1.w * a2.w)")) << "what changed on both sides would count twice";
   EXPECT_THAT(text, HasSubstr("(v.changed & 1) <> 0"));
   EXPECT_THAT(text, HasSubstr("(v.changed & 2) <> 0"));
@@ -328,7 +363,8 @@ TEST_F(CompilerTest, TermsOfAWideJoinGrowWithItsInputsNotTheirSubsets) {
   std::string from = "public.orders a1";
   for (int i = 2; i <= 8; ++i) from += ", public.orders a" + std::to_string(i);
   std::string where;
-  for (int i = 2; i <= 8; ++i) where += (i > 2 ? " AND a" : "a") + std::to_string(i) + ".id = a" + std::to_string(i - 1) + ".w";
+  for (int i = 2; i <= 8; ++i)
+    where += (i > 2 ? " AND a" : "a") + std::to_string(i) + ".id = a" + std::to_string(i - 1) + ".w";
   const auto text = apply_text(compile_query("SELECT a1.id FROM " + from + " WHERE " + where));
   std::size_t terms = 0;
   for (auto at = text.find("UNION ALL"); at != std::string::npos; at = text.find("UNION ALL", at + 1)) ++terms;
@@ -336,7 +372,8 @@ TEST_F(CompilerTest, TermsOfAWideJoinGrowWithItsInputsNotTheirSubsets) {
 }
 
 TEST_F(CompilerTest, TextOfTheUserCannotEndTheFunctionBody) {
-  const auto text = apply_text(compile_query("SELECT o.id FROM public.orders o WHERE o.w::text <> '$pgt$ $pgt1$'::text"));
+  const auto text =
+      apply_text(compile_query("SELECT o.id FROM public.orders o WHERE o.w::text <> '$pgt$ $pgt1$'::text"));
   EXPECT_THAT(text, HasSubstr("$pgt2$"));
 }
 
@@ -355,12 +392,16 @@ TEST_F(CompilerTest, AdviceNamesTheMissingIndex) {
   EXPECT_THAT(program.plan, HasSubstr("CREATE INDEX ON public.orders (customer);"));
   catalog_.sources[{"public", "orders"}].indexed_columns = {2};
   catalog_.sources[{"public", "customers"}].indexed_columns = {1};
-  EXPECT_THAT(compile_query("SELECT o.id FROM public.orders o JOIN public.customers c ON c.id = o.customer").plan, Not(HasSubstr("CREATE INDEX")));
+  EXPECT_THAT(compile_query("SELECT o.id FROM public.orders o JOIN public.customers c ON c.id = o.customer").plan,
+              Not(HasSubstr("CREATE INDEX")));
 }
 
 TEST_F(CompilerTest, ReferencesListWhatTheCatalogMustHold) {
-  const auto refs = references("WITH x AS (SELECT upper(c.name) AS u FROM public.customers c) SELECT count(*) FROM x JOIN s.t ON t.a OPERATOR(s.=) x.u");
-  EXPECT_THAT(refs.relations, ElementsAre(std::pair<std::string, std::string>("", "x"), std::pair<std::string, std::string>("public", "customers"),
+  const auto refs = references(
+      "WITH x AS (SELECT upper(c.name) AS u FROM public.customers c) SELECT count(*) FROM x JOIN s.t ON t.a "
+      "OPERATOR(s.=) x.u");
+  EXPECT_THAT(refs.relations, ElementsAre(std::pair<std::string, std::string>("", "x"),
+                                          std::pair<std::string, std::string>("public", "customers"),
                                           std::pair<std::string, std::string>("s", "t")));
   EXPECT_THAT(refs.functions, ElementsAre(FunctionKey{"", "count", 0}, FunctionKey{"", "upper", 1}));
   EXPECT_THAT(refs.operators, ElementsAre(FunctionKey{"s", "=", -1}));
