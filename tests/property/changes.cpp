@@ -22,7 +22,7 @@ class ChangeGenerator {
 
   void add(const std::string& sql, bool may_violate = false) {
     std::string caught;
-    if (may_violate) caught = "unique_violation";
+    if (may_violate) caught = "unique_violation OR check_violation";  // of a key; of a partition
     if (!options_.patient)
       caught += (caught.empty() ? "" : " OR ") + std::string("lock_not_available OR deadlock_detected");
     statements_.push_back(
@@ -131,7 +131,7 @@ class ChangeGenerator {
     add(sql + (random_.chance(92)                     ? " WHERE " + condition(t)
                : value.find('+') != std::string::npos ? ""
                                                       : " WHERE " + condition(t)),
-        true);
+        !t.key.empty() || !t.partitions.empty());
   }
 
   void update_nothing() {
