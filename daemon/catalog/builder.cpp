@@ -449,6 +449,11 @@ BuildResult guarded(Work work) {
     result.message = e.what();
     if (!e.fragment().empty()) result.message += ": " + e.fragment();
     result.hint = e.hint();
+  } catch (const std::exception& e) {  // a broken invariant of ours must not take the other stream tables down
+    result.status = BuildStatus::kError;
+    result.sqlstate = "XX000";
+    result.message = std::string("internal error: ") + e.what();
+    result.hint = "This is a bug in pgtrickle: please report it with the query. refresh_mode FULL may work meanwhile.";
   }
   return result;
 }

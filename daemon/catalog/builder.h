@@ -32,7 +32,7 @@ struct BuildSettings {
 };
 
 /// Builds stream table `pgt_id` in the database that `conninfo` (libpq connection string) names.
-/// Never throws for database errors; throws std::logic_error for broken invariants.
+/// Never throws: a broken invariant of the compiler is an error of that stream table.
 BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id, const BuildSettings& settings);
 
 /// Removes what is no longer needed: programs and state of dropped stream tables, capture without consumers, catalog

@@ -85,8 +85,10 @@ Program compile_differential(const CompileRequest& request, const pg_query::Sele
   std::set<int> all;
   for (std::size_t i = 0; i < root->columns().size(); ++i) all.insert(static_cast<int>(i));
   if (all.size() != request.columns.size())
-    throw std::logic_error("the compiled query has " + std::to_string(all.size()) + " columns, the stream table " +
-                           std::to_string(request.columns.size()));
+    throw Rejected("the stream table has " + std::to_string(request.columns.size()) + " columns, its query " +
+                       std::to_string(all.size()),
+                   {},
+                   "Columns were added to or dropped from the table: undo that, or drop and create the stream table.");
   root->prune(all);
   const CutPlan plan = cut(std::move(root), request.id);
 

@@ -181,6 +181,10 @@ TEST(SqlText, QuotesAsTheServerDoes) {
   EXPECT_EQ(quote_literal("a\\b"), "E'a\\\\b'");
 }
 
+TEST(SqlText, IndentationLeavesLiteralsAlone) {
+  EXPECT_EQ(indent("a\nb = 'x\ny''\nz' AND \"q\nr\"\nc", 2), "a\n  b = 'x\ny''\nz' AND \"q\nr\"\n  c");
+}
+
 TEST(SqlText, UniqueNamesStayWithin63Bytes) {
   const std::string longest(63, 'x');
   const auto names = unique_names({longest, longest, "w", "a", "a"});
@@ -375,6 +379,15 @@ TEST_F(CompilerTest, TextOfTheUserCannotEndTheFunctionBody) {
   const auto text =
       apply_text(compile_query("SELECT o.id FROM public.orders o WHERE o.w::text <> '$pgt$ $pgt1$'::text"));
   EXPECT_THAT(text, HasSubstr("$pgt2$"));
+}
+
+TEST_F(CompilerTest, TextOfTheUserCannotLeaveAComment) {
+  const auto text = apply_text(compile_query(
+      "SELECT s.n FROM (SELECT o.w || E'\r; DROP TABLE x; --\n; DROP TABLE y'::text AS k, count(*) AS n FROM public.orders o "
+      "GROUP BY o.w || E'\r; DROP TABLE x; --\n; DROP TABLE y'::text) s"));
+  const auto comment = text.find("-- node 1");
+  ASSERT_NE(comment, std::string::npos);
+  EXPECT_THAT(text.substr(comment, text.find_first_of("\r\n", comment) - comment), HasSubstr("DROP TABLE y"));
 }
 
 TEST_F(CompilerTest, ProgramsRunWithTheOwnersRightsAndAPinnedPath) {

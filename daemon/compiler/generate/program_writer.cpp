@@ -180,7 +180,8 @@ class DifferentialWriter {
   }
 
   static std::string one_line(std::string text) {
-    std::replace(text.begin(), text.end(), '\n', ' ');
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');  // either ends a comment
     return text;
   }
 

@@ -72,7 +72,7 @@ std::string consolidate(const std::vector<std::string>& columns, const std::vect
     for (auto& term : identity_terms(col, types[i])) group.push_back(std::move(term));
   }
   select.emplace_back("sum(x.w)::int AS w");
-  std::string sql = "SELECT " + join(select, ", ") + "\nFROM " + from + " x";
+  std::string sql = "SELECT " + join(select, ", ") + "\nFROM " + indent(from, 2) + " x";
   if (!where.empty()) sql += "\nWHERE " + where;
   if (!group.empty()) sql += "\nGROUP BY " + join(group, ", ");
   return sql + "\nHAVING sum(x.w) <> 0";

@@ -72,9 +72,15 @@ std::string join(const std::vector<std::string>& parts, const std::string& separ
 
 std::string indent(const std::string& text, int spaces) {
   std::string result;
+  char quote = 0;  // a line break inside a literal or a quoted name is part of it
   for (const char c : text) {
+    if (quote == 0 && (c == '\'' || c == '"')) {
+      quote = c;
+    } else if (c == quote) {
+      quote = 0;  // a doubled quote closes and opens again
+    }
     result += c;
-    if (c == '\n') result.append(static_cast<std::size_t>(spaces), ' ');
+    if (c == '\n' && quote == 0) result.append(static_cast<std::size_t>(spaces), ' ');
   }
   return result;
 }

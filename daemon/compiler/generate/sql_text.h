@@ -14,7 +14,7 @@ std::string quote_literal(const std::string& text);
 std::string qualified(const std::string& schema, const std::string& name);
 
 std::string join(const std::vector<std::string>& parts, const std::string& separator);
-/// Every line of `text` after the first gets `spaces` blanks in front.
+/// Every line of `text` (SQL) after the first gets `spaces` blanks in front; line breaks inside quotes are left alone.
 std::string indent(const std::string& text, int spaces);
 
 /// Makes the names distinct from each other and from the weight and run columns, keeping them within 63 bytes.

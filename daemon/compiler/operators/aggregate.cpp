@@ -139,7 +139,7 @@ std::string Aggregate::state_query(const Layout& l) const {
   for (std::size_t i = 0; i < exprs.size(); ++i) select.push_back(exprs[i] + " AS " + l.keys[i]);
   select.push_back("count(*) AS " + l.n);
   for (std::size_t i = 0; i < l.components.size(); ++i) select.push_back(l.components[i].full + " AS " + l.names[i]);
-  std::string sql = "SELECT " + join(select, ",\n       ") + "\nFROM " + inputs_[0]->post() + " i";
+  std::string sql = "SELECT " + join(select, ",\n       ") + "\nFROM " + indent(inputs_[0]->post(), 2) + " i";
   if (!exprs.empty()) sql += "\nGROUP BY " + join(exprs, ", ");
   return sql;
 }
@@ -193,7 +193,7 @@ std::string Aggregate::post() const {
   for (std::size_t i = 0; i < exprs.size(); ++i) select.push_back(exprs[i] + " AS " + quote_ident(columns_[i].name));
   for (std::size_t i = 0; i < calls_.size(); ++i)
     select.push_back(render(calls_[i].call, "i", *inputs_[0]) + " AS " + quote_ident(columns_[keys_.size() + i].name));
-  std::string sql = "(SELECT " + join(select, ", ") + "\nFROM " + inputs_[0]->post() + " i";
+  std::string sql = "(SELECT " + join(select, ", ") + "\nFROM " + indent(inputs_[0]->post(), 2) + " i";
   if (!exprs.empty()) sql += "\nGROUP BY " + join(exprs, ", ");
   return sql + ")";
 }
@@ -222,7 +222,7 @@ std::string Aggregate::group_delta(Statement& statement, const Layout& l) const 
       select.push_back(c.deleted + " AS " + l.old_names[i]);
     }
   }
-  std::string sql = "SELECT " + join(select, ",\n       ") + "\nFROM " + input.from + " i";
+  std::string sql = "SELECT " + join(select, ",\n       ") + "\nFROM " + indent(input.from, 2) + " i";
   // Without GROUP BY an empty delta would still make a row: nothing changed, so there shall be none.
   sql += exprs.empty() ? "\nHAVING count(*) > 0" : "\nGROUP BY " + join(exprs, ", ");
   return statement.with("g", sql);
@@ -236,7 +236,8 @@ std::string Aggregate::recomputed(Statement& statement, const Layout& l, const s
   const std::string post = inputs_[0]->post();
   const std::string any = "(SELECT bool_or(m." + l.need + ") FROM " + merged + " m)";
   if (global())
-    return statement.with("r", "SELECT " + join(select, ",\n       ") + "\nFROM " + post + " i\nWHERE " + any);
+    return statement.with("r",
+                          "SELECT " + join(select, ",\n       ") + "\nFROM " + indent(post, 2) + " i\nWHERE " + any);
   const auto exprs = key_expressions();
   const auto types = key_types();
   const std::string keys = "(SELECT " + join(l.keys, ", ") + " FROM " + merged + " m WHERE m." + l.need + ") k";
@@ -250,7 +251,8 @@ std::string Aggregate::recomputed(Statement& statement, const Layout& l, const s
     plain = plain && types[i].builtin_operators;
   }
   const std::string by_record = row_match(exprs, prefixed(l.keys, "k."), types, false);
-  const std::string head = "SELECT " + join(select, ",\n       ") + "\nFROM " + keys + ", " + post + " i\nWHERE ";
+  const std::string head =
+      "SELECT " + join(select, ",\n       ") + "\nFROM " + keys + ", " + indent(post, 2) + " i\nWHERE ";
   if (!plain) return statement.with("r", head + by_record + " AND " + any + tail);
   std::string sql = head + join(equal, " AND ") + " AND " + any + tail;
   if (!null_keys.empty()) {

@@ -21,7 +21,7 @@ std::string Filter::condition(const std::string& alias) const {
 std::string Filter::over(const std::string& from, const std::vector<std::string>& carried) const {
   auto names = column_names("i.");
   for (const auto& name : carried) names.push_back("i." + name);
-  return "(SELECT " + join(names, ", ") + " FROM " + from + " i\nWHERE " + condition("i") + ")";
+  return "(SELECT " + join(names, ", ") + " FROM " + indent(from, 2) + " i\nWHERE " + condition("i") + ")";
 }
 
 Delta Filter::delta(Statement& statement, bool consolidate) const {

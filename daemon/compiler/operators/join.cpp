@@ -88,7 +88,8 @@ std::string Join::post() const {
   for (std::size_t i = 0; i < inputs_.size(); ++i) from.push_back(inputs_[i]->post() + " " + alias(i));
   std::vector<std::string> conds;
   for (const auto& node : conditions_) conds.push_back(condition(node));
-  return "(SELECT " + join(select_list(inputs_.size()), ", ") + "\nFROM " + join(from, ", ") + where(conds) + ")";
+  return "(SELECT " + join(select_list(inputs_.size()), ", ") + "\nFROM " + indent(join(from, ", "), 2) + where(conds) +
+         ")";
 }
 
 Delta Join::delta(Statement& statement, bool /*consolidate*/) const {
@@ -128,7 +129,7 @@ std::string Join::by_subsets(const std::vector<std::string>& posts, const std::v
     auto list = select_list(n);
     list.push_back(weight + " AS w");
     terms.emplace_back(static_cast<int>(weights.size()),
-                       "SELECT " + join(list, ", ") + "\nFROM " + join(from, ", ") + where(all));
+                       "SELECT " + join(list, ", ") + "\nFROM " + indent(join(from, ", "), 2) + where(all));
   }
   std::stable_sort(terms.begin(), terms.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<std::string> sql;
