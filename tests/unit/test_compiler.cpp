@@ -383,7 +383,7 @@ TEST_F(CompilerTest, TextOfTheUserCannotEndTheFunctionBody) {
 
 TEST_F(CompilerTest, TextOfTheUserCannotLeaveAComment) {
   const auto text = apply_text(compile_query(
-      "SELECT s.n FROM (SELECT o.w || E'\r; DROP TABLE x; --\n; DROP TABLE y'::text AS k, count(*) AS n FROM public.orders o "
+      "SELECT count(*) AS n FROM (SELECT o.w || E'\r; DROP TABLE x; --\n; DROP TABLE y'::text AS k, count(*) AS n FROM public.orders o "
       "GROUP BY o.w || E'\r; DROP TABLE x; --\n; DROP TABLE y'::text) s"));
   const auto comment = text.find("-- node 1");
   ASSERT_NE(comment, std::string::npos);
