@@ -7,10 +7,13 @@
 CREATE FUNCTION pgtrickle._lock_capture(source bigint) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$ SELECT pg_advisory_xact_lock(1885828211, (source % 2147483647)::int) $$;
 
--- What capture of these columns depends on, as text: attribute number, name, type, modifier and collation of each live column.
+-- What capture of these columns depends on, as text: attribute number, name, type, modifier, collation and a hash of the
+-- generation expression (SET EXPRESSION of PostgreSQL 17 changes rows without any DML) of each live column.
 CREATE FUNCTION pgtrickle._source_shape(relid oid, columns int2[]) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(jsonb_agg(jsonb_build_array(a.attnum, a.attname, a.atttypid::bigint, a.atttypmod, a.attcollation::bigint) ORDER BY a.attnum), '[]')::text
+    SELECT coalesce(jsonb_agg(jsonb_build_array(a.attnum, a.attname, a.atttypid::bigint, a.atttypmod, a.attcollation::bigint,
+               CASE WHEN a.attgenerated <> '' THEN (SELECT hashtextextended(e.adbin::text, 0) FROM pg_attrdef e WHERE e.adrelid = a.attrelid AND e.adnum = a.attnum) END)
+               ORDER BY a.attnum), '[]')::text
     FROM pg_attribute a WHERE a.attrelid = relid AND a.attnum = ANY (columns) AND a.attnum > 0 AND NOT a.attisdropped
 $$;
 
@@ -90,7 +93,7 @@ BEGIN
                 RETURN format('the type of column %I of table %s changed', column_was.attname, name);
             END IF;
         END LOOP;
-        RETURN format('the collation of a column of table %s changed', name);
+        RETURN format('the collation or the generation expression of a column of table %s changed', name);
     END IF;
     why := pgtrickle._not_capturable(s.relid);
     IF why IS NOT NULL THEN

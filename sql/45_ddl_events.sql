@@ -136,16 +136,19 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
--- Before a table is rewritten: ALTER COLUMN TYPE .. USING can change every row without any DML, even to the same type.
+-- Before a table is rewritten: ALTER COLUMN TYPE .. USING can change every row without any DML, even to the same type (reason
+-- 4). So can SET EXPRESSION (2, like new columns with volatile defaults); of the table itself the shape tells, of a partition not.
 CREATE FUNCTION pgtrickle._on_rewrite() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     s record;
 BEGIN
-    IF to_regclass('pgtrickle.pgt_dependencies') IS NULL OR (pg_event_trigger_table_rewrite_reason() & 4) = 0 THEN   -- 4: column values change
+    IF to_regclass('pgtrickle.pgt_dependencies') IS NULL OR (pg_event_trigger_table_rewrite_reason() & 6) = 0 THEN
         RETURN;
     END IF;
-    FOR s IN SELECT x.source_id FROM pgtrickle.pgt_sources x WHERE x.problem IS NULL AND pg_event_trigger_table_rewrite_oid() = ANY (x.partitions) LOOP
+    FOR s IN SELECT x.source_id FROM pgtrickle.pgt_sources x WHERE x.problem IS NULL AND pg_event_trigger_table_rewrite_oid() = ANY (x.partitions)
+             AND ((pg_event_trigger_table_rewrite_reason() & 4) <> 0 OR x.relid <> pg_event_trigger_table_rewrite_oid()
+                  AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = x.relid AND a.attnum = ANY (x.columns) AND a.attgenerated = 's')) LOOP
         PERFORM pgtrickle._neutralize_capture(s.source_id, format('table %s was rewritten by ALTER TABLE', pgtrickle._qualified(pg_event_trigger_table_rewrite_oid())));
     END LOOP;
 EXCEPTION WHEN OTHERS THEN

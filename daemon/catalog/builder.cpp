@@ -134,10 +134,32 @@ bool names_changed(pqxx::transaction_base& tx, std::int64_t pgt_id) {
       .as<bool>();
 }
 
+/// Notes in `catalog` which sources the program cannot capture after all, because it reads columns of them that are
+/// computed when read (PostgreSQL 18): triggers do not see those. True if there are any.
+bool exclude_virtual_columns(pqxx::transaction_base& tx, const Program& program, compiler::Catalog& catalog) {
+  bool found = false;
+  for (const auto& use : program.sources) {
+    if (!use.captured) continue;
+    for (const auto& row : tx.exec_params(
+             "SELECT attnum, quote_ident(attname) FROM pg_attribute WHERE attrelid = $1 AND attgenerated = 'v'",
+             use.relid)) {
+      const auto attnum = static_cast<std::int16_t>(row[0].as<int>());
+      if (std::find(use.columns.begin(), use.columns.end(), attnum) == use.columns.end()) continue;
+      for (auto& [name, source] : catalog.sources)
+        if (source.relid == use.relid)
+          source.not_capturable = std::string("column ") + row[1].c_str() + " is a virtual generated column";
+      found = true;
+    }
+  }
+  return found;
+}
+
 Program compile_definition(pqxx::transaction_base& tx, const Definition& d, ServerTypes& types) {
   return as_owner(tx, d.request.owner, [&] {
-    const auto catalog = load_catalog(tx, d.request.query, d.request.owner, types);
-    return compiler::compile(d.request, catalog, types);
+    auto catalog = load_catalog(tx, d.request.query, d.request.owner, types);
+    auto program = compiler::compile(d.request, catalog, types);
+    if (exclude_virtual_columns(tx, program, catalog)) program = compiler::compile(d.request, catalog, types);
+    return program;
   });
 }
 

@@ -50,7 +50,10 @@ Source load_source(pqxx::transaction_base& tx, const pqxx::row& row, const std::
   if (source.kind == SourceKind::kView) source.view_definition = row["definition"].c_str();
 
   const auto columns = tx.exec_params(
-      "SELECT attnum, attname, atttypid, atttypmod, attnotnull,\n"
+      // From PostgreSQL 18 on, attnotnull is also set by NOT NULL constraints that are not validated yet.
+      "SELECT attnum, attname, atttypid, atttypmod,\n"
+      "       attnotnull AND NOT EXISTS (SELECT FROM pg_constraint n WHERE n.conrelid = attrelid AND n.contype = 'n'\n"
+      "                                  AND NOT n.convalidated AND n.conkey = ARRAY[attnum]) AS attnotnull,\n"
       "       has_column_privilege($2::name, attrelid, attnum, 'SELECT') AS may_select,\n"
       "       EXISTS (SELECT FROM pg_collation c WHERE c.oid = attcollation AND NOT c.collisdeterministic) AS "
       "loose_collation\n"

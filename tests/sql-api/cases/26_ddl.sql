@@ -99,3 +99,21 @@ DROP TABLE nowhere.t_new;
 SELECT test.ok('dropped', pgtrickle._source_problem(:n4) ~ 'was dropped');
 SELECT pgtrickle._uninstall_capture(:n4);
 SELECT test.eq('all clear', (SELECT count(*) FROM pgtrickle.pgt_sources), 0::bigint);
+
+-- PostgreSQL 17: another generation expression changes rows without any DML, in the table or in one partition only
+SELECT current_setting('server_version_num')::int >= 170000 AS has_set_expression \gset
+\if :has_set_expression
+CREATE TABLE gen (id int, v int GENERATED ALWAYS AS (id * 2) STORED, unread int GENERATED ALWAYS AS (id * 3) STORED);
+SELECT pgtrickle._install_capture('gen'::regclass, '{1,2}') AS n \gset
+ALTER TABLE gen ALTER unread SET EXPRESSION AS (id * 4), ADD z float DEFAULT random();
+SELECT test.eq('expression of a column that is not read', pgtrickle._source_problem(:n), NULL);
+SELECT test.eq('expression of a column that is not read: recorded', (SELECT problem FROM pgtrickle.pgt_sources WHERE source_id = :n), NULL);
+ALTER TABLE gen ALTER v SET EXPRESSION AS (id * 5);
+SELECT test.ok('expression', pgtrickle._source_problem(:n) ~ 'generation expression');
+SELECT test.ok('expression: recorded', problem ~ 'generation expression' OR NOT pgtrickle._has_event_triggers()) FROM pgtrickle.pgt_sources WHERE source_id = :n;
+CREATE TABLE genp (id int, v int GENERATED ALWAYS AS (id * 2) STORED) PARTITION BY RANGE (id);
+CREATE TABLE genp1 PARTITION OF genp FOR VALUES FROM (0) TO (10);
+SELECT pgtrickle._install_capture('genp'::regclass, '{1,2}') AS n \gset
+ALTER TABLE genp1 ALTER v SET EXPRESSION AS (id * 5);
+SELECT test.ok('expression of a partition: recorded', problem ~ 'genp1 was rewritten' OR NOT pgtrickle._has_event_triggers()) FROM pgtrickle.pgt_sources WHERE source_id = :n;
+\endif
