@@ -108,7 +108,7 @@ Aggregate::Layout Aggregate::layout() const {
 
 std::vector<std::string> Aggregate::key_expressions() const {
   std::vector<std::string> list;
-  for (const auto& key : keys_) list.push_back(render(key, "i", *inputs_[0]));
+  for (const auto& key : keys_) list.push_back(render_operand(key, "i", *inputs_[0]));
   return list;
 }
 
@@ -246,7 +246,7 @@ std::string Aggregate::recomputed(Statement& statement, const Layout& l, const s
   std::vector<std::string> null_keys;
   bool plain = true;
   for (std::size_t i = 0; i < exprs.size(); ++i) {
-    equal.push_back("(" + exprs[i] + ") = k." + l.keys[i]);
+    equal.push_back(exprs[i] + " = k." + l.keys[i]);
     if (!columns_[i].not_null) null_keys.push_back("k." + l.keys[i] + " IS NULL");
     plain = plain && types[i].builtin_operators;
   }

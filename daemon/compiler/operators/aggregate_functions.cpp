@@ -22,7 +22,7 @@ std::string max_scale(const std::string& histogram) {
 class Planner {
  public:
   Planner(const AggregateCall& call, const Operator& input) : call_(call) {
-    for (const auto& arg : call.func().args()) args_.push_back(render(arg, "i", input));
+    for (const auto& arg : call.func().args()) args_.push_back(render_operand(arg, "i", input));
     if (call.func().has_agg_filter()) filter_ = render(call.func().agg_filter(), "i", input);
     full_ = render(call.call, "i", input);
     name_ = call.name;
@@ -77,7 +77,6 @@ class Planner {
   [[nodiscard]] std::string hint_suffix() const {
     return hint_.size() > name_.size() ? hint_.substr(name_.size() + 1) : "x";
   }
-  [[nodiscard]] std::string parenthesized(const std::string& expr) const { return "(" + expr + ")"; }
 
   AggregatePlan count() {
     AggregatePlan plan;
@@ -94,7 +93,7 @@ class Planner {
     // int8 and wider products would overflow in bigint: numeric from the start.
     const std::string arg = type == kInt8 ? args_[0] + "::numeric" : args_[0];
     const bool narrow = type == kInt2 || type == kInt4;
-    Component c = linear("sum_" + hint_suffix(), parenthesized(arg), "numeric", {}, narrow ? "i.w::bigint" : "i.w");
+    Component c = linear("sum_" + hint_suffix(), arg, "numeric", {}, narrow ? "i.w::bigint" : "i.w");
     c.numeric_sum = type == kNumeric;
     return c;
   }
@@ -135,7 +134,7 @@ class Planner {
 
   AggregatePlan variance(std::uint32_t type) {
     AggregatePlan plan;
-    const std::string arg = parenthesized(args_[0]) + "::numeric";
+    const std::string arg = args_[0] + "::numeric";
     Component squares = linear("squares_" + hint_suffix(), "(" + arg + " * " + arg + ")", "numeric");
     squares.numeric_sum = type == kNumeric;
     plan.components = {not_null_count(), running_sum(type), std::move(squares)};
@@ -166,7 +165,7 @@ class Planner {
     AggregatePlan plan;
     const bool any = name_ == "bool_or";
     plan.components = {not_null_count(), linear((any ? "true_" : "false_") + hint_suffix(), {}, "bigint",
-                                                any ? parenthesized(args_[0]) : "NOT (" + args_[0] + ")")};
+                                                any ? args_[0] : "NOT " + args_[0])};
     plan.value = [any](const auto& c, const std::string&) {
       return "CASE WHEN " + c[0] + " > 0 THEN " + c[1] + (any ? " > 0" : " = 0") + " END";
     };

@@ -46,6 +46,11 @@ std::string render(const Node& expr, const std::string& alias, const Operator& i
       expr, [&](int index) { return column_ref(alias, input.columns().at(static_cast<std::size_t>(index)).name); }));
 }
 
+std::string render_operand(const Node& expr, const std::string& alias, const Operator& input) {
+  std::string sql = render(expr, alias, input);
+  return is_column(expr) ? sql : "(" + sql + ")";
+}
+
 std::vector<TypeInfo> expression_types(const std::vector<Node>& expressions, const Operator& input,
                                        TypeOracle& oracle) {
   std::vector<TypeInfo> types;

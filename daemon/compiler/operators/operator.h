@@ -99,6 +99,9 @@ OperatorPtr make_projection(OperatorPtr input, std::vector<Node> expressions, co
 /// SQL of an expression over the row of `input`, which is in scope as `alias`.
 std::string render(const Node& expr, const std::string& alias, const Operator& input);
 
+/// The same as an operand: in parentheses, unless it is a plain column.
+std::string render_operand(const Node& expr, const std::string& alias, const Operator& input);
+
 /// Types of expressions over `input`; asks the oracle only if one of them is more than a plain column.
 std::vector<TypeInfo> expression_types(const std::vector<Node>& expressions, const Operator& input, TypeOracle& oracle);
 
