@@ -21,7 +21,7 @@ double limit_of(Type type) {
 Expression ExpressionGenerator::any(int depth) {
   static const std::vector<Kind> kKinds = {Kind::kInt,  Kind::kInt,  Kind::kNumeric,     Kind::kText,  Kind::kText,
                                            Kind::kBool, Kind::kDate, Kind::kTimestamptz, Kind::kFloat, Kind::kJson};
-  if (!atoms_.empty() && random_.chance(60)) return random_.pick(atoms_);
+  if (!atoms_.empty() && random_.chance(40)) return random_.pick(atoms_);
   for (int attempt = 0; attempt < 6; ++attempt) {
     const Kind kind = random_.pick(kKinds);
     const bool there =

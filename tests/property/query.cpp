@@ -403,7 +403,7 @@ class QueryGenerator {
 
   Expression aggregate(const std::vector<Expression>& atoms) {
     ExpressionGenerator rows(random_, atoms);
-    const Expression x = random_.chance(70) ? random_.pick(atoms) : rows.any(1);
+    const Expression x = random_.chance(55) ? random_.pick(atoms) : rows.any(2);
     const Value& v = x.value;
     const std::string tail = filter(atoms);
     auto make = [&](const std::string& sql, Value value) { return Expression{sql + tail, value, false}; };
