@@ -361,6 +361,8 @@ BEGIN
         -- and what he starts from includes every row that is in the log now, because no writer is active under our lock.
         PERFORM pgtrickle._lock_capture(s.source_id);
         SELECT * INTO s FROM pgtrickle.pgt_sources x WHERE x.source_id = s.source_id FOR UPDATE;
+        -- The view first, as its readers do, and with it both tables.
+        EXECUTE format('LOCK TABLE pgtrickle_changes.log_%s IN ACCESS EXCLUSIVE MODE', s.source_id);
         EXECUTE format('ALTER TABLE pgtrickle_changes.log_%s_a %s', s.source_id,
                        (SELECT string_agg('ADD COLUMN ' || pgtrickle._log_column(relid, u.c), ', ' ORDER BY u.c) FROM unnest(missing) AS u(c)));
         EXECUTE format('ALTER TABLE pgtrickle_changes.log_%s_b %s', s.source_id,
@@ -490,6 +492,8 @@ BEGIN
     EXECUTE format('SELECT count(*) FROM pgtrickle_changes.log_%s AS l WHERE l.xid >= pg_snapshot_xmin($1) '
                    'AND CASE WHEN l.xid = $2 THEN l.seq > $3 ELSE NOT pg_visible_in_snapshot(l.xid, $1) END', source) INTO n USING f.snapshot, f.xid, f.seq;
     RETURN n;
+EXCEPTION WHEN undefined_table THEN     -- the log was made anew while we looked
+    RETURN NULL;
 END
 $$;
 

@@ -28,6 +28,8 @@ BEGIN
         END IF;
     END LOOP;
     RETURN true;
+EXCEPTION WHEN undefined_table THEN     -- the log was made anew while we looked
+    RETURN false;
 END
 $$;
 

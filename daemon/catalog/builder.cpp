@@ -103,17 +103,20 @@ auto as_owner(pqxx::transaction_base& tx, const std::string& owner, Work work) {
   return result;
 }
 
-/// The reason, if a relation that the query was built on is not there any more.
+/// The reason, if a relation or column that the query was built on is not there any more. One of the same name that
+/// took its place will do.
 std::optional<std::string> dropped_source(pqxx::transaction_base& tx, std::int64_t pgt_id) {
   const auto rows = tx.exec_params(
       "SELECT format('%s %I.%I was dropped', lower(replace(d.source_type, '_', ' ')), d.source_schema, d.source_name)\n"
       "FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = $1 AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = "
       "d.source_relid)\n"
+      "  AND to_regclass(format('%I.%I', d.source_schema, d.source_name)) IS NULL\n"
       "UNION ALL\n"
       "SELECT format('column %I of %I.%I was dropped', u.was, d.source_schema, d.source_name)\n"
       "FROM pgtrickle.pgt_dependencies d CROSS JOIN LATERAL unnest(d.columns, d.column_names) AS u(num, was)\n"
       "JOIN pg_class c ON c.oid = d.source_relid\n"
-      "LEFT JOIN pg_attribute a ON a.attrelid = d.source_relid AND a.attnum = u.num AND NOT a.attisdropped\n"
+      "LEFT JOIN pg_attribute a ON a.attrelid = d.source_relid AND (a.attnum = u.num OR a.attname = u.was) AND NOT "
+      "a.attisdropped\n"
       "WHERE d.pgt_id = $1 AND a.attnum IS NULL LIMIT 1",
       pgt_id);
   if (rows.empty()) return std::nullopt;

@@ -20,12 +20,24 @@ std::string trimmed(std::string text) {
   return text;
 }
 
+/// libpqxx 6 does not pass the SQLSTATE on to some of its classes.
+std::string sqlstate_of(const pqxx::sql_error& error) {
+  if (!error.sqlstate().empty()) return error.sqlstate();
+  if (dynamic_cast<const pqxx::insufficient_privilege*>(&error) != nullptr) return "42501";
+  if (dynamic_cast<const pqxx::plpgsql_no_data_found*>(&error) != nullptr) return "P0002";
+  if (dynamic_cast<const pqxx::plpgsql_too_many_rows*>(&error) != nullptr) return "P0003";
+  if (dynamic_cast<const pqxx::plpgsql_error*>(&error) != nullptr) return "P0001";
+  if (dynamic_cast<const pqxx::disk_full*>(&error) != nullptr) return "53100";
+  if (dynamic_cast<const pqxx::out_of_memory*>(&error) != nullptr) return "53200";
+  return {};
+}
+
 }  // namespace
 
 ServerError server_error(const pqxx::sql_error& error) {
   const std::string text = error.what();
   ServerError result;
-  result.sqlstate = error.sqlstate();
+  result.sqlstate = sqlstate_of(error);
   result.message = trimmed(part(text, "ERROR"));
   if (result.message.empty()) result.message = trimmed(part(text, "FATAL"));
   if (result.message.empty()) result.message = trimmed(text);

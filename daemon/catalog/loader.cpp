@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <set>
 
+#include "compiler/error.h"
+#include "compiler/parse/ast.h"
+
 namespace pgtrickle::catalog {
 
 namespace {
@@ -217,10 +220,28 @@ const TypeInfo& ServerTypes::by_oid(std::uint32_t oid) {
   return known_.at(oid);
 }
 
+// A view is analysed but not planned: no expression of the user's is evaluated, and no privilege is asked for on
+// columns that only intermediate results have.
 std::vector<TypeInfo> ServerTypes::column_types(const std::string& select) {
-  const auto result = tx_.exec("SELECT * FROM (" + select + ") described WHERE false");
+  std::string names;
+  const int count = compiler::parse_select(select).target_list_size();
+  for (int i = 1; i <= count; ++i) names += (i == 1 ? "c" : ", c") + std::to_string(i);
+  pqxx::result columns;
+  try {
+    pqxx::subtransaction tx(dynamic_cast<pqxx::dbtransaction&>(tx_), "types");
+    tx.exec("CREATE TEMPORARY VIEW pgtrickle_described (" + names + ") AS " + select);
+    columns = tx.exec(
+        "SELECT atttypid FROM pg_attribute WHERE attrelid = 'pg_temp.pgtrickle_described'::regclass AND attnum > 0 "
+        "ORDER BY attnum");
+    tx.exec("DROP VIEW pg_temp.pgtrickle_described");
+    tx.commit();
+  } catch (const pqxx::sql_error& e) {
+    if (e.sqlstate() != "42P16") throw;
+    throw compiler::Unsupported("an intermediate result has no type that a table could have", {},
+                                "Cast it to a named type.");
+  }
   std::vector<std::uint32_t> oids;
-  for (pqxx::row::size_type i = 0; i < result.columns(); ++i) oids.push_back(result.column_type(i));
+  for (const auto& column : columns) oids.push_back(column[0].as<std::uint32_t>());
   load(oids);
   std::vector<TypeInfo> types;
   for (const auto oid : oids) types.push_back(known_.at(oid));

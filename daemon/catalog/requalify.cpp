@@ -56,6 +56,18 @@ std::string requalified_definition(pqxx::transaction_base& tx, std::int64_t pgt_
         "JOIN pg_attribute a ON a.attrelid = d.source_relid AND a.attnum = u.num AND NOT a.attisdropped\n"
         "WHERE d.pgt_id = $1 AND d.source_relid = $2 AND a.attname <> u.was",
         pgt_id, source[0].as<std::uint32_t>());
+    // A column that nobody reads may have taken the old name of one that is read.
+    int hidden = 0;
+    for (const auto& column : tx.exec_params(
+             "SELECT a.attname FROM pgtrickle.pgt_dependencies d CROSS JOIN LATERAL unnest(d.columns, d.column_names) "
+             "AS u(num, was)\n"
+             "JOIN pg_attribute r ON r.attrelid = d.source_relid AND r.attnum = u.num AND NOT r.attisdropped\n"
+             "JOIN pg_attribute a ON a.attrelid = d.source_relid AND a.attname = u.was AND NOT a.attnum = ANY "
+             "(d.columns)\n"
+             "WHERE d.pgt_id = $1 AND d.source_relid = $2",
+             pgt_id, source[0].as<std::uint32_t>()))
+      tx.exec("ALTER TABLE " + qualified + " RENAME COLUMN " + compiler::quote_ident(column[0].c_str()) +
+              " TO pgtrickle_hidden_" + std::to_string(++hidden));
     // Two columns may have swapped names: go through names that nobody has.
     int n = 0;
     for (const auto& column : columns) {
