@@ -18,7 +18,7 @@
 namespace pgt::property {
 namespace {
 
-constexpr std::size_t kDefaultSteps = 1500;
+constexpr std::size_t kDefaultSteps = 2000;
 constexpr int kMinimizeSeconds = 60;
 
 std::uint64_t number_of(const char* name, std::uint64_t otherwise) {
