@@ -166,6 +166,22 @@ Program compile_definition(pqxx::transaction_base& tx, const Definition& d, Serv
   });
 }
 
+/// Drops the key and the index that an earlier program gave the table. A primary key leaves NOT NULL behind, which the
+/// query may not keep.
+void drop_indexes(pqxx::transaction_base& tx, const Definition& d) {
+  const std::string base = "pgtrickle_" + std::to_string(d.request.id);
+  const auto columns = tx.exec_params(
+      "SELECT a.attname FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY "
+      "(k.conkey)\n"
+      "WHERE k.conrelid = $1 AND k.conname = $2 AND k.contype = 'p'",
+      d.relid, base + "_key");
+  tx.exec("ALTER TABLE " + d.relation + " DROP CONSTRAINT IF EXISTS " + base + "_key");
+  for (const auto& column : columns)
+    tx.exec("ALTER TABLE " + d.relation + " ALTER COLUMN " + quote_ident(column[0].c_str()) + " DROP NOT NULL");
+  tx.exec("DROP INDEX IF EXISTS " + compiler::qualified(d.request.schema, base + "_key") + ", " +
+          compiler::qualified(d.request.schema, base + "_hash"));
+}
+
 /// Makes the table's column types those of the query. True if something had to change (the rows are gone then).
 bool align_table(pqxx::transaction_base& tx, const Definition& d) {
   // A view tells what CREATE TABLE AS would make of the query.
@@ -185,10 +201,7 @@ bool align_table(pqxx::transaction_base& tx, const Definition& d) {
       d.relid, view);
   tx.exec("DROP VIEW " + view);
   if (differing.empty()) return false;
-  const std::string base = "pgtrickle_" + std::to_string(d.request.id);
-  tx.exec("ALTER TABLE " + d.relation + " DROP CONSTRAINT IF EXISTS " + base + "_key");
-  tx.exec("DROP INDEX IF EXISTS " + compiler::qualified(d.request.schema, base + "_key") + ", " +
-          compiler::qualified(d.request.schema, base + "_hash"));
+  drop_indexes(tx, d);
   tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(d.request.id)));
   tx.exec("DELETE FROM " + d.relation);
   for (const auto& row : differing)
@@ -213,6 +226,7 @@ void create_program(pqxx::transaction_base& tx, const Definition& d, const Progr
   // Grants of two builds on the same log would fail with "tuple concurrently updated".
   tx.exec("SELECT pg_advisory_xact_lock(1885828212, 0)");
   drop_program(tx, d.request.id);
+  drop_indexes(tx, d);
   tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(d.request.id)));
   for (const auto& [role, statements] :
        {std::pair{d.request.owner, &program.owner_ddl}, {d.request.admin, &program.admin_ddl}}) {
@@ -224,7 +238,9 @@ void create_program(pqxx::transaction_base& tx, const Definition& d, const Progr
 
 /// What the stream table reads. The frontier is cleared with it: it belonged to another program or another log.
 void record_dependencies(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
-  tx.exec_params("DELETE FROM pgtrickle.pgt_dependencies WHERE pgt_id = $1", d.request.id);
+  // A query that cannot be parsed keeps what PostgreSQL recorded for it at creation.
+  if (!program.sources.empty())
+    tx.exec_params("DELETE FROM pgtrickle.pgt_dependencies WHERE pgt_id = $1", d.request.id);
   for (const auto& use : program.sources) {
     std::string columns = "{";
     for (const auto attnum : use.columns) columns += (columns.size() > 1 ? "," : "") + std::to_string(attnum);

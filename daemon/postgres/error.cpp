@@ -37,8 +37,13 @@ constexpr std::array kRules{
     Rule{"58", ErrorClass::kRetryable},         // system errors outside PostgreSQL
     Rule{"25006", ErrorClass::kRetryable},      // read_only_sql_transaction: a failover is under way
     Rule{"25P03", ErrorClass::kRetryable},      // idle_in_transaction_session_timeout
-    Rule{"XX001", ErrorClass::kCorruption},     // data_corrupted: raised by programs
-    Rule{"XX002", ErrorClass::kCorruption},     // index_corrupted
+    // A constraint that the program was built on, a key or NOT NULL of a source, is gone: build it on what is there
+    // now.
+    Rule{"21000", ErrorClass::kCorruption},  // cardinality_violation: one key twice in an upsert
+    Rule{"23502", ErrorClass::kCorruption},  // not_null_violation
+    Rule{"23505", ErrorClass::kCorruption},  // unique_violation
+    Rule{"XX001", ErrorClass::kCorruption},  // data_corrupted: raised by programs
+    Rule{"XX002", ErrorClass::kCorruption},  // index_corrupted
 };
 
 }  // namespace

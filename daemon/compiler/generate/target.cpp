@@ -81,9 +81,6 @@ std::vector<std::string> Target::index_ddl() const {
   const std::string key_name = base + "_key";
   const std::string hash_name = base + "_hash";
   std::vector<std::string> ddl;
-  ddl.push_back("ALTER TABLE " + table_ + " DROP CONSTRAINT IF EXISTS " + key_name);
-  ddl.push_back("DROP INDEX IF EXISTS " + qualified(request_.schema, key_name) + ", " +
-                qualified(request_.schema, hash_name));
   if (keyed()) {
     const bool not_null = std::all_of(key_not_null_.begin(), key_not_null_.end(), [](bool b) { return b; });
     const std::string columns = "(" + join(table_columns(key_), ", ") + ")";
@@ -158,13 +155,17 @@ std::string Target::apply_delta(Statement& statement, const Delta& delta) const 
   const std::string lost =
       statement.with("lost", "SELECT " + join(prefixed(keys, "n."), ", ") + " FROM " + d + " n\nGROUP BY " +
                                  join(prefixed(keys, "n."), ", ") + "\nHAVING max(n.w) < 0");
+  // Keys that are only added must not be there yet: an upsert that updates one would swallow a row, as it does when the
+  // source has lost the unique key that this program was built on.
+  const std::string added = statement.with("added", "SELECT count(*) AS n FROM (SELECT FROM " + d + " n\nGROUP BY " +
+                                                        join(prefixed(keys, "n."), ", ") + "\nHAVING min(n.w) > 0) x");
   statement.with("hidden",
                  "DELETE FROM " + table_ + " t USING " + lost + " n\nWHERE " + key_match("t", prefixed(keys, "n.")) +
                      "\nRETURNING 1",
                  false);
   return counts(kInserted, kUpdated, kDeleted,
                 "(SELECT count(*) FROM " + d + " n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM " + lost +
-                    ") - " + kDeleted + ")");
+                    ") - " + kDeleted + ") + abs((SELECT a.n FROM " + added + " a) - " + kInserted + ")");
 }
 
 std::string Target::apply_rows(Statement& statement, const std::string& shown, const std::string& gone,

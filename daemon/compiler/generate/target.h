@@ -25,7 +25,8 @@ class Target {
 
   [[nodiscard]] bool keyed() const { return !key_.empty(); }
   [[nodiscard]] const Key& key() const { return key_; }
-  /// Statements that give the table the indexes it needs; they replace those of an earlier program.
+  /// Statements that give the table the indexes it needs: pgtrickle_<id>_key and pgtrickle_<id>_hash. Those of an earlier
+  /// program are the caller's to drop.
   [[nodiscard]] std::vector<std::string> index_ddl() const;
 
   /// Applies a Z-set: FROM item with the columns and w.

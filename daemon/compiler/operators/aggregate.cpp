@@ -151,6 +151,9 @@ std::vector<std::string> Aggregate::state_ddl() const {
   if (!global()) {
     if (plain_identity()) {
       ddl.push_back("CREATE UNIQUE INDEX ON " + state_table() + " (" + join(l.keys, ", ") + ")");
+      // Should a source lose the NOT NULL that this relies on, the refresh fails and the program is made anew.
+      for (const auto& key : l.keys)
+        ddl.push_back("ALTER TABLE " + state_table() + " ALTER COLUMN " + key + " SET NOT NULL");
     } else {
       ddl.push_back("CREATE INDEX ON " + state_table() + " (" + row_hash(l.keys, key_types(), "") + ")");
     }

@@ -1,0 +1,21 @@
+// Running statements with the rights of a stream table's owner, safely although they run code of that owner: functions,
+// checks of domains, triggers. SET ROLE alone is not enough, because such code can set the role back to ours; within a
+// SECURITY DEFINER function it cannot. So a function in pg_temp, made by the owner anew before each use, runs them.
+#pragma once
+
+#include <pqxx/pqxx>
+#include <string>
+
+namespace pgtrickle::catalog {
+
+/// Runs one statement that returns nothing. Leaves search_path pinned, whatever the statement did to it. With an empty
+/// owner it runs with our own rights. Throws pqxx::sql_error.
+void run_as_owner(pqxx::transaction_base& tx, const std::string& owner, const std::string& statement);
+
+/// Runs a SELECT; the first column of its only row.
+std::string value_as_owner(pqxx::transaction_base& tx, const std::string& owner, const std::string& select);
+
+/// Sets again what our own statements rely on, after code of users has run in this session.
+void pin_settings(pqxx::transaction_base& tx);
+
+}  // namespace pgtrickle::catalog
