@@ -152,7 +152,6 @@ DECLARE
     st    pgtrickle.pgt_stream_tables := pgtrickle._find_own(name, caller_path);
     owner name := (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = st.pgt_relid);
     role  text := current_setting('role');
-    switched boolean := false;
     was   jsonb;
     aliases text; from_query text; from_table text; keys text;
     statement text;
@@ -176,12 +175,16 @@ BEGIN
     -- The query runs user code: with the owner's rights, never with those of whoever verifies.
     was := pgtrickle._apply_settings(st.settings);
     IF owner <> current_user THEN
+        -- Not by SET ROLE alone: what the query calls could set the role back. In a SECURITY DEFINER function it cannot.
         PERFORM set_config('role', owner, true);
-        switched := true;
-    END IF;
-    EXECUTE statement INTO missing, extra;
-    IF switched THEN
+        CREATE OR REPLACE FUNCTION pg_temp.pgtrickle_verify(statement text, OUT missing bigint, OUT extra bigint)
+            LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN EXECUTE statement INTO missing, extra; END';
+        GRANT EXECUTE ON FUNCTION pg_temp.pgtrickle_verify(text) TO PUBLIC;
         PERFORM set_config('role', role, true);
+        SELECT v.missing, v.extra INTO missing, extra FROM pg_temp.pgtrickle_verify(statement) AS v;
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);     -- whatever it did to it
+    ELSE
+        EXECUTE statement INTO missing, extra;
     END IF;
     PERFORM pgtrickle._apply_settings(was);
 END

@@ -10,15 +10,13 @@ using compiler::quote_ident;
 
 std::string through_function(pqxx::transaction_base& tx, const std::string& owner, const std::string& statement,
                              const char* into) {
-  const std::string role = tx.exec("SHOW role")[0][0].c_str();
-  tx.exec("SET LOCAL ROLE " + quote_ident(owner));
   // OR REPLACE: an earlier statement may have changed the function, which belongs to the owner.
-  tx.exec(std::string("CREATE OR REPLACE FUNCTION pg_temp.pgtrickle_as_owner(statement text, OUT result text)\n"
+  tx.exec("SET LOCAL ROLE " + quote_ident(owner) +
+          std::string(";\nCREATE OR REPLACE FUNCTION pg_temp.pgtrickle_as_owner(statement text, OUT result text)\n"
                       "LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $pgt$ BEGIN EXECUTE statement") +
           into +
           "; END $pgt$;\n"
-          "GRANT EXECUTE ON FUNCTION pg_temp.pgtrickle_as_owner(text) TO PUBLIC");
-  tx.exec(role == "none" ? "RESET ROLE" : "SET LOCAL ROLE " + quote_ident(role));
+          "GRANT EXECUTE ON FUNCTION pg_temp.pgtrickle_as_owner(text) TO PUBLIC;\nRESET ROLE");
   std::string result = tx.exec_params1("SELECT result FROM pg_temp.pgtrickle_as_owner($1::text)", statement)[0].c_str();
   pin_settings(tx);
   return result;

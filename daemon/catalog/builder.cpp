@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "catalog/as_owner.h"
 #include "catalog/errors.h"
 #include "catalog/loader.h"
 #include "catalog/requalify.h"
@@ -94,15 +95,6 @@ Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, Serv
   return d;
 }
 
-/// Runs `work` with the owner's rights: nothing of the user's query, not even constant folding, may run with more.
-template <typename Work>
-auto as_owner(pqxx::transaction_base& tx, const std::string& owner, Work work) {
-  tx.exec("SET LOCAL ROLE " + quote_ident(owner));
-  auto result = work();
-  tx.exec("RESET ROLE");
-  return result;
-}
-
 /// The reason, if a relation or column that the query was built on is not there any more. One of the same name that
 /// took its place will do.
 std::optional<std::string> dropped_source(pqxx::transaction_base& tx, std::int64_t pgt_id) {
@@ -158,12 +150,11 @@ bool exclude_virtual_columns(pqxx::transaction_base& tx, const Program& program,
 }
 
 Program compile_definition(pqxx::transaction_base& tx, const Definition& d, ServerTypes& types) {
-  return as_owner(tx, d.request.owner, [&] {
-    auto catalog = load_catalog(tx, d.request.query, d.request.owner, types);
-    auto program = compiler::compile(d.request, catalog, types);
-    if (exclude_virtual_columns(tx, program, catalog)) program = compiler::compile(d.request, catalog, types);
-    return program;
-  });
+  types.use_owner(d.request.owner);
+  auto catalog = load_catalog(tx, d.request.query, d.request.owner, types);
+  auto program = compiler::compile(d.request, catalog, types);
+  if (exclude_virtual_columns(tx, program, catalog)) program = compiler::compile(d.request, catalog, types);
+  return program;
 }
 
 /// Drops the key and the index that an earlier program gave the table. A primary key leaves NOT NULL behind, which the
@@ -186,9 +177,7 @@ void drop_indexes(pqxx::transaction_base& tx, const Definition& d) {
 bool align_table(pqxx::transaction_base& tx, const Definition& d) {
   // A view tells what CREATE TABLE AS would make of the query.
   const std::string view = "pgtrickle_state.shape_" + std::to_string(d.request.id);
-  tx.exec("SET LOCAL ROLE " + quote_ident(d.request.owner));
-  tx.exec("CREATE VIEW " + view + " AS " + d.request.query);
-  tx.exec("RESET ROLE");
+  run_as_owner(tx, d.request.owner, "CREATE VIEW " + view + " AS " + d.request.query);
   const auto differing = tx.exec_params(
       "SELECT t.attname, format_type(v.atttypid, v.atttypmod) FROM pg_attribute t\n"
       "JOIN LATERAL (SELECT a.atttypid, a.atttypmod, a.attcollation, row_number() OVER (ORDER BY a.attnum) AS n FROM "
@@ -203,10 +192,11 @@ bool align_table(pqxx::transaction_base& tx, const Definition& d) {
   if (differing.empty()) return false;
   drop_indexes(tx, d);
   tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(d.request.id)));
-  tx.exec("DELETE FROM " + d.relation);
+  std::string statements = "DELETE FROM " + d.relation;
   for (const auto& row : differing)
-    tx.exec("ALTER TABLE " + d.relation + " ALTER COLUMN " + quote_ident(row[0].c_str()) + " TYPE " + row[1].c_str() +
-            " USING NULL::" + row[1].c_str());
+    statements += ";\nALTER TABLE " + d.relation + " ALTER COLUMN " + quote_ident(row[0].c_str()) + " TYPE " +
+                  row[1].c_str() + " USING NULL::" + row[1].c_str();
+  run_as_owner(tx, d.request.owner, statements);
   return true;
 }
 
@@ -228,12 +218,12 @@ void create_program(pqxx::transaction_base& tx, const Definition& d, const Progr
   drop_program(tx, d.request.id);
   drop_indexes(tx, d);
   tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(d.request.id)));
-  for (const auto& [role, statements] :
-       {std::pair{d.request.owner, &program.owner_ddl}, {d.request.admin, &program.admin_ddl}}) {
-    tx.exec("SET LOCAL ROLE " + quote_ident(role));
-    for (const auto& statement : *statements) tx.exec(statement);
-    tx.exec("RESET ROLE");
-  }
+  std::string owner_ddl;
+  for (const auto& statement : program.owner_ddl) owner_ddl += statement + ";\n";
+  run_as_owner(tx, d.request.owner, owner_ddl);
+  tx.exec("SET LOCAL ROLE " + quote_ident(d.request.admin));
+  for (const auto& statement : program.admin_ddl) tx.exec(statement);
+  tx.exec("RESET ROLE");
 }
 
 /// What the stream table reads. The frontier is cleared with it: it belonged to another program or another log.
@@ -354,7 +344,7 @@ class Builder {
     if (const auto reason = dropped_source(tx, id_))
       throw BuildFailure("42P01", *reason, "Restore it and resume the stream table, or drop the stream table.");
     if (names_changed(tx, id_)) {
-      d.request.query = as_owner(tx, d.request.owner, [&] { return requalified_definition(tx, id_, d.request.query); });
+      d.request.query = requalified_definition(tx, id_, d.request.owner, d.request.query);
       tx.exec_params("UPDATE pgtrickle.pgt_stream_tables SET defining_query = $2 WHERE pgt_id = $1", id_,
                      d.request.query);
       // Dependencies are recorded in the old names until the program is: note the new ones with the new text.
@@ -400,7 +390,7 @@ class Builder {
     const Definition d = load_definition(tx, id_, types);
     align_table(tx, d);
     tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(id_)));
-    tx.exec("DELETE FROM " + d.relation);
+    run_as_owner(tx, d.request.owner, "DELETE FROM " + d.relation);
   }
 
   /// Compiles again, now that the logs exist, and creates the program.
@@ -420,19 +410,21 @@ class Builder {
     const auto full = tx.exec1(refresh + "('full')");
     // Run the delta program once on nothing: whatever is wrong with it shows now and not at three in the morning.
     if (program_.differential) tx.exec1(refresh + "('differential')");
-    tx.exec_params(
-        "UPDATE pgtrickle.pgt_frontiers f SET rows = (SELECT count(*) FROM " +
-            std::string(
-                tx.exec_params1(
-                      "SELECT pgtrickle._qualified(pgt_relid) FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1",
-                      id_)[0]
-                    .c_str()) +
-            "),\n  full_threshold = coalesce(f.full_threshold, (SELECT greatest(1000, (0.5 * sum(greatest(c.reltuples, "
-            "0)))::bigint)\n"
-            "    FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid WHERE d.pgt_id = "
-            "f.pgt_id))\n"
-            "WHERE f.pgt_id = $1",
+    pin_settings(tx);
+    const auto table = tx.exec_params1(
+        "SELECT pgtrickle._qualified(c.oid), pg_get_userbyid(c.relowner) FROM pgtrickle.pgt_stream_tables s\n"
+        "JOIN pg_class c ON c.oid = s.pgt_relid WHERE s.pgt_id = $1",
         id_);
+    const std::string rows =
+        value_as_owner(tx, table[1].c_str(), std::string("SELECT count(*) FROM ") + table[0].c_str());
+    tx.exec_params(
+        "UPDATE pgtrickle.pgt_frontiers f SET rows = $2::bigint"
+        ",\n  full_threshold = coalesce(f.full_threshold, (SELECT greatest(1000, (0.5 * sum(greatest(c.reltuples, "
+        "0)))::bigint)\n"
+        "    FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid WHERE d.pgt_id = "
+        "f.pgt_id))\n"
+        "WHERE f.pgt_id = $1",
+        id_, rows);
     tx.exec_params(
         "INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status, "
         "delta_rows, rows_inserted,\n"
@@ -549,7 +541,7 @@ int collect_garbage(const std::string& conninfo, const BuildSettings& settings) 
   });
   std::vector<std::int64_t> programs;
   std::vector<std::int64_t> sources;
-  std::vector<std::string> deltas;
+  std::vector<std::pair<std::string, std::string>> deltas;  // table, owner
   {
     pqxx::work tx(connection);
     for (const auto& row : tx.exec(
@@ -570,9 +562,10 @@ int collect_garbage(const std::string& conninfo, const BuildSettings& settings) 
       sources.push_back(row[0].as<std::int64_t>());
     // Output deltas of inner nodes: only the refresh that wrote them reads them.
     for (const auto& row :
-         tx.exec("SELECT c.oid::regclass::text FROM pg_class c WHERE c.relnamespace = 'pgtrickle_state'::regnamespace\n"
+         tx.exec("SELECT c.oid::regclass::text, pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.relnamespace = "
+                 "'pgtrickle_state'::regnamespace\n"
                  "  AND c.relkind = 'r' AND c.relname ~ '^delta_[0-9]+_[0-9]+$' AND pg_relation_size(c.oid) > 262144"))
-      deltas.emplace_back(row[0].c_str());
+      deltas.emplace_back(row[0].c_str(), row[1].c_str());
   }
   for (const auto id : programs)
     attempt([&](pqxx::transaction_base& tx) {
@@ -584,9 +577,9 @@ int collect_garbage(const std::string& conninfo, const BuildSettings& settings) 
       tx.exec_params("SELECT pgtrickle._uninstall_capture($1)", id);
       return 1;
     });
-  for (const auto& table : deltas)
+  for (const auto& delta : deltas)
     attempt([&](pqxx::transaction_base& tx) {
-      tx.exec("TRUNCATE " + table);
+      run_as_owner(tx, delta.second, "TRUNCATE " + delta.first);
       return 0;
     });
   return removed;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "catalog/as_owner.h"
 #include "compiler/error.h"
 #include "compiler/parse/ast.h"
 
@@ -229,7 +230,7 @@ std::vector<TypeInfo> ServerTypes::column_types(const std::string& select) {
   pqxx::result columns;
   try {
     pqxx::subtransaction tx(dynamic_cast<pqxx::dbtransaction&>(tx_), "types");
-    tx.exec("CREATE TEMPORARY VIEW pgtrickle_described (" + names + ") AS " + select);
+    run_as_owner(tx, owner_, "CREATE TEMPORARY VIEW pgtrickle_described (" + names + ") AS " + select);
     columns = tx.exec(
         "SELECT atttypid FROM pg_attribute WHERE attrelid = 'pg_temp.pgtrickle_described'::regclass AND attnum > 0 "
         "ORDER BY attnum");

@@ -20,9 +20,12 @@ class ServerTypes final : public compiler::TypeOracle {
   std::vector<compiler::TypeInfo> column_types(const std::string& select) override;
   const compiler::TypeInfo& by_oid(std::uint32_t oid);
   void load(const std::vector<std::uint32_t>& oids);
+  /// The role whose rights expressions are analysed with; by default our own.
+  void use_owner(const std::string& owner) { owner_ = owner; }
 
  private:
   pqxx::transaction_base& tx_;
+  std::string owner_;
   std::map<std::uint32_t, compiler::TypeInfo> known_;
 };
 

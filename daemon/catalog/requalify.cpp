@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "catalog/as_owner.h"
 #include "compiler/generate/sql_text.h"
 #include "compiler/parse/ast.h"
 
@@ -32,7 +33,8 @@ std::string rename_relations(const std::string& query, const std::map<Name, Name
 
 }  // namespace
 
-std::string requalified_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, const std::string& definition) {
+std::string requalified_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, const std::string& owner,
+                                   const std::string& definition) {
   const auto sources = tx.exec_params(
       "SELECT d.source_relid, d.source_schema, d.source_name, n.nspname AS schema_now, c.relname AS name_now\n"
       "FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid JOIN pg_namespace n ON n.oid = "
@@ -48,8 +50,9 @@ std::string requalified_definition(pqxx::transaction_base& tx, std::int64_t pgt_
     const std::string qualified = compiler::qualified("pgtrickle_state", shadow);
     to_shadow[{source[1].c_str(), source[2].c_str()}] = {"pgtrickle_state", shadow};
     to_now[{"pgtrickle_state", shadow}] = {source[3].c_str(), source[4].c_str()};
-    tx.exec("CREATE TABLE " + qualified + " (LIKE " + compiler::qualified(source[3].c_str(), source[4].c_str()) +
-            " INCLUDING INDEXES)");
+    run_as_owner(tx, owner,
+                 "CREATE TABLE " + qualified + " (LIKE " + compiler::qualified(source[3].c_str(), source[4].c_str()) +
+                     " INCLUDING INDEXES)");
     const auto columns = tx.exec_params(
         "SELECT a.attname AS name_now, u.was FROM pgtrickle.pgt_dependencies d\n"
         "CROSS JOIN LATERAL unnest(d.columns, d.column_names) AS u(num, was)\n"
@@ -66,20 +69,23 @@ std::string requalified_definition(pqxx::transaction_base& tx, std::int64_t pgt_
              "(d.columns)\n"
              "WHERE d.pgt_id = $1 AND d.source_relid = $2",
              pgt_id, source[0].as<std::uint32_t>()))
-      tx.exec("ALTER TABLE " + qualified + " RENAME COLUMN " + compiler::quote_ident(column[0].c_str()) +
-              " TO pgtrickle_hidden_" + std::to_string(++hidden));
+      run_as_owner(tx, owner,
+                   "ALTER TABLE " + qualified + " RENAME COLUMN " + compiler::quote_ident(column[0].c_str()) +
+                       " TO pgtrickle_hidden_" + std::to_string(++hidden));
     // Two columns may have swapped names: go through names that nobody has.
     int n = 0;
     for (const auto& column : columns) {
       const std::string between = "pgtrickle_between_" + std::to_string(++n);
-      tx.exec("ALTER TABLE " + qualified + " RENAME COLUMN " + compiler::quote_ident(column[0].c_str()) + " TO " +
-              between);
+      run_as_owner(
+          tx, owner,
+          "ALTER TABLE " + qualified + " RENAME COLUMN " + compiler::quote_ident(column[0].c_str()) + " TO " + between);
     }
     for (int i = 1; i <= n; ++i) {
       const auto& column = columns[static_cast<pqxx::result::size_type>(i - 1)];
       const std::string between = "pgtrickle_between_" + std::to_string(i);
-      tx.exec("ALTER TABLE " + qualified + " RENAME COLUMN " + between + " TO " +
-              compiler::quote_ident(column[1].c_str()));
+      run_as_owner(
+          tx, owner,
+          "ALTER TABLE " + qualified + " RENAME COLUMN " + between + " TO " + compiler::quote_ident(column[1].c_str()));
       renames.insert(renames.begin(), "ALTER TABLE " + qualified + " RENAME COLUMN " + between + " TO " +
                                           compiler::quote_ident(column[0].c_str()));
       renames.insert(renames.begin(), "ALTER TABLE " + qualified + " RENAME COLUMN " +
@@ -87,11 +93,11 @@ std::string requalified_definition(pqxx::transaction_base& tx, std::int64_t pgt_
     }
   }
   const std::string view = "pgtrickle_state.shadow_" + std::to_string(pgt_id);
-  tx.exec("CREATE VIEW " + view + " AS " + rename_relations(definition, to_shadow));
+  run_as_owner(tx, owner, "CREATE VIEW " + view + " AS " + rename_relations(definition, to_shadow));
   // First all away from the old names, then all to the new ones.
   for (const bool away : {true, false})
     for (const auto& rename : renames)
-      if ((rename.find(" TO pgtrickle_between_") != std::string::npos) == away) tx.exec(rename);
+      if ((rename.find(" TO pgtrickle_between_") != std::string::npos) == away) run_as_owner(tx, owner, rename);
   tx.exec("SET LOCAL search_path = ''");
   std::string text = tx.exec("SELECT pg_catalog.pg_get_viewdef('" + view + "'::pg_catalog.regclass)")[0][0].c_str();
   tx.exec("ROLLBACK TO SAVEPOINT requalify");

@@ -10,6 +10,7 @@
 namespace pgtrickle::catalog {
 
 /// The definition of stream table `pgt_id` in today's names, from the names that pgt_dependencies recorded.
-std::string requalified_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, const std::string& definition);
+std::string requalified_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, const std::string& owner,
+                                   const std::string& definition);
 
 }  // namespace pgtrickle::catalog
