@@ -60,7 +60,7 @@ struct FunctionKey {
   std::string schema;  // empty: unqualified, which after canonicalisation means pg_catalog
   std::string name;
   int argument_count = 0;
-  auto operator<=>(const FunctionKey&) const = default;
+  auto operator<=>(const FunctionKey&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14 errs here
 };
 
 struct Catalog {

@@ -33,7 +33,8 @@ TEST(ErrorClassification, BySqlState) {
       {"53300", ErrorClass::kRetryable},  {"53100", ErrorClass::kRetryable},     {"42501", ErrorClass::kPrivilege},
       {"XX001", ErrorClass::kCorruption}, {"54000", ErrorClass::kIndexTooLarge}, {"42P01", ErrorClass::kObsolete},
       {"42703", ErrorClass::kObsolete},   {"42883", ErrorClass::kObsolete},      {"22012", ErrorClass::kPermanent},
-      {"23505", ErrorClass::kPermanent},  {"08P01", ErrorClass::kPermanent},     {"40003", ErrorClass::kInDoubt},
+      {"23505", ErrorClass::kCorruption}, {"23502", ErrorClass::kCorruption},    {"21000", ErrorClass::kCorruption},
+      {"23514", ErrorClass::kPermanent},  {"08P01", ErrorClass::kPermanent},     {"40003", ErrorClass::kInDoubt},
       {"P0001", ErrorClass::kPermanent},  {"", ErrorClass::kPermanent}};
   for (const auto& [sqlstate, error_class] : expected) {
     EXPECT_EQ(postgres::classify_sqlstate(sqlstate), error_class) << sqlstate;

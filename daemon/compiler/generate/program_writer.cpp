@@ -86,7 +86,7 @@ class DifferentialWriter {
       key = *std::min_element(keys.begin(), keys.end(), [](const Key& a, const Key& b) { return a.size() < b.size(); });
     std::vector<bool> not_null;
     for (const int position : key) not_null.push_back(root.columns().at(static_cast<std::size_t>(position)).not_null);
-    return {request, std::move(names), std::move(key), std::move(not_null)};
+    return {request, names, std::move(key), std::move(not_null)};
   }
 
   /// The root's row-wise operators over a relation with the columns of root_state.

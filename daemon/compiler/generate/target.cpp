@@ -21,7 +21,8 @@ constexpr const char* kDeleted = "(SELECT count(*) FROM hidden)";
 
 }  // namespace
 
-Target::Target(const CompileRequest& request, std::vector<std::string> names, Key key, std::vector<bool> key_not_null)
+Target::Target(const CompileRequest& request, const std::vector<std::string>& names, Key key,
+               std::vector<bool> key_not_null)
     : request_(request),
       key_(std::move(key)),
       key_not_null_(std::move(key_not_null)),

@@ -21,12 +21,12 @@ class Target {
  public:
   /// `names`: the (unquoted) column names of the relations that will be applied, parallel to the table's columns.
   /// `key`: positions that identify a row, empty for a bag. `key_not_null` is parallel to it.
-  Target(const CompileRequest& request, std::vector<std::string> names, Key key, std::vector<bool> key_not_null);
+  Target(const CompileRequest& request, const std::vector<std::string>& names, Key key, std::vector<bool> key_not_null);
 
   [[nodiscard]] bool keyed() const { return !key_.empty(); }
   [[nodiscard]] const Key& key() const { return key_; }
-  /// Statements that give the table the indexes it needs: pgtrickle_<id>_key and pgtrickle_<id>_hash. Those of an earlier
-  /// program are the caller's to drop.
+  /// Statements that give the table the indexes it needs: pgtrickle_<id>_key and pgtrickle_<id>_hash. Those of an
+  /// earlier program are the caller's to drop.
   [[nodiscard]] std::vector<std::string> index_ddl() const;
 
   /// Applies a Z-set: FROM item with the columns and w.
