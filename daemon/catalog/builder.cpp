@@ -531,7 +531,8 @@ int collect_garbage(const std::string& conninfo, const BuildSettings& settings) 
       removed += work(tx);
       tx.commit();
     } catch (const pqxx::sql_error& e) {
-      if (!is_passing(e.sqlstate())) throw;  // otherwise: next time
+      if (!is_passing(e.sqlstate())) throw;        // otherwise: next time
+    } catch (const pqxx::transaction_rollback&) {  // serialization failure, deadlock: next time
     }
   };
   attempt([](pqxx::transaction_base& tx) {

@@ -1,6 +1,6 @@
-// What the scheduler tells the outside: events as they happen, and a status snapshot on demand. The scheduler depends on
-// this interface only; observe/ implements it (metrics, logs) and serves the snapshot over HTTP.
-// Threads: all calls come from the event loop thread.
+// What the scheduler tells the outside: events as they happen, and a status snapshot on demand. The scheduler depends
+// on this interface only; observe/ implements it (metrics, logs) and serves the snapshot over HTTP. Threads: all calls
+// come from the event loop thread.
 #pragma once
 
 #include <chrono>
@@ -22,8 +22,8 @@ struct RefreshEvent {
 struct StreamTableStatus {
   std::int64_t id = 0;
   std::string schema, name, status, refresh_mode, effective_refresh_mode, reason, schedule, last_error;
-  double staleness_seconds = 0;    // now minus the last time the table was known to equal its query
-  double last_refresh_epoch = 0;   // seconds since 1970, 0 = never
+  double staleness_seconds = 0;   // now minus the last time the table was known to equal its query
+  double last_refresh_epoch = 0;  // seconds since 1970, 0 = never
   double last_duration_ms = 0;
   std::int64_t total_refreshes = 0;
   int consecutive_errors = 0;

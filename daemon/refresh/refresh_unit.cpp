@@ -75,7 +75,12 @@ asio::awaitable<Attempt> attempt_unit(Connection& connection, const std::vector<
                                       std::chrono::milliseconds timeout) {
   std::vector<Statement> statements(1);
   statements.front().sql = "BEGIN ISOLATION LEVEL REPEATABLE READ";
-  for (const std::int64_t id : ids) statements.push_back(refresh_statement(id));
+  for (const std::int64_t id : ids) {
+    // A function of some user's query may have changed the session's search_path: without this, what the next statement
+    // calls could be his, with our rights.
+    statements.emplace_back().sql = "SET search_path = pg_catalog, pg_temp";
+    statements.push_back(refresh_statement(id));
+  }
   statements.emplace_back().sql = "COMMIT";
 
   Attempt attempt;
@@ -86,7 +91,7 @@ asio::awaitable<Attempt> attempt_unit(Connection& connection, const std::vector<
   if (attempt.error && !results.back().ok()) attempt.error->in_doubt = results.back().error().in_doubt;
   if (!attempt.error) {
     for (std::size_t i = 0; i < ids.size(); ++i) {
-      auto outcome = read_outcome(ids[i], *results[i + 1]);
+      auto outcome = read_outcome(ids[i], *results[2 * i + 2]);
       if (!outcome) outcome = failed(ids[i], outcome.error(), duration);
       outcome->duration = ids.size() == 1 ? duration : outcome->server_duration;
       attempt.outcomes.push_back(std::move(*outcome));

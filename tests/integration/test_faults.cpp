@@ -638,8 +638,7 @@ TEST_F(Intruder, TriggersOnHisStreamTableRunAsTheOwner) {
   expect_no_more_rights("trigger");
 }
 
-// Disabled: the daemon's refresh connection uses names that are not qualified.
-TEST_F(Intruder, DISABLED_WhatTheQuerySetsDoesNotReachTheDaemon) {
+TEST_F(Intruder, WhatTheQuerySetsDoesNotReachTheDaemon) {
   root_.exec("CREATE SCHEMA trap AUTHORIZATION " + owner_);
   run("CREATE FUNCTION trap.clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql AS $$ BEGIN PERFORM "
       "public.evil('path'); RETURN pg_catalog.clock_timestamp(); END $$;"
@@ -666,8 +665,7 @@ TEST_F(Intruder, DISABLED_WhatTheQuerySetsDoesNotReachTheDaemon) {
   EXPECT_EQ(root_.value("SELECT rolsuper FROM pg_roles WHERE rolname = '" + owner_ + "'"), "f");
 }
 
-// Disabled: refresh_<id> does not look at what apply_<id> has become.
-TEST_F(Intruder, DISABLED_AProgramThatHeHasChangedRunsAsTheOwnerOrNotAtAll) {
+TEST_F(Intruder, AProgramThatHeHasChangedRunsAsTheOwnerOrNotAtAll) {
   create("copies", "SELECT id, amount FROM items");
   start_daemon();
   wait_active("copies");

@@ -382,9 +382,10 @@ TEST_F(CompilerTest, TextOfTheUserCannotEndTheFunctionBody) {
 }
 
 TEST_F(CompilerTest, TextOfTheUserCannotLeaveAComment) {
-  const auto text = apply_text(compile_query(
-      "SELECT count(*) AS n FROM (SELECT o.w || E'\r; DROP TABLE x; --\n; DROP TABLE y'::text AS k, count(*) AS n FROM public.orders o "
-      "GROUP BY o.w || E'\r; DROP TABLE x; --\n; DROP TABLE y'::text) s"));
+  const auto text =
+      apply_text(compile_query("SELECT count(*) AS n FROM (SELECT o.w || E'\r; DROP TABLE x; --\n; DROP TABLE y'::text "
+                               "AS k, count(*) AS n FROM public.orders o "
+                               "GROUP BY o.w || E'\r; DROP TABLE x; --\n; DROP TABLE y'::text) s"));
   const auto comment = text.find("-- node 1");
   ASSERT_NE(comment, std::string::npos);
   EXPECT_THAT(text.substr(comment, text.find_first_of("\r\n", comment) - comment), HasSubstr("DROP TABLE y"));

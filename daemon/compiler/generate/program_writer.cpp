@@ -241,6 +241,29 @@ void add_apply(const CompileRequest& request, Program& program, const std::strin
   }
 }
 
+/// The owner owns apply_<id>, and could make it SECURITY INVOKER: then it would run with the rights of refresh_<id>. So
+/// it is looked at before every call: its current definition, not that of the snapshot, and locked where we may lock
+/// it, so that it cannot change in between.
+std::string check_rights(const std::string& function, const std::string& indentation) {
+  const std::string oid = quote_literal(function + "(" + kApplyTypes + ")") + "::regprocedure";
+  std::string sql =
+      "IF EXISTS (SELECT FROM pg_roles r WHERE r.rolname = current_user AND r.rolsuper) THEN\n"
+      "    PERFORM FROM pg_proc p WHERE p.oid = " +
+      oid +
+      " FOR SHARE;\n"
+      "END IF;\n"
+      "IF pg_get_functiondef(" +
+      oid +
+      ") !~ E'^[^\\n]+\\n RETURNS record\\n LANGUAGE plpgsql\\n SECURITY DEFINER\\n' THEN\n"
+      "    RAISE EXCEPTION USING ERRCODE = 'data_corrupted',\n"
+      "        MESSAGE = 'the program ' || " +
+      quote_literal(function) +
+      " || '() was altered',\n"
+      "        HINT = 'The daemon makes it anew. Programs are not to be changed by hand.';\n"
+      "END IF;\n";
+  return indentation + indent(sql.substr(0, sql.size() - 1), static_cast<int>(indentation.size())) + "\n";
+}
+
 /// refresh_<id>: everything around the work.
 std::string refresh_function(const CompileRequest& request, const std::vector<CapturedSource>& sources,
                              const SourceNumbers* numbers) {
@@ -351,13 +374,17 @@ std::string refresh_function(const CompileRequest& request, const std::vector<Ca
   const std::string into =
       "SELECT a.rows_inserted, a.rows_updated, a.rows_deleted INTO rows_inserted, rows_updated, rows_deleted\n"
       "        FROM ";
+  const std::string apply = function_name("apply", request.id);
   if (!sources.empty()) {
-    body += "    IF NOT v.recompute AND delta_rows <= " + std::to_string(kSmallDelta) + " THEN\n        " + into +
-            function_name("apply", request.id) + "_small" + call + ";\n    ELSE\n        " + into +
-            function_name("apply", request.id) + call + ";\n    END IF;\n";
+    body += "    IF NOT v.recompute AND delta_rows <= " + std::to_string(kSmallDelta) + " THEN\n" +
+            check_rights(apply + "_small", "        ") + "        " + into + apply + "_small" + call + ";\n    ELSE\n" +
+            check_rights(apply, "        ") + "        " + into + apply + call + ";\n    END IF;\n";
   } else {
-    body += "    " + into + function_name("apply", request.id) + call + ";\n";
+    body += check_rights(apply, "    ") + "    " + into + apply + call + ";\n";
   }
+  body +=
+      "    -- A function of the query may have changed the path, for good: what follows runs with our rights.\n"
+      "    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);\n";
   body +=
       "    action := CASE WHEN v.recompute THEN 'FULL' ELSE 'DIFFERENTIAL' END;\n"
       "    UPDATE pgtrickle.pgt_frontiers p\n"

@@ -41,7 +41,7 @@ std::vector<int> Filter::prune(const std::set<int>& needed) {
   std::set<int> all = needed;
   for (const auto& predicate : predicates_)
     for (const int index : columns_of(predicate)) all.insert(index);
-  const auto mapping = inputs_[0]->prune(all);
+  auto mapping = inputs_[0]->prune(all);
   for (auto& predicate : predicates_) predicate = remap(predicate, mapping);
   columns_ = inputs_[0]->columns();  // columns that only the filter needs stay: dropping them would cost a projection
   return mapping;

@@ -40,7 +40,7 @@ std::string Scan::predicate(const std::string& alias, bool from_log) const {
 }
 
 std::string Scan::post() const {
-  const std::string table = qualified(source_->schema, source_->name);
+  std::string table = qualified(source_->schema, source_->name);
   bool plain = predicates_.empty();
   std::vector<std::string> select;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
