@@ -8,7 +8,8 @@
 #   PGT_TEST_OSUSER   operating system user that the server runs as (empty: the current one)
 #   PGT_SOURCE_DIR    top of the source tree
 #   PGT_DAEMON, PGT_CLI   programs under test; unless already set, those of PGT_BUILD_DIR (default: build/)
-# PGT_PG_BIN chooses another PostgreSQL version.
+# PGT_PG_BIN chooses another PostgreSQL version, PGT_MAX_PREPARED the number of prepared transactions (10; with 0 triggers
+# wake the daemon).
 set -euo pipefail
 
 if [ $# -eq 0 ]; then
@@ -57,7 +58,7 @@ port = 5432
 fsync = off
 wal_level = logical
 max_connections = 100
-max_prepared_transactions = 10
+max_prepared_transactions = ${PGT_MAX_PREPARED:-10}
 max_wal_senders = 10
 shared_buffers = 128MB
 log_min_messages = warning
