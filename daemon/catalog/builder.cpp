@@ -35,7 +35,6 @@ struct Gone {};
 struct Definition {
   CompileRequest request;
   std::string refresh_mode;
-  std::string original_query;
   std::uint32_t relid = 0;
   std::string relation;  // qualified, quoted
 };
@@ -74,7 +73,6 @@ Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, Serv
   const auto row = rows[0];
   Definition d;
   d.relid = row["pgt_relid"].as<std::uint32_t>();
-  d.original_query = row["original_query"].c_str();
   d.refresh_mode = row["refresh_mode"].c_str();
   d.request.id = pgt_id;
   d.request.schema = row["nspname"].c_str();

@@ -48,6 +48,16 @@ TEST_F(LostConstraints, ADuplicateOfALostKeyIsNotSwallowed) {
   expect_caught_up("st");
 }
 
+TEST_F(LostConstraints, ADuplicateIsNotSwallowedByARecomputationEither) {
+  session_.exec(
+      "CREATE TABLE t (id int PRIMARY KEY, b text); INSERT INTO t SELECT i, 'b' FROM generate_series(1, 20) i");
+  create("st", "SELECT id, b FROM t");
+  session_.exec(
+      "BEGIN; UPDATE pgtrickle.pgt_frontiers SET full_threshold = 0; ALTER TABLE t DROP CONSTRAINT t_pkey;"
+      "INSERT INTO t VALUES (7, 'twin'); COMMIT");
+  expect_caught_up("st");
+}
+
 TEST_F(LostConstraints, ANullInAGroupKeyThatWasNotNull) {
   session_.exec(
       "CREATE TABLE t (id int PRIMARY KEY, g int NOT NULL); INSERT INTO t SELECT i, i % 3 FROM generate_series(1, 20) "

@@ -65,7 +65,7 @@ class DifferentialWriter {
     }
     Statement statement(numbers_);
     const std::string select = target_.replace(statement, content);
-    return body + run_into(statement, select, kResultInto);
+    return body + run_into(statement, select, kResultInto) + check_violations(request_, "key");
   }
 
   [[nodiscard]] std::string differential_body() const {

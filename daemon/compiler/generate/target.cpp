@@ -122,7 +122,7 @@ void Target::upsert(Statement& statement, const std::string& from, const std::st
   statement.with("shown", sql + "\nRETURNING t.xmax = 0 AS inserted", false);
 }
 
-std::string Target::apply_bag(Statement& statement, const std::string& d, const std::string& extra_violations) const {
+std::string Target::apply_bag(Statement& statement, const std::string& d) const {
   const auto mine = prefixed(table_columns(all_), "t.");
   const auto theirs = prefixed(names_, "d.");
   const std::string typed = statement.with("d", "SELECT " + cast_list("n") + ", n.w FROM " + d + " n");
@@ -139,7 +139,7 @@ std::string Target::apply_bag(Statement& statement, const std::string& d, const 
                      " FROM " + typed + " d CROSS JOIN LATERAL generate_series(1, d.w)\nWHERE d.w > 0\nRETURNING 1",
                  false);
   return counts("(SELECT count(*) FROM shown)", "0::bigint", kDeleted,
-                "(SELECT coalesce(-sum(d.w), 0) FROM " + typed + " d WHERE d.w < 0) - " + kDeleted + extra_violations);
+                "(SELECT coalesce(-sum(d.w), 0) FROM " + typed + " d WHERE d.w < 0) - " + kDeleted);
 }
 
 std::string Target::apply_delta(Statement& statement, const Delta& delta) const {
@@ -149,7 +149,7 @@ std::string Target::apply_delta(Statement& statement, const Delta& delta) const 
   } else if (d.front() == '(') {
     d = statement.with("net", d.substr(1, d.size() - 2));
   }
-  if (!keyed()) return apply_bag(statement, d, "");
+  if (!keyed()) return apply_bag(statement, d);
   const auto keys = row_columns(key_);
   upsert(statement, d, "n.w > 0");
   // Keys without a new row. By grouping: a join of the delta with itself is planned for the few rows it usually has.
@@ -192,14 +192,17 @@ std::string Target::replace(Statement& statement, const std::string& content) co
                row_match(prefixed(table_columns(all_), "o."), prefixed(names_, "n."), types(all_), false) +
                (loose() ? " AND " + row_identical(prefixed(table_columns(all_), "o."), prefixed(names_, "n.")) : "") +
                ")");
-    return counts(kInserted, kUpdated, kDeleted, "0::bigint");
+    // A key that stands for two rows: the upsert would let one of them disappear.
+    return counts(kInserted, kUpdated, kDeleted,
+                  "(SELECT count(*) FROM " + n + ") - (SELECT count(*) FROM (SELECT FROM " + n + " n GROUP BY " +
+                      join(prefixed(row_columns(key_), "n."), ", ") + ") k)");
   }
   std::vector<std::string> old;
   const auto columns = table_columns(all_);
   for (std::size_t i = 0; i < columns.size(); ++i) old.push_back("o." + columns[i] + " AS " + names_[i]);
   const std::string both = "(SELECT " + cast_list("x") + ", 1 AS w FROM " + content + " x\nUNION ALL\nSELECT " +
                            join(old, ", ") + ", -1 AS w FROM " + table_ + " o)";
-  return apply_bag(statement, statement.with("net", consolidate(names_, types(all_), both)), "");
+  return apply_bag(statement, statement.with("net", consolidate(names_, types(all_), both)));
 }
 
 }  // namespace pgtrickle::compiler

@@ -46,7 +46,7 @@ class Target {
   [[nodiscard]] std::string cast_list(const std::string& alias) const;
   [[nodiscard]] bool needs_hash_index() const;
   [[nodiscard]] bool loose() const;  // some column has equal values that are not the same
-  std::string apply_bag(Statement& statement, const std::string& d, const std::string& extra_violations) const;
+  std::string apply_bag(Statement& statement, const std::string& d) const;
   void upsert(Statement& statement, const std::string& from, const std::string& where) const;
 
   const CompileRequest& request_;
