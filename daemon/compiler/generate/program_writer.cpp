@@ -90,8 +90,8 @@ class DifferentialWriter {
   }
 
   /// The root's row-wise operators over a relation with the columns of root_state.
-  [[nodiscard]] std::string chained(std::string from) const {
-    for (const auto* op : plan_.chain) from = op->over(from, {});
+  [[nodiscard]] std::string chained(std::string from, const std::vector<std::string>& carried = {}) const {
+    for (const auto* op : plan_.chain) from = op->over(from, carried);
     return from;
   }
 
@@ -109,9 +109,6 @@ class DifferentialWriter {
   [[nodiscard]] std::string inner_node(const StatefulOperator& node) const {
     Statement statement(numbers_);
     const Changes changes = node.differential(statement);
-    const std::string differs = " AND (c." + changes.was + " <> c." + changes.now + " OR " +
-                                row_differs(prefixed(changes.old_columns, "c."), prefixed(changes.new_columns, "c.")) +
-                                ")";
     const auto names = node.column_names();  // possibly none: a count(*) above needs only the number of rows
     std::string into = "run, w";
     std::string columns;
@@ -119,14 +116,25 @@ class DifferentialWriter {
       into += ", " + name;
       columns += ", x." + name;
     }
-    statement.with("emitted",
-                   "INSERT INTO " + node.delta_table() + " (" + into + ")\nSELECT v.run, -1" + columns + " FROM " +
-                       side(node, changes, false, differs) + " x\nUNION ALL\nSELECT v.run, 1" + columns + " FROM " +
-                       side(node, changes, true, differs) + " x",
-                   false);
+    const std::string insert = "INSERT INTO " + node.delta_table() + " (" + into + ")\n";
+    if (changes.zset) {
+      statement.with("emitted", insert + "SELECT v.run, x.w" + columns + " FROM " + changes.from + " x", false);
+    } else {
+      statement.with("emitted", insert + emitted_sides(node, changes, columns), false);
+    }
     return "-- node " + std::to_string(node.node_number()) + ": " + one_line(node.describe()) + "\n" + "IF " +
            gate(node.source_mask()) + " THEN\n" + run_into(statement, "SELECT " + changes.violation, "v.violations") +
            check_violations(request_, "state") + "END IF;\n\n";
+  }
+
+  /// Both sides of the rows that differ, as SELECT of run, weight and columns.
+  [[nodiscard]] static std::string emitted_sides(const StatefulOperator& node, const Changes& changes,
+                                                 const std::string& columns) {
+    const std::string differs = " AND (c." + changes.was + " <> c." + changes.now + " OR " +
+                                row_differs(prefixed(changes.old_columns, "c."), prefixed(changes.new_columns, "c.")) +
+                                ")";
+    return "SELECT v.run, -1" + columns + " FROM " + side(node, changes, false, differs) +
+           " x\nUNION ALL\nSELECT v.run, 1" + columns + " FROM " + side(node, changes, true, differs) + " x";
   }
 
   [[nodiscard]] std::string root() const {
@@ -137,6 +145,12 @@ class DifferentialWriter {
     } else {
       const auto& node = *plan_.root_state;
       const Changes changes = node.differential(statement);
+      if (changes.zset) {
+        select = target_.apply_delta(statement, {chained(changes.from, {"w"}), plan_.chain.empty()});
+        const std::string as = " AS violations";
+        select.insert(select.rfind(as), " + " + changes.violation);
+        return run_into(statement, select, kResultInto) + check_violations(request_, "state");
+      }
       const std::string after = chained(side(node, changes, true));
       if (target_.keyed()) {
         select = target_.apply_rows(statement, after, no_longer_visible(node, changes), key_columns(node),

@@ -22,6 +22,7 @@ class Aggregate final : public StatefulOperator {
   Aggregate(OperatorPtr input, std::vector<Node> keys, std::vector<AggregateCall> calls,
             const std::vector<std::string>& names);
 
+  [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<Aggregate>(*this); }
   [[nodiscard]] std::string post() const override;
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;

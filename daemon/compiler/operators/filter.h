@@ -14,6 +14,7 @@ class Filter final : public Operator {
   [[nodiscard]] std::string over(const std::string& from, const std::vector<std::string>& carried) const override;
   [[nodiscard]] bool rowwise() const override { return true; }
   [[nodiscard]] int origin(int position) const override { return position; }
+  [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<Filter>(*this); }
   [[nodiscard]] std::string post() const override { return over(inputs_[0]->post(), {}); }
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;

@@ -19,6 +19,7 @@ class Join final : public Operator {
   /// The output row is the inputs' rows side by side; conditions are conjuncts over it.
   Join(std::vector<OperatorPtr> inputs, std::vector<Node> conditions);
 
+  [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<Join>(*this); }
   [[nodiscard]] std::string post() const override;
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;

@@ -11,6 +11,7 @@ class NodeScan final : public Operator {
   /// `node` is owned by the program's node list, which outlives the tree.
   explicit NodeScan(StatefulOperator& node);
 
+  [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<NodeScan>(*this); }
   [[nodiscard]] std::string post() const override { return node_.from_state(); }
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   [[nodiscard]] std::uint64_t source_mask() const override { return node_.source_mask(); }

@@ -6,6 +6,10 @@
 
 namespace pgtrickle::compiler {
 
+Operator::Operator(const Operator& other) : columns_(other.columns_) {
+  for (const auto& input : other.inputs_) inputs_.push_back(input->clone());
+}
+
 std::uint64_t Operator::source_mask() const {
   std::uint64_t mask = 0;
   for (const auto& input : inputs_) mask |= input->source_mask();

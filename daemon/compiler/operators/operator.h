@@ -43,9 +43,11 @@ using OperatorPtr = std::unique_ptr<Operator>;
 class Operator {
  public:
   Operator() = default;
-  Operator(const Operator&) = delete;
   Operator& operator=(const Operator&) = delete;
   virtual ~Operator() = default;
+  /// A tree of its own that is the same. Some rewrites need an input twice; equal nodes are found again when the tree
+  /// is cut (plan/cut.h).
+  [[nodiscard]] virtual OperatorPtr clone() const = 0;
 
   /// FROM item of the content after the changes, with the columns' names.
   [[nodiscard]] virtual std::string post() const = 0;
@@ -88,6 +90,8 @@ class Operator {
   [[nodiscard]] std::vector<std::string> column_names(const std::string& prefix = {}) const;
 
  protected:
+  Operator(const Operator& other);  // deep, for clone()
+
   std::vector<OutputColumn> columns_;
   std::vector<OperatorPtr> inputs_;
 };

@@ -2,8 +2,8 @@
 // parent, if it has one, sees it through a NodeScan: the state table is its post, the node's delta table its delta.
 //
 // Contract of differential(): adds common table expressions to the statement that bring the state table up to date, and
-// returns the relation of touched output rows, old and new side by side, from which the caller makes the node's delta
-// or the changes of the stream table.
+// returns the relation of touched output rows, from which the caller makes the node's delta or the changes of the
+// stream table.
 #pragma once
 
 #include <string>
@@ -13,10 +13,13 @@
 
 namespace pgtrickle::compiler {
 
-/// Touched output rows. `was` and `now` say whether the row existed before and exists after; the columns of a side
-/// that does not exist are meaningless. Key columns are the same on both sides.
+/// The change of a stateful operator's output, in one of two forms.
+/// Sides: touched output rows, old and new side by side. `was` and `now` say whether the row existed before and exists
+/// after; the columns of a side that does not exist are meaningless. Key columns are the same on both sides.
+/// Z-set (`zset`): `from` has the operator's columns and w, consolidated; the members about sides are empty.
 struct Changes {
-  std::string from;                      // a CTE with the columns below
+  std::string from;  // a CTE with the columns below
+  bool zset = false;
   std::string was, now;                  // names of the flags
   std::vector<std::string> old_columns;  // quoted names, parallel to the operator's columns
   std::vector<std::string> new_columns;

@@ -10,6 +10,7 @@ class UnionAll final : public Operator {
  public:
   explicit UnionAll(std::vector<OperatorPtr> inputs);
 
+  [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<UnionAll>(*this); }
   [[nodiscard]] std::string post() const override;
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
