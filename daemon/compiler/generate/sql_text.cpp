@@ -13,14 +13,22 @@ namespace pgtrickle::compiler {
 
 namespace {
 
+/// True for the keywords that the server's quote_ident() quotes: all but the unreserved ones.
 bool is_keyword(const std::string& word) {
+  // Every keyword is a token of its own name, some with _P: what is none needs no scanner.
+  std::string token;
+  for (const unsigned char c : word) token += static_cast<char>(std::toupper(c));
+  const auto* tokens_known = pg_query::Token_descriptor();
+  if (tokens_known->FindValueByName(token) == nullptr && tokens_known->FindValueByName(token + "_P") == nullptr)
+    return false;
   PgQueryScanResult result = pg_query_scan(word.c_str());
   const std::unique_ptr<PgQueryScanResult, void (*)(PgQueryScanResult*)> guard(
       &result, [](PgQueryScanResult* r) { pg_query_free_scan_result(*r); });
   if (result.error != nullptr) return true;  // quoting is always right
   pg_query::ScanResult tokens;
   tokens.ParseFromArray(result.pbuf.data, static_cast<int>(result.pbuf.len));
-  return tokens.tokens_size() != 1 || tokens.tokens(0).keyword_kind() != pg_query::NO_KEYWORD;
+  return tokens.tokens_size() != 1 || (tokens.tokens(0).keyword_kind() != pg_query::NO_KEYWORD &&
+                                       tokens.tokens(0).keyword_kind() != pg_query::UNRESERVED_KEYWORD);
 }
 
 /// Cuts at a character boundary so that `suffix` still fits into a 63-byte name.

@@ -46,8 +46,9 @@ std::vector<std::string> Operator::column_names(const std::string& prefix) const
 }
 
 std::string render(const Node& expr, const std::string& alias, const Operator& input) {
-  return deparse_expr(map_columns(
-      expr, [&](int index) { return column_ref(alias, input.columns().at(static_cast<std::size_t>(index)).name); }));
+  return deparse_over(expr, [&](int index) {
+    return quote_ident(alias) + "." + quote_ident(input.columns().at(static_cast<std::size_t>(index)).name);
+  });
 }
 
 std::string render_operand(const Node& expr, const std::string& alias, const Operator& input) {

@@ -1,13 +1,9 @@
 #include "compiler/parse/ast.h"
 
-#include <pg_query.h>
-
-#include <algorithm>
-#include <memory>
 #include <set>
-#include <stdexcept>
 
 #include "compiler/error.h"
+#include "compiler/parse/pg_query_text.h"
 
 namespace pgtrickle::compiler {
 
@@ -15,24 +11,6 @@ namespace {
 
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
-
-void clear_locations(Message& message) {
-  const auto* reflection = message.GetReflection();
-  std::vector<const FieldDescriptor*> fields;
-  reflection->ListFields(message, &fields);
-  for (const auto* field : fields) {
-    if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-      if (field->is_repeated()) {
-        for (int i = 0; i < reflection->FieldSize(message, field); ++i)
-          clear_locations(*reflection->MutableRepeatedMessage(&message, field, i));
-      } else {
-        clear_locations(*reflection->MutableMessage(&message, field));
-      }
-    } else if (field->name() == "location" || field->name() == "stmt_location" || field->name() == "stmt_len") {
-      reflection->ClearField(&message, field);
-    }
-  }
-}
 
 const google::protobuf::Descriptor* node_descriptor() {
   return Node::descriptor();
@@ -70,80 +48,18 @@ void rewrite_message(Message& message, const std::function<bool(Node&)>& replace
   }
 }
 
-std::string cut(std::string text) {
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  constexpr std::size_t kMax = 120;
-  if (text.size() <= kMax) return text;
-  std::size_t at = kMax;
-  while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U) --at;  // not inside a UTF-8 sequence
-  return text.substr(0, at) + " ...";
-}
-
-std::string deparse(const pg_query::ParseResult& tree) {
-  std::string bytes = tree.SerializeAsString();
-  PgQueryProtobuf buffer{bytes.size(), bytes.data()};
-  PgQueryDeparseResult result = pg_query_deparse_protobuf(buffer);
-  const std::unique_ptr<PgQueryDeparseResult, void (*)(PgQueryDeparseResult*)> guard(
-      &result, [](PgQueryDeparseResult* r) { pg_query_free_deparse_result(*r); });
-  if (result.error != nullptr) throw std::logic_error(std::string("cannot deparse: ") + result.error->message);
-  return result.query;
-}
-
 }  // namespace
 
 pg_query::SelectStmt parse_select(const std::string& sql) {
-  PgQueryProtobufParseResult result = pg_query_parse_protobuf(sql.c_str());
-  const std::unique_ptr<PgQueryProtobufParseResult, void (*)(PgQueryProtobufParseResult*)> guard(
-      &result, [](PgQueryProtobufParseResult* r) { pg_query_free_protobuf_parse_result(*r); });
-  if (result.error != nullptr) {
-    throw Unsupported(std::string("the query cannot be parsed: ") + result.error->message, {},
+  std::string error;
+  const auto tree = text_to_tree(sql, &error);
+  if (!tree) {
+    throw Unsupported("the query cannot be parsed: " + error, {},
                       "The compiler understands the syntax of PostgreSQL 15.");
   }
-  pg_query::ParseResult tree;
-  // Deeply nested expressions: libpg_query bounds the depth by its stack check, protobuf by this limit.
-  google::protobuf::io::CodedInputStream stream(reinterpret_cast<const std::uint8_t*>(result.parse_tree.data),
-                                                static_cast<int>(result.parse_tree.len));
-  stream.SetRecursionLimit(10000);
-  if (!tree.ParseFromCodedStream(&stream)) throw Unsupported("the query is nested too deeply", {});
-  if (tree.stmts_size() != 1 || !tree.stmts(0).stmt().has_select_stmt())
+  if (tree->stmts_size() != 1 || !tree->stmts(0).stmt().has_select_stmt())
     throw Rejected("a stream table needs exactly one SELECT statement", {});
-  clear_locations(tree);
-  return tree.stmts(0).stmt().select_stmt();
-}
-
-std::string deparse_select(const pg_query::SelectStmt& select) {
-  pg_query::ParseResult tree;
-  tree.set_version(PG_VERSION_NUM);
-  *tree.add_stmts()->mutable_stmt()->mutable_select_stmt() = select;
-  return deparse(tree);
-}
-
-std::string deparse_expr(const Node& expr) {
-  pg_query::SelectStmt select;
-  select.set_limit_option(pg_query::LIMIT_OPTION_DEFAULT);
-  select.set_op(pg_query::SETOP_NONE);
-  auto* target = select.add_target_list()->mutable_res_target();
-  *target->mutable_val() = expr;
-  std::string sql = deparse_select(select);
-  constexpr std::string_view kPrefix = "SELECT ";
-  if (sql.rfind(kPrefix, 0) != 0) throw std::logic_error("unexpected deparse of an expression: " + sql);
-  return sql.substr(kPrefix.size());
-}
-
-std::string fragment(const Node& expr) {
-  try {
-    return cut(deparse_expr(expr));
-  } catch (const std::logic_error&) {
-    return {};
-  }
-}
-
-std::string fragment(const pg_query::SelectStmt& select) {
-  try {
-    return cut(deparse_select(select));
-  } catch (const std::logic_error&) {
-    return {};
-  }
+  return tree->stmts(0).stmt().select_stmt();
 }
 
 bool equal(const Node& a, const Node& b) {

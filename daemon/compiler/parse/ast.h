@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/parse/deparse.h"
 #include "pg_query.pb.h"
 
 namespace pgtrickle::compiler {
@@ -18,14 +19,6 @@ using Node = pg_query::Node;
 
 /// Parses one statement, which must be a SELECT.
 pg_query::SelectStmt parse_select(const std::string& sql);
-
-/// SQL text of an expression / of a query.
-std::string deparse_expr(const Node& expr);
-std::string deparse_select(const pg_query::SelectStmt& select);
-
-/// The text of an expression cut to a length that fits an error message.
-std::string fragment(const Node& expr);
-std::string fragment(const pg_query::SelectStmt& select);
 
 bool equal(const Node& a, const Node& b);
 
