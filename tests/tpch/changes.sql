@@ -5,6 +5,8 @@
 --   tpch.change_orders(cycle, n)       n new orders and n old ones that go, with their lines, as RF1 and RF2
 --   tpch.change_rare(cycle)            what neither does: whole customers and suppliers with all that hangs on them,
 --                                      and the tables that hardly ever change
+--   tpch.change_chosen(cycle)          parts and lines move into and out of the narrow conditions of some queries, which
+--                                      other changes of a small scale would leave alone
 
 -- n numbers between 1 and high, some twice.
 CREATE FUNCTION tpch.numbers(cycle int, salt int, n int, high int) RETURNS SETOF int
@@ -106,8 +108,12 @@ BEGIN
     ids := tpch.some_lines(cycle, 5, n_orders / 4 + 1);
     DELETE FROM lineitem WHERE ctid = ANY (ids);
     INSERT INTO lineitem
-    SELECT r.* FROM unnest(tpch.some_orders(cycle, 6, n_orders / 4 + 1)) key, tpch.lines_of(key, s.parts, s.suppliers) r
-    WHERE r.l_linenumber = 1 ON CONFLICT DO NOTHING;
+    SELECT l_orderkey, p, tpch.supplier_of(p, cycle % 4, s.suppliers), 8, l_quantity, l_extendedprice, l_discount, l_tax,
+           l_returnflag, l_linestatus, l_shipdate, l_commitdate, l_receiptdate, l_shipinstruct, l_shipmode, 'new'
+    FROM unnest(tpch.some_orders(cycle, 6, n_orders / 4 + 1)) key
+    JOIN lineitem ON l_orderkey = key AND l_linenumber = 1,
+         LATERAL (SELECT tpch.uniform(key, cycle, 1, s.last_part) AS p) x
+    ON CONFLICT DO NOTHING;
 
     -- An order gets another key, and its lines follow; for every other one they stay behind.
     keys := tpch.some_orders(cycle, 7, n_orders / 16 + 1);
@@ -147,8 +153,8 @@ BEGIN
         SELECT p, tpch.supplier_of(p, cycle % 4, s.suppliers)
         FROM tpch.numbers(cycle, 31, tpch.share(cycle, n_partsupps, 0), s.parts) p);
     INSERT INTO partsupp
-    SELECT r.* FROM tpch.numbers(cycle, 32, tpch.share(cycle, n_partsupps, 1), s.parts) p,
-                    tpch.partsupps_of(p, s.suppliers) r
+    SELECT p, tpch.uniform(p, cycle, 1, s.last_supplier), tpch.uniform(p, cycle, 1, 9999), p % 1000, 'new'
+    FROM tpch.numbers(cycle, 32, tpch.share(cycle, n_partsupps, 1), s.last_part) p
     ON CONFLICT DO NOTHING;
     UPDATE partsupp SET
         ps_supplycost = tpch.uniform(ps_partkey, cycle, 100, 100000)::numeric / 100,
@@ -205,5 +211,26 @@ BEGIN
                                              UNION ALL SELECT y, x FROM (VALUES (6, 7), (3, 20)) v(x, y));
     UPDATE nation SET n_regionkey = (n_regionkey + 1) % 5 WHERE n_nationkey = tpch.uniform(cycle, 53, 0, 24);
     UPDATE region SET r_name = CASE r_name WHEN 'ASIA' THEN 'EUROPE' ELSE 'ASIA' END WHERE r_name IN ('ASIA', 'EUROPE');
+END
+$$;
+
+CREATE FUNCTION tpch.change_chosen(cycle int) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    parts int := (SELECT last_part FROM tpch.scale);
+BEGIN
+    UPDATE part SET p_brand = 'Brand#55', p_size = 50, p_name = 'plain'
+    WHERE p_partkey % 4 = cycle % 4
+      AND (p_name LIKE 'forest%' OR p_type = 'ECONOMY ANODIZED STEEL' OR (p_size = 15 AND p_type LIKE '%BRASS')
+           OR (p_brand IN ('Brand#23', 'Brand#32') AND p_container LIKE 'MED%'));
+    UPDATE part SET p_brand = 'Brand#23', p_container = 'MED BOX'
+    WHERE p_partkey IN (SELECT * FROM tpch.numbers(cycle, 61, 3, parts));
+    UPDATE part SET p_type = 'ECONOMY ANODIZED STEEL' WHERE p_partkey IN (SELECT * FROM tpch.numbers(cycle, 62, 6, parts));
+    UPDATE part SET p_name = 'forest green' WHERE p_partkey IN (SELECT * FROM tpch.numbers(cycle, 63, 6, parts));
+    UPDATE part SET p_size = 15, p_type = 'SMALL PLATED BRASS'
+    WHERE p_partkey IN (SELECT * FROM tpch.numbers(cycle, 64, 3, parts));
+    UPDATE part SET p_brand = 'Brand#32', p_container = 'MED BAG', p_size = 5
+    WHERE p_partkey IN (SELECT * FROM tpch.numbers(cycle, 65, 3, parts));
+    UPDATE lineitem SET l_shipmode = 'AIR', l_shipinstruct = 'DELIVER IN PERSON', l_quantity = 15
+    WHERE l_partkey IN (SELECT * FROM tpch.numbers(cycle, 65, 3, parts)) AND l_linenumber <= 2;
 END
 $$;
