@@ -1,4 +1,4 @@
-// The three parts of the benchmark. Each makes a database of its own and appends its section to the report; they throw
+// The parts of the benchmark. Each makes a database of its own and appends its section to the report; they throw
 // std::runtime_error if a result is wrong.
 #pragma once
 
@@ -12,6 +12,9 @@ void measure_refresh(const Options& options, Report& report);
 
 /// What the capture triggers cost writers.
 void measure_capture(const Options& options, Report& report);
+
+/// The 22 queries of TPC-H: the query, REFRESH and the delta program, after changes to all tables.
+void measure_tpch(const Options& options, Report& report);
 
 /// Commit to visible with the daemon running; says so in the report if there is no daemon to run.
 void measure_latency(const Options& options, Report& report);

@@ -29,9 +29,14 @@ int main(int argc, char** argv) try {
   app.add_flag("--quick", options.quick, "100k rows only, few repetitions");
   app.add_option("--output", options.output, "file for the report");
   app.add_option("--revision", options.revision, "revision of the source tree, for the report");
-  app.add_option("--part", parts, "refresh, capture, latency; default: all")
-      ->check(CLI::IsMember({"refresh", "capture", "latency"}));
+  app.add_option("--part", parts, "refresh, capture, latency (default: these), tpch")
+      ->check(CLI::IsMember({"refresh", "capture", "latency", "tpch"}));
+  app.add_option("--sf", options.scale_factors, "scale factors of TPC-H");
+  app.add_option("--queries", options.tpch_queries, "numbers of TPC-H queries, as 1,3,5; default: all");
+  app.add_option("--budget", options.tpch_budget, "seconds per scale factor of TPC-H: limits the repetitions");
+  app.add_option("--plans", options.tpch_plans, "directory for the plans of the programs of TPC-H");
   CLI11_PARSE(app, argc, argv);
+  if (parts.empty()) parts = {"refresh", "capture", "latency"};
   if (options.quick) {
     options.sizes = {100'000};
     options.repetitions = 5;
@@ -41,9 +46,7 @@ int main(int argc, char** argv) try {
     options.single_row_updates = 300;
     options.bulk_inserts = 3;
   }
-  const auto wanted = [&](const char* part) {
-    return parts.empty() || std::find(parts.begin(), parts.end(), part) != parts.end();
-  };
+  const auto wanted = [&](const char* part) { return std::find(parts.begin(), parts.end(), part) != parts.end(); };
 
   configure_server();
   pgt::test::Session session(pgt::test::dsn_of("postgres"));
@@ -51,6 +54,7 @@ int main(int argc, char** argv) try {
   if (wanted("refresh")) measure_refresh(options, report);
   if (wanted("capture")) measure_capture(options, report);
   if (wanted("latency")) measure_latency(options, report);
+  if (wanted("tpch")) measure_tpch(options, report);
 
   std::cout << report.text();
   if (!options.output.empty()) {

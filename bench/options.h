@@ -12,8 +12,12 @@ struct Options {
   int slow_repetitions = 3;                     // of full refresh and REFRESH MATERIALIZED VIEW, per cell
   int concurrent_repetitions = 2;               // of REFRESH MATERIALIZED VIEW CONCURRENTLY, per cell
   int latency_commits = 200;
-  int single_row_updates = 1000;  // per form
-  int bulk_inserts = 10;          // per form
+  int single_row_updates = 1000;                       // per form
+  int bulk_inserts = 10;                               // per form
+  std::vector<std::string> scale_factors{"0.1", "1"};  // of TPC-H
+  std::string tpch_queries;                            // "1,3,5"; empty: all
+  int tpch_budget = 900;                               // seconds per scale factor
+  std::string tpch_plans;                              // directory for the plans of all programs; empty: none
   bool quick = false;
   std::string output;    // RESULTS.md; empty: standard output only
   std::string revision;  // of the source tree

@@ -11,14 +11,14 @@
 #include <thread>
 
 namespace pgt::bench {
-namespace {
-
 std::string format_number(double value) {
   char text[32];
   const int decimals = value >= 100 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3;
   std::snprintf(text, sizeof text, "%.*f", decimals, value);
   return text;
 }
+
+namespace {
 
 std::string cpu_model() {
   std::ifstream cpuinfo("/proc/cpuinfo");

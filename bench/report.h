@@ -28,6 +28,7 @@ class Sample {
 double timed(const std::function<void()>& work);
 
 /// Three significant digits; "-" for an empty sample.
+std::string format_number(double value);
 std::string format_ms(const Sample& sample);
 std::string format_ratio(const Sample& numerator, const Sample& denominator);
 

@@ -2,12 +2,20 @@
 # bench/run.sh [--quick] [--part refresh|capture|latency]: builds, measures on a throw-away cluster, writes
 # bench/RESULTS.md; with an option, RESULTS.md in the build directory instead. PGT_BUILD_DIR chooses that directory
 # (default: build/bench), PGT_PG_BIN the PostgreSQL version, PGT_BENCH_SKIP_BUILD=1 uses the programs that are there.
+#
+# bench/run.sh --part tpch [--sf 0.1] [--budget SECONDS] [--queries 1,3,5] [--plans DIR]: the same with the queries of
+# TPC-H; writes bench/RESULTS_TPCH.md, or RESULTS_TPCH.md in the build directory if only some queries are measured.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
 export PGT_BUILD_DIR=${PGT_BUILD_DIR:-$PWD/build/bench}
 output=$PWD/bench/RESULTS.md
-if [ $# -gt 0 ]; then output=$PGT_BUILD_DIR/RESULTS.md; fi
+case " $* " in
+  *" tpch "*" --queries"* | *" --queries"*" tpch "*) output=$PGT_BUILD_DIR/RESULTS_TPCH.md ;;
+  *" tpch "*) output=$PWD/bench/RESULTS_TPCH.md ;;
+  "  ") ;;
+  *) output=$PGT_BUILD_DIR/RESULTS.md ;;
+esac
 revision=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
 if ! git diff --quiet HEAD -- daemon sql 2>/dev/null; then revision="$revision with local changes"; fi
 
