@@ -112,25 +112,8 @@ std::vector<std::string> Aggregate::key_expressions() const {
   return list;
 }
 
-std::vector<TypeInfo> Aggregate::key_types() const {
-  std::vector<TypeInfo> types;
-  for (std::size_t i = 0; i < keys_.size(); ++i) types.push_back(columns_[i].type.value());
-  return types;
-}
-
-bool Aggregate::plain_identity() const {
-  // A btree on the keys themselves: possible if "=" means equality of keys and no key can outgrow an index page.
-  if (keys_.empty() || keys_.size() > 32) return false;
-  for (std::size_t i = 0; i < keys_.size(); ++i) {
-    const auto& col = columns_[i];
-    if (!col.not_null || !col.type->builtin_operators || !col.type->fixed_width) return false;
-  }
-  return true;
-}
-
-std::string Aggregate::match(const Layout& l, const std::string& left, const std::string& right) const {
-  if (global()) return "true";
-  return row_match(prefixed(l.keys, left), prefixed(l.keys, right), key_types(), plain_identity());
+KeyedState Aggregate::state(const Layout& l) const {
+  return {state_table(), l.keys, {columns_.begin(), columns_.begin() + static_cast<std::ptrdiff_t>(keys_.size())}};
 }
 
 std::string Aggregate::state_query(const Layout& l) const {
@@ -148,28 +131,7 @@ std::vector<std::string> Aggregate::state_ddl() const {
   const Layout l = layout();
   std::vector<std::string> ddl;
   ddl.push_back("CREATE TABLE " + state_table() + " AS\n" + state_query(l) + "\nWITH NO DATA");
-  if (!global()) {
-    if (plain_identity()) {
-      ddl.push_back("CREATE UNIQUE INDEX ON " + state_table() + " (" + join(l.keys, ", ") + ")");
-      // Should a source lose the NOT NULL that this relies on, the refresh fails and the program is made anew.
-      for (const auto& key : l.keys)
-        ddl.push_back("ALTER TABLE " + state_table() + " ALTER COLUMN " + key + " SET NOT NULL");
-    } else {
-      ddl.push_back("CREATE INDEX ON " + state_table() + " (" + row_hash(l.keys, key_types(), "") + ")");
-    }
-  }
-  for (const int key : lookups_) {
-    const auto at = static_cast<std::size_t>(key);
-    if (plain_identity() && key == 0) continue;  // the identity index serves
-    const auto& type = columns_[at].type.value();
-    if (type.fixed_width && type.equatable) {
-      ddl.push_back("CREATE INDEX ON " + state_table() + " (" + l.keys[at] + ")");
-    } else if (type.hashable) {
-      ddl.push_back("CREATE INDEX ON " + state_table() + " USING hash (" + l.keys[at] + ")");
-    }
-  }
-  // Updates in place want room on the page; the keys are the only indexed columns.
-  ddl.push_back("ALTER TABLE " + state_table() + " SET (fillfactor = 70)");
+  for (auto& index : state(l).index_ddl(lookups_)) ddl.push_back(std::move(index));
   return ddl;
 }
 
@@ -242,7 +204,7 @@ std::string Aggregate::recomputed(Statement& statement, const Layout& l, const s
     return statement.with("r",
                           "SELECT " + join(select, ",\n       ") + "\nFROM " + indent(post, 2) + " i\nWHERE " + any);
   const auto exprs = key_expressions();
-  const auto types = key_types();
+  const auto types = state(l).types();
   const std::string keys = "(SELECT " + join(l.keys, ", ") + " FROM " + merged + " m WHERE m." + l.need + ") k";
   const std::string tail = "\nGROUP BY " + join(prefixed(l.keys, "k."), ", ");
   std::vector<std::string> equal;
@@ -308,7 +270,7 @@ Changes Aggregate::differential(Statement& statement) const {
     select.push_back((always ? alive : alive + " AND (" + join(need, "\n         OR ") + ")") + " AS " + l.need);
   }
   std::string m = statement.with("m", "SELECT " + join(select, ",\n       ") + "\nFROM " + g + " g\nLEFT JOIN " +
-                                          state_table() + " s ON " + match(l, "s.", "g."));
+                                          state_table() + " s ON " + state(l).match("s.", "g."));
   if (l.may_recompute()) {
     const std::string r = recomputed(statement, l, m);
     std::vector<std::string> merged = prefixed(l.keys, "m.");
@@ -321,64 +283,18 @@ Changes Aggregate::differential(Statement& statement) const {
                        l.new_names[i]);
     }
     m = statement.with("m", "SELECT " + join(merged, ",\n       ") + "\nFROM " + m + " m\nLEFT JOIN " + r + " r ON m." +
-                                l.need + " AND " + match(l, "r.", "m."));
+                                l.need + " AND " + state(l).match("r.", "m."));
   }
 
-  // State: rows are found by ctid, which cannot move: refreshes of one stream table are serialised by its frontier row.
-  if (!global()) {
-    statement.with("gone",
-                   "DELETE FROM " + state_table() + " s USING " + m + " m\nWHERE s.ctid = m." + l.old_ctid + " AND m." +
-                       l.new_n + " <= 0",
-                   false);
-  }
-  std::vector<std::string> set{l.n + " = m." + l.new_n};
-  for (std::size_t i = 0; i < l.components.size(); ++i) set.push_back(l.names[i] + " = m." + l.new_names[i]);
-  statement.with("kept",
-                 "UPDATE " + state_table() + " s SET " + join(set, ", ") + "\nFROM " + m + " m WHERE s.ctid = m." +
-                     l.old_ctid + (global() ? "" : " AND m." + l.new_n + " > 0"),
-                 false);
-  if (!global()) {
-    auto values = prefixed(l.keys, "m.");
-    values.push_back("m." + l.new_n);
-    for (const auto& name : l.new_names) values.push_back("m." + name);
-    statement.with("born",
-                   "INSERT INTO " + state_table() + " (" + join(l.state_columns(), ", ") + ")\nSELECT " +
-                       join(values, ", ") + " FROM " + m + " m\nWHERE m." + l.old_ctid + " IS NULL AND m." + l.new_n +
-                       " > 0",
-                   false);
-  }
-
-  // c: the touched output rows, old and new side by side
-  Changes changes;
-  std::vector<std::string> out;
-  for (const auto& key : l.keys) {
-    out.push_back("m." + key);
-    changes.old_columns.push_back(key);
-    changes.new_columns.push_back(key);
-  }
-  // Distinct from the output's own names too: a reader puts those beside the flags.
-  std::vector<std::string> wanted;
-  for (const auto& col : columns_) wanted.push_back(col.name);
-  wanted.insert(wanted.end(), {"was", "now"});
-  for (std::size_t i = 0; i < calls_.size(); ++i)
-    wanted.push_back("old_" + plain_name(columns_[keys_.size() + i].name));
-  for (std::size_t i = 0; i < calls_.size(); ++i)
-    wanted.push_back("new_" + plain_name(columns_[keys_.size() + i].name));
-  const auto names = unique_names(wanted);
-  const std::size_t base = columns_.size() + 2;
-  changes.was = names[base - 2];
-  changes.now = names[base - 1];
+  const MergedRows rows{m, l.old_ctid, l.old_n, l.new_n, l.new_names, {}};
+  state(l).apply(statement, rows, l.n, l.names);
+  std::vector<std::string> old_values;
+  std::vector<std::string> new_values;
   for (std::size_t i = 0; i < calls_.size(); ++i) {
-    changes.old_columns.push_back(quote_ident(names[base + i]));
-    out.push_back(l.value(i, prefixed(l.old_names, "m."), "m." + l.old_n) + " AS " + changes.old_columns.back());
-    changes.new_columns.push_back(quote_ident(names[base + calls_.size() + i]));
-    out.push_back(l.value(i, prefixed(l.new_names, "m."), "m." + l.new_n) + " AS " + changes.new_columns.back());
+    old_values.push_back(l.value(i, prefixed(l.old_names, "m."), "m." + l.old_n));
+    new_values.push_back(l.value(i, prefixed(l.new_names, "m."), "m." + l.new_n));
   }
-  out.push_back((global() ? std::string("true") : "m." + l.old_n + " > 0") + " AS " + changes.was);
-  out.push_back((global() ? std::string("true") : "m." + l.new_n + " > 0") + " AS " + changes.now);
-  changes.from = statement.with("c", "SELECT " + join(out, ",\n       ") + "\nFROM " + m + " m");
-  changes.violation = "(SELECT count(*) FROM " + m + " m WHERE m." + l.new_n + " < 0)";
-  return changes;
+  return state(l).changes(statement, rows, columns_, old_values, new_values);
 }
 
 std::vector<int> Aggregate::prune(const std::set<int>& needed) {
@@ -445,8 +361,7 @@ std::vector<Key> Aggregate::keys() const {
 }
 
 void Aggregate::want_lookup(int column) {
-  if (column < static_cast<int>(keys_.size()) && std::find(lookups_.begin(), lookups_.end(), column) == lookups_.end())
-    lookups_.push_back(column);
+  if (column < static_cast<int>(keys_.size())) lookups_.push_back({column});
 }
 
 std::string Aggregate::describe() const {

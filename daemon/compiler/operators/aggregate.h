@@ -12,7 +12,7 @@
 #pragma once
 
 #include "compiler/operators/aggregate_functions.h"
-#include "compiler/operators/stateful.h"
+#include "compiler/operators/keyed_state.h"
 
 namespace pgtrickle::compiler {
 
@@ -45,17 +45,15 @@ class Aggregate final : public StatefulOperator {
 
   [[nodiscard]] bool global() const { return keys_.empty(); }
   [[nodiscard]] Layout layout() const;
-  [[nodiscard]] bool plain_identity() const;
+  [[nodiscard]] KeyedState state(const Layout& layout) const;
   [[nodiscard]] std::vector<std::string> key_expressions() const;
-  [[nodiscard]] std::vector<TypeInfo> key_types() const;
   [[nodiscard]] std::string state_query(const Layout& layout) const;
-  [[nodiscard]] std::string match(const Layout& layout, const std::string& left, const std::string& right) const;
   [[nodiscard]] std::string group_delta(Statement& statement, const Layout& layout) const;
   [[nodiscard]] std::string recomputed(Statement& statement, const Layout& layout, const std::string& merged) const;
 
   std::vector<Node> keys_;
   std::vector<AggregateCall> calls_;
-  std::vector<int> lookups_;  // key columns that need an index of their own
+  std::vector<Key> lookups_;  // key columns that need an index of their own
 };
 
 /// DISTINCT over `input`: the aggregate with all columns as keys.

@@ -1,0 +1,87 @@
+// Apply: the values of expressions with subqueries, per distinct correlation tuple c ("keyed recompute per outer key").
+//   SELECT c, value_1(c), .. value_k(c) FROM (SELECT DISTINCT c FROM outer); without an outer there is exactly one row.
+// The subqueries stay SQL and are evaluated by PostgreSQL over the post-state: three-valued logic and "more than one
+// row returned" are its own. The caller joins the result back with the outer rows on c.
+//
+// State: one row per tuple: c, n = number of outer rows that have it, the values. Rule: a tuple is touched if a changed
+// inner row could change its values, which the feeds say; values are computed for touched tuples and for new ones, once
+// per tuple. Naive versions break on: an inner change that reaches outer rows which did not change themselves; the last
+// outer row of a tuple deleted and another inserted in one batch (only the net n counts); a tuple that contains NULL
+// (identity is NULL-safe); NOT IN, where an inner NULL touches every tuple ((x = y) IS NOT FALSE, expanded into arms so
+// that x = y still finds its rows by index); a subquery alias that captures a column of c (kOuterAlias).
+// Tuples are told apart by their types' equality. Where values can depend on how an equal value is written (numeric 1.0
+// and 1.00), the caller makes the text a correlation column as well.
+#pragma once
+
+#include <optional>
+
+#include "compiler/operators/keyed_state.h"
+
+namespace pgtrickle::compiler {
+
+/// Inner rows whose change can change the values. `match`: conjuncts over the row (c, then the columns of `relation`)
+/// that hold for every tuple that is affected; a superset does no harm. Empty: every tuple is affected. The relation
+/// has all columns that matter and no others: a change that it does not show is none.
+struct Feed {
+  OperatorPtr relation;
+  std::vector<Node> match;
+};
+
+class Apply final : public StatefulOperator {
+ public:
+  /// The name under which values see their tuple: nobody else's.
+  static constexpr const char* kOuterAlias = "pgt outer";
+
+  /// The columns of `outer`, a bag, are c; it may be null. `values` are over c; references to anything else are
+  /// qualified names within their subqueries.
+  Apply(OperatorPtr outer, std::vector<Feed> feeds, std::vector<Node> values,
+        const std::vector<std::string>& value_names);
+
+  [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<Apply>(*this); }
+  [[nodiscard]] std::string post() const override;
+  [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
+  std::vector<int> prune(const std::set<int>& needed) override;
+  void resolve_types(TypeOracle& oracle) override;
+  [[nodiscard]] std::vector<Key> keys() const override;
+  [[nodiscard]] std::string describe() const override;
+  [[nodiscard]] std::string cost_class() const override;
+  void index_advice(std::vector<std::string>& advice) const override;
+
+  [[nodiscard]] std::vector<std::string> state_ddl() const override;
+  [[nodiscard]] std::vector<std::string> rebuild() const override;
+  [[nodiscard]] Changes differential(Statement& statement) const override;
+  [[nodiscard]] std::string from_state() const override;
+  void want_lookup(int column) override;
+
+ private:
+  struct Layout;  // names of the state's columns and of the merged relation's
+  struct Lookup;  // "c = something of the feed's row" within a conjunct
+
+  [[nodiscard]] bool global() const { return !has_outer_; }
+  [[nodiscard]] const Operator& feed(std::size_t i) const { return *inputs_[has_outer_ ? i + 1 : i]; }
+  [[nodiscard]] Layout layout() const;
+  [[nodiscard]] KeyedState state() const;
+  [[nodiscard]] std::vector<std::string> tuple_names() const;  // quoted
+  [[nodiscard]] std::vector<std::string> value_list() const;
+  [[nodiscard]] std::string grouped_outer(const std::string& from, const std::string& count) const;
+  [[nodiscard]] std::string content(bool with_count) const;
+
+  [[nodiscard]] bool over_tuple(const Node& conjunct) const;
+  [[nodiscard]] bool over_feed(const Node& conjunct) const;
+  [[nodiscard]] std::optional<Lookup> lookup(const Node& conjunct) const;
+  [[nodiscard]] std::vector<Key> feed_lookups() const;
+  [[nodiscard]] std::vector<std::vector<Node>> arms(std::size_t feed) const;
+  [[nodiscard]] std::string condition(std::size_t feed, const Node& conjunct) const;
+  [[nodiscard]] std::string touched_by(std::size_t feed, const std::vector<Node>& arm, const std::string& delta,
+                                       const std::string& wanted) const;
+  [[nodiscard]] std::vector<std::string> touched(Statement& statement, const std::string& wanted) const;
+  [[nodiscard]] std::string merged(Statement& statement, const Layout& layout) const;
+
+  bool has_outer_ = false;
+  std::size_t tuple_size_ = 0;
+  std::vector<std::vector<Node>> matches_;  // per feed
+  std::vector<Node> values_;
+  std::vector<Key> lookups_;  // columns of the tuple that others look up
+};
+
+}  // namespace pgtrickle::compiler

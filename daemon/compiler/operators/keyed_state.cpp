@@ -1,0 +1,139 @@
+#include "compiler/operators/keyed_state.h"
+
+#include <algorithm>
+
+#include "compiler/generate/rows.h"
+#include "compiler/generate/sql_text.h"
+#include "compiler/generate/statement.h"
+
+namespace pgtrickle::compiler {
+
+namespace {
+
+constexpr std::size_t kMaxIndexColumns = 32;
+
+}  // namespace
+
+KeyedState::KeyedState(std::string table, std::vector<std::string> names, std::vector<OutputColumn> keys)
+    : table_(std::move(table)), names_(std::move(names)), keys_(std::move(keys)) {}
+
+bool KeyedState::plain_identity() const {
+  // A btree on the keys themselves: possible if "=" means equality of keys and no key can outgrow an index page.
+  if (keys_.empty() || keys_.size() > kMaxIndexColumns) return false;
+  return std::all_of(keys_.begin(), keys_.end(), [](const OutputColumn& col) {
+    return col.not_null && col.type->builtin_operators && col.type->fixed_width;
+  });
+}
+
+std::vector<TypeInfo> KeyedState::types() const {
+  std::vector<TypeInfo> types;
+  for (const auto& key : keys_) types.push_back(key.type.value());
+  return types;
+}
+
+std::string KeyedState::match(const std::string& left, const std::string& right) const {
+  if (global()) return "true";
+  return row_match(prefixed(names_, left), prefixed(names_, right), types(), plain_identity());
+}
+
+std::string KeyedState::lookup_ddl(const Key& columns) const {
+  std::vector<std::string> btree;
+  std::string hash;
+  bool identity_serves = plain_identity();
+  for (const int column : columns) {
+    const auto at = static_cast<std::size_t>(column);
+    const auto& type = keys_[at].type.value();
+    identity_serves = identity_serves && at < columns.size();  // the leading columns of the identity index
+    if (type.fixed_width && type.equatable) {
+      btree.push_back(names_[at]);
+    } else if (type.hashable && hash.empty()) {
+      hash = names_[at];
+    }
+  }
+  if (identity_serves || (btree.empty() && hash.empty())) return {};
+  if (btree.size() > kMaxIndexColumns) btree.resize(kMaxIndexColumns);
+  return "CREATE INDEX ON " + table_ + (btree.empty() ? " USING hash (" + hash : " (" + join(btree, ", ")) + ")";
+}
+
+std::vector<std::string> KeyedState::index_ddl(const std::vector<Key>& lookups) const {
+  std::vector<std::string> ddl;
+  if (plain_identity()) {
+    ddl.push_back("CREATE UNIQUE INDEX ON " + table_ + " (" + join(names_, ", ") + ")");
+    // Should a source lose the NOT NULL that this relies on, the refresh fails and the program is made anew.
+    for (const auto& key : names_) ddl.push_back("ALTER TABLE " + table_ + " ALTER COLUMN " + key + " SET NOT NULL");
+  } else if (!global()) {
+    ddl.push_back("CREATE INDEX ON " + table_ + " (" + row_hash(names_, types(), "") + ")");
+  }
+  for (const auto& lookup : lookups) {
+    const std::string index = lookup_ddl(lookup);
+    if (!index.empty() && std::find(ddl.begin(), ddl.end(), index) == ddl.end()) ddl.push_back(index);
+  }
+  // Updates in place want room on the page; the keys are the only indexed columns.
+  ddl.push_back("ALTER TABLE " + table_ + " SET (fillfactor = 70)");
+  return ddl;
+}
+
+void KeyedState::apply(Statement& statement, const MergedRows& merged, const std::string& n,
+                       const std::vector<std::string>& values) const {
+  if (!global()) {
+    statement.with("gone",
+                   "DELETE FROM " + table_ + " s USING " + merged.from + " m\nWHERE s.ctid = m." + merged.old_ctid +
+                       " AND m." + merged.new_n + " <= 0",
+                   false);
+  }
+  std::vector<std::string> set{n + " = m." + merged.new_n};
+  for (std::size_t i = 0; i < values.size(); ++i) set.push_back(values[i] + " = m." + merged.new_columns[i]);
+  statement.with("kept",
+                 "UPDATE " + table_ + " s SET " + join(set, ", ") + "\nFROM " + merged.from + " m WHERE s.ctid = m." +
+                     merged.old_ctid + (global() ? "" : " AND m." + merged.new_n + " > 0") +
+                     (merged.changed.empty() ? "" : "\n  AND (" + merged.changed + ")"),
+                 false);
+  if (global()) return;
+  auto columns = names_;
+  columns.push_back(n);
+  columns.insert(columns.end(), values.begin(), values.end());
+  auto row = prefixed(names_, "m.");
+  row.push_back("m." + merged.new_n);
+  for (const auto& name : merged.new_columns) row.push_back("m." + name);
+  statement.with("born",
+                 "INSERT INTO " + table_ + " (" + join(columns, ", ") + ")\nSELECT " + join(row, ", ") + " FROM " +
+                     merged.from + " m\nWHERE m." + merged.old_ctid + " IS NULL AND m." + merged.new_n + " > 0",
+                 false);
+}
+
+Changes KeyedState::changes(Statement& statement, const MergedRows& merged, const std::vector<OutputColumn>& output,
+                            const std::vector<std::string>& old_values,
+                            const std::vector<std::string>& new_values) const {
+  Changes changes;
+  std::vector<std::string> out;
+  for (const auto& key : names_) {
+    out.push_back("m." + key);
+    changes.old_columns.push_back(key);
+    changes.new_columns.push_back(key);
+  }
+  // Distinct from the output's own names too: a reader puts those beside the flags.
+  std::vector<std::string> wanted;
+  for (const auto& col : output) wanted.push_back(col.name);
+  wanted.insert(wanted.end(), {"was", "now"});
+  const std::size_t count = new_values.size();
+  for (const char* side : {"old_", "new_"})
+    for (std::size_t i = 0; i < count; ++i) wanted.push_back(side + plain_name(output[names_.size() + i].name));
+  const auto names = unique_names(wanted);
+  const std::size_t base = output.size() + 2;
+  changes.was = names[base - 2];
+  changes.now = names[base - 1];
+  for (std::size_t i = 0; i < count; ++i) {
+    changes.old_columns.push_back(quote_ident(names[base + i]));
+    out.push_back(old_values[i] + " AS " + changes.old_columns.back());
+    changes.new_columns.push_back(quote_ident(names[base + count + i]));
+    out.push_back(new_values[i] + " AS " + changes.new_columns.back());
+  }
+  auto exists = [&](const std::string& n) { return global() ? std::string("true") : "m." + n + " > 0"; };
+  out.push_back(exists(merged.old_n) + " AS " + changes.was);
+  out.push_back(exists(merged.new_n) + " AS " + changes.now);
+  changes.from = statement.with("c", "SELECT " + join(out, ",\n       ") + "\nFROM " + merged.from + " m");
+  changes.violation = "(SELECT count(*) FROM " + merged.from + " m WHERE m." + merged.new_n + " < 0)";
+  return changes;
+}
+
+}  // namespace pgtrickle::compiler
