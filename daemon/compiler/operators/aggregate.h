@@ -38,6 +38,7 @@ class Aggregate final : public StatefulOperator {
   [[nodiscard]] Changes differential(Statement& statement) const override;
   [[nodiscard]] std::string from_state() const override;
   void want_lookup(int column) override;
+  [[nodiscard]] bool indexed(int column) const override;
   [[nodiscard]] std::vector<std::string> notes() const override;
 
  private:

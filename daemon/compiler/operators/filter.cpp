@@ -29,12 +29,12 @@ Delta Filter::delta(Statement& statement, bool consolidate) const {
   return {over(input.from, {"w"}), input.consolidated};
 }
 
-bool Filter::push_down() {
+OperatorPtr Filter::push_down() {
   std::vector<Node> kept;
   for (auto& predicate : predicates_)
     if (!inputs_[0]->absorb_filter(predicate)) kept.push_back(std::move(predicate));
   predicates_ = std::move(kept);
-  return predicates_.empty();
+  return predicates_.empty() ? std::move(inputs_[0]) : nullptr;
 }
 
 std::vector<int> Filter::prune(const std::set<int>& needed) {

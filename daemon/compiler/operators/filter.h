@@ -19,16 +19,17 @@ class Filter final : public Operator {
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   bool absorb_filter(const Node& predicate) override;
+  /// Hands what it can to the input, which takes its place if nothing is left to filter.
+  OperatorPtr push_down() override;
   void resolve_types(TypeOracle& oracle) override;
   [[nodiscard]] std::vector<Key> keys() const override { return inputs_[0]->keys(); }
   void advise_lookup(int column, std::vector<std::string>& advice) const override {
     inputs_[0]->advise_lookup(column, advice);
   }
+  [[nodiscard]] bool indexed(int column) const override { return inputs_[0]->indexed(column); }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 
-  /// Hands what it can to the input; true if nothing is left to filter.
-  bool push_down();
   /// The condition over the input's row in scope as `alias`.
   [[nodiscard]] std::string condition(const std::string& alias) const;
 

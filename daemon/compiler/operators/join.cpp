@@ -274,10 +274,16 @@ bool Join::absorb_filter(const Node& predicate) {
   return true;
 }
 
-void Join::push_down() {
+OperatorPtr Join::push_down() {
   std::vector<Node> all = std::move(conditions_);
   conditions_.clear();
   for (const auto& node : all) absorb_filter(node);
+  return nullptr;
+}
+
+bool Join::indexed(int column) const {
+  const auto place = places().at(static_cast<std::size_t>(column));
+  return inputs_[place.input]->indexed(place.column);
 }
 
 void Join::advise_lookup(int column, std::vector<std::string>& advice) const {
@@ -370,6 +376,10 @@ void Join::index_advice(std::vector<std::string>& advice) const {
         where_is[static_cast<std::size_t>(pair.first)].column);
   for (std::size_t i = 0; i < inputs_.size(); ++i)
     for (const int col : looked_up[i]) inputs_[i]->advise_lookup(col, advice);
+}
+
+OperatorPtr make_join(std::vector<OperatorPtr> inputs, std::vector<Node> conditions) {
+  return std::make_unique<Join>(std::move(inputs), std::move(conditions));
 }
 
 }  // namespace pgtrickle::compiler

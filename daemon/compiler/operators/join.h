@@ -24,15 +24,15 @@ class Join final : public Operator {
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   bool absorb_filter(const Node& predicate) override;
+  /// Hands conditions that concern one input to that input.
+  OperatorPtr push_down() override;
   void resolve_types(TypeOracle& oracle) override;
   [[nodiscard]] std::vector<Key> keys() const override;
+  [[nodiscard]] bool indexed(int column) const override;
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override { return "O(delta x matches)"; }
   void index_advice(std::vector<std::string>& advice) const override;
   void advise_lookup(int column, std::vector<std::string>& advice) const override;
-
-  /// Hands conditions that concern one input to that input.
-  void push_down();
 
  private:
   struct Place {

@@ -18,6 +18,7 @@ class NodeScan final : public Operator {
   std::vector<int> prune(const std::set<int>& needed) override;
   [[nodiscard]] std::vector<Key> keys() const override { return node_.keys(); }
   void advise_lookup(int column, std::vector<std::string>& advice) const override;
+  [[nodiscard]] bool indexed(int column) const override { return node_.indexed(column); }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 

@@ -38,6 +38,10 @@ int Operator::origin(int /*position*/) const {
 
 void Operator::advise_lookup(int /*column*/, std::vector<std::string>& /*advice*/) const {}
 
+bool Operator::indexed(int /*column*/) const {
+  return false;
+}
+
 std::vector<std::string> Operator::column_names(const std::string& prefix) const {
   std::vector<std::string> names;
   names.reserve(columns_.size());

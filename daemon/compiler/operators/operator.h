@@ -61,6 +61,9 @@ class Operator {
   virtual std::vector<int> prune(const std::set<int>& needed) = 0;
   /// Takes over a filter on the output row, if that can be done at no cost to the result. False: not taken.
   virtual bool absorb_filter(const Node& predicate);
+  /// Moves conditions of its own to the inputs that they concern. An operator that has become superfluous, or another
+  /// kind of one, returns what takes its place; nullptr: it stays.
+  virtual OperatorPtr push_down() { return nullptr; }
   /// Fills in the types of output columns and whatever else depends on types, inputs first.
   virtual void resolve_types(TypeOracle& oracle);
   [[nodiscard]] virtual std::vector<Key> keys() const { return {}; }
@@ -81,6 +84,8 @@ class Operator {
   virtual void index_advice(std::vector<std::string>& advice) const;
   /// Somebody above looks rows up by this output column.
   virtual void advise_lookup(int column, std::vector<std::string>& advice) const;
+  /// Rows of post can be looked up by this output column through an index. False: not known.
+  [[nodiscard]] virtual bool indexed(int column) const;
 
   [[nodiscard]] const std::vector<OutputColumn>& columns() const { return columns_; }
   [[nodiscard]] const std::vector<OperatorPtr>& inputs() const { return inputs_; }
@@ -98,6 +103,7 @@ class Operator {
 
 /// Factories for operators that need to wrap an input without knowing these classes.
 OperatorPtr make_filter(OperatorPtr input, std::vector<Node> predicates);
+OperatorPtr make_join(std::vector<OperatorPtr> inputs, std::vector<Node> conditions);
 OperatorPtr make_projection(OperatorPtr input, std::vector<Node> expressions, const std::vector<std::string>& names);
 
 /// SQL of an expression over the row of `input`, which is in scope as `alias`.

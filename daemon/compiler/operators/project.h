@@ -27,6 +27,10 @@ class Project final : public Operator {
     int below = 0;
     if (is_column(expressions_.at(static_cast<std::size_t>(column)), &below)) inputs_[0]->advise_lookup(below, advice);
   }
+  [[nodiscard]] bool indexed(int column) const override {
+    const int below = origin(column);
+    return below >= 0 && inputs_[0]->indexed(below);
+  }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 

@@ -109,11 +109,15 @@ std::vector<Key> Scan::keys() const {
   return keys;
 }
 
-void Scan::advise_lookup(int column, std::vector<std::string>& advice) const {
+bool Scan::indexed(int column) const {
   const auto& col = source_->columns[static_cast<std::size_t>(position_.at(static_cast<std::size_t>(column)))];
-  if (std::find(source_->indexed_columns.begin(), source_->indexed_columns.end(), col.attnum) !=
-      source_->indexed_columns.end())
-    return;
+  return std::find(source_->indexed_columns.begin(), source_->indexed_columns.end(), col.attnum) !=
+         source_->indexed_columns.end();
+}
+
+void Scan::advise_lookup(int column, std::vector<std::string>& advice) const {
+  if (indexed(column)) return;
+  const auto& col = source_->columns[static_cast<std::size_t>(position_.at(static_cast<std::size_t>(column)))];
   std::string statement =
       "CREATE INDEX ON " + qualified(source_->schema, source_->name) + " (" + quote_ident(col.name) + ");";
   if (std::find(advice.begin(), advice.end(), statement) == advice.end()) advice.push_back(std::move(statement));

@@ -22,6 +22,7 @@ class Scan final : public Operator {
   std::vector<int> prune(const std::set<int>& needed) override;
   bool absorb_filter(const Node& predicate) override;
   [[nodiscard]] std::vector<Key> keys() const override;
+  [[nodiscard]] bool indexed(int column) const override;
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 

@@ -1,5 +1,7 @@
 #include "compiler/operators/union_all.h"
 
+#include <algorithm>
+
 #include "compiler/generate/sql_text.h"
 #include "compiler/generate/statement.h"
 
@@ -83,6 +85,20 @@ void UnionAll::resolve_types(TypeOracle& oracle) {
     columns_[i].not_null = true;
     for (const auto& input : inputs_) columns_[i].not_null = columns_[i].not_null && input->columns()[i].not_null;
   }
+}
+
+bool UnionAll::indexed(int column) const {
+  // A cast column cannot be looked up through the index of what it is cast from.
+  const auto at = static_cast<std::size_t>(column);
+  return std::all_of(inputs_.begin(), inputs_.end(), [&](const OperatorPtr& input) {
+    const auto& have = input->columns()[at].type;
+    const auto& want = columns_[at].type;
+    return have && want && have->oid == want->oid && input->indexed(column);
+  });
+}
+
+void UnionAll::advise_lookup(int column, std::vector<std::string>& advice) const {
+  for (const auto& input : inputs_) input->advise_lookup(column, advice);
 }
 
 }  // namespace pgtrickle::compiler

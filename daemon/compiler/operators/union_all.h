@@ -16,6 +16,8 @@ class UnionAll final : public Operator {
   std::vector<int> prune(const std::set<int>& needed) override;
   bool absorb_filter(const Node& predicate) override;
   void resolve_types(TypeOracle& oracle) override;
+  [[nodiscard]] bool indexed(int column) const override;
+  void advise_lookup(int column, std::vector<std::string>& advice) const override;
   [[nodiscard]] std::string describe() const override { return "UnionAll"; }
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 

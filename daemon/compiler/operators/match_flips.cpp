@@ -1,0 +1,281 @@
+#include "compiler/operators/match_flips.h"
+
+#include <algorithm>
+
+#include "compiler/generate/rows.h"
+#include "compiler/generate/sql_text.h"
+#include "compiler/generate/statement.h"
+
+namespace pgtrickle::compiler {
+
+namespace {
+
+std::string where(const std::vector<std::string>& conditions) {
+  return conditions.empty() ? std::string() : "\nWHERE " + join(conditions, "\n  AND ");
+}
+
+void append(std::vector<std::string>& to, const std::vector<std::string>& more) {
+  to.insert(to.end(), more.begin(), more.end());
+}
+
+/// Keys or tuples whose number of matches changed: a relation of them and what is needed to go on from there.
+struct Touched {
+  std::string from;                 // columns, and dm
+  std::vector<std::string> select;  // its columns over alias t, fit to be selected beside `group`
+  std::vector<std::string> group;   // GROUP BY terms over alias t that tell them apart
+  std::vector<std::string> match;   // conditions between t and a row b of the other input
+};
+
+class Flips {
+ public:
+  Flips(Statement& statement, const MatchSides& sides)
+      : statement_(statement),
+        sides_(sides),
+        kept_(sides.kept == Side::kLeft ? sides.left : sides.right),
+        other_(sides.kept == Side::kLeft ? sides.right : sides.left) {
+    const int width = static_cast<int>(sides.left.columns().size());
+    keys_ = sides.conditions.keys(width);
+    mixed_ = sides.conditions.mixed(width);
+    kept_only_ = sides.conditions.local(sides.kept, width);
+    other_only_ = sides.conditions.local(opposite(sides.kept), width);
+    // Names for columns of our own beside those of the inputs.
+    std::vector<std::string> wanted;
+    for (const auto* input : {&kept_, &other_})
+      for (const auto& col : input->columns()) wanted.push_back(col.name);
+    for (const char* own : {"row_no", "dm", "flip"}) wanted.emplace_back(own);
+    const auto names = unique_names(wanted);
+    row_no_ = quote_ident(names[names.size() - 3]);
+    dm_ = quote_ident(names[names.size() - 2]);
+    flip_ = quote_ident(names[names.size() - 1]);
+  }
+
+  std::vector<std::string> terms(const std::vector<std::string>& select, bool negate) {
+    const std::string flips = mixed_.empty() ? flipped(touched_keys()) : flipped(touched_tuples());
+    std::vector<std::string> conditions = mixed_.empty() ? key_match("a", "f") : tuple_match("a", "f");
+    append(conditions, scope("a", "f").sql(kept_only_));
+    conditions.push_back(gate(other_.source_mask()));
+    const std::string flip = std::string(negate ? "-" : "") + "f." + flip_;
+    const std::string unflip = std::string(negate ? "" : "-") + "(a.w * f." + flip_ + ")";
+    auto term = [&](const std::string& from, const std::string& weight) {
+      auto list = select;
+      list.push_back(weight + " AS w");
+      return "SELECT " + join(list, ", ") + "\nFROM " + flips + " f, " + indent(from, 2) + " a" + where(conditions);
+    };
+    std::vector<std::string> result{term(kept_.post(), flip)};
+    conditions.push_back(gate(kept_.source_mask()));
+    result.push_back(term(sides_.kept_delta, unflip));
+    return result;
+  }
+
+ private:
+  [[nodiscard]] MatchScope scope(const std::string& kept, const std::string& other) const {
+    if (sides_.kept == Side::kLeft) return {sides_.left, kept, sides_.right, other};
+    return {sides_.left, other, sides_.right, kept};
+  }
+
+  /// Conditions of the other input's row, in scope as b, that are independent of the kept row.
+  [[nodiscard]] std::vector<std::string> other_conditions() const { return scope("a", "b").sql(other_only_); }
+
+  // By key ------------------------------------------------------------------------------------------------------------
+
+  static std::string key_name(std::size_t i) { return "k" + std::to_string(i + 1); }
+
+  [[nodiscard]] std::string key_expr(std::size_t i, Side side, const std::string& alias) const {
+    return scope(alias, alias).sql(keys_[i].of(side), true);
+  }
+
+  [[nodiscard]] std::vector<std::string> key_match(const std::string& kept, const std::string& keys) const {
+    std::vector<std::string> parts;
+    for (std::size_t i = 0; i < keys_.size(); ++i)
+      parts.push_back(key_expr(i, sides_.kept, kept) + " = " + keys + "." + key_name(i));
+    return parts;
+  }
+
+  Touched touched_keys() {
+    Touched touched;
+    std::vector<std::string> select;
+    std::vector<std::string> group;
+    std::vector<std::string> conditions = other_conditions();
+    for (std::size_t i = 0; i < keys_.size(); ++i) {
+      const std::string expr = key_expr(i, opposite(sides_.kept), "b");
+      group.push_back(expr);
+      select.push_back(expr + " AS " + key_name(i));
+      conditions.push_back(expr + " IS NOT NULL");
+      touched.select.push_back("t." + key_name(i));
+      touched.match.push_back(expr + " = t." + key_name(i));
+    }
+    touched.group = touched.select;
+    append(touched.match, other_conditions());
+    select.push_back("sum(b.w)::int AS " + dm_);
+    // Without keys there is one, the empty one; the sum of no rows is NULL, so that nothing is touched then.
+    std::string sql = "SELECT " + join(select, ", ") + "\nFROM " + sides_.other_delta + " b" + where(conditions);
+    if (!group.empty()) sql += "\nGROUP BY " + join(group, ", ");
+    touched.from = statement_.with("touched", sql + "\nHAVING sum(b.w) <> 0");
+    return touched;
+  }
+
+  // By row ------------------------------------------------------------------------------------------------------------
+
+  /// Columns of the kept input that conditions between the sides read.
+  [[nodiscard]] std::vector<const OutputColumn*> tuple() const {
+    const int width = static_cast<int>(sides_.left.columns().size());
+    std::set<int> positions;
+    auto collect = [&](const Node& expr) {
+      for (const int index : columns_of(expr))
+        if ((index < width) == (sides_.kept == Side::kLeft))
+          positions.insert(sides_.kept == Side::kLeft ? index : index - width);
+    };
+    for (const auto& key : keys_) collect(key.of(sides_.kept));
+    for (const auto& expr : mixed_) collect(expr);
+    std::vector<const OutputColumn*> columns;
+    for (const int position : positions) columns.push_back(&kept_.columns().at(static_cast<std::size_t>(position)));
+    return columns;
+  }
+
+  [[nodiscard]] std::vector<std::string> tuple_group(const std::string& alias) const {
+    std::vector<std::string> terms;
+    for (const auto* col : tuple()) append(terms, identity_terms(alias + quote_ident(col->name), col->type.value()));
+    return terms;
+  }
+
+  [[nodiscard]] std::vector<std::string> tuple_select(const std::string& alias) const {
+    std::vector<std::string> list;
+    for (const auto* col : tuple()) {
+      const std::string name = quote_ident(col->name);
+      const TypeInfo& type = col->type.value();
+      list.push_back(type.equatable ? alias + name : "min(" + alias + name + "::text)::" + type.name + " AS " + name);
+    }
+    return list;
+  }
+
+  /// All that relates a row of the kept input to one of the other.
+  [[nodiscard]] std::vector<std::string> row_conditions(const std::string& kept, const std::string& other) const {
+    const MatchScope in = scope(kept, other);
+    std::vector<std::string> parts;
+    for (const auto& key : keys_) parts.push_back(in.sql(key.left, true) + " = " + in.sql(key.right, true));
+    append(parts, in.sql(mixed_));
+    return parts;
+  }
+
+  /// Two tuples are the same, NULL like any value. The keys by "=" (a tuple that has a match has no NULL there), so
+  /// that indexes serve; without keys by hash.
+  [[nodiscard]] std::vector<std::string> tuple_match(const std::string& kept, const std::string& tuples) const {
+    std::vector<std::string> parts;
+    for (std::size_t i = 0; i < keys_.size(); ++i)
+      parts.push_back(key_expr(i, sides_.kept, kept) + " = " + key_expr(i, sides_.kept, tuples));
+    std::vector<std::string> left;
+    std::vector<std::string> right;
+    std::vector<TypeInfo> types;
+    for (const auto* col : tuple()) {
+      const TypeInfo& type = col->type.value();
+      const std::string name = "." + quote_ident(col->name);
+      const std::string by_key = kept + name + " = " + tuples + name;
+      if (type.identity && std::find(parts.begin(), parts.end(), by_key) != parts.end()) continue;
+      append(left, identity_terms(kept + name, type));
+      append(right, identity_terms(tuples + name, type));
+      if (type.equatable) types.push_back(type);
+      if (left.size() > types.size()) types.emplace_back();  // a text
+    }
+    if (left.empty()) return parts;
+    parts.push_back(keys_.empty() ? row_match(left, right, types, false) : row_equal(left, right, types));
+    return parts;
+  }
+
+  Touched touched_tuples() {
+    auto numbered_list = other_.column_names("b.");
+    append(numbered_list, {"b.w", "row_number() OVER () AS " + row_no_});
+    const std::string numbered = statement_.with("numbered", "SELECT " + join(numbered_list, ", ") + "\nFROM " +
+                                                                 sides_.other_delta + " b" + where(other_conditions()));
+    std::vector<std::string> list;
+    for (const auto* col : tuple()) list.push_back("a." + quote_ident(col->name));
+    append(list, {"b.w", "b." + row_no_});
+    auto conditions = row_conditions("a", "b");
+    append(conditions, scope("a", "b").sql(kept_only_));
+    auto pairs = [&](const std::string& from) {
+      return "SELECT " + join(list, ", ") + "\nFROM " + numbered + " b, " + indent(from, 2) + " a" + where(conditions);
+    };
+    std::string sql = pairs(kept_.post());
+    // Rows that are gone were touched as well.
+    conditions.push_back(gate(kept_.source_mask()));
+    sql += "\nUNION ALL\n" + pairs(sides_.kept_delta);
+    auto select = tuple_select("x.");
+    select.push_back("(sum(x.w) * count(DISTINCT x." + row_no_ + ") / count(*))::int AS " + dm_);
+    Touched touched;
+    touched.from =
+        statement_.with("touched", "SELECT " + join(select, ", ") + "\nFROM (" + indent(sql, 2) + ") x\nGROUP BY " +
+                                       join(tuple_group("x."), ", ") + "\nHAVING sum(x.w) <> 0");
+    touched.select = tuple_select("t.");
+    touched.group = tuple_group("t.");
+    touched.match = row_conditions("t", "b");
+    append(touched.match, other_conditions());
+    return touched;
+  }
+
+  // Both --------------------------------------------------------------------------------------------------------------
+
+  /// One of the keys leads to an index of the other input.
+  [[nodiscard]] bool indexed() const {
+    const int width = static_cast<int>(sides_.left.columns().size());
+    return std::any_of(keys_.begin(), keys_.end(), [&](const KeyPair& key) {
+      int index = 0;
+      if (!is_column(key.of(opposite(sides_.kept)), &index)) return false;
+      return other_.indexed(sides_.kept == Side::kLeft ? index - width : index);
+    });
+  }
+
+  /// The touched ones whose having-no-match changed, with f.
+  std::string flipped(const Touched& touched) {
+    const std::string dm = "t." + dm_;
+    auto flip = [&](const std::string& n) { return "CASE WHEN " + n + " = 0 THEN 1 ELSE -1 END AS " + flip_; };
+    auto flips = [&](const std::string& n) { return "(" + n + " = 0) <> (" + n + " = " + dm + ")"; };
+    const std::string match = touched.match.empty() ? "true" : join(touched.match, " AND ");
+    if (keys_.empty() || indexed()) {
+      std::vector<std::string> list = names(touched);
+      list.push_back(flip("m.n"));
+      return statement_.with("flips", "SELECT " + join(list, ", ") + "\nFROM " + touched.from +
+                                          " t CROSS JOIN LATERAL (\n  SELECT count(*) AS n FROM (\n    SELECT FROM " +
+                                          indent(other_.post(), 6) + " b\n    WHERE " + indent(match, 6) +
+                                          "\n    LIMIT greatest(" + dm + ", 0) + 1) x) m\nWHERE " + flips("m.n"));
+    }
+    // Without an index each lookup would be a scan: one join for all, which the planner can hash.
+    std::vector<std::string> list = touched.select;
+    list.push_back(flip("count(b.*)"));
+    std::vector<std::string> group = touched.group;
+    group.push_back(dm);
+    return statement_.with("flips", "SELECT " + join(list, ", ") + "\nFROM " + touched.from + " t\nLEFT JOIN " +
+                                        indent(other_.post(), 2) + " b ON " + match + "\nGROUP BY " +
+                                        join(group, ", ") + "\nHAVING " + flips("count(b.*)"));
+  }
+
+  [[nodiscard]] std::vector<std::string> names(const Touched& touched) const {
+    if (mixed_.empty()) return touched.select;
+    std::vector<std::string> list;
+    for (const auto* col : tuple()) list.push_back("t." + quote_ident(col->name));
+    return list;
+  }
+
+  Statement& statement_;
+  const MatchSides& sides_;
+  const Operator& kept_;
+  const Operator& other_;
+  std::vector<KeyPair> keys_;
+  std::vector<Node> mixed_;
+  std::vector<Node> kept_only_;
+  std::vector<Node> other_only_;
+  std::string row_no_, dm_, flip_;  // quoted
+};
+
+}  // namespace
+
+std::vector<std::string> flip_terms(Statement& statement, const MatchSides& sides,
+                                    const std::vector<std::string>& select, bool negate) {
+  return Flips(statement, sides).terms(select, negate);
+}
+
+std::string flip_cost(const MatchConditions& conditions, int left_width) {
+  if (!conditions.keys(left_width).empty()) return "O(delta x matches)";
+  if (!conditions.mixed(left_width).empty()) return "O(delta x input): no equality between the sides";
+  return "O(delta), O(input) when the first match comes or the last one goes";
+}
+
+}  // namespace pgtrickle::compiler

@@ -1,0 +1,236 @@
+#include "compiler/operators/outer_join.h"
+
+#include <algorithm>
+
+#include "compiler/generate/sql_text.h"
+#include "compiler/generate/statement.h"
+#include "compiler/normalize/rejects_nulls.h"
+#include "compiler/operators/match_flips.h"
+
+namespace pgtrickle::compiler {
+
+namespace {
+
+const char* kind(bool keep_left, bool keep_right) {
+  if (keep_left) return keep_right ? "FULL" : "LEFT";
+  return keep_right ? "RIGHT" : "INNER";
+}
+
+Key shifted(const Key& key, int by) {
+  Key result;
+  for (const int column : key) result.push_back(column + by);
+  return result;
+}
+
+}  // namespace
+
+OuterJoin::OuterJoin(OperatorPtr left, OperatorPtr right, const std::vector<Node>& conditions, bool keep_left,
+                     bool keep_right)
+    : conditions_(conditions), keep_left_(keep_left), keep_right_(keep_right) {
+  inputs_.push_back(std::move(left));
+  inputs_.push_back(std::move(right));
+  derive_columns();
+}
+
+void OuterJoin::derive_columns() {
+  columns_.clear();
+  for (std::size_t i = 0; i < 2; ++i) {
+    const bool padded = i == 0 ? keep_right_ : keep_left_;
+    for (const auto& col : inputs_[i]->columns()) {
+      columns_.push_back(col);
+      columns_.back().not_null = col.not_null && !padded;
+    }
+  }
+  std::vector<std::string> wanted;
+  for (const auto& col : columns_) wanted.push_back(col.name);
+  const auto names = unique_names(wanted);
+  for (std::size_t i = 0; i < names.size(); ++i) columns_[i].name = names[i];
+}
+
+std::pair<const Operator*, int> OuterJoin::place(int column) const {
+  if (column < left_width()) return {inputs_[0].get(), column};
+  return {inputs_[1].get(), column - left_width()};
+}
+
+std::vector<std::string> OuterJoin::select_list(const std::string& left, const std::string& right) const {
+  std::vector<std::string> list;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    const auto [input, position] = place(static_cast<int>(i));
+    const std::string& name = input->columns()[static_cast<std::size_t>(position)].name;
+    std::string item = (input == inputs_[0].get() ? left : right) + "." + quote_ident(name);
+    if (name != columns_[i].name) item += " AS " + quote_ident(columns_[i].name);
+    list.push_back(std::move(item));
+  }
+  return list;
+}
+
+std::vector<std::string> OuterJoin::padded_list(Side kept, const std::string& alias) const {
+  auto list = select_list(alias, alias);
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const bool left = static_cast<int>(i) < left_width();
+    if (left == (kept == Side::kLeft)) continue;
+    list[i] = "NULL::" + columns_[i].type.value().name + " AS " + quote_ident(columns_[i].name);
+  }
+  return list;
+}
+
+std::string OuterJoin::on() const {
+  const MatchScope scope{*inputs_[0], "a", *inputs_[1], "b"};
+  return conditions_.empty() ? "true" : join(scope.sql(conditions_.all()), " AND ");
+}
+
+std::string OuterJoin::post() const {
+  return "(SELECT " + join(select_list("a", "b"), ", ") + "\nFROM " + indent(inputs_[0]->post(), 2) + " a\n" +
+         kind(keep_left_, keep_right_) + " JOIN " + indent(inputs_[1]->post(), 2) + " b ON " + on() + ")";
+}
+
+std::vector<std::string> OuterJoin::joined_terms(const std::string& left_delta, const std::string& right_delta) const {
+  auto term = [&](const std::string& left, const char* how, const std::string& right, const std::string& weight,
+                  const std::string& gates) {
+    auto list = select_list("a", "b");
+    list.push_back(weight + " AS w");
+    return "SELECT " + join(list, ", ") + "\nFROM " + indent(left, 2) + " a\n" + how + " JOIN " + indent(right, 2) +
+           " b ON " + on() + "\nWHERE " + gates;
+  };
+  const std::string left_gate = gate(inputs_[0]->source_mask());
+  const std::string right_gate = gate(inputs_[1]->source_mask());
+  return {term(left_delta, kind(keep_left_, false), inputs_[1]->post(), "a.w", left_gate),
+          term(inputs_[0]->post(), kind(false, keep_right_), right_delta, "b.w", right_gate),
+          term(left_delta, "INNER", right_delta, "-(a.w * b.w)", left_gate + " AND " + right_gate)};
+}
+
+Delta OuterJoin::delta(Statement& statement, bool /*consolidate*/) const {
+  const std::string left = materialized_delta(statement, *inputs_[0]);
+  const std::string right = materialized_delta(statement, *inputs_[1]);
+  auto terms = joined_terms(left, right);
+  auto add_flips = [&](Side kept) {
+    const bool is_left = kept == Side::kLeft;
+    const MatchSides sides{*inputs_[0], *inputs_[1], conditions_, kept, is_left ? left : right, is_left ? right : left};
+    for (auto& term : flip_terms(statement, sides, padded_list(kept, "a"), false)) terms.push_back(std::move(term));
+  };
+  if (keep_left_) add_flips(Side::kLeft);
+  if (keep_right_) add_flips(Side::kRight);
+  return {"(" + join(terms, "\nUNION ALL\n") + ")", false};
+}
+
+std::vector<int> OuterJoin::prune(const std::set<int>& needed) {
+  auto mapping = prune_sides(inputs_, conditions_, needed);
+  derive_columns();
+  return mapping;
+}
+
+void OuterJoin::drop_padding_that_never_passes(const Node& predicate) {
+  const int width = left_width();
+  if (rejects_nulls(predicate, [width](int column) { return column >= width; })) keep_left_ = false;
+  if (rejects_nulls(predicate, [width](int column) { return column < width; })) keep_right_ = false;
+  derive_columns();
+}
+
+bool OuterJoin::absorb_conjunct(const Node& conjunct) {
+  if (!keep_left_ && !keep_right_) {
+    conditions_.add(conjunct);
+    return true;
+  }
+  const auto columns = columns_of(conjunct);
+  if (columns.empty()) return false;
+  const int width = left_width();
+  if (!keep_right_ && columns.back() < width) {
+    filter_input(inputs_[0], conjunct);
+    return true;
+  }
+  if (!keep_left_ && columns.front() >= width) {
+    filter_input(inputs_[1], shift_columns(conjunct, -width));
+    return true;
+  }
+  return false;
+}
+
+bool OuterJoin::absorb_filter(const Node& predicate) {
+  std::vector<Node> conjuncts;
+  split_conjuncts(predicate, conjuncts);
+  for (const auto& conjunct : conjuncts) drop_padding_that_never_passes(conjunct);
+  bool all = true;
+  for (const auto& conjunct : conjuncts) all = absorb_conjunct(conjunct) && all;
+  return all;
+}
+
+OperatorPtr OuterJoin::push_down() {
+  if (!keep_left_ && !keep_right_) return make_join(std::move(inputs_), conditions_.all());
+  if (!keep_right_)
+    for (const auto& node : conditions_.take(Side::kRight, left_width())) filter_input(inputs_[1], node);
+  if (!keep_left_)
+    for (const auto& node : conditions_.take(Side::kLeft, left_width())) filter_input(inputs_[0], node);
+  return nullptr;
+}
+
+void OuterJoin::resolve_types(TypeOracle& oracle) {
+  Operator::resolve_types(oracle);
+  conditions_.resolve_types(*inputs_[0], *inputs_[1], oracle);
+  derive_columns();
+}
+
+std::vector<Key> OuterJoin::keys() const {
+  const auto left = inputs_[0]->keys();
+  const auto right = inputs_[1]->keys();
+  std::set<int> left_equated;
+  std::set<int> right_equated;
+  for (const auto& [l, r] : conditions_.equated(left_width())) {
+    left_equated.insert(l);
+    right_equated.insert(r);
+  }
+  auto at_most_one = [](const std::vector<Key>& keys, const std::set<int>& equated) {
+    return std::any_of(keys.begin(), keys.end(), [&](const Key& key) {
+      return std::all_of(key.begin(), key.end(), [&](int column) { return equated.count(column) != 0; });
+    });
+  };
+  std::vector<Key> result;
+  if (!keep_right_ && at_most_one(right, right_equated)) result.insert(result.end(), left.begin(), left.end());
+  if (!keep_left_ && at_most_one(left, left_equated))
+    for (const auto& key : right) result.push_back(shifted(key, left_width()));
+  if (!result.empty() || left.empty() || right.empty()) return result;
+  // A pair of rows, or one of them and NULLs: a row that is padded is not in a pair as well. But two padded rows, one
+  // of each side, both with a key of NULLs only, would be the same.
+  auto never_all_null = [](const Operator& input, const Key& key) {
+    return std::any_of(key.begin(), key.end(),
+                       [&](int column) { return input.columns()[static_cast<std::size_t>(column)].not_null; });
+  };
+  for (const auto& l : left) {
+    for (const auto& r : right) {
+      if (keep_left_ && keep_right_ && !never_all_null(*inputs_[0], l) && !never_all_null(*inputs_[1], r)) continue;
+      Key key = l;
+      for (const int column : shifted(r, left_width())) key.push_back(column);
+      return {key};
+    }
+  }
+  return {};
+}
+
+bool OuterJoin::indexed(int column) const {
+  const auto [input, position] = place(column);
+  return input->indexed(position);
+}
+
+std::string OuterJoin::describe() const {
+  std::string name = kind(keep_left_, keep_right_);
+  std::transform(name.begin() + 1, name.end(), name.begin() + 1, [](unsigned char c) { return std::tolower(c); });
+  return name + " join on " + on();
+}
+
+std::string OuterJoin::cost_class() const {
+  return flip_cost(conditions_, left_width());
+}
+
+void OuterJoin::index_advice(std::vector<std::string>& advice) const {
+  Operator::index_advice(advice);
+  for (const auto& [left, right] : conditions_.equated(left_width())) {
+    inputs_[0]->advise_lookup(left, advice);
+    inputs_[1]->advise_lookup(right, advice);
+  }
+}
+
+void OuterJoin::advise_lookup(int column, std::vector<std::string>& advice) const {
+  const auto [input, position] = place(column);
+  input->advise_lookup(position, advice);
+}
+
+}  // namespace pgtrickle::compiler

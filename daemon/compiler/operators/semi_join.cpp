@@ -1,0 +1,83 @@
+#include "compiler/operators/semi_join.h"
+
+#include "compiler/generate/sql_text.h"
+#include "compiler/generate/statement.h"
+#include "compiler/operators/match_flips.h"
+
+namespace pgtrickle::compiler {
+
+SemiJoin::SemiJoin(OperatorPtr left, OperatorPtr right, const std::vector<Node>& conditions, bool anti)
+    : conditions_(conditions), anti_(anti) {
+  columns_ = left->columns();
+  inputs_.push_back(std::move(left));
+  inputs_.push_back(std::move(right));
+}
+
+std::string SemiJoin::test() const {
+  const MatchScope scope{*inputs_[0], "a", *inputs_[1], "b"};
+  std::string sql = std::string(anti_ ? "NOT " : "") + "EXISTS (SELECT FROM " + indent(inputs_[1]->post(), 2) + " b";
+  if (!conditions_.empty()) sql += " WHERE " + join(scope.sql(conditions_.all()), " AND ");
+  return sql + ")";
+}
+
+std::string SemiJoin::post() const {
+  return "(SELECT " + join(column_names("a."), ", ") + "\nFROM " + indent(inputs_[0]->post(), 2) + " a\nWHERE " +
+         test() + ")";
+}
+
+Delta SemiJoin::delta(Statement& statement, bool /*consolidate*/) const {
+  const std::string left = materialized_delta(statement, *inputs_[0]);
+  const std::string right = materialized_delta(statement, *inputs_[1]);
+  auto list = column_names("a.");
+  const MatchSides sides{*inputs_[0], *inputs_[1], conditions_, Side::kLeft, left, right};
+  auto terms = flip_terms(statement, sides, list, !anti_);
+  list.emplace_back("a.w");
+  terms.insert(terms.begin(), "SELECT " + join(list, ", ") + "\nFROM " + left + " a\nWHERE " + test() + "\n  AND " +
+                                  gate(inputs_[0]->source_mask()));
+  return {"(" + join(terms, "\nUNION ALL\n") + ")", false};
+}
+
+std::vector<int> SemiJoin::prune(const std::set<int>& needed) {
+  auto mapping = prune_sides(inputs_, conditions_, needed);
+  mapping.resize(columns_.size());
+  columns_ = inputs_[0]->columns();  // columns that only the conditions need stay, as in a Filter
+  return mapping;
+}
+
+bool SemiJoin::absorb_filter(const Node& predicate) {
+  filter_input(inputs_[0], predicate);
+  return true;
+}
+
+OperatorPtr SemiJoin::push_down() {
+  for (const auto& node : conditions_.take(Side::kRight, left_width())) filter_input(inputs_[1], node);
+  if (!anti_)
+    for (const auto& node : conditions_.take(Side::kLeft, left_width())) filter_input(inputs_[0], node);
+  return nullptr;
+}
+
+void SemiJoin::resolve_types(TypeOracle& oracle) {
+  Operator::resolve_types(oracle);
+  conditions_.resolve_types(*inputs_[0], *inputs_[1], oracle);
+  columns_ = inputs_[0]->columns();
+}
+
+std::string SemiJoin::describe() const {
+  const MatchScope scope{*inputs_[0], "a", *inputs_[1], "b"};
+  return std::string(anti_ ? "Anti" : "Semi") + " join" +
+         (conditions_.empty() ? "" : " on " + join(scope.sql(conditions_.all()), " AND "));
+}
+
+std::string SemiJoin::cost_class() const {
+  return flip_cost(conditions_, left_width());
+}
+
+void SemiJoin::index_advice(std::vector<std::string>& advice) const {
+  Operator::index_advice(advice);
+  for (const auto& [left, right] : conditions_.equated(left_width())) {
+    inputs_[0]->advise_lookup(left, advice);
+    inputs_[1]->advise_lookup(right, advice);
+  }
+}
+
+}  // namespace pgtrickle::compiler
