@@ -1,12 +1,41 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <set>
 
+#include "property/reduce_query.h"
 #include "property/runner.h"
+#include "support/database.h"
 
 namespace pgt::property {
 namespace {
+
+/// The setup without pgtrickle, to ask PostgreSQL whether a query is valid.
+class Validator {
+ public:
+  explicit Validator(const Scenario& scenario) : db_(test::TestDatabase::Install::kNothing), session_(db_.dsn()) {
+    for (const auto& statement : scenario.setup) session_.exec(statement);
+    for (const auto& stream : scenario.streams)
+      session_.exec("CREATE TABLE " + stream.name + " AS " + stream.query + " WITH NO DATA");
+  }
+
+  bool valid(const std::string& query) {
+    try {
+      session_.exec("BEGIN; CREATE TEMP VIEW candidate AS " + query + "; SELECT q::text FROM (" + query +
+                    ") q; ROLLBACK");
+      return true;
+    } catch (const pqxx::sql_error&) {
+      session_.exec("ROLLBACK");
+      return false;
+    }
+  }
+
+ private:
+  test::TestDatabase db_;
+  test::Session session_;
+};
 
 class Minimizer {
  public:
@@ -21,35 +50,80 @@ class Minimizer {
     adopt(candidate);
     drop_streams();
     drop_from([](Scenario& s) -> std::vector<Step>& { return s.steps; }, [](const Step&) { return true; });
-    for (std::size_t i = 0; i < best_.steps.size(); ++i) {
-      drop_from([i](Scenario& s) -> std::vector<Op>& { return s.steps[i].ops; },
-                [](const Op& op) { return op.kind != Op::Kind::kSql; });
-    }
+    drop_ops();
+    reduce_queries();
+    drop_streams();
+    drop_ops();
     drop_from([](Scenario& s) -> std::vector<std::string>& { return s.setup; },
               [](const std::string&) { return true; });
+    reduce_queries();
     return best_;
   }
 
  private:
   [[nodiscard]] bool in_time() const { return std::chrono::steady_clock::now() < deadline_; }
 
-  /// Keeps the candidate if it fails in the same way.
+  /// Keeps the candidate if the same stream table fails in the same way.
   bool adopt(const Scenario& candidate) {
     if (!in_time()) return false;
-    const Outcome outcome = pgt::property::run(candidate);
-    if (!outcome.failure || outcome.failure->kind != failure_.kind) return false;
-    // The same stream table, too.
-    if (failure_.kind != Failure::Kind::kSql && candidate.streams[outcome.failure->stream].name != name_of_failed())
-      return false;
     const std::string name = name_of_failed();
-    best_ = candidate;
-    failure_ = *outcome.failure;
-    return true;
+    const Outcome outcome = pgt::property::run(candidate);
+    for (const auto& failure : outcome.failures) {
+      if (signature(failure) != signature(failure_)) continue;
+      if (failure.kind != Failure::Kind::kSql && candidate.streams[failure.stream].name != name) continue;
+      best_ = candidate;
+      failure_ = failure;
+      return true;
+    }
+    return false;
   }
 
   [[nodiscard]] std::string name_of_failed() const {
     return best_.streams.empty() ? std::string()
                                  : best_.streams[std::min(failure_.stream, best_.streams.size() - 1)].name;
+  }
+
+  void drop_ops() {
+    for (std::size_t i = 0; i < best_.steps.size(); ++i) {
+      drop_from([i](Scenario& s) -> std::vector<Op>& { return s.steps[i].ops; },
+                [](const Op& op) { return op.kind != Op::Kind::kSql; });
+    }
+  }
+
+  /// The text of every query that is left, the failed one's first, and of views.
+  void reduce_queries() {
+    if (failure_.kind == Failure::Kind::kSql) return;
+    for (std::size_t i = best_.streams.size(); i-- > 0;)
+      reduce([i](Scenario& s) -> std::string& { return s.streams[i].query; }, "");
+    for (std::size_t i = 0; i < best_.setup.size(); ++i) {
+      const auto as = best_.setup[i].find(" AS ");
+      if (best_.setup[i].rfind("CREATE VIEW", 0) != 0 || as == std::string::npos) continue;
+      reduce([i](Scenario& s) -> std::string& { return s.setup[i]; }, best_.setup[i].substr(0, as + 4));
+    }
+  }
+
+  template <typename Text>
+  void reduce(const Text& text, const std::string& head) {
+    std::unique_ptr<Validator> validator;
+    try {
+      validator = std::make_unique<Validator>(best_);
+    } catch (const std::exception&) {
+      return;
+    }
+    std::set<std::string> tried;
+    for (bool smaller = true; smaller && in_time();) {
+      smaller = false;
+      for (const auto& query : smaller_queries(text(best_).substr(head.size()))) {
+        if (!in_time()) return;
+        if (!tried.insert(query).second || !validator->valid(query)) continue;
+        Scenario candidate = best_;
+        text(candidate) = head + query;
+        if (adopt(candidate)) {
+          smaller = true;
+          break;
+        }
+      }
+    }
   }
 
   /// All but the failed one and what it reads.
@@ -65,7 +139,14 @@ class Minimizer {
     for (const std::size_t i : needed) {
       mapping[i] = candidate.streams.size();
       candidate.streams.push_back(best_.streams[i]);
-      for (auto& other : candidate.streams.back().reads) other = mapping[other];
+      auto& reads = candidate.streams.back().reads;
+      std::vector<std::size_t> still;
+      for (const std::size_t other : reads) {
+        // Its query may have become smaller.
+        if (best_.streams[i].query.find(best_.streams[other].name) != std::string::npos)
+          still.push_back(mapping[other]);
+      }
+      reads = still;
     }
     for (auto& step : candidate.steps) {
       std::vector<Op> ops;
@@ -80,13 +161,7 @@ class Minimizer {
       }
       step.ops = ops;
     }
-    const std::string name = name_of_failed();
-    const Outcome outcome = pgt::property::run(candidate);
-    if (outcome.failure && outcome.failure->kind == failure_.kind &&
-        candidate.streams[outcome.failure->stream].name == name) {
-      best_ = candidate;
-      failure_ = *outcome.failure;
-    }
+    adopt(candidate);
   }
 
   /// Leaves out parts of a list, large parts first.

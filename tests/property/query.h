@@ -1,12 +1,10 @@
-// Random queries over what the compiler says it maintains incrementally: filters, projections, joins, subqueries, CTEs,
-// UNION ALL, aggregates, HAVING, DISTINCT, in any nesting. Their results are fully determined by the data: float sums
-// are exact in any order, ordered aggregates have an order, nothing raises.
+// Random queries over everything that features.h lists, in any nesting, limited in depth and in the number of tables.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "property/random.h"
+#include "property/features.h"
 #include "property/types.h"
 
 namespace pgt::property {
@@ -14,9 +12,12 @@ namespace pgt::property {
 struct Query {
   std::string sql;
   std::vector<Column> columns;
-  double rows = 0;  // estimate
+  double rows = 0;        // estimate
+  bool compound = false;  // needs parentheses as a branch of a set operation
+  int weight = 1;         // tables that it reads
+  FeatureSet features = {};
 };
 
-Query random_query(Random& random, const std::vector<Relation>& sources);
+Query random_query(Random& random, const Switches& switches, const std::vector<Relation>& sources);
 
 }  // namespace pgt::property

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <mutex>
 
 #include "support/database.h"
 #include "support/oracle.h"
@@ -18,45 +19,63 @@ class QueryRaises : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+std::unique_ptr<TestDatabase> fresh_database() {
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  return std::make_unique<TestDatabase>();
+}
+
 class Runner {
  public:
-  explicit Runner(const Scenario& scenario) : scenario_(scenario), alive_(scenario.streams.size(), false) {}
+  explicit Runner(const Scenario& scenario)
+      : scenario_(scenario),
+        db_(fresh_database()),
+        alive_(scenario.streams.size(), false),
+        comparisons_(scenario.streams.size()) {}
 
   Outcome run() {
     connect();
     try {
       setup();
-      for (std::size_t i = 0; i < scenario_.streams.size() && !failed(); ++i) create(i);
-      for (at_ = 0; at_ < scenario_.steps.size() && !failed(); ++at_) {
+      for (std::size_t i = 0; i < scenario_.streams.size(); ++i) create(i);
+      for (at_ = 0; at_ < scenario_.steps.size() && !stopped_; ++at_) {
         for (const auto& op : scenario_.steps[at_].ops) {
-          if (!failed()) perform(op);
+          if (!stopped_) perform(op);
         }
-        if (!failed()) ++outcome_.steps;
+        if (!stopped_) ++outcome_.steps;
       }
     } catch (const QueryRaises& error) {
       ++outcome_.skipped;
       outcome_.skip_reasons.emplace_back(error.what());
     } catch (const std::exception& error) {
-      fail(Failure::Kind::kSql, 0, error.what());
+      stop(error.what());
     }
     forget_prepared();
     return std::move(outcome_);
   }
 
  private:
-  [[nodiscard]] bool failed() const { return outcome_.failure.has_value(); }
+  /// Nothing that follows would mean anything.
+  void stop(const std::string& message) {
+    outcome_.failures.push_back({Failure::Kind::kSql, at_, 0, message});
+    stopped_ = true;
+  }
 
+  /// The other stream tables go on, unless the error has broken the transaction that is open.
   void fail(Failure::Kind kind, std::size_t stream, const std::string& message) {
-    if (!failed()) outcome_.failure = Failure{kind, at_, stream, message};
+    outcome_.failures.push_back({kind, at_, stream, message});
+    alive_[stream] = false;
+    if (kind == Failure::Kind::kRefresh && in_transaction_) stopped_ = true;
   }
 
   void connect() {
     // The time zone must not depend on the machine. Compiling plans would take longer than running them.
+    Session admin(db_->dsn());
     for (const char* setting : {"TimeZone = 'Europe/Berlin'", "jit = off", "client_min_messages = error"}) {
-      Session(db_.dsn()).exec("ALTER DATABASE " + db_.name() + " SET " + setting);
+      admin.exec("ALTER DATABASE " + db_->name() + " SET " + setting);
     }
     for (auto& session : sessions_) {
-      session = std::make_unique<Session>(db_.dsn());
+      session = std::make_unique<Session>(db_->dsn());
       session->exec("SET statement_timeout = '20s'; SET lock_timeout = '5s'");
     }
   }
@@ -82,8 +101,7 @@ class Runner {
 
   bool query_raises(std::size_t i, std::string& why) {
     try {
-      Session(db_.dsn()).exec("SET statement_timeout = '20s'; SELECT count(*) FROM (SELECT q::text FROM (" +
-                              scenario_.streams[i].query + ") q) q2");
+      sessions_[2]->exec("SELECT count(*) FROM (SELECT q::text FROM (" + scenario_.streams[i].query + ") q) q2");
       return false;
     } catch (const pqxx::sql_error& error) {
       why = std::string(error.what()) + "in " + scenario_.streams[i].query;
@@ -102,16 +120,21 @@ class Runner {
       return;
     }
     try {
-      db_.create_stream_table(stream.name, stream.query, "DIFFERENTIAL");
-      const std::string mode = db_.effective_mode(stream.name);
-      if (mode != "DIFFERENTIAL") return fail(Failure::Kind::kCreate, i, "its effective mode is " + mode);
+      db_->create_stream_table(stream.name, stream.query, stream.differential ? "DIFFERENTIAL" : "AUTO");
+      const std::string mode = db_->effective_mode(stream.name);
+      if (mode != "DIFFERENTIAL" && stream.differential)
+        return fail(Failure::Kind::kCreate, i, "its effective mode is " + mode + "\nquery: " + stream.query);
+      if (mode != "DIFFERENTIAL") ++outcome_.full;
     } catch (const std::exception& error) {
-      return fail(Failure::Kind::kCreate, i, error.what());
+      return fail(Failure::Kind::kCreate, i, std::string(error.what()) + "\nquery: " + stream.query);
     }
     // Small tables would otherwise be recomputed at every refresh, and the delta program never run.
-    sessions_[0]->exec("UPDATE pgtrickle.pgt_frontiers SET full_threshold = NULL");
+    sessions_[0]->exec("UPDATE pgtrickle.pgt_frontiers SET full_threshold = NULL WHERE full_threshold IS NOT NULL");
     alive_[i] = true;
     ++outcome_.streams;
+    for (std::size_t f = 0; f < stream.features.size(); ++f) {
+      if (stream.features[f]) ++outcome_.uses[static_cast<Feature>(f)];
+    }
     check(i);
   }
 
@@ -122,13 +145,15 @@ class Runner {
         try {
           sessions_[static_cast<std::size_t>(op.session)]->exec(op.sql);
         } catch (const pqxx::sql_error& error) {
-          fail(Failure::Kind::kSql, 0, std::string(error.what()) + "in " + op.sql);
+          return stop(std::string(error.what()) + "in " + op.sql);
         }
+        if (op.session == 0 && op.sql.rfind("BEGIN", 0) == 0) in_transaction_ = true;
+        if (op.session == 0 && (op.sql == "COMMIT" || op.sql == "ROLLBACK")) in_transaction_ = false;
         return;
       default:
         break;
     }
-    for (std::size_t i = 0; i < scenario_.streams.size() && !failed(); ++i) {
+    for (std::size_t i = 0; i < scenario_.streams.size() && !stopped_; ++i) {
       const bool meant = op.streams.empty() || std::find(op.streams.begin(), op.streams.end(), i) != op.streams.end();
       if (!alive_[i] || !meant) continue;
       if (op.kind == Op::Kind::kCheck)
@@ -148,18 +173,42 @@ class Runner {
         session.exec("SELECT pgtrickle.refresh_stream_table" + argument);
       } else {
         session.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM pgtrickle_state.refresh_" +
-                     std::to_string(db_.id_of(scenario_.streams[i].name)) + "(" + session.quote(op.sql) + "); COMMIT");
+                     std::to_string(db_->id_of(scenario_.streams[i].name)) + "(" + session.quote(op.sql) + "); COMMIT");
       }
       ++outcome_.refreshes;
     } catch (const pqxx::sql_error& error) {
+      if (op.kind == Op::Kind::kProgram) session.exec("ROLLBACK");
       std::string why;
       if (query_raises(i, why)) throw QueryRaises(why);
       fail(Failure::Kind::kRefresh, i, error.what());
     }
   }
 
+  /// One statement that evaluates the query once and answers with a row if anything differs.
+  std::string comparison(std::size_t i) {
+    const std::string& name = scenario_.streams[i].name;
+    const std::string columns = sessions_[2]->value(
+        "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = "
+        "to_regclass(" +
+        sessions_[2]->quote(name) + ") AND attnum > 0 AND NOT attisdropped");
+    return "SELECT 1 FROM (SELECT 1 AS \"weight of the row\", t.* FROM " + name + " t UNION ALL SELECT -1, q.* FROM (" +
+           scenario_.streams[i].query + ") q) AS b (\"weight of the row\", " + columns + ") GROUP BY " + columns +
+           " HAVING sum(\"weight of the row\") <> 0 LIMIT 1";
+  }
+
   void check(std::size_t i) {
     ++outcome_.checks;
+    if (comparisons_[i].empty()) comparisons_[i] = comparison(i);
+    try {
+      if (sessions_[0]->exec(comparisons_[i]).empty()) return;
+    } catch (const pqxx::sql_error&) {
+      // The oracle knows how to compare what has no equality, or says what is wrong.
+      if (in_transaction_) {
+        stopped_ = true;
+        std::string why;
+        if (query_raises(i, why)) throw QueryRaises(why);
+      }
+    }
     const auto result = test::equals_query(*sessions_[0], scenario_.streams[i].name);
     if (!result) {
       std::string why;
@@ -172,7 +221,7 @@ class Runner {
   void forget_prepared() {
     try {
       for (auto& session : sessions_) session.reset();
-      Session session(db_.dsn());
+      Session session(db_->dsn());
       for (const auto& row : session.exec("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()")) {
         session.exec("ROLLBACK PREPARED " + session.quote(row[0].as<std::string>()));
       }
@@ -182,10 +231,13 @@ class Runner {
   }
 
   const Scenario& scenario_;
-  TestDatabase db_;
-  std::unique_ptr<Session> sessions_[2];
+  std::unique_ptr<TestDatabase> db_;
+  std::unique_ptr<Session> sessions_[3];  // the third one only looks at what is committed
   std::vector<bool> alive_;
+  std::vector<std::string> comparisons_;
   std::size_t at_ = 0;
+  bool stopped_ = false;
+  bool in_transaction_ = false;
   Outcome outcome_;
 };
 
@@ -193,6 +245,19 @@ class Runner {
 
 Outcome run(const Scenario& scenario) {
   return Runner(scenario).run();
+}
+
+std::string signature(const Failure& failure) {
+  std::string text = std::to_string(static_cast<int>(failure.kind));
+  if (failure.kind == Failure::Kind::kDiffers) return text;
+  const std::string line = failure.message.substr(0, failure.message.find('\n'));
+  bool quoted = false;
+  for (const char c : line) {
+    if (c == '"' || c == '\'') quoted = !quoted;
+    if (!quoted && std::isdigit(static_cast<unsigned char>(c)) == 0) text += c;
+    if (text.size() > 70) break;
+  }
+  return text;
 }
 
 }  // namespace pgt::property

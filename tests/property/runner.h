@@ -1,7 +1,7 @@
-// Runs a scenario in a fresh database and reports the first thing that is wrong.
+// Runs a scenario in a fresh database and reports what is wrong. Scenarios may run at the same time, on threads.
 #pragma once
 
-#include <optional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,18 +23,24 @@ struct Failure {
 };
 
 struct Outcome {
-  std::optional<Failure> failure;
-  std::size_t steps = 0;      // of which every op was done
-  std::size_t refreshes = 0;  // of one stream table each
-  std::size_t checks = 0;     // comparisons of one stream table with its query
-  std::size_t streams = 0;    // created
-  std::size_t skipped = 0;    // queries that PostgreSQL itself rejects, or raises an error for
+  std::vector<Failure> failures;  // at most one of each stream table
+  std::size_t steps = 0;          // of which every op was done
+  std::size_t refreshes = 0;      // of one stream table each
+  std::size_t checks = 0;         // comparisons of one stream table with its query
+  std::size_t streams = 0;        // created
+  std::size_t skipped = 0;        // queries that PostgreSQL itself rejects, or raises an error for
+  std::size_t full = 0;           // created, but recomputed: only where that is accepted
   std::vector<std::string> skip_reasons;
+  std::map<Feature, std::size_t> uses;  // of the stream tables that were created
 };
 
 Outcome run(const Scenario& scenario);
 
-/// The scenario without what its failure does not need; `budget_seconds` bounds the time it takes.
+/// The scenario without what its failure does not need, its queries included; `budget_seconds` bounds the time it
+/// takes.
 Scenario minimized(const Scenario& scenario, const Failure& failure, int budget_seconds);
+
+/// What two failures of the same cause have in common: the kind and the message without names and numbers.
+std::string signature(const Failure& failure);
 
 }  // namespace pgt::property

@@ -11,49 +11,61 @@ namespace {
 
 constexpr int kStreams = 6;
 constexpr int kSteps = 15;
+constexpr int kWideStreams = 24;
+constexpr int kWideSteps = 4;
+constexpr int kWidePercent = 85;
 
 class ScenarioGenerator {
  public:
-  explicit ScenarioGenerator(std::uint64_t seed) : random_(seed) { scenario_.seed = seed; }
+  ScenarioGenerator(std::uint64_t seed, const Switches& switches) : random_(seed), switches_(switches) {
+    scenario_.seed = seed;
+  }
 
   Scenario scenario() {
-    schema_ = random_schema(random_);
+    wide_ = random_.chance(kWidePercent);
+    schema_ = random_schema(random_, switches_);
     add_views();
     scenario_.setup = schema_.ddl;
     scenario_.setup.insert(scenario_.setup.end(), schema_.rows.begin(), schema_.rows.end());
     scenario_.setup.insert(scenario_.setup.end(), schema_.views.begin(), schema_.views.end());
     add_streams();
-    for (int i = 0; i < kSteps; ++i) add_step();
+    for (int i = 0; i < (wide_ ? kWideSteps : kSteps); ++i) add_step();
     return std::move(scenario_);
   }
 
  private:
   void add_views() {
     if (!random_.chance(35)) return;
-    const Query query = random_query(random_, schema_.sources);
+    const Query query = random_query(random_, switches_, schema_.sources);
     const std::string name = schema_.name + ".view1";
     schema_.views.push_back("CREATE VIEW " + name + " AS " + query.sql);
-    schema_.sources.push_back({name, query.columns, {}, query.rows});
+    FeatureSet features = query.features;
+    features.set(static_cast<std::size_t>(Feature::kViewSource));
+    schema_.sources.push_back({name, query.columns, {}, query.rows, query.weight, features});
   }
 
   void add_streams() {
     auto sources = schema_.sources;
-    for (int i = 0; i < kStreams; ++i) {
+    for (int i = 0; i < (wide_ ? kWideStreams : kStreams); ++i) {
       Stream stream;
       const std::string plain = random_.chance(8) ? "Stream \"" + std::to_string(i) : "st" + std::to_string(i);
       stream.name = schema_.name + "." + quoted(plain);
-      auto choices = sources;
-      if (i > 0 && random_.chance(25)) {  // over another stream table
-        for (int copy = 0; copy < 6; ++copy) choices.push_back(sources.back());
+      auto choices = schema_.sources;
+      if (i > 0 && random_.chance(wide_ ? 12 : 25)) {  // over another stream table
+        for (int copy = 0; copy < 4; ++copy) choices.push_back(sources.back());
       }
-      const Query query = random_query(random_, choices);
+      const Query query = random_query(random_, switches_, choices);
       stream.query = query.sql;
+      stream.features = query.features;
+      stream.differential = (query.features & ~switches_.expected).none();
       for (std::size_t other = 0; other < scenario_.streams.size(); ++other) {
         const std::string& name = scenario_.streams[other].name;
         // Followed by a blank, as every FROM item is by its alias.
         if (query.sql.find(name + " ") != std::string::npos) stream.reads.push_back(other);
       }
-      sources.push_back({stream.name, query.columns, {}, query.rows});
+      FeatureSet over;
+      over.set(static_cast<std::size_t>(Feature::kStreamSource));
+      sources.push_back({stream.name, query.columns, {}, query.rows, 1, over});
       scenario_.streams.push_back(std::move(stream));
     }
   }
@@ -135,7 +147,8 @@ class ScenarioGenerator {
 
   void prepared() {
     step_.label = "a prepared transaction commits late";
-    const std::string id = literal("pgt_property_" + std::to_string(scenario_.steps.size()));
+    const std::string id =
+        literal("pgt_property_" + std::to_string(scenario_.seed) + "_" + std::to_string(scenario_.steps.size()));
     sql("SET lock_timeout = '50ms'");
     sql("BEGIN", 1);
     changes(1, {false, false});
@@ -171,7 +184,9 @@ class ScenarioGenerator {
       for (auto& statement : bounding_changes(schema_))
         step_.ops.push_back({Op::Kind::kChange, 0, std::move(statement), {}});
     }
-    switch (random_.weighted({34, 13, 12, 6, 4, 9, 3, 8, 5, 6})) {
+    static const std::vector<int> kWide = {80, 0, 0, 0, 0, 0, 0, 15, 5, 0};
+    static const std::vector<int> kSessions = {24, 14, 14, 8, 6, 12, 4, 8, 4, 6};
+    switch (random_.weighted(wide_ ? kWide : kSessions)) {
       case 0:
         transaction();
         refresh(Op::Kind::kCall);
@@ -218,6 +233,8 @@ class ScenarioGenerator {
   }
 
   Random random_;
+  const Switches& switches_;
+  bool wide_ = true;
   Scenario scenario_;
   Schema schema_;
   Step step_;
@@ -225,15 +242,16 @@ class ScenarioGenerator {
 
 }  // namespace
 
-Scenario random_scenario(std::uint64_t seed) {
-  return ScenarioGenerator(seed).scenario();
+Scenario random_scenario(std::uint64_t seed, const Switches& switches) {
+  return ScenarioGenerator(seed, switches).scenario();
 }
 
 std::string to_sql_case(const Scenario& scenario) {
   std::string text = "-- Random scenario, seed " + std::to_string(scenario.seed) + ".\n-- setup\n";
   for (const auto& statement : scenario.setup) text += statement + ";\n";
   for (const auto& stream : scenario.streams) {
-    text += "\n-- query " + stream.name + " DIFFERENTIAL\n-- expect-mode DIFFERENTIAL\n" + stream.query + "\n";
+    text += "\n-- query " + stream.name +
+            (stream.differential ? " DIFFERENTIAL\n-- expect-mode DIFFERENTIAL\n" : "\n") + stream.query + "\n";
   }
   bool in_transaction = false;
   for (const auto& step : scenario.steps) {

@@ -6,12 +6,16 @@
 #include <string>
 #include <vector>
 
+#include "property/features.h"
+
 namespace pgt::property {
 
 struct Stream {
   std::string name;  // qualified and quoted
   std::string query;
   std::vector<std::size_t> reads;  // other stream tables, by index; all come before
+  FeatureSet features = {};
+  bool differential = true;  // must be maintained incrementally
 };
 
 struct Op {
@@ -41,7 +45,9 @@ struct Scenario {
   std::vector<Step> steps;
 };
 
-Scenario random_scenario(std::uint64_t seed);
+/// Most scenarios are wide: many stream tables and a few plain steps. The others are about sessions: few stream tables,
+/// and steps with savepoints, several transactions, late commits.
+Scenario random_scenario(std::uint64_t seed, const Switches& switches);
 
 /// In the format of tests/sql, which psql nearly understands too.
 std::string to_sql_case(const Scenario& scenario);

@@ -31,6 +31,10 @@ Value base_value(Random& random, Type type) {
       value.bound = 2000;
       value.special = random.chance(35);
       break;
+    case Type::kIntArray:
+    case Type::kPair:
+      value.bound = 10;
+      break;
     default:
       break;
   }
@@ -45,7 +49,7 @@ std::string number_text(double value) {
 }
 
 /// Names and types that the tables of one schema share.
-std::vector<Column> random_dictionary(Random& random) {
+std::vector<Column> random_dictionary(Random& random, const Switches& switches) {
   std::vector<std::string> names = {"k", "a", "b", "c", "d", "e", "f", "g"};
   static const std::vector<std::string> kOdd = {
       "w",          "run",     "n",        "xid",    "seq",     "was", "now",    "changed", "v",
@@ -60,6 +64,11 @@ std::vector<Column> random_dictionary(Random& random) {
   std::vector<Type> types = {Type::kInt2,        Type::kInt4,    Type::kInt4, Type::kInt8,
                              Type::kNumeric2,    Type::kNumeric, Type::kText, Type::kBool,
                              Type::kTimestamptz, Type::kFloat8,  Type::kDate, Type::kJsonb};
+  auto on = [&](Feature feature) { return switches.generated[static_cast<std::size_t>(feature)]; };
+  if (on(Feature::kArrays)) types.push_back(Type::kIntArray);
+  if (on(Feature::kEnum)) types.push_back(Type::kEnum);
+  if (on(Feature::kRange)) types.push_back(Type::kRange);
+  if (on(Feature::kComposite)) types.push_back(Type::kPair);
   random.shuffle(types);
   std::vector<Column> dictionary;
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -69,6 +78,7 @@ std::vector<Column> random_dictionary(Random& random) {
     // The first two always join well.
     const Type type = i == 0 ? Type::kInt4 : i == 1 ? Type::kText : types[i];
     dictionary.push_back({names[i], base_value(random, type)});
+    dictionary.back().domain = type == Type::kInt4 && random.chance(20) && on(Feature::kDomain);
   }
   return dictionary;
 }
@@ -117,6 +127,21 @@ std::string random_value(Random& random, const Value& value, int null_percent) {
           R"('{"a": 1}')", R"('{"a": 2, "b": "x"}')", R"('{"b": null}')", "'[1, 2]'", "'\"s\"'", "'null'"};
       return random.pick(kJson);
     }
+    case Type::kIntArray: {
+      static const std::vector<std::string> kArrays = {"'{1,2}'",    "'{}'",      "'{3}'",
+                                                       "'{NULL,1}'", "'{2,2,0}'", "'{1,2}'"};
+      return random.pick(kArrays);
+    }
+    case Type::kEnum:
+      return random.pick(std::vector<std::string>{"'sad'", "'ok'", "'happy'"});
+    case Type::kRange: {
+      static const std::vector<std::string> kRanges = {"'[1,3)'", "'empty'", "'[2,5)'", "'(,2)'", "'[4,)'", "'[1,3)'"};
+      return random.pick(kRanges);
+    }
+    case Type::kPair: {
+      static const std::vector<std::string> kPairs = {"'(1,a)'", "'(2,b)'", "'(,a)'", "'(1,)'", "'(,)'", "'(1,a)'"};
+      return random.pick(kPairs);
+    }
     case Type::kOther:
       break;
   }
@@ -140,7 +165,7 @@ std::string random_insert(Random& random, const Table& table, int rows) {
         values += "'" + std::string(1, static_cast<char>('a' + random.between(0, 7))) +
                   std::to_string(random.between(0, 5)) + "'";
       } else {
-        values += random_value(random, value, table.in_key(i) ? 0 : 20);
+        values += random_value(random, value, table.in_key(i) ? 0 : 22);
       }
       first = false;
     }
@@ -152,12 +177,13 @@ std::string random_insert(Random& random, const Table& table, int rows) {
   return sql;
 }
 
-Schema random_schema(Random& random) {
+Schema random_schema(Random& random, const Switches& switches) {
   Schema schema;
+  schema.ddl = type_ddl();
   static const std::vector<std::string> kSchemas = {"app", "Odd \"schema\"", "ünï"};
   schema.name = quoted(random.chance(75) ? kSchemas[0] : random.pick(kSchemas));
   schema.ddl.push_back("CREATE SCHEMA " + schema.name);
-  const auto dictionary = random_dictionary(random);
+  const auto dictionary = random_dictionary(random, switches);
   const int tables = random.between(2, 4);
   for (int t = 0; t < tables; ++t) {
     Table table;
@@ -179,7 +205,8 @@ Schema random_schema(Random& random) {
     } else if (key_kind == 3) {
       for (std::size_t i = 0; i < columns.size() && table.key.size() < 3; ++i) {
         const auto kind = columns[i].value.kind();
-        if (kind != Kind::kJson && kind != Kind::kBool && kind != Kind::kFloat) table.key.push_back(i);
+        if (kind != Kind::kJson && kind != Kind::kBool && kind != Kind::kFloat && kind != Kind::kPair)
+          table.key.push_back(i);
       }
       if (table.key.size() < 2) table.key.clear();
     }
@@ -190,7 +217,7 @@ Schema random_schema(Random& random) {
     std::size_t by = 0;
     for (std::size_t i = 0; i < columns.size(); ++i) {
       const auto& value = columns[i].value;
-      ddl += (i == 0 ? "" : ", ") + table.column(i) + " " + name_of(value.type);
+      ddl += (i == 0 ? "" : ", ") + table.column(i) + " " + (columns[i].domain ? "kinds.small" : name_of(value.type));
       if (table.in_key(i)) {
         ddl += " NOT NULL";
         if (value.kind() == Kind::kInt) by = i;
@@ -230,7 +257,7 @@ Schema random_schema(Random& random) {
       schema.rows.push_back(random_insert(random, table, 1));
       if (table.key.empty() && random.chance(20)) schema.rows.push_back(schema.rows.back());
     }
-    Relation relation{table.sql, table.columns, table.key, 20};
+    const Relation relation{table.sql, table.columns, table.key, 20, 1, {}};
     schema.sources.push_back(relation);
     schema.tables.push_back(std::move(table));
   }

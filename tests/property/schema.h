@@ -30,7 +30,7 @@ struct Schema {
   std::vector<Relation> sources;  // tables and views, for queries
 };
 
-Schema random_schema(Random& random);
+Schema random_schema(Random& random, const Switches& switches);
 
 /// A literal of the column's type; `null_percent` of them NULL.
 std::string random_value(Random& random, const Value& value, int null_percent);

@@ -5,8 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "property/features.h"
+
 namespace pgt::property {
 
+/// Within a kind, ascending: of two types the greater one is what PostgreSQL unifies them to.
 enum class Type {
   kInt2,
   kInt4,
@@ -19,13 +22,34 @@ enum class Type {
   kTimestamptz,
   kFloat8,
   kJsonb,
+  kIntArray,
+  kEnum,
+  kRange,
+  kPair,
   kOther
 };
-enum class Kind { kInt, kNumeric, kText, kBool, kDate, kTimestamptz, kFloat, kJson, kOther };
+enum class Kind {
+  kInt,
+  kNumeric,
+  kText,
+  kBool,
+  kDate,
+  kTimestamptz,
+  kFloat,
+  kJson,
+  kArray,
+  kEnum,
+  kRange,
+  kPair,
+  kOther
+};
 
 Kind kind_of(Type type);
-/// As it is written in DDL and casts; kNumeric2 is numeric(10,2).
+/// As it is written in DDL and casts; kNumeric2 is numeric(10,2), kEnum and kPair are made by type_ddl().
 std::string name_of(Type type);
+
+/// Types and aggregates of our own: an enum, a domain over int4, a composite type, two aggregates; schema "kinds".
+std::vector<std::string> type_ddl();
 
 struct Value {
   Type type = Type::kInt4;
@@ -38,17 +62,25 @@ struct Value {
   [[nodiscard]] Kind kind() const { return kind_of(type); }
 };
 
+/// Two types of one kind, or int and numeric, as UNION and COALESCE unify them.
+Value unified(const Value& left, const Value& right);
+/// Can be compared with =.
+bool comparable(const Value& left, const Value& right);
+
 struct Column {
   std::string name;  // not quoted
   Value value;
+  bool domain = false;  // over the type
 };
 
 /// Something that can be written in FROM.
 struct Relation {
   std::string sql;
   std::vector<Column> columns;
-  std::vector<std::size_t> key;  // primary key, of base tables
-  double rows = 0;               // estimate
+  std::vector<std::size_t> key = {};  // primary key, of base tables
+  double rows = 0;                    // estimate
+  int weight = 1;                     // base tables that it reads
+  FeatureSet features = {};           // of views, whose queries become part of what reads them
 };
 
 std::string quoted(const std::string& identifier);
