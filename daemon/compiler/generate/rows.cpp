@@ -62,6 +62,36 @@ std::string row_match(const std::vector<std::string>& left, const std::vector<st
   return join(parts, " AND ");
 }
 
+void add_grouped(const std::string& column, const TypeInfo& type, const std::string& name,
+                 std::vector<std::string>& select, std::vector<std::string>& group) {
+  const std::string text = column + "::text";
+  select.push_back((type.equatable ? column : "min(" + text + ")::" + type.name) + " AS " + name);
+  group.push_back(type.equatable ? column : text);
+}
+
+std::vector<KeyLookup> key_lookups(const std::vector<std::string>& mine, const std::vector<std::string>& keys,
+                                   const std::vector<TypeInfo>& types, const std::vector<bool>& not_null) {
+  std::vector<std::string> equal;
+  std::vector<std::string> null_keys;
+  bool plain = true;
+  for (std::size_t i = 0; i < mine.size(); ++i) {
+    equal.push_back(mine[i] + " = k." + keys[i]);
+    if (!not_null[i]) null_keys.push_back(keys[i]);
+    plain = plain && types[i].builtin_operators;
+  }
+  const std::string by_record = row_match(mine, prefixed(keys, "k."), types, false);
+  if (!plain) return {{by_record, {}}};
+  std::vector<KeyLookup> ways{{join(equal, " AND "), {}}};
+  if (!null_keys.empty()) ways.push_back({any_null(null_keys, "k.") + " AND " + by_record, null_keys});
+  return ways;
+}
+
+std::string any_null(const std::vector<std::string>& names, const std::string& prefix) {
+  std::vector<std::string> tests;
+  for (const auto& name : names) tests.push_back(prefix + name + " IS NULL");
+  return "(" + join(tests, " OR ") + ")";
+}
+
 std::string consolidate(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types,
                         const std::string& from, const std::string& where) {
   std::vector<std::string> select;

@@ -33,6 +33,23 @@ std::string consolidate(const std::vector<std::string>& columns, const std::vect
 /// What GROUP BY needs so that only rows that are the same in every respect fall together: a column whose equality is
 /// coarser than identity (numeric 1.0 = 1.00, but not as text) is grouped by its text as well.
 std::vector<std::string> identity_terms(const std::string& column, const TypeInfo& type);
+/// One column of a GROUP BY by the type's equality, or by its text if it has none: what to select, what to group by.
+void add_grouped(const std::string& column, const TypeInfo& type, const std::string& name,
+                 std::vector<std::string>& select, std::vector<std::string>& group);
+
+/// One way to join rows with keys.
+struct KeyLookup {
+  std::string condition;
+  std::vector<std::string> null_keys;  // not empty: only for keys of which one of these columns is NULL
+};
+/// How rows are found by the keys of a relation k, in disjoint ways: with "=", so that indexes serve, and once more for
+/// keys that contain a NULL, by record equality. `mine` is SQL over a row, `keys` names the columns of k, `not_null`
+/// says which of them cannot be NULL.
+std::vector<KeyLookup> key_lookups(const std::vector<std::string>& mine, const std::vector<std::string>& keys,
+                                   const std::vector<TypeInfo>& types, const std::vector<bool>& not_null);
+/// (prefix.a IS NULL OR prefix.b IS NULL ..)
+std::string any_null(const std::vector<std::string>& names, const std::string& prefix);
+
 /// Prefixes every name.
 std::vector<std::string> prefixed(const std::vector<std::string>& names, const std::string& prefix);
 

@@ -194,41 +194,27 @@ std::string Aggregate::group_delta(Statement& statement, const Layout& l) const 
 }
 
 std::string Aggregate::recomputed(Statement& statement, const Layout& l, const std::string& merged) const {
-  // Groups to recompute, joined back to the input by their keys: with "=", so that indexes serve, and once more for
-  // keys that contain NULL, by record equality.
+  // Groups to recompute, joined back to the input by their keys.
   std::vector<std::string> select = prefixed(l.keys, "k.");
   for (std::size_t i = 0; i < l.components.size(); ++i) select.push_back(l.components[i].full + " AS " + l.names[i]);
   const std::string post = inputs_[0]->post();
-  const std::string any = "(SELECT bool_or(m." + l.need + ") FROM " + merged + " m)";
   if (global())
-    return statement.with("r",
-                          "SELECT " + join(select, ",\n       ") + "\nFROM " + indent(post, 2) + " i\nWHERE " + any);
+    return statement.with("r", "SELECT " + join(select, ",\n       ") + "\nFROM " + indent(post, 2) +
+                                   " i\nWHERE (SELECT bool_or(m." + l.need + ") FROM " + merged + " m)");
   const auto exprs = key_expressions();
   const auto types = state(l).types();
   const std::string keys = "(SELECT " + join(l.keys, ", ") + " FROM " + merged + " m WHERE m." + l.need + ") k";
   const std::string tail = "\nGROUP BY " + join(prefixed(l.keys, "k."), ", ");
-  std::vector<std::string> equal;
-  std::vector<std::string> null_keys;
-  bool plain = true;
-  for (std::size_t i = 0; i < exprs.size(); ++i) {
-    equal.push_back(exprs[i] + " = k." + l.keys[i]);
-    if (!columns_[i].not_null) null_keys.push_back("k." + l.keys[i] + " IS NULL");
-    plain = plain && types[i].builtin_operators;
+  std::vector<bool> not_null;
+  for (std::size_t i = 0; i < exprs.size(); ++i) not_null.push_back(columns_[i].not_null);
+  std::vector<std::string> arms;
+  for (const auto& way : key_lookups(exprs, l.keys, types, not_null)) {
+    std::string needed = "m." + l.need;
+    if (!way.null_keys.empty()) needed += " AND " + any_null(way.null_keys, "m.");
+    arms.push_back("SELECT " + join(select, ",\n       ") + "\nFROM " + keys + ", " + indent(post, 2) + " i\nWHERE " +
+                   way.condition + "\n  AND (SELECT bool_or(" + needed + ") FROM " + merged + " m)" + tail);
   }
-  const std::string by_record = row_match(exprs, prefixed(l.keys, "k."), types, false);
-  const std::string head =
-      "SELECT " + join(select, ",\n       ") + "\nFROM " + keys + ", " + indent(post, 2) + " i\nWHERE ";
-  if (!plain) return statement.with("r", head + by_record + " AND " + any + tail);
-  std::string sql = head + join(equal, " AND ") + " AND " + any + tail;
-  if (!null_keys.empty()) {
-    const std::string has_null = "(" + join(null_keys, " OR ") + ")";
-    std::vector<std::string> m_null;
-    for (std::size_t i = 0; i < exprs.size(); ++i)
-      if (!columns_[i].not_null) m_null.push_back("m." + l.keys[i] + " IS NULL");
-    sql += "\nUNION ALL\n" + head + has_null + " AND " + by_record + "\n  AND (SELECT bool_or(m." + l.need + " AND (" +
-           join(m_null, " OR ") + ")) FROM " + merged + " m)" + tail;
-  }
-  return statement.with("r", sql);
+  return statement.with("r", join(arms, "\nUNION ALL\n"));
 }
 
 Changes Aggregate::differential(Statement& statement) const {

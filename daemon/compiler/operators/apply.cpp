@@ -44,14 +44,6 @@ std::optional<Node> equal_or_null(const Node& conjunct) {
   return equality_of(test.arg());
 }
 
-/// One column of a grouping by the values of a type, which may have no equality: then by its text.
-void add_grouped(const std::string& column, const TypeInfo& type, const std::string& name,
-                 std::vector<std::string>& select, std::vector<std::string>& group) {
-  const std::string text = column + "::text";
-  select.push_back((type.equatable ? column : "min(" + text + ")::" + type.name) + " AS " + name);
-  group.push_back(type.equatable ? column : text);
-}
-
 std::string where(const std::vector<std::string>& conditions) {
   return conditions.empty() ? std::string() : "\nWHERE " + join(conditions, "\n  AND ");
 }

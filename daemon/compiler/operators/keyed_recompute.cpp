@@ -1,0 +1,180 @@
+#include "compiler/operators/keyed_recompute.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "compiler/generate/rows.h"
+#include "compiler/generate/sql_text.h"
+#include "compiler/generate/statement.h"
+
+namespace pgtrickle::compiler {
+
+KeyedRecompute::KeyedRecompute(OperatorPtr input, const std::vector<Node>& keys) {
+  columns_ = input->columns();
+  std::vector<Node> row;
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    row.push_back(column(static_cast<int>(i)));
+    names.push_back(columns_[i].name);
+  }
+  for (const auto& key : keys) {
+    int position = 0;
+    if (!is_column(key, &position)) {
+      position = static_cast<int>(row.size());
+      row.push_back(key);
+      names.emplace_back("key");
+      ++hidden_;
+    }
+    if (std::find(keys_.begin(), keys_.end(), position) == keys_.end()) keys_.push_back(position);
+  }
+  if (hidden_ > 0) input = make_projection(std::move(input), std::move(row), names);
+  inputs_.push_back(std::move(input));
+}
+
+std::vector<OutputColumn> KeyedRecompute::state_columns() const {
+  auto columns = columns_;
+  const auto& row = inputs_[0]->columns();
+  std::vector<std::string> wanted;
+  for (const auto& col : columns) wanted.push_back(col.name);
+  for (std::size_t i = passed(); i < row.size(); ++i) {
+    columns.push_back(row[i]);
+    wanted.push_back(row[i].name);
+  }
+  const auto names = unique_names(wanted);
+  for (std::size_t i = 0; i < columns.size(); ++i) columns[i].name = names[i];
+  return columns;
+}
+
+/// The keys' names in the state.
+std::vector<std::string> KeyedRecompute::key_names(const std::string& prefix) const {
+  const auto columns = state_columns();
+  std::vector<std::string> names;
+  for (const int key : keys_) {
+    auto at = static_cast<std::size_t>(key);
+    if (at >= passed()) at = at - passed() + columns_.size();
+    names.push_back(prefix + quote_ident(columns.at(at).name));
+  }
+  return names;
+}
+
+std::vector<TypeInfo> KeyedRecompute::key_types() const {
+  std::vector<TypeInfo> types;
+  for (const int key : keys_) types.push_back(inputs_[0]->columns().at(static_cast<std::size_t>(key)).type.value());
+  return types;
+}
+
+bool KeyedRecompute::plain_keys() const {
+  return keys_.size() <= 32 && std::all_of(keys_.begin(), keys_.end(), [&](int key) {
+           const auto& col = inputs_[0]->columns().at(static_cast<std::size_t>(key));
+           return col.not_null && col.type->builtin_operators && col.type->fixed_width;
+         });
+}
+
+std::string KeyedRecompute::post() const {
+  const std::string names = join(column_names("p."), ", ");
+  return "(SELECT " + names + "\nFROM (" + indent(compute(inputs_[0]->post()), 2) + ") p)";
+}
+
+Delta KeyedRecompute::delta(Statement& /*statement*/, bool /*consolidate*/) const {
+  throw std::logic_error("an operator that is computed by key has to be cut out as a node first");
+}
+
+std::vector<std::string> KeyedRecompute::state_ddl() const {
+  const auto columns = state_columns();
+  std::vector<std::string> ddl{"CREATE TABLE " + state_table() + " AS\n" + compute(inputs_[0]->post()) +
+                               "\nWITH NO DATA"};
+  auto add = [&](std::string index) {
+    if (!index.empty() && std::find(ddl.begin(), ddl.end(), index) == ddl.end()) ddl.push_back(std::move(index));
+  };
+  if (!keys_.empty() && plain_keys()) {
+    add("CREATE INDEX ON " + state_table() + " (" + join(key_names(""), ", ") + ")");
+    // Should a source lose the NOT NULL that this relies on, the refresh fails and the program is made anew.
+    for (const auto& key : key_names(""))
+      add("ALTER TABLE " + state_table() + " ALTER COLUMN " + key + " SET NOT NULL");
+  } else if (!keys_.empty()) {
+    add("CREATE INDEX ON " + state_table() + " (" + row_hash(key_names(""), key_types(), "") + ")");
+  }
+  for (const int column : lookups_) add(state(columns).lookup_ddl(column));
+  return ddl;
+}
+
+std::vector<std::string> KeyedRecompute::rebuild() const {
+  const auto columns = state_columns();
+  const std::string list = columns.empty() ? "" : " (" + join(state(columns).names(), ", ") + ")";
+  return {"DELETE FROM " + state_table(), "INSERT INTO " + state_table() + list + "\n" + compute(inputs_[0]->post())};
+}
+
+std::string KeyedRecompute::from_state() const {
+  return "(SELECT " + join(column_names("s."), ", ") + " FROM " + state_table() + " s)";
+}
+
+/// FROM item of all input rows of the touched keys, in the post-state.
+std::string KeyedRecompute::touched_rows(const std::string& touched) const {
+  const Operator& input = *inputs_[0];
+  const std::string head = "SELECT " + join(input.column_names("i."), ", ") + "\nFROM ";
+  const std::string post = indent(input.post(), 2) + " i\nWHERE ";
+  if (keys_.empty()) return "(" + head + post + "EXISTS (SELECT FROM " + touched + " k))";
+  std::vector<std::string> mine;
+  std::vector<bool> not_null;
+  for (const int key : keys_) {
+    const auto& col = input.columns()[static_cast<std::size_t>(key)];
+    mine.push_back("i." + quote_ident(col.name));
+    not_null.push_back(col.not_null);
+  }
+  std::vector<std::string> arms;
+  for (const auto& way : key_lookups(mine, key_names(""), key_types(), not_null)) {
+    std::string gate = "\n  AND EXISTS (SELECT FROM " + touched + " k";
+    if (!way.null_keys.empty()) gate += " WHERE " + any_null(way.null_keys, "k.");
+    arms.push_back(head + touched + " k, " + post + way.condition + gate + ")");
+  }
+  return "(" + join(arms, "\nUNION ALL\n") + ")";
+}
+
+Changes KeyedRecompute::differential(Statement& statement) const {
+  const Operator& input = *inputs_[0];
+  const auto columns = state_columns();
+  const Delta delta = input.delta(statement, true);
+  std::vector<std::string> select;
+  std::vector<std::string> group;
+  const auto names = key_names("");
+  for (std::size_t i = 0; i < keys_.size(); ++i) {
+    const auto& col = input.columns()[static_cast<std::size_t>(keys_[i])];
+    add_grouped("d." + quote_ident(col.name), col.type.value(), names[i], select, group);
+  }
+  const std::string touched =
+      statement.with("k", "SELECT " + join(select, ", ") + "\nFROM " + indent(delta.from, 2) + " d" +
+                              (group.empty() ? "\nLIMIT 1" : "\nGROUP BY " + join(group, ", ")));
+  auto stored_list = state(columns).names("s.");
+  stored_list.emplace_back("s.ctid");
+  const std::string stored =
+      "SELECT " + join(stored_list, ", ") + "\nFROM " + touched + " k, " + state_table() + " s" +
+      (keys_.empty() ? "" : "\nWHERE " + row_match(key_names("s."), key_names("k."), key_types(), plain_keys()));
+  return state(columns).replace(statement, stored, compute(touched_rows(touched)));
+}
+
+bool KeyedRecompute::absorb_filter(const Node& predicate) {
+  const auto used = columns_of(predicate);
+  const bool of_keys = !used.empty() && std::all_of(used.begin(), used.end(), [&](int index) {
+    return index < static_cast<int>(passed()) && std::find(keys_.begin(), keys_.end(), index) != keys_.end();
+  });
+  // A filter on keys only removes whole groups: it can as well remove their rows.
+  return of_keys && inputs_[0]->absorb_filter(predicate);
+}
+
+std::vector<int> KeyedRecompute::prune_input(std::set<int> needed) {
+  needed.insert(keys_.begin(), keys_.end());
+  auto moved = inputs_[0]->prune(needed);
+  for (auto& key : keys_) key = moved.at(static_cast<std::size_t>(key));
+  return moved;
+}
+
+std::string KeyedRecompute::cost_class() const {
+  return keys_.empty() ? "O(n)" : "O(rows of touched keys)";
+}
+
+void KeyedRecompute::index_advice(std::vector<std::string>& advice) const {
+  Operator::index_advice(advice);
+  for (const int key : keys_) inputs_[0]->advise_lookup(key, advice);
+}
+
+}  // namespace pgtrickle::compiler
