@@ -69,7 +69,15 @@ std::vector<std::string> OuterJoin::padded_list(Side kept, const std::string& al
   for (std::size_t i = 0; i < list.size(); ++i) {
     const bool left = static_cast<int>(i) < left_width();
     if (left == (kept == Side::kLeft)) continue;
-    list[i] = "NULL::" + columns_[i].type.value().name + " AS " + quote_ident(columns_[i].name);
+    const TypeInfo& type = columns_[i].type.value();
+    std::string null = "NULL::" + type.name;
+    if (type.base_oid != type.oid) {
+      // A cast to a domain that is NOT NULL would fail; the NULL of no row does not.
+      const auto [input, position] = place(static_cast<int>(i));
+      const std::string name = quote_ident(input->columns()[static_cast<std::size_t>(position)].name);
+      null = "(SELECT p." + name + " FROM " + indent(input->post(), 2) + " p WHERE false)";
+    }
+    list[i] = null + " AS " + quote_ident(columns_[i].name);
   }
   return list;
 }
