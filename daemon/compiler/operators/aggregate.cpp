@@ -347,10 +347,7 @@ std::vector<Key> Aggregate::keys() const {
 }
 
 bool Aggregate::indexed(int column) const {
-  // Whoever looks up also says so: want_lookup().
-  if (column >= static_cast<int>(keys_.size())) return false;
-  const auto& type = columns_[static_cast<std::size_t>(column)].type.value();
-  return type.hashable || (type.fixed_width && type.equatable);
+  return column < static_cast<int>(keys_.size()) && StatefulOperator::indexed(column);
 }
 
 void Aggregate::want_lookup(int column) {

@@ -440,6 +440,10 @@ void Apply::want_lookup(int column) {
   if (column < static_cast<int>(tuple_size_)) lookups_.push_back({column});
 }
 
+bool Apply::indexed(int column) const {
+  return column < static_cast<int>(tuple_size_) && StatefulOperator::indexed(column);
+}
+
 std::string Apply::describe() const {
   return "Apply " + join(value_list(), ", ") + (global() ? std::string() : " per " + join(tuple_names(), ", "));
 }

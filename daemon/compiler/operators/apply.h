@@ -52,6 +52,7 @@ class Apply final : public StatefulOperator {
   [[nodiscard]] Changes differential(Statement& statement) const override;
   [[nodiscard]] std::string from_state() const override;
   void want_lookup(int column) override;
+  [[nodiscard]] bool indexed(int column) const override;
 
  private:
   struct Layout;  // names of the state's columns and of the merged relation's

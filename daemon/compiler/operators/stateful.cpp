@@ -8,4 +8,9 @@ void StatefulOperator::set_node(int number, std::string state_table, std::string
   delta_table_ = std::move(delta_table);
 }
 
+bool StatefulOperator::indexed(int column) const {
+  const auto& type = columns_.at(static_cast<std::size_t>(column)).type.value();
+  return type.hashable || (type.fixed_width && type.equatable);
+}
+
 }  // namespace pgtrickle::compiler

@@ -44,6 +44,8 @@ class StatefulOperator : public Operator {
   [[nodiscard]] virtual std::string from_state() const = 0;
   /// An index on the state for lookups by this output column.
   virtual void want_lookup(int column) = 0;
+  /// That such a lookup has an index. Here: every column whose type allows one.
+  [[nodiscard]] bool indexed(int column) const override;
   [[nodiscard]] virtual std::vector<std::string> notes() const { return {}; }
 
  private:
