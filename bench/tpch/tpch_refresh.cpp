@@ -165,10 +165,12 @@ class TpchBench {
     session_.exec("SELECT pgtrickle.drop_stream_table('st_" + view.query.name + "')");
   }
 
+  /// What the daemon does from time to time: clears the logs and what inner nodes have passed on.
   void clear_logs() {
     for (auto& view : views_) refresh(view, nullptr);
     for (int step = 0; step < 2; ++step)
       session_.exec("SELECT pgtrickle._rotate_log(source_id, 0, 5000) FROM pgtrickle.pgt_sources");
+    pgtrickle::catalog::collect_garbage(db_.dsn(), {});
   }
 
   /// After a round both hold the same state.
