@@ -73,22 +73,31 @@ std::vector<KeyLookup> key_lookups(const std::vector<std::string>& mine, const s
                                    const std::vector<TypeInfo>& types, const std::vector<bool>& not_null) {
   std::vector<std::string> equal;
   std::vector<std::string> null_keys;
+  std::vector<std::string> nullable;
   bool plain = true;
   for (std::size_t i = 0; i < mine.size(); ++i) {
     equal.push_back(mine[i] + " = k." + keys[i]);
-    if (!not_null[i]) null_keys.push_back(keys[i]);
+    if (!not_null[i]) {
+      null_keys.push_back(keys[i]);
+      nullable.push_back(mine[i]);
+    }
     plain = plain && types[i].builtin_operators;
   }
   const std::string by_record = row_match(mine, prefixed(keys, "k."), types, false);
   if (!plain) return {{by_record, {}}};
   std::vector<KeyLookup> ways{{join(equal, " AND "), {}}};
-  if (!null_keys.empty()) ways.push_back({any_null(null_keys, "k.") + " AND " + by_record, null_keys});
+  // Where a row has a NULL is for indexes to find; it follows from the equality of records.
+  if (!null_keys.empty())
+    ways.push_back({any_null(null_keys, "k.") + " AND " + any_null(nullable, "") +
+                        (mine.size() == 1 ? std::string() : "\n  AND " + by_record),
+                    null_keys});
   return ways;
 }
 
 std::string any_null(const std::vector<std::string>& names, const std::string& prefix) {
   std::vector<std::string> tests;
-  for (const auto& name : names) tests.push_back(prefix + name + " IS NULL");
+  // Not IS NULL, which is also true of a composite value that consists of NULLs.
+  for (const auto& name : names) tests.push_back(prefix + name + " IS NOT DISTINCT FROM NULL");
   return "(" + join(tests, " OR ") + ")";
 }
 

@@ -47,7 +47,7 @@ struct KeyLookup {
 /// says which of them cannot be NULL.
 std::vector<KeyLookup> key_lookups(const std::vector<std::string>& mine, const std::vector<std::string>& keys,
                                    const std::vector<TypeInfo>& types, const std::vector<bool>& not_null);
-/// (prefix.a IS NULL OR prefix.b IS NULL ..)
+/// That one of the columns is NULL.
 std::string any_null(const std::vector<std::string>& names, const std::string& prefix);
 
 /// Prefixes every name.

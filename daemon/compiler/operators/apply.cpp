@@ -6,6 +6,7 @@
 #include "compiler/generate/rows.h"
 #include "compiler/generate/sql_text.h"
 #include "compiler/generate/statement.h"
+#include "compiler/operators/membership.h"
 
 namespace pgtrickle::compiler {
 
@@ -120,7 +121,7 @@ std::vector<std::string> Apply::tuple_names() const {
 /// The values over a tuple in scope as kOuterAlias.
 std::vector<std::string> Apply::value_list() const {
   std::vector<std::string> list;
-  for (const auto& value : values_) list.push_back(render_operand(value, kOuterAlias, *this));
+  for (const auto& value : values_) list.push_back(render_operand(by_lookup(value), kOuterAlias, *this));
   return list;
 }
 
@@ -445,7 +446,9 @@ bool Apply::indexed(int column) const {
 }
 
 std::string Apply::describe() const {
-  return "Apply " + join(value_list(), ", ") + (global() ? std::string() : " per " + join(tuple_names(), ", "));
+  std::vector<std::string> values;
+  for (const auto& value : values_) values.push_back(render(value, kOuterAlias, *this));
+  return "Apply " + join(values, ", ") + (global() ? std::string() : " per " + join(tuple_names(), ", "));
 }
 
 std::string Apply::cost_class() const {

@@ -1,0 +1,16 @@
+// x IN (SELECT y ..) and x <> ALL (SELECT y ..), written so that one x costs one index lookup: PostgreSQL answers an IN
+// that is not the whole of a WHERE by reading the subquery's rows, all of them, into a hash table first.
+//
+//   x IN Q:  x NULL: NULL if Q has rows, else false;  a row equals x: true;  a row is NULL: NULL;  else false
+// This is exact for the built-in "=", which is NULL for NULL operands and for no others. Left as they are: row
+// comparisons, other operators, and subqueries that would be costly to ask three times (grouped, limited, combined).
+#pragma once
+
+#include "compiler/parse/ast.h"
+
+namespace pgtrickle::compiler {
+
+/// The expression with such sublinks rewritten; those inside of other subqueries are left alone.
+Node by_lookup(const Node& expr);
+
+}  // namespace pgtrickle::compiler
