@@ -54,7 +54,8 @@ Expression QueryGenerator::ordered_aggregate(const Atoms& atoms, const Expressio
     }
     case 4:
       if (v.kind() != Kind::kInt || v.bound > 1e9) break;
-      return {"array_agg(" + some + "(" + x.sql + ")::int4" + (distinct ? " ORDER BY 1" : order + x.sql) + ")" + filter,
+      return {"array_agg(" + some + "(" + x.sql + ")::int4" +
+                  (distinct ? " ORDER BY (" + x.sql + ")::int4" : order + x.sql) + ")" + filter,
               {Type::kIntArray, v.bound}};
     default:
       break;
@@ -119,10 +120,15 @@ Expression QueryGenerator::regression(const Atoms& atoms, const std::string& fil
 }
 
 Expression QueryGenerator::aggregate(const Atoms& atoms, SublinkSource* sublinks) {
-  const bool with_sublinks = context_.on(Feature::kSublinkInAggregate) && sublinks != nullptr && random_.chance(8);
-  ExpressionGenerator rows(context_, atoms, with_sublinks ? sublinks : nullptr);
-  const Expression x = random_.chance(55) ? random_.pick(atoms) : rows.any(2);
-  if (with_sublinks && x.sql.find("SELECT") != std::string::npos) use(Feature::kSublinkInAggregate);
+  const bool with_sublinks = context_.on(Feature::kSublinkInAggregate) && sublinks != nullptr && random_.chance(7);
+  ExpressionGenerator rows(context_, atoms);
+  Expression x = random_.chance(55) ? random_.pick(atoms) : rows.any(2);
+  if (with_sublinks) {
+    if (const auto scalar = sublinks->scalar_sublink(atoms, x.value.kind())) {
+      x = *scalar;
+      use(Feature::kSublinkInAggregate);
+    }
+  }
   const Value& v = x.value;
   const std::string tail = filter(atoms);
   auto make = [&](const std::string& sql, Value value) { return Expression{sql + tail, value}; };

@@ -314,7 +314,7 @@ Expression ExpressionGenerator::integer_of_other(const Expression& otherwise, in
     default: {
       const Expression y = leaf(Kind::kEnum);
       if (y.constant) break;
-      return {"array_position(enum_range(NULL::kinds.mood), " + y.sql + ")", {Type::kInt4, 3}, false};
+      return {"array_position(ARRAY['sad', 'ok', 'happy']::kinds.mood[], " + y.sql + ")", {Type::kInt4, 3}, false};
     }
   }
   return otherwise;

@@ -31,13 +31,17 @@ void append(From& left, const From& right) {
 
 }  // namespace
 
+bool usable(const ScopeColumn& column, const std::vector<ScopeColumn>& columns) {
+  return !column.alias.empty() || (!column.hidden && visible(columns, column.column.name) == 1);
+}
+
 /// Column references; sometimes without the alias where that is unambiguous.
 Atoms QueryGenerator::atoms_of(const std::vector<ScopeColumn>& columns, bool bare_allowed) {
   Atoms atoms;
   const bool bare = bare_allowed && random_.chance(25);
   for (const auto& column : columns) {
     const bool unique = !column.hidden && visible(columns, column.column.name) == 1;
-    if (column.alias.empty() && !unique) continue;
+    if (!usable(column, columns)) continue;
     const std::string qualified = qualified_name(column);
     atoms.push_back({bare && unique ? quoted(column.column.name) : qualified, column.column.value, false,
                      column.alias.empty() ? "" : qualified});

@@ -29,6 +29,27 @@ struct From {
   bool listed = false;  // with commas
 };
 
+class QueryGenerator;
+
+/// Subqueries for the expressions of one place in a query; null pointers if the place must not have any.
+class Sublinks : public SublinkSource {
+ public:
+  Sublinks(QueryGenerator& generator, const std::vector<Relation>& sources, int depth, Feature place, double rows)
+      : generator_(generator), sources_(sources), depth_(depth), place_(place), rows_(rows) {}
+
+  std::optional<std::string> sublink_predicate(const Atoms& atoms) override;
+  std::optional<Expression> scalar_sublink(const Atoms& atoms, Kind kind) override;
+
+ private:
+  [[nodiscard]] bool possible() const;
+
+  QueryGenerator& generator_;
+  const std::vector<Relation>& sources_;
+  int depth_;
+  Feature place_;
+  double rows_;
+};
+
 class QueryGenerator {
  public:
   static constexpr int kTop = 2;
@@ -107,7 +128,7 @@ class QueryGenerator {
   std::string existence(const Atoms& atoms, const Sources& sources, int depth);
 
   // grouping.cpp
-  Grouping grouping(const From& scope, const Atoms& atoms, SublinkSource* sublinks);
+  Grouping grouping(const From& scope, const Atoms& atoms, Sublinks rows, Sublinks having);
   std::string grouping_sets(const Atoms& keys, Atoms& group);
   void grouped_items(const Grouping& grouping, const std::vector<Kind>* kinds, SublinkSource* sublinks,
                      std::vector<Item>& items);
@@ -138,26 +159,9 @@ class QueryGenerator {
   std::vector<std::string> aliases_;  // of the FROM clause in the making
 };
 
-/// Subqueries for the expressions of one place in a query; null pointers if the place must not have any.
-class Sublinks : public SublinkSource {
- public:
-  Sublinks(QueryGenerator& generator, const std::vector<Relation>& sources, int depth, Feature place, double rows)
-      : generator_(generator), sources_(sources), depth_(depth), place_(place), rows_(rows) {}
-
-  std::optional<std::string> sublink_predicate(const Atoms& atoms) override;
-  std::optional<Expression> scalar_sublink(const Atoms& atoms, Kind kind) override;
-
- private:
-  [[nodiscard]] bool possible() const;
-
-  QueryGenerator& generator_;
-  const std::vector<Relation>& sources_;
-  int depth_;
-  Feature place_;
-  double rows_;
-};
-
 std::string qualified_name(const ScopeColumn& column);
+/// Whether its name means it, among all columns in scope.
+bool usable(const ScopeColumn& column, const std::vector<ScopeColumn>& columns);
 std::string column_list(const std::vector<Column>& columns);
 std::string conjunction(const std::vector<std::string>& conditions);
 void rename(std::vector<Column>& columns, const std::string& prefix);

@@ -7,14 +7,16 @@ namespace pgt::property {
 
 Expression QueryGenerator::grouping_key(const Atoms& atoms, SublinkSource* sublinks) {
   if (random_.chance(72)) return random_.pick(atoms);
-  // Only sometimes with subqueries: each is computed for every row.
-  const bool with_sublinks = context_.on(Feature::kSublinkInGroupKey) && random_.chance(10);
-  ExpressionGenerator generator(context_, atoms, with_sublinks ? sublinks : nullptr);
+  if (context_.on(Feature::kSublinkInGroupKey) && random_.chance(10)) {
+    if (const auto scalar = sublinks->scalar_sublink(atoms, random_.pick(atoms).value.kind())) {
+      use(Feature::kSublinkInGroupKey);
+      return *scalar;
+    }
+  }
+  ExpressionGenerator generator(context_, atoms);
   Expression key = generator.any(1);
   for (int attempt = 0; key.constant && attempt < 5; ++attempt) key = generator.any(1);
-  if (key.constant) return random_.pick(atoms);
-  if (key.sql.find("SELECT") != std::string::npos) use(Feature::kSublinkInGroupKey);
-  return key;
+  return key.constant ? random_.pick(atoms) : key;
 }
 
 /// The GROUP BY clause with sets of keys; a GROUPING() call may join the group.
@@ -61,11 +63,12 @@ std::string QueryGenerator::grouping_sets(const Atoms& keys, Atoms& group) {
   return (random_.chance(10) ? " GROUP BY DISTINCT " : " GROUP BY ") + sql;
 }
 
-QueryGenerator::Grouping QueryGenerator::grouping(const From& scope, const Atoms& atoms, SublinkSource* sublinks) {
+QueryGenerator::Grouping QueryGenerator::grouping(const From& scope, const Atoms& atoms, Sublinks rows,
+                                                  Sublinks having) {
   Grouping result;
   Atoms keys;
   const std::size_t key_count = random_.weighted({14, 45, 28, 13});
-  for (std::size_t i = 0; i < key_count; ++i) keys.push_back(grouping_key(atoms, sublinks));
+  for (std::size_t i = 0; i < key_count; ++i) keys.push_back(grouping_key(atoms, &rows));
   const bool sets =
       !keys.empty() && random_.chance(14) &&
       (context_.on(Feature::kGroupingSets) || context_.on(Feature::kRollup) || context_.on(Feature::kCube));
@@ -100,12 +103,12 @@ QueryGenerator::Grouping QueryGenerator::grouping(const From& scope, const Atoms
     for (std::size_t i = 0; i < keys.size(); ++i) result.sql += (i == 0 ? " GROUP BY " : ", ") + keys[i].sql;
   }
   const int calls = random_.between(keys.empty() ? 1 : 0, 4);
-  for (int i = 0; i < calls; ++i) result.group.push_back(aggregate(atoms, sublinks));
+  for (int i = 0; i < calls; ++i) result.group.push_back(aggregate(atoms, &rows));
   if (random_.chance(22)) {
     use(Feature::kHaving);
-    result.sql += " HAVING " + ExpressionGenerator(context_, result.group, sublinks).predicate(1);
+    result.sql += " HAVING " + ExpressionGenerator(context_, result.group, &having).predicate(1);
     if (random_.chance(20)) {
-      if (const auto predicate = sublinks->sublink_predicate(result.group)) result.sql += " AND " + *predicate;
+      if (const auto predicate = having.sublink_predicate(result.group)) result.sql += " AND " + *predicate;
     }
   }
   return result;

@@ -88,6 +88,21 @@ class Minimizer {
       drop_from([i](Scenario& s) -> std::vector<Op>& { return s.steps[i].ops; },
                 [](const Op& op) { return op.kind != Op::Kind::kSql; });
     }
+    Scenario candidate = best_;
+    for (auto& step : candidate.steps) drop_empty_transactions(step.ops);
+    adopt(candidate);
+  }
+
+  static void drop_empty_transactions(std::vector<Op>& ops) {
+    for (std::size_t i = 0; i + 1 < ops.size();) {
+      const bool empty = ops[i].kind == Op::Kind::kSql && ops[i].sql.rfind("BEGIN", 0) == 0 &&
+                         ops[i].session == ops[i + 1].session &&
+                         (ops[i + 1].sql == "COMMIT" || ops[i + 1].sql == "ROLLBACK");
+      if (empty)
+        ops.erase(ops.begin() + static_cast<std::ptrdiff_t>(i), ops.begin() + static_cast<std::ptrdiff_t>(i + 2));
+      else
+        ++i;
+    }
   }
 
   /// The text of every query that is left, the failed one's first, and of views.

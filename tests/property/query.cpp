@@ -94,9 +94,11 @@ Query QueryGenerator::select(int depth, const Sources& sources, const std::vecto
   result.rows = scope.rows;
   if (grouped) {
     use(Feature::kGroupBy);
-    Sublinks in_having(*this, sources, below, Feature::kSublinkInHaving, 40);
+    const Sublinks in_having(*this, sources, below, Feature::kSublinkInHaving, 40);
     Sublinks over_groups(*this, sources, below, Feature::kSublinkInSelect, 40);
-    const Grouping grouped_by = grouping(scope, atoms, &in_having);
+    // Below the aggregation every row has its own: only with a switch of its own.
+    const Sublinks in_rows(*this, sources, below, Feature::kSublinkInAggregate, scope.rows);
+    const Grouping grouped_by = grouping(scope, atoms, in_rows, in_having);
     grouped_items(grouped_by, kinds, &over_groups, items);
     tail = grouped_by.sql;
     result.rows = grouped_by.keys.empty() ? 1 : std::min(scope.rows, grouped_by.keys.size() == 1 ? 8.0 : 40.0);
@@ -147,7 +149,7 @@ std::string QueryGenerator::select_list(const std::vector<Item>& items, bool dis
                                                     "touched", "new_v", "select", "d",    "old_w", "m",     "key",
                                                     "ctid_",   "l",     "o",      "hash", "delta", "state", "s"};
       column = random_.chance(15) ? random_.pick(kOdd) : "c" + std::to_string(columns.size() + 1);
-      if (used.count(column) != 0) column = "col" + std::to_string(columns.size() + 1);
+      for (std::size_t n = columns.size() + 1; used.count(column) != 0; ++n) column = "col" + std::to_string(n);
       as = " AS " + quoted(column);
     }
     used.insert(column);
@@ -165,9 +167,12 @@ void QueryGenerator::plain_items(const From& scope, ExpressionGenerator& rows, c
     return;
   }
   const int count = random_.between(1, 6);
+  std::vector<ScopeColumn> columns;
+  std::copy_if(scope.columns.begin(), scope.columns.end(), std::back_inserter(columns),
+               [&](const ScopeColumn& column) { return usable(column, scope.columns); });
   for (int i = 0; i < count; ++i) {
     if (random_.chance(65)) {
-      const auto& column = random_.pick(scope.columns);
+      const auto& column = random_.pick(columns);
       if (column.column.domain) use(Feature::kDomain);
       items.emplace_back(Expression{qualified_name(column), column.column.value}, column.column.name);
     } else {

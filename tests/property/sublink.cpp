@@ -150,11 +150,14 @@ std::string QueryGenerator::existence(const Atoms& atoms, const Sources& sources
 std::string QueryGenerator::membership(const Atoms& atoms, const Sources& sources, int depth) {
   Atoms possible;
   std::copy_if(atoms.begin(), atoms.end(), std::back_inserter(possible), [](const Expression& atom) {
-    return atom.value.kind() != Kind::kOther && atom.value.kind() != Kind::kJson;
+    return atom.value.kind() != Kind::kOther && atom.value.kind() != Kind::kJson &&
+           (atom.value.kind() != Kind::kPair || !atom.outer.empty());
   });
   if (possible.empty()) return {};
   Expression x = random_.pick(possible);
-  if (random_.chance(15)) x = ExpressionGenerator(context_, possible).of(x.value.kind(), 1);
+  // A ROW() here would be taken for several values instead of one of a composite type.
+  if (random_.chance(15) && x.value.kind() != Kind::kPair)
+    x = ExpressionGenerator(context_, possible).of(x.value.kind(), 1);
   const Kind kind = x.value.kind();
 
   std::string inner;
