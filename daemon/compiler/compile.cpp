@@ -78,7 +78,7 @@ std::vector<CapturedSource> captured_sources(const CutPlan& plan, const CompileR
 
 Program compile_differential(const CompileRequest& request, const pg_query::SelectStmt& select, const Catalog& catalog,
                              TypeOracle& oracle) {
-  Analysis analysis = analyze(select, catalog);
+  Analysis analysis = analyze(select, catalog, request.limits);
   OperatorPtr root = std::move(analysis.root);
   root->resolve_types(oracle);
   push_filters(root);

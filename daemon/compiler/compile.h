@@ -12,6 +12,7 @@
 
 #include "compiler/catalog.h"
 #include "compiler/error.h"
+#include "compiler/limits.h"
 #include "compiler/program.h"
 
 namespace pgtrickle::compiler {
@@ -41,6 +42,7 @@ struct CompileRequest {
   std::vector<std::pair<std::string, std::string>> settings;    // recorded at creation; the programs run under them
   std::vector<std::pair<std::uint32_t, std::int64_t>> log_ids;  // relid -> source_id of its change log
   bool force_full = false;                                      // refresh_mode FULL
+  Limits limits;
   bool wide_keys = false;  // an index on the key would be too large: identify rows by hash only
 };
 

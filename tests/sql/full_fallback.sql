@@ -11,9 +11,9 @@ SELECT id, row_number() OVER (PARTITION BY g ORDER BY x) AS rn FROM f
 -- expect-error DIFFERENTIAL is not possible.*window
 SELECT id, row_number() OVER (PARTITION BY g ORDER BY x) AS rn FROM f
 
--- query sublink AUTO
+-- query lateral_subquery AUTO
 -- expect-mode FULL
-SELECT id FROM f WHERE g IN (SELECT g FROM f WHERE x > 40)
+SELECT f.id, l.x FROM f, LATERAL (SELECT g.x FROM f g WHERE g.g = f.g ORDER BY g.x LIMIT 1) l
 
 -- query clock AUTO
 -- expect-mode FULL

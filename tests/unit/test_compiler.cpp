@@ -207,24 +207,18 @@ TEST(Rows, EqualButNotIdenticalValuesAreKeptApart) {
 
 TEST_F(CompilerTest, UnsupportedConstructsNameTheReason) {
   const std::vector<std::pair<std::string, std::string>> cases{
-      {"SELECT o.id FROM public.orders o LEFT JOIN public.customers c ON c.id = o.customer", "LEFT JOIN"},
-      {"SELECT customers.id FROM public.customers WHERE customers.id IN (SELECT orders.customer FROM public.orders)",
-       "subquery in an expression"},
+      {"SELECT l.id FROM public.customers c, LATERAL (SELECT o.id FROM public.orders o WHERE o.customer = c.id) l",
+       "LATERAL"},
       {"SELECT count(*) OVER () FROM public.customers", "window"},
       {"SELECT DISTINCT ON (customers.region) customers.id FROM public.customers", "DISTINCT ON"},
-      {"SELECT customers.id FROM public.customers UNION SELECT products.id FROM public.products", "UNION"},
-      {"SELECT customers.id FROM public.customers EXCEPT ALL SELECT products.id FROM public.products", "EXCEPT ALL"},
       {"SELECT customers.id FROM public.customers ORDER BY customers.id LIMIT 3", "LIMIT"},
-      {"SELECT count(*) FROM public.customers GROUP BY GROUPING SETS ((customers.id), ())", "GROUPING SETS"},
       {"SELECT now() FROM public.customers", "current time"},
       {"SELECT CURRENT_DATE FROM public.customers", "current time"},
       {"SELECT CURRENT_USER FROM public.customers", "session"},
       {"SELECT random() FROM public.customers", "VOLATILE"},
       {"SELECT public.lookup(customers.id) FROM public.customers", "STABLE"},
-      {"SELECT generate_series(1, 2) FROM public.customers", "set-returning"},
       {"WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT r.n FROM r) SELECT c.id FROM public.customers c, r",
        "RECURSIVE"},
-      {"SELECT 1", "without FROM"},
   };
   for (const auto& [query, reason] : cases) {
     const auto program = compile_query(query);
@@ -267,12 +261,12 @@ TEST_F(CompilerTest, NamesFollowSqlScoping) {
   EXPECT_TRUE(compile_query("SELECT j.id FROM (public.orders o JOIN public.products p USING (id)) j").differential);
   EXPECT_THAT(compile_query("SELECT id FROM public.orders, public.products").reason, HasSubstr("ambiguous"));
   EXPECT_THAT(compile_query("SELECT orders.ctid FROM public.orders").reason, HasSubstr("cannot be resolved"));
-  EXPECT_THAT(compile_query("SELECT o.* IS NULL FROM public.orders o").reason, HasSubstr("whole-row"));
+  EXPECT_THAT(compile_query("SELECT q.* IS NULL FROM (SELECT orders.id FROM public.orders) q").reason, HasSubstr("whole-row"));
 }
 
 TEST_F(CompilerTest, DeepNestingIsAnErrorNotACrash) {
   std::string query = "SELECT orders.id FROM public.orders";
-  for (int i = 0; i < 200; ++i) query = "SELECT q.id FROM (" + query + ") q";
+  for (int i = 0; i < 300; ++i) query = "SELECT q.id FROM (" + query + ") q";
   EXPECT_THAT(compile_query(query).reason, HasSubstr("levels deep"));
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "compiler/catalog.h"
+#include "compiler/limits.h"
 #include "compiler/operators/operator.h"
 
 namespace pgtrickle::compiler {
@@ -20,7 +21,7 @@ struct Analysis {
   std::vector<std::string> notes;  // for explain
 };
 
-Analysis analyze(const pg_query::SelectStmt& query, const Catalog& catalog);
+Analysis analyze(const pg_query::SelectStmt& query, const Catalog& catalog, const Limits& limits = {});
 
 /// Checks that concern every mode; throws Rejected.
 void reject_invalid(const pg_query::SelectStmt& query);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compiler/generate/rows.h"
 #include "compiler/generate/sql_text.h"
 #include "compiler/generate/statement.h"
 
@@ -61,13 +62,31 @@ std::set<std::size_t> Join::inputs_of(const Node& condition) const {
   return result;
 }
 
+std::string Join::condition(const Node& node, const std::function<std::string(int)>& text) const {
+  int left = 0;
+  int right = 0;
+  if (node.has_a_expr() && node.a_expr().kind() == pg_query::AEXPR_NOT_DISTINCT &&
+      is_column(node.a_expr().lexpr(), &left) && is_column(node.a_expr().rexpr(), &right)) {
+    // IS NOT DISTINCT FROM can use neither index nor hash table; "=" can, and so can each arm of the OR.
+    const auto& l = columns_[static_cast<std::size_t>(left)];
+    const auto& r = columns_[static_cast<std::size_t>(right)];
+    if (l.type && !(l.type->equatable && l.type->builtin_operators))
+      return row_match({text(left)}, {text(right)}, {*l.type}, false);
+    std::string equal = text(left) + " = " + text(right);
+    if (l.not_null || r.not_null) return equal;
+    return "(" + equal + " OR (" + text(left) + " IS NULL AND " + text(right) + " IS NULL))";
+  }
+  const std::string sql = deparse_over(node, text);
+  return node.has_bool_expr() ? "(" + sql + ")" : sql;
+}
+
 std::string Join::condition(const Node& node) const {
   const auto where_is = places();
-  const std::string sql = deparse_expr(map_columns(node, [&](int index) {
+  return condition(node, [&](int index) {
     const auto& place = where_is.at(static_cast<std::size_t>(index));
-    return column_ref(alias(place.input), inputs_[place.input]->columns()[static_cast<std::size_t>(place.column)].name);
-  }));
-  return node.has_bool_expr() ? "(" + sql + ")" : sql;
+    return alias(place.input) + "." +
+           quote_ident(inputs_[place.input]->columns()[static_cast<std::size_t>(place.column)].name);
+  });
 }
 
 std::vector<std::string> Join::select_list(std::size_t count) const {
@@ -187,13 +206,12 @@ std::string Join::by_levels(Statement& statement, const std::vector<std::string>
       // At the first level the delta of the first input is raw: what concerns it alone is still to be tested.
       if (!decidable || (used.count(next) == 0 && !first)) continue;
       if (used.count(next) != 0) on_bases.push_back(condition(node));
-      std::string sql = deparse_expr(map_columns(node, [&](int index) {
+      on_delta.push_back(condition(node, [&](int index) {
         const auto& place = where_is.at(static_cast<std::size_t>(index));
         const auto& input_name = inputs_[place.input]->columns()[static_cast<std::size_t>(place.column)].name;
-        if (place.input == next) return column_ref(alias(next), input_name);
-        return column_ref("j", first ? input_name : columns_[static_cast<std::size_t>(index)].name);
+        if (place.input == next) return alias(next) + "." + quote_ident(input_name);
+        return "j." + quote_ident(first ? input_name : columns_[static_cast<std::size_t>(index)].name);
       }));
-      on_delta.push_back(node.has_bool_expr() ? "(" + sql + ")" : std::move(sql));
     }
     std::vector<std::string> from_delta_list;  // select list over (j, next)
     std::vector<std::string> from_bases_list;
@@ -291,6 +309,23 @@ void Join::advise_lookup(int column, std::vector<std::string>& advice) const {
   inputs_[place.input]->advise_lookup(place.column, advice);
 }
 
+OperatorPtr Join::superset(std::vector<int>& columns) const {
+  const auto where_is = places();
+  std::set<std::size_t> inputs;
+  for (const int index : columns) inputs.insert(where_is.at(static_cast<std::size_t>(index)).input);
+  if (inputs.size() != 1) return clone();
+  const std::size_t only = *inputs.begin();
+  const int base = static_cast<int>(offset(only));
+  std::vector<int> own;
+  for (const int index : columns) own.push_back(index - base);
+  std::vector<Node> filters;
+  for (const auto& node : conditions_)
+    if (inputs_of(node) == inputs) filters.push_back(shift_columns(node, -base));
+  columns = std::move(own);
+  if (filters.empty()) return inputs_[only]->superset(columns);
+  return make_filter(inputs_[only]->clone(), std::move(filters));
+}
+
 void Join::resolve_types(TypeOracle& oracle) {
   Operator::resolve_types(oracle);
   derive_columns();
@@ -299,7 +334,9 @@ void Join::resolve_types(TypeOracle& oracle) {
 std::vector<std::pair<int, int>> Join::equated() const {
   std::vector<std::pair<int, int>> pairs;
   for (const auto& node : conditions_) {
-    if (!node.has_a_expr() || node.a_expr().kind() != pg_query::AEXPR_OP) continue;
+    if (!node.has_a_expr() ||
+        (node.a_expr().kind() != pg_query::AEXPR_OP && node.a_expr().kind() != pg_query::AEXPR_NOT_DISTINCT))
+      continue;
     const auto [schema, name] = qualified_name(node.a_expr().name());
     int left = 0;
     int right = 0;

@@ -10,6 +10,8 @@
 // inserted on both sides count twice, and a self join hides this twice.
 #pragma once
 
+#include <functional>
+
 #include "compiler/operators/operator.h"
 
 namespace pgtrickle::compiler {
@@ -33,6 +35,7 @@ class Join final : public Operator {
   [[nodiscard]] std::string cost_class() const override { return "O(delta x matches)"; }
   void index_advice(std::vector<std::string>& advice) const override;
   void advise_lookup(int column, std::vector<std::string>& advice) const override;
+  [[nodiscard]] OperatorPtr superset(std::vector<int>& columns) const override;
 
  private:
   struct Place {
@@ -44,6 +47,7 @@ class Join final : public Operator {
   [[nodiscard]] std::size_t offset(std::size_t input) const;
   [[nodiscard]] std::set<std::size_t> inputs_of(const Node& condition) const;
   [[nodiscard]] std::string condition(const Node& node) const;  // over aliases a1, a2, ...
+  [[nodiscard]] std::string condition(const Node& node, const std::function<std::string(int)>& text) const;
   [[nodiscard]] std::vector<std::string> select_list(std::size_t count) const;
   [[nodiscard]] std::vector<std::size_t> join_order() const;
   [[nodiscard]] std::string by_subsets(const std::vector<std::string>& posts, const std::vector<Delta>& deltas) const;

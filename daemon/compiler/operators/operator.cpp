@@ -28,6 +28,10 @@ void Operator::index_advice(std::vector<std::string>& advice) const {
   for (const auto& input : inputs_) input->index_advice(advice);
 }
 
+OperatorPtr Operator::superset(std::vector<int>& /*columns*/) const {
+  return clone();
+}
+
 std::string Operator::over(const std::string& /*from*/, const std::vector<std::string>& /*carried*/) const {
   throw std::logic_error("not a row-wise operator");
 }

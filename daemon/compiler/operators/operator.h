@@ -68,6 +68,10 @@ class Operator {
   virtual void resolve_types(TypeOracle& oracle);
   [[nodiscard]] virtual std::vector<Key> keys() const { return {}; }
 
+  /// A relation that has at least the values of these columns that this one has, and as little else as possible;
+  /// `columns` become the positions in it. For lookups by these columns that need not be exact.
+  [[nodiscard]] virtual OperatorPtr superset(std::vector<int>& columns) const;
+
   /// Row-wise operators (filter, project) can be put over any relation that has their input's columns: `from` is such a
   /// FROM item, `carried` names columns that are passed through. Empty: not row-wise.
   [[nodiscard]] virtual std::string over(const std::string& from, const std::vector<std::string>& carried) const;
@@ -105,6 +109,9 @@ class Operator {
 OperatorPtr make_filter(OperatorPtr input, std::vector<Node> predicates);
 OperatorPtr make_join(std::vector<OperatorPtr> inputs, std::vector<Node> conditions);
 OperatorPtr make_projection(OperatorPtr input, std::vector<Node> expressions, const std::vector<std::string>& names);
+/// A projection with set-returning functions: none or several rows for each row.
+OperatorPtr make_set_projection(OperatorPtr input, std::vector<Node> expressions,
+                                const std::vector<std::string>& names);
 
 /// SQL of an expression over the row of `input`, which is in scope as `alias`.
 std::string render(const Node& expr, const std::string& alias, const Operator& input);

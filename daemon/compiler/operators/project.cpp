@@ -4,8 +4,9 @@
 
 namespace pgtrickle::compiler {
 
-Project::Project(OperatorPtr input, std::vector<Node> expressions, const std::vector<std::string>& names)
-    : expressions_(std::move(expressions)) {
+Project::Project(OperatorPtr input, std::vector<Node> expressions, const std::vector<std::string>& names,
+                 bool returns_sets)
+    : expressions_(std::move(expressions)), returns_sets_(returns_sets) {
   inputs_.push_back(std::move(input));
   derive_columns(unique_names(names));
 }
@@ -49,10 +50,15 @@ Delta Project::delta(Statement& statement, bool consolidate) const {
     int index = 0;
     if (is_column(expr, &index)) passed.insert(index);
   }
-  return {over(input.from, {"w"}), input.consolidated && passed.size() == inputs_[0]->columns().size()};
+  return {over(input.from, {"w"}),
+          input.consolidated && !returns_sets_ && passed.size() == inputs_[0]->columns().size()};
 }
 
-std::vector<int> Project::prune(const std::set<int>& needed) {
+std::vector<int> Project::prune(const std::set<int>& asked) {
+  std::set<int> needed = asked;
+  if (returns_sets_)  // which of them makes the rows is not known here
+    for (std::size_t i = 0; i < expressions_.size(); ++i)
+      if (!is_column(expressions_[i])) needed.insert(static_cast<int>(i));
   auto mapping = keep_columns(columns_, needed);
   std::vector<Node> kept;
   std::set<int> below;
@@ -67,6 +73,9 @@ std::vector<int> Project::prune(const std::set<int>& needed) {
 }
 
 bool Project::absorb_filter(const Node& predicate) {
+  if (returns_sets_)
+    for (const int index : columns_of(predicate))
+      if (!is_column(expressions_.at(static_cast<std::size_t>(index)))) return false;
   Node below = map_columns(predicate, [this](int index) { return expressions_.at(static_cast<std::size_t>(index)); });
   // Always taken: filters end up below projections, next to the state whose rows they hide.
   if (!inputs_[0]->absorb_filter(below)) inputs_[0] = make_filter(std::move(inputs_[0]), {std::move(below)});
@@ -82,8 +91,20 @@ void Project::resolve_types(TypeOracle& oracle) {
   for (std::size_t i = 0; i < columns_.size(); ++i) columns_[i].type = types[i];
 }
 
+OperatorPtr Project::superset(std::vector<int>& columns) const {
+  std::vector<int> below;
+  for (const int index : columns) {
+    int from = 0;
+    if (!is_column(expressions_.at(static_cast<std::size_t>(index)), &from)) return clone();
+    below.push_back(from);
+  }
+  columns = std::move(below);
+  return inputs_[0]->superset(columns);
+}
+
 std::vector<Key> Project::keys() const {
   std::vector<Key> keys;
+  if (returns_sets_) return keys;
   for (const auto& below : inputs_[0]->keys()) {
     Key key;
     for (const int index : below) {
@@ -105,6 +126,11 @@ std::string Project::describe() const {
   std::string text = join(list, ", ");
   if (text.size() > 160) text = text.substr(0, 157) + "...";
   return "Project " + text;
+}
+
+OperatorPtr make_set_projection(OperatorPtr input, std::vector<Node> expressions,
+                                const std::vector<std::string>& names) {
+  return std::make_unique<Project>(std::move(input), std::move(expressions), names, true);
 }
 
 OperatorPtr make_projection(OperatorPtr input, std::vector<Node> expressions, const std::vector<std::string>& names) {

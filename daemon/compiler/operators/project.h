@@ -1,5 +1,7 @@
 // Project: any expressions over one row. Rule: linear; delta = the expressions over the input's delta, weights
 // unchanged. Different rows may become equal, so the result is not consolidated even if the input is.
+// With set-returning functions in the list a row becomes none or several, still each for itself: linear as well; but no
+// such expression may be dropped or moved, and a key of the input is none of the output.
 #pragma once
 
 #include "compiler/operators/operator.h"
@@ -8,7 +10,8 @@ namespace pgtrickle::compiler {
 
 class Project final : public Operator {
  public:
-  Project(OperatorPtr input, std::vector<Node> expressions, const std::vector<std::string>& names);
+  Project(OperatorPtr input, std::vector<Node> expressions, const std::vector<std::string>& names,
+          bool returns_sets = false);
 
   [[nodiscard]] std::string over(const std::string& from, const std::vector<std::string>& carried) const override;
   [[nodiscard]] bool rowwise() const override { return true; }
@@ -23,6 +26,7 @@ class Project final : public Operator {
   bool absorb_filter(const Node& predicate) override;
   void resolve_types(TypeOracle& oracle) override;
   [[nodiscard]] std::vector<Key> keys() const override;
+  [[nodiscard]] OperatorPtr superset(std::vector<int>& columns) const override;
   void advise_lookup(int column, std::vector<std::string>& advice) const override {
     int below = 0;
     if (is_column(expressions_.at(static_cast<std::size_t>(column)), &below)) inputs_[0]->advise_lookup(below, advice);
@@ -41,6 +45,7 @@ class Project final : public Operator {
   [[nodiscard]] std::vector<std::string> select_list(const std::string& alias) const;
 
   std::vector<Node> expressions_;
+  bool returns_sets_;
 };
 
 }  // namespace pgtrickle::compiler

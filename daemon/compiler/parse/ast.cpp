@@ -62,6 +62,10 @@ pg_query::SelectStmt parse_select(const std::string& sql) {
   return tree->stmts(0).stmt().select_stmt();
 }
 
+Node parse_expr(const std::string& sql) {
+  return parse_select("SELECT " + sql).target_list(0).res_target().val();
+}
+
 bool equal(const Node& a, const Node& b) {
   return a.SerializeAsString() == b.SerializeAsString();
 }
@@ -74,6 +78,9 @@ void walk(const pg_query::SelectStmt& select, const std::function<bool(const Nod
 }
 void rewrite(Node& node, const std::function<bool(Node&)>& replace) {
   rewrite_message(node, replace);
+}
+void rewrite(pg_query::SelectStmt& select, const std::function<bool(Node&)>& replace) {
+  rewrite_message(select, replace);
 }
 
 Node column(int index) {

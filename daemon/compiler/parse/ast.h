@@ -20,6 +20,9 @@ using Node = pg_query::Node;
 /// Parses one statement, which must be a SELECT.
 pg_query::SelectStmt parse_select(const std::string& sql);
 
+/// An expression given as SQL; it may contain $n.
+Node parse_expr(const std::string& sql);
+
 bool equal(const Node& a, const Node& b);
 
 /// Calls `visit` on every Node below and including `node`, parents first; a false return skips the children.
@@ -28,6 +31,7 @@ void walk(const pg_query::SelectStmt& select, const std::function<bool(const Nod
 
 /// Replaces nodes: where `replace` returns true it has put something else into the node, whose children are left alone.
 void rewrite(Node& node, const std::function<bool(Node&)>& replace);
+void rewrite(pg_query::SelectStmt& select, const std::function<bool(Node&)>& replace);
 
 Node column(int index);  // $index+1
 bool is_column(const Node& expr, int* index = nullptr);

@@ -384,6 +384,17 @@ std::string deparse_expr(const Node& expr) {
   });
 }
 
+std::string deparse_from_item(const Node& item) {
+  SelectStmt select;
+  select.set_limit_option(pg_query::LIMIT_OPTION_DEFAULT);
+  select.set_op(pg_query::SETOP_NONE);
+  *select.add_from_clause() = item;
+  std::string sql = deparse_select(select);
+  constexpr std::string_view kPrefix = "SELECT FROM ";
+  if (sql.rfind(kPrefix, 0) != 0) throw std::logic_error("unexpected deparse of a FROM item: " + sql);
+  return sql.substr(kPrefix.size());
+}
+
 std::string deparse_select(const SelectStmt& select) {
   SelectStmt folded = select;
   clear_locations(folded);

@@ -17,6 +17,8 @@ namespace pgtrickle::compiler {
 /// SQL text of an expression; parameters are written as $n.
 std::string deparse_expr(const pg_query::Node& expr);
 std::string deparse_select(const pg_query::SelectStmt& select);
+/// SQL text of an item of a FROM clause.
+std::string deparse_from_item(const pg_query::Node& item);
 
 /// SQL text of an expression whose column n is written as column_text(n), a column reference with qualifier. The way to
 /// write one expression over many relations: the deparser runs once per distinct expression.

@@ -1,0 +1,407 @@
+// FROM: tables, views, CTEs, subqueries, joins, functions over the row beside them.
+#include <algorithm>
+
+#include "compiler/analyze/analyzer.h"
+#include "compiler/analyze/query_analyzer.h"
+#include "compiler/analyze/volatility.h"
+#include "compiler/generate/sql_text.h"
+#include "compiler/operators/join.h"
+#include "compiler/operators/outer_join.h"
+#include "compiler/operators/row_function.h"
+#include "compiler/operators/scan.h"
+#include "compiler/operators/values.h"
+
+namespace pgtrickle::compiler {
+
+namespace {
+
+using Names = std::vector<std::pair<std::string, Node>>;
+
+void shift(FromItem& item, int by) {
+  for (auto& condition : item.conditions) condition = shift_columns(condition, by);
+  for (auto& relation : item.relations)
+    for (auto& column : relation.columns) column.second = shift_columns(column.second, by);
+  for (auto& column : item.merged) column.second = shift_columns(column.second, by);
+}
+
+/// Puts `right` beside `left`.
+void append(FromItem& left, FromItem right) {
+  shift(right, left.width);
+  for (auto& input : right.inputs) left.inputs.push_back(std::move(input));
+  for (auto& condition : right.conditions) left.conditions.push_back(std::move(condition));
+  for (auto& relation : right.relations) left.relations.push_back(std::move(relation));
+  for (auto& column : right.merged) left.merged.push_back(std::move(column));
+  left.width += right.width;
+}
+
+const Node* find(const Names& names, const std::string& name) {
+  for (const auto& col : names)
+    if (col.first == name) return &col.second;
+  return nullptr;
+}
+
+Node coalesce(const Node& left, const Node& right) {
+  Node node;
+  *node.mutable_coalesce_expr()->add_args() = left;
+  *node.mutable_coalesce_expr()->add_args() = right;
+  return node;
+}
+
+/// One input under one alias, its columns renamed by the alias's column list.
+FromItem relation(OperatorPtr input, const std::string& name, const pg_query::Alias& alias,
+                  const std::vector<std::string>& names) {
+  FromItem item;
+  ScopeRelation relation{name, {}, {}};
+  for (std::size_t i = 0; i < input->columns().size(); ++i) {
+    const int at = static_cast<int>(i);
+    relation.columns.emplace_back(at < alias.colnames_size() ? alias.colnames(at).string().sval() : names.at(i),
+                                  column(at));
+  }
+  item.width = static_cast<int>(input->columns().size());
+  item.relations.push_back(std::move(relation));
+  item.inputs.push_back(std::move(input));
+  return item;
+}
+
+bool is_function(const Node& node) {
+  return node.has_range_function() || node.has_range_table_func();
+}
+
+}  // namespace
+
+FromItem QueryAnalyzer::from_clause(const pg_query::SelectStmt& select, const CteScope* ctes, int depth) {
+  FromItem from;
+  for (const auto& node : select.from_clause()) {
+    if (is_function(node)) {
+      from = row_function(std::move(from), node, ctes, false, nullptr);
+    } else {
+      append(from, from_item(node, ctes, depth));
+    }
+  }
+  return from;
+}
+
+FromItem QueryAnalyzer::from_item(const Node& node, const CteScope* ctes, int depth) {
+  if (node.has_range_var()) return range_var(node.range_var(), ctes, depth);
+  if (node.has_range_subselect()) {
+    const auto& sub = node.range_subselect();
+    if (sub.lateral())
+      throw Unsupported("a LATERAL subquery is not maintained incrementally", fragment(sub.subquery().select_stmt()));
+    // The operator's own names are made unique; SQL sees those of the select list.
+    const auto names = select_names(sub.subquery().select_stmt());
+    return relation(query(sub.subquery().select_stmt(), ctes, depth + 1), sub.alias().aliasname(), sub.alias(), names);
+  }
+  if (node.has_join_expr()) return join_expr(node.join_expr(), ctes, depth);
+  if (is_function(node)) return row_function({}, node, ctes, false, nullptr);
+  if (node.has_range_table_sample())
+    throw Rejected("TABLESAMPLE gives another answer every time", {}, "Remove TABLESAMPLE.");
+  throw Unsupported("this kind of FROM item is not maintained incrementally", {});
+}
+
+FromItem QueryAnalyzer::range_var(const pg_query::RangeVar& range, const CteScope* ctes, int depth) {
+  const std::string alias = range.has_alias() ? range.alias().aliasname() : range.relname();
+  if (range.schemaname().empty()) {
+    for (const CteScope* scope = ctes; scope != nullptr; scope = scope->outer) {
+      if (scope->cte->ctename() != range.relname()) continue;
+      if (!scope->cte->ctequery().has_select_stmt())
+        throw Rejected("a WITH query that modifies data cannot define a table", scope->cte->ctename(),
+                       "Use SELECT only.");
+      const auto& select = scope->cte->ctequery().select_stmt();
+      auto input = query(select, scope->outer, depth + 1);
+      std::vector<std::string> names = select_names(select);
+      for (int i = 0; i < scope->cte->aliascolnames_size(); ++i)
+        names.at(static_cast<std::size_t>(i)) = scope->cte->aliascolnames(i).string().sval();
+      return relation(std::move(input), alias, range.alias(), names);
+    }
+  }
+  const auto found = catalog_.sources.find({range.schemaname(), range.relname()});
+  if (found == catalog_.sources.end())
+    throw Unsupported("relation \"" + range.relname() + "\" is not known", range.relname());
+  const Source& source = found->second;
+  if (!range.inh() && source.has_inheritance_children)
+    throw Unsupported("ONLY on a table with children is not maintained incrementally", source.name);
+  const std::string shown = source.schema + "." + source.name;
+  std::vector<std::string> names;
+  for (const auto& col : source.columns) names.push_back(col.name);
+  switch (source.kind) {
+    case SourceKind::kView: {
+      views_.insert(source.relid);
+      const auto definition = parse_select(source.view_definition);
+      reject_invalid(definition);
+      check_volatility(definition, catalog_);
+      return relation(query(definition, nullptr, depth + 1), alias, range.alias(), names);
+    }
+    case SourceKind::kMaterializedView:
+      throw Unsupported("materialized view " + shown + " cannot be captured: REFRESH fires no triggers", shown,
+                        "Make it a stream table and read that.");
+    case SourceKind::kForeignTable:
+      throw Unsupported("changes of foreign table " + shown + " cannot be captured", shown);
+    default:
+      break;
+  }
+  if (!source.not_capturable.empty())
+    throw Unsupported("changes of " + shown + " cannot be captured: " + source.not_capturable, shown);
+  if (source.row_security)
+    throw Unsupported("row-level security policies of " + shown + " apply to the owner", shown,
+                      "FULL runs the query under the policies. Or let a role that bypasses them own the stream table.");
+  FromItem item = relation(std::make_unique<Scan>(source), alias, range.alias(), names);
+  item.relations.front().row_type = qualified(source.schema, source.name);
+  return item;
+}
+
+OperatorPtr QueryAnalyzer::combined(FromItem& item) {
+  std::vector<Node> conditions;
+  std::vector<Node> rest;
+  for (auto& node : item.conditions) (has_sublink(node) ? rest : conditions).push_back(std::move(node));
+  item.conditions = std::move(rest);
+  if (item.inputs.empty()) return make_single_row();
+  if (item.inputs.size() > 1) return std::make_unique<Join>(std::move(item.inputs), std::move(conditions));
+  OperatorPtr input = std::move(item.inputs.front());
+  return conditions.empty() ? std::move(input) : make_filter(std::move(input), std::move(conditions));
+}
+
+FromItem QueryAnalyzer::row_function(FromItem left, const Node& function, const CteScope* ctes, bool outer,
+                                     const Node* condition) {
+  const auto& alias =
+      function.has_range_function() ? function.range_function().alias() : function.range_table_func().alias();
+  const Scope scope{left.relations, left.merged, ctes};
+  const Node resolved = resolve(function, scope);
+  if (has_sublink(resolved))
+    throw Unsupported("a subquery in the arguments of a function in FROM is not maintained incrementally", {});
+  std::vector<std::string> names;
+  if (function.has_range_function()) {
+    const auto& range = function.range_function();
+    for (const auto& definition : range.coldeflist()) names.push_back(definition.column_def().colname());
+    for (const auto& item : range.functions())
+      if (item.list().items_size() > 1 && item.list().items(1).has_list())
+        throw Unsupported("a column definition list inside ROWS FROM is not maintained incrementally", {});
+  }
+  if (names.empty())
+    for (const auto& name : alias.colnames()) names.push_back(name.string().sval());
+  if (names.empty()) throw Unsupported("the columns of a function in FROM are not known", alias.aliasname());
+  ScopeRelation added{alias.aliasname(), {}, {}};
+
+  // A function of constants stands for itself; one of other columns is computed beside their rows.
+  const bool constant = columns_of(resolved).empty() && !outer;
+  FromItem result;
+  if (constant) {
+    FromItem item;
+    item.inputs.push_back(
+        std::make_unique<RowFunction>(make_single_row(), resolved, names, false, std::vector<Node>{}));
+    item.width = static_cast<int>(names.size());
+    for (std::size_t i = 0; i < names.size(); ++i) added.columns.emplace_back(names[i], column(static_cast<int>(i)));
+    item.relations.push_back(std::move(added));
+    result = std::move(left);
+    append(result, std::move(item));
+    if (condition != nullptr) {
+      const Scope both{result.relations, result.merged, ctes};
+      split_conjuncts(resolve(*condition, both), result.conditions);
+    }
+    return result;
+  }
+  const int width = left.width;
+  OperatorPtr input = combined(left);
+  for (std::size_t i = 0; i < names.size(); ++i)
+    added.columns.emplace_back(names[i], column(width + static_cast<int>(i)));
+  result.relations = std::move(left.relations);
+  result.merged = std::move(left.merged);
+  result.conditions = std::move(left.conditions);  // those with sublinks
+  result.relations.push_back(std::move(added));
+  result.width = width + static_cast<int>(names.size());
+  std::vector<Node> on;
+  if (condition != nullptr) {
+    const Scope both{result.relations, result.merged, ctes};
+    split_conjuncts(resolve(*condition, both), on);
+    for (const auto& node : on)
+      if (has_sublink(node)) throw Unsupported("a subquery in ON of a function is not maintained incrementally", {});
+  }
+  result.inputs.push_back(std::make_unique<RowFunction>(std::move(input), resolved, names, outer, std::move(on)));
+  return result;
+}
+
+FromItem QueryAnalyzer::outer_join(FromItem left, FromItem right, std::vector<Node> conditions,
+                                   pg_query::JoinType type) {
+  const int left_width = left.width;
+  const int width = left.width + right.width;
+  // A row that an inner condition with a sublink removes must be gone before the outer join.
+  auto single = [&](FromItem& item) {
+    const int own = item.width;
+    OperatorPtr op = combined(item);
+    if (item.conditions.empty()) return op;
+    op = filter_sublinks(std::move(op), std::move(item.conditions));
+    std::vector<Node> all;
+    std::vector<std::string> names;
+    for (int i = 0; i < own; ++i) {
+      all.push_back(column(i));
+      names.push_back(op->columns()[static_cast<std::size_t>(i)].name);
+    }
+    return make_projection(std::move(op), std::move(all), names);
+  };
+  OperatorPtr l = single(left);
+  OperatorPtr r = single(right);
+
+  // Sublinks in ON are computed on the side whose columns they read.
+  std::vector<Node> of_left;
+  std::vector<Node> of_right;
+  std::vector<std::pair<Node*, bool>> links;
+  for (auto& node : conditions) {
+    if (!has_sublink(node)) continue;
+    bool reads_left = false;
+    bool reads_right = false;
+    walk(node, [&](const Node& at) {
+      if (!at.has_sub_link()) return true;
+      for (const int index : columns_of(at)) (index < left_width ? reads_left : reads_right) = true;
+      return false;
+    });
+    if (reads_left && reads_right)
+      throw Unsupported("a subquery in ON of an outer join that reads both sides is not maintained incrementally",
+                        fragment(node));
+    links.emplace_back(&node, reads_right);
+  }
+  bool widened = false;
+  for (auto& [node, on_right] : links) {
+    // Expressions over one side alone: the other side's columns are kept apart by a shift that extraction leaves alone.
+    OperatorPtr& side = on_right ? r : l;
+    const int own = on_right ? width - left_width : left_width;
+    std::vector<Node> found;
+    rewrite(*node, [&](Node& at) {
+      if (!at.has_sub_link()) return false;
+      Node local = on_right ? shift_columns(at, -left_width) : at;
+      found.push_back(std::move(local));
+      at = column(kOuter + static_cast<int>(found.size()) - 1);
+      return true;
+    });
+    std::vector<Node*> exprs;
+    for (auto& link : found) exprs.push_back(&link);
+    side = extract_sublinks(std::move(side), exprs);
+    (void)own;
+    widened = true;
+    // Now `found` are columns of the widened side; they are placed below, when the widths are final.
+    rewrite(*node, [&](Node& at) {
+      int index = 0;
+      if (!is_column(at, &index) || index < kOuter) return false;
+      int place = 0;
+      if (!is_column(found[static_cast<std::size_t>(index - kOuter)], &place))
+        throw std::logic_error("an extracted sublink is not a column");
+      at = column((on_right ? 2 : 1) * kOuter + place);
+      return true;
+    });
+  }
+  const int wide_left = static_cast<int>(l->columns().size());
+  for (auto& node : conditions) {
+    node = map_columns(node, [&](int index) {
+      if (index >= 2 * kOuter) return column(index - 2 * kOuter + wide_left);
+      if (index >= kOuter) return column(index - kOuter);
+      return column(index < left_width ? index : index - left_width + wide_left);
+    });
+  }
+  OperatorPtr joined = std::make_unique<OuterJoin>(std::move(l), std::move(r), std::move(conditions),
+                                                   type != pg_query::JOIN_RIGHT, type != pg_query::JOIN_LEFT);
+  if (widened) {
+    std::vector<Node> all;
+    std::vector<std::string> names;
+    for (int i = 0; i < width; ++i) {
+      const int at = i < left_width ? i : i - left_width + wide_left;
+      all.push_back(column(at));
+      names.push_back(joined->columns()[static_cast<std::size_t>(at)].name);
+    }
+    joined = make_projection(std::move(joined), std::move(all), names);
+  }
+  shift(right, left_width);
+  FromItem result;
+  result.width = width;
+  result.inputs.push_back(std::move(joined));
+  result.relations = std::move(left.relations);
+  for (auto& relation : right.relations) result.relations.push_back(std::move(relation));
+  for (auto& relation : result.relations) relation.row_type.clear();  // a padded row is NULL, not a row of NULLs
+  return result;
+}
+
+FromItem QueryAnalyzer::join_expr(const pg_query::JoinExpr& join, const CteScope* ctes, int depth) {
+  const auto type = join.jointype();
+  FromItem left = from_item(join.larg(), ctes, depth);
+  if (is_function(join.rarg())) {
+    if (join.is_natural() || !join.using_clause().empty())
+      throw Unsupported("USING with a function in FROM is not maintained incrementally", {});
+    if (type != pg_query::JOIN_INNER && type != pg_query::JOIN_LEFT)
+      throw Unsupported("a RIGHT or FULL JOIN with a function in FROM is not maintained incrementally", {});
+    FromItem item = row_function(std::move(left), join.rarg(), ctes, type == pg_query::JOIN_LEFT,
+                                 join.has_quals() ? &join.quals() : nullptr);
+    if (join.has_alias()) throw Unsupported("an alias on a join with a function is not maintained incrementally", {});
+    return item;
+  }
+  FromItem right = from_item(join.rarg(), ctes, depth);
+  const int left_width = left.width;
+
+  // Visible, unambiguous names of each side, for USING and NATURAL; over the joined row.
+  auto visible = [](const FromItem& item, int by) {
+    Names names = item.merged;
+    for (const auto& relation : item.relations)
+      for (const auto& col : relation.columns) names.push_back(col);
+    for (auto& name : names) name.second = shift_columns(name.second, by);
+    return names;
+  };
+  const Names left_names = visible(left, 0);
+  const Names right_names = visible(right, left_width);
+  std::vector<std::string> usings;
+  for (const auto& node : join.using_clause()) usings.push_back(node.string().sval());
+  if (join.is_natural()) {
+    for (const auto& col : left_names)
+      if (find(right_names, col.first) != nullptr && std::find(usings.begin(), usings.end(), col.first) == usings.end())
+        usings.push_back(col.first);
+  }
+  std::vector<Node> conditions;
+  Names merged;
+  for (const auto& name : usings) {
+    const Node* l = find(left_names, name);
+    const Node* r = find(right_names, name);
+    if (l == nullptr || r == nullptr) throw Unsupported("cannot resolve USING (" + name + ")", name);
+    conditions.push_back(equality(*l, *r));
+    // The merged column: of an inner join both are equal, of an outer join the side that is always there has it.
+    merged.emplace_back(name, type == pg_query::JOIN_FULL ? coalesce(*l, *r) : type == pg_query::JOIN_RIGHT ? *r : *l);
+  }
+  Names outer_merged = left.merged;  // names merged further down stay visible
+  for (auto& col : right.merged) outer_merged.emplace_back(col.first, shift_columns(col.second, left_width));
+
+  FromItem result;
+  if (join.has_quals()) {
+    FromItem both_names;
+    both_names.relations = left.relations;
+    for (auto relation : right.relations) {
+      for (auto& col : relation.columns) col.second = shift_columns(col.second, left_width);
+      both_names.relations.push_back(std::move(relation));
+    }
+    const Scope scope{both_names.relations, outer_merged, ctes};
+    split_conjuncts(resolve(join.quals(), scope), conditions);
+  }
+  if (type == pg_query::JOIN_INNER) {
+    append(left, std::move(right));
+    for (auto& node : conditions) left.conditions.push_back(std::move(node));
+    result = std::move(left);
+  } else {
+    result = outer_join(std::move(left), std::move(right), std::move(conditions), type);
+  }
+  result.merged = merged;
+  for (auto& col : outer_merged)
+    if (find(result.merged, col.first) == nullptr) result.merged.push_back(std::move(col));
+
+  if (!join.join_using_alias().aliasname().empty())
+    result.relations.push_back({join.join_using_alias().aliasname(), merged, {}});
+  if (join.has_alias()) {
+    // (a JOIN b) AS j hides a and b: one relation with the merged columns first, then the rest.
+    ScopeRelation all{join.alias().aliasname(), merged, {}};
+    for (const auto& relation : result.relations) {
+      if (!join.join_using_alias().aliasname().empty() && relation.alias == join.join_using_alias().aliasname())
+        continue;
+      for (const auto& col : relation.columns)
+        if (std::find(usings.begin(), usings.end(), col.first) == usings.end()) all.columns.push_back(col);
+    }
+    for (int i = 0; i < join.alias().colnames_size(); ++i)
+      all.columns.at(static_cast<std::size_t>(i)).first = join.alias().colnames(i).string().sval();
+    result.relations = {std::move(all)};
+    result.merged.clear();
+  }
+  return result;
+}
+
+}  // namespace pgtrickle::compiler

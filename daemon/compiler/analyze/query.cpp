@@ -1,0 +1,148 @@
+// A query: WITH, set operations, the clauses of a SELECT in the order in which SQL evaluates them.
+#include <algorithm>
+
+#include "compiler/analyze/analyzer.h"
+#include "compiler/analyze/query_analyzer.h"
+#include "compiler/analyze/volatility.h"
+#include "compiler/operators/aggregate.h"
+#include "compiler/operators/project.h"
+#include "compiler/operators/values.h"
+
+namespace pgtrickle::compiler {
+
+using pg_query::SelectStmt;
+
+namespace {
+
+bool references_itself(const pg_query::CommonTableExpr& cte) {
+  bool found = false;
+  walk(cte.ctequery(), [&](const Node& node) {
+    if (node.has_range_var() && node.range_var().schemaname().empty() && node.range_var().relname() == cte.ctename())
+      found = true;
+    return !found;
+  });
+  return found;
+}
+
+bool limits_rows(const SelectStmt& select) {
+  return (select.has_limit_count() && !is_null_constant(select.limit_count())) ||
+         (select.has_limit_offset() && !is_null_constant(select.limit_offset()));
+}
+
+}  // namespace
+
+OperatorPtr QueryAnalyzer::query(const SelectStmt& select, const CteScope* ctes, int depth) {
+  if (depth > limits_.nesting)
+    throw Unsupported("the query is nested more than " + std::to_string(limits_.nesting) + " levels deep", {});
+  std::vector<std::unique_ptr<CteScope>> own;
+  if (select.has_with_clause()) {
+    if (select.with_clause().recursive()) {
+      for (const auto& node : select.with_clause().ctes())
+        if (references_itself(node.common_table_expr()))
+          throw Unsupported("WITH RECURSIVE is not maintained incrementally", node.common_table_expr().ctename());
+    }
+    for (const auto& node : select.with_clause().ctes()) {
+      own.push_back(std::make_unique<CteScope>(CteScope{&node.common_table_expr(), ctes}));
+      ctes = own.back().get();
+    }
+  }
+  if (!select.sort_clause().empty() && depth == 0 && !limits_rows(select) && select.distinct_clause().empty())
+    notes_.emplace_back("ORDER BY without LIMIT: accepted and ignored, a table has no order");
+  if (select.op() == pg_query::SETOP_NONE && select.values_lists().empty()) return plain_select(select, ctes, depth);
+  OperatorPtr result = select.op() != pg_query::SETOP_NONE ? set_operation(select, ctes, depth) : values(select);
+  if (!limits_rows(select)) return result;
+  auto order = output_sort_terms(select, *result, select_names(select));
+  return limited(select, std::move(result), std::move(order));
+}
+
+OperatorPtr QueryAnalyzer::values(const SelectStmt& select) {
+  std::vector<std::vector<Node>> rows;
+  for (const auto& list : select.values_lists()) {
+    rows.emplace_back();
+    for (const auto& cell : list.list().items()) {
+      rows.back().push_back(resolve(cell, {}));
+      if (has_sublink(rows.back().back()) || !columns_of(rows.back().back()).empty())
+        throw Unsupported("a subquery inside VALUES is not maintained incrementally", fragment(cell));
+    }
+  }
+  return std::make_unique<Values>(std::move(rows), select_names(select));
+}
+
+OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& select, const CteScope* ctes, int depth) {
+  if (!select.window_clause().empty())
+    throw Unsupported("window functions are not maintained incrementally", fragment(select));
+  FromItem from = from_clause(select, ctes, depth);
+  const Scope scope{std::move(from.relations), std::move(from.merged), ctes};
+  if (select.has_where_clause()) split_conjuncts(resolve(select.where_clause(), scope), from.conditions);
+  OperatorPtr input = combined(from);
+  if (!from.conditions.empty()) {
+    std::vector<Node> plain;
+    std::vector<Node> links;
+    for (auto& node : from.conditions) (has_sublink(node) ? links : plain).push_back(std::move(node));
+    if (!plain.empty()) input = make_filter(std::move(input), std::move(plain));
+    input = filter_sublinks(std::move(input), std::move(links));
+  }
+
+  std::vector<Node> targets;
+  std::vector<std::string> names;
+  for (const auto& node : select.target_list()) {
+    const auto& target = node.res_target();
+    targets.push_back(resolve(target.val(), scope));
+    names.push_back(target.name().empty() ? default_name(target.val()) : target.name());
+  }
+  std::vector<Node> having;
+  if (select.has_having_clause()) split_conjuncts(resolve(select.having_clause(), scope), having);
+  const bool distinct = !select.distinct_clause().empty();
+  const bool distinct_on =
+      distinct && (select.distinct_clause_size() > 1 || select.distinct_clause(0).node_case() != Node::NODE_NOT_SET);
+  std::vector<Node> on;
+  if (distinct_on)
+    for (const auto& node : select.distinct_clause()) on.push_back(output_or_input(node, targets, names, scope));
+  std::vector<SortTerm> order;
+  if (limits_rows(select) || distinct_on) order = sort_terms(select, targets, names, scope);
+
+  // Everything that is evaluated over the (grouped) row.
+  std::vector<Node*> exprs;
+  for (auto& node : targets) exprs.push_back(&node);
+  for (auto& node : on) exprs.push_back(&node);
+  for (auto& term : order) exprs.push_back(&term.expr);
+  const std::size_t outputs = exprs.size();
+  for (auto& node : having) exprs.push_back(&node);
+
+  const bool aggregates = std::any_of(exprs.begin(), exprs.end(), [&](const Node* n) { return has_aggregate(*n); });
+  if (aggregates || !select.group_clause().empty() || select.has_having_clause())
+    input = aggregate(select, scope, std::move(input), names, exprs);
+  if (!having.empty()) {
+    std::vector<Node> plain;
+    std::vector<Node> links;
+    for (auto& node : having) (has_sublink(node) ? links : plain).push_back(std::move(node));
+    if (!plain.empty()) input = make_filter(std::move(input), std::move(plain));
+    input = filter_sublinks(std::move(input), std::move(links));
+  }
+  exprs.resize(outputs);
+  input = extract_sublinks(std::move(input), exprs);
+
+  if (order.empty() && on.empty()) {
+    const bool sets = std::any_of(targets.begin(), targets.end(), [&](const Node& n) { return returns_set(n); });
+    input = sets ? make_set_projection(std::move(input), std::move(targets), names)
+                 : make_projection(std::move(input), std::move(targets), names);
+    return distinct ? make_distinct(std::move(input)) : std::move(input);
+  }
+  for (const auto& node : targets)
+    if (returns_set(node))
+      throw Unsupported("a set-returning function under LIMIT or DISTINCT ON is not maintained incrementally",
+                        fragment(node));
+  return ordered(select, std::move(input), std::move(targets), names, std::move(on), std::move(order));
+}
+
+Analysis analyze(const SelectStmt& query, const Catalog& catalog, const Limits& limits) {
+  check_volatility(query, catalog);
+  QueryAnalyzer analyzer(catalog, limits);
+  Analysis analysis;
+  analysis.root = analyzer.query(query, nullptr, 0);
+  analysis.views = std::move(analyzer.views_);
+  analysis.notes = std::move(analyzer.notes_);
+  return analysis;
+}
+
+}  // namespace pgtrickle::compiler

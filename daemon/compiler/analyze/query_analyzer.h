@@ -1,0 +1,147 @@
+// The analyzer's inside: one class, one file per part of a query (query, from_clause, expressions, sublinks,
+// aggregates, set_operations, ordering). Everything is resolved to positions: an expression refers to the row of the
+// operator it will stand over by $n.
+//
+// Subqueries in expressions (sublinks) are resolved in two steps. First their outer references become $n like any other
+// column, while everything inside stays SQL text (bind); such an expression is still a function of the outer row and of
+// the database. Then, before it is put into an operator, the sublink is taken out: it becomes a semi join, a join with
+// a one-row relation, or a column of an Apply (sublinks.cpp).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "compiler/catalog.h"
+#include "compiler/error.h"
+#include "compiler/limits.h"
+#include "compiler/operators/apply.h"
+#include "compiler/operators/operator.h"
+#include "compiler/operators/sort_term.h"
+#include "compiler/parse/ast.h"
+
+namespace pgtrickle::compiler {
+
+/// CTEs in scope, innermost first. A CTE's query sees only what came before it.
+struct CteScope {
+  const pg_query::CommonTableExpr* cte = nullptr;
+  const CteScope* outer = nullptr;
+};
+
+/// A relation that names can refer to; its columns are expressions over the row of the FROM clause (usually a position;
+/// COALESCE for the merged column of a FULL JOIN).
+struct ScopeRelation {
+  std::string alias;
+  std::vector<std::pair<std::string, Node>> columns;
+  std::string row_type;  // of a table: its qualified name, which is the type of a whole-row reference
+};
+
+struct Scope {
+  std::vector<ScopeRelation> relations;
+  std::vector<std::pair<std::string, Node>> merged;  // unqualified names that USING made unambiguous
+  const CteScope* ctes = nullptr;
+};
+
+/// What one FROM item contributes, before it is put beside the others.
+struct FromItem {
+  std::vector<OperatorPtr> inputs;
+  std::vector<Node> conditions;  // over this item's own row, as everything else here
+  std::vector<ScopeRelation> relations;
+  std::vector<std::pair<std::string, Node>> merged;
+  int width = 0;
+};
+
+/// A subquery taken apart at its correlation: the rows it reads, and the conditions that tie them to the outer row.
+struct Core {
+  OperatorPtr relation;
+  std::vector<Node> correlated;  // over the outer row (kOuter + n) and the relation's row
+  std::vector<Node> outputs;     // its select list over the relation's row; empty if it is not a plain one
+  bool plain = true;             // no grouping, aggregates, LIMIT: a row of the relation is a row of the subquery
+};
+
+class QueryAnalyzer {
+ public:
+  QueryAnalyzer(const Catalog& catalog, const Limits& limits) : catalog_(catalog), limits_(limits) {}
+
+  /// The query as an operator whose columns are its select list, in order.
+  OperatorPtr query(const pg_query::SelectStmt& select, const CteScope* ctes, int depth);
+
+  std::set<std::uint32_t> views_;
+  std::vector<std::string> notes_;
+
+ private:
+  /// Added to positions of the outer row inside of a subquery that is being taken apart.
+  static constexpr int kOuter = 1 << 24;
+  static bool is_outer(const Node& expr);  // reads the outer row
+
+  // query.cpp
+  OperatorPtr plain_select(const pg_query::SelectStmt& select, const CteScope* ctes, int depth);
+  OperatorPtr values(const pg_query::SelectStmt& select);
+
+  // ordering.cpp
+  struct OrderedSelect;
+  OperatorPtr ordered(const pg_query::SelectStmt& select, OperatorPtr input, std::vector<Node> targets,
+                      const std::vector<std::string>& names, std::vector<Node> distinct_on,
+                      std::vector<SortTerm> order);
+  OperatorPtr limited(const pg_query::SelectStmt& select, OperatorPtr input, std::vector<SortTerm> order);
+  std::vector<SortTerm> sort_terms(const pg_query::SelectStmt& select, const std::vector<Node>& targets,
+                                   const std::vector<std::string>& names, const Scope& scope);
+  std::vector<SortTerm> output_sort_terms(const pg_query::SelectStmt& select, const Operator& output,
+                                          const std::vector<std::string>& names);
+  Node output_or_input(const Node& node, const std::vector<Node>& targets, const std::vector<std::string>& names,
+                       const Scope& scope);
+
+  // set_operations.cpp
+  OperatorPtr set_operation(const pg_query::SelectStmt& select, const CteScope* ctes, int depth);
+
+  // aggregates.cpp
+  struct Grouping;
+  OperatorPtr aggregate(const pg_query::SelectStmt& select, const Scope& scope, OperatorPtr input,
+                        const std::vector<std::string>& names, std::vector<Node*>& exprs);
+  Grouping grouping(const pg_query::SelectStmt& select, const Scope& scope, const std::vector<Node*>& exprs);
+  bool is_aggregate(const Node& node) const;
+  bool has_aggregate(const Node& expr) const;
+
+  // from_clause.cpp
+  FromItem from_clause(const pg_query::SelectStmt& select, const CteScope* ctes, int depth);
+  FromItem from_item(const Node& node, const CteScope* ctes, int depth);
+  FromItem range_var(const pg_query::RangeVar& range, const CteScope* ctes, int depth);
+  FromItem join_expr(const pg_query::JoinExpr& join, const CteScope* ctes, int depth);
+  FromItem row_function(FromItem left, const Node& function, const CteScope* ctes, bool outer, const Node* condition);
+  FromItem outer_join(FromItem left, FromItem right, std::vector<Node> conditions, pg_query::JoinType type);
+  /// The item as one operator with the same row; its conditions without sublinks are part of it, the others remain.
+  OperatorPtr combined(FromItem& item);
+
+  // expressions.cpp
+  Node resolve(const Node& expr, const Scope& scope);
+  Node lookup(const Node& node, const Scope& scope);
+  const FunctionInfo* function(const Node& node) const;
+  bool returns_set(const Node& expr) const;
+  static std::string default_name(const Node& expr);
+  static std::vector<std::string> select_names(const pg_query::SelectStmt& select);
+
+  // sublinks.cpp
+  void bind(pg_query::SelectStmt& select, const Scope& scope, std::set<std::string> locals,
+            std::set<std::string> local_ctes);
+  static bool has_sublink(const Node& expr);
+  /// Puts the conjuncts that contain sublinks over `input`, which may get more columns at its end.
+  OperatorPtr filter_sublinks(OperatorPtr input, std::vector<Node> conjuncts);
+  /// Replaces the sublinks in the expressions by columns that are added to the input.
+  OperatorPtr extract_sublinks(OperatorPtr input, const std::vector<Node*>& exprs);
+  bool semi_join(OperatorPtr& input, const Node& conjunct);
+  OperatorPtr value_join(OperatorPtr input, const Node& sublink, Node& value);
+  std::optional<Core> core(const pg_query::SelectStmt& subquery);
+  std::vector<Feed> feeds(const Node& sublink, const std::vector<int>& outer_columns);
+  std::vector<Feed> every_source(const pg_query::SelectStmt& subquery);
+
+  const Catalog& catalog_;
+  const Limits& limits_;
+};
+
+Node equality(Node left, Node right);
+bool is_null_constant(const Node& node);
+
+}  // namespace pgtrickle::compiler

@@ -1,0 +1,113 @@
+#include "compiler/operators/grouping_sets.h"
+
+#include <algorithm>
+
+#include "compiler/generate/sql_text.h"
+
+namespace pgtrickle::compiler {
+
+GroupingSets::GroupingSets(OperatorPtr input, std::vector<Node> keys, std::vector<std::set<int>> sets)
+    : keys_(std::move(keys)), sets_(std::move(sets)) {
+  inputs_.push_back(std::move(input));
+  derive_columns();
+}
+
+void GroupingSets::derive_columns() {
+  std::vector<std::string> wanted;
+  for (const auto& col : inputs_[0]->columns()) wanted.push_back(col.name);
+  wanted.emplace_back("set");
+  for (std::size_t i = 0; i < keys_.size(); ++i) wanted.emplace_back("key");
+  wanted.emplace_back("real");
+  const auto names = unique_names(wanted);
+  columns_ = inputs_[0]->columns();
+  if (has_constant_rows())
+    for (auto& col : columns_) col.not_null = false;
+  for (std::size_t i = columns_.size(); i < names.size(); ++i) columns_.push_back({names[i], false, std::nullopt, -1});
+  columns_[static_cast<std::size_t>(set_column())].not_null = true;
+  columns_[static_cast<std::size_t>(real_column())].not_null = true;
+}
+
+bool GroupingSets::has_constant_rows() const {
+  return std::any_of(sets_.begin(), sets_.end(), [](const auto& set) { return set.empty(); });
+}
+
+std::string GroupingSets::expanded(const std::string& from, bool weight, bool constants) const {
+  auto list = inputs_[0]->column_names("i.");
+  auto named = [&](const std::string& sql, int position) {
+    list.push_back(sql + " AS " + quote_ident(columns_[static_cast<std::size_t>(position)].name));
+  };
+  named("g.set", set_column());
+  for (std::size_t k = 0; k < keys_.size(); ++k) {
+    std::vector<std::string> in;
+    for (std::size_t s = 0; s < sets_.size(); ++s)
+      if (sets_[s].count(static_cast<int>(k)) != 0) in.push_back(std::to_string(s));
+    const std::string key = render_operand(keys_[k], "i", *inputs_[0]);
+    const std::string masked = in.empty() ? "CASE WHEN false THEN " + key + " END"
+                                          : "CASE WHEN g.set IN (" + join(in, ", ") + ") THEN " + key + " END";
+    named(in.size() == sets_.size() && !constants ? key : masked, key_column(static_cast<int>(k)));
+  }
+  named(constants ? "false" : "true", real_column());
+  if (weight) list.emplace_back("i.w");
+  std::vector<std::string> sets;
+  for (std::size_t s = 0; s < sets_.size(); ++s)
+    if (!constants || sets_[s].empty()) sets.push_back("(" + std::to_string(s) + ")");
+  // The constant rows borrow the input's column types from an outer join that never matches.
+  const std::string source =
+      constants ? "(SELECT) o LEFT JOIN " + indent(from, 2) + " i ON false" : indent(from, 2) + " i";
+  return "SELECT " + join(list, ", ") + "\nFROM " + source + "\nCROSS JOIN (VALUES " + join(sets, ", ") + ") g (set)";
+}
+
+std::string GroupingSets::post() const {
+  const std::string input = inputs_[0]->post();
+  std::string sql = expanded(input, false, false);
+  if (has_constant_rows()) sql += "\nUNION ALL\n" + expanded(input, false, true);
+  return "(" + sql + ")";
+}
+
+Delta GroupingSets::delta(Statement& statement, bool consolidate) const {
+  const Delta input = inputs_[0]->delta(statement, consolidate);
+  return {"(" + expanded(input.from, true, false) + ")", input.consolidated};
+}
+
+std::vector<int> GroupingSets::prune(const std::set<int>& needed) {
+  std::set<int> below;
+  for (const auto& key : keys_)
+    for (const int index : columns_of(key)) below.insert(index);
+  const int width = set_column();
+  for (const int index : needed)
+    if (index < width) below.insert(index);
+  const auto moved = inputs_[0]->prune(below);
+  for (auto& key : keys_) key = remap(key, moved);
+  std::vector<int> mapping(columns_.size(), -1);
+  derive_columns();
+  for (std::size_t i = 0; i < mapping.size(); ++i) {
+    const int index = static_cast<int>(i);
+    mapping[i] = index < width ? moved[i] : index - width + set_column();
+  }
+  return mapping;
+}
+
+void GroupingSets::resolve_types(TypeOracle& oracle) {
+  Operator::resolve_types(oracle);
+  derive_columns();
+  const auto names = column_names("x.");
+  const auto types = oracle.column_types("SELECT " + join({names.begin() + set_column(), names.end()}, ", ") +
+                                         " FROM " + post() + " x");
+  for (std::size_t i = 0; i < types.size(); ++i) columns_[static_cast<std::size_t>(set_column()) + i].type = types[i];
+}
+
+std::string GroupingSets::describe() const {
+  std::vector<std::string> sets;
+  for (const auto& set : sets_) {
+    std::vector<std::string> keys;
+    for (const int key : set) keys.push_back(render(keys_[static_cast<std::size_t>(key)], "i", *inputs_[0]));
+    sets.push_back("(" + join(keys, ", ") + ")");
+  }
+  return "GroupingSets " + join(sets, ", ");
+}
+
+std::string GroupingSets::cost_class() const {
+  return "O(delta x " + std::to_string(sets_.size()) + " sets)";
+}
+
+}  // namespace pgtrickle::compiler

@@ -1,0 +1,157 @@
+#include "compiler/operators/row_function.h"
+
+#include "compiler/generate/sql_text.h"
+
+namespace pgtrickle::compiler {
+
+RowFunction::RowFunction(OperatorPtr input, Node function, const std::vector<std::string>& names, bool outer,
+                         std::vector<Node> conditions)
+    : function_(std::move(function)), outer_(outer), conditions_(std::move(conditions)) {
+  names_ = unique_names(names);
+  for (std::size_t i = 0; i < names_.size(); ++i) used_.push_back(static_cast<int>(i));
+  inputs_.push_back(std::move(input));
+  derive_columns();
+}
+
+void RowFunction::derive_columns() {
+  std::vector<std::string> wanted;
+  for (const auto& col : inputs_[0]->columns()) wanted.push_back(col.name);
+  for (const int position : used_) wanted.push_back(names_[static_cast<std::size_t>(position)]);
+  const auto unique = unique_names(wanted);
+  columns_ = inputs_[0]->columns();
+  for (std::size_t i = columns_.size(); i < unique.size(); ++i)
+    columns_.push_back({unique[i], false, std::nullopt, -1});
+}
+
+std::string RowFunction::call() const {
+  // Written as the FROM clause of a query, by the deparser, and taken from there.
+  Node item = map_columns(function_, [&](int index) {
+    return column_ref("i", inputs_[0]->columns().at(static_cast<std::size_t>(index)).name);
+  });
+  auto* alias = item.has_range_function() ? item.mutable_range_function()->mutable_alias()
+                                          : item.mutable_range_table_func()->mutable_alias();
+  alias->set_aliasname("f");
+  const bool typed = item.has_range_function() && !item.range_function().coldeflist().empty();
+  alias->clear_colnames();
+  if (typed) {
+    int at = 0;
+    for (auto& definition : *item.mutable_range_function()->mutable_coldeflist())
+      definition.mutable_column_def()->set_colname(names_.at(static_cast<std::size_t>(at++)));
+  } else {
+    for (const auto& name : names_) alias->add_colnames()->mutable_string()->set_sval(name);
+  }
+  if (item.has_range_function()) {
+    item.mutable_range_function()->set_lateral(true);
+  } else {
+    item.mutable_range_table_func()->set_lateral(true);
+  }
+  return deparse_from_item(item);
+}
+
+std::string RowFunction::over(const std::string& from, const std::vector<std::string>& carried) const {
+  std::vector<std::string> list = inputs_[0]->column_names("i.");
+  for (std::size_t i = 0; i < used_.size(); ++i) {
+    const std::string& name = columns_[inputs_[0]->columns().size() + i].name;
+    const std::string& own = names_[static_cast<std::size_t>(used_[i])];
+    list.push_back("f." + quote_ident(own) + (name == own ? "" : " AS " + quote_ident(name)));
+  }
+  for (const auto& name : carried) list.push_back("i." + name);
+  std::vector<std::string> conditions;
+  for (const auto& node : conditions_) {
+    conditions.push_back("(" +
+                         deparse_expr(map_columns(
+                             node,
+                             [&](int index) {
+                               return index < width()
+                                          ? column_ref("i", inputs_[0]->columns()[static_cast<std::size_t>(index)].name)
+                                          : column_ref("f", names_.at(static_cast<std::size_t>(index - width())));
+                             })) +
+                         ")");
+  }
+  const std::string on = conditions.empty() ? "true" : join(conditions, " AND ");
+  return "(SELECT " + join(list, ", ") + "\nFROM " + indent(from, 2) + " i\n" + (outer_ ? "LEFT" : "INNER") + " JOIN " +
+         call() + " ON " + on + ")";
+}
+
+Delta RowFunction::delta(Statement& statement, bool consolidate) const {
+  return {over(inputs_[0]->delta(statement, consolidate).from, {"w"}), false};
+}
+
+std::vector<int> RowFunction::prune(const std::set<int>& needed) {
+  std::set<int> below;
+  auto need = [&](const Node& expr) {
+    for (const int index : columns_of(expr))
+      if (index < width()) below.insert(index);
+  };
+  need(function_);
+  for (const auto& node : conditions_) need(node);
+  for (const int index : needed)
+    if (index < width()) below.insert(index);
+  const int old_width = width();
+  const auto moved = inputs_[0]->prune(below);
+  function_ = remap(function_, moved);
+  const int shift = width() - old_width;
+  for (auto& node : conditions_)
+    node = map_columns(node, [&](int index) {
+      return column(index < old_width ? moved[static_cast<std::size_t>(index)] : index + shift);
+    });
+  std::vector<int> mapping(columns_.size(), -1);
+  for (std::size_t i = 0; i < moved.size(); ++i) mapping[i] = moved[i];
+  std::vector<int> used;
+  for (std::size_t i = 0; i < used_.size(); ++i) {
+    const auto at = static_cast<std::size_t>(old_width) + i;
+    if (needed.count(static_cast<int>(at)) == 0) continue;
+    mapping[at] = width() + static_cast<int>(used.size());
+    used.push_back(used_[i]);
+  }
+  used_ = std::move(used);
+  derive_columns();
+  return mapping;
+}
+
+bool RowFunction::absorb_filter(const Node& predicate) {
+  for (const int index : columns_of(predicate))
+    if (index >= width()) return false;
+  if (!inputs_[0]->absorb_filter(predicate)) inputs_[0] = make_filter(std::move(inputs_[0]), {predicate});
+  return true;
+}
+
+void RowFunction::resolve_types(TypeOracle& oracle) {
+  Operator::resolve_types(oracle);
+  derive_columns();
+  if (used_.empty()) return;
+  const auto names = column_names("x.");
+  const auto types =
+      oracle.column_types("SELECT " + join({names.begin() + width(), names.end()}, ", ") + " FROM " + post() + " x");
+  for (std::size_t i = 0; i < used_.size(); ++i) columns_[static_cast<std::size_t>(width()) + i].type = types.at(i);
+}
+
+void RowFunction::advise_lookup(int column, std::vector<std::string>& advice) const {
+  if (column < width()) inputs_[0]->advise_lookup(column, advice);
+}
+
+std::string RowFunction::describe() const {
+  return std::string("Function ") + (outer_ ? "(left join) " : "") + call();
+}
+
+OperatorPtr make_repeat(OperatorPtr input, const Node& count) {
+  Node function;
+  auto* range = function.mutable_range_function();
+  auto* item = range->add_functions()->mutable_list();
+  Node call = parse_expr("pg_catalog.generate_series(1::bigint, NULL::bigint)");
+  *call.mutable_func_call()->mutable_args(1) = count;
+  *item->add_items() = std::move(call);
+  item->add_items();
+  const std::size_t width = input->columns().size();
+  OperatorPtr repeated = std::make_unique<RowFunction>(std::move(input), std::move(function),
+                                                       std::vector<std::string>{"copy"}, false, std::vector<Node>{});
+  std::vector<Node> expressions;
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < width; ++i) {
+    expressions.push_back(column(static_cast<int>(i)));
+    names.push_back(repeated->columns()[i].name);
+  }
+  return make_projection(std::move(repeated), std::move(expressions), names);
+}
+
+}  // namespace pgtrickle::compiler

@@ -1,0 +1,48 @@
+// A function in FROM whose arguments come from the row beside it: unnest(t.tags), generate_series(1, t.n),
+// jsonb_array_elements(t.doc), XMLTABLE. Output: the input's columns, then the function's.
+//
+// Rule: linear, a row brings its function rows with it at its own weight. Functions are IMMUTABLE or depend on recorded
+// settings only, so the rows of an old version are computed again from the old row. Not so for a subquery in LATERAL,
+// which reads other tables.
+#pragma once
+
+#include "compiler/operators/operator.h"
+
+namespace pgtrickle::compiler {
+
+class RowFunction final : public Operator {
+ public:
+  /// `function`: a RangeFunction or RangeTableFunc node whose arguments are over the input's row ($n). `names`: of its
+  /// columns. `outer`: LEFT JOIN LATERAL, a row without function rows stays. `conditions`: ON, over the output row.
+  RowFunction(OperatorPtr input, Node function, const std::vector<std::string>& names, bool outer,
+              std::vector<Node> conditions);
+
+  [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<RowFunction>(*this); }
+  [[nodiscard]] std::string over(const std::string& from, const std::vector<std::string>& carried) const override;
+  [[nodiscard]] bool rowwise() const override { return true; }
+  [[nodiscard]] int origin(int position) const override { return position < width() ? position : -1; }
+  [[nodiscard]] std::string post() const override { return over(inputs_[0]->post(), {}); }
+  [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
+  std::vector<int> prune(const std::set<int>& needed) override;
+  bool absorb_filter(const Node& predicate) override;
+  void resolve_types(TypeOracle& oracle) override;
+  void advise_lookup(int column, std::vector<std::string>& advice) const override;
+  [[nodiscard]] std::string describe() const override;
+  [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
+
+ private:
+  [[nodiscard]] int width() const { return static_cast<int>(inputs_[0]->columns().size()); }
+  [[nodiscard]] std::string call() const;
+  void derive_columns();
+
+  Node function_;
+  std::vector<std::string> names_;  // of the function's columns, all of them
+  std::vector<int> used_;           // those in the output: positions in names_
+  bool outer_;
+  std::vector<Node> conditions_;  // over the input's columns, then all of the function's
+};
+
+/// As many copies of each row as the int8 expression `count` says; none if it is NULL or not positive.
+OperatorPtr make_repeat(OperatorPtr input, const Node& count);
+
+}  // namespace pgtrickle::compiler

@@ -1,0 +1,106 @@
+#include "compiler/operators/tagged_union.h"
+
+#include <algorithm>
+
+#include "compiler/generate/sql_text.h"
+#include "compiler/generate/statement.h"
+
+namespace pgtrickle::compiler {
+
+TaggedUnion::TaggedUnion(std::vector<OperatorPtr> branches, std::vector<std::vector<int>> positions,
+                         const std::vector<std::string>& names)
+    : positions_(std::move(positions)) {
+  inputs_ = std::move(branches);
+  auto wanted = names;
+  wanted.emplace_back("tag");
+  for (const auto& name : unique_names(wanted)) columns_.push_back({name, false, std::nullopt, -1});
+  derive_columns();
+}
+
+void TaggedUnion::derive_columns() {
+  columns_.back().not_null = true;
+  for (std::size_t i = 0; i + 1 < columns_.size(); ++i) {
+    columns_[i].not_null = true;
+    for (std::size_t b = 0; b < inputs_.size(); ++b) {
+      const int position = positions_[b][i];
+      if (position < 0) {
+        columns_[i].not_null = false;
+        continue;
+      }
+      const auto& from = inputs_[b]->columns().at(static_cast<std::size_t>(position));
+      columns_[i].not_null = columns_[i].not_null && from.not_null;
+      columns_[i].type = from.type;
+      columns_[i].typmod = from.typmod;
+    }
+  }
+}
+
+std::string TaggedUnion::branch(std::size_t number, const std::string& from, bool weight) const {
+  std::vector<std::string> list;
+  for (std::size_t i = 0; i + 1 < columns_.size(); ++i) {
+    const int position = positions_[number][i];
+    const std::string value =
+        position < 0 ? "NULL::" + columns_[i].type.value().name
+                     : "i." + quote_ident(inputs_[number]->columns()[static_cast<std::size_t>(position)].name);
+    list.push_back(value + " AS " + quote_ident(columns_[i].name));
+  }
+  list.push_back(std::to_string(number) + " AS " + quote_ident(columns_.back().name));
+  if (weight) list.emplace_back("i.w");
+  return "SELECT " + join(list, ", ") + "\nFROM " + indent(from, 2) + " i";
+}
+
+std::string TaggedUnion::post() const {
+  std::vector<std::string> parts;
+  for (std::size_t b = 0; b < inputs_.size(); ++b) parts.push_back(branch(b, inputs_[b]->post(), false));
+  return "(" + join(parts, "\nUNION ALL\n") + ")";
+}
+
+Delta TaggedUnion::delta(Statement& statement, bool consolidate) const {
+  std::vector<std::string> parts;
+  bool consolidated = true;  // branches differ in their tag
+  for (std::size_t b = 0; b < inputs_.size(); ++b) {
+    const Delta input = inputs_[b]->delta(statement, consolidate);
+    consolidated = consolidated && input.consolidated;
+    parts.push_back(branch(b, input.from, true) + "\nWHERE " + gate(inputs_[b]->source_mask()));
+  }
+  for (std::size_t b = 0; b < inputs_.size(); ++b)  // a branch may hand on fewer columns than its input has
+    for (std::size_t c = 0; c < inputs_[b]->columns().size(); ++c)
+      if (std::find(positions_[b].begin(), positions_[b].end(), static_cast<int>(c)) == positions_[b].end())
+        consolidated = false;
+  return {"(" + join(parts, "\nUNION ALL\n") + ")", consolidated};
+}
+
+std::vector<int> TaggedUnion::prune(const std::set<int>& needed) {
+  std::set<int> kept = needed;
+  kept.insert(tag_column());
+  for (std::size_t b = 0; b < inputs_.size(); ++b) {
+    std::set<int> below;
+    for (const int index : kept)
+      if (index != tag_column() && positions_[b][static_cast<std::size_t>(index)] >= 0)
+        below.insert(positions_[b][static_cast<std::size_t>(index)]);
+    const auto moved = inputs_[b]->prune(below);
+    std::vector<int> positions;
+    for (const int index : kept) {
+      if (index == tag_column()) continue;
+      const int position = positions_[b][static_cast<std::size_t>(index)];
+      positions.push_back(position < 0 ? -1 : moved.at(static_cast<std::size_t>(position)));
+    }
+    positions_[b] = std::move(positions);
+  }
+  return keep_columns(columns_, kept);
+}
+
+void TaggedUnion::resolve_types(TypeOracle& oracle) {
+  Operator::resolve_types(oracle);
+  derive_columns();
+  columns_.back().type = oracle.column_types("SELECT 0").at(0);
+}
+
+void TaggedUnion::advise_lookup(int column, std::vector<std::string>& advice) const {
+  if (column == tag_column()) return;
+  for (std::size_t b = 0; b < inputs_.size(); ++b)
+    if (const int position = positions_[b][static_cast<std::size_t>(column)]; position >= 0)
+      inputs_[b]->advise_lookup(position, advice);
+}
+
+}  // namespace pgtrickle::compiler

@@ -1,0 +1,56 @@
+#include "compiler/operators/values.h"
+
+#include "compiler/generate/sql_text.h"
+
+namespace pgtrickle::compiler {
+
+Values::Values(std::vector<std::vector<Node>> rows, const std::vector<std::string>& names) : rows_(std::move(rows)) {
+  for (const auto& name : unique_names(names)) columns_.push_back({name, false, std::nullopt, -1});
+}
+
+std::string Values::post() const {
+  if (columns_.empty()) return "(SELECT FROM generate_series(1, " + std::to_string(rows_.size()) + "))";
+  std::vector<std::string> rows;
+  for (const auto& row : rows_) {
+    std::vector<std::string> cells;
+    for (const auto& cell : row) cells.push_back(deparse_expr(cell));
+    rows.push_back("(" + join(cells, ", ") + ")");
+  }
+  return "(SELECT " + join(column_names("v."), ", ") + " FROM (VALUES " + join(rows, ", ") + ") v (" +
+         join(column_names(), ", ") + "))";
+}
+
+Delta Values::delta(Statement& /*statement*/, bool /*consolidate*/) const {
+  auto list = column_names("i.");
+  list.emplace_back("0 AS w");
+  return {"(SELECT " + join(list, ", ") + " FROM " + post() + " i WHERE false)", true};
+}
+
+std::vector<int> Values::prune(const std::set<int>& needed) {
+  for (auto& row : rows_) {
+    std::vector<Node> kept;
+    for (const int index : needed) kept.push_back(std::move(row.at(static_cast<std::size_t>(index))));
+    row = std::move(kept);
+  }
+  return keep_columns(columns_, needed);
+}
+
+void Values::resolve_types(TypeOracle& oracle) {
+  if (columns_.empty()) return;
+  const auto types = oracle.column_types("SELECT " + join(column_names("v."), ", ") + " FROM " + post() + " v");
+  // Whatever the rows unify to is written out, since a column that is dropped later must not change the others.
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    columns_[i].type = types.at(i);
+    for (auto& row : rows_) row[i] = cast(std::move(row[i]), types.at(i).name);
+  }
+}
+
+std::string Values::describe() const {
+  return "Values, " + std::to_string(rows_.size()) + (rows_.size() == 1 ? " row" : " rows");
+}
+
+OperatorPtr make_single_row() {
+  return std::make_unique<Values>(std::vector<std::vector<Node>>(1), std::vector<std::string>{});
+}
+
+}  // namespace pgtrickle::compiler
