@@ -14,6 +14,11 @@ INSERT INTO o SELECT i, CASE WHEN i % 11 = 0 THEN NULL ELSE 1 + i % 45 END, 1 + 
 INSERT INTO u SELECT CASE WHEN i % 7 = 0 THEN NULL ELSE i % 10 END, i % 4, 'u' || i % 3 FROM generate_series(1, 30) i;
 INSERT INTO v SELECT CASE WHEN i % 6 = 0 THEN NULL ELSE i % 13 END, i % 5, 'v' || i % 2 FROM generate_series(1, 24) i;
 INSERT INTO v SELECT * FROM v WHERE k < 4;
+CREATE DOMAIN positive AS int NOT NULL CHECK (VALUE > 0);
+CREATE TABLE "h 1" (w int, run int, dm int, flip int, row_no int, k1 int, a int, b int, t text COLLATE "C", j json, pt point);
+CREATE TABLE "h 2" (w int, dm numeric, flip char(4), row_no positive, k1 bigint, a int[], f text, t text COLLATE "C", d date);
+INSERT INTO "h 1" SELECT i % 4, i, i % 6, i % 3, i % 5, i % 7, i % 2, i, 'T' || i % 4, json_build_object('x', i % 3), point(i % 2, 1) FROM generate_series(1, 25) i;
+INSERT INTO "h 2" SELECT i % 5, i % 4, 'a' || i % 3, 1 + i % 3, i % 9, ARRAY[i % 3, NULL], 'F' || i % 3, 't' || i % 4, '2024-01-01'::date + i % 4 FROM generate_series(1, 20) i;
 
 -- query left_keyed DIFFERENTIAL
 -- expect-mode DIFFERENTIAL
@@ -255,7 +260,37 @@ SELECT o.id, s.name, s.x FROM o LEFT JOIN (SELECT c.id, c.name, u.x FROM c LEFT 
 -- expect-mode DIFFERENTIAL
 SELECT count(*) AS n FROM u FULL JOIN v ON u.k = v.k LEFT JOIN z ON z.x = u.x
 
+-- query odd_names DIFFERENTIAL
+-- expect-mode DIFFERENTIAL
+SELECT x.w, x.run, x.dm, x.flip, y.w AS w2, y.dm AS dm2, y.flip AS flip2, y.row_no + 0 AS row_no, y.a FROM "h 1" x FULL JOIN "h 2" y ON x.k1 = y.k1 AND x.w = y.w
+
+-- query odd_names_unequal DIFFERENTIAL
+-- expect-mode DIFFERENTIAL
+SELECT x.w, x.dm, x.j, x.pt, y.dm AS dm2, y.row_no + 0 AS row_no, y.k1 FROM "h 1" x LEFT JOIN "h 2" y ON x.dm = y.dm AND x.row_no <> y.row_no AND x.flip < y.k1 AND (x.j ->> 'x')::int <> y.w AND x.pt[0] <> y.k1
+
+-- query odd_types DIFFERENTIAL
+-- expect-mode DIFFERENTIAL
+SELECT x.b, y.row_no, y.flip, y.a, y.t, x.t AS t1 FROM "h 1" x RIGHT JOIN "h 2" y ON lower(x.t) = y.t AND ARRAY[x.a, NULL] = y.a
+
+-- query domain_padded DIFFERENTIAL
+-- expect-mode DIFFERENTIAL
+SELECT x.b, y.row_no IS NULL AS padded, coalesce(y.row_no::int, x.a) AS v FROM "h 1" x LEFT JOIN "h 2" y ON x.b = y.row_no
+
+-- query padded_of_characters DIFFERENTIAL
+-- expect-mode DIFFERENTIAL
+SELECT x.flip, y.row_no FROM "h 2" x FULL JOIN (SELECT 'a' || row_no AS n, row_no FROM "h 1") y ON x.flip = y.n
+
+-- query by_timestamp DIFFERENTIAL
+-- expect-mode DIFFERENTIAL
+SELECT x.b, y.d FROM "h 1" x LEFT JOIN "h 2" y ON y.d = '2024-01-01'::timestamp + make_interval(days => x.k1)
+
+-- query by_collation DIFFERENTIAL
+-- expect-mode DIFFERENTIAL
+SELECT x.t, y.f, y.t AS t2 FROM "h 1" x LEFT JOIN "h 2" y ON upper(x.t) COLLATE "C" = upper(y.t) COLLATE "C" AND x.t < y.t
+
 -- step both sides lose rows
+DELETE FROM "h 1" WHERE w = 2;
+DELETE FROM "h 2" WHERE dm = 1;
 DELETE FROM c WHERE id <= 6;
 DELETE FROM o WHERE cid BETWEEN 4 AND 8;
 DELETE FROM p WHERE pid IN (3, 9);
@@ -270,7 +305,15 @@ INSERT INTO u VALUES (2, 1, 'u9'), (2, 1, 'u9'), (NULL, 1, 'u9'), (77, 2, NULL);
 INSERT INTO v VALUES (2, 1, 'v1'), (77, 2.0, NULL), (77, 2.00, 'v1'), (NULL, NULL, NULL);
 INSERT INTO z VALUES (1, 1), (2, 2), (NULL, NULL), (77, 1), (77, 1);
 
+-- step the match of equal numbers that are written differently goes
+DELETE FROM u WHERE k = 77;
+
+-- step and comes back
+INSERT INTO u VALUES (77, 2, NULL);
+
 -- step keys move on both sides
+UPDATE "h 1" SET k1 = k1 + 1, dm = dm - 1, t = upper(t), pt = point(2, 1) WHERE w <> 1;
+UPDATE "h 2" SET w = w + 1, dm = dm + 1, t = t || 'x', row_no = row_no + 1, flip = 'a1', d = d + 1 WHERE k1 < 5;
 UPDATE o SET cid = cid + 1, pid = pid - 1 WHERE id % 3 = 0;
 UPDATE c SET region = 3 - region, name = upper(name) WHERE id % 2 = 0;
 UPDATE p SET parent = 1 WHERE parent = 2;
@@ -301,9 +344,13 @@ DELETE FROM v WHERE t = 'gone';
 DELETE FROM u WHERE "we""ird" = 'gone';
 
 -- step one of several matches goes
+DELETE FROM "h 2" WHERE k1 % 2 = 0;
+INSERT INTO "h 1" SELECT * FROM "h 1" WHERE b % 3 = 0;
 DELETE FROM v WHERE ctid IN (SELECT min(ctid) FROM v GROUP BY k);
 
 -- step only values change
+UPDATE "h 2" SET row_no = row_no + 1, f = f || 'x';
+UPDATE "h 1" SET run = run + 1, t = t || 'x', j = json_build_object('x', 2);
 UPDATE v SET x = x + 1;
 UPDATE u SET x = x + 1;
 UPDATE o SET amount = amount + 0.50;
@@ -323,6 +370,10 @@ DELETE FROM z;
 INSERT INTO z VALUES (1, 1), (1, 1), (5, 2);
 
 -- step everything at once
+DELETE FROM "h 1" WHERE b % 4 = 0;
+UPDATE "h 2" SET k1 = k1 + 1, dm = dm + 0.00;
+INSERT INTO "h 2" SELECT * FROM "h 2" WHERE w = 1;
+UPDATE "h 1" SET row_no = row_no + 1, w = w + 1, j = NULL WHERE b % 5 = 0;
 DELETE FROM o WHERE id % 2 = 0;
 UPDATE o SET amount = amount + 1;
 INSERT INTO o SELECT i, 1 + i % 45, 1 + i % 22, i FROM generate_series(2000, 2050) i;
@@ -357,4 +408,5 @@ INSERT INTO v SELECT i % 8, i % 3, 'v' || i % 2 FROM generate_series(1, 10) i;
 INSERT INTO z VALUES (1, 1);
 
 -- step
+DELETE FROM "h 2";
 TRUNCATE c, o, p, u, v, z;

@@ -14,6 +14,11 @@ INSERT INTO l SELECT i / 3, i % 3, i % 4, i % 5 < 2 FROM generate_series(1, 60) 
 INSERT INTO u SELECT CASE WHEN i % 7 = 0 THEN NULL ELSE i % 10 END, i % 4, 'u' || i % 3 FROM generate_series(1, 30) i;
 INSERT INTO v SELECT CASE WHEN i % 6 = 0 THEN NULL ELSE i % 13 END, i % 5, 'v' || i % 2 FROM generate_series(1, 24) i;
 INSERT INTO v SELECT * FROM v WHERE k < 4;
+CREATE DOMAIN positive AS int NOT NULL CHECK (VALUE > 0);
+CREATE TABLE "h 1" (w int, run int, dm int, flip int, row_no int, k1 int, a int, b int, t text COLLATE "C", j json, pt point);
+CREATE TABLE "h 2" (w int, dm numeric, flip char(4), row_no positive, k1 bigint, a int[], f text, t text COLLATE "C", d date);
+INSERT INTO "h 1" SELECT i % 4, i, i % 6, i % 3, i % 5, i % 7, i % 2, i, 'T' || i % 4, json_build_object('x', i % 3), point(i % 2, 1) FROM generate_series(1, 25) i;
+INSERT INTO "h 2" SELECT i % 5, i % 4, 'a' || i % 3, 1 + i % 3, i % 9, ARRAY[i % 3, NULL], 'F' || i % 3, 't' || i % 4, '2024-01-01'::date + i % 4 FROM generate_series(1, 20) i;
 
 -- query semi_keyed DIFFERENTIAL
 -- expect-mode DIFFERENTIAL
@@ -145,7 +150,25 @@ SELECT c.id, c.payload FROM c WHERE NOT EXISTS (SELECT FROM u WHERE u.x > (c.pay
 -- expect-mode DIFFERENTIAL
 SELECT v.k, v.x FROM v WHERE EXISTS (SELECT FROM u WHERE u.k = v.k AND u.x::text <> v.x::text)
 
+-- query odd_names DIFFERENTIAL
+-- expect-mode DIFFERENTIAL
+SELECT x.w, x.run, x.dm, x.flip, x.j FROM "h 1" x WHERE NOT EXISTS (SELECT FROM "h 2" y WHERE x.k1 = y.k1 AND x.w = y.w)
+
+-- query odd_names_unequal DIFFERENTIAL
+-- expect-mode DIFFERENTIAL
+SELECT x.w, x.dm, x.j, x.pt FROM "h 1" x WHERE EXISTS (SELECT FROM "h 2" y WHERE x.dm = y.dm AND x.row_no <> y.row_no AND x.flip < y.k1 AND (x.j ->> 'x')::int <> y.w AND x.pt[0] <> y.k1)
+
+-- query odd_types DIFFERENTIAL
+-- expect-mode DIFFERENTIAL
+SELECT y.row_no, y.flip, y.a, y.t FROM "h 2" y WHERE NOT EXISTS (SELECT FROM "h 1" x WHERE lower(x.t) = y.t AND ARRAY[x.a, NULL] = y.a)
+
+-- query whole_point DIFFERENTIAL
+-- expect-mode DIFFERENTIAL
+SELECT x.w, x.pt FROM "h 1" x WHERE EXISTS (SELECT FROM "h 2" y WHERE x.pt <@ box(point(0, 0), point(y.w, y.dm)))
+
 -- step both sides lose rows
+DELETE FROM "h 1" WHERE w = 2;
+DELETE FROM "h 2" WHERE dm = 1;
 DELETE FROM c WHERE id <= 6;
 DELETE FROM o WHERE cid BETWEEN 4 AND 8;
 DELETE FROM u WHERE k IN (1, 2);
@@ -160,7 +183,15 @@ INSERT INTO v VALUES (2, 1, 'v1'), (77, 2.0, NULL), (77, 2.00, 'v1'), (NULL, NUL
 INSERT INTO z VALUES (1, 1), (2, 2), (NULL, NULL), (77, 1), (77, 1);
 INSERT INTO l SELECT 1000 + i / 3, i % 3, i % 2, i % 4 = 1 FROM generate_series(0, 12) i;
 
+-- step the match of equal numbers that are written differently goes
+DELETE FROM u WHERE k = 77;
+
+-- step and comes back
+INSERT INTO u VALUES (77, 2, NULL);
+
 -- step keys move on both sides
+UPDATE "h 1" SET k1 = k1 + 1, dm = dm - 1, t = upper(t), pt = point(2, 1) WHERE w <> 1;
+UPDATE "h 2" SET w = w + 1, dm = dm + 1, t = t || 'x', row_no = row_no + 1, flip = 'a1', d = d + 1 WHERE k1 < 5;
 UPDATE o SET cid = cid + 1 WHERE id % 3 = 0;
 UPDATE c SET region = 3 - region WHERE id % 2 = 0;
 UPDATE u SET k = k + 1 WHERE x = 1;
@@ -186,10 +217,14 @@ UPDATE o SET cid = cid - 1000 WHERE cid > 1000;
 UPDATE z SET x = -x;
 
 -- step one of several matches goes
+DELETE FROM "h 2" WHERE k1 % 2 = 0;
+INSERT INTO "h 1" SELECT * FROM "h 1" WHERE b % 3 = 0;
 DELETE FROM v WHERE ctid IN (SELECT min(ctid) FROM v GROUP BY k);
 DELETE FROM l WHERE line = 2;
 
 -- step only values change
+UPDATE "h 2" SET row_no = row_no + 1, f = f || 'x';
+UPDATE "h 1" SET run = run + 1, t = t || 'x', j = json_build_object('x', 2);
 UPDATE v SET x = x + 1;
 UPDATE u SET x = x + 1;
 
@@ -207,6 +242,10 @@ DELETE FROM z;
 INSERT INTO z VALUES (1, 1), (1, 1), (5, 2);
 
 -- step everything at once
+DELETE FROM "h 1" WHERE b % 4 = 0;
+UPDATE "h 2" SET k1 = k1 + 1, dm = dm + 0.00;
+INSERT INTO "h 2" SELECT * FROM "h 2" WHERE w = 1;
+UPDATE "h 1" SET row_no = row_no + 1, w = w + 1, j = NULL WHERE b % 5 = 0;
 DELETE FROM o WHERE id % 2 = 0;
 INSERT INTO o SELECT i, 1 + i % 45, 1 + i % 22, i FROM generate_series(2000, 2050) i;
 DELETE FROM c WHERE id % 3 = 0;
@@ -239,4 +278,5 @@ INSERT INTO o SELECT i, i / 2, i, i FROM generate_series(1, 10) i;
 INSERT INTO v SELECT i % 8, i % 3, 'v' || i % 2 FROM generate_series(1, 10) i;
 
 -- step
+DELETE FROM "h 2";
 TRUNCATE c, o, l, u, v, z;

@@ -79,6 +79,10 @@ SELECT o.id, (SELECT max(i.amount) FROM i) AS top FROM o WHERE o.x > (SELECT avg
 -- expect-mode DIFFERENTIAL
 SELECT o.id, (SELECT i.amount FROM i WHERE i.k = o.k ORDER BY i.y DESC NULLS LAST, i.id LIMIT 1) AS newest FROM o
 
+-- query scalar_first_uncorrelated DIFFERENTIAL
+-- expect-mode DIFFERENTIAL
+SELECT o.id, (SELECT i.amount FROM i ORDER BY i.amount DESC, i.id LIMIT 1) AS newest FROM o WHERE o.id < 10
+
 -- query in_having DIFFERENTIAL
 -- expect-mode DIFFERENTIAL
 SELECT o.k2, count(*) AS n FROM o GROUP BY o.k2 HAVING count(*) > (SELECT count(*) / 10 FROM i WHERE i.k2 >= o.k2)

@@ -27,11 +27,6 @@ Node QueryAnalyzer::resolve(const Node& expr, const Scope& scope) {
       bind(*link.mutable_subselect()->mutable_select_stmt(), scope, {}, {});
       return true;
     }
-    if (node.has_func_call()) {
-      const auto* info = function(node);
-      if (node.func_call().has_over() || (info != nullptr && info->is_window))
-        throw Unsupported("window functions are not maintained incrementally", fragment(node));
-    }
     if (!node.has_column_ref()) return false;
     node = lookup(node, scope);
     return true;

@@ -1,6 +1,8 @@
 // ORDER BY with LIMIT / OFFSET / FETCH FIRST, and DISTINCT ON.
 #include "compiler/analyze/query_analyzer.h"
 #include "compiler/operators/aggregate.h"
+#include "compiler/operators/distinct_on.h"
+#include "compiler/operators/top_k.h"
 
 namespace pgtrickle::compiler {
 
@@ -55,8 +57,18 @@ std::vector<SortTerm> QueryAnalyzer::output_sort_terms(const SelectStmt& select,
   return sort_terms(select, targets, names, {});
 }
 
-OperatorPtr QueryAnalyzer::limited(const SelectStmt& select, OperatorPtr /*input*/, std::vector<SortTerm> /*order*/) {
-  throw Unsupported("LIMIT / OFFSET is not maintained incrementally", fragment(select));
+OperatorPtr QueryAnalyzer::limited(const SelectStmt& select, OperatorPtr input, std::vector<SortTerm> order) {
+  auto bound = [&](bool present, const Node& node) {
+    if (!present || is_null_constant(node)) return Node();
+    Node resolved = resolve(node, {});
+    if (has_sublink(resolved) || !columns_of(resolved).empty())
+      throw Unsupported("LIMIT / OFFSET by a subquery is not maintained incrementally", fragment(node));
+    return resolved;
+  };
+  Node limit = bound(select.has_limit_count(), select.limit_count());
+  Node offset = bound(select.has_limit_offset(), select.limit_offset());
+  return std::make_unique<TopK>(std::move(input), std::move(order), std::move(limit), std::move(offset),
+                                select.limit_option() == pg_query::LIMIT_OPTION_WITH_TIES);
 }
 
 OperatorPtr QueryAnalyzer::ordered(const SelectStmt& select, OperatorPtr input, std::vector<Node> targets,
@@ -77,7 +89,7 @@ OperatorPtr QueryAnalyzer::ordered(const SelectStmt& select, OperatorPtr input, 
   const bool wider = exprs.size() > targets.size();
   input = make_projection(std::move(input), std::move(exprs), all_names);
   if (!distinct_on.empty()) {
-    throw Unsupported("DISTINCT ON is not maintained incrementally", fragment(select));
+    input = std::make_unique<DistinctOn>(std::move(input), std::move(distinct_on), order);
   } else if (!select.distinct_clause().empty()) {
     input = make_distinct(std::move(input));  // its ORDER BY is limited to the select list
   }

@@ -68,9 +68,9 @@ OperatorPtr QueryAnalyzer::values(const SelectStmt& select) {
   return std::make_unique<Values>(std::move(rows), select_names(select));
 }
 
-OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& select, const CteScope* ctes, int depth) {
-  if (!select.window_clause().empty())
-    throw Unsupported("window functions are not maintained incrementally", fragment(select));
+OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteScope* ctes, int depth) {
+  SelectStmt select = original;
+  inline_windows(select);
   FromItem from = from_clause(select, ctes, depth);
   const Scope scope{std::move(from.relations), std::move(from.merged), ctes};
   if (select.has_where_clause()) split_conjuncts(resolve(select.where_clause(), scope), from.conditions);
@@ -121,6 +121,7 @@ OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& select, const CteScope
   }
   exprs.resize(outputs);
   input = extract_sublinks(std::move(input), exprs);
+  input = extract_windows(std::move(input), exprs);
 
   if (order.empty() && on.empty()) {
     const bool sets = std::any_of(targets.begin(), targets.end(), [&](const Node& n) { return returns_set(n); });

@@ -94,6 +94,11 @@ class QueryAnalyzer {
   Node output_or_input(const Node& node, const std::vector<Node>& targets, const std::vector<std::string>& names,
                        const Scope& scope);
 
+  // windows.cpp
+  static bool has_window(const Node& expr);
+  static void inline_windows(pg_query::SelectStmt& select);
+  static OperatorPtr extract_windows(OperatorPtr input, const std::vector<Node*>& exprs);
+
   // set_operations.cpp
   OperatorPtr set_operation(const pg_query::SelectStmt& select, const CteScope* ctes, int depth);
 

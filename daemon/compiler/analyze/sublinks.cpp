@@ -176,14 +176,14 @@ void QueryAnalyzer::bind(SelectStmt& select, const Scope& scope, std::set<std::s
 
 std::optional<Core> QueryAnalyzer::core(const SelectStmt& bound) {
   SelectStmt select = bound;
+  inline_windows(select);
   rewrite(select, [](Node& node) {
     int index = 0;
     if (!is_column(node, &index)) return false;
     node = column(index + kOuter);
     return true;
   });
-  if (select.op() != pg_query::SETOP_NONE || !select.values_lists().empty() || !select.window_clause().empty())
-    return std::nullopt;
+  if (select.op() != pg_query::SETOP_NONE || !select.values_lists().empty()) return std::nullopt;
   for (const auto& item : select.from_clause())
     if (!columns_of(item).empty()) return std::nullopt;  // correlated inside FROM
   for (const auto& cte : select.with_clause().ctes())
@@ -226,7 +226,8 @@ std::optional<Core> QueryAnalyzer::core(const SelectStmt& bound) {
                  (!select.has_limit_offset() || is_null_constant(select.limit_offset()));
   for (const auto& target : select.target_list()) {
     others.push_back(resolve(target.res_target().val(), scope));
-    result.plain = result.plain && !has_aggregate(others.back()) && !returns_set(others.back());
+    result.plain =
+        result.plain && !has_aggregate(others.back()) && !returns_set(others.back()) && !has_window(others.back());
   }
   const std::size_t targets = others.size();
   auto also = [&](const Node& node) {
