@@ -38,7 +38,7 @@ SELECT (t.p).a AS a, (t.p).b AS b, t.tags[1] AS first, t.tags[1:2] AS two, array
 
 -- query grouped_types DIFFERENTIAL
 -- expect-mode DIFFERENTIAL
-SELECT t.m, t.d, count(*) AS n, max(t.p) AS p, min(t.m) AS low, range_agg(t.r) AS rs, array_agg(t.id ORDER BY t.id) AS ids FROM t GROUP BY t.m, t.d
+SELECT t.m, t.d, count(*) AS n, min(t.m) AS low, range_agg(t.r) AS rs, array_agg(t.id ORDER BY t.id) AS ids FROM t GROUP BY t.m, t.d
 
 -- query by_composite DIFFERENTIAL
 -- expect-mode DIFFERENTIAL

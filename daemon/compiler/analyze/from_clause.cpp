@@ -176,6 +176,10 @@ FromItem QueryAnalyzer::row_function(FromItem left, const Node& function, const 
       if (item.list().items_size() > 1 && item.list().items(1).has_list())
         throw Unsupported("a column definition list inside ROWS FROM is not maintained incrementally", {});
   }
+  if (function.has_range_table_func())
+    for (const auto& col : function.range_table_func().columns()) names.push_back(col.range_table_func_col().colname());
+  for (int i = 0; i < alias.colnames_size() && i < static_cast<int>(names.size()); ++i)
+    names[static_cast<std::size_t>(i)] = alias.colnames(i).string().sval();
   if (names.empty())
     for (const auto& name : alias.colnames()) names.push_back(name.string().sval());
   if (names.empty()) throw Unsupported("the columns of a function in FROM are not known", alias.aliasname());

@@ -74,7 +74,9 @@ std::string Join::condition(const Node& node, const std::function<std::string(in
       return row_match({text(left)}, {text(right)}, {*l.type}, false);
     std::string equal = text(left) + " = " + text(right);
     if (l.not_null || r.not_null) return equal;
-    return "(" + equal + " OR (" + text(left) + " IS NULL AND " + text(right) + " IS NULL))";
+    // Not IS NULL: that is also true of a composite value whose fields are all NULL.
+    return "(" + equal + " OR (" + text(left) + " IS NOT DISTINCT FROM NULL AND " + text(right) +
+           " IS NOT DISTINCT FROM NULL))";
   }
   const std::string sql = deparse_over(node, text);
   return node.has_bool_expr() ? "(" + sql + ")" : sql;
