@@ -165,21 +165,6 @@ std::vector<std::string> Apply::state_ddl() const {
   auto lookups = feed_lookups();
   lookups.insert(lookups.end(), lookups_.begin(), lookups_.end());
   for (auto& index : state().index_ddl(lookups)) ddl.push_back(std::move(index));
-  // Tuples with a NULL are looked up as well (arms()); a btree finds them, a hash index does not.
-  std::set<int> null_lookups;
-  for (std::size_t f = 0; f < matches_.size(); ++f) {
-    for (const auto& arm : arms(f)) {
-      for (const auto& conjunct : arm) {
-        int index = 0;
-        if (conjunct.has_null_test() && is_column(conjunct.null_test().arg(), &index) &&
-            index < static_cast<int>(tuple_size_) && !columns_[static_cast<std::size_t>(index)].type->fixed_width)
-          null_lookups.insert(index);
-      }
-    }
-  }
-  for (const int index : null_lookups)
-    ddl.push_back("CREATE INDEX ON " + state_table() + " ((true)) WHERE " +
-                  tuple_names()[static_cast<std::size_t>(index)] + " IS NULL");
   return ddl;
 }
 

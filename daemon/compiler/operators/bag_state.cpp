@@ -64,12 +64,4 @@ Changes BagState::replace(Statement& statement, const std::string& stored, const
   return changes;
 }
 
-std::string BagState::lookup_ddl(int column) const {
-  const auto& col = columns_.at(static_cast<std::size_t>(column));
-  const auto& type = col.type.value();
-  if (type.fixed_width && type.equatable) return "CREATE INDEX ON " + table_ + " (" + quote_ident(col.name) + ")";
-  if (type.hashable) return "CREATE INDEX ON " + table_ + " USING hash (" + quote_ident(col.name) + ")";
-  return {};
-}
-
 }  // namespace pgtrickle::compiler

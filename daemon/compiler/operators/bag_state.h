@@ -21,8 +21,6 @@ class BagState {
   /// Replaces the stored rows by the fresh ones. Both are the text of a SELECT that begins with the columns, in order;
   /// that of the stored rows ends with their ctid.
   [[nodiscard]] Changes replace(Statement& statement, const std::string& stored, const std::string& fresh) const;
-  /// An index for lookups by this column; empty if there can be none.
-  [[nodiscard]] std::string lookup_ddl(int column) const;
 
   [[nodiscard]] std::vector<std::string> names(const std::string& prefix = {}) const;
   [[nodiscard]] std::vector<TypeInfo> types() const;

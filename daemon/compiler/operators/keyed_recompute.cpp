@@ -84,7 +84,7 @@ std::vector<std::string> KeyedRecompute::state_ddl() const {
   std::vector<std::string> ddl{"CREATE TABLE " + state_table() + " AS\n" + compute(inputs_[0]->post()) +
                                "\nWITH NO DATA"};
   auto add = [&](std::string index) {
-    if (!index.empty() && std::find(ddl.begin(), ddl.end(), index) == ddl.end()) ddl.push_back(std::move(index));
+    if (std::find(ddl.begin(), ddl.end(), index) == ddl.end()) ddl.push_back(std::move(index));
   };
   if (!keys_.empty() && plain_keys()) {
     add("CREATE INDEX ON " + state_table() + " (" + join(key_names(""), ", ") + ")");
@@ -94,7 +94,8 @@ std::vector<std::string> KeyedRecompute::state_ddl() const {
   } else if (!keys_.empty()) {
     add("CREATE INDEX ON " + state_table() + " (" + row_hash(key_names(""), key_types(), "") + ")");
   }
-  for (const int column : lookups_) add(state(columns).lookup_ddl(column));
+  for (const int column : lookups_)
+    for (auto& index : lookup_ddl(state_table(), columns.at(static_cast<std::size_t>(column)))) add(std::move(index));
   return ddl;
 }
 

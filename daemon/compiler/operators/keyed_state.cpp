@@ -36,23 +36,18 @@ std::string KeyedState::match(const std::string& left, const std::string& right)
   return row_match(prefixed(names_, left), prefixed(names_, right), types(), plain_identity());
 }
 
-std::string KeyedState::lookup_ddl(const Key& columns) const {
+std::vector<std::string> KeyedState::lookup_indexes(const Key& columns) const {
   std::vector<std::string> btree;
-  std::string hash;
   bool identity_serves = plain_identity();
   for (const int column : columns) {
     const auto at = static_cast<std::size_t>(column);
-    const auto& type = keys_[at].type.value();
     identity_serves = identity_serves && at < columns.size();  // the leading columns of the identity index
-    if (type.fixed_width && type.equatable) {
-      btree.push_back(names_[at]);
-    } else if (type.hashable && hash.empty()) {
-      hash = names_[at];
-    }
+    if (keys_[at].type->fixed_width && keys_[at].type->equatable) btree.push_back(names_[at]);
   }
-  if (identity_serves || (btree.empty() && hash.empty())) return {};
+  if (identity_serves || columns.empty()) return {};
+  if (btree.empty()) return lookup_ddl(table_, keys_[static_cast<std::size_t>(columns.front())]);
   if (btree.size() > kMaxIndexColumns) btree.resize(kMaxIndexColumns);
-  return "CREATE INDEX ON " + table_ + (btree.empty() ? " USING hash (" + hash : " (" + join(btree, ", ")) + ")";
+  return {"CREATE INDEX ON " + table_ + " (" + join(btree, ", ") + ")"};
 }
 
 std::vector<std::string> KeyedState::index_ddl(const std::vector<Key>& lookups) const {
@@ -65,8 +60,8 @@ std::vector<std::string> KeyedState::index_ddl(const std::vector<Key>& lookups) 
     ddl.push_back("CREATE INDEX ON " + table_ + " (" + row_hash(names_, types(), "") + ")");
   }
   for (const auto& lookup : lookups) {
-    const std::string index = lookup_ddl(lookup);
-    if (!index.empty() && std::find(ddl.begin(), ddl.end(), index) == ddl.end()) ddl.push_back(index);
+    for (auto& index : lookup_indexes(lookup))
+      if (std::find(ddl.begin(), ddl.end(), index) == ddl.end()) ddl.push_back(std::move(index));
   }
   // Updates in place want room on the page; the keys are the only indexed columns.
   ddl.push_back("ALTER TABLE " + table_ + " SET (fillfactor = 70)");

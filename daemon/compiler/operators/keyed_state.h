@@ -53,7 +53,7 @@ class KeyedState {
                                 const std::vector<std::string>& new_values) const;
 
  private:
-  [[nodiscard]] std::string lookup_ddl(const Key& columns) const;  // empty: served already, or impossible
+  [[nodiscard]] std::vector<std::string> lookup_indexes(const Key& columns) const;
 
   std::string table_;
   std::vector<std::string> names_;

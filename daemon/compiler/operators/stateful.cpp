@@ -1,5 +1,7 @@
 #include "compiler/operators/stateful.h"
 
+#include "compiler/generate/sql_text.h"
+
 namespace pgtrickle::compiler {
 
 void StatefulOperator::set_node(int number, std::string state_table, std::string delta_table) {
@@ -11,6 +13,17 @@ void StatefulOperator::set_node(int number, std::string state_table, std::string
 bool StatefulOperator::indexed(int column) const {
   const auto& type = columns_.at(static_cast<std::size_t>(column)).type.value();
   return type.hashable || (type.fixed_width && type.equatable);
+}
+
+std::vector<std::string> lookup_ddl(const std::string& table, const OutputColumn& column) {
+  const auto& type = column.type.value();
+  const std::string name = quote_ident(column.name);
+  if (type.fixed_width && type.equatable) return {"CREATE INDEX ON " + table + " (" + name + ")"};
+  if (!type.hashable) return {};
+  std::vector<std::string> ddl{"CREATE INDEX ON " + table + " USING hash (" + name + ")"};
+  // NULL is looked up as well, alone or as an arm of an OR, and only a btree can find it.
+  if (!column.not_null) ddl.push_back("CREATE INDEX ON " + table + " ((true)) WHERE " + name + " IS NULL");
+  return ddl;
 }
 
 }  // namespace pgtrickle::compiler

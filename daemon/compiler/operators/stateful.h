@@ -54,4 +54,7 @@ class StatefulOperator : public Operator {
   std::string delta_table_;
 };
 
+/// Indexes of a state table for lookups by one column; none if its type allows none.
+std::vector<std::string> lookup_ddl(const std::string& table, const OutputColumn& column);
+
 }  // namespace pgtrickle::compiler

@@ -65,10 +65,9 @@ Delta TopK::delta(Statement& /*statement*/, bool /*consolidate*/) const {
 
 std::vector<std::string> TopK::state_ddl() const {
   std::vector<std::string> ddl{"CREATE TABLE " + state_table() + " AS\n" + top({}) + "\nWITH NO DATA"};
-  for (const int column : lookups_) {
-    std::string index = BagState(state_table(), columns_).lookup_ddl(column);
-    if (!index.empty()) ddl.push_back(std::move(index));
-  }
+  for (const int column : lookups_)
+    for (auto& index : lookup_ddl(state_table(), columns_.at(static_cast<std::size_t>(column))))
+      ddl.push_back(std::move(index));
   return ddl;
 }
 
