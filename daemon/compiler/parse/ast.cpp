@@ -4,62 +4,42 @@
 
 #include "compiler/error.h"
 #include "compiler/parse/pg_query_text.h"
+#include "compiler/parse/traverse.h"
 
 namespace pgtrickle::compiler {
 
 namespace {
 
-using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-const google::protobuf::Descriptor* node_descriptor() {
-  return Node::descriptor();
-}
-
 void walk_message(const Message& message, const std::function<bool(const Node&)>& visit) {
-  if (message.GetDescriptor() == node_descriptor() && !visit(static_cast<const Node&>(message))) return;
-  const auto* reflection = message.GetReflection();
-  std::vector<const FieldDescriptor*> fields;
-  reflection->ListFields(message, &fields);
-  for (const auto* field : fields) {
-    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
-    if (field->is_repeated()) {
-      for (int i = 0; i < reflection->FieldSize(message, field); ++i)
-        walk_message(reflection->GetRepeatedMessage(message, field, i), visit);
-    } else {
-      walk_message(reflection->GetMessage(message, field), visit);
-    }
-  }
+  if (is_node(message) && !visit(static_cast<const Node&>(message))) return;
+  for_each_child(message, [&](const Message& child, const auto&) { walk_message(child, visit); });
 }
 
 void rewrite_message(Message& message, const std::function<bool(Node&)>& replace) {
-  if (message.GetDescriptor() == node_descriptor() && replace(static_cast<Node&>(message))) return;
-  const auto* reflection = message.GetReflection();
-  std::vector<const FieldDescriptor*> fields;
-  reflection->ListFields(message, &fields);
-  for (const auto* field : fields) {
-    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
-    if (field->is_repeated()) {
-      for (int i = 0; i < reflection->FieldSize(message, field); ++i)
-        rewrite_message(*reflection->MutableRepeatedMessage(&message, field, i), replace);
-    } else {
-      rewrite_message(*reflection->MutableMessage(&message, field), replace);
-    }
-  }
+  if (auto* node = as_node(message); node != nullptr && replace(*node)) return;
+  for_each_child(message, [&](Message& child, const auto&) { rewrite_message(child, replace); });
 }
 
 }  // namespace
 
-pg_query::SelectStmt parse_select(const std::string& sql) {
-  std::string error;
-  const auto tree = text_to_tree(sql, &error);
-  if (!tree) {
-    throw Unsupported("the query cannot be parsed: " + error, {},
+pg_query::SelectStmt parse_select(const std::string& sql, int max_nesting) {
+  auto parsed = text_to_tree(sql);
+  if (parsed.nesting > max_nesting) {
+    const std::string levels = parsed.nesting > kNestingCeiling ? "more than " + std::to_string(kNestingCeiling)
+                                                                : std::to_string(parsed.nesting);
+    throw Rejected("the query is nested too deeply: " + levels + " levels; the limit is " +
+                       std::to_string(max_nesting) + " (compiler.max_nesting)",
+                   {}, "Simplify the query, or raise the limit in the configuration of the daemon.");
+  }
+  if (!parsed.tree) {
+    throw Unsupported("the query cannot be parsed: " + parsed.error, {},
                       "The compiler understands the syntax of PostgreSQL 15.");
   }
-  if (tree->stmts_size() != 1 || !tree->stmts(0).stmt().has_select_stmt())
+  if (parsed.tree->stmts_size() != 1 || !parsed.tree->stmts(0).stmt().has_select_stmt())
     throw Rejected("a stream table needs exactly one SELECT statement", {});
-  return tree->stmts(0).stmt().select_stmt();
+  return std::move(*parsed.tree->mutable_stmts(0)->mutable_stmt()->mutable_select_stmt());
 }
 
 Node parse_expr(const std::string& sql) {

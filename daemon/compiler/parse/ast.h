@@ -17,8 +17,11 @@ namespace pgtrickle::compiler {
 
 using Node = pg_query::Node;
 
-/// Parses one statement, which must be a SELECT.
-pg_query::SelectStmt parse_select(const std::string& sql);
+/// The range of compiler.max_nesting: no larger tree fits on every stack (parse/pg_query_text.h).
+constexpr int kLargestMaxNesting = 1000;
+
+/// Parses one statement, which must be a SELECT. Throws Rejected if it has more than `max_nesting` levels.
+pg_query::SelectStmt parse_select(const std::string& sql, int max_nesting = kLargestMaxNesting);
 
 /// An expression given as SQL; it may contain $n.
 Node parse_expr(const std::string& sql);

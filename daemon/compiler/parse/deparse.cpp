@@ -13,6 +13,7 @@
 #include "compiler/generate/sql_text.h"
 #include "compiler/parse/ast.h"
 #include "compiler/parse/pg_query_text.h"
+#include "compiler/parse/traverse.h"
 
 namespace pgtrickle::compiler {
 
@@ -38,26 +39,6 @@ struct Template {
 };
 
 // Trees ---------------------------------------------------------------------------------------------------------------
-
-template <typename Visit>
-void for_each_child(Message& message, const Visit& visit) {
-  const auto* reflection = message.GetReflection();
-  std::vector<const FieldDescriptor*> fields;
-  reflection->ListFields(message, &fields);
-  for (const auto* field : fields) {
-    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
-    if (field->is_repeated()) {
-      for (int i = 0; i < reflection->FieldSize(message, field); ++i)
-        visit(*reflection->MutableRepeatedMessage(&message, field, i), *field);
-    } else {
-      visit(*reflection->MutableMessage(&message, field), *field);
-    }
-  }
-}
-
-Node* as_node(Message& message) {
-  return message.GetDescriptor() == Node::descriptor() ? static_cast<Node*>(&message) : nullptr;
-}
 
 /// Applies the foldings of the parser, which substitution may have left to do: no text could express the tree as it is.
 void fold(Message& message) {
@@ -96,13 +77,9 @@ int max_param(Message& message) {
 /// libpg_query reads a missing enum value as the first one; trees that were made by hand may lack them.
 void clear_first_enum_values(Message& message) {
   const auto* reflection = message.GetReflection();
-  std::vector<const FieldDescriptor*> fields;
-  reflection->ListFields(message, &fields);
-  for (const auto* field : fields) {
-    if (field->cpp_type() == FieldDescriptor::CPPTYPE_ENUM && !field->is_repeated() &&
-        reflection->GetEnumValue(message, field) == 1)
-      reflection->ClearField(&message, field);
-  }
+  if (!is_node(message))
+    for (const auto* field : shape_of(message).enums)
+      if (reflection->GetEnumValue(message, field) == 1) reflection->ClearField(&message, field);
   for_each_child(message, [](Message& child, const FieldDescriptor&) { clear_first_enum_values(child); });
 }
 
@@ -172,7 +149,7 @@ std::optional<std::string> any_text(const SelectStmt& select) {
 std::optional<std::string> attempt(const SelectStmt& select) {
   auto text = any_text(select);
   if (!text) return std::nullopt;
-  const auto parsed = text_to_tree(*text);
+  const auto parsed = text_to_tree(*text).tree;
   if (!parsed || parsed->stmts_size() != 1 || !same(parsed->stmts(0).stmt().select_stmt(), select)) return std::nullopt;
   return text;
 }
@@ -267,7 +244,7 @@ class Writer {
     marks_.put(marked);
     if (auto text = attempt(marked)) return *std::move(text);
     std::string text = piecewise(expr);
-    const auto parsed = text_to_tree("SELECT " + text);
+    const auto parsed = text_to_tree("SELECT " + text).tree;
     if (!parsed || parsed->stmts_size() != 1 || !same(parsed->stmts(0).stmt().select_stmt(), select_of(marked)))
       cannot_write(fragment(expr));
     return text;
@@ -285,7 +262,7 @@ class Writer {
     const auto frame = attempt(skeleton);
     if (!frame) cannot_write(fragment(select));
     std::string text = assemble(*frame, first, operands, [&](const Node& operand) { return expression(operand); });
-    const auto parsed = text_to_tree(text);
+    const auto parsed = text_to_tree(text).tree;
     if (!parsed || parsed->stmts_size() != 1 || !same(parsed->stmts(0).stmt().select_stmt(), marked))
       cannot_write(fragment(select));
     return text;
@@ -327,6 +304,8 @@ class Memo {
   std::shared_ptr<const Template> get(const Node& expr) {
     std::string key = expr.SerializeAsString();
     if (const auto found = known_.find(key); found != known_.end()) return found->second;
+    if (nesting(expr, kNestingCeiling) > kNestingCeiling)
+      throw Unsupported("an expression is nested more than " + std::to_string(kNestingCeiling) + " levels deep", {});
     Node folded = expr;
     clear_locations(folded);
     fold(folded);

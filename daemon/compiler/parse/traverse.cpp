@@ -1,0 +1,43 @@
+#include "compiler/parse/traverse.h"
+
+#include <unordered_map>
+
+namespace pgtrickle::compiler {
+
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+
+std::unordered_map<const Descriptor*, MessageShape> all_shapes() {
+  std::unordered_map<const Descriptor*, MessageShape> shapes;
+  const auto* file = pg_query::Node::descriptor()->file();
+  for (int m = 0; m < file->message_type_count(); ++m) {
+    const auto* type = file->message_type(m);
+    auto& shape = shapes[type];
+    for (int f = 0; f < type->field_count(); ++f) {
+      const auto* field = type->field(f);
+      if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE)
+        shape.children.push_back(field);
+      else if (field->cpp_type() == FieldDescriptor::CPPTYPE_ENUM && !field->is_repeated())
+        shape.enums.push_back(field);
+      else if (field->name() == "location" || field->name() == "stmt_location" || field->name() == "stmt_len")
+        shape.locations.push_back(field);
+    }
+  }
+  return shapes;
+}
+
+}  // namespace
+
+const MessageShape& shape_of(const google::protobuf::Message& message) {
+  static const auto shapes = all_shapes();  // never changes: safe to read from all threads
+  return shapes.at(message.GetDescriptor());
+}
+
+const FieldDescriptor* field_of(const pg_query::Node& node) {
+  static const auto* oneof = pg_query::Node::descriptor()->oneof_decl(0);
+  return pg_query::Node::GetReflection()->GetOneofFieldDescriptor(node, oneof);
+}
+
+}  // namespace pgtrickle::compiler
