@@ -339,6 +339,7 @@ class Builder {
     pqxx::work tx(connection_);
     ServerTypes types(tx);
     Definition d = load_definition(tx, id_, types);
+    d.request.limits = settings_.limits;
     if (const auto reason = dropped_source(tx, id_))
       throw BuildFailure("42P01", *reason, "Restore it and resume the stream table, or drop the stream table.");
     if (names_changed(tx, id_)) {
@@ -584,7 +585,7 @@ int collect_garbage(const std::string& conninfo, const BuildSettings& settings) 
   return removed;
 }
 
-ValidateResult validate_query(const std::string& conninfo, const std::string& query) {
+ValidateResult validate_query(const std::string& conninfo, const std::string& query, const compiler::Limits& limits) {
   ValidateResult result;
   const BuildResult outcome = guarded([&] {
     pqxx::connection connection(conninfo);
@@ -600,6 +601,7 @@ ValidateResult validate_query(const std::string& conninfo, const std::string& qu
     tx.exec("SET LOCAL search_path = pg_catalog, pg_temp");
     ServerTypes types(tx);
     d.request.columns = table_columns(tx, d.relid, types);
+    d.request.limits = limits;
     d.request.schema = "public";
     d.request.name = "stream_table";
     d.request.owner = tx.exec1("SELECT current_user")[0].c_str();

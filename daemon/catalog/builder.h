@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <string>
 
+#include "compiler/compile.h"
+
 namespace pgtrickle::catalog {
 
 enum class BuildStatus {
@@ -29,6 +31,7 @@ struct BuildResult {
 struct BuildSettings {
   int lock_timeout_ms = 2000;          // for capture installation on a source
   long long statement_timeout_ms = 0;  // for the initial population; 0 = none
+  compiler::Limits limits;
 };
 
 /// Builds stream table `pgt_id` in the database that `conninfo` (libpq connection string) names.
@@ -48,6 +51,7 @@ struct ValidateResult {
   std::string plan;  // the operator tree with nodes and cost classes, as text
   std::string sql;   // generated DDL and functions
 };
-ValidateResult validate_query(const std::string& conninfo, const std::string& query);
+ValidateResult validate_query(const std::string& conninfo, const std::string& query,
+                              const compiler::Limits& limits = {});
 
 }  // namespace pgtrickle::catalog

@@ -91,6 +91,11 @@ Program compile_differential(const CompileRequest& request, const pg_query::Sele
                    "Columns were added to or dropped from the table: undo that, or drop and create the stream table.");
   root->prune(all);
   const CutPlan plan = cut(std::move(root), request.id);
+  const auto nodes = plan.inner.size() + (plan.root_state != nullptr ? 1 : 0);
+  if (nodes > static_cast<std::size_t>(request.limits.nodes))
+    throw Unsupported("the query needs " + std::to_string(nodes) + " nodes with state; the limit is " +
+                          std::to_string(request.limits.nodes) + " (compiler.max_nodes)",
+                      {}, "Simplify the query, or raise the limit in the configuration of the daemon.");
 
   const auto sources = captured_sources(plan, request);
   SourceNumbers numbers;
@@ -172,7 +177,7 @@ References references(const std::string& query) {
 Program compile(const CompileRequest& request, const Catalog& catalog, TypeOracle& oracle) {
   pg_query::SelectStmt select;
   try {
-    select = parse_select(request.query);
+    select = parse_select(request.query, request.limits.nesting);
   } catch (const Rejected&) {
     throw;
   } catch (const Unsupported& e) {

@@ -25,6 +25,13 @@ struct References {
 };
 References references(const std::string& query);
 
+/// How large a query may be. What is larger is not wrong, but its program would be slow or could not be made at all.
+struct Limits {
+  int nesting = 256;           // levels (parse/ast.h); more: rejected in every mode, up to kLargestMaxNesting
+  int nodes = 64;              // stateful nodes; more: not differential
+  int grouping_branches = 64;  // grouping sets of one query; more: not differential
+};
+
 struct TargetColumn {
   std::string name;
   TypeInfo type;

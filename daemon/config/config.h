@@ -32,6 +32,12 @@ struct Scheduler {
   std::int64_t log_switch_bytes = 262144;  // a change log is rotated when its active table is larger
 };
 
+struct Compiler {
+  int max_nesting = 256;
+  int max_nodes = 64;
+  int max_grouping_branches = 64;
+};
+
 struct Http {
   std::string address = "127.0.0.1";
   std::uint16_t port = 9188;  // 0 = off
@@ -45,6 +51,7 @@ struct Log {
 struct Config {
   std::vector<Database> databases;
   Scheduler scheduler;
+  Compiler compiler;
   Http http;
   Log log;
   Milliseconds shutdown_timeout{5000};

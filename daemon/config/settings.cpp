@@ -187,6 +187,20 @@ std::vector<Setting<Config>> make_settings() {
                                      [](C& c) -> int& { return c.scheduler.max_consecutive_errors; }));
   all.push_back(retention());
   all.push_back(log_switch());
+  all.push_back(integer<Config, int>(
+      "compiler.max_nesting", 16, 1000,
+      "A query with more levels of nesting (operators, calls, subqueries, joins, branches of a UNION) is rejected.",
+      [](C& c) -> int& { return c.compiler.max_nesting; }));
+  all.push_back(integer<Config, int>("compiler.max_nodes", 1, 1000,
+                                     "A query that needs more nodes with state (aggregates, DISTINCT and the like "
+                                     "below each other or side by side) is "
+                                     "not maintained differentially: AUTO recomputes it.",
+                                     [](C& c) -> int& { return c.compiler.max_nodes; }));
+  all.push_back(integer<Config, int>(
+      "compiler.max_grouping_branches", 1, 1000,
+      "A query whose GROUPING SETS, ROLLUP and CUBE make more grouping sets is not maintained differentially: AUTO "
+      "recomputes it.",
+      [](C& c) -> int& { return c.compiler.max_grouping_branches; }));
   all.push_back(address("http.address",
                         "Address that /metrics, /health and the API listen on. They have no authentication: open "
                         "them to trusted networks only.",
@@ -236,6 +250,7 @@ std::string section_help(const std::string& section) {
       {"databases",
        "The databases whose stream tables this daemon keeps fresh. Without any: one, from libpq's environment."},
       {"scheduler", "When things are done, and what happens when they fail."},
+      {"compiler", "How large a query may be. Applies when a stream table is built the next time."},
       {"http", "Metrics, health and the read-only API over HTTP."},
       {"log", "Logs go to standard error."},
       {"", "The daemon as a whole."}};

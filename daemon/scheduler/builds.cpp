@@ -60,6 +60,9 @@ void DatabaseScheduler::start_build(Table& table) {
   catalog::BuildSettings settings;
   settings.lock_timeout_ms = static_cast<int>(settings_.lock_timeout.count());
   settings.statement_timeout_ms = settings_.refresh_timeout.count();
+  settings.limits = {.nesting = compiler_.max_nesting,
+                     .nodes = compiler_.max_nodes,
+                     .grouping_branches = compiler_.max_grouping_branches};
   asio::post(*shared_->build_workers, [self = shared_from_this(), conninfo = std::move(*conninfo), id = table.row.id,
                                        generation = table.row.generation, settings] {
     catalog::BuildResult result;

@@ -27,10 +27,11 @@ double seconds(Clock::duration duration) {
 }  // namespace
 
 DatabaseScheduler::DatabaseScheduler(std::shared_ptr<Shared> shared, config::Database database,
-                                     config::Scheduler settings)
+                                     config::Scheduler settings, config::Compiler compiler)
     : shared_(std::move(shared)),
       database_(std::move(database)),
       settings_(settings),
+      compiler_(compiler),
       stop_signal_(shared_->executor),
       dispatch_signal_(shared_->executor),
       task_ended_(shared_->executor),
@@ -40,9 +41,10 @@ void DatabaseScheduler::start() {
   control_task_ = spawn(control(shared_from_this()));
 }
 
-void DatabaseScheduler::apply(const config::Scheduler& settings) {
+void DatabaseScheduler::apply(const config::Scheduler& settings, const config::Compiler& compiler) {
   const bool new_sessions = settings.refresh_timeout != settings_.refresh_timeout;
   settings_ = settings;
+  compiler_ = compiler;
   timetable_.set_default_period(settings.default_schedule);
   if (new_sessions && refresh_pool_) {
     if (auto connect = connect_settings(true)) refresh_pool_->reconfigure(std::move(*connect));

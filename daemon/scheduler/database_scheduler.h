@@ -44,12 +44,13 @@ struct Shared {
 
 class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler> {
  public:
-  DatabaseScheduler(std::shared_ptr<Shared> shared, config::Database database, config::Scheduler settings);
+  DatabaseScheduler(std::shared_ptr<Shared> shared, config::Database database, config::Scheduler settings,
+                    config::Compiler compiler);
 
   void start();
   /// No new work from now on; stop() waits for what runs.
   void begin_stop();
-  void apply(const config::Scheduler& settings);
+  void apply(const config::Scheduler& settings, const config::Compiler& compiler);
   [[nodiscard]] const config::Database& database() const { return database_; }
 
   /// Returns when nothing of this database runs any more, or at the deadline.
@@ -142,6 +143,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   std::shared_ptr<Shared> shared_;
   config::Database database_;
   config::Scheduler settings_;
+  config::Compiler compiler_;
   std::string problem_ = "not connected yet";
   bool stopping_ = false;
 

@@ -50,7 +50,7 @@ struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
   void start(const config::Database& database) {
     spdlog::info("starting database={} dsn=\"{}\" pool_size={}", database.name, postgres::redact_conninfo(database.dsn),
                  database.pool_size);
-    auto scheduler = std::make_shared<DatabaseScheduler>(shared, database, config.scheduler);
+    auto scheduler = std::make_shared<DatabaseScheduler>(shared, database, config.scheduler, config.compiler);
     databases.push_back(scheduler);
     scheduler->start();
   }
@@ -82,7 +82,7 @@ struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
       if (found == databases.end()) {
         to_start.push_back(wanted);
       } else {
-        (*found)->apply(config.scheduler);
+        (*found)->apply(config.scheduler, config.compiler);
         kept.push_back(*found);
       }
     }

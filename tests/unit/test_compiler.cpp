@@ -106,8 +106,9 @@ class CompilerTest : public ::testing::Test {
     catalog_.sources[{"public", name}] = std::move(source);
   }
 
-  Program compile_query(const std::string& query, std::size_t columns = 1, bool full = false) {
+  Program compile_query(const std::string& query, std::size_t columns = 1, bool full = false, Limits limits = {}) {
     CompileRequest request;
+    request.limits = limits;
     request.id = 7;
     request.query = query;
     request.schema = "public";
@@ -266,6 +267,85 @@ TEST_F(CompilerTest, DeepNestingIsAnErrorNotACrash) {
   std::string query = "SELECT orders.id FROM public.orders";
   for (int i = 0; i < 300; ++i) query = "SELECT q.id FROM (" + query + ") q";
   EXPECT_THAT(compile_query(query).reason, HasSubstr("levels deep"));
+}
+
+TEST_F(CompilerTest, NestingIsLimitedBeforeAnythingRecurses) {
+  const auto chain = [](int levels, const std::string& begin, const std::string& step, const std::string& middle,
+                        const std::string& end) {
+    std::string query = "SELECT o.id FROM public.orders o WHERE " + begin;
+    for (int i = 0; i < levels; ++i) query += step;
+    query += middle;
+    for (int i = 0; i < levels; ++i) query += end;
+    return query + " IS NOT NULL";
+  };
+  struct Form {
+    const char *begin, *step, *middle, *end;
+  };
+  for (const auto& form : std::vector<Form>{{"1", " + o.id", "", ""},
+                                            {"", "(", "o.id", " + 1)"},
+                                            {"", "NOT ", "o.id = 1", ""},
+                                            {"", "- ", "o.id", ""},
+                                            {"o.id", "::integer", "", ""},
+                                            {"", "upper(", "o.id", ")"},
+                                            {"", "CASE WHEN o.w = 1 THEN ", "o.id", " END"},
+                                            {"", "CASE ", "o.id", " WHEN 1 THEN 2 END"},
+                                            {"", "(o.w = 1 AND ", "o.id = 1", ")"},
+                                            {"", "(o.w = 1 AND (o.w = 2 OR NOT ", "o.id = 1", "))"},
+                                            {"", "o.w BETWEEN 1 AND (", "o.id", ")"},
+                                            {"", "NOT NOT NOT o.w BETWEEN 1 AND (", "o.id", ")"},
+                                            {"", "(SELECT ", "o.id", ")"},
+                                            {"", "ARRAY[", "o.id", "]"},
+                                            {"", "(ROW(1, ", "o.id", ")).f2"},
+                                            {"", "(", "o.id", ")[1]"},
+                                            {"", "o.id[", "o.id", "]"},
+                                            {"", "1 IN (2, ", "o.id", ")"},
+                                            {"", "f(x => 1, y => ", "o.id", ")"},
+                                            {"", "EXISTS (SELECT 1 WHERE ", "o.id = 1", ")"},
+                                            {"", "(SELECT 1 FROM (VALUES (", "o.id", ")) v)"},
+                                            {"EXISTS (SELECT 1", " UNION ALL SELECT 1", ")", ""},
+                                            {"EXISTS (SELECT 1 FROM public.log", " CROSS JOIN public.log", ")", ""}}) {
+    for (const int levels : {1500, 10000, 100000}) {
+      SCOPED_TRACE(form.step + std::string(" ") + std::to_string(levels));
+      const auto query = chain(levels, form.begin, form.step, form.middle, form.end);
+      try {
+        compile_query(query);
+        ADD_FAILURE() << "accepted";
+      } catch (const Rejected& e) {
+        EXPECT_THAT(e.what(), HasSubstr("nested too deeply: more than 1000 levels; the limit is 256 "
+                                        "(compiler.max_nesting)"));
+        EXPECT_THAT(e.hint(), HasSubstr("raise the limit"));
+      }
+      EXPECT_THROW(references(query), Rejected);
+    }
+    // As deep as the largest limit allows: whatever the compiler says, it says it.
+    Limits largest;
+    largest.nesting = kLargestMaxNesting;
+    for (const int levels : {200, 400, 900}) try {
+        compile_query(chain(levels, form.begin, form.step, form.middle, form.end), 1, false, largest);
+      } catch (const Rejected& e) {
+        EXPECT_THAT(e.what(), HasSubstr("nested too deeply")) << form.step << levels;
+      }
+  }
+  EXPECT_THROW(compile_query(chain(20, "1", " + o.id", "", ""), 1, false, {.nesting = 16}), Rejected);
+  EXPECT_THROW(compile_query(chain(20, "1", " + o.id", "", ""), 1, true, {.nesting = 16}), Rejected) << "in every mode";
+  EXPECT_TRUE(compile_query(chain(10, "1", " + o.id", "", ""), 1, false, {.nesting = 16}).differential);
+}
+
+TEST_F(CompilerTest, LongIsNotDeep) {
+  std::string many = "SELECT o.id FROM public.orders o WHERE o.id IN (0";
+  for (int i = 0; i < 10000; ++i) many += ", " + std::to_string(i);
+  many += ")";
+  for (int i = 0; i < 2000; ++i) many += " AND o.w BETWEEN 1 AND " + std::to_string(i);
+  EXPECT_TRUE(compile_query(many).differential);
+}
+
+TEST_F(CompilerTest, MoreNodesThanTheLimitAreNotMaintained) {
+  std::string query = "SELECT count(*) AS n FROM public.log";
+  for (int i = 1; i < 4; ++i) query = "SELECT count(*) AS n FROM (" + query + ") q";
+  EXPECT_TRUE(compile_query(query, 1, false, {.nodes = 4}).differential);
+  const auto program = compile_query(query, 1, false, {.nodes = 3});
+  EXPECT_FALSE(program.differential);
+  EXPECT_THAT(program.reason, HasSubstr("4 nodes with state; the limit is 3 (compiler.max_nodes)"));
 }
 
 // normalize and prune

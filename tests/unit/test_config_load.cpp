@@ -59,6 +59,7 @@ scheduler:
   log_switch_bytes: 1MB
   max_consecutive_errors: 5
 http: {address: 0.0.0.0, port: 0}
+compiler: {max_nesting: 1000, max_nodes: 7}
 log:
   format: json
 shutdown_timeout: 10s
@@ -77,6 +78,9 @@ shutdown_timeout: 10s
   EXPECT_EQ(c.http.port, 0);
   EXPECT_EQ(c.http.address, "0.0.0.0");
   EXPECT_EQ(c.log.format, "json");
+  EXPECT_EQ(c.compiler.max_nesting, 1000);
+  EXPECT_EQ(c.compiler.max_nodes, 7);
+  EXPECT_EQ(c.compiler.max_grouping_branches, 64);
   EXPECT_EQ(c.shutdown_timeout, milliseconds(10000));
   EXPECT_EQ(c.scheduler.lock_timeout, Scheduler{}.lock_timeout) << "what is not given keeps its default";
 }
@@ -112,6 +116,7 @@ TEST(ConfigLoad, WrongTypesAndValues) {
               ElementsAre(HasSubstr("expected 10ms to 10m, got '5d'")));
   EXPECT_THAT(problems_of("scheduler:\n  history_retention: 90m\n"), ElementsAre(HasSubstr("whole hours")));
   EXPECT_THAT(problems_of("log:\n  level: loud\n"), ElementsAre(HasSubstr("expected one of trace, debug,")));
+  EXPECT_THAT(problems_of("compiler: {max_nesting: 1001}\n"), ElementsAre(HasSubstr("16 to 1000")));
   EXPECT_THAT(problems_of("scheduler: 5\n"), ElementsAre(HasSubstr("f.yaml:1: scheduler: expected keys with values")));
   EXPECT_THAT(problems_of("databases: shop\n"), ElementsAre(HasSubstr("f.yaml:1: databases: expected a list")));
   EXPECT_THAT(problems_of("- a\n"), ElementsAre(HasSubstr("expected keys with values, got a list")));
