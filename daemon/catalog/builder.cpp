@@ -60,7 +60,8 @@ std::vector<compiler::TargetColumn> table_columns(pqxx::transaction_base& tx, st
   return columns;
 }
 
-Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, ServerTypes& types) {
+Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, ServerTypes& types,
+                           const compiler::Limits& limits) {
   const auto rows = tx.exec_params(
       "SELECT s.pgt_relid, n.nspname, c.relname, pg_get_userbyid(c.relowner) AS owner, s.defining_query, "
       "s.original_query,\n"
@@ -75,6 +76,7 @@ Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, Serv
   d.relid = row["pgt_relid"].as<std::uint32_t>();
   d.refresh_mode = row["refresh_mode"].c_str();
   d.request.id = pgt_id;
+  d.request.limits = limits;
   d.request.schema = row["nspname"].c_str();
   d.request.name = row["relname"].c_str();
   d.request.owner = row["owner"].c_str();
@@ -338,8 +340,8 @@ class Builder {
   void compile() {
     pqxx::work tx(connection_);
     ServerTypes types(tx);
-    Definition d = load_definition(tx, id_, types);
-    d.request.limits = settings_.limits;
+    Definition d = load_definition(tx, id_, types, settings_.limits);
+    compiler::check_nesting(d.request.query, d.request.limits);  // the server might not take its own text any more
     if (const auto reason = dropped_source(tx, id_))
       throw BuildFailure("42P01", *reason, "Restore it and resume the stream table, or drop the stream table.");
     if (names_changed(tx, id_)) {
@@ -380,13 +382,13 @@ class Builder {
     }
     pqxx::work tx(connection_);
     ServerTypes types(tx);
-    record_dependencies(tx, load_definition(tx, id_, types), program_);
+    record_dependencies(tx, load_definition(tx, id_, types, settings_.limits), program_);
     tx.commit();
   }
 
   void empty_table(pqxx::transaction_base& tx) {
     ServerTypes types(tx);
-    const Definition d = load_definition(tx, id_, types);
+    const Definition d = load_definition(tx, id_, types, settings_.limits);
     align_table(tx, d);
     tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(id_)));
     run_as_owner(tx, d.request.owner, "DELETE FROM " + d.relation);
@@ -395,7 +397,7 @@ class Builder {
   /// Compiles again, now that the logs exist, and creates the program.
   void create_in(pqxx::transaction_base& tx) {
     ServerTypes types(tx);
-    const Definition d = load_definition(tx, id_, types);
+    const Definition d = load_definition(tx, id_, types, settings_.limits);
     program_ = compile_definition(tx, d, types);
     create_program(tx, d, program_);
     record_program(tx, d, program_);

@@ -174,6 +174,16 @@ References references(const std::string& query) {
       {relations.begin(), relations.end()}, {functions.begin(), functions.end()}, {operators.begin(), operators.end()}};
 }
 
+void check_nesting(const std::string& query, const Limits& limits) {
+  try {
+    parse_select(query, limits.nesting);
+  } catch (const Rejected&) {
+    throw;
+  } catch (const Unsupported&) {
+    // Syntax that is newer than the parser; compile() knows what to do.
+  }
+}
+
 Program compile(const CompileRequest& request, const Catalog& catalog, TypeOracle& oracle) {
   pg_query::SelectStmt select;
   try {

@@ -32,6 +32,9 @@ struct Limits {
   int grouping_branches = 64;  // grouping sets of one query; more: not differential
 };
 
+/// Throws Rejected if the query is nested deeper than the limit; compile() does that too.
+void check_nesting(const std::string& query, const Limits& limits);
+
 struct TargetColumn {
   std::string name;
   TypeInfo type;

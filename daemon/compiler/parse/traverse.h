@@ -16,7 +16,8 @@ struct MessageShape {
 const MessageShape& shape_of(const google::protobuf::Message& message);
 
 inline bool is_node(const google::protobuf::Message& message) {
-  return message.GetDescriptor() == pg_query::Node::descriptor();
+  static const auto* node = pg_query::Node::descriptor();
+  return message.GetDescriptor() == node;
 }
 inline pg_query::Node* as_node(google::protobuf::Message& message) {
   return is_node(message) ? static_cast<pg_query::Node*>(&message) : nullptr;
