@@ -25,13 +25,6 @@ struct References {
 };
 References references(const std::string& query);
 
-/// How large a query may be. What is larger is not wrong, but its program would be slow or could not be made at all.
-struct Limits {
-  int nesting = 256;           // levels (parse/ast.h); more: rejected in every mode, up to kLargestMaxNesting
-  int nodes = 64;              // stateful nodes; more: not differential
-  int grouping_branches = 64;  // grouping sets of one query; more: not differential
-};
-
 /// Throws Rejected if the query is nested deeper than the limit; compile() does that too.
 void check_nesting(const std::string& query, const Limits& limits);
 

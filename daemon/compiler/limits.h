@@ -1,12 +1,13 @@
-// Bounds of what is compiled, so that no query can exhaust the stack or fill the database with state tables.
+// Bounds of what is compiled, so that no query can exhaust the stack or fill the database with state tables. They come
+// from the configuration of the daemon, section compiler.
 #pragma once
 
 namespace pgtrickle::compiler {
 
 struct Limits {
-  int nesting = 256;           // levels of an expression or of queries within queries
-  int nodes = 64;              // stateful nodes of one stream table
-  int grouping_branches = 64;  // grouping sets of one GROUP BY
+  int nesting = 256;           // levels of the tree (parse/ast.h); more: rejected in every mode
+  int nodes = 64;              // stateful nodes of one stream table; more: not differential
+  int grouping_branches = 64;  // grouping sets of one GROUP BY; more: not differential
 };
 
 }  // namespace pgtrickle::compiler

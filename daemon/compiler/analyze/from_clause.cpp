@@ -126,7 +126,7 @@ FromItem QueryAnalyzer::range_var(const pg_query::RangeVar& range, const CteScop
   switch (source.kind) {
     case SourceKind::kView: {
       views_.insert(source.relid);
-      const auto definition = parse_select(source.view_definition);
+      const auto definition = parse_select(source.view_definition, limits_.nesting);
       reject_invalid(definition);
       check_volatility(definition, catalog_);
       return relation(query(definition, nullptr, depth + 1), alias, range.alias(), names);

@@ -499,7 +499,7 @@ std::vector<Feed> QueryAnalyzer::every_source(const SelectStmt& subquery) {
       const auto found = catalog_.sources.find({range.schemaname(), range.relname()});
       if (found != catalog_.sources.end() && found->second.kind == SourceKind::kView) {
         views_.insert(found->second.relid);
-        collect(parse_select(found->second.view_definition));
+        collect(parse_select(found->second.view_definition, limits_.nesting));
         return true;
       }
       FromItem item = range_var(range, nullptr, 1);
