@@ -90,13 +90,16 @@ bool through_values(const AggregateCall& call) {
                                             "var_pop", "stddev", "stddev_samp", "stddev_pop"};
   const auto& func = call.func();
   return func.agg_distinct() && call.schema.empty() && kNames.count(call.name) != 0 && func.args_size() == 1 &&
-         func.agg_order().empty() && !func.func_variadic() && !func.args(0).has_row_expr();
+         func.agg_order().empty() && !func.func_variadic() && (call.name == "count" || !func.args(0).has_row_expr());
 }
 
 /// DISTINCT values of one argument (under one filter), and the calls over them.
 struct DistinctArgument {
   Node argument;
-  Node filter;  // may be empty
+  Node filter;               // may be empty
+  std::vector<Node> values;  // the argument; of a row, its columns: a record is no type for a table
+
+  [[nodiscard]] bool row() const { return argument.has_row_expr(); }
 };
 
 /// Rewrites keys, calls and input so that calls with DISTINCT read each value once:
@@ -111,13 +114,14 @@ OperatorPtr separate_distinct(OperatorPtr input, std::vector<Node>& keys, std::v
       continue;
     }
     const auto& func = calls[c].func();
-    const DistinctArgument mine{func.args(0), func.has_agg_filter() ? func.agg_filter() : Node()};
+    DistinctArgument mine{func.args(0), func.has_agg_filter() ? func.agg_filter() : Node(), {func.args(0)}};
+    if (mine.row()) mine.values.assign(func.args(0).row_expr().args().begin(), func.args(0).row_expr().args().end());
     for (std::size_t a = 0; a < arguments.size(); ++a)
       if (equal(arguments[a].argument, mine.argument) && equal(arguments[a].filter, mine.filter))
         argument_of[c] = static_cast<int>(a);
     if (argument_of[c] >= 0) continue;
     argument_of[c] = static_cast<int>(arguments.size());
-    arguments.push_back(mine);
+    arguments.push_back(std::move(mine));
   }
   if (arguments.empty()) return input;
   // A group of the values exists exactly if the group does, unless a filter removes its rows.
@@ -130,7 +134,11 @@ OperatorPtr separate_distinct(OperatorPtr input, std::vector<Node>& keys, std::v
   std::vector<std::string> names;
   for (const auto& col : input->columns()) names.push_back(col.name);
   for (int k = 0; k < key_count; ++k) names.emplace_back("key");
-  for (std::size_t a = 0; a < arguments.size(); ++a) names.emplace_back("value");
+  std::vector<int> value_at;  // of each argument: its first column
+  for (const auto& argument : arguments) {
+    value_at.push_back(static_cast<int>(names.size()));
+    names.insert(names.end(), argument.values.size(), "value");
+  }
   const std::size_t all = names.size();
 
   std::vector<OperatorPtr> branches;
@@ -143,13 +151,14 @@ OperatorPtr separate_distinct(OperatorPtr input, std::vector<Node>& keys, std::v
       rows = make_filter(std::move(rows), std::move(conditions));
     }
     std::vector<Node> exprs = keys;
-    exprs.push_back(arguments[a].argument);
+    exprs.insert(exprs.end(), arguments[a].values.begin(), arguments[a].values.end());
     std::vector<std::string> own(keys.size(), "key");
-    own.emplace_back("value");
+    own.insert(own.end(), arguments[a].values.size(), "value");
     branches.push_back(make_distinct(make_projection(std::move(rows), std::move(exprs), own)));
     std::vector<int> from(all, -1);
     for (int k = 0; k < key_count; ++k) from[static_cast<std::size_t>(width + k)] = k;
-    from[static_cast<std::size_t>(width + key_count) + a] = key_count;
+    for (std::size_t v = 0; v < arguments[a].values.size(); ++v)
+      from[static_cast<std::size_t>(value_at[a]) + v] = key_count + static_cast<int>(v);
     positions.push_back(std::move(from));
   }
   if (rows_needed) {
@@ -178,7 +187,13 @@ OperatorPtr separate_distinct(OperatorPtr input, std::vector<Node>& keys, std::v
     auto& func = *calls[c].call.mutable_func_call();
     func.set_agg_distinct(false);
     func.clear_agg_filter();
-    *func.mutable_args(0) = column(base + key_count + argument_of[c]);
+    const auto& argument = arguments[static_cast<std::size_t>(argument_of[c])];
+    if (argument.row()) {  // a row counts, whatever is in it
+      func.clear_args();
+      func.set_agg_star(true);
+    } else {
+      *func.mutable_args(0) = column(value_at[static_cast<std::size_t>(argument_of[c])] - width + base);
+    }
     add_filter(calls[c].call, parse_expr(tag + std::to_string(argument_of[c])));
   }
   for (int k = 0; k < key_count; ++k) keys[static_cast<std::size_t>(k)] = column(base + k);

@@ -9,6 +9,7 @@
 #include "compiler/operators/outer_join.h"
 #include "compiler/operators/row_function.h"
 #include "compiler/operators/scan.h"
+#include "compiler/operators/shared.h"
 #include "compiler/operators/values.h"
 
 namespace pgtrickle::compiler {
@@ -63,6 +64,13 @@ FromItem relation(OperatorPtr input, const std::string& name, const pg_query::Al
   return item;
 }
 
+/// The result itself is the content of a node, but for what is done row by row.
+bool keeps_state(const Operator& op) {
+  const Operator* at = &op;
+  while (at->rowwise()) at = at->inputs().front().get();
+  return at->stateful();
+}
+
 bool is_function(const Node& node) {
   return node.has_range_function() || node.has_range_table_func();
 }
@@ -108,6 +116,7 @@ FromItem QueryAnalyzer::range_var(const pg_query::RangeVar& range, const CteScop
                        "Use SELECT only.");
       const auto& select = scope->cte->ctequery().select_stmt();
       auto input = query(select, scope->outer, depth + 1);
+      if (scope->shared && keeps_state(*input)) input = std::make_unique<Shared>(std::move(input));
       std::vector<std::string> names = select_names(select);
       for (int i = 0; i < scope->cte->aliascolnames_size(); ++i)
         names.at(static_cast<std::size_t>(i)) = scope->cte->aliascolnames(i).string().sval();

@@ -24,6 +24,16 @@ bool references_itself(const pg_query::CommonTableExpr& cte) {
   return found;
 }
 
+/// How often the name of a CTE is mentioned; one that is shadowed counts too, which does no harm.
+int references(const SelectStmt& select, const std::string& name) {
+  int count = 0;
+  walk(select, [&](const Node& node) {
+    if (node.has_range_var() && node.range_var().schemaname().empty() && node.range_var().relname() == name) ++count;
+    return true;
+  });
+  return count;
+}
+
 bool limits_rows(const SelectStmt& select) {
   return (select.has_limit_count() && !is_null_constant(select.limit_count())) ||
          (select.has_limit_offset() && !is_null_constant(select.limit_offset()));
@@ -42,7 +52,8 @@ OperatorPtr QueryAnalyzer::query(const SelectStmt& select, const CteScope* ctes,
           throw Unsupported("WITH RECURSIVE is not maintained incrementally", node.common_table_expr().ctename());
     }
     for (const auto& node : select.with_clause().ctes()) {
-      own.push_back(std::make_unique<CteScope>(CteScope{&node.common_table_expr(), ctes}));
+      const auto& cte = node.common_table_expr();
+      own.push_back(std::make_unique<CteScope>(CteScope{&cte, ctes, references(select, cte.ctename()) > 1}));
       ctes = own.back().get();
     }
   }

@@ -29,6 +29,7 @@ namespace pgtrickle::compiler {
 struct CteScope {
   const pg_query::CommonTableExpr* cte = nullptr;
   const CteScope* outer = nullptr;
+  bool shared = false;  // referenced more than once
 };
 
 /// A relation that names can refer to; its columns are expressions over the row of the FROM clause (usually a position;

@@ -93,6 +93,15 @@ std::string indent(const std::string& text, int spaces) {
   return result;
 }
 
+std::string one_line(std::string text, std::size_t bytes) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  if (text.size() <= bytes) return text;
+  std::size_t at = bytes;
+  while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U) --at;  // not inside a UTF-8 sequence
+  return text.substr(0, at) + " ...";
+}
+
 std::vector<std::string> unique_names(const std::vector<std::string>& wanted) {
   std::set<std::string> used{"w", "run"};
   std::vector<std::string> names;

@@ -17,6 +17,9 @@ std::string join(const std::vector<std::string>& parts, const std::string& separ
 /// Every line of `text` (SQL) after the first gets `spaces` blanks in front; line breaks inside quotes are left alone.
 std::string indent(const std::string& text, int spaces);
 
+/// The text on one line, cut to at most `bytes` (and " ..."), not within a character.
+std::string one_line(std::string text, std::size_t bytes);
+
 /// Makes the names distinct from each other and from the weight and run columns, keeping them within 63 bytes.
 std::vector<std::string> unique_names(const std::vector<std::string>& wanted);
 /// A readable lower-case ASCII identifier made from any text, for CTE names.

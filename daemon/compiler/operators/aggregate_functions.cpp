@@ -8,7 +8,8 @@ namespace pgtrickle::compiler {
 
 namespace {
 
-constexpr std::uint32_t kInt8 = 20, kInt2 = 21, kInt4 = 23, kNumeric = 1700, kBool = 16;
+constexpr std::uint32_t kInt8 = 20, kInt2 = 21, kInt4 = 23, kNumeric = 1700, kBool = 16, kRecord = 2249,
+                        kFirstUserType = 16384;
 
 /// Count of scales as digits: 10^(12 * scale) per row, so that the highest non-zero group of 12 digits is the largest
 /// scale present. Holds for up to 10^12 rows per group; numeric display scales end at 1000 in division.
@@ -72,7 +73,11 @@ class Planner {
   }
 
   [[nodiscard]] Component not_null_count() const {
-    return linear("count_" + hint_suffix(), {}, "bigint", args_[0] + " IS NOT NULL");
+    // A composite value with a NULL in it is counted, but is not IS NOT NULL.
+    const TypeInfo& type = call_.argument_types.at(0);
+    const bool scalar = type.oid < kFirstUserType && type.oid != kRecord;
+    return linear("count_" + hint_suffix(), {}, "bigint",
+                  args_[0] + (scalar ? " IS NOT NULL" : " IS DISTINCT FROM NULL"));
   }
   [[nodiscard]] std::string hint_suffix() const {
     return hint_.size() > name_.size() ? hint_.substr(name_.size() + 1) : "x";

@@ -100,7 +100,7 @@ class Flips {
       const std::string expr = key_expr(i, opposite(sides_.kept), "b");
       group.push_back(expr);
       select.push_back(expr + " AS " + key_name(i));
-      conditions.push_back(expr + " IS NOT NULL");
+      conditions.push_back(expr + " IS DISTINCT FROM NULL");  // IS NOT NULL is not true of every composite value
       touched.select.push_back("t." + key_name(i));
       touched.match.push_back(expr + " = t." + key_name(i));
     }

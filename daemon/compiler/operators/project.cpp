@@ -123,9 +123,7 @@ std::vector<Key> Project::keys() const {
 
 std::string Project::describe() const {
   std::vector<std::string> list = select_list("i");
-  std::string text = join(list, ", ");
-  if (text.size() > 160) text = text.substr(0, 157) + "...";
-  return "Project " + text;
+  return "Project " + one_line(join(list, ", "), 160);
 }
 
 OperatorPtr make_set_projection(OperatorPtr input, std::vector<Node> expressions,

@@ -328,14 +328,7 @@ class Memo {
   std::size_t bytes_ = 0;
 };
 
-std::string shortened(std::string text) {
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  constexpr std::size_t kMax = 120;
-  if (text.size() <= kMax) return text;
-  std::size_t at = kMax;
-  while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U) --at;  // not inside a UTF-8 sequence
-  return text.substr(0, at) + " ...";
-}
+constexpr std::size_t kFragment = 120;  // bytes of an expression in a message
 
 }  // namespace
 
@@ -385,11 +378,11 @@ std::string deparse_select(const SelectStmt& select) {
 std::string fragment(const Node& expr) {
   constexpr std::size_t kPrefix = 7;  // "SELECT "
   const std::string text = any_text(select_of(expr)).value_or("");
-  return shortened(text.size() < kPrefix ? std::string() : text.substr(kPrefix));
+  return one_line(text.size() < kPrefix ? std::string() : text.substr(kPrefix), kFragment);
 }
 
 std::string fragment(const SelectStmt& select) {
-  return shortened(any_text(select).value_or(""));
+  return one_line(any_text(select).value_or(""), kFragment);
 }
 
 }  // namespace pgtrickle::compiler

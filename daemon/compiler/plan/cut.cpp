@@ -1,5 +1,6 @@
 #include "compiler/plan/cut.h"
 
+#include <map>
 #include <string>
 
 #include "compiler/operators/node_scan.h"
@@ -17,6 +18,13 @@ class Cutter {
       cut_inputs(*input);
       if (!input->stateful()) continue;
       auto* stateful = static_cast<StatefulOperator*>(input.get());
+      // Subplans that are the same, as those of a CTE used twice, are one node. Their query tells: its inputs are nodes
+      // already.
+      const auto [same, first] = by_query_.emplace(stateful->post(), stateful);
+      if (!first) {
+        input = std::make_unique<NodeScan>(*same->second);
+        continue;
+      }
       name(*stateful);
       input.release();  // NOLINT(bugprone-unused-return-value): ownership moves to the node list in the next line
       plan_.inner.emplace_back(stateful);
@@ -32,6 +40,7 @@ class Cutter {
 
  private:
   CutPlan& plan_;
+  std::map<std::string, StatefulOperator*> by_query_;
   std::int64_t id_;
   int count_ = 0;
 };

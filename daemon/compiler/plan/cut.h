@@ -1,6 +1,6 @@
 // Cuts the operator tree into nodes: every stateful operator becomes a node with its own state table, inner ones are
 // replaced in their parent by a NodeScan. So an aggregate of aggregates, or a join with an aggregated subquery, costs
-// O(delta): an inner aggregate is never recomputed to know what it was.
+// O(delta): an inner aggregate is never recomputed to know what it was. Equal subplans become one node.
 #pragma once
 
 #include <cstdint>
