@@ -10,4 +10,4 @@ SELECT k, count(d) AS n FROM t GROUP BY k
 
 -- step
 INSERT INTO t VALUES (2, '(2,)'), (3, '(,)');
-DELETE FROM t WHERE k = 1 AND d = '(1,)';
+DELETE FROM t WHERE k = 1 AND d = '(1,)'::pair;
