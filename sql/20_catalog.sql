@@ -27,6 +27,7 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     last_error_code        text,                                  -- SQLSTATE
     last_error_hint        text,
     last_error_at          timestamptz,
+    definite_query         text,                                  -- where rows tie (LIMIT, DISTINCT ON): the query with the order that decides
     plan                   text,                                  -- operator tree and nodes, for people
     options                jsonb NOT NULL DEFAULT '{}',
     created_at             timestamptz NOT NULL DEFAULT pg_catalog.now(),

@@ -257,9 +257,9 @@ void record_program(pqxx::transaction_base& tx, const Definition& d, const Progr
   tx.exec_params(
       "UPDATE pgtrickle.pgt_stream_tables SET effective_refresh_mode = $2, reason = nullif($3, ''), plan = $4, "
       "defining_query = $5,\n"
-      "       pgt_schema = $6, pgt_name = $7 WHERE pgt_id = $1",
+      "       pgt_schema = $6, pgt_name = $7, definite_query = nullif($8, '') WHERE pgt_id = $1",
       d.request.id, program.differential ? "DIFFERENTIAL" : "FULL", program.reason, program.plan, d.request.query,
-      d.request.schema, d.request.name);
+      d.request.schema, d.request.name, program.definite_query);
 }
 
 class Builder {

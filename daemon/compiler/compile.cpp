@@ -76,6 +76,11 @@ std::vector<CapturedSource> captured_sources(const CutPlan& plan, const CompileR
   return result;
 }
 
+bool breaks_ties(const Operator& op) {
+  return op.breaks_ties() || std::any_of(op.inputs().begin(), op.inputs().end(),
+                                         [](const OperatorPtr& input) { return breaks_ties(*input); });
+}
+
 Program compile_differential(const CompileRequest& request, const pg_query::SelectStmt& select, const Catalog& catalog,
                              TypeOracle& oracle) {
   Analysis analysis = analyze(select, catalog, request.limits);
@@ -90,6 +95,7 @@ Program compile_differential(const CompileRequest& request, const pg_query::Sele
                    {},
                    "Columns were added to or dropped from the table: undo that, or drop and create the stream table.");
   root->prune(all);
+  const std::string definite = breaks_ties(*root) ? "SELECT * FROM " + root->post() + " q" : std::string();
   const CutPlan plan = cut(std::move(root), request.id);
   const auto nodes = plan.inner.size() + (plan.root_state != nullptr ? 1 : 0);
   if (nodes > static_cast<std::size_t>(request.limits.nodes))
@@ -106,6 +112,7 @@ Program compile_differential(const CompileRequest& request, const pg_query::Sele
 
   Program program;
   program.differential = true;
+  program.definite_query = definite;
   for (const auto& source : sources) {
     SourceUse use;
     use.relid = source.source->relid;

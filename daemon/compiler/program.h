@@ -19,6 +19,7 @@ struct Program {
   bool differential = false;
   std::string reason;                  // why not, if not differential
   std::string hint;                    // what to do about it; may be empty
+  std::string definite_query;          // if ties had to be broken: the query with the order that does; else empty
   std::vector<SourceUse> sources;      // base relations, views resolved
   std::vector<std::string> owner_ddl;  // run as the stream table's owner, in order
   std::vector<std::string> admin_ddl;  // then run as the admin role

@@ -17,6 +17,7 @@ class DistinctOn final : public KeyedRecompute {
   std::vector<int> prune(const std::set<int>& needed) override;
   void resolve_types(TypeOracle& oracle) override;
   [[nodiscard]] std::vector<Key> keys() const override;
+  [[nodiscard]] bool breaks_ties() const override { return true; }
   [[nodiscard]] std::string describe() const override;
 
  protected:

@@ -81,6 +81,8 @@ class Operator {
 
   /// True: keeps state, has to be a node of its own unless it is at the root.
   [[nodiscard]] virtual bool stateful() const { return false; }
+  /// True: several answers would be right (rows that tie), and this operator has chosen one.
+  [[nodiscard]] virtual bool breaks_ties() const { return false; }
 
   [[nodiscard]] virtual std::string describe() const = 0;    // one line of the plan
   [[nodiscard]] virtual std::string cost_class() const = 0;  // "O(delta)" and its kin
