@@ -140,7 +140,8 @@ class QueryAnalyzer {
   bool semi_join(OperatorPtr& input, const Node& conjunct);
   OperatorPtr value_join(OperatorPtr input, const Node& sublink, Node& value);
   std::optional<Core> core(const pg_query::SelectStmt& subquery);
-  std::vector<Feed> feeds(const Node& sublink, const std::vector<int>& outer_columns);
+  /// `keys`: the number of columns of the tuple, which begins with the outer columns.
+  std::vector<Feed> feeds(const Node& sublink, const std::vector<int>& outer_columns, int keys);
   std::vector<Feed> every_source(const pg_query::SelectStmt& subquery);
 
   const Catalog& catalog_;

@@ -100,6 +100,29 @@ bool is_value(const Node& node) {
   return node.has_sub_link() || is_row_comparison(node);
 }
 
+/// Whether anything but comparisons reads the outer column, so that the way in which its value is written may matter.
+bool shows_spelling(const Node& sublink, int index) {
+  bool shows = false;
+  walk(sublink, [&](const Node& node) {
+    int at = 0;
+    if (is_column(node, &at)) {
+      shows = shows || at == index;
+    } else if (node.has_a_expr() && node.a_expr().kind() == pg_query::AEXPR_OP) {
+      static const std::set<std::string> kComparisons{"=", "<>", "<", ">", "<=", ">="};
+      const auto [schema, name] = qualified_name(node.a_expr().name());
+      if (!schema.empty() || kComparisons.count(name) == 0) return true;
+      for (const Node* side : {&node.a_expr().lexpr(), &node.a_expr().rexpr()})
+        if (!is_column(*side)) shows = shows || shows_spelling(*side, index);
+      return false;
+    } else if (node.has_sub_link() && is_column(node.sub_link().testexpr()) && node.sub_link().oper_name_size() < 2) {
+      shows = shows || shows_spelling(node.sub_link().subselect(), index);
+      return false;
+    }
+    return !shows;
+  });
+  return shows;
+}
+
 }  // namespace
 
 bool QueryAnalyzer::is_outer(const Node& expr) {
@@ -384,12 +407,11 @@ OperatorPtr QueryAnalyzer::value_join(OperatorPtr input, const Node& sublink, No
       const bool no_rows_read = select.from_clause().empty() && !select.has_where_clause();
       if (single && (aggregates || no_rows_read)) return beside(query(select, nullptr, 1), {});
     }
-    auto sources = feeds(sublink, outer);
+    auto sources = feeds(sublink, outer, 0);
     return beside(std::make_unique<Apply>(nullptr, std::move(sources), std::vector<Node>{sublink},
                                           std::vector<std::string>{"value"}),
                   {});
   }
-  auto sources = feeds(sublink, outer);
   std::vector<int> narrowed = outer;
   OperatorPtr keys = input->superset(narrowed);
   std::vector<Node> key_columns;
@@ -400,19 +422,28 @@ OperatorPtr QueryAnalyzer::value_join(OperatorPtr input, const Node& sublink, No
     names.push_back(keys->columns()[static_cast<std::size_t>(narrowed[i])].name);
     conditions.push_back(same(column(outer[i]), column(width + static_cast<int>(i))));
   }
+  for (std::size_t i = 0; i < outer.size(); ++i) {
+    // Values that are equal but not the same (numeric 1.0 and 1.00) are tuples of their own where it can show.
+    const auto& type = input->columns()[static_cast<std::size_t>(outer[i])].type;
+    if ((type && type->identity) || !shows_spelling(sublink, outer[i])) continue;
+    conditions.push_back(same(cast(column(outer[i]), "text"), column(width + static_cast<int>(key_columns.size()))));
+    key_columns.push_back(cast(column(narrowed[i]), "text"));
+    names.push_back(names[i]);
+  }
+  const int key_count = static_cast<int>(key_columns.size());
+  auto sources = feeds(sublink, outer, key_count);
   keys = make_projection(std::move(keys), std::move(key_columns), names);
   const Node local = map_columns(sublink, [&](int index) {
     return column(static_cast<int>(std::find(outer.begin(), outer.end(), index) - outer.begin()));
   });
-  value = column(width + static_cast<int>(outer.size()));
+  value = column(width + key_count);
   return beside(std::make_unique<Apply>(std::move(keys), std::move(sources), std::vector<Node>{local},
                                         std::vector<std::string>{"value"}),
                 std::move(conditions));
 }
 
-std::vector<Feed> QueryAnalyzer::feeds(const Node& value, const std::vector<int>& outer) {
+std::vector<Feed> QueryAnalyzer::feeds(const Node& value, const std::vector<int>& outer, int keys) {
   std::vector<Feed> result;
-  const int keys = static_cast<int>(outer.size());
   auto key = [&](int index) {
     return column(static_cast<int>(std::find(outer.begin(), outer.end(), index) - outer.begin()));
   };
@@ -424,7 +455,7 @@ std::vector<Feed> QueryAnalyzer::feeds(const Node& value, const std::vector<int>
     const bool quantified = type == pg_query::ANY_SUBLINK || type == pg_query::ALL_SUBLINK;
     if (has_sublink(link.testexpr())) {
       // The tested value is a subquery itself: any change may matter.
-      for (auto& feed : feeds(link.testexpr(), outer)) result.push_back(std::move(feed));
+      for (auto& feed : feeds(link.testexpr(), outer, keys)) result.push_back(std::move(feed));
     }
     auto add_comparison = [&](Feed& feed, const std::vector<Node>& outputs) {
       if (!quantified || outputs.empty() || has_sublink(link.testexpr())) return;
