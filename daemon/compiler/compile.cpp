@@ -23,21 +23,19 @@ void describe_tree(const Operator& op, int depth, std::ostringstream& out) {
   for (const auto& input : op.inputs()) describe_tree(*input, depth + 1, out);
 }
 
-std::string describe_plan(const CutPlan& plan, const Target& target, const std::vector<std::string>& notes) {
+std::string describe_plan(const CutPlan& plan, const Target& target, const std::vector<std::string>& notes,
+                          const std::vector<std::string>& advice) {
   std::ostringstream out;
-  std::vector<std::string> advice;
   std::vector<std::string> all_notes = notes;
   for (const auto& node : plan.inner) {
     out << "Node " << node->node_number() << ", state in " << node->state_table() << ":\n";
     describe_tree(*node, 1, out);
-    node->index_advice(advice);
     for (const auto& note : node->notes()) all_notes.push_back(note);
   }
   out << "Stream table";
   if (plan.root_state != nullptr) out << ", state in " << plan.root_state->state_table();
   out << (target.keyed() ? ", rows identified by key:\n" : ", rows identified by the hash of the whole row:\n");
   describe_tree(*plan.root, 1, out);
-  plan.root->index_advice(advice);
   if (plan.root_state != nullptr)
     for (const auto& note : plan.root_state->notes()) all_notes.push_back(note);
   for (const auto& note : all_notes) out << "Note: " << note << "\n";
@@ -124,8 +122,11 @@ Program compile_differential(const CompileRequest& request, const pg_query::Sele
     program.sources.push_back(std::move(use));
   }
   // Advice first: it also tells inner nodes which of their columns are looked up, before their DDL is written.
-  program.plan = write_differential(request, plan, numbers, sources, program,
-                                    [&](const Target& target) { return describe_plan(plan, target, analysis.notes); });
+  std::vector<std::string> advice;
+  for (const auto* tree : plan.trees()) tree->index_advice(advice);
+  program.plan =
+      write_differential(request, plan, numbers, sources, advice.empty(), program,
+                         [&](const Target& target) { return describe_plan(plan, target, analysis.notes, advice); });
   return program;
 }
 

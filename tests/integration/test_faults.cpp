@@ -674,11 +674,12 @@ TEST_F(Intruder, AProgramThatHeHasChangedRunsAsTheOwnerOrNotAtAll) {
     const std::string name = "pgtrickle_state.apply_" + id + variant;
     const std::string body =
         "AS $$ BEGIN PERFORM public.evil('program'); rows_inserted := 0; rows_updated := 0; rows_deleted := 0; END $$";
-    refused("CREATE OR REPLACE FUNCTION " + name +
-            "(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, "
-            "OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint) LANGUAGE plpgsql SECURITY "
-            "INVOKER " +
-            body);
+    refused(
+        "CREATE OR REPLACE FUNCTION " + name +
+        "(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], "
+        "OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint) LANGUAGE plpgsql SECURITY "
+        "INVOKER " +
+        body);
     refused("ALTER FUNCTION " + name + " SECURITY INVOKER");
   }
   run("UPDATE items SET amount = amount + 1");

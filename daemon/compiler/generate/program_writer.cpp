@@ -25,8 +25,8 @@ std::string function_name(const char* kind, std::int64_t id) {
 }
 
 constexpr const char* kApplyArguments =
-    "mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint";
-constexpr const char* kApplyTypes = "text, pg_snapshot, xid8, bigint, bigint, bigint";
+    "mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[]";
+constexpr const char* kApplyTypes = "text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]";
 
 /// SELECT ... INTO with the CTEs in front.
 std::string run_into(const Statement& statement, const std::string& select, const std::string& into) {
@@ -68,10 +68,10 @@ class DifferentialWriter {
     return body + run_into(statement, select, kResultInto) + check_violations(request_, "key");
   }
 
-  [[nodiscard]] std::string differential_body() const {
+  [[nodiscard]] std::string differential_body(bool sized) const {
     std::string body;
-    for (const auto& node : plan_.inner) body += inner_node(*node);
-    return body + "-- the stream table\n" + root();
+    for (const auto& node : plan_.inner) body += inner_node(*node, sized);
+    return body + "-- the stream table\n" + root(sized);
   }
 
  private:
@@ -106,8 +106,8 @@ class DifferentialWriter {
            (after ? changes.now : changes.was) + extra + ")";
   }
 
-  [[nodiscard]] std::string inner_node(const StatefulOperator& node) const {
-    Statement statement(numbers_);
+  [[nodiscard]] std::string inner_node(const StatefulOperator& node, bool sized) const {
+    Statement statement(numbers_, sized);
     const Changes changes = node.differential(statement);
     const auto names = node.column_names();  // possibly none: a count(*) above needs only the number of rows
     std::string into = "run, w";
@@ -137,8 +137,8 @@ class DifferentialWriter {
            " x\nUNION ALL\nSELECT v.run, 1" + columns + " FROM " + side(node, changes, true, differs) + " x";
   }
 
-  [[nodiscard]] std::string root() const {
-    Statement statement(numbers_);
+  [[nodiscard]] std::string root(bool sized) const {
+    Statement statement(numbers_, sized);
     std::string select;
     if (plan_.root_state == nullptr) {
       select = target_.apply_delta(statement, plan_.root->delta(statement, true));
@@ -205,8 +205,16 @@ class DifferentialWriter {
   Target target_;
 };
 
-std::string apply_function(const CompileRequest& request, const std::string& name, const std::string& full,
-                           const std::string& differential, bool small) {
+/// What distinguishes apply_<id> and apply_<id>_small.
+struct ApplyVariant {
+  std::string name;
+  std::string full;          // empty: for changes only
+  std::string differential;  // empty: recomputes always
+  std::size_t sizes = 0;     // sources whose number of pending rows the planner is told, at every execution
+  bool nested_loops = false;
+};
+
+std::string apply_function(const CompileRequest& request, const ApplyVariant& variant) {
   std::string body =
       "\n#variable_conflict use_column\n<<v>>\nDECLARE\n"
       "    f_snapshot CONSTANT pg_snapshot := $2;\n"
@@ -216,43 +224,42 @@ std::string apply_function(const CompileRequest& request, const std::string& nam
       "    f_seq CONSTANT bigint := $4;\n"
       "    changed CONSTANT bigint := $5;  -- bit per source with pending rows\n"
       "    run CONSTANT bigint := $6;\n"
-      "    violations bigint;\n"
+      "    violations bigint;\n";
+  for (std::size_t i = 1; i <= variant.sizes; ++i)
+    body += "    n_" + std::to_string(i) + " CONSTANT bigint := $7[" + std::to_string(i) + "];\n";
+  body +=
       "BEGIN\n"
       // The guard trigger lets these statements pass. Not a SET clause: only superusers may put unknown parameters
       // there.
       "    PERFORM set_config('pgtrickle.apply', '" +
       std::to_string(request.id) + "', true);\n";
   const std::string done = "PERFORM set_config('pgtrickle.apply', '', true);\n";
-  if (differential.empty()) {
-    body += indent("    " + full, 4);
-  } else if (small) {
-    body += indent("    " + differential, 4);
+  if (variant.differential.empty()) {
+    body += indent("    " + variant.full, 4);
+  } else if (variant.full.empty()) {
+    body += indent("    " + variant.differential, 4);
   } else {
-    body += "    IF $1 = 'full' THEN\n" + indent("        " + full, 8) + "\n        RETURN;\n    END IF;\n" +
-            indent("    " + differential, 4);
+    body += "    IF $1 = 'full' THEN\n" + indent("        " + variant.full, 8) + "\n        RETURN;\n    END IF;\n" +
+            indent("    " + variant.differential, 4);
   }
   body += "\n    " + done + "END\n";
-  std::string sql = "CREATE OR REPLACE FUNCTION " + name + "(" + kApplyArguments +
+  std::string sql = "CREATE OR REPLACE FUNCTION " + variant.name + "(" + kApplyArguments +
                     ",\n    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)\n"
                     "LANGUAGE plpgsql SECURITY DEFINER\nSET search_path = pg_catalog, pg_temp\nSET jit = off\nSET "
                     "max_parallel_workers_per_gather = 0\n"
-                    "SET plan_cache_mode = force_generic_plan\n";
-  if (small) sql += "SET enable_hashjoin = off\nSET enable_mergejoin = off\n";
+                    "SET plan_cache_mode = force_" +
+                    (variant.sizes > 0 ? "custom" : "generic") + "_plan\n";
+  if (variant.nested_loops) sql += "SET enable_hashjoin = off\nSET enable_mergejoin = off\n";
   for (const auto& [key, value] : request.settings)
     sql += "SET " + quote_ident(key) + " = " + quote_literal(value) + "\n";
   return sql + "AS " + dollar_quoted(body);
 }
 
-void add_apply(const CompileRequest& request, Program& program, const std::string& full,
-               const std::string& differential) {
-  for (const bool small : {false, true}) {
-    if (small && differential.empty()) break;
-    const std::string name = function_name("apply", request.id) + (small ? "_small" : "");
-    program.owner_ddl.push_back(apply_function(request, name, full, differential, small));
-    program.owner_ddl.push_back("REVOKE ALL ON FUNCTION " + name + "(" + kApplyTypes + ") FROM PUBLIC");
-    program.owner_ddl.push_back("GRANT EXECUTE ON FUNCTION " + name + "(" + kApplyTypes + ") TO " +
-                                quote_ident(request.admin));
-  }
+void add_apply(const CompileRequest& request, Program& program, const ApplyVariant& variant) {
+  const std::string function = variant.name + "(" + kApplyTypes + ")";
+  program.owner_ddl.push_back(apply_function(request, variant));
+  program.owner_ddl.push_back("REVOKE ALL ON FUNCTION " + function + " FROM PUBLIC");
+  program.owner_ddl.push_back("GRANT EXECUTE ON FUNCTION " + function + " TO " + quote_ident(request.admin));
 }
 
 /// The owner owns apply_<id>, and could make it SECURITY INVOKER: then it would run with the rights of refresh_<id>. So
@@ -295,6 +302,7 @@ std::string refresh_function(const CompileRequest& request, const std::vector<Ca
       "    run bigint;\n"
       "    changed bigint := 0;\n"
       "    pending bigint;\n"
+      "    counts bigint[];  -- pending rows of each source\n"
       "    marked boolean;\n"
       "    recompute boolean := $1 = 'full';\n"
       "    reinit boolean;\n"
@@ -364,6 +372,9 @@ std::string refresh_function(const CompileRequest& request, const std::vector<Ca
       body += "        SELECT count(*), coalesce(bool_or(l.w = 0), false) INTO v.pending, v.marked\n        FROM " +
               log + " l WHERE " + pending("l") +
               ";\n"
+              "        v.counts[" +
+              std::to_string(numbers->number(s.source->relid)) +
+              "] := greatest(v.pending, 1);\n"
               "        IF v.pending > 0 THEN\n            v.changed := v.changed | " +
               std::to_string(numbers->bit(s.source->relid)) +
               ";\n            delta_rows := delta_rows + v.pending;\n"
@@ -384,7 +395,8 @@ std::string refresh_function(const CompileRequest& request, const std::vector<Ca
   }
   const std::string call =
       "(CASE WHEN v.recompute THEN 'full' ELSE 'differential' END, v.f_snapshot, v.f_xid, v.f_seq,\n"
-      "            CASE WHEN $1 = 'differential' THEN -1 ELSE v.changed END, v.run) a";
+      "            CASE WHEN $1 = 'differential' THEN -1 ELSE v.changed END, v.run,\n"
+      "            CASE WHEN $1 <> 'differential' THEN v.counts END) a";
   const std::string into =
       "SELECT a.rows_inserted, a.rows_updated, a.rows_deleted INTO rows_inserted, rows_updated, rows_deleted\n"
       "        FROM ";
@@ -438,7 +450,7 @@ void add_refresh(const CompileRequest& request, Program& program, const std::vec
 }  // namespace
 
 std::string write_differential(const CompileRequest& request, const CutPlan& plan, const SourceNumbers& numbers,
-                               const std::vector<CapturedSource>& sources, Program& program,
+                               const std::vector<CapturedSource>& sources, bool all_indexed, Program& program,
                                const std::function<std::string(const Target&)>& describe) {
   const DifferentialWriter writer(request, plan, numbers);
   std::string text = describe(writer.target());
@@ -451,7 +463,14 @@ std::string write_differential(const CompileRequest& request, const CutPlan& pla
   if (plan.root_state != nullptr)
     for (const auto& ddl : plan.root_state->state_ddl()) program.owner_ddl.push_back(ddl);
   for (const auto& ddl : writer.target().index_ddl()) program.owner_ddl.push_back(ddl);
-  add_apply(request, program, writer.full_body(), writer.differential_body());
+  const auto trees = plan.trees();
+  const bool joins = std::any_of(trees.begin(), trees.end(), [](const Operator* tree) { return tree->joins(); });
+  const std::string apply = function_name("apply", request.id);
+  // Planned for the very delta where that pays: hash and scan whole tables, or look up.
+  add_apply(request, program,
+            {apply, writer.full_body(), writer.differential_body(joins), joins ? numbers.all().size() : 0, false});
+  // Without an index each lookup would be a scan, which only a hash join does once.
+  add_apply(request, program, {apply + "_small", {}, writer.differential_body(false), 0, all_indexed});
   add_refresh(request, program, sources, &numbers);
   return text;
 }
@@ -471,7 +490,8 @@ void write_full(const CompileRequest& request, Program& program) {
   // The query's own column names may not be usable here (duplicates of our w): they are renamed by position.
   const std::string select =
       target.replace(statement, "(SELECT * FROM (" + query + ") q (" + join(quoted, ", ") + "))");
-  add_apply(request, program, run_into(statement, select, kResultInto) + check_violations(request, "content"), {});
+  const std::string full = run_into(statement, select, kResultInto) + check_violations(request, "content");
+  add_apply(request, program, {function_name("apply", request.id), full, {}, 0, false});
   add_refresh(request, program, {}, nullptr);
 }
 

@@ -19,10 +19,10 @@ struct CapturedSource {
   std::vector<std::int16_t> columns;  // attnums, ascending
 };
 
-/// The program of a differential plan. `describe` is called before the DDL is written and makes the plan text; in doing
-/// so it tells inner nodes which of their columns are looked up. Returns that text.
+/// The program of a differential plan; inner nodes know already which of their columns are looked up. `all_indexed`:
+/// there is an index for every lookup. Returns the plan text, which is what `describe` makes of the target.
 std::string write_differential(const CompileRequest& request, const CutPlan& plan, const SourceNumbers& numbers,
-                               const std::vector<CapturedSource>& sources, Program& program,
+                               const std::vector<CapturedSource>& sources, bool all_indexed, Program& program,
                                const std::function<std::string(const Target&)>& describe);
 /// The program that recomputes the query and applies the difference.
 void write_full(const CompileRequest& request, Program& program);

@@ -39,6 +39,10 @@ std::string Statement::with_clause() const {
   return "WITH " + join(parts_, ",\n") + "\n";
 }
 
+std::string Statement::limit(std::uint32_t relid) const {
+  return sized_ ? "\nLIMIT v.n_" + std::to_string(sources_.number(relid)) : std::string();
+}
+
 std::string pending(const std::string& alias) {
   // The frontier's own transaction is decided by seq alone: in READ COMMITTED its id can lie below the snapshot's xmax,
   // so that what it wrote after the refresh would pass as visible. The xmax test spares most rows the function call.

@@ -18,6 +18,8 @@ class SourceNumbers {
   void add(std::uint32_t relid, std::int64_t log_id);
   [[nodiscard]] std::uint64_t bit(std::uint32_t relid) const;
   [[nodiscard]] std::int64_t log_id(std::uint32_t relid) const;
+  /// Position in v.pending, from 1.
+  [[nodiscard]] std::size_t number(std::uint32_t relid) const { return index_.at(relid) + 1; }
   [[nodiscard]] const std::vector<std::pair<std::uint32_t, std::int64_t>>& all() const { return sources_; }
 
  private:
@@ -27,7 +29,8 @@ class SourceNumbers {
 
 class Statement {
  public:
-  explicit Statement(const SourceNumbers& sources) : sources_(sources) {}
+  /// `sized`: deltas tell the planner how many rows they have at most.
+  explicit Statement(const SourceNumbers& sources, bool sized = false) : sources_(sources), sized_(sized) {}
 
   /// Adds "name AS [MATERIALIZED] (body)"; returns the name, made unique from the hint.
   std::string with(const std::string& hint, const std::string& body, bool materialized = true);
@@ -37,9 +40,13 @@ class Statement {
   [[nodiscard]] std::string with_clause() const;
 
   [[nodiscard]] const SourceNumbers& sources() const { return sources_; }
+  /// "\nLIMIT .." behind the delta of a source, where deltas are sized. It never cuts: v.n_<k> is the number of the
+  /// source's pending rows, or NULL. Without it the planner expects 199 rows, however many there are.
+  [[nodiscard]] std::string limit(std::uint32_t relid) const;
 
  private:
   const SourceNumbers& sources_;
+  bool sized_;
   std::vector<std::string> parts_;
   std::map<std::string, int> used_;
   std::map<std::string, std::string> shared_;

@@ -1,5 +1,6 @@
 #include "compiler/operators/operator.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "compiler/generate/sql_text.h"
@@ -30,6 +31,10 @@ void Operator::index_advice(std::vector<std::string>& advice) const {
 
 OperatorPtr Operator::superset(std::vector<int>& /*columns*/) const {
   return clone();
+}
+
+bool Operator::joins() const {
+  return std::any_of(inputs_.begin(), inputs_.end(), [](const OperatorPtr& input) { return input->joins(); });
 }
 
 std::string Operator::over(const std::string& /*from*/, const std::vector<std::string>& /*carried*/) const {

@@ -84,6 +84,9 @@ class Operator {
   /// True: several answers would be right (rows that tie), and this operator has chosen one.
   [[nodiscard]] virtual bool breaks_ties() const { return false; }
 
+  /// Looks rows of one input up by the changes of another: how best to do that depends on how many there are.
+  [[nodiscard]] virtual bool joins() const;
+
   [[nodiscard]] virtual std::string describe() const = 0;    // one line of the plan
   [[nodiscard]] virtual std::string cost_class() const = 0;  // "O(delta)" and its kin
   /// CREATE INDEX statements for source columns that a delta looks up and that have no index.

@@ -31,6 +31,7 @@ class OuterJoin final : public Operator {
   void resolve_types(TypeOracle& oracle) override;
   [[nodiscard]] std::vector<Key> keys() const override;
   [[nodiscard]] bool indexed(int column) const override;
+  [[nodiscard]] bool joins() const override { return true; }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override;
   void index_advice(std::vector<std::string>& advice) const override;

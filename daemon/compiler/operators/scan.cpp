@@ -72,9 +72,10 @@ Delta Scan::delta(Statement& statement, bool consolidate) const {
   select.emplace_back(consolidate ? "sum(l.w)::int AS w" : "l.w::int AS w");
   std::string sql = "SELECT " + join(select, ", ") + "\nFROM " + log + " l\nWHERE " + pending("l");
   if (!predicates_.empty()) sql += "\n  AND " + predicate("l", true);
-  if (!consolidate) return {"(" + sql + ")", false};
+  const std::string limit = statement.limit(source_->relid);
+  if (!consolidate) return {"(" + sql + limit + ")", false};
   if (!group.empty()) sql += "\nGROUP BY " + join(group, ", ");
-  sql += "\nHAVING sum(l.w) <> 0";
+  sql += "\nHAVING sum(l.w) <> 0" + limit;
   return {statement.with_shared(sql, "d_" + source_->name, sql), true};
 }
 

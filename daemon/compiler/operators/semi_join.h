@@ -25,6 +25,7 @@ class SemiJoin final : public Operator {
   void resolve_types(TypeOracle& oracle) override;
   [[nodiscard]] std::vector<Key> keys() const override { return inputs_[0]->keys(); }
   [[nodiscard]] bool indexed(int column) const override { return inputs_[0]->indexed(column); }
+  [[nodiscard]] bool joins() const override { return true; }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override;
   void index_advice(std::vector<std::string>& advice) const override;
