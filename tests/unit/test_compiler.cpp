@@ -10,6 +10,7 @@
 #include "compiler/compile.h"
 #include "compiler/generate/rows.h"
 #include "compiler/generate/sql_text.h"
+#include "compiler/normalize/factor_or.h"
 #include "compiler/normalize/push_filters.h"
 #include "compiler/parse/ast.h"
 #include "compiler/plan/cut.h"
@@ -360,6 +361,38 @@ TEST_F(CompilerTest, FiltersReachTheScans) {
   ASSERT_EQ(scans.size(), 2U);
   EXPECT_THAT(scans[0]->describe(), HasSubstr("name <> 'x'"));
   EXPECT_THAT(scans[1]->describe(), HasSubstr("price > 5"));
+}
+
+std::string factored(const std::string& condition) {
+  std::string text;
+  for (const auto& node : factor_or({parse_select("SELECT " + condition).target_list(0).res_target().val()}))
+    text += (text.empty() ? "" : "; ") + deparse_expr(node);
+  return text;
+}
+
+TEST(FactorOr, TakesOutWhatAllArmsHave) {
+  EXPECT_EQ(factored("(a AND b) OR (a AND c)"), "a; b OR c");
+  EXPECT_EQ(factored("(b AND a AND d) OR (c AND a) OR (a AND e AND d)"), "a; (b AND d) OR c OR (e AND d)");
+  EXPECT_EQ(factored("x AND ((a AND b) OR (b AND c AND a))"), "x; a; b") << "an arm without a rest absorbs the others";
+  EXPECT_EQ(factored("a OR (a AND b)"), "a");
+  EXPECT_EQ(factored("((p AND q) OR (p AND r)) AND s"), "p; q OR r; s");
+  EXPECT_EQ(factored("((p OR q) AND a) OR ((p OR q) AND b)"), "p OR q; a OR b");
+}
+
+TEST(FactorOr, LeavesTheOthers) {
+  EXPECT_EQ(factored("(a AND b) OR c"), "(a AND b) OR c");
+  EXPECT_EQ(factored("(a = 1 AND b) OR (a = 2 AND c)"), "(a = 1 AND b) OR (a = 2 AND c)");
+  EXPECT_EQ(factored("NOT ((a AND b) OR (a AND c))"), "NOT ((a AND b) OR (a AND c))");
+}
+
+TEST_F(CompilerTest, WhatTheArmsOfAnOrShareReachesTheScans) {
+  auto root = analyzed(
+      "SELECT o.id FROM public.customers c, public.orders o WHERE c.id = o.customer AND o.w = 7 AND c.region = 1 "
+      "OR o.w = 7 AND c.id = o.customer AND c.region = 2");
+  std::vector<Scan*> scans;
+  collect_scans(*root, scans);
+  EXPECT_THAT(scans[1]->describe(), HasSubstr("w = 7"));
+  EXPECT_THAT(scans[0]->describe(), HasSubstr("region = 1"));
 }
 
 TEST_F(CompilerTest, FilterOnAGroupKeyGoesBelowTheAggregateOthersStay) {

@@ -1,6 +1,7 @@
 #include "compiler/operators/filter.h"
 
 #include "compiler/generate/sql_text.h"
+#include "compiler/normalize/factor_or.h"
 
 namespace pgtrickle::compiler {
 
@@ -31,7 +32,7 @@ Delta Filter::delta(Statement& statement, bool consolidate) const {
 
 OperatorPtr Filter::push_down() {
   std::vector<Node> kept;
-  for (auto& predicate : predicates_)
+  for (auto& predicate : factor_or(predicates_))
     if (!inputs_[0]->absorb_filter(predicate)) kept.push_back(std::move(predicate));
   predicates_ = std::move(kept);
   return predicates_.empty() ? std::move(inputs_[0]) : nullptr;

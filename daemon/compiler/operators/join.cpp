@@ -5,6 +5,7 @@
 #include "compiler/generate/rows.h"
 #include "compiler/generate/sql_text.h"
 #include "compiler/generate/statement.h"
+#include "compiler/normalize/factor_or.h"
 
 namespace pgtrickle::compiler {
 
@@ -295,7 +296,7 @@ bool Join::absorb_filter(const Node& predicate) {
 }
 
 OperatorPtr Join::push_down() {
-  std::vector<Node> all = std::move(conditions_);
+  const std::vector<Node> all = factor_or(conditions_);
   conditions_.clear();
   for (const auto& node : all) absorb_filter(node);
   return nullptr;

@@ -5,6 +5,7 @@
 
 #include "compiler/generate/sql_text.h"
 #include "compiler/generate/statement.h"
+#include "compiler/normalize/factor_or.h"
 
 namespace pgtrickle::compiler {
 
@@ -47,11 +48,7 @@ bool can_be_key(const TypeInfo& type) {
 }  // namespace
 
 MatchConditions::MatchConditions(const std::vector<Node>& conditions) {
-  for (const auto& condition : conditions) {
-    std::vector<Node> parts;
-    split_conjuncts(condition, parts);
-    for (const auto& part : parts) add(part);
-  }
+  for (const auto& conjunct : factor_or(conditions)) add(conjunct);
 }
 
 void MatchConditions::resolve_types(const Operator& left, const Operator& right, TypeOracle& oracle) {
