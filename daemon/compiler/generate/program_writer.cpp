@@ -11,7 +11,8 @@ namespace pgtrickle::compiler {
 
 namespace {
 
-constexpr int kSmallDelta = 200;  // pending rows up to which hash and merge joins are ruled out
+constexpr int kDeltaBytes = 262144;  // size from which old rows are cleared out of a delta table
+constexpr int kSmallDelta = 200;     // pending rows up to which hash and merge joins are ruled out
 
 /// A dollar quote whose tag does not occur in the body.
 std::string dollar_quoted(const std::string& body) {
@@ -70,6 +71,7 @@ class DifferentialWriter {
 
   [[nodiscard]] std::string differential_body(bool sized) const {
     std::string body;
+    for (const auto& node : plan_.inner) body += clear_old_runs(*node);
     for (const auto& node : plan_.inner) body += inner_node(*node, sized);
     return body + "-- the stream table\n" + root(sized);
   }
@@ -104,6 +106,15 @@ class DifferentialWriter {
       select.push_back("c." + columns[i] + " AS " + quote_ident(node.columns()[i].name));
     return "(SELECT " + join(select, ", ") + " FROM " + changes.from + " c WHERE c." +
            (after ? changes.now : changes.was) + extra + ")";
+  }
+
+  /// What earlier refreshes wrote to the delta table would be read by every one. TRUNCATE invalidates cached plans, so
+  /// not each time. Nobody else uses the table, but pg_dump locks all there are, for as long as it runs.
+  [[nodiscard]] static std::string clear_old_runs(const StatefulOperator& node) {
+    const std::string table = node.delta_table();
+    return "IF pg_relation_size(" + quote_literal(table) + "::regclass) > " + std::to_string(kDeltaBytes) +
+           " THEN\n    BEGIN\n        LOCK TABLE " + table + " IN ACCESS EXCLUSIVE MODE NOWAIT;\n        TRUNCATE " +
+           table + ";\n    EXCEPTION WHEN lock_not_available THEN\n        NULL;\n    END;\nEND IF;\n";
   }
 
   [[nodiscard]] std::string inner_node(const StatefulOperator& node, bool sized) const {
