@@ -302,6 +302,14 @@ OperatorPtr Join::push_down() {
   return nullptr;
 }
 
+Operator::Place Join::filterable(const std::vector<int>& columns) {
+  const auto where_is = places();
+  std::set<std::size_t> inputs;
+  for (const int index : columns) inputs.insert(where_is.at(static_cast<std::size_t>(index)).input);
+  if (inputs.size() != 1) return {};
+  return {&inputs_[*inputs.begin()], static_cast<int>(offset(*inputs.begin()))};
+}
+
 bool Join::indexed(int column) const {
   const auto place = places().at(static_cast<std::size_t>(column));
   return inputs_[place.input]->indexed(place.column);

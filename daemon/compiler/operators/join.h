@@ -28,6 +28,7 @@ class Join final : public Operator {
   bool absorb_filter(const Node& predicate) override;
   /// Hands conditions that concern one input to that input.
   OperatorPtr push_down() override;
+  Operator::Place filterable(const std::vector<int>& columns) override;
   void resolve_types(TypeOracle& oracle) override;
   [[nodiscard]] std::vector<Key> keys() const override;
   [[nodiscard]] bool indexed(int column) const override;

@@ -21,6 +21,10 @@ bool Operator::absorb_filter(const Node& /*predicate*/) {
   return false;
 }
 
+Operator::Place Operator::filterable(const std::vector<int>& /*columns*/) {
+  return {};
+}
+
 void Operator::resolve_types(TypeOracle& oracle) {
   for (auto& input : inputs_) input->resolve_types(oracle);
 }

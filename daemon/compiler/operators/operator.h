@@ -64,6 +64,13 @@ class Operator {
   /// Moves conditions of its own to the inputs that they concern. An operator that has become superfluous, or another
   /// kind of one, returns what takes its place; nullptr: it stays.
   virtual OperatorPtr push_down() { return nullptr; }
+  /// The one input that alone has these output columns, if rows of it that are taken away take away exactly the output
+  /// rows with those values, and where its columns begin. For what filters by more than an expression. nullptr: none.
+  struct Place {
+    OperatorPtr* input = nullptr;
+    int offset = 0;
+  };
+  virtual Place filterable(const std::vector<int>& columns);
   /// Fills in the types of output columns and whatever else depends on types, inputs first.
   virtual void resolve_types(TypeOracle& oracle);
   [[nodiscard]] virtual std::vector<Key> keys() const { return {}; }

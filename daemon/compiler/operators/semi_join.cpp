@@ -7,7 +7,10 @@
 namespace pgtrickle::compiler {
 
 SemiJoin::SemiJoin(OperatorPtr left, OperatorPtr right, const std::vector<Node>& conditions, bool anti)
-    : conditions_(conditions), anti_(anti) {
+    : SemiJoin(std::move(left), std::move(right), MatchConditions(conditions), anti) {}
+
+SemiJoin::SemiJoin(OperatorPtr left, OperatorPtr right, MatchConditions conditions, bool anti)
+    : conditions_(std::move(conditions)), anti_(anti) {
   columns_ = left->columns();
   inputs_.push_back(std::move(left));
   inputs_.push_back(std::move(right));
@@ -53,7 +56,21 @@ OperatorPtr SemiJoin::push_down() {
   for (const auto& node : conditions_.take(Side::kRight, left_width())) filter_input(inputs_[1], node);
   if (!anti_)
     for (const auto& node : conditions_.take(Side::kLeft, left_width())) filter_input(inputs_[0], node);
-  return nullptr;
+  const int width = left_width();
+  std::set<int> read;
+  for (const auto& node : conditions_.all())
+    for (const int index : columns_of(node))
+      if (index < width) read.insert(index);
+  const Place below = inputs_[0]->filterable({read.begin(), read.end()});
+  if (below.input == nullptr) return nullptr;
+  const int below_width = static_cast<int>((*below.input)->columns().size());
+  std::vector<int> mapping;
+  for (int i = 0; i < width; ++i) mapping.push_back(read.count(i) != 0 ? i - below.offset : -1);
+  for (int i = 0; i < static_cast<int>(inputs_[1]->columns().size()); ++i) mapping.push_back(below_width + i);
+  conditions_.remap(mapping);
+  OperatorPtr& left = *below.input;
+  left = OperatorPtr(new SemiJoin(std::move(left), std::move(inputs_[1]), std::move(conditions_), anti_));
+  return std::move(inputs_[0]);
 }
 
 void SemiJoin::resolve_types(TypeOracle& oracle) {

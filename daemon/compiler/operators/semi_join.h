@@ -21,6 +21,8 @@ class SemiJoin final : public Operator {
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   bool absorb_filter(const Node& predicate) override;
+  /// Conditions on one side alone go to that side. Below a join, to the one input that the conditions read: this is a
+  /// filter, and few rows are to be joined.
   OperatorPtr push_down() override;
   void resolve_types(TypeOracle& oracle) override;
   [[nodiscard]] std::vector<Key> keys() const override { return inputs_[0]->keys(); }
@@ -34,6 +36,7 @@ class SemiJoin final : public Operator {
   }
 
  private:
+  SemiJoin(OperatorPtr left, OperatorPtr right, MatchConditions conditions, bool anti);
   [[nodiscard]] int left_width() const { return static_cast<int>(inputs_[0]->columns().size()); }
   /// [NOT] EXISTS (..) over the left row in scope as a.
   [[nodiscard]] std::string test() const;
