@@ -29,6 +29,7 @@ class Aggregate final : public StatefulOperator {
   bool absorb_filter(const Node& predicate) override;
   void resolve_types(TypeOracle& oracle) override;
   [[nodiscard]] std::vector<Key> keys() const override;
+  [[nodiscard]] bool single_row() const override { return global(); }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override;
   void index_advice(std::vector<std::string>& advice) const override;

@@ -44,6 +44,7 @@ class Apply final : public StatefulOperator {
   void resolve_types(TypeOracle& oracle) override;
   [[nodiscard]] std::vector<Key> keys() const override;
   [[nodiscard]] bool joins() const override { return true; }
+  [[nodiscard]] bool single_row() const override { return global(); }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override;
   void index_advice(std::vector<std::string>& advice) const override;

@@ -124,6 +124,8 @@ Delta Join::delta(Statement& statement, bool /*consolidate*/) const {
     if (d.from.front() == '(') d.from = statement.with("d", d.from.substr(1, d.from.size() - 2));
     deltas.push_back(std::move(d));
   }
+  if (const std::size_t single = switching_input(); single < inputs_.size())
+    return {"(" + by_switch(single, posts, deltas) + ")", false};
   if (inputs_.size() <= kMaxInputsBySubsets) return {"(" + by_subsets(posts, deltas) + ")", false};
   return {by_levels(statement, posts, deltas), false};
 }
@@ -157,6 +159,70 @@ std::string Join::by_subsets(const std::vector<std::string>& posts, const std::v
   std::vector<std::string> sql;
   for (auto& term : terms) sql.push_back(std::move(term.second));
   return join(sql, "\nUNION ALL\n");
+}
+
+std::size_t Join::switching_input() const {
+  if (inputs_.size() != 2) return inputs_.size();
+  for (const std::size_t single : {0U, 1U}) {
+    if (!inputs_[single]->single_row() || inputs_[1 - single]->single_row() || unread_.count(single) == 0) continue;
+    bool read = false;
+    for (const auto& node : conditions_) read = read || inputs_of(node).count(single) != 0;
+    // Rows that can be looked up by the value are few.
+    for (const auto& [left, right] : equated()) {
+      const auto place = places()[static_cast<std::size_t>(left)];
+      if (place.input != single && inputs_[place.input]->indexed(place.column)) read = false;
+    }
+    if (read) return single;
+  }
+  return inputs_.size();
+}
+
+std::string Join::by_switch(std::size_t single, const std::vector<std::string>& posts,
+                            const std::vector<Delta>& deltas) const {
+  const std::size_t other = 1 - single;
+  const auto where_is = places();
+  auto over = [&](const Node& node, const std::string& single_alias) {
+    return condition(node, [&](int index) {
+      const auto& place = where_is.at(static_cast<std::size_t>(index));
+      return (place.input == single ? single_alias : alias(place.input)) + "." +
+             quote_ident(inputs_[place.input]->columns()[static_cast<std::size_t>(place.column)].name);
+    });
+  };
+  std::vector<std::string> all;
+  std::vector<std::string> fixed;  // conditions without the single row
+  std::vector<std::string> before;
+  std::vector<std::string> after;
+  for (const auto& node : conditions_) {
+    all.push_back(condition(node));
+    if (inputs_of(node).count(single) == 0) {
+      fixed.push_back(condition(node));
+    } else {
+      before.push_back(over(node, "was"));
+      after.push_back(condition(node));
+    }
+  }
+  const std::string old_row = "((" + join(before, " AND ") + ") IS TRUE)";
+  const std::string new_row = "((" + join(after, " AND ") + ") IS TRUE)";
+  const std::string turned = "(" + new_row + "::int - " + old_row + "::int)";
+  auto list = [&](const std::string& weight) {
+    auto items = select_list(2);
+    items.push_back(weight + " AS w");
+    return "SELECT " + join(items, ", ");
+  };
+  all.push_back(gate(inputs_[other]->source_mask()));
+  std::vector<std::string> terms{list(alias(other) + ".w") + "\nFROM " + indent(deltas[other].from, 2) + " " +
+                                 alias(other) + ", " + indent(posts[single], 2) + " " + alias(single) + where(all)};
+  auto turning = [&](const std::string& from, const std::string& weight, const std::vector<std::string>& gates) {
+    auto conditions = fixed;
+    conditions.insert(conditions.end(), {alias(single) + ".w > 0", "was.w < 0", new_row + " <> " + old_row});
+    conditions.insert(conditions.end(), gates.begin(), gates.end());
+    terms.push_back(list(weight) + "\nFROM " + indent(from, 2) + " " + alias(other) + ", " + deltas[single].from + " " +
+                    alias(single) + ", " + deltas[single].from + " was" + where(conditions));
+  };
+  turning(posts[other], turned, {gate(inputs_[single]->source_mask())});
+  turning(deltas[other].from, "-(" + alias(other) + ".w * " + turned + ")",
+          {gate(inputs_[single]->source_mask()), gate(inputs_[other]->source_mask())});
+  return join(terms, "\nUNION ALL\n");
 }
 
 std::vector<std::size_t> Join::join_order() const {
@@ -266,6 +332,9 @@ std::vector<int> Join::prune(const std::set<int>& needed) {
     below[place.input].insert(place.column);
   };
   for (const int index : needed) need(index);
+  unread_.clear();
+  for (std::size_t i = 0; i < inputs_.size(); ++i)
+    if (below[i].empty()) unread_.insert(i);
   for (const auto& node : conditions_)
     for (const int index : columns_of(node)) need(index);
   std::vector<std::vector<int>> moved;

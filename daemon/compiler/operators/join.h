@@ -6,6 +6,10 @@
 //   so the number of terms grows with the inputs and not with their subsets.
 // Only post-states appear, so lookups use the indexes of the base tables. Every term is gated by the sources that it
 // needs: terms of unchanged sources are not even started.
+// An input that is a single row (the value of a subquery) and is read by conditions only: all rows of the other input
+// are read once, and those on which its old and its new version agree go at once, instead of all being taken away and
+// put back:
+//   D_A P_B + N_A x ([conditions with B's new row] - [conditions with its old row])
 // The naive version joins deltas with post-states on both sides: rows deleted on both sides at once are lost, rows
 // inserted on both sides count twice, and a self join hides this twice.
 #pragma once
@@ -52,6 +56,10 @@ class Join final : public Operator {
   [[nodiscard]] std::string condition(const Node& node, const std::function<std::string(int)>& text) const;
   [[nodiscard]] std::vector<std::string> select_list(std::size_t count) const;
   [[nodiscard]] std::vector<std::size_t> join_order() const;
+  /// Of two inputs the one that is a single row which conditions alone read; 2 if there is none.
+  [[nodiscard]] std::size_t switching_input() const;
+  [[nodiscard]] std::string by_switch(std::size_t single, const std::vector<std::string>& posts,
+                                      const std::vector<Delta>& deltas) const;
   [[nodiscard]] std::string by_subsets(const std::vector<std::string>& posts, const std::vector<Delta>& deltas) const;
   [[nodiscard]] std::string by_levels(Statement& statement, const std::vector<std::string>& posts,
                                       const std::vector<Delta>& deltas) const;
@@ -59,6 +67,7 @@ class Join final : public Operator {
   [[nodiscard]] std::vector<std::pair<int, int>> equated() const;
 
   std::vector<Node> conditions_;
+  std::set<std::size_t> unread_;  // inputs none of whose columns are needed above; known once columns are pruned
 };
 
 }  // namespace pgtrickle::compiler

@@ -91,6 +91,9 @@ class Operator {
   /// True: several answers would be right (rows that tie), and this operator has chosen one.
   [[nodiscard]] virtual bool breaks_ties() const { return false; }
 
+  /// There is always exactly one row, and a delta that is not empty is its old and its new version, weights -1 and +1.
+  [[nodiscard]] virtual bool single_row() const { return false; }
+
   /// Looks rows of one input up by the changes of another: how best to do that depends on how many there are.
   [[nodiscard]] virtual bool joins() const;
 
