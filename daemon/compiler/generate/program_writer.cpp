@@ -12,6 +12,7 @@ namespace pgtrickle::compiler {
 namespace {
 
 constexpr int kDeltaBytes = 262144;  // size from which old rows are cleared out of a delta table
+constexpr int kLargeDelta = 3000;    // pending rows above which a program with joins is planned for the very delta
 constexpr int kSmallDelta = 200;     // pending rows up to which hash and merge joins are ruled out
 
 /// A dollar quote whose tag does not occur in the body.
@@ -221,7 +222,7 @@ struct ApplyVariant {
   std::string name;
   std::string full;          // empty: for changes only
   std::string differential;  // empty: recomputes always
-  std::size_t sizes = 0;     // sources whose number of pending rows the planner is told, at every execution
+  std::size_t sizes = 0;     // sources whose number of pending rows the planner is told
   bool nested_loops = false;
 };
 
@@ -244,6 +245,12 @@ std::string apply_function(const CompileRequest& request, const ApplyVariant& va
       // there.
       "    PERFORM set_config('pgtrickle.apply', '" +
       std::to_string(request.id) + "', true);\n";
+  if (variant.sizes > 0) {
+    std::vector<std::string> sizes;
+    for (std::size_t i = 1; i <= variant.sizes; ++i) sizes.push_back("v.n_" + std::to_string(i));
+    body += "    IF " + join(sizes, " + ") + " > " + std::to_string(kLargeDelta) +
+            " THEN\n        PERFORM set_config('plan_cache_mode', 'force_custom_plan', true);\n    END IF;\n";
+  }
   const std::string done = "PERFORM set_config('pgtrickle.apply', '', true);\n";
   if (variant.differential.empty()) {
     body += indent("    " + variant.full, 4);
@@ -258,8 +265,7 @@ std::string apply_function(const CompileRequest& request, const ApplyVariant& va
                     ",\n    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)\n"
                     "LANGUAGE plpgsql SECURITY DEFINER\nSET search_path = pg_catalog, pg_temp\nSET jit = off\nSET "
                     "max_parallel_workers_per_gather = 0\n"
-                    "SET plan_cache_mode = force_" +
-                    (variant.sizes > 0 ? "custom" : "generic") + "_plan\n";
+                    "SET plan_cache_mode = force_generic_plan\n";
   if (variant.nested_loops) sql += "SET enable_hashjoin = off\nSET enable_mergejoin = off\n";
   for (const auto& [key, value] : request.settings)
     sql += "SET " + quote_ident(key) + " = " + quote_literal(value) + "\n";
@@ -477,7 +483,6 @@ std::string write_differential(const CompileRequest& request, const CutPlan& pla
   const auto trees = plan.trees();
   const bool joins = std::any_of(trees.begin(), trees.end(), [](const Operator* tree) { return tree->joins(); });
   const std::string apply = function_name("apply", request.id);
-  // Planned for the very delta where that pays: hash and scan whole tables, or look up.
   add_apply(request, program,
             {apply, writer.full_body(), writer.differential_body(joins), joins ? numbers.all().size() : 0, false});
   // Without an index each lookup would be a scan, which only a hash join does once.
