@@ -25,7 +25,7 @@ BEGIN
     IF done.action = 'REINIT' THEN
         RAISE EXCEPTION 'stream table % must be built anew before it can be refreshed', qualified
             USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = coalesce(st.reinit_reason, 'A source changed.'),
-                  HINT = CASE WHEN pgtrickle._daemon_alive() THEN 'The daemon is doing that: try again later, or use wait_until_active().'
+                  HINT = CASE WHEN pgtrickle._daemon_alive() THEN 'The daemon does that, at the latest with its next refresh: try again later.'
                               ELSE 'No daemon is running for this database: start pgtrickled.' END;
     ELSIF done.action <> 'NO_DATA' THEN
         INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status, delta_rows, rows_inserted, rows_updated,

@@ -618,7 +618,7 @@ TEST_F(Intruder, FunctionsOfTheQueryRunAsTheOwner) {
   run("ALTER TABLE items RENAME COLUMN amount TO price");
   run("UPDATE items SET price = 5 WHERE id = 5");
   for (const char* name : {"constants", "groups", "joined", "ranked"}) EXPECT_TRUE(becomes_equal(name));
-  EXPECT_TRUE(wait_until([&] { return static_cast<bool>(equals_query(root_, "chains")); }));
+  EXPECT_TRUE(wait_until([&] { return static_cast<bool>(equals_query(*session_, "chains")); }));
   expect_no_more_rights("function");
 }
 

@@ -1,9 +1,11 @@
 // Programs rely on constraints of their sources: a unique key becomes the stream table's key, NOT NULL makes plain "="
 // enough. A source may lose them at any time, which fires nothing: the refresh must notice, and the program be made
 // anew.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <pqxx/pqxx>
 
 #include "support/database.h"
 #include "support/oracle.h"
@@ -71,6 +73,39 @@ TEST_F(LostConstraints, ANullInAGroupKeyThatWasNotNull) {
   session_.exec("INSERT INTO t VALUES (101, NULL), (102, 1)");
   expect_caught_up("groups");
   expect_caught_up("nested");
+}
+
+/// NOT IN over columns without NULLs is an anti join; with one NULL among them nothing is NOT IN any more.
+TEST_F(LostConstraints, ANullInWhatIsNotIn) {
+  session_.exec(
+      "CREATE TABLE t (id int PRIMARY KEY, g int NOT NULL); INSERT INTO t SELECT i, i FROM generate_series(1, 20) i;"
+      "CREATE TABLE u (g int NOT NULL); INSERT INTO u SELECT i FROM generate_series(1, 5) i");
+  create("others", "SELECT id FROM t WHERE g NOT IN (SELECT g FROM u)");
+  session_.exec("ALTER TABLE u ALTER COLUMN g DROP NOT NULL");
+  session_.exec("INSERT INTO u VALUES (NULL)");
+  expect_caught_up("others");
+  EXPECT_EQ(session_.value("SELECT count(*) FROM others"), "0");
+  session_.exec("ALTER TABLE t ALTER COLUMN g DROP NOT NULL; DELETE FROM u WHERE g IS NULL");
+  session_.exec("INSERT INTO t VALUES (30, NULL)");
+  expect_caught_up("others");
+  EXPECT_EQ(session_.value("SELECT count(*) FROM others"), "15");
+}
+
+/// A refresh by hand does not build anew: it says so and changes nothing.
+TEST_F(LostConstraints, ARefreshByHandDoesNotUseAProgramForColumnsWithoutNulls) {
+  session_.exec(
+      "CREATE TABLE t (id int PRIMARY KEY, g int NOT NULL); INSERT INTO t SELECT i, i FROM generate_series(1, 20) i;"
+      "CREATE TABLE u (g int NOT NULL); INSERT INTO u SELECT i FROM generate_series(1, 5) i");
+  session_.exec(
+      "SELECT pgtrickle.create_stream_table('others', 'SELECT id FROM t WHERE g NOT IN (SELECT g FROM u)', '2 s', "
+      "'DIFFERENTIAL')");
+  session_.exec("SELECT pgtrickle.wait_until_active('others')");
+  session_.exec("BEGIN; ALTER TABLE u ALTER COLUMN g DROP NOT NULL; INSERT INTO u VALUES (NULL)");
+  EXPECT_THAT([&] { session_.exec("SELECT pgtrickle.refresh_stream_table('others')"); },
+              testing::ThrowsMessage<pqxx::sql_error>(testing::HasSubstr("must be built anew")));
+  session_.exec("ROLLBACK");
+  session_.exec("ALTER TABLE u ALTER COLUMN g DROP NOT NULL; INSERT INTO u VALUES (NULL)");
+  expect_caught_up("others");
 }
 
 }  // namespace

@@ -302,6 +302,31 @@ std::string check_rights(const std::string& function, const std::string& indenta
   return indentation + indent(sql.substr(0, sql.size() - 1), static_cast<int>(indentation.size())) + "\n";
 }
 
+/// The program was made for columns without NULLs: its keys, its plain "=", its NOT IN. DROP NOT NULL fires nothing.
+std::string check_not_null(const Source& source, const std::vector<std::int16_t>& used) {
+  std::vector<std::string> attnums;
+  for (const auto& col : source.columns)
+    if (col.not_null && std::find(used.begin(), used.end(), col.attnum) != used.end())
+      attnums.push_back(std::to_string(col.attnum));
+  if (attnums.empty()) return {};
+  const std::string what = "a column of " + qualified(source.schema, source.name) + " is not NOT NULL any more";
+  return "    IF (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = " + std::to_string(source.relid) +
+         " AND a.attnum = ANY ('{" + join(attnums, ",") +
+         "}') AND a.attnotnull\n"
+         "          AND NOT EXISTS (SELECT FROM pg_constraint n WHERE n.conrelid = a.attrelid AND n.contype = 'n' AND "
+         "NOT n.convalidated\n"
+         "                          AND n.conkey = ARRAY[a.attnum])) <> " +
+         std::to_string(attnums.size()) +
+         " THEN\n"
+         "        IF v.recompute THEN\n"
+         "            RAISE EXCEPTION USING ERRCODE = 'serialization_failure', MESSAGE = " +
+         quote_literal(what) +
+         ",\n"
+         "                HINT = 'Try again: the program is made anew.';\n"
+         "        END IF;\n"
+         "        action := 'REINIT';\n        RETURN;\n    END IF;\n";
+}
+
 /// refresh_<id>: everything around the work.
 std::string refresh_function(const CompileRequest& request, const std::vector<CapturedSource>& sources,
                              const SourceNumbers* numbers) {
@@ -379,6 +404,7 @@ std::string refresh_function(const CompileRequest& request, const std::vector<Ca
               "        action := 'REINIT';\n        RETURN;\n    END IF;\n";
     }
   }
+  for (const auto& s : sources) body += check_not_null(*s.source, s.columns);
   body +=
       "    -- Taken before anything is read: rows that this transaction writes from here on come later.\n"
       "    v.run := nextval('pgtrickle_changes.log_seq');\n";
