@@ -6,6 +6,9 @@
 #include <cctype>
 #include <memory>
 #include <set>
+#include <stdexcept>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "pg_query.pb.h"
 
@@ -13,22 +16,34 @@ namespace pgtrickle::compiler {
 
 namespace {
 
-/// True for the keywords that the server's quote_ident() quotes: all but the unreserved ones.
-bool is_keyword(const std::string& word) {
-  // Every keyword is a token of its own name, some with _P: what is none needs no scanner.
-  std::string token;
-  for (const unsigned char c : word) token += static_cast<char>(std::toupper(c));
-  const auto* tokens_known = pg_query::Token_descriptor();
-  if (tokens_known->FindValueByName(token) == nullptr && tokens_known->FindValueByName(token + "_P") == nullptr)
-    return false;
-  PgQueryScanResult result = pg_query_scan(word.c_str());
+/// The keywords that the server's quote_ident() quotes: all but the unreserved ones. Every keyword is a token of its
+/// own name, some with _P: the scanner says which of the tokens' names are keywords.
+std::unordered_set<std::string> reserved_words() {
+  std::string words;
+  const auto* tokens = pg_query::Token_descriptor();
+  for (int i = 0; i < tokens->value_count(); ++i) {
+    std::string word = tokens->value(i)->name();
+    if (word.size() > 2 && word.compare(word.size() - 2, 2, "_P") == 0) word.resize(word.size() - 2);
+    for (const unsigned char c : word) words += static_cast<char>(std::tolower(c));
+    words += ' ';
+  }
+  PgQueryScanResult result = pg_query_scan(words.c_str());
   const std::unique_ptr<PgQueryScanResult, void (*)(PgQueryScanResult*)> guard(
       &result, [](PgQueryScanResult* r) { pg_query_free_scan_result(*r); });
-  if (result.error != nullptr) return true;  // quoting is always right
-  pg_query::ScanResult tokens;
-  tokens.ParseFromArray(result.pbuf.data, static_cast<int>(result.pbuf.len));
-  return tokens.tokens_size() != 1 || (tokens.tokens(0).keyword_kind() != pg_query::NO_KEYWORD &&
-                                       tokens.tokens(0).keyword_kind() != pg_query::UNRESERVED_KEYWORD);
+  if (result.error != nullptr) throw std::logic_error("cannot scan the keywords");
+  pg_query::ScanResult scan;
+  scan.ParseFromArray(result.pbuf.data, static_cast<int>(result.pbuf.len));
+  std::unordered_set<std::string> reserved;
+  for (const auto& token : scan.tokens())
+    if (token.keyword_kind() != pg_query::NO_KEYWORD && token.keyword_kind() != pg_query::UNRESERVED_KEYWORD)
+      reserved.insert(
+          words.substr(static_cast<std::size_t>(token.start()), static_cast<std::size_t>(token.end() - token.start())));
+  return reserved;
+}
+
+bool is_reserved(const std::string& word) {
+  static const auto reserved = reserved_words();
+  return reserved.count(word) != 0;
 }
 
 /// Cuts at a character boundary so that `suffix` still fits into a 63-byte name.
@@ -46,7 +61,7 @@ std::string quote_ident(const std::string& name) {
                      std::all_of(name.begin(), name.end(), [](unsigned char c) {
                        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
                      });
-  if (plain && !is_keyword(name)) return name;
+  if (plain && !is_reserved(name)) return name;
   std::string quoted = "\"";
   for (const char c : name) {
     if (c == '"') quoted += '"';
@@ -80,17 +95,24 @@ std::string join(const std::vector<std::string>& parts, const std::string& separ
 
 std::string indent(const std::string& text, int spaces) {
   std::string result;
+  result.reserve(text.size() + text.size() / 4);
   char quote = 0;  // a line break inside a literal or a quoted name is part of it
-  for (const char c : text) {
-    if (quote == 0 && (c == '\'' || c == '"')) {
-      quote = c;
-    } else if (c == quote) {
-      quote = 0;  // a doubled quote closes and opens again
+  std::size_t done = 0;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c > '\'') continue;  // most characters are none of the three
+    if (c == '\n' && quote == 0) {
+      result.append(text, done, at + 1 - done);
+      result.append(static_cast<std::size_t>(spaces), ' ');
+      done = at + 1;
+    } else if (c == '\'' || c == '"') {
+      if (quote == 0)
+        quote = c;
+      else if (quote == c)
+        quote = 0;  // a doubled quote closes and opens again
     }
-    result += c;
-    if (c == '\n' && quote == 0) result.append(static_cast<std::size_t>(spaces), ' ');
   }
-  return result;
+  return result.append(text, done);
 }
 
 std::string one_line(std::string text, std::size_t bytes) {
@@ -104,11 +126,12 @@ std::string one_line(std::string text, std::size_t bytes) {
 
 std::vector<std::string> unique_names(const std::vector<std::string>& wanted) {
   std::set<std::string> used{"w", "run"};
+  std::unordered_map<std::string, int> next;  // suffix to try: the ones before are taken
   std::vector<std::string> names;
   for (const auto& want : wanted) {
     std::string base = want.empty() || want == "?column?" ? "column" : want;
     std::string name = base;
-    for (int n = 1; !used.insert(name).second; ++n) name = with_suffix(base, "_" + std::to_string(n));
+    while (!used.insert(name).second) name = with_suffix(base, "_" + std::to_string(++next[base]));
     names.push_back(std::move(name));
   }
   return names;
