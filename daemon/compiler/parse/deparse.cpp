@@ -76,10 +76,11 @@ int max_param(Message& message) {
 
 /// libpg_query reads a missing enum value as the first one; trees that were made by hand may lack them.
 void clear_first_enum_values(Message& message) {
-  const auto* reflection = message.GetReflection();
-  if (!is_node(message))
-    for (const auto* field : shape_of(message).enums)
-      if (reflection->GetEnumValue(message, field) == 1) reflection->ClearField(&message, field);
+  if (!is_node(message)) {
+    const auto& shape = shape_of(message);
+    for (const auto* field : shape.enums)
+      if (shape.reflection->GetEnumValue(message, field) == 1) shape.reflection->ClearField(&message, field);
+  }
   for_each_child(message, [](Message& child, const FieldDescriptor&) { clear_first_enum_values(child); });
 }
 
@@ -205,7 +206,7 @@ bool is_operand(const Node& node) {
 void take_operands(Message& message, int first, std::vector<Node>& operands) {
   const auto* parent = as_node(message);
   const bool similar = parent != nullptr && parent->has_a_expr() && parent->a_expr().kind() == pg_query::AEXPR_SIMILAR;
-  const bool from_function = message.GetDescriptor() == pg_query::RangeFunction::descriptor();
+  const bool from_function = typeid(message) == typeid(pg_query::RangeFunction);
   auto take = [&](Node& node) {
     operands.push_back(std::move(node));
     node = column(first + static_cast<int>(operands.size()) - 2);
@@ -292,8 +293,9 @@ class Writer {
   Marks marks_;
 };
 
-/// Templates of expressions by their serialised trees. Per thread, so that no lock is needed; it holds no state that
-/// matters, only what can be computed again at any time, and it is emptied when it is full.
+/// Templates of expressions by their serialised trees, in which columns are numbered in the order of their occurrence:
+/// a.x = b.y and c.z = d.w are one template. Per thread, so that no lock is needed; it holds no state that matters,
+/// only what can be computed again at any time, and it is emptied when it is full.
 class Memo {
  public:
   static Memo& of_thread() {
@@ -313,13 +315,15 @@ class Memo {
     const std::string text = writer.expression(folded);
     auto made = std::make_shared<const Template>(writer.marks().split(text));
     const std::size_t cost = key.size() + text.size();
-    if (bytes_ + cost > kMaxBytes) {
-      known_.clear();
-      bytes_ = 0;
-    }
+    if (bytes_ + cost > kMaxBytes) clear();
     bytes_ += cost;
     known_.emplace(std::move(key), made);
     return made;
+  }
+
+  void clear() {
+    known_.clear();
+    bytes_ = 0;
   }
 
  private:
@@ -335,25 +339,39 @@ constexpr std::size_t kFragment = 120;  // bytes of an expression in a message
 std::string deparse_over(const Node& expr, const std::function<std::string(int)>& column_text) {
   int index = 0;
   if (is_column(expr, &index)) return column_text(index);
-  return Memo::of_thread().get(expr)->fill([&](int param) { return column_text(param - 1); });
+  Node general = expr;
+  std::vector<int> columns;  // by occurrence
+  each_node(general, [&](Node& node) {
+    if (!node.has_param_ref()) return;
+    columns.push_back(node.param_ref().number() - 1);
+    node = column(static_cast<int>(columns.size()) - 1);
+  });
+  return Memo::of_thread().get(general)->fill(
+      [&](int param) { return column_text(columns.at(static_cast<std::size_t>(param - 1))); });
+}
+
+void forget_templates() {
+  Memo::of_thread().clear();
 }
 
 std::string deparse_expr(const Node& expr) {
-  // Qualified columns become parameters too, so that the same expression over another alias is known already.
+  // Qualified columns are gaps too, so that the same expression over another alias is known already.
   Node general = expr;
-  const int first = max_param(general) + 1;
   std::vector<std::string> texts;
   each_node(general, [&](Node& node) {
-    if (!node.has_column_ref()) return;
-    const auto& fields = node.column_ref().fields();
-    if (fields.size() != 2 || !fields[0].has_string() || !fields[1].has_string()) return;
-    texts.push_back(quote_ident(fields[0].string().sval()) + "." + quote_ident(fields[1].string().sval()));
-    node = column(first + static_cast<int>(texts.size()) - 2);
+    if (node.has_param_ref()) {
+      texts.push_back("$" + std::to_string(node.param_ref().number()));
+    } else if (node.has_column_ref()) {
+      const auto& fields = node.column_ref().fields();
+      if (fields.size() != 2 || !fields[0].has_string() || !fields[1].has_string()) return;
+      texts.push_back(quote_ident(fields[0].string().sval()) + "." + quote_ident(fields[1].string().sval()));
+    } else {
+      return;
+    }
+    node = column(static_cast<int>(texts.size()) - 1);
   });
-  return deparse_over(general, [&](int index) {
-    const int param = index + 1;
-    return param < first ? "$" + std::to_string(param) : texts.at(static_cast<std::size_t>(param - first));
-  });
+  if (is_column(general)) return texts.front();
+  return Memo::of_thread().get(general)->fill([&](int param) { return texts.at(static_cast<std::size_t>(param - 1)); });
 }
 
 std::string deparse_from_item(const Node& item) {

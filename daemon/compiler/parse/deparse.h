@@ -24,6 +24,9 @@ std::string deparse_from_item(const pg_query::Node& item);
 /// write one expression over many relations: the deparser runs once per distinct expression.
 std::string deparse_over(const pg_query::Node& expr, const std::function<std::string(int)>& column_text);
 
+/// Forgets this thread's templates: for benchmarks that measure a thread that has deparsed nothing yet.
+void forget_templates();
+
 /// The text of an expression cut to a length that fits an error message. Never throws: the text is for people, it may
 /// lack parentheses or be empty.
 std::string fragment(const pg_query::Node& expr);

@@ -13,16 +13,17 @@ namespace pgtrickle::compiler {
 using google::protobuf::Message;
 
 void clear_locations(Message& message) {
-  const auto* reflection = message.GetReflection();
-  if (!is_node(message))
-    for (const auto* field : shape_of(message).locations) reflection->ClearField(&message, field);
+  if (!is_node(message)) {
+    const auto& shape = shape_of(message);
+    for (const auto* field : shape.locations) shape.reflection->ClearField(&message, field);
+  }
   for_each_child(message, [](Message& child, const auto&) { clear_locations(child); });
 }
 
 namespace {
 
 bool is_level(const Message& message) {
-  if (!is_node(message)) return message.GetDescriptor() == pg_query::SelectStmt::descriptor();
+  if (!is_node(message)) return typeid(message) == typeid(pg_query::SelectStmt);
   switch (static_cast<const pg_query::Node&>(message).node_case()) {
     case pg_query::Node::kSelectStmt:  // the statement itself counts
     case pg_query::Node::kRangeSubselect:
