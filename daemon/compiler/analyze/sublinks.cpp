@@ -150,6 +150,13 @@ void QueryAnalyzer::bind(SelectStmt& select, const Scope& scope, std::set<std::s
   SelectStmt rarg;
   if (select.has_larg()) larg.Swap(select.mutable_larg());
   if (select.has_rarg()) rarg.Swap(select.mutable_rarg());
+  // A column gives its name to the output, and what replaces it may be called differently.
+  for (auto& node : *select.mutable_target_list()) {
+    auto& target = *node.mutable_res_target();
+    if (!target.name().empty() || !target.val().has_column_ref()) continue;
+    const auto& last = target.val().column_ref().fields(target.val().column_ref().fields_size() - 1);
+    if (last.has_string()) target.set_name(last.string().sval());
+  }
   rewrite(select, [&](Node& node) {
     if (node.has_select_stmt()) {
       bind(*node.mutable_select_stmt(), scope, locals, local_ctes);
