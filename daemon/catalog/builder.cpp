@@ -566,7 +566,10 @@ int collect_garbage(const std::string& conninfo, const BuildSettings& settings) 
     for (const auto& row :
          tx.exec("SELECT c.oid::regclass::text, pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.relnamespace = "
                  "'pgtrickle_state'::regnamespace\n"
-                 "  AND c.relkind = 'r' AND c.relname ~ '^delta_[0-9]+_[0-9]+$' AND pg_relation_size(c.oid) > 262144"))
+                 "  AND c.relkind = 'r' AND c.relname ~ '^delta_[0-9]+_[0-9]+$' AND pg_relation_size(c.oid) > 262144\n"
+                 // those of dropped stream tables go with their program
+                 "  AND EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s\n"
+                 "              WHERE s.pgt_id = substring(c.relname FROM '^delta_([0-9]+)_')::bigint)"))
       deltas.emplace_back(row[0].c_str(), row[1].c_str());
   }
   for (const auto id : programs)
