@@ -13,6 +13,10 @@ GroupingSets::GroupingSets(OperatorPtr input, std::vector<Node> keys, std::vecto
 }
 
 void GroupingSets::derive_columns() {
+  // Its own columns are always the last ones; what is known of them stays when the input's are pruned.
+  const std::size_t own = keys_.size() + 2;
+  std::vector<OutputColumn> added(own);
+  if (columns_.size() >= own) added.assign(columns_.end() - static_cast<std::ptrdiff_t>(own), columns_.end());
   std::vector<std::string> wanted;
   for (const auto& col : inputs_[0]->columns()) wanted.push_back(col.name);
   wanted.emplace_back("set");
@@ -22,7 +26,10 @@ void GroupingSets::derive_columns() {
   columns_ = inputs_[0]->columns();
   if (has_constant_rows())
     for (auto& col : columns_) col.not_null = false;
-  for (std::size_t i = columns_.size(); i < names.size(); ++i) columns_.push_back({names[i], false, std::nullopt, -1});
+  for (auto& col : added) {
+    col.name = names[columns_.size()];
+    columns_.push_back(std::move(col));
+  }
   columns_[static_cast<std::size_t>(set_column())].not_null = true;
   columns_[static_cast<std::size_t>(real_column())].not_null = true;
 }

@@ -10,17 +10,19 @@ RowFunction::RowFunction(OperatorPtr input, Node function, const std::vector<std
   names_ = unique_names(names);
   for (std::size_t i = 0; i < names_.size(); ++i) used_.push_back(static_cast<int>(i));
   inputs_.push_back(std::move(input));
-  derive_columns();
+  derive_columns(std::vector<OutputColumn>(used_.size()));
 }
 
-void RowFunction::derive_columns() {
+void RowFunction::derive_columns(std::vector<OutputColumn> added) {
   std::vector<std::string> wanted;
   for (const auto& col : inputs_[0]->columns()) wanted.push_back(col.name);
   for (const int position : used_) wanted.push_back(names_[static_cast<std::size_t>(position)]);
   const auto unique = unique_names(wanted);
   columns_ = inputs_[0]->columns();
-  for (std::size_t i = columns_.size(); i < unique.size(); ++i)
-    columns_.push_back({unique[i], false, std::nullopt, -1});
+  for (auto& col : added) {
+    col.name = unique[columns_.size()];
+    columns_.push_back(std::move(col));
+  }
 }
 
 std::string RowFunction::call() const {
@@ -98,14 +100,16 @@ std::vector<int> RowFunction::prune(const std::set<int>& needed) {
   std::vector<int> mapping(columns_.size(), -1);
   for (std::size_t i = 0; i < moved.size(); ++i) mapping[i] = moved[i];
   std::vector<int> used;
+  std::vector<OutputColumn> added;
   for (std::size_t i = 0; i < used_.size(); ++i) {
     const auto at = static_cast<std::size_t>(old_width) + i;
     if (needed.count(static_cast<int>(at)) == 0) continue;
     mapping[at] = width() + static_cast<int>(used.size());
     used.push_back(used_[i]);
+    added.push_back(std::move(columns_[at]));
   }
   used_ = std::move(used);
-  derive_columns();
+  derive_columns(std::move(added));
   return mapping;
 }
 
@@ -118,7 +122,7 @@ bool RowFunction::absorb_filter(const Node& predicate) {
 
 void RowFunction::resolve_types(TypeOracle& oracle) {
   Operator::resolve_types(oracle);
-  derive_columns();
+  derive_columns(std::vector<OutputColumn>(used_.size()));
   if (used_.empty()) return;
   const auto names = column_names("x.");
   const auto types =

@@ -33,7 +33,8 @@ class RowFunction final : public Operator {
  private:
   [[nodiscard]] int width() const { return static_cast<int>(inputs_[0]->columns().size()); }
   [[nodiscard]] std::string call() const;
-  void derive_columns();
+  /// `added`: the function's columns, whose names are made unique.
+  void derive_columns(std::vector<OutputColumn> added);
 
   Node function_;
   std::vector<std::string> names_;  // of the function's columns, all of them
