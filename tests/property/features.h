@@ -1,6 +1,6 @@
 // The constructs that the generator knows, and which of them the compiler is expected to maintain incrementally. A
 // query carries the set of those it uses: it must be DIFFERENTIAL if all of them are expected to be, and the statistics
-// at the end of a run show that nothing is never generated.
+// at the end of a run show that nothing is never generated. What is recomputed must be exact as well.
 //
 // PGT_FEATURES changes the table: "+name" generate and expect, "?name" generate without expecting anything about the
 // mode, "-name" do not generate; names as the statistics print them, or "all"; separated by commas.
@@ -108,6 +108,12 @@ enum class Feature {
   kOrdinality,
   kFunctionLeftJoin,
   kSetReturningItem,
+  kWindow,
+  kLateralSubquery,
+  kSublinkInOuterOn,
+  kSetReturningLimited,
+  kFunctionUnderJoinAlias,
+  kFunctionOuterJoin,
   kCount_
 };
 

@@ -130,7 +130,7 @@ From QueryGenerator::from(int depth, const Sources& sources, int most) {
   } else {
     result = tree(count, depth, sources);
   }
-  if (result.rows < 400 && random_.chance(9)) result = function_join(std::move(result));
+  if (result.rows < 400 && random_.chance(9)) result = function_join(std::move(result), depth, sources);
   std::swap(outside, aliases_);
   return result;
 }
@@ -149,16 +149,18 @@ From QueryGenerator::tree(int inputs, int depth, const Sources& sources) {
     return join(std::move(left), std::move(copy), sources);
   }
   From other = tree(right, depth, sources);
+  const bool function = other.is_function();
   From joined = join(std::move(left), std::move(other), sources);
-  if (inputs == 2 && random_.chance(8)) return renamed_join(std::move(joined));
+  if (inputs == 2 && random_.chance(8)) return renamed_join(std::move(joined), function);
   return joined;
 }
 
 /// (a JOIN b) AS j (z1, z2, ..): what is inside has no names any more.
-From QueryGenerator::renamed_join(From joined) {
+From QueryGenerator::renamed_join(From joined, bool of_function) {
   const bool plain = std::none_of(joined.columns.begin(), joined.columns.end(),
                                   [](const ScopeColumn& c) { return c.hidden || c.alias.empty(); });
-  if (!plain || !joined.conditions.empty() || !use(Feature::kJoinAlias)) return joined;
+  if (!plain || !joined.conditions.empty()) return joined;
+  if ((of_function && !use(Feature::kFunctionUnderJoinAlias)) || !use(Feature::kJoinAlias)) return joined;
   From result;
   const std::string name = alias();
   Relation relation;
@@ -267,15 +269,23 @@ bool QueryGenerator::merge(From& left, From& right, JoinType type) {
 }
 
 From QueryGenerator::join(From left, From right, const Sources& sources) {
-  const std::vector<int> weights = {46, context_.on(Feature::kLeftJoin) ? 26 : 0,
-                                    context_.on(Feature::kRightJoin) ? 8 : 0, context_.on(Feature::kFullJoin) ? 12 : 0};
+  std::vector<int> weights = {46, context_.on(Feature::kLeftJoin) ? 26 : 0, context_.on(Feature::kRightJoin) ? 8 : 0,
+                              context_.on(Feature::kFullJoin) ? 12 : 0};
+  // A function is computed beside the rows on its left.
+  const bool function = right.is_function();
+  if (function && !context_.on(Feature::kFunctionOuterJoin)) weights[1] = weights[2] = weights[3] = 0;
   const auto type = static_cast<JoinType>(random_.weighted(weights));
+  if (function && type != JoinType::kInner) use(Feature::kFunctionOuterJoin);
+  return join_by(type, std::move(left), std::move(right), sources);
+}
+
+From QueryGenerator::join_by(JoinType type, From left, From right, const Sources& sources) {
   static const std::vector<Feature> kFeatures = {Feature::kInnerJoin, Feature::kLeftJoin, Feature::kRightJoin,
                                                  Feature::kFullJoin};
   use(kFeatures[static_cast<std::size_t>(type)]);
   const bool outer = type != JoinType::kInner;
   if (right.join && (outer || left.join)) use(Feature::kNestedJoin);
-  if (random_.chance(28) && merge(left, right, type)) return left;
+  if (random_.chance(28) && !right.is_function() && merge(left, right, type)) return left;
 
   const double product = left.rows * right.rows;
   const auto equal = equalities(left, right, false);
@@ -298,7 +308,9 @@ From QueryGenerator::join(From left, From right, const Sources& sources) {
     auto all = left.columns;
     all.insert(all.end(), right.columns.begin(), right.columns.end());
     const auto atoms = atoms_of(all, false);
-    Sublinks in_on(*this, sources, 0, Feature::kSublinkInOn, product);
+    Sublinks in_on(*this, sources, 0, outer ? Feature::kSublinkInOuterOn : Feature::kSublinkInOn, product);
+    Sublinks in_one(*this, sources, 0, right.is_function() ? Feature::kSublinkInOuterOn : Feature::kSublinkInOn,
+                    product);
     ExpressionGenerator generator(context_, atoms, type == JoinType::kFull ? nullptr : &in_on);
     if (outer && conditions.empty()) use(Feature::kOuterAnyCondition);
     const int only = random_.between(1, 100);
@@ -312,7 +324,8 @@ From QueryGenerator::join(From left, From right, const Sources& sources) {
       if (one.empty() || conditions.empty()) {
         conditions.push_back(generator.predicate(1));
       } else {
-        conditions.push_back(ExpressionGenerator(context_, one).predicate(1));
+        conditions.push_back(
+            ExpressionGenerator(context_, one, type == JoinType::kFull ? nullptr : &in_one).predicate(1));
       }
     } else {
       conditions.push_back(generator.predicate(1));

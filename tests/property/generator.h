@@ -27,6 +27,9 @@ struct From {
   double rows = 1;
   bool join = false;    // more than one item
   bool listed = false;  // with commas
+
+  /// One function call (or LATERAL subquery): it may refer to its neighbours, so it is not to be used again.
+  [[nodiscard]] bool is_function() const { return inputs.size() == 1 && inputs.front().sql == "("; }
 };
 
 class QueryGenerator;
@@ -92,6 +95,9 @@ class QueryGenerator {
   std::string select_list(const std::vector<Item>& items, bool distinct, std::vector<Column>& columns);
   Expression set_returning(const Atoms& atoms);
 
+  // window.cpp
+  Expression window(const Atoms& atoms, bool numbering);
+
   // from_clause.cpp
   From from(int depth, const Sources& sources, int most);
   From tree(int inputs, int depth, const Sources& sources);
@@ -101,24 +107,27 @@ class QueryGenerator {
   From with_alias(Relation relation);
   std::string alias();
   From join(From left, From right, const Sources& sources);
+  From join_by(JoinType type, From left, From right, const Sources& sources);
   From comma(From left, From right);
   bool merge(From& left, From& right, JoinType type);
   std::vector<std::string> equalities(const From& left, const From& right, bool lasting);
-  From renamed_join(From joined);
+  From renamed_join(From joined, bool of_function);
   Atoms atoms_of(const std::vector<ScopeColumn>& columns, bool bare_allowed);
 
-  // row_source.cpp
-  From function_item(const Atoms& left);
-  From function_join(From left);
-  Relation values_relation();
-  std::string values_of(const std::vector<Kind>& kinds, int rows);
-
-  // sublink.cpp
   struct InnerScope {
     From from;
     std::string where;
     Atoms atoms;
   };
+
+  // row_source.cpp
+  From function_item(const Atoms& left);
+  From lateral_subquery(const Atoms& left, int depth, const Sources& sources);
+  From function_join(From left, int depth, const Sources& sources);
+  Relation values_relation();
+  std::string values_of(const std::vector<Kind>& kinds, int rows);
+
+  // sublink.cpp
   InnerScope inner_scope(const Atoms& outer, const Sources& sources, int depth);
   std::string sublink_predicate(const Atoms& atoms, const Sources& sources, int depth);
   std::optional<Expression> scalar_sublink(const Atoms& atoms, Kind kind, const Sources& sources, int depth);

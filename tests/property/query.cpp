@@ -90,6 +90,7 @@ Query QueryGenerator::select(int depth, const Sources& sources, const std::vecto
   Query result;
   std::string tail;
   const bool grouped = random_.chance(44);
+  bool set_returning_items = false;
   Atoms sortable;
   result.rows = scope.rows;
   if (grouped) {
@@ -103,18 +104,25 @@ Query QueryGenerator::select(int depth, const Sources& sources, const std::vecto
     tail = grouped_by.sql;
     result.rows = grouped_by.keys.empty() ? 1 : std::min(scope.rows, grouped_by.keys.size() == 1 ? 8.0 : 40.0);
     sortable = grouped_by.group;
+    if (kinds == nullptr && chance(Feature::kWindow, 6)) items.emplace_back(window(grouped_by.group, true));
   } else {
     plain_items(scope, rows, kinds, items);
     if (kinds == nullptr && scope.rows < 500 && chance(Feature::kSetReturningItem, 6)) {
+      set_returning_items = true;
       items.emplace_back(set_returning(atoms));
       if (random_.chance(25)) items.emplace_back(set_returning(atoms));
       result.rows *= 2;
+    }
+    if (kinds == nullptr && scope.rows < 800 && chance(Feature::kWindow, 8)) {
+      // Of several equal rows it is open which one is numbered how, so only one column may number them.
+      for (int i = random_.chance(70) ? 1 : 2; i > 0; --i) items.emplace_back(window(atoms, i == 1));
     }
     sortable = atoms;
   }
   const int kind = random_.between(1, 100);
   const bool distinct_rows = kind <= 11;
-  const bool distinct_some = !distinct_rows && kind <= 17 && use(Feature::kDistinctOn);
+  const bool may_limit = !set_returning_items || (random_.chance(30) && use(Feature::kSetReturningLimited));
+  const bool distinct_some = !distinct_rows && kind <= 17 && may_limit && use(Feature::kDistinctOn);
   std::string list = select_list(items, distinct_rows, result.columns);
   std::string order;
   if (distinct_rows) {
@@ -132,7 +140,7 @@ Query QueryGenerator::select(int depth, const Sources& sources, const std::vecto
   result.rows = std::max(result.rows, 1.0);
   if (distinct_some)
     result.compound = true;
-  else
+  else if (may_limit)
     limit(result, depth == kTop, sortable);
   return result;
 }

@@ -93,6 +93,7 @@ class Reducer {
     std::vector<std::size_t> bounds = {begin};
     std::size_t order = end;
     bool limited = false;
+    bool ties = false;  // then the order need not be total
     for (std::size_t i = begin; i < end; ++i) {
       if (tokens_[i].open && tokens_[i].match > i) {
         bounds.push_back(i);
@@ -102,6 +103,7 @@ class Reducer {
       }
       const std::string& text = tokens_[i].text;
       if (text == "ORDER" && order == end) order = i;
+      ties = ties || text == "TIES";
       if (text == "LIMIT" || text == "OFFSET" || text == "FETCH") limited = true;
       if (separates(i)) {
         bounds.push_back(i);
@@ -119,7 +121,8 @@ class Reducer {
         const std::size_t to = bounds[b];
         if (order < end && to > order) {
           // A part of the order decides what the rest of it orders, so all of it or nothing, and what needs it as well.
-          const bool after = from > order && tokens_[from].text != "," && limited && is_limit(from, order, end);
+          const bool after =
+              !ties && from > order && tokens_[from].text != "," && limited && is_limit(from, order, end);
           const bool whole = from <= order && to == end && query && !(on && from > begin);
           if (!after && !whole && !(from == begin && to == end)) continue;
         }

@@ -60,16 +60,58 @@ From QueryGenerator::function_item(const Atoms& left) {
   return from;
 }
 
-From QueryGenerator::function_join(From left) {
+/// A subquery that is evaluated for every row of what stands left of it.
+From QueryGenerator::lateral_subquery(const Atoms& left, int depth, const Sources& sources) {
+  const InnerScope scope = inner_scope(left, sources, std::max(depth - 1, 0));
+  const std::string from = " FROM " + scope.from.sql + scope.where;
+  Relation relation;
+  relation.sql = "(SELECT ";
+  if (random_.chance(40)) {
+    for (int i = random_.between(1, 2); i > 0; --i) {
+      const Expression call = aggregate(scope.atoms);
+      relation.sql += (relation.columns.empty() ? "" : ", ") + call.sql;
+      relation.columns.push_back({"v", call.value});
+    }
+    relation.sql += from;
+  } else {
+    for (int i = random_.between(1, 3); i > 0; --i) {
+      const Expression& atom = random_.pick(scope.atoms);
+      relation.sql += (relation.columns.empty() ? "" : ", ") + atom.sql;
+      relation.columns.push_back({"v", atom.value});
+    }
+    relation.sql += from;
+    if (random_.chance(40) && use(Feature::kInnerLimit)) {
+      rename(relation.columns, "v");
+      relation.sql += " ORDER BY ";
+      for (std::size_t i = 0; i < relation.columns.size(); ++i)
+        relation.sql += (i == 0 ? "" : ", ") + std::to_string(i + 1) + direction();
+      relation.sql += " LIMIT " + std::to_string(random_.between(1, 2));
+      unsettle(relation.columns);
+    }
+  }
+  relation.sql += ")";
+  rename(relation.columns, "v");
+  const std::string name = alias();
+  From result;
+  result.sql = relation.sql + " AS " + quoted(name) + column_list(relation.columns);
+  for (const auto& column : relation.columns) result.columns.push_back({name, column, false, 0});
+  relation.sql = "(";  // not to be used again: it refers to its neighbours
+  result.inputs.push_back(relation);
+  result.rows = 3;
+  return result;
+}
+
+From QueryGenerator::function_join(From left, int depth, const Sources& sources) {
   Atoms atoms;
   for (const auto& atom : atoms_of(left.columns, false)) {
     if (!atom.outer.empty()) atoms.push_back(atom);
   }
-  From function = function_item(atoms);
+  const bool subquery = inputs_left_ > 0 && chance(Feature::kLateralSubquery, 30);
+  From function = subquery ? lateral_subquery(atoms, depth, sources) : function_item(atoms);
   if (function.sql.empty()) return left;
   // What binds more loosely than a join by keyword, a list with commas, only lets its last member join.
   const int how = left.listed ? 0 : random_.between(0, 4);
-  const std::string lateral = random_.chance(50) ? "LATERAL " : "";
+  const std::string lateral = subquery || random_.chance(50) ? "LATERAL " : "";
   if (how >= 3 && use(Feature::kFunctionLeftJoin)) {
     left.sql += " LEFT JOIN " + lateral + function.sql + " ON ";
     if (random_.chance(70)) {

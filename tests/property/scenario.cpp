@@ -12,7 +12,7 @@ namespace {
 constexpr int kStreams = 6;
 constexpr int kSteps = 15;
 constexpr int kWideStreams = 24;
-constexpr int kWideSteps = 4;
+constexpr int kWideSteps = 6;
 constexpr int kWidePercent = 85;
 
 class ScenarioGenerator {
@@ -48,7 +48,7 @@ class ScenarioGenerator {
     auto sources = schema_.sources;
     for (int i = 0; i < (wide_ ? kWideStreams : kStreams); ++i) {
       Stream stream;
-      const std::string plain = random_.chance(8) ? "Stream \"" + std::to_string(i) : "st" + std::to_string(i);
+      const std::string plain = random_.chance(8) ? "Ström\"" + std::to_string(i) : "st" + std::to_string(i);
       stream.name = schema_.name + "." + quoted(plain);
       auto choices = schema_.sources;
       if (i > 0 && random_.chance(wide_ ? 12 : 25)) {  // over another stream table
