@@ -1,6 +1,7 @@
 #include "property/runner.h"
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <mutex>
 
@@ -17,6 +18,19 @@ using test::TestDatabase;
 class QueryRaises : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
+};
+
+/// Adds the time that it lives.
+class Stopwatch {
+ public:
+  explicit Stopwatch(double& total) : total_(total) {}
+  ~Stopwatch() { total_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  double& total_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
 std::unique_ptr<TestDatabase> fresh_database() {
@@ -120,6 +134,7 @@ class Runner {
       return;
     }
     try {
+      const Stopwatch watch(outcome_.create_seconds);
       db_->create_stream_table(stream.name, stream.query, stream.differential ? "DIFFERENTIAL" : "AUTO");
       const std::string mode = db_->effective_mode(stream.name);
       if (mode != "DIFFERENTIAL" && stream.differential)
@@ -167,6 +182,7 @@ class Runner {
     Session& session = *sessions_[0];
     const std::string argument = "(" + session.quote(scenario_.streams[i].name) + ")";
     try {
+      const Stopwatch watch(outcome_.refresh_seconds);
       if (op.kind == Op::Kind::kCall) {
         session.exec("CALL pgtrickle.refresh" + argument);
       } else if (op.kind == Op::Kind::kSelect) {
@@ -198,6 +214,7 @@ class Runner {
 
   void check(std::size_t i) {
     ++outcome_.checks;
+    const Stopwatch watch(outcome_.check_seconds);
     if (comparisons_[i].empty()) comparisons_[i] = comparison(i);
     try {
       if (sessions_[0]->exec(comparisons_[i]).empty()) return;

@@ -31,6 +31,10 @@ struct Outcome {
   std::size_t skipped = 0;        // queries that PostgreSQL itself rejects, or raises an error for
   std::size_t full = 0;           // created, but recomputed: only where that is accepted
   std::vector<std::string> skip_reasons;
+  // Where the time goes.
+  double create_seconds = 0;
+  double refresh_seconds = 0;
+  double check_seconds = 0;
   std::map<Feature, std::size_t> uses;  // of the stream tables that were created
 };
 

@@ -1,7 +1,7 @@
 // The property that pgtrickle is about: whatever the query and whatever the changes, after a refresh the stream table
 // equals its query; and what is expected to be maintained incrementally is. Environment:
 //   PGT_SEED      the seed of the first scenario, the next ones follow it; "random": another one every time
-//   PGT_QUERIES   how many stream tables at least (default: kDefaultQueries); PGT_STEPS: and how many steps (0)
+//   PGT_QUERIES   how many queries at least (default: kDefaultQueries); PGT_STEPS: and how many steps (0)
 //   PGT_FEATURES  what to generate and to expect (property/features.h)
 //   PGT_FAILURES  go on until so many stream tables have failed (1)
 //   PGT_MINIMIZE  seconds to spend on minimising a failure (60)
@@ -14,6 +14,7 @@
 #include <fstream>
 #include <iostream>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <set>
 #include <thread>
@@ -86,26 +87,33 @@ class Hunt {
               << statistics(total_.uses, switches_) << scenarios_ << " scenarios, " << total_.steps << " steps, "
               << total_.streams << " stream tables (" << total_.full << " FULL), " << total_.refreshes << " refreshes, "
               << total_.checks << " comparisons, " << total_.skipped << " queries skipped, " << total_.failures.size()
-              << " failures, " << elapsed.count() << " s" << std::endl;
+              << " failures, " << elapsed.count() << " s (of the workers: creating " << total_.create_seconds
+              << " s, refreshing " << total_.refresh_seconds << " s, comparing " << total_.check_seconds << " s)"
+              << "\nfingerprint of what was generated: " << std::hex << fingerprint_ << std::dec << std::endl;
     EXPECT_LE(total_.skipped * 10, total_.streams + total_.skipped)
         << "too many queries that PostgreSQL itself rejects";
   }
 
-  [[nodiscard]] std::uint64_t first() const { return seed_; }
+  [[nodiscard]] std::uint64_t first() const { return first_; }
 
  private:
-  /// The next scenario's seed, or false if it is enough.
-  bool next(std::uint64_t& seed) {
+  /// The next scenario, or none if it is enough: what was generated decides, so the same seeds run every time.
+  std::optional<Scenario> next() {
     const std::lock_guard lock(mutex_);
-    if (total_.failures.size() >= tolerated_ || (total_.streams >= queries_ && total_.steps >= steps_)) return false;
-    seed = seed_++;
+    if (total_.failures.size() >= tolerated_ || (generated_queries_ >= queries_ && generated_steps_ >= steps_))
+      return {};
+    Scenario scenario = random_scenario(seed_++, switches_);
     ++scenarios_;
-    return true;
+    generated_queries_ += scenario.streams.size();
+    generated_steps_ += scenario.steps.size();
+    for (const unsigned char c : to_sql_case(scenario)) fingerprint_ = (fingerprint_ ^ c) * 0x100000001b3ULL;  // FNV-1a
+    return scenario;
   }
 
   void work() {
-    for (std::uint64_t seed = 0; next(seed);) {
-      const Scenario scenario = random_scenario(seed, switches_);
+    while (const std::optional<Scenario> next_one = next()) {
+      const Scenario& scenario = *next_one;
+      const std::uint64_t seed = scenario.seed;
       const Outcome outcome = pgt::property::run(scenario);
       std::vector<Failure> fresh;
       {
@@ -116,6 +124,9 @@ class Hunt {
         total_.streams += outcome.streams;
         total_.skipped += outcome.skipped;
         total_.full += outcome.full;
+        total_.create_seconds += outcome.create_seconds;
+        total_.refresh_seconds += outcome.refresh_seconds;
+        total_.check_seconds += outcome.check_seconds;
         for (const auto& [feature, count] : outcome.uses) total_.uses[feature] += count;
         for (const auto& reason : outcome.skip_reasons)
           std::cout << "skipped (seed " << seed << "): " << reason << std::endl;
@@ -135,15 +146,72 @@ class Hunt {
   }
 
   std::mutex mutex_;
-  std::uint64_t seed_ = first_seed();
+  const std::uint64_t first_ = first_seed();
+  std::uint64_t seed_ = first_;
+  std::uint64_t fingerprint_ = 0xcbf29ce484222325ULL;  // of everything that was generated
   const Switches switches_ = switches_from_environment();
   const std::size_t queries_ = number_of("PGT_QUERIES", kDefaultQueries);
   const std::size_t steps_ = number_of("PGT_STEPS", 0);
   const std::uint64_t tolerated_ = number_of("PGT_FAILURES", 1);
   Outcome total_;
   std::size_t scenarios_ = 0;
+  std::size_t generated_queries_ = 0;
+  std::size_t generated_steps_ = 0;
   std::set<std::string> seen_;
 };
+
+/// What the property is worth: it must be able to fail.
+Scenario small_scenario() {
+  Scenario scenario;
+  scenario.setup = {"CREATE TABLE t (k int PRIMARY KEY, v int)", "CREATE TABLE other (k int)",
+                    "INSERT INTO t SELECT i, i % 3 FROM generate_series(1, 20) AS i"};
+  scenario.streams = {{"other_st", "SELECT k FROM other", {}, {}, true},
+                      {"st", "SELECT v, count(*) AS n FROM t WHERE k > 1 AND v IS NOT NULL GROUP BY v", {}, {}, true}};
+  const Op refresh{Op::Kind::kCall, 0, {}, {}};
+  const Op check{Op::Kind::kCheck, 0, {}, {}};
+  scenario.steps = {{"", {{Op::Kind::kChange, 0, "INSERT INTO other VALUES (1)", {}}, refresh, check}},
+                    {"", {{Op::Kind::kChange, 0, "INSERT INTO t VALUES (21, 1)", {}}, refresh, check}}};
+  return scenario;
+}
+
+TEST(RandomQueries, NothingIsWrongWithARightScenario) {
+  const Outcome outcome = run(small_scenario());
+  EXPECT_TRUE(outcome.failures.empty()) << outcome.failures[0].message;
+  EXPECT_EQ(outcome.streams, 2U);
+  EXPECT_EQ(outcome.checks, 6U);
+}
+
+TEST(RandomQueries, ADifferenceIsFoundAndMinimised) {
+  Scenario scenario = small_scenario();
+  const Op lost{Op::Kind::kChange, 0, "SET session_replication_role = replica; DELETE FROM st; RESET ALL", {}};
+  scenario.steps[1].ops.insert(scenario.steps[1].ops.begin(), lost);
+  const Outcome outcome = run(scenario);
+  ASSERT_EQ(outcome.failures.size(), 1U);
+  EXPECT_TRUE(outcome.failures[0].kind == Failure::Kind::kDiffers) << outcome.failures[0].message;
+  EXPECT_EQ(outcome.failures[0].step, 1U);
+  EXPECT_EQ(outcome.failures[0].stream, 1U);
+
+  const Scenario small = minimized(scenario, outcome.failures[0], 60);
+  ASSERT_EQ(small.streams.size(), 1U);
+  EXPECT_LE(small.streams[0].query.size(), std::string("SELECT true FROM t").size()) << small.streams[0].query;
+  EXPECT_LE(small.setup.size(), 2U);
+  ASSERT_EQ(small.steps.size(), 1U);
+  ASSERT_FALSE(small.steps[0].ops.empty());
+  EXPECT_EQ(small.steps[0].ops[0].sql, lost.sql);
+}
+
+TEST(RandomQueries, AQueryThatIsOnlyRecomputedIsFound) {
+  Scenario scenario = small_scenario();
+  scenario.streams[1].query = "SELECT t.k, l.v FROM t, LATERAL (SELECT t.v) AS l";
+  const Outcome outcome = run(scenario);
+  ASSERT_EQ(outcome.failures.size(), 1U);
+  EXPECT_EQ(outcome.failures[0].kind, Failure::Kind::kCreate);
+
+  scenario.streams[1].differential = false;
+  const Outcome accepted = run(scenario);
+  EXPECT_TRUE(accepted.failures.empty());
+  EXPECT_EQ(accepted.full, 1U);
+}
 
 TEST(RandomQueries, StreamTableEqualsItsQueryAfterEveryRefresh) {
   Hunt hunt;
