@@ -225,8 +225,7 @@ bool QueryAnalyzer::is_aggregate(const Node& node) const {
 
 bool QueryAnalyzer::has_aggregate(const Node& expr) const {
   bool found = false;
-  walk(expr, [&](const Node& node) {
-    if (node.has_sub_link()) return false;  // its aggregates are its own
+  walk_own(expr, [&](const Node& node) {
     found = found || is_aggregate(node) || node.has_grouping_func();
     return !found;
   });
@@ -308,8 +307,7 @@ OperatorPtr QueryAnalyzer::aggregate(const SelectStmt& select, const Scope& scop
   // Sublinks below the aggregation: in keys and in arguments. The same sublink elsewhere is part of a key.
   std::vector<Node> below = groups.keys;
   for (const Node* expr : exprs) {
-    walk(*expr, [&](const Node& node) {
-      if (node.has_sub_link()) return false;
+    walk_own(*expr, [&](const Node& node) {
       if (is_aggregate(node)) below.push_back(node);
       return !is_aggregate(node);
     });
@@ -319,16 +317,19 @@ OperatorPtr QueryAnalyzer::aggregate(const SelectStmt& select, const Scope& scop
     std::vector<Node*> pointers;
     for (auto& node : below) pointers.push_back(&node);
     input = extract_sublinks(std::move(input), pointers);
-    for (Node* expr : exprs) {
-      rewrite(*expr, [&](Node& node) {
+    const std::function<void(Node&)> replace = [&](Node& expr) {
+      rewrite(expr, [&](Node& node) {
         for (std::size_t i = 0; i < before.size(); ++i) {
           if (!has_sublink(before[i]) || !equal(before[i], node)) continue;
           node = below[i];
           return true;
         }
-        return node.has_sub_link();
+        if (!node.has_sub_link()) return false;
+        if (node.sub_link().has_testexpr()) replace(*node.mutable_sub_link()->mutable_testexpr());
+        return true;
       });
-    }
+    };
+    for (Node* expr : exprs) replace(*expr);
     for (std::size_t i = 0; i < groups.keys.size(); ++i) groups.keys[i] = below[i];
   }
 

@@ -131,6 +131,15 @@ OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteSco
     input = filter_sublinks(std::move(input), std::move(links));
   }
   exprs.resize(outputs);
+  for (const Node* expr : exprs) {
+    walk(*expr, [&](const Node& node) {
+      if (!node.has_sub_link()) return true;
+      const Node& tested = node.sub_link().testexpr();
+      if (has_window(tested))  // which is known after the subqueries only
+        throw Unsupported("a subquery that tests a window function is not maintained incrementally", fragment(tested));
+      return false;
+    });
+  }
   input = extract_sublinks(std::move(input), exprs);
   input = extract_windows(std::move(input), exprs);
 

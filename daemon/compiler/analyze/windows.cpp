@@ -30,9 +30,9 @@ void inline_definition(pg_query::WindowDef& over, const std::vector<pg_query::Wi
 
 bool QueryAnalyzer::has_window(const Node& expr) {
   bool found = false;
-  walk(expr, [&](const Node& node) {
+  walk_own(expr, [&](const Node& node) {
     found = found || (node.has_func_call() && node.func_call().has_over());
-    return !found && !node.has_sub_link();
+    return !found;
   });
   return found;
 }

@@ -56,6 +56,13 @@ void walk(const Node& node, const std::function<bool(const Node&)>& visit) {
 void walk(const pg_query::SelectStmt& select, const std::function<bool(const Node&)>& visit) {
   walk_message(select, visit);
 }
+void walk_own(const Node& node, const std::function<bool(const Node&)>& visit) {
+  walk(node, [&](const Node& at) {
+    if (!at.has_sub_link()) return visit(at);
+    if (at.sub_link().has_testexpr()) walk_own(at.sub_link().testexpr(), visit);
+    return false;
+  });
+}
 void rewrite(Node& node, const std::function<bool(Node&)>& replace) {
   rewrite_message(node, replace);
 }

@@ -31,6 +31,9 @@ bool equal(const Node& a, const Node& b);
 /// Calls `visit` on every Node below and including `node`, parents first; a false return skips the children.
 void walk(const Node& node, const std::function<bool(const Node&)>& visit);
 void walk(const pg_query::SelectStmt& select, const std::function<bool(const Node&)>& visit);
+/// The same for what belongs to the query that the expression stands in: of a subquery only the value that is tested
+/// (`x` of `x IN (SELECT ..)`). The subqueries themselves are not visited.
+void walk_own(const Node& node, const std::function<bool(const Node&)>& visit);
 
 /// Replaces nodes: where `replace` returns true it has put something else into the node, whose children are left alone.
 void rewrite(Node& node, const std::function<bool(Node&)>& replace);
