@@ -152,7 +152,7 @@ std::string Aggregate::from_state() const {
 }
 
 std::string Aggregate::post() const {
-  // As a plain query: used to ask for types before there is any state.
+  // As a plain query: used to ask for types before there is any state, and to say what the result has to be.
   std::vector<std::string> select;
   const auto exprs = key_expressions();
   for (std::size_t i = 0; i < exprs.size(); ++i) select.push_back(exprs[i] + " AS " + quote_ident(columns_[i].name));
@@ -160,6 +160,7 @@ std::string Aggregate::post() const {
     select.push_back(render(calls_[i].call, "i", *inputs_[0]) + " AS " + quote_ident(columns_[keys_.size() + i].name));
   std::string sql = "(SELECT " + join(select, ", ") + "\nFROM " + indent(inputs_[0]->post(), 2) + " i";
   if (!exprs.empty()) sql += "\nGROUP BY " + join(exprs, ", ");
+  if (select.empty()) sql += "\nHAVING true";  // one row, though nothing of it is used
   return sql + ")";
 }
 

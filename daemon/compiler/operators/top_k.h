@@ -25,7 +25,7 @@ class TopK final : public StatefulOperator {
   std::vector<int> prune(const std::set<int>& needed) override;
   void resolve_types(TypeOracle& oracle) override;
   [[nodiscard]] std::vector<Key> keys() const override { return inputs_[0]->keys(); }
-  [[nodiscard]] bool breaks_ties() const override { return !with_ties_; }
+  [[nodiscard]] bool breaks_ties() const override { return !with_ties_ || shifted(); }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override;
   void index_advice(std::vector<std::string>& advice) const override;
