@@ -1,5 +1,5 @@
 // ORDER BY with LIMIT, OFFSET, FETCH FIRST and WITH TIES, and DISTINCT ON. What is left out must be determined by the
-// data, so the order is always total: by all output columns. WITH TIES needs no total order.
+// data, so the order is always total: by all output columns. WITH TIES needs no total order if there is no OFFSET.
 #include <algorithm>
 
 #include "property/generator.h"
@@ -34,8 +34,9 @@ void QueryGenerator::limit(Query& query, bool top, const Atoms& sortable) {
   if (!chance(place, top ? 8 : 12)) return;
   query.compound = true;
   const bool ties = chance(Feature::kWithTies, 25);
+  const bool offset = chance(Feature::kOffset, 25);
   std::string order;
-  if (ties) {
+  if (ties && !offset) {
     const std::size_t i = random_.below(query.columns.size());
     order = std::to_string(i + 1) + direction();
   } else {
@@ -48,15 +49,13 @@ void QueryGenerator::limit(Query& query, bool top, const Atoms& sortable) {
   }
   query.sql += " ORDER BY " + order;
   const std::string count = std::to_string(random_.chance(5) ? 0 : random_.between(1, 6));
-  std::string offset;
-  if (chance(Feature::kOffset, 25)) offset = " OFFSET " + std::to_string(random_.between(0, 3));
+  const std::string skip = offset ? " OFFSET " + std::to_string(random_.between(0, 3)) : "";
   if (ties || chance(Feature::kFetchFirst, 20)) {
-    query.sql +=
-        offset + (offset.empty() ? "" : " ROWS") + " FETCH FIRST " + count + " ROWS " + (ties ? "WITH TIES" : "ONLY");
-  } else if (!offset.empty() && random_.chance(30)) {
-    query.sql += offset;
+    query.sql += skip + (offset ? " ROWS" : "") + " FETCH FIRST " + count + " ROWS " + (ties ? "WITH TIES" : "ONLY");
+  } else if (offset && random_.chance(30)) {
+    query.sql += skip;
   } else {
-    query.sql += " LIMIT " + count + offset;
+    query.sql += " LIMIT " + count + skip;
   }
   query.rows = std::min(query.rows, 10.0);
   unsettle(query.columns);
