@@ -524,7 +524,7 @@ std::vector<Feed> QueryAnalyzer::every_source(const SelectStmt& subquery) {
       }
       if (node.has_join_expr()) {
         for (const auto& name : node.join_expr().using_clause()) mentioned.insert(name.string().sval());
-        all = all || node.join_expr().is_natural();
+        all = all || node.join_expr().is_natural() || node.join_expr().alias().colnames_size() > 0;
       }
       if (node.has_common_table_expr()) ctes.insert(node.common_table_expr().ctename());
       if (node.has_range_var() && node.range_var().alias().colnames_size() > 0) all = true;
