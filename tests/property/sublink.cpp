@@ -245,8 +245,10 @@ std::optional<Expression> QueryGenerator::scalar_sublink(const Atoms& atoms, Kin
                                                          int depth) {
   const bool aggregated = context_.on(Feature::kScalarAggregate);
   if (!aggregated && !context_.on(Feature::kScalarLimit)) return std::nullopt;
-  if (random_.chance(4) && use(Feature::kNoFrom)) {
+  if (random_.chance(4) && context_.on(Feature::kNoFrom)) {
     Expression e = ExpressionGenerator(context_, atoms).leaf(kind);
+    if (e.outer.empty() && !e.constant) return std::nullopt;  // an aggregate would belong to the query around it
+    use(Feature::kNoFrom);
     e.sql = "(SELECT " + (e.outer.empty() ? e.sql : e.outer) + ")";
     e.constant = false;
     e.outer.clear();
