@@ -206,6 +206,10 @@ bool belongs_outside(const Node& call) {
   bool own = false;
   walk(call, [&](const Node& node) {
     outer = outer || is_column(node);
+    return true;
+  });
+  // What a subquery inside its arguments refers to is not known here: it does not tell that the call stays inside.
+  walk_own(call, [&](const Node& node) {
     own = own || node.has_column_ref();
     return true;
   });
@@ -213,6 +217,15 @@ bool belongs_outside(const Node& call) {
 }
 
 }  // namespace
+
+void QueryAnalyzer::check_aggregates_inside(const Node& sublink) const {
+  walk(sublink.sub_link().subselect(), [&](const Node& node) {
+    if (is_aggregate(node) && belongs_outside(node))
+      throw Unsupported("an aggregate of the outer query inside a subquery is not maintained incrementally",
+                        fragment(node));
+    return true;
+  });
+}
 
 bool QueryAnalyzer::is_aggregate(const Node& node) const {
   if (!node.has_func_call() || node.func_call().has_over()) return false;
@@ -354,6 +367,7 @@ OperatorPtr QueryAnalyzer::aggregate(const SelectStmt& select, const Scope& scop
     rewrite(expr, [&](Node& node) {
       if (node.has_sub_link() && !in_subquery) {
         // The tested value belongs to this query; inside, only what refers to the outer row does.
+        check_aggregates_inside(node);
         auto& link = *node.mutable_sub_link();
         if (link.has_testexpr()) lift(*link.mutable_testexpr(), false);
         lift(*link.mutable_subselect(), true);
@@ -364,9 +378,6 @@ OperatorPtr QueryAnalyzer::aggregate(const SelectStmt& select, const Scope& scop
         node = column(kKeys + static_cast<int>(i));
         return true;
       }
-      if (in_subquery && is_aggregate(node) && belongs_outside(node))
-        throw Unsupported("an aggregate of the outer query inside a subquery is not maintained incrementally",
-                          fragment(node));
       if (!in_subquery && node.has_grouping_func()) {
         node = grouping_value(node.grouping_func(), groups.keys, groups.sets, groups.several);
         return true;

@@ -134,6 +134,7 @@ OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteSco
   for (const Node* expr : exprs) {
     walk(*expr, [&](const Node& node) {
       if (!node.has_sub_link()) return true;
+      check_aggregates_inside(node);  // it would make this query a grouped one
       const Node& tested = node.sub_link().testexpr();
       if (has_window(tested))  // which is known after the subqueries only
         throw Unsupported("a subquery that tests a window function is not maintained incrementally", fragment(tested));

@@ -110,6 +110,8 @@ class QueryAnalyzer {
   Grouping grouping(const pg_query::SelectStmt& select, const Scope& scope, const std::vector<Node*>& exprs);
   bool is_aggregate(const Node& node) const;
   bool has_aggregate(const Node& expr) const;
+  /// Throws Unsupported if an aggregate in a subquery is one of the query around it: all its columns are.
+  void check_aggregates_inside(const Node& sublink) const;
 
   // from_clause.cpp
   FromItem from_clause(const pg_query::SelectStmt& select, const CteScope* ctes, int depth);
