@@ -67,7 +67,14 @@ bool Target::loose() const {
 }
 
 std::string Target::key_match(const std::string& table_alias, const std::vector<std::string>& other) const {
-  return row_match(prefixed(table_columns(key_), table_alias + "."), other, types(key_), !needs_hash_index());
+  // The compiled query may have the base type where the query has a domain (a masked grouping key): records of the two
+  // cannot be compared.
+  std::vector<std::string> typed = other;
+  for (std::size_t i = 0; i < typed.size(); ++i) {
+    const auto& column = request_.columns[static_cast<std::size_t>(key_[i])];
+    if (column.type.oid != column.type.base_oid) typed[i] += "::" + column.type_sql;
+  }
+  return row_match(prefixed(table_columns(key_), table_alias + "."), typed, types(key_), !needs_hash_index());
 }
 
 std::string Target::cast_list(const std::string& alias) const {
