@@ -71,6 +71,29 @@ bool keeps_state(const Operator& op) {
   return at->stateful();
 }
 
+/// Of a column of the item's operators, as far as it is known already.
+std::optional<TypeInfo> type_of(const FromItem& item, const Node& node) {
+  int index = 0;
+  if (!is_column(node, &index)) return {};
+  auto at = static_cast<std::size_t>(index);
+  for (const auto& input : item.inputs) {
+    if (at < input->columns().size()) return input->columns()[at].type;
+    at -= input->columns().size();
+  }
+  return {};
+}
+
+/// What USING makes of two columns. Of an inner join both are equal, of an outer join the side that is always there has
+/// the value; its type is the one that both have in common.
+Node merged_column(const Node& left, const Node& right, pg_query::JoinType type, bool same_type) {
+  if (type == pg_query::JOIN_FULL) return coalesce(left, right);
+  if (same_type) return type == pg_query::JOIN_RIGHT ? right : left;
+  if (type != pg_query::JOIN_RIGHT) return coalesce(left, right);
+  // Of types that turn into each other the left one is taken: CASE looks at ELSE first.
+  return map_columns(parse_expr("CASE WHEN true THEN $1 ELSE $2 END"),
+                     [&](int index) { return index == 0 ? right : left; });
+}
+
 bool is_function(const Node& node) {
   return node.has_range_function() || node.has_range_table_func();
 }
@@ -370,8 +393,10 @@ FromItem QueryAnalyzer::join_expr(const pg_query::JoinExpr& join, const CteScope
     const Node* r = find(right_names, name);
     if (l == nullptr || r == nullptr) throw Unsupported("cannot resolve USING (" + name + ")", name);
     conditions.push_back(equality(*l, *r));
-    // The merged column: of an inner join both are equal, of an outer join the side that is always there has it.
-    merged.emplace_back(name, type == pg_query::JOIN_FULL ? coalesce(*l, *r) : type == pg_query::JOIN_RIGHT ? *r : *l);
+    const auto l_type = type_of(left, *l);
+    const auto r_type = type_of(right, shift_columns(*r, -left_width));
+    const bool same_type = l_type && r_type && l_type->oid == r_type->oid;
+    merged.emplace_back(name, merged_column(*l, *r, type, same_type));
   }
   Names outer_merged = left.merged;  // names merged further down stay visible
   for (auto& col : right.merged) outer_merged.emplace_back(col.first, shift_columns(col.second, left_width));
