@@ -12,7 +12,7 @@ namespace pgtrickle::compiler {
 namespace {
 
 constexpr int kDeltaBytes = 262144;  // size from which old rows are cleared out of a delta table
-constexpr int kLargeDelta = 3000;    // pending rows above which a program with joins is planned for the very delta
+constexpr int kRowsPerPlan = 200;    // pending rows, per source of a program with joins, that are worth planning for
 constexpr int kSmallDelta = 200;     // pending rows up to which hash and merge joins are ruled out
 
 /// A dollar quote whose tag does not occur in the body.
@@ -248,7 +248,7 @@ std::string apply_function(const CompileRequest& request, const ApplyVariant& va
   if (variant.sizes > 0) {
     std::vector<std::string> sizes;
     for (std::size_t i = 1; i <= variant.sizes; ++i) sizes.push_back("v.n_" + std::to_string(i));
-    body += "    IF " + join(sizes, " + ") + " > " + std::to_string(kLargeDelta) +
+    body += "    IF " + join(sizes, " + ") + " > " + std::to_string(kRowsPerPlan * variant.sizes) +
             " THEN\n        PERFORM set_config('plan_cache_mode', 'force_custom_plan', true);\n    END IF;\n";
   }
   const std::string done = "PERFORM set_config('pgtrickle.apply', '', true);\n";

@@ -35,6 +35,7 @@ class Project final : public Operator {
     const int below = origin(column);
     return below >= 0 && inputs_[0]->indexed(below);
   }
+  [[nodiscard]] bool single_row() const override { return !returns_sets_ && inputs_[0]->single_row(); }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 
