@@ -118,11 +118,29 @@ std::vector<std::string> Apply::tuple_names() const {
   return names;
 }
 
-/// The values over a tuple in scope as kOuterAlias.
-std::vector<std::string> Apply::value_list() const {
+/// The values over a tuple in scope as kOuterAlias; `few`: for few tuples.
+std::vector<std::string> Apply::value_list(bool few) const {
   std::vector<std::string> list;
-  for (const auto& value : values_) list.push_back(render_operand(by_lookup(value), kOuterAlias, *this));
+  for (const auto& value : values_) {
+    const Node lookups = by_lookup(value);
+    list.push_back(render_operand(few ? one_by_one(lookups) : lookups, kOuterAlias, *this));
+  }
   return list;
+}
+
+/// Whether an index serves the subqueries, as far as their correlation says.
+bool Apply::served() const {
+  for (std::size_t f = 0; f < matches_.size(); ++f) {
+    const auto match = arms(f).front();
+    if (std::none_of(match.begin(), match.end(), [&](const Node& conjunct) {
+          const auto found = lookup(conjunct);
+          int position = 0;
+          return found && is_column(found->value, &position) &&
+                 feed(f).indexed(position - static_cast<int>(tuple_size_));
+        }))
+      return false;
+  }
+  return true;
 }
 
 /// SELECT of the tuples in `from`, a FROM item with the outer's columns: grouped, with a column made by `count`.
@@ -143,7 +161,7 @@ std::string Apply::content(bool with_count) const {
   const std::string alias = quote_ident(kOuterAlias);
   std::vector<std::string> select = prefixed(l.tuple, alias + ".");
   if (with_count) select.push_back((global() ? "1::bigint AS " : alias + ".") + l.n);
-  const auto values = value_list();
+  const auto values = value_list(false);
   for (std::size_t i = 0; i < values.size(); ++i) select.push_back(values[i] + " AS " + l.values[i]);
   std::string sql = "SELECT " + join(select, ",\n       ");
   if (global()) return sql;
@@ -357,7 +375,7 @@ Changes Apply::differential(Statement& statement) const {
   for (const auto& name : l.tuple) select.push_back(alias + "." + name);
   for (const auto& name : {l.old_ctid, l.old_n, l.new_n}) select.push_back(alias + "." + name);
   for (const auto& name : l.old_values) select.push_back(alias + "." + name);
-  const auto values = value_list();
+  const auto values = value_list(served());
   for (std::size_t i = 0; i < values.size(); ++i)
     select.push_back("CASE WHEN " + alias + "." + l.need + " THEN " + values[i] + " ELSE " + alias + "." +
                      l.old_values[i] + " END AS " + l.new_values[i]);

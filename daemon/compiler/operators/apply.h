@@ -65,7 +65,8 @@ class Apply final : public StatefulOperator {
   [[nodiscard]] Layout layout() const;
   [[nodiscard]] KeyedState state() const;
   [[nodiscard]] std::vector<std::string> tuple_names() const;  // quoted
-  [[nodiscard]] std::vector<std::string> value_list() const;
+  [[nodiscard]] std::vector<std::string> value_list(bool few) const;
+  [[nodiscard]] bool served() const;
   [[nodiscard]] std::string grouped_outer(const std::string& from, const std::string& count) const;
   [[nodiscard]] std::string content(bool with_count) const;
 

@@ -77,4 +77,25 @@ Node by_lookup(const Node& expr) {
   return result;
 }
 
+Node one_by_one(const Node& expr) {
+  static const Node kZero = parse_select("SELECT 0").target_list(0).res_target().val();
+  Node result = expr;
+  rewrite(result, [](Node& node) {
+    if (!node.has_sub_link()) return false;
+    auto& link = *node.mutable_sub_link();
+    auto& select = *link.mutable_subselect()->mutable_select_stmt();
+    const bool plain = select.op() == pg_query::SETOP_NONE && select.values_lists().empty() &&
+                       select.group_clause().empty() && !select.has_having_clause() &&
+                       select.distinct_clause().empty() && select.sort_clause().empty() &&
+                       select.window_clause().empty() && !select.has_limit_count() && !select.has_limit_offset();
+    if (link.sub_link_type() == pg_query::EXISTS_SUBLINK && plain) {
+      // A subquery with OFFSET is never turned into a hash table.
+      *select.mutable_limit_offset() = kZero;
+      select.set_limit_option(pg_query::LIMIT_OPTION_COUNT);
+    }
+    return true;
+  });
+  return result;
+}
+
 }  // namespace pgtrickle::compiler
