@@ -126,6 +126,12 @@ void split_conjuncts(const Node& expr, std::vector<Node>& out) {
     for (const auto& arg : expr.bool_expr().args()) split_conjuncts(arg, out);
   } else {
     out.push_back(expr);
+    // The server writes x IS NOT DISTINCT FROM y as NOT (x IS DISTINCT FROM y).
+    if (!expr.has_bool_expr() || expr.bool_expr().boolop() != pg_query::NOT_EXPR) return;
+    const Node& negated = expr.bool_expr().args(0);
+    if (!negated.has_a_expr() || negated.a_expr().kind() != pg_query::AEXPR_DISTINCT) return;
+    out.back() = negated;
+    out.back().mutable_a_expr()->set_kind(pg_query::AEXPR_NOT_DISTINCT);
   }
 }
 
