@@ -147,6 +147,8 @@ FromItem QueryAnalyzer::range_var(const pg_query::RangeVar& range, const CteScop
     }
   }
   const auto found = catalog_.sources.find({range.schemaname(), range.relname()});
+  if (found == catalog_.sources.end() && (range.schemaname().empty() || range.schemaname() == "pg_catalog"))
+    throw Unsupported("changes of system catalog " + range.relname() + " cannot be captured", range.relname());
   if (found == catalog_.sources.end())
     throw Unsupported("relation \"" + range.relname() + "\" is not known", range.relname());
   const Source& source = found->second;
