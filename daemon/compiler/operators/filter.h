@@ -27,6 +27,7 @@ class Filter final : public Operator {
     inputs_[0]->advise_lookup(column, advice);
   }
   [[nodiscard]] bool indexed(int column) const override { return inputs_[0]->indexed(column); }
+  [[nodiscard]] bool in_order(int column) const override { return inputs_[0]->in_order(column); }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 

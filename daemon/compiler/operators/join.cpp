@@ -384,6 +384,11 @@ bool Join::indexed(int column) const {
   return inputs_[place.input]->indexed(place.column);
 }
 
+bool Join::in_order(int column) const {
+  const auto place = places().at(static_cast<std::size_t>(column));
+  return inputs_[place.input]->in_order(place.column);
+}
+
 void Join::advise_lookup(int column, std::vector<std::string>& advice) const {
   const auto place = places().at(static_cast<std::size_t>(column));
   inputs_[place.input]->advise_lookup(place.column, advice);
@@ -481,6 +486,57 @@ std::string Join::describe() const {
   std::vector<std::string> parts;
   for (const auto& node : conditions_) parts.push_back(condition(node));
   return "Join of " + std::to_string(inputs_.size()) + (parts.empty() ? "" : " on " + join(parts, " AND "));
+}
+
+bool Join::reaches_all(std::size_t input, bool by_index) const {
+  const auto where_is = places();
+  std::set<std::size_t> reached{input};
+  for (std::size_t i = 0; i < inputs_.size(); ++i)
+    if (inputs_[i]->source_mask() == 0 || inputs_[i]->single_row()) reached.insert(i);
+  // Whether rows of one more input are found by an expression over those that are reached.
+  auto finds = [&](const Node& mine, const Node& theirs) {
+    const auto own = inputs_of(mine);
+    const auto known = inputs_of(theirs);
+    if (own.size() != 1 || !std::includes(reached.begin(), reached.end(), known.begin(), known.end())) return false;
+    int index = 0;
+    if (by_index) {
+      if (!is_column(mine, &index)) return false;
+      const auto& place = where_is.at(static_cast<std::size_t>(index));
+      if (!inputs_[place.input]->can_be_looked_up(place.column)) return false;
+    }
+    return reached.insert(*own.begin()).second;
+  };
+  for (bool grown = true; grown;) {
+    grown = false;
+    for (const auto& node : conditions_) {
+      if (!node.has_a_expr()) continue;
+      const auto& expr = node.a_expr();
+      const bool null_safe = expr.kind() == pg_query::AEXPR_NOT_DISTINCT;
+      if (expr.kind() != pg_query::AEXPR_OP && !null_safe) continue;
+      const auto [schema, name] = qualified_name(expr.name());
+      if (!schema.empty() || name != "=") continue;
+      if (null_safe && !(is_column(expr.lexpr()) && is_column(expr.rexpr()))) continue;
+      grown = finds(expr.lexpr(), expr.rexpr()) || finds(expr.rexpr(), expr.lexpr()) || grown;
+    }
+  }
+  return reached.size() == inputs_.size();
+}
+
+std::string Join::cost_class() const {
+  bool turns = false;
+  bool reads = false;
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    if (inputs_[i]->source_mask() == 0 || reaches_all(i, true)) continue;
+    if (inputs_[i]->single_row()) {
+      turns = true;
+    } else if (reaches_all(i, false)) {
+      reads = true;
+    } else {
+      return "O(delta x input): no equality between the sides";
+    }
+  }
+  if (reads) return "O(delta + input): no index can serve the equality";
+  return turns ? "O(delta x matches), O(input) when the single row changes" : "O(delta x matches)";
 }
 
 void Join::index_advice(std::vector<std::string>& advice) const {

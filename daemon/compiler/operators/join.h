@@ -36,9 +36,10 @@ class Join final : public Operator {
   void resolve_types(TypeOracle& oracle) override;
   [[nodiscard]] std::vector<Key> keys() const override;
   [[nodiscard]] bool indexed(int column) const override;
+  [[nodiscard]] bool in_order(int column) const override;
   [[nodiscard]] bool joins() const override { return true; }
   [[nodiscard]] std::string describe() const override;
-  [[nodiscard]] std::string cost_class() const override { return "O(delta x matches)"; }
+  [[nodiscard]] std::string cost_class() const override;
   void index_advice(std::vector<std::string>& advice) const override;
   void advise_lookup(int column, std::vector<std::string>& advice) const override;
   [[nodiscard]] OperatorPtr superset(std::vector<int>& columns) const override;
@@ -63,6 +64,9 @@ class Join final : public Operator {
   [[nodiscard]] std::string by_subsets(const std::vector<std::string>& posts, const std::vector<Delta>& deltas) const;
   [[nodiscard]] std::string by_levels(Statement& statement, const std::vector<std::string>& posts,
                                       const std::vector<Delta>& deltas) const;
+  /// Whether a change of this input finds its partners in all other ones that change, through equalities that indexes
+  /// can serve, or through any.
+  [[nodiscard]] bool reaches_all(std::size_t input, bool by_index) const;
   /// Pairs (input column, other input's column) equated by "=" conditions.
   [[nodiscard]] std::vector<std::pair<int, int>> equated() const;
 

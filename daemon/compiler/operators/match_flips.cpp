@@ -272,10 +272,25 @@ std::vector<std::string> flip_terms(Statement& statement, const MatchSides& side
   return Flips(statement, sides).terms(select, negate);
 }
 
-std::string flip_cost(const MatchConditions& conditions, int left_width) {
-  if (!conditions.keys(left_width).empty()) return "O(delta x matches)";
+std::string flip_cost(const MatchConditions& conditions, const Operator& left, const Operator& right) {
+  const int left_width = static_cast<int>(left.columns().size());
+  const auto keys = conditions.keys(left_width);
+  if (!keys.empty()) {
+    // A side that never changes is not looked up from, and reading it costs the same however much there is of the rest.
+    auto served = [&](Side side, const Operator& input, const Operator& other) {
+      return input.source_mask() == 0 || other.source_mask() == 0 ||
+             std::any_of(keys.begin(), keys.end(), [&](const KeyPair& key) {
+               int column = 0;
+               return is_column(key.of(side), &column) &&
+                      input.can_be_looked_up(side == Side::kLeft ? column : column - left_width);
+             });
+    };
+    return served(Side::kLeft, left, right) && served(Side::kRight, right, left)
+               ? "O(delta x matches)"
+               : "O(delta + input): no index can serve the equality";
+  }
   if (!conditions.mixed(left_width).empty()) return "O(delta x input): no equality between the sides";
-  return "O(delta), O(input) when the first match comes or the last one goes";
+  return "O(delta), O(input) while nothing matches or when that changes";
 }
 
 }  // namespace pgtrickle::compiler

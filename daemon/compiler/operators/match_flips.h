@@ -34,6 +34,6 @@ std::vector<std::string> flip_terms(Statement& statement, const MatchSides& side
                                     const std::vector<std::string>& select, bool negate);
 
 /// How the cost of flips of either side grows.
-std::string flip_cost(const MatchConditions& conditions, int left_width);
+std::string flip_cost(const MatchConditions& conditions, const Operator& left, const Operator& right);
 
 }  // namespace pgtrickle::compiler

@@ -27,6 +27,11 @@ void NodeScan::advise_lookup(int column, std::vector<std::string>& /*advice*/) c
   node_.want_lookup(column);
 }
 
+bool NodeScan::in_order(int column) const {
+  // Values of any width are looked up by their hash.
+  return node_.indexed(column) && columns_[static_cast<std::size_t>(column)].type->fixed_width;
+}
+
 std::string NodeScan::describe() const {
   return "Node " + std::to_string(node_.node_number());
 }

@@ -19,6 +19,7 @@ class NodeScan final : public Operator {
   [[nodiscard]] std::vector<Key> keys() const override { return node_.keys(); }
   void advise_lookup(int column, std::vector<std::string>& advice) const override;
   [[nodiscard]] bool indexed(int column) const override { return node_.indexed(column); }
+  [[nodiscard]] bool in_order(int column) const override;
   [[nodiscard]] bool single_row() const override { return node_.single_row(); }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }

@@ -55,6 +55,13 @@ bool Operator::indexed(int /*column*/) const {
   return false;
 }
 
+bool Operator::can_be_looked_up(int column) const {
+  if (indexed(column)) return true;
+  std::vector<std::string> missing;
+  advise_lookup(column, missing);
+  return !missing.empty();
+}
+
 std::vector<std::string> Operator::column_names(const std::string& prefix) const {
   std::vector<std::string> names;
   names.reserve(columns_.size());

@@ -105,6 +105,10 @@ class Operator {
   virtual void advise_lookup(int column, std::vector<std::string>& advice) const;
   /// Rows of post can be looked up by this output column through an index. False: not known.
   [[nodiscard]] virtual bool indexed(int column) const;
+  /// The same, once the indexes exist that advise_lookup() asks for.
+  [[nodiscard]] bool can_be_looked_up(int column) const;
+  /// Rows of post can be had in the order of this output column, one after the other, once those indexes exist.
+  [[nodiscard]] virtual bool in_order(int /*column*/) const { return false; }
 
   [[nodiscard]] const std::vector<OutputColumn>& columns() const { return columns_; }
   [[nodiscard]] const std::vector<OperatorPtr>& inputs() const { return inputs_; }

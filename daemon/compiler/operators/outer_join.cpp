@@ -225,7 +225,7 @@ std::string OuterJoin::describe() const {
 }
 
 std::string OuterJoin::cost_class() const {
-  return flip_cost(conditions_, left_width());
+  return flip_cost(conditions_, *inputs_[0], *inputs_[1]);
 }
 
 void OuterJoin::index_advice(std::vector<std::string>& advice) const {

@@ -36,6 +36,10 @@ class Project final : public Operator {
     return below >= 0 && inputs_[0]->indexed(below);
   }
   [[nodiscard]] bool single_row() const override { return !returns_sets_ && inputs_[0]->single_row(); }
+  [[nodiscard]] bool in_order(int column) const override {
+    const int below = origin(column);
+    return below >= 0 && inputs_[0]->in_order(below);
+  }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 

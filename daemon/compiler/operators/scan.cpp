@@ -119,6 +119,10 @@ bool Scan::indexed(int column) const {
          source_->indexed_columns.end();
 }
 
+bool Scan::in_order(int column) const {
+  return columns_[static_cast<std::size_t>(column)].type->equatable;  // what has no order usually has no equality
+}
+
 void Scan::advise_lookup(int column, std::vector<std::string>& advice) const {
   if (indexed(column)) return;
   const auto& col = source_->columns[static_cast<std::size_t>(position_.at(static_cast<std::size_t>(column)))];

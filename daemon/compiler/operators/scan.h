@@ -23,6 +23,7 @@ class Scan final : public Operator {
   bool absorb_filter(const Node& predicate) override;
   [[nodiscard]] std::vector<Key> keys() const override;
   [[nodiscard]] bool indexed(int column) const override;
+  [[nodiscard]] bool in_order(int column) const override;
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 

@@ -86,7 +86,7 @@ std::string SemiJoin::describe() const {
 }
 
 std::string SemiJoin::cost_class() const {
-  return flip_cost(conditions_, left_width());
+  return flip_cost(conditions_, *inputs_[0], *inputs_[1]);
 }
 
 void SemiJoin::index_advice(std::vector<std::string>& advice) const {

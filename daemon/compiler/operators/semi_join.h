@@ -27,6 +27,7 @@ class SemiJoin final : public Operator {
   void resolve_types(TypeOracle& oracle) override;
   [[nodiscard]] std::vector<Key> keys() const override { return inputs_[0]->keys(); }
   [[nodiscard]] bool indexed(int column) const override { return inputs_[0]->indexed(column); }
+  [[nodiscard]] bool in_order(int column) const override { return inputs_[0]->in_order(column); }
   [[nodiscard]] bool joins() const override { return true; }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override;

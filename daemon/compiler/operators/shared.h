@@ -22,6 +22,7 @@ class Shared final : public Operator {
   void resolve_types(TypeOracle& oracle) override;
   [[nodiscard]] std::vector<Key> keys() const override { return inputs_[0]->keys(); }
   [[nodiscard]] bool indexed(int column) const override { return inputs_[0]->indexed(column); }
+  [[nodiscard]] bool in_order(int column) const override { return inputs_[0]->in_order(column); }
   void advise_lookup(int column, std::vector<std::string>& advice) const override {
     inputs_[0]->advise_lookup(column, advice);
   }

@@ -140,13 +140,24 @@ std::string TopK::describe() const {
 }
 
 std::string TopK::cost_class() const {
-  return limited() ? "O(delta), a rerun with LIMIT when the top changes" : "O(n)";
+  if (!limited()) return "O(n)";
+  int first = 0;
+  return served(first) ? "O(delta), a rerun with LIMIT when the top changes"
+                       : "O(delta), O(input) when the top changes";
+}
+
+bool TopK::served(int& first) const {
+  if (order_.empty() || !is_column(order_[0].expr, &first) || (with_ties_ && shifted())) return false;
+  // A plain index, read in either direction.
+  const std::string& suffix = order_[0].suffix;
+  return (suffix.empty() || suffix == " NULLS LAST" || suffix == " DESC" || suffix == " DESC NULLS FIRST") &&
+         inputs_[0]->in_order(first);
 }
 
 void TopK::index_advice(std::vector<std::string>& advice) const {
   Operator::index_advice(advice);
   int first = 0;
-  if (limited() && !order_.empty() && is_column(order_[0].expr, &first)) inputs_[0]->advise_lookup(first, advice);
+  if (limited() && served(first)) inputs_[0]->advise_lookup(first, advice);
 }
 
 }  // namespace pgtrickle::compiler

@@ -38,6 +38,8 @@ class TopK final : public StatefulOperator {
 
  private:
   [[nodiscard]] bool limited() const { return limit_.node_case() != Node::NODE_NOT_SET; }
+  /// An index gives the first rows, and is looked up by column `first` of the input.
+  [[nodiscard]] bool served(int& first) const;
   [[nodiscard]] bool shifted() const { return offset_.node_case() != Node::NODE_NOT_SET; }
   [[nodiscard]] std::string top(const std::string& where) const;
   [[nodiscard]] std::string boundary() const;
