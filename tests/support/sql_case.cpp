@@ -52,6 +52,16 @@ SqlCase read_sql_case(const std::string& path) {
       const std::string how = rest_of(words);
       if (how != "call" && how != "function") fail(path, number, "'-- refresh' is 'call' or 'function'");
       result.refresh = how == "call" ? SqlCase::Refresh::kCall : SqlCase::Refresh::kFunction;
+    } else if (directive && word == "group") {
+      result.group = rest_of(words);
+    } else if (directive && (word == "feature" || word == "cost" || word == "role" || word == "before-server")) {
+      SqlSection& section = need_section();
+      if (section.kind != SqlSection::Kind::kQuery) fail(path, number, "'-- " + word + "' belongs to a '-- query'");
+      if (word == "feature") section.features.push_back(rest_of(words));
+      if (word == "cost") section.costs.push_back(rest_of(words));
+      if (word == "role") section.role = rest_of(words);
+      if (word == "before-server" && !(words >> section.before_server))
+        fail(path, number, "'-- before-server' needs a major version");
     } else if (directive && word == "expect-mode") {
       SqlSection& section = need_section();
       if (section.kind != SqlSection::Kind::kQuery) fail(path, number, "'-- expect-mode' belongs to a '-- query'");

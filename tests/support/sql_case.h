@@ -9,17 +9,22 @@ namespace pgt::test {
 struct SqlSection {
   enum class Kind { kSetup, kQuery, kStep };
   Kind kind = Kind::kSetup;
-  int line = 0;               // of the section's header
-  std::string name;           // kQuery: the stream table; kStep: a label
-  std::string mode = "AUTO";  // kQuery: refresh_mode
-  std::string text;           // SQL
-  std::string expect_mode;    // kQuery: effective_refresh_mode it must get
-  std::string expect_error;   // regular expression that the error message must match: the section must fail
+  int line = 0;                       // of the section's header
+  std::string name;                   // kQuery: the stream table; kStep: a label
+  std::string mode = "AUTO";          // kQuery: refresh_mode
+  std::string text;                   // SQL
+  std::string expect_mode;            // kQuery: effective_refresh_mode it must get
+  std::string expect_error;           // regular expression that the error message must match: the section must fail
+  std::vector<std::string> features;  // kQuery: what the query shows, for docs/SQL_SUPPORT.md
+  std::vector<std::string> costs;     // kQuery: "OPERATOR: CLASS", in its plan (tests/cost)
+  std::string role;                   // kQuery: who creates it
+  int before_server = 0;              // kQuery: only for servers before this major version; 0: for all
 };
 
 struct SqlCase {
   enum class Refresh { kCall, kFunction };
   std::string path;
+  std::string group;  // title of the features; empty outside of tests/sql/features
   Refresh refresh = Refresh::kCall;
   std::vector<SqlSection> sections;
 };
