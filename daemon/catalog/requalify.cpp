@@ -44,7 +44,9 @@ std::string requalified_definition(pqxx::transaction_base& tx, std::int64_t pgt_
   std::map<Name, Name> to_shadow;
   std::map<Name, Name> to_now;
   std::vector<std::string> renames;
-  tx.exec("SAVEPOINT requalify");
+  // LIKE keeps a lock on the source until the end of the transaction, so that the names which the caller records are
+  // those of this text. Rolling back to a savepoint would release it: what was made here is dropped instead.
+  std::string made;
   for (const auto& source : sources) {
     const std::string shadow = "shadow_" + std::to_string(pgt_id) + "_" + std::to_string(to_shadow.size() + 1);
     const std::string qualified = compiler::qualified("pgtrickle_state", shadow);
@@ -53,6 +55,7 @@ std::string requalified_definition(pqxx::transaction_base& tx, std::int64_t pgt_
     run_as_owner(tx, owner,
                  "CREATE TABLE " + qualified + " (LIKE " + compiler::qualified(source[3].c_str(), source[4].c_str()) +
                      " INCLUDING INDEXES)");
+    made += (made.empty() ? "" : ", ") + qualified;
     const auto columns = tx.exec_params(
         "SELECT a.attname AS name_now, u.was FROM pgtrickle.pgt_dependencies d\n"
         "CROSS JOIN LATERAL unnest(d.columns, d.column_names) AS u(num, was)\n"
@@ -98,10 +101,11 @@ std::string requalified_definition(pqxx::transaction_base& tx, std::int64_t pgt_
   for (const bool away : {true, false})
     for (const auto& rename : renames)
       if ((rename.find(" TO pgtrickle_between_") != std::string::npos) == away) run_as_owner(tx, owner, rename);
-  tx.exec("SET LOCAL search_path = ''");
+  tx.exec("SAVEPOINT qualified; SET LOCAL search_path = ''");
   std::string text = tx.exec("SELECT pg_catalog.pg_get_viewdef('" + view + "'::pg_catalog.regclass)")[0][0].c_str();
-  tx.exec("ROLLBACK TO SAVEPOINT requalify");
-  tx.exec("RELEASE SAVEPOINT requalify");
+  tx.exec("ROLLBACK TO SAVEPOINT qualified; RELEASE SAVEPOINT qualified");
+  run_as_owner(tx, owner, "DROP VIEW " + view);
+  if (!made.empty()) run_as_owner(tx, owner, "DROP TABLE " + made);
   if (!text.empty() && text.back() == ';') text.pop_back();
   return rename_relations(text, to_now);
 }

@@ -1,6 +1,7 @@
 // Rewrites a definition whose sources were renamed, or whose columns were: PostgreSQL itself does it. Shadow tables
 // with the old names are made, the query becomes a view over them, the shadows' columns are renamed, and the view read
-// back. Everything is rolled back; only the text remains. Throws pqxx::sql_error if the query cannot be rewritten.
+// back. All of it is dropped again; only the text remains, and a lock that keeps the sources from being renamed until
+// the transaction ends. Throws pqxx::sql_error if the query cannot be rewritten.
 #pragma once
 
 #include <cstdint>

@@ -414,6 +414,22 @@ TEST_F(Faults, RenamesAreFollowed) {
   EXPECT_EQ(root_.table("SELECT name FROM pgtrickle.stream_tables WHERE status <> 'ACTIVE'"), "");
 }
 
+/// The names that are recorded must be those of the text that is recorded: a rename may commit between the two.
+TEST_F(Faults, RenamesDuringARebuildAreFollowed) {
+  create_labelled();
+  start_daemon();
+  wait_active("labelled");
+  for (int i = 0; i < 40; ++i) {
+    const std::string from = i == 0 ? "kind" : "kind_" + std::to_string(i);
+    for (const char* table : {"items", "kinds"}) {
+      run("ALTER TABLE " + std::string(table) + " RENAME COLUMN " + from + " TO kind_" + std::to_string(i + 1));
+      std::this_thread::sleep_for(std::chrono::milliseconds(5 * (i % 11)));
+    }
+  }
+  run("INSERT INTO items VALUES (1000, 1, 5, 'new')");
+  EXPECT_TRUE(becomes_equal("labelled"));
+}
+
 TEST_F(Faults, ARevokedPrivilegeSuspends) {
   root_.exec(
       "CREATE TABLE lent (id int PRIMARY KEY, a int, b int); INSERT INTO lent VALUES (1, 1, 1); GRANT SELECT (id, a) "
