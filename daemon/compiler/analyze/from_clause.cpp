@@ -287,7 +287,7 @@ FromItem QueryAnalyzer::outer_join(FromItem left, FromItem right, std::vector<No
     bool reads_left = false;
     bool reads_right = false;
     walk(node, [&](const Node& at) {
-      if (!at.has_sub_link()) return true;
+      if (!is_value(at)) return true;
       for (const int index : columns_of(at)) (index < left_width ? reads_left : reads_right) = true;
       return false;
     });
@@ -303,7 +303,7 @@ FromItem QueryAnalyzer::outer_join(FromItem left, FromItem right, std::vector<No
     const int own = on_right ? width - left_width : left_width;
     std::vector<Node> found;
     rewrite(*node, [&](Node& at) {
-      if (!at.has_sub_link()) return false;
+      if (!is_value(at)) return false;
       Node local = on_right ? shift_columns(at, -left_width) : at;
       found.push_back(std::move(local));
       at = column(kOuter + static_cast<int>(found.size()) - 1);

@@ -63,6 +63,9 @@ struct Core {
   bool plain = true;             // no grouping, aggregates, LIMIT: a row of the relation is a row of the subquery
 };
 
+/// A subquery that is a value; of several columns it is one only together with the row that it is compared with.
+bool is_value(const Node& node);
+
 class QueryAnalyzer {
  public:
   QueryAnalyzer(const Catalog& catalog, const Limits& limits) : catalog_(catalog), limits_(limits) {}

@@ -96,9 +96,13 @@ bool is_row_comparison(const Node& node) {
   return multi(node.a_expr().lexpr()) || multi(node.a_expr().rexpr());
 }
 
+}  // namespace
+
 bool is_value(const Node& node) {
   return node.has_sub_link() || is_row_comparison(node);
 }
+
+namespace {
 
 /// Whether anything but comparisons reads the outer column, so that the way in which its value is written may matter.
 bool shows_spelling(const Node& sublink, int index) {
