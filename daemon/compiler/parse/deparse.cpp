@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <regex>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -396,7 +397,10 @@ std::string deparse_select(const SelectStmt& select) {
 std::string fragment(const Node& expr) {
   constexpr std::size_t kPrefix = 7;  // "SELECT "
   const std::string text = any_text(select_of(expr)).value_or("");
-  return one_line(text.size() < kPrefix ? std::string() : text.substr(kPrefix), kFragment);
+  if (text.size() < kPrefix) return {};
+  // $n stands for a column of an operator; people do not know which.
+  static const std::regex kParam("\\$[0-9]+");
+  return one_line(std::regex_replace(text.substr(kPrefix), kParam, "..."), kFragment);
 }
 
 std::string fragment(const SelectStmt& select) {
