@@ -180,12 +180,17 @@ class DifferentialWriter {
   }
 
   /// Touched rows that were there and are not in the stream table any more: gone, or hidden by the filters of the
-  /// chain, which push_filters() has put below its projections.
+  /// chain. Most have been pushed below its projections, but none below what is shared.
   [[nodiscard]] std::string no_longer_visible(const StatefulOperator& node, const Changes& changes) const {
     std::vector<std::string> visible{"i." + changes.now};
-    for (const auto* op : plan_.chain)
-      if (const auto* filter = dynamic_cast<const Filter*>(op); filter != nullptr)
-        visible.push_back(filter->condition("i"));
+    for (auto op = plan_.chain.begin(); op != plan_.chain.end(); ++op) {
+      const auto* filter = dynamic_cast<const Filter*>(*op);
+      if (filter == nullptr) continue;
+      for (Node predicate : filter->predicates()) {
+        for (auto at = op; at != plan_.chain.begin();) predicate = (*--at)->below(predicate);
+        visible.push_back("(" + render(predicate, "i", node) + ")");
+      }
+    }
     std::vector<std::string> select;
     for (std::size_t i = 0; i < changes.new_columns.size(); ++i)
       select.push_back("c." + changes.new_columns[i] + " AS " + quote_ident(node.columns()[i].name));

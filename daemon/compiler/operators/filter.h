@@ -31,10 +31,12 @@ class Filter final : public Operator {
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 
+  [[nodiscard]] const std::vector<Node>& predicates() const { return predicates_; }
+
+ private:
   /// The condition over the input's row in scope as `alias`.
   [[nodiscard]] std::string condition(const std::string& alias) const;
 
- private:
   std::vector<Node> predicates_;  // conjuncts
 };
 

@@ -85,6 +85,8 @@ class Operator {
   [[nodiscard]] virtual bool rowwise() const { return false; }
   /// Row-wise operators: the input column that output column `position` passes through unchanged, -1 if it is computed.
   [[nodiscard]] virtual int origin(int position) const;
+  /// Row-wise operators that make one row of one: the same expression over the input's row.
+  [[nodiscard]] virtual Node below(const Node& expr) const { return expr; }
 
   /// True: keeps state, has to be a node of its own unless it is at the root.
   [[nodiscard]] virtual bool stateful() const { return false; }

@@ -102,6 +102,10 @@ OperatorPtr Project::superset(std::vector<int>& columns) const {
   return inputs_[0]->superset(columns);
 }
 
+Node Project::below(const Node& expr) const {
+  return map_columns(expr, [&](int index) { return expressions_.at(static_cast<std::size_t>(index)); });
+}
+
 std::vector<Key> Project::keys() const {
   std::vector<Key> keys;
   if (returns_sets_) return keys;

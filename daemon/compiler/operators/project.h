@@ -19,6 +19,7 @@ class Project final : public Operator {
     int from = -1;
     return is_column(expressions_.at(static_cast<std::size_t>(position)), &from) ? from : -1;
   }
+  [[nodiscard]] Node below(const Node& expr) const override;
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<Project>(*this); }
   [[nodiscard]] std::string post() const override { return over(inputs_[0]->post(), {}); }
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
