@@ -13,7 +13,23 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     defining_query         text NOT NULL,                         -- canonical: names qualified, * expanded, no final semicolon
     settings               jsonb NOT NULL DEFAULT '{}',           -- setting -> value at creation, for those that can change a result
     schedule               text NOT NULL DEFAULT 'calculated',
-    schedule_ms            bigint GENERATED ALWAYS AS (pgtrickle._schedule_ms(schedule)) STORED,  -- NULL: calculated
+    schedule_ms            bigint GENERATED ALWAYS AS (pgtrickle._schedule_ms(schedule)) STORED,  -- of a duration; NULL otherwise
+    tier                   text NOT NULL DEFAULT 'hot' CHECK (tier IN ('hot', 'warm', 'cold', 'frozen')),
+    max_staleness          interval,                              -- promised to readers: judged by health, metrics and alerts
+    diamond_consistency    text CHECK (diamond_consistency IN ('atomic', 'none')),              -- NULL: atomic
+    diamond_schedule_policy text CHECK (diamond_schedule_policy IN ('fastest', 'slowest')),     -- NULL: fastest
+    allow_circular         boolean NOT NULL DEFAULT false,        -- may be part of a cycle
+    non_monotone           text,                                  -- what keeps it out of cycles; NULL = monotone. Written by the daemon
+    max_delta_fraction     double precision CHECK (max_delta_fraction >= 0),  -- of the rows of its sources: above it recompute; NULL = by cost
+    fuse                   text NOT NULL DEFAULT 'off' CHECK (fuse IN ('off', 'on', 'auto')),
+    fuse_ceiling           bigint CHECK (fuse_ceiling >= 0),      -- pending rows that blow the fuse
+    fuse_sensitivity       int CHECK (fuse_sensitivity BETWEEN 1 AND 100),    -- auto: standard deviations above the mean; NULL = 6
+    fuse_learned           bigint,                                -- auto: what the daemon learned from the history
+    fuse_limit             bigint GENERATED ALWAYS AS (CASE fuse WHEN 'on' THEN fuse_ceiling WHEN 'auto' THEN least(fuse_learned, fuse_ceiling) END) STORED,
+    fuse_blown_at          timestamptz,                           -- NULL: intact
+    fuse_blow_reason       text,
+    fuse_reset             text CHECK (fuse_reset IN ('apply', 'skip_changes')),                -- what the next refresh does with what blew it
+    skipped_at             timestamptz,                           -- changes were skipped: not equal to its query until re-initialised
     refresh_mode           text NOT NULL DEFAULT 'AUTO' CHECK (refresh_mode IN ('AUTO', 'DIFFERENTIAL', 'FULL', 'IMMEDIATE')),
     effective_refresh_mode text CHECK (effective_refresh_mode IN ('DIFFERENTIAL', 'FULL', 'IMMEDIATE')),  -- NULL: not compiled yet
     reason                 text,                                  -- why the effective mode is what it is
@@ -44,6 +60,9 @@ CREATE TABLE pgtrickle.pgt_frontiers (
     xid                 xid8,
     seq                 bigint,
     full_threshold      bigint,                       -- pending rows above which 'auto' recomputes; NULL = never
+    ms_per_delta_row    double precision,             -- what the threshold was made of; NULL: not known yet
+    ms_per_full         double precision,
+    last_delta_rows     bigint,
     data_timestamp      timestamptz,                  -- when snapshot was taken
     last_refresh_at     timestamptz,
     last_action         text,
@@ -121,6 +140,72 @@ CREATE TABLE pgtrickle.pgt_daemons (
     is_leader    boolean NOT NULL DEFAULT false
 );
 
+-- One row. What the daemon may do in this database; refreshes by hand are not concerned.
+CREATE TABLE pgtrickle.pgt_control (
+    only_row      boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    paused        boolean NOT NULL DEFAULT false,
+    paused_at     timestamptz,
+    paused_by     name,
+    reason        text
+);
+INSERT INTO pgtrickle.pgt_control DEFAULT VALUES;
+
+-- Sources that are being loaded: whoever reads a gated source, directly or through other stream tables, waits.
+CREATE TABLE pgtrickle.pgt_source_gates (
+    source_relid  oid PRIMARY KEY,
+    source_schema name NOT NULL,
+    source_name   name NOT NULL,
+    gated         boolean NOT NULL,
+    gated_at      timestamptz,
+    ungated_at    timestamptz,
+    gated_by      name NOT NULL DEFAULT current_user
+);
+
+-- Up to which moment of the business's time a source is complete.
+CREATE TABLE pgtrickle.pgt_watermarks (
+    source_relid  oid PRIMARY KEY,
+    source_schema name NOT NULL,
+    source_name   name NOT NULL,
+    watermark     timestamptz NOT NULL,
+    updated_at    timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    advanced_by   name NOT NULL DEFAULT current_user
+);
+
+-- Sources whose watermarks must be within a tolerance of each other before anybody who reads one of them is refreshed.
+CREATE TABLE pgtrickle.pgt_watermark_groups (
+    group_id       int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    group_name     text NOT NULL UNIQUE,
+    sources        oid[] NOT NULL,
+    tolerance_secs double precision NOT NULL DEFAULT 0 CHECK (tolerance_secs >= 0),
+    created_at     timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    created_by     name NOT NULL DEFAULT current_user
+);
+
+-- Stream tables that are always refreshed together, in one transaction and one snapshot, or not at all.
+CREATE TABLE pgtrickle.pgt_refresh_groups (
+    group_id   int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    group_name text NOT NULL UNIQUE,
+    isolation  text NOT NULL DEFAULT 'repeatable_read' CHECK (isolation IN ('repeatable_read', 'read_committed')),
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    created_by name NOT NULL DEFAULT current_user
+);
+CREATE TABLE pgtrickle.pgt_refresh_group_members (
+    group_id int NOT NULL REFERENCES pgtrickle.pgt_refresh_groups ON DELETE CASCADE,
+    pgt_id   bigint NOT NULL UNIQUE REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,   -- of one group at most
+    PRIMARY KEY (group_id, pgt_id)
+);
+
+-- Cycles of stream tables that have been brought to their fixed point, by the smallest pgt_id of their members. A row that
+-- does not describe the cycle as it is now (members, their generations) means: start from empty tables.
+CREATE TABLE pgtrickle.pgt_sccs (
+    scc_id            bigint PRIMARY KEY,
+    members           bigint[] NOT NULL,              -- ascending
+    generations       bigint[] NOT NULL,              -- of the members' programs, in the same order
+    last_iterations   int,
+    last_converged_at timestamptz,
+    last_error        text
+);
+
 -- Where this catalog was written. Transaction ids and OIDs mean nothing in another cluster or database: after a restore
 -- there is a row that does not match, see _cluster_changed(). No primary key, because a restore adds the dumped row to
 -- the one that CREATE EXTENSION has just written.
@@ -159,10 +244,13 @@ CREATE POLICY everybody_reads ON pgtrickle.pgt_stream_tables FOR SELECT USING (t
 CREATE POLICY owner_inserts ON pgtrickle.pgt_stream_tables FOR INSERT WITH CHECK (pgtrickle._may_manage(pgt_relid));
 CREATE POLICY owner_updates ON pgtrickle.pgt_stream_tables FOR UPDATE USING (pgtrickle._may_manage(pgt_relid));
 CREATE POLICY owner_deletes ON pgtrickle.pgt_stream_tables FOR DELETE USING (pgtrickle._may_manage(pgt_relid));
-GRANT INSERT (pgt_relid, pgt_schema, pgt_name, original_query, defining_query, settings, schedule, refresh_mode, is_populated, options)
+GRANT INSERT (pgt_relid, pgt_schema, pgt_name, original_query, defining_query, settings, schedule, refresh_mode, is_populated, options, tier,
+              max_staleness, diamond_consistency, diamond_schedule_policy, allow_circular, max_delta_fraction, fuse, fuse_ceiling, fuse_sensitivity)
     ON pgtrickle.pgt_stream_tables TO PUBLIC;
 GRANT UPDATE (schedule, refresh_mode, status, needs_reinit, reinit_reason, consecutive_errors,
-              last_error, last_error_code, last_error_hint, last_error_at, options, generation)
+              last_error, last_error_code, last_error_hint, last_error_at, options, generation, tier,
+              max_staleness, diamond_consistency, diamond_schedule_policy, allow_circular, max_delta_fraction, fuse, fuse_ceiling, fuse_sensitivity,
+              fuse_blown_at, fuse_blow_reason, fuse_reset, original_query, defining_query, definite_query, settings)
     ON pgtrickle.pgt_stream_tables TO PUBLIC;
 GRANT DELETE ON pgtrickle.pgt_stream_tables TO PUBLIC;
 
@@ -182,3 +270,35 @@ CREATE POLICY owner_inserts ON pgtrickle.pgt_refresh_history FOR INSERT
 GRANT INSERT (pgt_id, data_timestamp, start_time, end_time, action, status, delta_rows, rows_inserted, rows_updated, rows_deleted,
               duration_ms, initiated_by)
     ON pgtrickle.pgt_refresh_history TO PUBLIC;
+
+-- Gates and watermark groups stop the stream tables of others, so they are for owners of the sources; watermarks are for
+-- whoever loads a source.
+ALTER TABLE pgtrickle.pgt_source_gates ENABLE ROW LEVEL SECURITY;
+CREATE POLICY everybody_reads ON pgtrickle.pgt_source_gates FOR SELECT USING (true);
+CREATE POLICY owner_inserts ON pgtrickle.pgt_source_gates FOR INSERT WITH CHECK (pgtrickle._may_manage(source_relid));
+CREATE POLICY owner_updates ON pgtrickle.pgt_source_gates FOR UPDATE USING (pgtrickle._may_manage(source_relid));
+GRANT INSERT, UPDATE ON pgtrickle.pgt_source_gates TO PUBLIC;
+
+ALTER TABLE pgtrickle.pgt_watermarks ENABLE ROW LEVEL SECURITY;
+CREATE POLICY everybody_reads ON pgtrickle.pgt_watermarks FOR SELECT USING (true);
+CREATE POLICY loader_inserts ON pgtrickle.pgt_watermarks FOR INSERT WITH CHECK (pg_catalog.has_table_privilege(source_relid, 'INSERT'));
+CREATE POLICY loader_updates ON pgtrickle.pgt_watermarks FOR UPDATE USING (pg_catalog.has_table_privilege(source_relid, 'INSERT'));
+GRANT INSERT, UPDATE ON pgtrickle.pgt_watermarks TO PUBLIC;
+
+ALTER TABLE pgtrickle.pgt_watermark_groups ENABLE ROW LEVEL SECURITY;
+CREATE POLICY everybody_reads ON pgtrickle.pgt_watermark_groups FOR SELECT USING (true);
+CREATE POLICY owner_inserts ON pgtrickle.pgt_watermark_groups FOR INSERT
+    WITH CHECK (NOT EXISTS (SELECT FROM unnest(sources) AS s(relid) WHERE NOT pgtrickle._may_manage(s.relid)));
+CREATE POLICY creator_deletes ON pgtrickle.pgt_watermark_groups FOR DELETE USING (pg_catalog.pg_has_role(current_user, created_by, 'USAGE'));
+GRANT INSERT (group_name, sources, tolerance_secs), DELETE ON pgtrickle.pgt_watermark_groups TO PUBLIC;
+
+ALTER TABLE pgtrickle.pgt_refresh_groups ENABLE ROW LEVEL SECURITY;
+CREATE POLICY everybody_reads ON pgtrickle.pgt_refresh_groups FOR SELECT USING (true);
+CREATE POLICY anybody_inserts ON pgtrickle.pgt_refresh_groups FOR INSERT WITH CHECK (true);
+CREATE POLICY creator_deletes ON pgtrickle.pgt_refresh_groups FOR DELETE USING (pg_catalog.pg_has_role(current_user, created_by, 'USAGE'));
+GRANT INSERT (group_name, isolation), DELETE ON pgtrickle.pgt_refresh_groups TO PUBLIC;
+
+ALTER TABLE pgtrickle.pgt_refresh_group_members ENABLE ROW LEVEL SECURITY;
+CREATE POLICY everybody_reads ON pgtrickle.pgt_refresh_group_members FOR SELECT USING (true);
+CREATE POLICY owner_inserts ON pgtrickle.pgt_refresh_group_members FOR INSERT WITH CHECK (pgtrickle._may_manage_id(pgt_id));
+GRANT INSERT ON pgtrickle.pgt_refresh_group_members TO PUBLIC;
