@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "postgres/connection.h"
-#include "scheduler/dag.h"
+#include "timetable/dag.h"
 
 namespace pgtrickle::scheduler::sql {
 

@@ -26,7 +26,7 @@
 #include "scheduler/catalog_sql.h"
 #include "scheduler/health.h"
 #include "scheduler/scheduler.h"
-#include "scheduler/timetable.h"
+#include "timetable/timetable.h"
 
 namespace pgtrickle::scheduler {
 
