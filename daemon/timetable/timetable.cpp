@@ -458,15 +458,16 @@ bool Timetable::is_failing(const Cluster& cluster) const {
                      [this](TableId id) { return tables_.at(id).failing; });
 }
 
+// Of a cluster with members that failed or are held, these decide: the others could be refreshed, but not alone.
 TimePoint Timetable::due_of(const Cluster& cluster) const {
-  const bool failing = is_failing(cluster);
-  TimePoint due = failing ? TimePoint::min() : TimePoint::max();
+  TimePoint due = TimePoint::max();
+  std::optional<TimePoint> obstacle;
   for (const TableId id : cluster.tables) {
     const Table& table = tables_.at(id);
-    if (failing && table.failing) due = std::max(due, table.due);
-    if (!failing && !table.asleep) due = std::min(due, table.due);
+    if (table.failing || table.is_held) obstacle = std::max(obstacle.value_or(table.due), table.due);
+    if (!table.asleep) due = std::min(due, table.due);
   }
-  return due;
+  return obstacle.value_or(due);
 }
 
 Milliseconds Timetable::period_of(const Cluster& cluster) const {
