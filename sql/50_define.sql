@@ -264,7 +264,7 @@ BEGIN
     EXECUTE format('CREATE TRIGGER pgtrickle_guard_truncate BEFORE TRUNCATE ON %s FOR EACH STATEMENT '
                    'WHEN (pg_catalog.current_setting(''pgtrickle.apply'', true) IS DISTINCT FROM %L) EXECUTE FUNCTION pgtrickle._guard()', qualified, id);
     EXECUTE format('COMMENT ON TABLE %s IS %L', qualified, 'stream table, kept by pgtrickle');
-    PERFORM pgtrickle._wake();
+    PERFORM pgtrickle._wake('t:' || id);
     RETURN true;
 END
 $$;
@@ -340,8 +340,8 @@ BEGIN
             RAISE EXCEPTION 'cannot drop stream table % because other objects depend on it', reader.qualified
                 USING ERRCODE = 'dependent_objects_still_exist', DETAIL = detail, HINT = 'Drop them first, or use cascade => true to drop them too.';
         END;
+        PERFORM pgtrickle._wake('t:' || reader.pgt_id);
     END LOOP;
-    PERFORM pgtrickle._wake();
 END
 $$;
 
@@ -399,7 +399,7 @@ BEGIN
         RAISE EXCEPTION 'stream table %: invalid status %', pgtrickle._qualified(st.pgt_relid), quote_literal(status)
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Use ACTIVE to resume it, PAUSED or SUSPENDED to stop refreshing it.';
     END IF;
-    PERFORM pgtrickle._wake();
+    PERFORM pgtrickle._wake('t:' || st.pgt_id);
 END
 $$;
 
