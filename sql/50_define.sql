@@ -169,7 +169,7 @@ DECLARE
     id        bigint;
     code text; message text; detail text; hint text;
 BEGIN
-    PERFORM pgtrickle._schedule_ms(plan);
+    PERFORM pgtrickle._check_schedule(plan);
     IF btrim(query) IS NULL OR btrim(query) = '' THEN
         RAISE EXCEPTION 'stream table %: the query is empty', name USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a SELECT.';
     END IF;
@@ -376,7 +376,7 @@ DECLARE
     wanted text := upper(btrim(status));
 BEGIN
     IF schedule IS NOT NULL THEN
-        PERFORM pgtrickle._schedule_ms(schedule);
+        PERFORM pgtrickle._check_schedule(schedule);
         UPDATE pgtrickle.pgt_stream_tables s SET schedule = _alter_stream_table.schedule, generation = s.generation + 1 WHERE s.pgt_id = st.pgt_id;
     END IF;
     IF refresh_mode IS NOT NULL THEN
