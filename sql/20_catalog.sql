@@ -261,7 +261,8 @@ GRANT INSERT (pgt_id) ON pgtrickle.pgt_frontiers TO PUBLIC;     -- the empty row
 -- source_id is not for users: a row with it holds a change log back.
 CREATE POLICY everybody_reads ON pgtrickle.pgt_dependencies FOR SELECT USING (true);
 CREATE POLICY owner_inserts ON pgtrickle.pgt_dependencies FOR INSERT WITH CHECK (pgtrickle._may_manage_id(pgt_id));
-GRANT INSERT (pgt_id, source_relid, source_type, columns, column_names, source_schema, source_name)
+CREATE POLICY owner_deletes ON pgtrickle.pgt_dependencies FOR DELETE USING (pgtrickle._may_manage_id(pgt_id));
+GRANT INSERT (pgt_id, source_relid, source_type, columns, column_names, source_schema, source_name), DELETE
     ON pgtrickle.pgt_dependencies TO PUBLIC;
 
 CREATE POLICY everybody_reads ON pgtrickle.pgt_refresh_history FOR SELECT USING (true);
