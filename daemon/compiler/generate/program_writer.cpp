@@ -354,12 +354,19 @@ std::string refresh_function(const CompileRequest& request, const std::vector<Ca
       "    recompute boolean := $1 = 'full';\n"
       "    reinit boolean;\n"
       "BEGIN\n"
-      "    IF $1 NOT IN ('auto', 'full', 'differential') THEN\n"
+      "    IF $1 NOT IN ('auto', 'full', 'differential', 'lock') THEN\n"
       "        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('unknown refresh mode "
       "\"%s\"', $1),\n"
-      "            HINT = 'Use auto, full or differential.';\n"
+      "            HINT = 'Use auto, full, differential or lock.';\n"
       "    END IF;\n"
       "    delta_rows := 0; rows_inserted := 0; rows_updated := 0; rows_deleted := 0;\n"
+      "    IF $1 = 'lock' THEN\n"
+      "        PERFORM pgtrickle._lock_sources(" +
+      id +
+      ");\n"
+      "        action := 'NO_DATA';\n"
+      "        RETURN;\n"
+      "    END IF;\n"
       "    -- First of all: whoever holds this row refreshes this stream table.\n"
       "    SELECT * INTO STRICT v.f FROM pgtrickle.pgt_frontiers p WHERE p.pgt_id = " +
       id +
