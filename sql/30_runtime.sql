@@ -1,8 +1,9 @@
 -- Small helpers that the rest uses.
 
--- Tells the daemon to look. For API functions: at the transaction's commit.
-CREATE FUNCTION pgtrickle._wake() RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$ SELECT pg_notify('pgtrickle_wake', '') $$;
+-- Tells the daemon to look. For API functions: at the transaction's commit. payload: '' everything in the catalog may have
+-- changed, 't:<pgt_id>' this stream table.
+CREATE FUNCTION pgtrickle._wake(payload text DEFAULT '') RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$ SELECT pg_notify('pgtrickle_wake', payload) $$;
 
 -- The same for triggers, which run in transactions that are not ours: PostgreSQL refuses to PREPARE a transaction that
 -- has sent a notification. So where prepared transactions are enabled, triggers do not notify and the daemon polls.
