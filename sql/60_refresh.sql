@@ -7,6 +7,7 @@ DECLARE
     st        pgtrickle.pgt_stream_tables := pgtrickle._find_own(name, caller_path);
     qualified text := pgtrickle._qualified(st.pgt_relid);
     started   timestamptz := clock_timestamp();
+    cycle     bigint[];
     done      record;
 BEGIN
     IF st.status IN ('PENDING', 'INITIALIZING') THEN
@@ -21,13 +22,18 @@ BEGIN
         RAISE EXCEPTION 'stream table % has no program', qualified
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The daemon makes it: resume the stream table and wait_until_active().';
     END IF;
-    EXECUTE format('SELECT * FROM pgtrickle_state.refresh_%s($1)', st.pgt_id) INTO done USING 'auto';
+    cycle := pgtrickle._cycle_of(st.pgt_id);
+    IF cycle IS NULL THEN
+        EXECUTE format('SELECT * FROM pgtrickle_state.refresh_%s($1)', st.pgt_id) INTO done USING 'auto';
+    ELSE    -- all of it or nothing; it writes its own history
+        SELECT r.* INTO done FROM pgtrickle._refresh_scc(cycle, initiated_by => 'MANUAL') AS r WHERE r.pgt_id = st.pgt_id;
+    END IF;
     IF done.action = 'REINIT' THEN
         RAISE EXCEPTION 'stream table % must be built anew before it can be refreshed', qualified
             USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = coalesce(st.reinit_reason, 'A source changed.'),
                   HINT = CASE WHEN pgtrickle._daemon_alive() THEN 'The daemon does that, at the latest with its next refresh: try again later.'
                               ELSE 'No daemon is running for this database: start pgtrickled.' END;
-    ELSIF done.action <> 'NO_DATA' THEN
+    ELSIF done.action <> 'NO_DATA' AND cycle IS NULL THEN
         INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status, delta_rows, rows_inserted, rows_updated,
                                                    rows_deleted, duration_ms, initiated_by)
         SELECT st.pgt_id, f.data_timestamp, started, clock_timestamp(), done.action, 'COMPLETED', done.delta_rows, done.rows_inserted, done.rows_updated,
