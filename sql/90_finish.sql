@@ -15,7 +15,7 @@ BEGIN
                 '_check_mode', '_choice', '_with_options', '_target', '_define', '_record_sources', '_create_stream_table', '_readers', '_drop_stream_table', '_resume',
                 '_cycle_members', '_cycle_text', '_check_cycle', '_columns_fit', '_align_columns', '_alter_stream_table', '_replace_stream_table', '_validate_query', '_refresh',
                 '_wait_until_active', '_apply_settings', '_verify_stream_table', '_explain_stream_table', '_refresh_history', '_cluster_changed',
-                '_system_identifier', '_source_rows', '_cycle_of', '_refresh_scc', '_net_log')) LOOP
+                '_system_identifier', '_source_rows', '_cycle_of', '_refresh_scc', '_check_cycle', '_removals_pending', '_together', '_net_log')) LOOP
         EXECUTE pg_catalog.format('GRANT EXECUTE ON %s %s TO PUBLIC', CASE f.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, f.signature);
     END LOOP;
 END
