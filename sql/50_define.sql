@@ -527,25 +527,26 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT array_agg(pgt_id ORDER BY pgt_id) FROM read_by JOIN reads USING (pgt_id)
 $$;
 
--- A shortest cycle through stream table `id`, as text: a -> b -> a (each reads the next); NULL if there is none.
-CREATE FUNCTION pgtrickle._cycle_text(id bigint) RETURNS text
+-- A shortest cycle through stream table `id`: its name, that of what it reads, and so on to its own again; NULL if there is none.
+CREATE FUNCTION pgtrickle._cycle_path(id bigint) RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     reached bigint[] := ARRAY[id];      -- breadth first
     via     int[] := ARRAY[0];          -- where in `reached` it was found
     at      int := 1;
     next    bigint;
-    result  text := (SELECT pgtrickle._qualified(s.pgt_relid) FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id);
+    path    bigint[] := ARRAY[id];
 BEGIN
     WHILE at <= cardinality(reached) LOOP
         FOR next IN SELECT s.pgt_id FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = d.source_relid
                     WHERE d.pgt_id = reached[at] ORDER BY s.pgt_id LOOP
             IF next = id THEN
                 WHILE at > 0 LOOP
-                    result := (SELECT pgtrickle._qualified(s.pgt_relid) FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = reached[at]) || ' -> ' || result;
+                    path := reached[at] || path;
                     at := via[at];
                 END LOOP;
-                RETURN result;
+                RETURN (SELECT array_agg(pgtrickle._qualified(s.pgt_relid) ORDER BY p.n)
+                        FROM unnest(path) WITH ORDINALITY AS p(pgt_id, n) JOIN pgtrickle.pgt_stream_tables s USING (pgt_id));
             ELSIF NOT next = ANY (reached) THEN
                 reached := reached || next;
                 via := via || at;
@@ -562,18 +563,19 @@ CREATE FUNCTION pgtrickle._check_cycle(id bigint, allowed boolean) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     without text;
-    cycle   text;
+    cycle   text[];
 BEGIN
     SELECT string_agg(pgtrickle._qualified(s.pgt_relid), ', ' ORDER BY s.pgt_id) INTO without
     FROM unnest(pgtrickle._cycle_members(id, false)) AS m(pgt_id) JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
     WHERE NOT CASE WHEN s.pgt_id = id THEN allowed ELSE s.allow_circular END;
     IF without IS NOT NULL THEN
-        cycle := pgtrickle._cycle_text(id);
-        RAISE EXCEPTION 'stream table % would read itself', (SELECT pgtrickle._qualified(s.pgt_relid) FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id)
-            USING ERRCODE = 'invalid_object_definition', DETAIL = cycle,
-                  HINT = format('Break the cycle: let one of them read what %s reads instead of it. If all their queries are monotone (joins, filters, UNION; no '
-                                'aggregates, no EXCEPT or NOT EXISTS), allow it: alter_stream_table(..., allow_circular => true) for %s.',
-                                split_part(cycle, ' -> ', 2), without);
+        cycle := pgtrickle._cycle_path(id);
+        RAISE EXCEPTION 'stream table % would read itself', cycle[1]
+            USING ERRCODE = 'invalid_object_definition', DETAIL = array_to_string(cycle, ' -> '),
+                  HINT = CASE WHEN cardinality(cycle) = 2 THEN format('Break the cycle: take %s out of its query.', cycle[1])
+                              ELSE format('Break the cycle: let %s read what %s reads instead of it.', cycle[1], cycle[2]) END
+                         || format(' If all queries of the cycle are monotone (joins, filters, UNION; no aggregates, no EXCEPT or NOT EXISTS), allow it: '
+                                   'alter_stream_table(..., allow_circular => true) for %s.', without);
     END IF;
 END
 $$;
