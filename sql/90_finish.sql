@@ -2,7 +2,7 @@
 
 REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA pgtrickle FROM PUBLIC;
 -- The API, and of the internal functions (_name) those that it calls with the caller's rights. They can do nothing that
--- the caller could not do himself; _pending and _is_fresh run as the admin and only count.
+-- the caller could not do himself; _pending and _is_fresh run as the admin and only count, _net_log changes nobody's result.
 DO $grants$
 DECLARE
     f record;
@@ -15,7 +15,7 @@ BEGIN
                 '_check_mode', '_choice', '_with_options', '_target', '_define', '_record_sources', '_create_stream_table', '_readers', '_drop_stream_table', '_resume',
                 '_cycle_members', '_cycle_path', '_check_cycle', '_columns_fit', '_align_columns', '_alter_stream_table', '_replace_stream_table', '_validate_query', '_refresh',
                 '_wait_until_active', '_apply_settings', '_verify_stream_table', '_explain_stream_table', '_refresh_history', '_cluster_changed',
-                '_system_identifier')) LOOP
+                '_system_identifier', '_source_rows', '_cycle_of', '_refresh_scc', '_net_log')) LOOP
         EXECUTE pg_catalog.format('GRANT EXECUTE ON %s %s TO PUBLIC', CASE f.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, f.signature);
     END LOOP;
 END
