@@ -515,18 +515,6 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
      WHERE s.pgt_id = id
 $$;
 
--- Members of the cycle that stream table `id` is in, ascending; NULL if it is in none. only_allowed: looks only at stream tables
--- with allow_circular, which all members of a permitted cycle have; so it is cheap where there are no cycles.
-CREATE FUNCTION pgtrickle._cycle_members(id bigint, only_allowed boolean) RETURNS bigint[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    WITH RECURSIVE edges(reader, source) AS MATERIALIZED (
-        SELECT r.pgt_id, s.pgt_id FROM pgtrickle.pgt_stream_tables r JOIN pgtrickle.pgt_dependencies d ON d.pgt_id = r.pgt_id
-        JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = d.source_relid WHERE NOT only_allowed OR r.allow_circular AND s.allow_circular),
-    read_by(pgt_id) AS (SELECT e.source FROM edges e WHERE e.reader = id UNION SELECT e.source FROM read_by r JOIN edges e ON e.reader = r.pgt_id),
-    reads(pgt_id) AS (SELECT e.reader FROM edges e WHERE e.source = id UNION SELECT e.reader FROM reads r JOIN edges e ON e.source = r.pgt_id)
-    SELECT array_agg(pgt_id ORDER BY pgt_id) FROM read_by JOIN reads USING (pgt_id)
-$$;
-
 -- A shortest cycle through stream table `id`: its name, that of what it reads, and so on to its own again; NULL if there is none.
 CREATE FUNCTION pgtrickle._cycle_path(id bigint) RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -566,7 +554,7 @@ DECLARE
     cycle   text[];
 BEGIN
     SELECT string_agg(pgtrickle._qualified(s.pgt_relid), ', ' ORDER BY s.pgt_id) INTO without
-    FROM unnest(pgtrickle._cycle_members(id, false)) AS m(pgt_id) JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
+    FROM unnest(pgtrickle._cycle_of(id)) AS m(pgt_id) JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
     WHERE NOT CASE WHEN s.pgt_id = id THEN allowed ELSE s.allow_circular END;
     IF without IS NOT NULL THEN
         cycle := pgtrickle._cycle_path(id);
