@@ -13,7 +13,7 @@ BEGIN
                 '_is_groupable', '_daemon_alive', '_source_shape', '_source_relations', '_has_event_triggers', '_not_capturable', '_source_problem',
                 '_pending', '_pending_rows', '_is_fresh', '_make_view', '_view_sources', '_view_problems', '_query_hint', '_current_settings', '_guard',
                 '_check_mode', '_choice', '_with_options', '_target', '_define', '_record_sources', '_create_stream_table', '_readers', '_drop_stream_table', '_resume',
-                '_cycle_members', '_cycle_text', '_check_cycle', '_columns_fit', '_align_columns', '_alter_stream_table', '_replace_stream_table', '_validate_query', '_refresh',
+                '_hold_reason', '_cycle_path', '_check_cycle', '_columns_fit', '_align_columns', '_alter_stream_table', '_replace_stream_table', '_validate_query', '_refresh',
                 '_wait_until_active', '_apply_settings', '_verify_stream_table', '_explain_stream_table', '_refresh_history', '_cluster_changed',
                 '_system_identifier', '_source_rows', '_cycle_of', '_refresh_scc', '_check_cycle', '_removals_pending', '_together', '_net_log')) LOOP
         EXECUTE pg_catalog.format('GRANT EXECUTE ON %s %s TO PUBLIC', CASE f.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, f.signature);
