@@ -45,7 +45,7 @@ class Report {
 
   /// A part that is written now and appended later.
   [[nodiscard]] static Report section() { return {}; }
-  void append(const Report& section) { text_ += section.text_; }
+  void append(const Report& section) { text_ += section.text_ + "\n"; }
 
  private:
   Report() = default;

@@ -321,6 +321,7 @@ void measure_many_tables(const Options& options, Report& report) {
       {"start of the daemon until it serves (median of 5)", format_number(starting.median()) + " ms", "1000 ms"});
   report.table_row(
       {"memory of the daemon after its start", format_number(resident_megabytes(daemon->pid())) + " MB", "100 MB"});
+  report.paragraph("");
 
   Report idle = Report::section();
   Report load = Report::section();
@@ -354,7 +355,6 @@ void measure_many_tables(const Options& options, Report& report) {
                        "transactions /s", "ms per refresh", "failed", "log growth MB", "caught up after s",
                        "daemon CPU %", "server CPU %", "sessions CPU %", "daemon MB"});
   report.append(load);
-  report.paragraph("");
 }
 
 }  // namespace pgt::bench
