@@ -382,6 +382,7 @@ Case without_table(const Case& from, std::size_t table) {
     std::erase(component.members, table);
     for (std::size_t& member : component.members) member = moved(member);
   }
+  // Components keep their numbers, so that those of the tables stay right: one may be empty now.
   std::erase_if(less.events, [table](const Event& event) {
     return event.table == table && event.kind != Event::Kind::kKill && event.kind != Event::Kind::kTerminate;
   });

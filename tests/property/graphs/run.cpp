@@ -2,7 +2,7 @@
 
 #include <atomic>
 #include <chrono>
-#include <map>
+#include <csignal>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -49,7 +49,8 @@ class Run {
       work(main);
       stop_threads();
       if (!failed()) rest(main);
-      outcome_.refreshes = std::stoul(main.value("SELECT sum(total_refreshes) FROM pgtrickle.pgt_frontiers"));
+      outcome_.refreshes =
+          std::stoul(main.value("SELECT coalesce(sum(total_refreshes), 0) FROM pgtrickle.pgt_frontiers"));
     } catch (const std::exception& error) {
       fail({Failure::Kind::kSql, {}, std::string("the case itself: ") + error.what()});
     }
@@ -139,8 +140,12 @@ class Run {
     if (event.kind == Event::Kind::kKill || event.kind == Event::Kind::kTerminate) {
       if (event.kind == Event::Kind::kKill) {
         daemon_->kill();
-      } else if (daemon_->running() && daemon_->stop() != 0) {
-        fail({Failure::Kind::kSql, {}, "the daemon did not end well:\n" + daemon_->log()});
+      } else if (daemon_->running()) {
+        const int code = daemon_->stop();
+        const bool too_early = code == 128 + SIGTERM;  // it had only just begun
+        if (code != 0 && !too_early) {
+          fail({Failure::Kind::kSql, {}, "the daemon ended with " + std::to_string(code) + ":\n" + daemon_->log()});
+        }
       }
       later();
       start_daemon();
@@ -235,10 +240,17 @@ class Run {
     return watched_[component].epoch;
   }
 
+  /// Nothing happened to the component's stream tables since its epoch was this.
+  bool undisturbed(std::size_t component, int since) {
+    const std::lock_guard lock(mutex_);
+    return watched_[component].epoch == since && !watched_[component].disturbed;
+  }
+
   void watch() {
     Session session(db_->dsn());
     while (!failed() && !stopping_) {
       for (std::size_t c = 0; c < case_.components.size() && !failed() && !stopping_; ++c) {
+        if (case_.components[c].members.empty()) continue;
         const int before = epoch(c);
         try {
           session.exec("BEGIN ISOLATION LEVEL REPEATABLE READ");
@@ -246,7 +258,7 @@ class Run {
           session.exec("COMMIT");
         } catch (const pqxx::sql_error& error) {
           // A stream table was dropped or made anew while we looked.
-          if (epoch(c) == before) throw std::runtime_error(std::string(error.what()) + "\n" + error.query());
+          if (undisturbed(c, before)) throw std::runtime_error(std::string(error.what()) + "\n" + error.query());
           session.exec("ROLLBACK");
         }
       }
@@ -287,7 +299,7 @@ class Run {
       }
       judge(session, c, epoch_before, agreed_at, disagreements);
     }
-    if (!inexact.empty() && epoch(c) == epoch_before) {
+    if (!inexact.empty() && undisturbed(c, epoch_before)) {
       fail({Failure::Kind::kNotExact, c, inexact + "\n" + describe(session, c)});
     }
   }

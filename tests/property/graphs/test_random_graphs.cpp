@@ -30,7 +30,9 @@ std::uint64_t number_of(const char* name, std::uint64_t otherwise) {
 }
 
 std::string report(const Case& from, const Failure& failure) {
-  const Case small = minimized(from, failure, static_cast<int>(number_of("PGT_MINIMIZE", 60)));
+  // Statements fail for many reasons, and each smaller case could have its own.
+  const auto budget = failure.kind == Failure::Kind::kSql ? 0 : number_of("PGT_MINIMIZE", 60);
+  const Case small = minimized(from, failure, static_cast<int>(budget));
   return "seed " + std::to_string(from.seed) + ": " + name_of(failure.kind) + "\n" + failure.message +
          "\n------ minimised ------\n" + to_sql(small) + "------\nrepeat: PGT_SEED=" + std::to_string(from.seed) +
          " PGT_GRAPHS=1\n";
