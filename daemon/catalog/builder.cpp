@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "catalog/as_owner.h"
+#include "catalog/cycles.h"
 #include "catalog/errors.h"
 #include "catalog/loader.h"
 #include "catalog/requalify.h"
@@ -31,6 +32,11 @@ struct BuildFailure : std::runtime_error {
 };
 
 struct Gone {};
+
+/// A source is being loaded, or its watermark is not aligned: ends a build that is to be tried again.
+struct Held {
+  std::string reason;
+};
 
 struct Definition {
   CompileRequest request;
@@ -257,9 +263,11 @@ void record_program(pqxx::transaction_base& tx, const Definition& d, const Progr
   tx.exec_params(
       "UPDATE pgtrickle.pgt_stream_tables SET effective_refresh_mode = $2, reason = nullif($3, ''), plan = $4, "
       "defining_query = $5,\n"
-      "       pgt_schema = $6, pgt_name = $7, definite_query = nullif($8, '') WHERE pgt_id = $1",
+      "       pgt_schema = $6, pgt_name = $7, definite_query = nullif($8, ''), non_monotone = nullif($9, '') WHERE "
+      "pgt_id = "
+      "$1",
       d.request.id, program.differential ? "DIFFERENTIAL" : "FULL", program.reason, program.plan, d.request.query,
-      d.request.schema, d.request.name, program.definite_query);
+      d.request.schema, d.request.name, program.definite_query, program.non_monotone);
 }
 
 class Builder {
@@ -365,8 +373,13 @@ class Builder {
     if (!program.differential && d.refresh_mode == "DIFFERENTIAL")
       throw BuildFailure("0A000", "refresh mode DIFFERENTIAL is not possible: " + program.reason,
                          program.hint.empty() ? "Use AUTO or FULL, which recompute the query." : program.hint);
+    refuse_cycle(tx, program);
     tx.commit();
     program_ = std::move(program);
+  }
+
+  void refuse_cycle(pqxx::transaction_base& tx, const Program& program) const {
+    if (const auto cycle = forbidden_cycle(tx, id_, program)) throw BuildFailure("42P17", cycle->message, cycle->hint);
   }
 
   /// Before the initial snapshot is taken, the logs must know their new consumer: rotation spares what it may need.
@@ -399,6 +412,7 @@ class Builder {
     ServerTypes types(tx);
     const Definition d = load_definition(tx, id_, types, settings_.limits);
     program_ = compile_definition(tx, d, types);
+    refuse_cycle(tx, program_);  // by now the dependencies of others that are built at the same time may be known
     create_program(tx, d, program_);
     record_program(tx, d, program_);
   }
@@ -406,6 +420,8 @@ class Builder {
   void initialise_in(pqxx::transaction_base& tx) {
     if (settings_.statement_timeout_ms > 0)
       tx.exec("SET LOCAL statement_timeout = " + std::to_string(settings_.statement_timeout_ms));
+    const auto held = tx.exec_params1("SELECT pgtrickle._hold_reason($1)", id_)[0];
+    if (!held.is_null()) throw Held{held.c_str()};
     const std::string refresh = "SELECT * FROM pgtrickle_state.refresh_" + std::to_string(id_);
     const auto started = tx.exec1("SELECT clock_timestamp()")[0];
     const auto full = tx.exec1(refresh + "('full')");
@@ -439,7 +455,10 @@ class Builder {
         "END, is_populated = true,\n"
         "       needs_reinit = needs_reinit AND generation <> $2, reinit_reason = CASE WHEN generation <> $2 THEN "
         "reinit_reason END, consecutive_errors = 0, last_error = NULL, last_error_code = NULL,\n"
-        "       last_error_hint = NULL, last_error_at = NULL WHERE pgt_id = $1",
+        "       last_error_hint = NULL, last_error_at = NULL, skipped_at = NULL, fuse_blown_at = NULL, "
+        "fuse_blow_reason "
+        "= NULL, fuse_reset = NULL\n"
+        "WHERE pgt_id = $1",
         id_, generation_);
     tx.exec("SELECT pg_notify('pgtrickle_wake', '')");
   }
@@ -459,6 +478,9 @@ BuildResult guarded(Work work) {
     return work();
   } catch (const Gone&) {
     result.status = BuildStatus::kGone;
+  } catch (const Held& held) {
+    result.status = BuildStatus::kRetry;
+    result.message = held.reason;
   } catch (const pqxx::sql_error& e) {
     const auto error = server_error(e);
     const bool concurrent_ddl =

@@ -44,8 +44,7 @@ void DatabaseScheduler::start_builds() {
       return other != tables_.end() &&
              (other->second.building || (wants_build(other->second) && now >= other->second.build_not_before));
     });
-    const auto& cyclic = timetable_.dag().cyclic();
-    if (upstream_busy && std::find(cyclic.begin(), cyclic.end(), id) == cyclic.end()) continue;
+    if (upstream_busy && timetable_.dag().cycle(id).empty()) continue;
     start_build(table);
   }
 }

@@ -35,7 +35,22 @@ DatabaseScheduler::DatabaseScheduler(std::shared_ptr<Shared> shared, config::Dat
       stop_signal_(shared_->executor),
       dispatch_signal_(shared_->executor),
       task_ended_(shared_->executor),
-      timetable_(settings.default_schedule, UnitLimits{}) {}
+      timetable_(timetable_settings()) {}
+
+Now DatabaseScheduler::now() {
+  return {.steady = Clock::now(), .wall = std::chrono::system_clock::now()};
+}
+
+TimetableSettings DatabaseScheduler::timetable_settings() const {
+  TimetableSettings out;
+  out.default_period = settings_.default_schedule;
+  out.continuous_min = settings_.continuous_min_interval;
+  out.tiers = {.warm = settings_.tier_warm, .cold = settings_.tier_cold};
+  out.limits = {.max_tables = static_cast<std::size_t>(settings_.unit_max_tables), .max_cost = settings_.unit_max_cost};
+  out.auto_backoff = settings_.auto_backoff;
+  out.may_arm = may_sleep_;
+  return out;
+}
 
 void DatabaseScheduler::start() {
   control_task_ = spawn(control(shared_from_this()));
@@ -45,7 +60,6 @@ void DatabaseScheduler::apply(const config::Scheduler& settings, const config::C
   const bool new_sessions = settings.refresh_timeout != settings_.refresh_timeout;
   settings_ = settings;
   compiler_ = compiler;
-  timetable_.set_default_period(settings.default_schedule);
   if (new_sessions && refresh_pool_) {
     if (auto connect = connect_settings(true)) refresh_pool_->reconfigure(std::move(*connect));
   }
@@ -77,7 +91,7 @@ void DatabaseScheduler::begin_stop() {
   if (stopping_) return;
   stopping_ = true;
   stop_signal_.set();
-  dispatch_signal_.set();
+  ring();
   if (control_connection_) {
     control_connection_->poke();
   } else if (control_task_) {
@@ -103,6 +117,7 @@ asio::awaitable<void> DatabaseScheduler::stop(postgres::Deadline soft, postgres:
   }
   if (control_connection_) control_connection_->close();
   control_connection_.reset();
+  close_bell();
   if (refresh_pool_) refresh_pool_->close();
   if (maintenance_pool_) maintenance_pool_->close();
   leader_ = false;

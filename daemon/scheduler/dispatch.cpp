@@ -33,44 +33,101 @@ milliseconds rounded(std::chrono::microseconds duration) {
 
 asio::awaitable<void> DatabaseScheduler::dispatch(Self self, std::uint64_t term) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  while (self->leading() && self->term_ == term) {
-    const TimePoint begun = Clock::now();
-    const auto batch = std::make_shared<Batch>();
-    batch->units = self->timetable_.take_due(begun);
-    if (!batch->units.empty()) {
-      int due = 0;
-      for (const Unit& unit : batch->units) {
-        due += static_cast<int>(unit.tables.size());
-        batch->waiting_for.push_back(unit.after.size());
-      }
-      for (std::size_t i = 0; i < batch->units.size(); ++i) {
-        if (batch->waiting_for[i] == 0) self->launch(batch, i);
-      }
-      const auto took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begun);
-      self->shared_->observer->on_tick(self->database_.name, took, due);
+  const auto leads = [&] { return self->leading() && self->term_ == term; };
+  while (leads()) {
+    co_await self->open_bell();
+    if (!leads()) break;
+    if (!self->paused_) {
+      co_await self->arm_sources();
+      if (!leads()) break;
+      self->enqueue_due();
     }
-    co_await self->dispatch_signal_.wait(self->timetable_.next_due());
+    self->start_ready();
+    co_await self->listen_until(self->paused_ ? TimePoint::max() : self->timetable_.next_due());
   }
 }
 
-void DatabaseScheduler::launch(const std::shared_ptr<Batch>& batch, std::size_t unit) {
-  spawn(run_unit(shared_from_this(), batch, unit));
+void DatabaseScheduler::enqueue_due() {
+  const Now begun = now();
+  const auto batch = std::make_shared<Batch>();
+  batch->units = timetable_.take_due(begun);
+  if (batch->units.empty()) return;
+  int due = 0;
+  for (const Unit& unit : batch->units) {
+    due += static_cast<int>(unit.tables.size());
+    batch->waiting_for.push_back(unit.after.size());
+  }
+  for (std::size_t i = 0; i < batch->units.size(); ++i) {
+    if (batch->waiting_for[i] == 0) push(batch, i);
+  }
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begun.steady);
+  shared_->observer->on_tick(database_.name, took, due);
+}
+
+void DatabaseScheduler::push(const std::shared_ptr<Batch>& batch, std::size_t unit) {
+  ready_.push(batch->units[unit], {.batch = batch, .unit = unit});
+}
+
+void DatabaseScheduler::start_ready() {
+  while (leading() && units_running_ < database_.pool_size) {
+    auto next = ready_.pop(Clock::now());
+    if (!next) return;
+    ++units_running_;
+    spawn(run_unit(shared_from_this(), next->work.batch, next->work.unit));
+  }
 }
 
 void DatabaseScheduler::unit_ended(const std::shared_ptr<Batch>& batch, std::size_t unit) {
+  --units_running_;
   for (std::size_t i = unit + 1; i < batch->units.size(); ++i) {
     const auto& after = batch->units[i].after;
     if (std::find(after.begin(), after.end(), unit) == after.end()) continue;
-    if (--batch->waiting_for[i] == 0) launch(batch, i);
+    if (--batch->waiting_for[i] > 0) continue;
+    if (leading()) {
+      push(batch, i);
+    } else {
+      drop({.batch = batch, .unit = i});
+    }
   }
+  start_ready();
+  ring();
 }
 
-asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Batch> batch, std::size_t unit) {
+// A unit that does not run any more, and those that wait for it.
+void DatabaseScheduler::drop(const Work& work) {
+  for (const TableId id : work.batch->units[work.unit].tables) timetable_.released(id);
+  ++units_running_;
+  unit_ended(work.batch, work.unit);
+}
+
+std::vector<refresh::Step> DatabaseScheduler::steps_of(const Unit& unit) const {
+  std::map<TableId, int> together;
+  for (std::size_t i = 0; i < unit.together.size(); ++i) {
+    for (const TableId id : unit.together[i]) together[id] = static_cast<int>(i) + 1;
+  }
+  std::vector<refresh::Step> steps;
+  std::set<TableId> done;
+  for (const TableId id : unit.tables) {
+    if (done.contains(id)) continue;
+    refresh::Step step;
+    const bool known = timetable_.dag().contains(id);
+    const std::vector<TableId> cycle = known ? timetable_.dag().cycle(id) : std::vector<TableId>();
+    step.cycle = !cycle.empty();
+    step.ids = step.cycle ? cycle : std::vector<TableId>{id};
+    if (const auto found = together.find(id); found != together.end()) step.together = found->second;
+    done.insert(step.ids.begin(), step.ids.end());
+    steps.push_back(std::move(step));
+  }
+  return steps;
+}
+
+asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Batch> batch, std::size_t unit_index) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  const std::vector<TableId>& ids = batch->units[unit].tables;
+  const Unit& unit = batch->units[unit_index];
+  const std::vector<TableId>& ids = unit.tables;
   if (!self->leading()) {
     for (const TableId id : ids) self->timetable_.released(id);
-    self->unit_ended(batch, unit);
+    self->unit_ended(batch, unit_index);
     co_return;
   }
 
@@ -79,10 +136,12 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
     auto lease = co_await self->refresh_pool_->acquire(deadline_after(kAcquireTimeout));
     if (lease) {
       const milliseconds limit = self->settings_.refresh_timeout;
+      refresh::UnitSettings settings;
       // The server enforces refresh_timeout per statement; this one is for a server that does not answer.
-      const milliseconds timeout =
-          limit.count() > 0 ? limit * static_cast<int>(ids.size()) + kQueryTimeout : kNoTimeoutButADay;
-      outcomes = co_await refresh::refresh_unit(**lease, ids, timeout);
+      settings.timeout = limit.count() > 0 ? limit * static_cast<int>(ids.size()) + kQueryTimeout : kNoTimeoutButADay;
+      settings.max_iterations = self->settings_.max_fixpoint_iterations;
+      self->timetable_.begun(unit, Clock::now());
+      outcomes = co_await refresh::refresh_unit(**lease, self->steps_of(unit), settings);
     } else {
       for (const TableId id : ids) {
         refresh::Outcome outcome;
@@ -97,14 +156,8 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
   for (const refresh::Outcome& outcome : outcomes) self->settle(outcome, settlement);
   if (!settlement.statements.empty()) co_await self->record(std::move(settlement.statements));
   for (const auto& [id, delay] : settlement.failed) self->timetable_.failed(id, delay, Clock::now());
-  self->unit_ended(batch, unit);
-  self->dispatch_signal_.set();
-  if (settlement.reload) {
-    self->reload_soon();
-  } else if (self->may_sleep_ && self->control_connection_ && Clock::now() >= self->next_arming_ &&
-             self->timetable_.wants_to_arm(Clock::now())) {
-    self->control_connection_->poke();
-  }
+  if (settlement.reload) self->reload_soon();
+  self->unit_ended(batch, unit_index);
 }
 
 void DatabaseScheduler::settle(const refresh::Outcome& outcome, Settlement& settlement) {
@@ -138,9 +191,35 @@ void DatabaseScheduler::settle(const refresh::Outcome& outcome, Settlement& sett
     settle_failure(table, outcome, settlement);
   } else if (outcome.action == "REINIT") {
     settle_rebuild(table, table.health.on_reinit(), "a source changed its shape", settlement);
+  } else if (outcome.action == "HELD") {
+    timetable_.held(outcome.id, now());
+  } else if (outcome.action == "WITHHELD") {
+    timetable_.withheld(outcome.id);
+  } else if (outcome.action == "BLOWN") {
+    settle_blown(table, outcome, settlement);
+  } else if (outcome.action == "PAUSED") {
+    timetable_.released(outcome.id);
+    pause_for_a_while();
   } else {
     settle_success(table, outcome, settlement);
   }
+}
+
+void DatabaseScheduler::settle_blown(Table& table, const refresh::Outcome& outcome, Settlement& settlement) {
+  if (!table.row.fuse_blown) {
+    spdlog::warn("fuse blown database={} stream_table={} pending={}", database_.name, label(table), outcome.delta_rows);
+    settlement.statements.push_back(sql::blow_fuse(table.row.id, outcome.delta_rows));
+    table.row.fuse_blown = true;
+  }
+  timetable_.deactivate(table.row.id);
+  timetable_.released(table.row.id);
+}
+
+// The catalog says for how long. A drain that gave up changes nothing there, so it is looked at again soon.
+void DatabaseScheduler::pause_for_a_while() {
+  paused_ = true;
+  next_load_ = std::min(next_load_, Clock::now() + kStatusDelay);
+  if (control_connection_) control_connection_->poke();
 }
 
 void DatabaseScheduler::settle_success(Table& table, const refresh::Outcome& outcome, Settlement& settlement) {
@@ -155,11 +234,10 @@ void DatabaseScheduler::settle_success(Table& table, const refresh::Outcome& out
   }
   if (applied) {
     table.health.on_applied();
-    if (outcome.action == "FULL") {
-      table.costs.full(ms);
-    } else {
-      table.costs.differential(outcome.delta_rows, ms);
-    }
+    if (outcome.action == "FULL") table.costs.full(ms);
+    if (outcome.action == "DIFFERENTIAL") table.costs.differential(outcome.delta_rows, ms);
+    if (outcome.delta_rows > 0 && outcome.action != "SKIPPED")
+      table.fuse.applied(outcome.delta_rows, static_cast<std::size_t>(settings_.fuse_history));
     table.last_duration_ms = ms;
     ++table.refreshes_since_load;
     fresh_written_[id] = Clock::now();
@@ -167,7 +245,12 @@ void DatabaseScheduler::settle_success(Table& table, const refresh::Outcome& out
     table.health.on_no_data();
   }
   table.last_refresh_epoch = epoch_now();
-  timetable_.succeeded(id, applied, rounded(outcome.server_duration), Clock::now());
+  const bool backoff_changed = timetable_.succeeded(
+      id, {.changed = applied, .own = rounded(outcome.server_duration), .whole_unit = rounded(outcome.unit_duration)},
+      now());
+  if (backoff_changed) {
+    spdlog::info("backoff database={} stream_table={} factor={}", database_.name, label(table), timetable_.backoff(id));
+  }
 }
 
 void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& outcome, Settlement& settlement) {

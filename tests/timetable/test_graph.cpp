@@ -3,8 +3,8 @@
 
 #include <random>
 
-#include "scheduler/dag.h"
-#include "scheduler/units.h"
+#include "timetable/dag.h"
+#include "timetable/units.h"
 
 namespace pgtrickle::scheduler {
 namespace {

@@ -1,7 +1,7 @@
 // Due computation under a simulated clock.
 #include <gtest/gtest.h>
 
-#include "scheduler/timetable.h"
+#include "timetable/timetable.h"
 
 namespace pgtrickle::scheduler {
 namespace {
