@@ -19,10 +19,10 @@ struct Options {
   int tpch_budget = 900;                               // seconds per scale factor
   std::string tpch_plans;                              // directory for the plans of all programs; empty: none
   int scale_rounds = 200;                              // changes per graph and schedule
-  std::vector<std::string> scale_schedules{"50 ms"};   // of the graphs
+  std::vector<std::string> scale_schedules{"continuous", "50 ms"};  // of the graphs
   int scale_tables = 1000;
-  std::vector<std::string> scale_many_schedules{"1s"};  // of the many tables
-  int scale_seconds = 60;                               // idle, and under load
+  std::vector<std::string> scale_many_schedules{"1s", "continuous"};  // of the many tables
+  int scale_seconds = 60;                                             // idle, and under load
   bool quick = false;
   std::string output;    // RESULTS.md; empty: standard output only
   std::string revision;  // of the source tree

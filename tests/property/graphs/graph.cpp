@@ -14,7 +14,7 @@ constexpr int kRunMs = 4000;  // of writers and events
 constexpr int kLongestWait = 600;
 constexpr double kLargest = 1500;  // rows of a stream table, as estimated here: all must stay cheap
 
-const std::vector<std::string> kSchedules{"30 ms", "50 ms", "80 ms", "120 ms", "200 ms", "300 ms"};
+const std::vector<std::string> kSchedules{"30 ms", "50 ms", "80 ms", "120 ms", "200 ms", "300 ms", "continuous"};
 
 struct Input {
   std::string name;
@@ -213,8 +213,24 @@ class Maker {
     }
   }
 
+  /// Connects two components.
+  void group() {
+    const std::size_t first = random_.below(case_.components.size()), second = random_.below(case_.components.size());
+    if (first == second) return;
+    Component& into = case_.components[first];
+    Component& from = case_.components[second];
+    for (Component* component : {&into, &from}) {
+      for (int n = random_.between(1, 2); n > 0; --n) case_.group.insert(random_.pick(component->members));
+    }
+    for (const std::size_t member : from.members) case_.tables[member].component = first;
+    into.members.insert(into.members.end(), from.members.begin(), from.members.end());
+    std::sort(into.members.begin(), into.members.end());
+    from.members.clear();
+  }
+
   void schedules() {
     const bool equal = random_.chance(50);
+    if (equal && random_.chance(50)) group();
     for (Component& component : case_.components) {
       const std::string& common = random_.pick(kSchedules);
       component.in_step = true;
@@ -281,7 +297,7 @@ class Maker {
       Event event;
       event.table = random_.below(case_.tables.size());
       event.at_ms = random_.between(0, kRunMs * 3 / 4);
-      switch (random_.below(3)) {
+      switch (random_.below(5)) {
         case 0:
           event.kind = Event::Kind::kPause;
           event.lasts_ms = random_.between(50, 800);
@@ -290,9 +306,19 @@ class Maker {
           event.kind = Event::Kind::kAlter;
           event.schedule = random_.pick(kSchedules);
           break;
+        case 2:
+          event.kind = Event::Kind::kGate;
+          event.table = random_.below(case_.bases);
+          event.lasts_ms = random_.between(50, 800);
+          break;
+        case 3:
+          event.kind = Event::Kind::kHalt;
+          event.lasts_ms = random_.between(50, 400);
+          break;
         default:
           event.kind = Event::Kind::kRecreate;
           while (!readers(case_, event.table).empty()) event.table = readers(case_, event.table).front();
+          if (case_.group.contains(event.table)) continue;  // it would not be in the group any more
       }
       case_.events.push_back(event);
     }
@@ -323,6 +349,16 @@ std::vector<std::size_t> readers(const Case& from, std::size_t table) {
   return found;
 }
 
+std::set<std::size_t> readers_of_base(const Case& from, std::size_t base) {
+  std::set<std::size_t> found;
+  for (std::size_t i = 0; i < from.tables.size(); ++i) {
+    const auto& on = from.tables[i].tables;
+    const bool indirectly = std::any_of(on.begin(), on.end(), [&](std::size_t t) { return found.contains(t); });
+    if (indirectly || from.tables[i].bases.contains(base)) found.insert(i);
+  }
+  return found;
+}
+
 std::string to_string(const Event& event, const Case& from) {
   const std::string after = event.lasts_ms > 0 ? ", after " + std::to_string(event.lasts_ms) + " ms " : ", ";
   switch (event.kind) {
@@ -336,6 +372,10 @@ std::string to_string(const Event& event, const Case& from) {
       return from.tables[event.table].name +
              (from.components[from.tables[event.table].component].in_step ? " and its component get" : " gets") +
              " the schedule " + event.schedule;
+    case Event::Kind::kGate:
+      return base_name(event.table) + " is gated" + after + "not any more";
+    case Event::Kind::kHalt:
+      return "the scheduler is paused" + after + "resumed";
     case Event::Kind::kRecreate:
       return from.tables[event.table].name + " is dropped and created";
   }
@@ -347,10 +387,18 @@ std::string create_sql(const Table& table) {
          table.schedule + "', refresh_mode => 'DIFFERENTIAL')";
 }
 
+std::string group_sql(const Case& from) {
+  if (from.group.size() < 2) return {};
+  std::string names;
+  for (const std::size_t member : from.group) names += (names.empty() ? "'" : ", '") + from.tables[member].name + "'";
+  return "SELECT pgtrickle.create_refresh_group('together', ARRAY[" + names + "])";
+}
+
 std::string to_sql(const Case& from) {
   std::string text;
   for (const std::string& sql : from.setup) text += sql + ";\n";
   for (const Table& table : from.tables) text += create_sql(table) + ";\n";
+  if (const std::string sql = group_sql(from); !sql.empty()) text += sql + ";\n";
   text += "-- a daemon is running now; then, in parallel:\n";
   for (std::size_t w = 0; w < from.writers.size(); ++w) {
     text += "-- writer " + std::to_string(w) + "\n";
@@ -383,10 +431,15 @@ Case without_table(const Case& from, std::size_t table) {
     for (std::size_t& member : component.members) member = moved(member);
   }
   // Components keep their numbers, so that those of the tables stay right: one may be empty now.
-  std::erase_if(less.events, [table](const Event& event) {
-    return event.table == table && event.kind != Event::Kind::kKill && event.kind != Event::Kind::kTerminate;
-  });
-  for (Event& event : less.events) event.table = moved(event.table);
+  std::set<std::size_t> group;
+  for (const std::size_t member : from.group) {
+    if (member != table) group.insert(moved(member));
+  }
+  less.group = std::move(group);
+  std::erase_if(less.events, [table](const Event& event) { return concerns_table(event) && event.table == table; });
+  for (Event& event : less.events) {
+    if (concerns_table(event)) event.table = moved(event.table);
+  }
   return less;
 }
 

@@ -21,9 +21,9 @@ struct Table {
   std::size_t component = 0;
 };
 
-/// Stream tables that read each other, directly or not.
+/// Stream tables that read each other, directly or not, or are connected by the refresh group. May be empty.
 struct Component {
-  std::vector<std::size_t> members;  // in the order of creation, which is topological
+  std::vector<std::size_t> members;  // ascending, which is topological
   bool in_step = false;              // all members have the same schedule
 };
 
@@ -41,14 +41,21 @@ struct Event {
     kTerminate,  // SIGTERM, and a new one
     kPause,      // of a stream table; resumed after `lasts_ms`
     kAlter,      // another schedule for the stream table, or for its whole component if that is in step
-    kRecreate,   // drop and create, of a stream table that no other reads
+    kRecreate,   // drop and create, of a stream table that no other reads and that is in no group
+    kGate,       // of a base table; its readers, also indirect ones, wait
+    kHalt,       // the daemon refreshes nothing
   };
   Kind kind = Kind::kKill;
   int at_ms = 0;  // since the writers began
   int lasts_ms = 0;
-  std::size_t table = 0;
+  std::size_t table = 0;  // or the base table
   std::string schedule;
 };
+
+/// Is it something that happens to one stream table?
+[[nodiscard]] inline bool concerns_table(const Event& event) {
+  return event.kind == Event::Kind::kPause || event.kind == Event::Kind::kAlter || event.kind == Event::Kind::kRecreate;
+}
 
 struct Case {
   std::uint64_t seed = 0;
@@ -56,6 +63,7 @@ struct Case {
   std::vector<std::string> setup;
   std::vector<Table> tables;
   std::vector<Component> components;
+  std::set<std::size_t> group;  // a refresh group, if there are two or more
   std::vector<std::vector<Transaction>> writers;
   std::vector<Event> events;  // in the order of at_ms
 };
@@ -66,6 +74,9 @@ struct Case {
 [[nodiscard]] std::string to_string(const Event& event, const Case& from);
 [[nodiscard]] std::string create_sql(const Table& table);
 
+/// Creates the refresh group; empty if there is none.
+[[nodiscard]] std::string group_sql(const Case& from);
+
 /// Everything that the case does, as SQL with comments.
 [[nodiscard]] std::string to_sql(const Case& from);
 
@@ -74,5 +85,8 @@ struct Case {
 
 /// Stream tables that read `table` directly.
 [[nodiscard]] std::vector<std::size_t> readers(const Case& from, std::size_t table);
+
+/// Stream tables that read the base table, directly or not.
+[[nodiscard]] std::set<std::size_t> readers_of_base(const Case& from, std::size_t base);
 
 }  // namespace pgt::graphs

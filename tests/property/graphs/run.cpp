@@ -73,6 +73,7 @@ class Run {
     for (const std::string& sql : case_.setup) main.exec(sql);
     keep_history_of_bases(main, case_.bases);
     for (const Table& table : case_.tables) create_with_history(main, table);
+    if (const std::string sql = group_sql(case_); !sql.empty()) main.exec(sql);
     start_daemon();
     wait_active(main);
     for (std::size_t c = 0; c < watched_.size(); ++c) settle(c);
@@ -151,6 +152,16 @@ class Run {
       start_daemon();
       return;
     }
+    if (event.kind == Event::Kind::kHalt) {
+      main.exec("SELECT pgtrickle.pause_scheduler('a test')");
+      later();
+      main.exec("SELECT pgtrickle.resume_scheduler()");
+      return;
+    }
+    if (event.kind == Event::Kind::kGate) {
+      gate(main, event);
+      return;
+    }
     const Table& table = case_.tables[event.table];
     const std::string name = main.quote(table.name);
     disturb(table.component);
@@ -176,6 +187,35 @@ class Run {
         persist([&] { create_with_history(main, table); }, main);
     }
     settle(table.component);
+  }
+
+  /// Who reads the gated table waits, and the rest of its component goes on. A refresh that sees the gate must not have
+  /// moved a frontier.
+  void gate(Session& main, const Event& event) {
+    const std::set<std::size_t> waiting = readers_of_base(case_, event.table);
+    std::set<std::size_t> components;
+    std::string names;
+    for (const std::size_t table : waiting) {
+      components.insert(case_.tables[table].component);
+      names += (names.empty() ? "'" : ", '") + case_.tables[table].name + "'";
+    }
+    for (const std::size_t component : components) disturb(component);
+    const std::string base = main.quote(base_name(event.table));
+    const std::string gated_by = main.value("WITH gate AS MATERIALIZED (SELECT pgtrickle.gate_source(" + base +
+                                            ")) SELECT pg_current_xact_id() FROM gate");
+    std::this_thread::sleep_for(milliseconds(event.lasts_ms));
+    if (!names.empty()) {
+      const std::string moved = main.table(
+          "SELECT s.pgt_name, f.snapshot FROM pgtrickle.pgt_stream_tables s JOIN pgtrickle.pgt_frontiers f USING "
+          "(pgt_id) WHERE s.pgt_name IN (" +
+          names + ") AND pg_visible_in_snapshot('" + gated_by + "'::xid8, f.snapshot)");
+      if (!moved.empty()) {
+        fail({Failure::Kind::kMoved, case_.tables[*waiting.begin()].component,
+              base + " gated by " + gated_by + "\n" + moved});
+      }
+    }
+    persist(main, "SELECT pgtrickle.ungate_source(" + base + ")");
+    for (const std::size_t component : components) settle(component);
   }
 
   /// Repeats what a refresh at the same moment made fail.
@@ -396,6 +436,8 @@ const char* name_of(Failure::Kind kind) {
       return "a stream table is not what its frontier says";
     case Failure::Kind::kNotInStep:
       return "members of a component do not agree at any source snapshot";
+    case Failure::Kind::kMoved:
+      return "a stream table was refreshed although its source is gated";
     case Failure::Kind::kNotEqual:
       return "a stream table differs from its query at rest";
     case Failure::Kind::kNeverFresh:

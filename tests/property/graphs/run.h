@@ -14,6 +14,7 @@ struct Failure {
   enum class Kind {
     kNotExact,    // not equal to its query at its own frontier
     kNotInStep,   // the members of a component do not agree at any source snapshot
+    kMoved,       // refreshed although it has to wait
     kNotEqual,    // at rest, not equal to its query
     kNeverFresh,  // at rest, it does not catch up
     kSql,         // a statement failed that must not

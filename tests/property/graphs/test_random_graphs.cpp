@@ -1,8 +1,9 @@
 // The property of the scheduler: whatever the graph, whoever writes, and whenever the daemon dies, every stream table
 // is at any moment what its frontier says, the members of a component with one schedule agree at one source snapshot in
 // every reader's snapshot, and at rest everything equals its query. property/graphs/as_of.h says how that is checked.
-// Members that were just created, resumed or altered need not agree until they have done so for a while; a component
-// whose schedules differ is only checked for exactness. Environment:
+// Members that were just created, resumed, altered or gated need not agree until they have done so for a while; a
+// component whose schedules differ is only checked for exactness. Components connected by a refresh group are one.
+// Environment:
 //   PGT_SEED      the seed of the first graph, the next ones follow it (default: another one every time)
 //   PGT_GRAPHS    how many graphs (default: kDefaultGraphs)
 //   PGT_WORKERS   how many at the same time (2)
@@ -101,7 +102,7 @@ Case small_case() {
   made.tables = {{"t0", "SELECT k, sum(v)::bigint AS v FROM b0 GROUP BY k", {0}, {}, "1h", 0},
                  {"t1", "SELECT k, v FROM b0 WHERE v > 3", {0}, {}, "1h", 0},
                  {"t2", "SELECT a.k, a.v + b.v AS v FROM t0 AS a JOIN t1 AS b ON b.k = a.k", {}, {0, 1}, "1h", 0}};
-  made.components = {{{0, 1, 2}, true}};
+  made.components = {{.members = {0, 1, 2}, .in_step = true}};
   return made;
 }
 
