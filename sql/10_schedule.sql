@@ -6,8 +6,8 @@
 --   0 3 * * MON-FRI        cron: minute hour day-of-month month day-of-week, or @hourly, @daily, @midnight, @weekly, @monthly, @yearly,
 --                          @annually; with "TZ=Europe/Berlin " (or CRON_TZ=) in front not in UTC but in that time zone
 --
--- Letter case does not matter but in names of time zones. The daemon parses the same syntax; of durations it reads the
--- column schedule_ms, which these functions compute. Being IMMUTABLE they know nothing of time zones: _check_schedule does.
+-- Letter case does not matter but in TZ= and names of time zones. The daemon parses the same syntax, durations excepted: it
+-- reads schedule_ms, which these functions compute. Being IMMUTABLE they know nothing of time zones: _check_schedule does.
 
 -- Which of the four a schedule looks like: calculated, duration, continuous or cron. Says nothing about whether it is right.
 CREATE FUNCTION pgtrickle._schedule_kind(schedule text) RETURNS text
@@ -48,7 +48,7 @@ DECLARE
 BEGIN
     allowed := '{}';
     FOREACH item IN ARRAY string_to_array(lower(field), ',') LOOP
-        parts := regexp_match(item, '^(?:(\*)|([0-9]{1,4}|[a-z]{3})(?:-([0-9]{1,4}|[a-z]{3}))?)(?:/([0-9]{1,4}))?$');
+        parts := regexp_match(item, '^(?:(\*)|([0-9]{1,2}|[a-z]{3})(?:-([0-9]{1,2}|[a-z]{3}))?)(?:/([0-9]{1,2}))?$');
         IF parts IS NULL THEN
             problem := format('"%s" is not *, a value or a range', item);
             RETURN;
@@ -84,7 +84,7 @@ CREATE FUNCTION pgtrickle._check_cron(schedule text) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     whole  text := btrim(schedule, E' \t\n\r');
-    zoned  text[] := regexp_match(whole, '^(?:cron_)?tz=(\S*)\s*(.*)$', 'i');
+    zoned  text[] := regexp_match(whole, '^(?:CRON_)?TZ=(\S*)\s*(.*)$');
     rest   text := coalesce(zoned[2], whole);
     fields text[] := regexp_split_to_array(rest, '\s+');
     field  record;
@@ -92,7 +92,9 @@ DECLARE
     months int[];
     hint   text;
 BEGIN
-    IF zoned[1] = '' THEN
+    IF whole ~* '^(cron_)?tz=' AND zoned IS NULL THEN
+        hint := 'Write TZ= or CRON_TZ= in capitals.';
+    ELSIF zoned[1] = '' THEN
         hint := 'The time zone is missing: write TZ=Europe/Berlin in front of the fields.';
     ELSIF rest LIKE '@%' THEN
         IF lower(rest) NOT IN ('@hourly', '@daily', '@midnight', '@weekly', '@monthly', '@yearly', '@annually') THEN
@@ -127,7 +129,7 @@ BEGIN
 END
 $$;
 
--- _schedule_ms(schedule) -> milliseconds between refreshes of a duration, NULL for other schedules (or NULL).
+-- _schedule_ms(schedule) -> milliseconds of the duration in it: between refreshes, or the least of a continuous one. NULL: none.
 -- Errors: 22023 if it is none of the four, or a duration is below 10 ms or above 365 days (continuous: 1 day).
 CREATE FUNCTION pgtrickle._schedule_ms(schedule text) RETURNS bigint
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -154,7 +156,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = CASE kind WHEN 'continuous' THEN 'The minimum interval is at least 10 ms and at most 1 day.' ELSE 'A schedule is at least 10 ms and at most 365 days.' END;
     END IF;
-    RETURN CASE kind WHEN 'duration' THEN round(ms) END;
+    RETURN round(ms);
 END
 $$;
 
@@ -163,7 +165,7 @@ $$;
 CREATE FUNCTION pgtrickle._check_schedule(schedule text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    zone    text := (regexp_match(schedule, '^\s*(?:cron_)?tz=(\S+)', 'i'))[1];
+    zone    text := (regexp_match(schedule, '^\s*(?:CRON_)?TZ=(\S+)'))[1];
     close_one text;
 BEGIN
     PERFORM pgtrickle._schedule_ms(schedule);
@@ -177,7 +179,7 @@ BEGIN
 END
 $$;
 
--- _parse_schedule(schedule) -> the duration as an interval; NULL for other schedules. Errors: as _schedule_ms.
+-- _parse_schedule(schedule) -> the same as an interval. Errors: as _schedule_ms.
 CREATE FUNCTION pgtrickle._parse_schedule(schedule text) RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT make_interval(secs => pgtrickle._schedule_ms(schedule) / 1000.0)

@@ -13,7 +13,7 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     defining_query         text NOT NULL,                         -- canonical: names qualified, * expanded, no final semicolon
     settings               jsonb NOT NULL DEFAULT '{}',           -- setting -> value at creation, for those that can change a result
     schedule               text NOT NULL DEFAULT 'calculated',
-    schedule_ms            bigint GENERATED ALWAYS AS (pgtrickle._schedule_ms(schedule)) STORED,  -- of a duration; NULL otherwise
+    schedule_ms            bigint GENERATED ALWAYS AS (pgtrickle._schedule_ms(schedule)) STORED,  -- of the duration in it; NULL: none
     tier                   text NOT NULL DEFAULT 'hot' CHECK (tier IN ('hot', 'warm', 'cold', 'frozen')),
     max_staleness          interval,                              -- promised to readers: judged by health, metrics and alerts
     diamond_consistency    text CHECK (diamond_consistency IN ('atomic', 'none')),              -- NULL: atomic

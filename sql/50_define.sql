@@ -515,37 +515,26 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
      WHERE s.pgt_id = id
 $$;
 
--- Members of the cycle that stream table `id` is in, ascending; NULL if it is in none. only_allowed: looks only at stream tables
--- with allow_circular, which all members of a permitted cycle have; so it is cheap where there are no cycles.
-CREATE FUNCTION pgtrickle._cycle_members(id bigint, only_allowed boolean) RETURNS bigint[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    WITH RECURSIVE edges(reader, source) AS MATERIALIZED (
-        SELECT r.pgt_id, s.pgt_id FROM pgtrickle.pgt_stream_tables r JOIN pgtrickle.pgt_dependencies d ON d.pgt_id = r.pgt_id
-        JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = d.source_relid WHERE NOT only_allowed OR r.allow_circular AND s.allow_circular),
-    read_by(pgt_id) AS (SELECT e.source FROM edges e WHERE e.reader = id UNION SELECT e.source FROM read_by r JOIN edges e ON e.reader = r.pgt_id),
-    reads(pgt_id) AS (SELECT e.reader FROM edges e WHERE e.source = id UNION SELECT e.reader FROM reads r JOIN edges e ON e.source = r.pgt_id)
-    SELECT array_agg(pgt_id ORDER BY pgt_id) FROM read_by JOIN reads USING (pgt_id)
-$$;
-
--- A shortest cycle through stream table `id`, as text: a -> b -> a (each reads the next); NULL if there is none.
-CREATE FUNCTION pgtrickle._cycle_text(id bigint) RETURNS text
+-- A shortest cycle through stream table `id`: its name, that of what it reads, and so on to its own again; NULL if there is none.
+CREATE FUNCTION pgtrickle._cycle_path(id bigint) RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     reached bigint[] := ARRAY[id];      -- breadth first
     via     int[] := ARRAY[0];          -- where in `reached` it was found
     at      int := 1;
     next    bigint;
-    result  text := (SELECT pgtrickle._qualified(s.pgt_relid) FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id);
+    path    bigint[] := ARRAY[id];
 BEGIN
     WHILE at <= cardinality(reached) LOOP
         FOR next IN SELECT s.pgt_id FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = d.source_relid
                     WHERE d.pgt_id = reached[at] ORDER BY s.pgt_id LOOP
             IF next = id THEN
                 WHILE at > 0 LOOP
-                    result := (SELECT pgtrickle._qualified(s.pgt_relid) FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = reached[at]) || ' -> ' || result;
+                    path := reached[at] || path;
                     at := via[at];
                 END LOOP;
-                RETURN result;
+                RETURN (SELECT array_agg(pgtrickle._qualified(s.pgt_relid) ORDER BY p.n)
+                        FROM unnest(path) WITH ORDINALITY AS p(pgt_id, n) JOIN pgtrickle.pgt_stream_tables s USING (pgt_id));
             ELSIF NOT next = ANY (reached) THEN
                 reached := reached || next;
                 via := via || at;
@@ -562,18 +551,19 @@ CREATE FUNCTION pgtrickle._check_cycle(id bigint, allowed boolean) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     without text;
-    cycle   text;
+    cycle   text[];
 BEGIN
     SELECT string_agg(pgtrickle._qualified(s.pgt_relid), ', ' ORDER BY s.pgt_id) INTO without
-    FROM unnest(pgtrickle._cycle_members(id, false)) AS m(pgt_id) JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
+    FROM unnest(pgtrickle._cycle_of(id)) AS m(pgt_id) JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
     WHERE NOT CASE WHEN s.pgt_id = id THEN allowed ELSE s.allow_circular END;
     IF without IS NOT NULL THEN
-        cycle := pgtrickle._cycle_text(id);
-        RAISE EXCEPTION 'stream table % would read itself', (SELECT pgtrickle._qualified(s.pgt_relid) FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id)
-            USING ERRCODE = 'invalid_object_definition', DETAIL = cycle,
-                  HINT = format('Break the cycle: let one of them read what %s reads instead of it. If all their queries are monotone (joins, filters, UNION; no '
-                                'aggregates, no EXCEPT or NOT EXISTS), allow it: alter_stream_table(..., allow_circular => true) for %s.',
-                                split_part(cycle, ' -> ', 2), without);
+        cycle := pgtrickle._cycle_path(id);
+        RAISE EXCEPTION 'stream table % would read itself', cycle[1]
+            USING ERRCODE = 'invalid_object_definition', DETAIL = array_to_string(cycle, ' -> '),
+                  HINT = CASE WHEN cardinality(cycle) = 2 THEN format('Break the cycle: take %s out of its query.', cycle[1])
+                              ELSE format('Break the cycle: let %s read what %s reads instead of it.', cycle[1], cycle[2]) END
+                         || format(' If all queries of the cycle are monotone (joins, filters, UNION; no aggregates, no EXCEPT or NOT EXISTS), allow it: '
+                                   'alter_stream_table(..., allow_circular => true) for %s.', without);
     END IF;
 END
 $$;

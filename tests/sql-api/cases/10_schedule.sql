@@ -14,8 +14,8 @@ SELECT test.eq('kind of ' || s, pgtrickle._schedule_kind(s), kind) FROM (VALUES
     ('Continuous 1s', 'continuous'), ('continuously', 'duration'), ('@daily', 'cron'), ('0 3 * * *', 'cron'), ('TZ=UTC 0 3 1 1 1', 'cron'), ('cron_tz=UTC @hourly', 'cron'),
     ('1,2 3 4 5 6', 'cron'), ('5 4', 'cron'), ('* *', 'cron'), ('a b c d e', 'cron'), ('soon', 'duration'), ('', 'duration')) AS t(s, kind);
 -- continuous
-SELECT test.eq(s, pgtrickle._schedule_ms(s), NULL), test.eq(s, pgtrickle._check_schedule(s), s)
-FROM unnest(ARRAY['continuous', ' Continuous ', 'continuous 50 ms', 'continuous 10ms', 'CONTINUOUS 1d', E'continuous\t1h30m']) AS s;
+SELECT test.eq(s, pgtrickle._schedule_ms(s), ms), test.eq(s, pgtrickle._check_schedule(s), s) FROM (VALUES
+    ('continuous', NULL::bigint), (' Continuous ', NULL), ('continuous 50 ms', 50), ('continuous 10ms', 10), ('CONTINUOUS 1d', 86400000), (E'continuous\t1h30m', 5400000)) AS t(s, ms);
 SELECT test.fails(format('SELECT pgtrickle._schedule_ms(%L)', s), '22023', hint) FROM (VALUES
     ('continuous 9 ms', 'at least 10 ms and at most 1 day'), ('continuous 25h', 'at most 1 day'), ('continuous 5', 'interval "5" is not a duration'),
     ('continuous * * * * *', 'not a duration'), ('continuous continuous', 'not a duration'), ('continuous,5s', 'not a duration')) AS t(s, hint);
@@ -25,7 +25,7 @@ SELECT test.eq(s, pgtrickle._schedule_ms(s), NULL), test.eq(s, pgtrickle._check_
     '0-59/15 0-23/2 1-31/7 1-12/3 0-7/2', '59 23 31 12 7', '0 0 29 2 *', '0 0 30,31 2,3 *', '0 0 31 2 MON', '*/60 */24 */31 */12 */8', '0 0 * * SUN', '0 0 * * 0', '0 0 * * 5-7',
     '0 0 * * FRI-7', '1-1 * * * *', '00 03 * * *', '1,1,1 * * * *',
     '@hourly', '@daily', '@midnight', '@weekly', '@monthly', '@yearly', '@annually', '@Daily',
-    'TZ=Europe/Berlin 0 3 * * *', 'CRON_TZ=America/New_York @daily', 'tz=UTC   30 2 * * SUN', 'TZ=Etc/GMT+5 0 0 * * *']) AS s;
+    'TZ=Europe/Berlin 0 3 * * *', 'CRON_TZ=America/New_York @daily', 'TZ=UTC   30 2 * * SUN', 'TZ=Etc/GMT+5 0 0 * * *']) AS s;
 SELECT test.fails(format('SELECT pgtrickle._check_schedule(%L)', s), '22023', 'invalid schedule.*' || hint) FROM (VALUES
     ('60 * * * *', 'Field minute, "60": 60 is not between 0 and 59'), ('-1 * * * *', 'Field minute'), ('* 24 * * *', 'Field hour, "24": 24 is not between 0 and 23'),
     ('* * 0 * *', 'Field day-of-month, "0": 0 is not between 1 and 31'), ('* * 32 * *', 'Field day-of-month'), ('* * * 0 *', 'Field month, "0"'), ('* * * 13 *', 'Field month'),
@@ -40,7 +40,7 @@ SELECT test.fails(format('SELECT pgtrickle._check_schedule(%L)', s), '22023', 'i
     ('* * * *', 'five fields.*these are 4'), ('* * * * * *', 'five fields.*these are 6'), ('5 4', 'these are 2'), ('0 0 31 2 *', 'Field day-of-month, "31": no month of "2"'),
     ('0 0 30-31 feb *', 'no month of "feb"'), ('0 0 31 4,6,9,11 *', 'no month'), ('0 0 30 2 */2', 'no month'),
     ('@reboot', '"@reboot" is not one of @hourly'), ('@', 'is not one of'), ('@every 5m', 'is not one of'), ('@daily 5', 'is not one of'), ('@dailyy', 'is not one of'),
-    ('TZ= 0 3 * * *', 'time zone is missing'), ('TZ=Europe/Berlin', 'these are 0'), ('TZ=Europe/Berlin 5m', 'these are 1'), ('TZ=Europe/Berlin calculated', 'these are 1'),
+    ('tz=UTC 0 3 * * *', 'in capitals'), ('Cron_TZ=UTC @daily', 'in capitals'), ('007 * * * *', 'Field minute'), ('TZ= 0 3 * * *', 'time zone is missing'), ('TZ=Europe/Berlin', 'these are 0'), ('TZ=Europe/Berlin 5m', 'these are 1'), ('TZ=Europe/Berlin calculated', 'these are 1'),
     ('TZ=Nowhere/Land 0 3 * * *', 'no time zone "Nowhere/Land"\. SELECT name'), ('TZ=europe/berlin 0 3 * * *', 'no time zone "europe/berlin", but there is "Europe/Berlin"'),
     ('TZ=Tokyo @daily', 'but there is "Asia/Tokyo"'), ('TZ=UTC CRON_TZ=UTC 0 3 * * *', 'these are 6'), ('TZ=UTC'' 0 3 * * *', 'no time zone'), ('0 3 * * * TZ=UTC', 'these are 6')) AS t(s, hint);
 -- the values of a field
