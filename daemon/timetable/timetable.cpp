@@ -365,6 +365,11 @@ TimePoint Timetable::woken_time(const Table& table, Now now) const {
 /// Finds out which tables can sleep and what they wait for then. A stream table that the daemon does not refresh can
 /// still be refreshed by hand, and so is a source like others.
 void Timetable::listen(Community& community, TableId id) {
+  for (const ClusterState& cluster : community.states) {
+    const bool served =
+        std::all_of(cluster.tables.begin(), cluster.tables.end(), [](const Table* t) { return is_active(*t); });
+    for (Table* table : cluster.tables) table->is_served = served;
+  }
   for (std::size_t begin = 0; begin < community.tables.size();) {
     const std::size_t end = community.tables[begin]->circle_end;
     const bool possible = can_sleep(community, begin, end);
@@ -373,9 +378,9 @@ void Timetable::listen(Community& community, TableId id) {
       table.can_sleep = possible;
       table.waits_for = table.entry.sources;
       for (const Table* up : table.upstream) {
-        if (!is_active(*up) && up->entry.own_log) table.waits_for.push_back(*up->entry.own_log);
+        if (!up->is_served && up->entry.own_log) table.waits_for.push_back(*up->entry.own_log);
       }
-      if (!is_active(table) || !possible) continue;
+      if (!table.is_served || !possible) continue;
       for (const SourceId source : table.waits_for) {
         community.sources[source].push_back(begin);
         auto& period = waiting_[source].try_emplace(id, table.period).first->second;
@@ -419,7 +424,7 @@ bool Timetable::can_sleep(const Community& community, std::size_t begin, std::si
     }
     for (const Table* up : table.upstream) {
       if (up->place >= begin && up->place < end) continue;
-      if (is_active(*up) ? !up->can_sleep : !up->entry.own_log.has_value()) return false;
+      if (up->is_served ? !up->can_sleep : !up->entry.own_log.has_value()) return false;
     }
   }
   return true;
@@ -429,14 +434,14 @@ bool Timetable::can_sleep(const Community& community, std::size_t begin, std::si
 bool Timetable::sleeps(const Community& community, std::size_t begin, std::size_t end) const {
   for (std::size_t i = begin; i < end; ++i) {
     const Table& table = *community.tables[i];
-    if (!table.can_sleep || !is_active(table) || table.failing || table.is_held || !table.checked_begin) return false;
+    if (!table.can_sleep || !table.is_served || table.failing || table.is_held || !table.checked_begin) return false;
     if (all_woken_ && *table.checked_begin < *all_woken_) return false;
     for (const SourceId source : table.waits_for) {
       const auto armed_at = arming_.armed_at(source);
       if (!armed_at || *table.checked_begin < *armed_at) return false;
     }
     for (const Table* up : table.upstream) {
-      if (!is_active(*up) || (up->place >= begin && up->place < end)) continue;
+      if (!up->is_served || (up->place >= begin && up->place < end)) continue;
       const bool in_order =
           up->checked_end && (table.checked_serial == up->checked_serial || *table.checked_begin >= *up->checked_end);
       if (!up->asleep || !in_order) return false;
@@ -529,7 +534,7 @@ std::vector<SourceId> Timetable::take_unneeded() {
 bool Timetable::eligible(const ClusterState& cluster) {
   bool awake = false;
   for (const Table* table : cluster.tables) {
-    if (!is_active(*table) || table->in_flight) return false;
+    if (!table->is_served || table->in_flight) return false;
     awake = awake || !table->asleep;
   }
   return awake;
@@ -597,9 +602,8 @@ void Timetable::take_from(TableId id, Now now, std::vector<Unit>& plan) {
     } else {
       const Table& table = *cluster.tables.front();
       due.push_back(entry->second);
-      longest = std::max(longest, table.need.period
-                                      ? TimePoint::duration(table.period)
-                                      : next_cron(table.need, now, Milliseconds(0)) - now.steady);
+      longest = std::max(longest, table.need.period ? TimePoint::duration(table.period)
+                                                    : next_cron(table.need, now, Milliseconds(0)) - now.steady);
     }
   }
   const auto goes_along = [&](const ClusterState& cluster) {
@@ -762,7 +766,7 @@ void Timetable::deactivate(TableId id) {
   stop_listening(community, table.community);  // from now on its own log is a source
   listen(community, table.community);
   settle_sources();
-  settle({id}, 0);
+  settle(cluster(id), 0);
 }
 
 bool Timetable::hold(TableId id) {

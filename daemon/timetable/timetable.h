@@ -106,6 +106,7 @@ class Timetable {
   bool woken(SourceId source, Now now);
   /// Anything may have happened, or the locks are lost. Returns what was armed.
   std::vector<SourceId> wake_all(Now now);
+  [[nodiscard]] bool is_armed(SourceId source) const { return arming_.armed_at(source).has_value(); }
   /// Armed sources that are not needed any more: unlock them.
   [[nodiscard]] std::vector<SourceId> take_unneeded();
   [[nodiscard]] std::size_t sources_asleep() const { return arming_.asleep(); }
@@ -148,7 +149,8 @@ class Timetable {
     std::vector<Table*> upstream, downstream;
     std::size_t circle_begin = 0, circle_end = 0;  // places of its cycle; of itself if it is in none
     std::vector<SourceId> waits_for;               // whose writers must be able to wake us before it may sleep
-    bool can_sleep = false;                        // once all of these are armed
+    bool is_served = false;                        // refreshed by us: it and all of its cluster are active
+    bool can_sleep = false;                        // once all that it waits for are armed
   };
   struct ClusterState {
     std::vector<Table*> tables;
