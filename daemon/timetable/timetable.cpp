@@ -40,6 +40,7 @@ bool same_need(const Need& a, const Need& b) {
 void Timetable::load(const std::vector<TimetableEntry>& entries, const std::vector<std::vector<TableId>>& groups,
                      Now now) {
   if (!epoch_) epoch_ = now.steady;
+  last_now_ = now;
   groups_ = groups;
   group_of_.clear();
   for (std::size_t i = 0; i < groups_.size(); ++i) {
@@ -67,11 +68,13 @@ void Timetable::load(const std::vector<TimetableEntry>& entries, const std::vect
 
 void Timetable::put(const TimetableEntry& entry, Now now) {
   if (!epoch_) epoch_ = now.steady;
+  last_now_ = now;
   adopt(entry);
   rebuild(dag_.apply({{.id = entry.id, .upstream = entry.upstream}}), now);
 }
 
 void Timetable::remove(TableId id, Now now) {
+  last_now_ = now;
   const auto found = tables_.find(id);
   if (found == tables_.end()) return;
   std::set<TableId> affected = dag_.apply({{.id = id, .upstream = {}}});
@@ -198,7 +201,7 @@ void Timetable::build(const std::vector<TableId>& components, Now now) {
   for (std::size_t i = 0; i < community.tables.size(); ++i) all.insert(all.end(), i);
   queue_.emplace(community.next_due, id);
   for (std::size_t c = 0; c < community.states.size(); ++c) look_at(community, c);
-  update_sleep(id, std::move(all), now);
+  update_sleep(id, std::move(all));
   look_ahead(id);
 }
 
@@ -214,7 +217,7 @@ void Timetable::place(Community& community, TableId id, const std::vector<TableI
   for (Table* table : community.tables) {
     table->upstream.clear();
     table->downstream.clear();
-    for (const TableId up : dag_.upstream(table->entry.id)) table->upstream.push_back(&tables_.at(up));
+    for (const TableId up : dag_.upstream(table->entry.id)) table->upstream.push_back({.table = &tables_.at(up)});
     for (const TableId down : dag_.downstream(table->entry.id)) table->downstream.push_back(&tables_.at(down));
     const std::size_t members = std::max<std::size_t>(dag_.cycle(table->entry.id).size(), 1);
     const bool continues = table->place > 0 && community.tables[table->place - 1]->circle_end > table->place;
@@ -364,7 +367,8 @@ TimePoint Timetable::woken_time(const Table& table, Now now) const {
 // Sleeping ------------------------------------------------------------------------------------------------------------
 
 /// Finds out which tables can sleep and what they wait for then. A stream table that the daemon does not refresh can
-/// still be refreshed by hand, and so is a source like others.
+/// still be refreshed by hand, and so is a source like others. So is one that is refreshed less often than its reader,
+/// which would look at it all the time while changes wait for the next refresh of the slower one.
 void Timetable::listen(Community& community, TableId id) {
   for (const ClusterState& cluster : community.states) {
     const bool served =
@@ -373,14 +377,18 @@ void Timetable::listen(Community& community, TableId id) {
   }
   for (std::size_t begin = 0; begin < community.tables.size();) {
     const std::size_t end = community.tables[begin]->circle_end;
+    for (std::size_t i = begin; i < end; ++i) {
+      Table& table = *community.tables[i];
+      table.waits_for = table.entry.sources;
+      for (Upstream& up : table.upstream) {
+        up.is_source = up.table->entry.own_log && (!up.table->is_served || is_slower(*up.table, table));
+        if (up.is_source) table.waits_for.push_back(*up.table->entry.own_log);
+      }
+    }
     const bool possible = can_sleep(community, begin, end);
     for (; begin < end; ++begin) {
       Table& table = *community.tables[begin];
       table.can_sleep = possible;
-      table.waits_for = table.entry.sources;
-      for (const Table* up : table.upstream) {
-        if (!up->is_served && up->entry.own_log) table.waits_for.push_back(*up->entry.own_log);
-      }
       if (!table.is_served || !possible) continue;
       for (const SourceId source : table.waits_for) {
         community.sources[source].push_back(begin);
@@ -390,6 +398,11 @@ void Timetable::listen(Community& community, TableId id) {
       }
     }
   }
+}
+
+bool Timetable::is_slower(const Table& table, const Table& reader) {
+  return table.cluster != reader.cluster && reader.need.period &&
+         table.need.period.value_or(kForEver) > *reader.need.period;
 }
 
 void Timetable::stop_listening(Community& community, TableId id) {
@@ -423,9 +436,9 @@ bool Timetable::can_sleep(const Community& community, std::size_t begin, std::si
     for (const TableId up : table.entry.upstream) {
       if (!tables_.contains(up)) return false;  // not yet: it cannot be asked whether it sleeps
     }
-    for (const Table* up : table.upstream) {
-      if (up->place >= begin && up->place < end) continue;
-      if (up->is_served ? !up->can_sleep : !up->entry.own_log.has_value()) return false;
+    for (const Upstream& up : table.upstream) {
+      if (up.is_source || (up.table->place >= begin && up.table->place < end)) continue;
+      if (!up.table->is_served || !up.table->can_sleep) return false;
     }
   }
   return true;
@@ -441,19 +454,27 @@ bool Timetable::sleeps(const Community& community, std::size_t begin, std::size_
       const auto armed_at = arming_.armed_at(source);
       if (!armed_at || *table.checked_begin < *armed_at) return false;
     }
-    for (const Table* up : table.upstream) {
-      if (!up->is_served || (up->place >= begin && up->place < end)) continue;
-      const bool in_order =
-          up->checked_end && (table.checked_serial == up->checked_serial || *table.checked_begin >= *up->checked_end);
-      if (!up->asleep || !in_order) return false;
+    for (const Upstream& up : table.upstream) {
+      if (up.table->place >= begin && up.table->place < end) continue;
+      if (!has_seen(table, up)) return false;
     }
   }
   return true;
 }
 
-/// Looks at the tables in these places and, where something changes, at what reads them. With `now` those that wake up
-/// are due as woken ones are.
-void Timetable::update_sleep(TableId id, Places places, std::optional<Now> now) {
+/// Has the table been refreshed after what it reads was, in the same snapshot or later? Of one whose log wakes us, only
+/// what changed something counts. Others must sleep: somebody may have refreshed them by hand just before we did.
+bool Timetable::has_seen(const Table& table, const Upstream& upstream) {
+  const Table& up = *upstream.table;
+  if (upstream.is_source) {
+    return !up.changed_end || table.checked_serial == up.changed_serial || *table.checked_begin >= *up.changed_end;
+  }
+  return up.asleep && up.checked_end &&
+         (table.checked_serial == up.checked_serial || *table.checked_begin >= *up.checked_end);
+}
+
+/// Looks at the tables in these places and, where something changes, at what reads them.
+void Timetable::update_sleep(TableId id, Places places) {
   Community& community = communities_.at(id);
   std::set<std::size_t> changed;  // clusters
   while (!places.empty()) {
@@ -466,7 +487,7 @@ void Timetable::update_sleep(TableId id, Places places, std::optional<Now> now) 
       Table& table = *community.tables[i];
       if (table.asleep == asleep) continue;
       table.asleep = asleep;
-      if (!asleep && now) table.due = woken_time(table, *now);
+      if (!asleep) table.due = woken_time(table, last_now_);
       changed.insert(table.cluster);
       for (const Table* down : table.downstream) {
         if (down->place >= end) places.insert(down->place);
@@ -496,12 +517,13 @@ void Timetable::armed(SourceId source, TimePoint now) {
 }
 
 bool Timetable::woken(SourceId source, Now now) {
+  last_now_ = now;
   const bool was_armed = arming_.woken(source, now.steady);
   const auto waiting = waiting_.find(source);
   if (!was_armed || waiting == waiting_.end()) return was_armed;
   for (const auto& [id, period] : waiting->second) {
     const auto& places = communities_.at(id).sources.at(source);
-    update_sleep(id, Places(places.begin(), places.end()), now);
+    update_sleep(id, Places(places.begin(), places.end()));
     look_ahead(id);
   }
   return was_armed;
@@ -509,13 +531,14 @@ bool Timetable::woken(SourceId source, Now now) {
 
 std::vector<SourceId> Timetable::wake_all(Now now) {
   auto were_armed = arming_.wake_all();
+  last_now_ = now;
   all_woken_ = now.steady;
   for (const auto& [id, community] : communities_) {
     Places places;
     for (const Table* table : community.tables) {
       if (table->asleep) places.insert(places.end(), table->place);
     }
-    update_sleep(id, std::move(places), now);
+    update_sleep(id, std::move(places));
     look_ahead(id);
   }
   return were_armed;
@@ -532,13 +555,13 @@ std::vector<SourceId> Timetable::take_unneeded() {
 
 // Due -----------------------------------------------------------------------------------------------------------------
 
-bool Timetable::eligible(const ClusterState& cluster) {
-  bool awake = false;
-  for (const Table* table : cluster.tables) {
-    if (!table->is_served || table->in_flight) return false;
-    awake = awake || !table->asleep;
-  }
-  return awake;
+bool Timetable::may_start(const ClusterState& cluster) {
+  return std::none_of(cluster.tables.begin(), cluster.tables.end(),
+                      [](const Table* table) { return !table->is_served || table->in_flight; });
+}
+
+bool Timetable::is_awake(const ClusterState& cluster) {
+  return std::any_of(cluster.tables.begin(), cluster.tables.end(), [](const Table* table) { return !table->asleep; });
 }
 
 bool Timetable::is_failing(const ClusterState& cluster) {
@@ -562,7 +585,7 @@ TimePoint Timetable::due_of(const ClusterState& cluster) {
 
 void Timetable::look_at(Community& community, std::size_t c) {
   ClusterState& cluster = community.states[c];
-  const TimePoint due = eligible(cluster) ? due_of(cluster) : TimePoint::max();
+  const TimePoint due = may_start(cluster) && is_awake(cluster) ? due_of(cluster) : TimePoint::max();
   if (due == cluster.due) return;
   community.queue.erase({cluster.due, c});
   cluster.due = due;
@@ -590,6 +613,7 @@ TimePoint Timetable::blocked_until(const Community& community) const {
 }
 
 std::vector<Unit> Timetable::take_due(Now now) {
+  last_now_ = now;
   std::vector<Unit> plan;
   std::vector<TableId> due;
   for (auto entry = queue_.begin(); entry != queue_.end() && entry->first <= now.steady; ++entry) {
@@ -625,11 +649,18 @@ void Timetable::take_from(TableId id, Now now, std::vector<Unit>& plan) {
       return !need.period && same_crons(need, table.need);
     });
   };
+  // Those that sleep go along with what they read: it may be about to change.
   std::vector<std::size_t> chosen;
+  std::vector<bool> is_chosen(community.states.size(), false);
   for (std::size_t c = 0; !due.empty() && c < community.states.size(); ++c) {
     const ClusterState& cluster = community.states[c];
-    if (!eligible(cluster) || is_failing(cluster)) continue;
-    if (cluster.due <= now.steady || (!is_held(cluster) && goes_along(cluster))) chosen.push_back(c);
+    if (!may_start(cluster) || is_failing(cluster)) continue;
+    const auto& upstream = community.clusters[c].upstream;
+    const bool may_change = is_awake(cluster) || std::any_of(upstream.begin(), upstream.end(),
+                                                             [&](std::size_t up) { return is_chosen[up]; });
+    if (cluster.due > now.steady && (!may_change || is_held(cluster) || !goes_along(cluster))) continue;
+    is_chosen[c] = true;
+    chosen.push_back(c);
   }
   const auto cost = [this](TableId table) { return tables_.at(table).cost; };
   std::vector<Unit> units = plan_units(community.clusters, chosen, cost, settings_.limits);
@@ -709,7 +740,8 @@ void Timetable::settle(const std::vector<TableId>& tables, std::uint64_t serial)
   for (const TableId id : tables) {
     const auto found = tables_.find(id);
     if (found == tables_.end()) continue;
-    const Table& table = found->second;
+    Table& table = found->second;
+    table.asleep = false;  // when it is due has been decided by its outcome
     Places& of_community = places[table.community];
     of_community.insert(table.place);
     for (const Table* down : table.downstream) of_community.insert(down->place);
@@ -717,12 +749,13 @@ void Timetable::settle(const std::vector<TableId>& tables, std::uint64_t serial)
   }
   for (auto& [id, of_community] : places) {
     communities_.at(id).whole.erase(serial);
-    update_sleep(id, std::move(of_community), std::nullopt);
+    update_sleep(id, std::move(of_community));
     look_ahead(id);
   }
 }
 
 bool Timetable::succeeded(TableId id, const Success& success, Now now) {
+  last_now_ = now;
   const auto found = tables_.find(id);
   if (found == tables_.end()) return false;
   Table& table = found->second;
@@ -734,6 +767,8 @@ bool Timetable::succeeded(TableId id, const Success& success, Now now) {
   table.idle_polls = success.changed ? 0 : table.idle_polls + 1;
   bool backoff_changed = false;
   if (success.changed) {
+    table.changed_end = now.steady;
+    table.changed_serial = table.serial;
     table.cost = table.cost.count() == 0 ? success.own : (table.cost * 3 + success.own) / 4;
     if (settings_.auto_backoff && table.need.period) {
       backoff_changed = table.backoff.refreshed(success.whole_unit, *table.need.period);
@@ -754,6 +789,7 @@ void Timetable::failed(TableId id, Milliseconds retry_delay, TimePoint now) {
 }
 
 void Timetable::held(TableId id, Now now) {
+  last_now_ = now;
   const auto found = tables_.find(id);
   if (found == tables_.end()) return;
   Table& table = found->second;
@@ -821,7 +857,7 @@ TimePoint Timetable::next_due() const {
 std::optional<TimePoint> Timetable::fresh_at(TableId id, TimePoint now) const {
   const auto found = tables_.find(id);
   if (found == tables_.end()) return std::nullopt;
-  return found->second.asleep ? now : found->second.checked_begin;
+  return found->second.asleep && !found->second.in_flight ? now : found->second.checked_begin;
 }
 
 Milliseconds Timetable::period(TableId id) const {

@@ -9,7 +9,8 @@
 // Communities are spread over their periods.
 //
 // A captured table sleeps when all its sources are armed (arming.h), what it reads sleeps too, and it was refreshed
-// since. Members of a cycle sleep together.
+// since. Stream tables that are slower than it, or not refreshed by us, are sources to it. Members of a cycle sleep
+// together.
 #pragma once
 
 #include <chrono>
@@ -124,6 +125,11 @@ class Timetable {
   [[nodiscard]] const Dag& dag() const { return dag_; }
 
  private:
+  struct Table;
+  struct Upstream {
+    Table* table = nullptr;
+    bool is_source = false;  // the one that reads it may sleep while it does not, if its log is armed
+  };
   struct Table {
     TimetableEntry entry;
     Need need;               // without backoff
@@ -135,6 +141,8 @@ class Timetable {
     std::uint64_t serial = 0;                             // of the unit in flight, or the last one
     std::optional<TimePoint> checked_begin, checked_end;  // of the last successful refresh
     std::uint64_t checked_serial = 0;
+    std::optional<TimePoint> changed_end;  // of the last one that changed something
+    std::uint64_t changed_serial = 0;
     bool in_flight = false;
     bool failing = false;
     bool is_held = false;
@@ -147,7 +155,8 @@ class Timetable {
     TableId community = 0;
     std::size_t place = 0;  // in the order of the community
     std::size_t cluster = 0;
-    std::vector<Table*> upstream, downstream;
+    std::vector<Upstream> upstream;
+    std::vector<Table*> downstream;
     std::size_t circle_begin = 0, circle_end = 0;  // places of its cycle; of itself if it is in none
     std::vector<SourceId> waits_for;               // whose writers must be able to wake us before it may sleep
     bool is_served = false;                        // refreshed by us: it and all of its cluster are active
@@ -190,13 +199,16 @@ class Timetable {
   void listen(Community& community, TableId id);
   void stop_listening(Community& community, TableId id);
   void settle_sources();
+  [[nodiscard]] static bool is_slower(const Table& table, const Table& reader);
+  [[nodiscard]] static bool has_seen(const Table& table, const Upstream& upstream);
   [[nodiscard]] bool can_sleep(const Community& community, std::size_t begin, std::size_t end) const;
   [[nodiscard]] bool sleeps(const Community& community, std::size_t begin, std::size_t end) const;
-  void update_sleep(TableId community, Places places, std::optional<Now> now);
+  void update_sleep(TableId community, Places places);
 
   // Due
   [[nodiscard]] static bool is_active(const Table& table);
-  [[nodiscard]] static bool eligible(const ClusterState& cluster);
+  [[nodiscard]] static bool may_start(const ClusterState& cluster);
+  [[nodiscard]] static bool is_awake(const ClusterState& cluster);
   [[nodiscard]] static bool is_failing(const ClusterState& cluster);
   [[nodiscard]] static bool is_held(const ClusterState& cluster);
   [[nodiscard]] static TimePoint due_of(const ClusterState& cluster);
@@ -227,6 +239,7 @@ class Timetable {
   std::map<std::uint64_t, Flight> flights_;
   std::set<SourceId> touched_sources_;  // who waits for them may have changed
   std::vector<SourceId> unneeded_;
+  Now last_now_;  // as far as we have heard
   std::optional<TimePoint> epoch_;
   std::optional<TimePoint> all_woken_;
   std::uint64_t next_serial_ = 1;

@@ -32,7 +32,7 @@ class Simulation {
   struct Stats {
     long refreshes = 0, changed = 0, failures = 0, wakes = 0, takes = 0, units = 0, judged = 0;
     int tables_slept = 0;
-    double worst = 0;  // lateness in terms of what it may be
+    double worst = 0;  // lateness beyond the period, in terms of what it may be
   };
   struct OfTable {
     long refreshes = 0;
@@ -64,6 +64,7 @@ class Simulation {
     TimetableEntry entry;
     Milliseconds base_period{0};
     double cost_ms = 1;
+    bool can_sleep = true;
     bool fails_at_times = false;
     int failures = 0;  // in a row
     bool exists = true;
@@ -86,7 +87,7 @@ class Simulation {
     std::set<TableId> failed, withheld, changed;
     std::map<TableId, double> cost_ms;
   };
-  enum class Kind { kWrite, kHeard, kUnitEnds, kDue, kLoad, kUser, kJudge };
+  enum class Kind { kWrite, kHeard, kCommit, kSettled, kDue, kLoad, kUser, kJudge };
   struct Event {
     TimePoint at;
     std::uint64_t number;
@@ -109,13 +110,17 @@ class Simulation {
   void dispatch();
   void start_units();
   void start(Work work);
-  void end(std::int64_t id);
+  void commit(std::int64_t number);
+  void settle(std::int64_t number);
 
   void check_launched(const std::vector<Unit>& units);
   void check_next_due();
   void judge();
   void judge(TableId id, TimePoint since);
-  [[nodiscard]] double allowed_ms(TableId id, TimePoint since) const;
+  struct Allowed {
+    double period_ms, rest_ms;
+  };
+  [[nodiscard]] Allowed allowed(TableId id, TimePoint since) const;
   [[nodiscard]] bool is_asleep(TableId id) const;
   [[nodiscard]] std::set<TableId> community(TableId id) const;
   void violated(const std::string& what);

@@ -633,28 +633,16 @@ bool SleepingModel::asleep(TableId id) const {
   return timetable_.fresh_at(id, later) == later;
 }
 
-// Committed changes wait for it: in what it reads, or on their way through tables that the daemon refreshes.
-bool SleepingModel::behind(TableId id) const {
-  std::set<TableId> seen;
-  std::vector<TableId> open{id};
-  while (!open.empty()) {
-    const Table& table = tables_.at(open.back());
-    open.pop_back();
-    if (!seen.insert(table.entry.id).second) continue;
-    if (has_pending(table, commits_, std::nullopt)) return true;
-    for (const TableId up : table.entry.upstream) {
-      if (tables_.at(up).entry.active && !timetable_.blocked_by(up)) open.push_back(up);
-    }
-  }
-  return false;
-}
-
-// The daemon is going to hear of it.
-bool SleepingModel::excused(TableId id) const {
+// The daemon is going to hear of what waits for it (or of what somebody who refreshed its upstream by hand has seen),
+// or is about to settle the unit that wrote it.
+bool SleepingModel::excused(const Table& table) const {
   if (!bell_ || reload_ || !changed_.empty()) return true;
+  for (const TableId up : table.entry.upstream) {
+    if (timetable_.in_flight(up)) return true;
+  }
   std::set<SourceId> logs;
-  for (const TableId table : with_upstream(id)) {
-    const auto& inputs = tables_.at(table).inputs;
+  for (const TableId id : with_upstream(table.entry.id)) {
+    const auto& inputs = tables_.at(id).inputs;
     logs.insert(inputs.begin(), inputs.end());
   }
   return std::any_of(channel_.begin(), channel_.end(), [&](const Notification& notification) {
@@ -670,7 +658,8 @@ void SleepingModel::check() {
   for (const auto& [id, table] : tables_) {
     if (!table.exists || !timetable_.dag().contains(id) || !asleep(id)) continue;
     ++slept_;
-    if (behind(id) && !excused(id)) violated("table " + std::to_string(id) + " sleeps and misses changes");
+    if (has_pending(table, commits_, std::nullopt) && !excused(table))
+      violated("table " + std::to_string(id) + " sleeps and misses changes");
   }
   for (const SourceId source : exclusive_) {
     const bool known = locked_.contains(source) || (locking_ && locking_->contains(source));

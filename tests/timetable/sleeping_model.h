@@ -115,8 +115,7 @@ class SleepingModel {
   void tick();
   void check();
   void check_consumed();
-  [[nodiscard]] bool behind(TableId id) const;
-  [[nodiscard]] bool excused(TableId id) const;
+  [[nodiscard]] bool excused(const Table& table) const;
   [[nodiscard]] std::set<TableId> with_upstream(TableId id) const;
   [[nodiscard]] bool asleep(TableId id) const;
   [[nodiscard]] std::vector<TimetableEntry> catalog() const;

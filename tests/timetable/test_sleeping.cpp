@@ -262,6 +262,43 @@ TEST_F(SleepingTest, APausedTableIsASourceLikeOthers) {
   EXPECT_EQ(simulate(10000).at(2), 10);
 }
 
+// Found by the simulation: a reader of a daily table looked at it every second while changes waited for the next day.
+TEST_F(SleepingTest, AFastReaderOfASlowTableSleepsWhileChangesWaitForTheSlowOne) {
+  TimetableEntry slow = entry(1, cron("@hourly"), {}, {100});
+  slow.age = milliseconds(0);
+  load({slow, entry(2, every(1000), {1}, {101}), entry(3, every(1000), {2})});
+  EXPECT_EQ(arm(), (Sources{100, 101, own_log(1)}));
+  EXPECT_EQ(due(), (Set{2, 3}));
+  succeed({2, 3});
+  EXPECT_FALSE(asleep(1));
+  EXPECT_TRUE(asleep(2));
+  EXPECT_TRUE(asleep(3));
+  EXPECT_TRUE(simulate(3599000).empty());
+  advance(1000);
+  arm();
+  const auto units = timetable_.take_due(now_);
+  ASSERT_EQ(units.size(), 1U);
+  EXPECT_EQ(units[0].tables, (Ids{1, 2, 3}));  // in one snapshot, as the slow one may change
+  succeed({1, 2, 3}, true);
+  EXPECT_TRUE(asleep(1));
+  EXPECT_TRUE(asleep(2));
+  EXPECT_TRUE(timetable_.woken(own_log(1), now_));  // our own writing, as far as the trigger knows
+  EXPECT_EQ(simulate(60000), (std::map<TableId, int>{{2, 1}, {3, 1}}));
+}
+
+TEST_F(SleepingTest, AFastReaderThatMissedTheRefreshOfASlowTableWakes) {
+  load({entry(1, every(60000), {}, {100}), entry(2, every(1000), {1}, {101})});
+  round();
+  advance(60000);
+  timetable_.woken(100, now_);
+  arm();
+  EXPECT_EQ(due(), (Set{1, 2}));
+  timetable_.succeeded(1, {.changed = true}, now_);
+  timetable_.released(2);
+  EXPECT_FALSE(asleep(2));
+  EXPECT_EQ(due(), (Set{2}));
+}
+
 // Found by this test: the reader slept on.
 TEST_F(SleepingTest, ATableThatIsDeactivatedBecomesASourceAtOnce) {
   load({entry(1, every(1000), {}, {100}), entry(2, every(1000), {1})});
