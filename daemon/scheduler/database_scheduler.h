@@ -27,6 +27,7 @@
 #include "scheduler/health.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/timetable.h"
+#include "scheduler/worker_budget.h"
 
 namespace pgtrickle::scheduler {
 
@@ -37,6 +38,7 @@ struct Shared {
   std::shared_ptr<boost::asio::thread_pool> build_workers;
   Builder builder;
   observe::Observer* observer = nullptr;
+  std::shared_ptr<WorkerBudget> budget;  // of refreshes at once
   std::string host;
   std::string instance;  // of this process, unique
   std::mt19937_64 random{std::random_device{}()};
