@@ -685,6 +685,11 @@ int Timetable::backoff(TableId id) const {
   return found == tables_.end() ? 1 : found->second.backoff.factor();
 }
 
+bool Timetable::is_held(TableId id) const {
+  const auto found = tables_.find(id);
+  return found != tables_.end() && found->second.is_held;
+}
+
 std::optional<TableId> Timetable::blocked_by(TableId id) const {
   const auto found = tables_.find(id);
   if (found == tables_.end() || !is_active(found->second)) return std::nullopt;

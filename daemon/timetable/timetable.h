@@ -115,6 +115,8 @@ class Timetable {
   [[nodiscard]] std::optional<TimePoint> fresh_at(TableId id, TimePoint now) const;
   [[nodiscard]] Milliseconds period(TableId id) const;
   [[nodiscard]] int backoff(TableId id) const;
+  /// A gate or a watermark was in the way of its last refresh.
+  [[nodiscard]] bool is_held(TableId id) const;
   /// The inactive table that keeps its cluster, and so this table, from being refreshed.
   [[nodiscard]] std::optional<TableId> blocked_by(TableId id) const;
   /// The other tables that it is refreshed together with or not at all, itself included.
