@@ -110,6 +110,10 @@ BEGIN
           AND p.proname = 'capture_' || source) <> 4 * cardinality(parts) THEN
         RETURN format('a capture trigger of table %s was dropped or disabled', name);
     END IF;
+    IF (SELECT count(*) FROM pg_class c WHERE c.relnamespace = 'pgtrickle_changes'::regnamespace
+        AND c.relname = ANY (ARRAY['log_' || source, 'log_' || source || '_a', 'log_' || source || '_b'])) <> 3 THEN
+        RETURN format('the change log of table %s was dropped', name);
+    END IF;
     RETURN NULL;
 END
 $$;

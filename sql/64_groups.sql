@@ -72,7 +72,7 @@ BEGIN
             USING ERRCODE = 'duplicate_object', HINT = 'Choose another name, or drop_refresh_group() first.';
     END;
     BEGIN
-        INSERT INTO pgtrickle.pgt_refresh_group_members (group_id, pgt_id) SELECT id, u.id FROM unnest(ids) AS u(id);
+        INSERT INTO pgtrickle.pgt_refresh_group_members (group_id, pgt_id) SELECT id, u.member FROM unnest(ids) AS u(member);
     EXCEPTION WHEN unique_violation THEN        -- somebody else was faster
         RAISE EXCEPTION 'a member of refresh group "%" has just become a member of another one', group_name
             USING ERRCODE = 'unique_violation', HINT = 'pgtrickle.refresh_groups() lists the groups and their members.';

@@ -143,14 +143,6 @@ $$;
 COMMENT ON FUNCTION pgtrickle.explain_stream_table(text) IS
 'Everything about one stream table as text: status, mode and why, query, sources, plan, and the source of the functions that refresh it. Error: 42P01.';
 
-CREATE FUNCTION pgtrickle.explain_refresh_mode(name text) RETURNS TABLE (configured_mode text, effective_mode text, downgrade_reason text)
-LANGUAGE plpgsql STABLE AS $$
-BEGIN
-    RETURN QUERY SELECT s.refresh_mode, s.effective_refresh_mode, s.reason FROM pgtrickle._find(name, pg_catalog.current_setting('search_path')) AS s;
-END
-$$;
-COMMENT ON FUNCTION pgtrickle.explain_refresh_mode(text) IS 'The refresh mode asked for, the one in effect (NULL: not compiled yet), and why. Error: 42P01.';
-
 CREATE FUNCTION pgtrickle._refresh_history(id bigint, max_rows int)
 RETURNS TABLE (refresh_id bigint, data_timestamp timestamptz, start_time timestamptz, end_time timestamptz, action text, status text,
                rows_inserted bigint, rows_deleted bigint, duration_ms double precision, error_message text, rows_updated bigint, delta_rows bigint)

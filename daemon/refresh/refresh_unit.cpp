@@ -59,14 +59,12 @@ Statement refresh_statement(std::int64_t id, bool together) {
   return statement;
 }
 
-// A cycle that is not the one that was last brought to its fixed point starts from nothing.
 Statement cycle_statement(const std::vector<std::int64_t>& ids, int max_iterations) {
   Statement statement;
+  statement.name = "pgt_refresh_cycle";
   statement.sql =
-      "WITH r AS MATERIALIZED (SELECT x.*, clock_timestamp() AS ended FROM pgtrickle._refresh_scc($1::bigint[], "
-      "NOT EXISTS (SELECT FROM pgtrickle.pgt_sccs c WHERE c.members = $1::bigint[] AND c.generations = "
-      "(SELECT array_agg(s.generation ORDER BY s.pgt_id) FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = ANY "
-      "($1::bigint[]))), $2::int) AS x) "
+      "WITH r AS MATERIALIZED (SELECT x.*, clock_timestamp() AS ended "
+      "FROM pgtrickle._refresh_scc($1::bigint[], false, $2::int) AS x) "
       "SELECT r.pgt_id, r.action, r.delta_rows, r.rows_inserted, r.rows_updated, r.rows_deleted, r.iterations, "
       "(extract(epoch FROM r.ended - statement_timestamp()) * 1000000)::bigint AS microseconds FROM r";
   statement.parameters = {array_of(ids), std::to_string(max_iterations)};

@@ -220,10 +220,10 @@ class RefreshWriter {
           "    IF v.chooses AND v.changed = 0 AND NOT v.skip THEN\n        action := 'NO_DATA';\n        RETURN;\n"
           "    END IF;\n"
           // A little more is needed to change the way than to stay with it: costs are measured, and noisy.
-          "    IF v.chooses AND delta_rows > CASE WHEN v.fraction IS NULL\n"
+          "    IF v.chooses AND delta_rows > (CASE WHEN v.fraction IS NULL\n"
           "            THEN v.f.full_threshold * CASE v.f.last_action WHEN 'FULL' THEN 0.8 ELSE 1.25 END\n"
           "            ELSE v.fraction * pgtrickle._source_rows(" +
-          id_ + ") END THEN\n        v.recompute := true;\n    END IF;\n";
+          id_ + ") END) THEN\n        v.recompute := true;\n    END IF;\n";
     }
     return sql +
            "    action := CASE WHEN v.skip THEN 'SKIPPED' WHEN v.recompute THEN 'FULL' ELSE 'DIFFERENTIAL' END;\n"
