@@ -450,7 +450,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         SELECT id, 0
         UNION
         SELECT d.pgt_id, r.depth + 1 FROM readers r JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = r.pgt_id
-        JOIN pgtrickle.pgt_dependencies d ON d.source_relid = s.pgt_relid WHERE r.depth < 1000)
+        JOIN pgtrickle.pgt_dependencies d ON d.source_relid = s.pgt_relid WHERE r.depth < (SELECT count(*) FROM pgtrickle.pgt_stream_tables))
     SELECT r.pgt_id, max(r.depth) FROM readers r WHERE r.pgt_id <> id GROUP BY r.pgt_id ORDER BY 2, 1
 $$;
 
