@@ -14,6 +14,7 @@ namespace pgtrickle::scheduler {
 namespace {
 
 constexpr int kYearsAhead = 5;
+constexpr std::size_t kMostDigits = 4;  // as in sql/10_schedule.sql
 
 struct Field {
   const char* name;
@@ -33,13 +34,16 @@ struct BadField : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+bool digits_only(const std::string& text) {
+  return !text.empty() && text.size() <= kMostDigits &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
+}
+
 int number(const Field& field, const std::string& text) {
   for (std::size_t i = 0; i < field.names.size(); ++i) {
     if (text == field.names[i]) return field.min + static_cast<int>(i);
   }
-  const bool digits = !text.empty() && text.size() <= 2 &&
-                      std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
-  const int value = digits ? std::stoi(text) : -1;
+  const int value = digits_only(text) ? std::stoi(text) : -1;
   if (value < field.min || value > field.max) {
     throw BadField(std::string(field.name) + ": \"" + text + "\" is not between " + std::to_string(field.min) +
                    " and " + std::to_string(field.max));
@@ -75,10 +79,7 @@ std::vector<int> values(const Field& field, const std::string& text) {
     if (to < from) throw BadField(std::string(field.name) + ": \"" + parts[0] + "\" ends before it begins");
     int step = 1;
     if (parts.size() == 2) {
-      const bool digits =
-          !parts[1].empty() && parts[1].size() <= 2 &&
-          std::all_of(parts[1].begin(), parts[1].end(), [](unsigned char c) { return std::isdigit(c); });
-      step = digits ? std::stoi(parts[1]) : 0;
+      step = digits_only(parts[1]) ? std::stoi(parts[1]) : 0;
       if (step < 1) throw BadField(std::string(field.name) + ": \"" + parts[1] + "\" is not a step");
     }
     for (int value = from; value <= to; value += step) out.push_back(value);
@@ -112,11 +113,11 @@ std::optional<Cron> Cron::parse(const std::string& text, std::string* problem) {
   std::vector<std::string> words;
   for (std::string word; in >> word;) words.push_back(word);
   try {
-    for (const std::string prefix : {"TZ=", "CRON_TZ="}) {
-      if (!words.empty() && words[0].starts_with(prefix)) {
-        cron.zone_ = words[0].substr(prefix.size());
-        words.erase(words.begin());
-      }
+    for (const std::string prefix : {"tz=", "cron_tz="}) {
+      if (words.empty() || !lower(words[0]).starts_with(prefix)) continue;
+      cron.zone_ = words[0].substr(prefix.size());
+      words.erase(words.begin());
+      break;
     }
     if (zone_named(cron.zone_) == nullptr) throw BadField("time zone \"" + cron.zone_ + "\" is not known");
     if (words.size() == 1 && kNicknames.contains(lower(words[0]))) {
@@ -162,30 +163,27 @@ bool Cron::day_matches(unsigned month_day, unsigned week_day) const {
   return by_month || by_week;
 }
 
+// Local times of which the earliest moment is taken never run backwards in moments: the first match after `after` is
+// the next one.
 std::optional<WallTime> Cron::next(WallTime after) const {
-  using namespace std::chrono_literals;
   const date::time_zone* zone = zone_named(zone_);
   if (zone == nullptr) return std::nullopt;  // the files were removed
-  // One day earlier, because around a change of the clock local time runs backwards.
-  const auto local = zone->to_local(std::chrono::floor<std::chrono::seconds>(after));
-  auto day = std::chrono::floor<date::days>(local) - date::days(1);
+  const auto moment_of = [zone](date::local_seconds at) { return zone->to_sys(at, date::choose::earliest); };
+  auto day = std::chrono::floor<date::days>(zone->to_local(std::chrono::floor<std::chrono::seconds>(after)));
   const auto last = day + date::days(366 * kYearsAhead);
   for (; day <= last; day += date::days(1)) {
     const date::year_month_day ymd(day);
     if (!months_.test(static_cast<unsigned>(ymd.month()))) continue;
     if (!day_matches(static_cast<unsigned>(ymd.day()), date::weekday(day).c_encoding())) continue;
-    std::optional<WallTime> best;  // of this day: a skipped time can come after a later one
-    for (std::size_t hour = 0; hour < 24; ++hour) {
-      if (!hours_.test(hour)) continue;
-      for (std::size_t minute = 0; minute < 60; ++minute) {
+    for (std::size_t hour = 0; hour < hours_.size(); ++hour) {
+      const date::local_seconds begin = day + std::chrono::hours(hour);
+      if (!hours_.test(hour) || moment_of(begin + std::chrono::minutes(59)) <= after) continue;
+      for (std::size_t minute = 0; minute < minutes_.size(); ++minute) {
         if (!minutes_.test(minute)) continue;
-        const auto at = day + std::chrono::hours(hour) + std::chrono::minutes(minute);
-        const auto moment = zone->to_sys(at, date::choose::earliest);
-        if (moment > after && (!best || moment < *best)) best = moment;
+        const auto moment = moment_of(begin + std::chrono::minutes(minute));
+        if (moment > after) return moment;
       }
-      if (best) break;
     }
-    if (best) return best;
   }
   return std::nullopt;
 }

@@ -171,14 +171,16 @@ void Dag::arrange(const std::vector<TableId>& component) {
   }
   std::vector<TableId> order;
   for (const auto& members : strongly_connected(next)) {
-    std::vector<TableId> cycle;
-    for (const std::size_t member : members) cycle.push_back(component[member]);
-    const bool cyclic = cycle.size() > 1 || nodes_.at(cycle.front()).reads_itself;
-    for (const TableId id : cycle) {
+    std::shared_ptr<std::vector<TableId>> cycle;
+    if (members.size() > 1 || nodes_.at(component[members.front()]).reads_itself)
+      cycle = std::make_shared<std::vector<TableId>>();
+    for (const std::size_t member : members) {
+      const TableId id = component[member];
+      if (cycle) cycle->push_back(id);
       Node& node = nodes_.at(id);
       node.component = component.front();
       node.rank = order.size();
-      node.cycle = cyclic ? cycle : std::vector<TableId>();
+      node.cycle = cycle;
       order.push_back(id);
     }
   }
@@ -186,13 +188,15 @@ void Dag::arrange(const std::vector<TableId>& component) {
 }
 
 const std::vector<TableId>& Dag::cycle(TableId id) const {
-  return nodes_.at(id).cycle;
+  static const std::vector<TableId> kNone;
+  const auto& cycle = nodes_.at(id).cycle;
+  return cycle ? *cycle : kNone;
 }
 
 std::vector<TableId> Dag::way_back(TableId id) const {
   const Node& start = nodes_.at(id);
   if (start.reads_itself) return {id, id};
-  if (start.cycle.empty()) return {};
+  if (!start.cycle) return {};
   std::map<TableId, TableId> reader;  // of a table, on the shortest way from `id`
   std::deque<TableId> queue{id};
   while (!queue.empty()) {

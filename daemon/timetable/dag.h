@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <utility>
@@ -63,7 +64,7 @@ class Dag {
     bool reads_itself = false;
     std::size_t rank = 0;
     TableId component = 0;
-    std::vector<TableId> cycle;
+    std::shared_ptr<const std::vector<TableId>> cycle;  // of all its members
   };
 
   void link(TableId id);

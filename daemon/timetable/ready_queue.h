@@ -1,8 +1,11 @@
 // Units that may run but wait for a worker. The next one is that which is most overdue for its period, weighted by its
-// tier; among equals the one with the longest path behind it. Whatever waits gains on the others, so nothing starves.
+// tier; among equals the one with the longest path behind it. Whatever waits gains on the others, so nothing starves:
+// periods above kLongestPeriod count as that, or a weekly table could wait for weeks behind an excess of fast ones.
 // Pure.
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -14,6 +17,8 @@ namespace pgtrickle::scheduler {
 template <class Work>
 class ReadyQueue {
  public:
+  static constexpr std::chrono::seconds kLongestPeriod{60};
+
   void push(Unit unit, Work work) { waiting_.push_back({std::move(unit), std::move(work)}); }
 
   struct Item {
@@ -42,7 +47,8 @@ class ReadyQueue {
  private:
   static double urgency(const Unit& unit, std::chrono::steady_clock::time_point now) {
     const auto seconds = [](auto duration) { return std::chrono::duration<double>(duration).count(); };
-    return unit.weight * (1 + seconds(now - unit.due) / std::max(seconds(unit.period), 0.001));
+    const double period = std::clamp(seconds(unit.period), 0.001, seconds(kLongestPeriod));
+    return unit.weight * (1 + seconds(now - unit.due) / period);
   }
 
   std::vector<Item> waiting_;

@@ -1,8 +1,6 @@
 #include "timetable/units.h"
 
 #include <algorithm>
-#include <map>
-#include <set>
 
 namespace pgtrickle::scheduler {
 namespace {
@@ -13,7 +11,7 @@ class Planner {
  public:
   Planner(const std::vector<Cluster>& clusters, const std::vector<std::size_t>& due,
           const std::function<milliseconds(TableId)>& cost, const UnitLimits& limits)
-      : clusters_(clusters), due_(due), limits_(limits) {
+      : clusters_(clusters), due_(due), limits_(limits), costs_(clusters.size()) {
     for (const std::size_t c : due) {
       for (const TableId id : clusters[c].tables) costs_[c] += cost(id);
     }
@@ -21,7 +19,7 @@ class Planner {
 
   std::vector<Unit> plan() {
     std::vector<Unit> units;
-    if (fits(due_)) {
+    if (fits(size_of(due_))) {
       units.push_back(unit_of(due_));
     } else {
       units = by_level();
@@ -36,14 +34,24 @@ class Planner {
   }
 
  private:
-  [[nodiscard]] bool fits(const std::vector<std::size_t>& clusters) const {
-    std::size_t tables = 0;
+  struct Size {
+    std::size_t clusters = 0, tables = 0;
     milliseconds cost{0};
-    for (const std::size_t c : clusters) {
-      tables += clusters_[c].tables.size();
-      cost += costs_.at(c);
+    Size operator+(const Size& other) const {
+      return {clusters + other.clusters, tables + other.tables, cost + other.cost};
     }
-    return clusters.size() == 1 || (tables <= limits_.max_tables && cost <= limits_.max_cost);
+  };
+
+  [[nodiscard]] Size size_of(const std::vector<std::size_t>& clusters) const {
+    Size size;
+    for (const std::size_t c : clusters) size = size + size_of(c);
+    return size;
+  }
+  [[nodiscard]] Size size_of(std::size_t c) const {
+    return {.clusters = 1, .tables = clusters_[c].tables.size(), .cost = costs_[c]};
+  }
+  [[nodiscard]] bool fits(const Size& size) const {
+    return size.clusters <= 1 || (size.tables <= limits_.max_tables && size.cost <= limits_.max_cost);
   }
 
   [[nodiscard]] Unit unit_of(const std::vector<std::size_t>& clusters) const {
@@ -52,48 +60,71 @@ class Planner {
       const auto& tables = clusters_[c].tables;
       unit.tables.insert(unit.tables.end(), tables.begin(), tables.end());
       if (tables.size() > 1) unit.together.push_back(tables);
-      unit.cost += costs_.at(c);
+      unit.cost += costs_[c];
     }
     return unit;
   }
 
-  std::vector<Unit> by_level() const {
-    std::map<std::size_t, std::size_t> level_of;  // the longest way from a due cluster
-    std::map<std::size_t, std::vector<std::size_t>> levels;
+  [[nodiscard]] std::vector<std::vector<std::size_t>> levels() const {
+    constexpr std::size_t kNotDue = static_cast<std::size_t>(-1);
+    std::vector<std::size_t> level_of(clusters_.size(), kNotDue);  // the longest way from a due cluster
+    std::vector<std::vector<std::size_t>> levels;
     for (const std::size_t c : due_) {
       std::size_t level = 0;
       for (const std::size_t up : clusters_[c].upstream) {
-        if (const auto found = level_of.find(up); found != level_of.end()) level = std::max(level, found->second + 1);
+        if (level_of[up] != kNotDue) level = std::max(level, level_of[up] + 1);
       }
       level_of[c] = level;
+      if (level == levels.size()) levels.emplace_back();
       levels[level].push_back(c);
     }
+    return levels;
+  }
+
+  // Levels are cut into chunks that fit; a level that fits into the chunk that holds all of those before it since the
+  // last cut goes there as a whole.
+  std::vector<Unit> by_level() const {
+    std::vector<std::vector<std::size_t>> chunks;
+    bool open = false;  // the last chunk has whole levels
+    Size filled;        // the last chunk
+    for (const auto& level : levels()) {
+      const Size size = size_of(level);
+      if (open && fits(filled + size)) {
+        chunks.back().insert(chunks.back().end(), level.begin(), level.end());
+        filled = filled + size;
+        continue;
+      }
+      const std::size_t before = chunks.size();
+      for (const std::size_t c : level) {
+        if (chunks.size() == before || !fits(filled + size_of(c))) {
+          chunks.emplace_back();
+          filled = {};
+        }
+        chunks.back().push_back(c);
+        filled = filled + size_of(c);
+      }
+      open = chunks.size() == before + 1;
+    }
+    return units_of(chunks);
+  }
+
+  [[nodiscard]] std::vector<Unit> units_of(const std::vector<std::vector<std::size_t>>& chunks) const {
+    constexpr std::size_t kNotDue = static_cast<std::size_t>(-1);
     std::vector<Unit> units;
-    std::map<std::size_t, std::size_t> unit_of_cluster;
-    for (const auto& [level, clusters] : levels) {
-      std::vector<std::vector<std::size_t>> chunks;
-      for (const std::size_t c : clusters) {
-        if (!chunks.empty()) {
-          chunks.back().push_back(c);
-          if (fits(chunks.back())) continue;
-          chunks.back().pop_back();
+    std::vector<std::size_t> unit_of_cluster(clusters_.size(), kNotDue);
+    for (const auto& chunk : chunks) {
+      Unit unit = unit_of(chunk);
+      unit.whole = false;
+      for (const std::size_t c : chunk) unit_of_cluster[c] = units.size();
+      for (const std::size_t c : chunk) {
+        for (const std::size_t up : clusters_[c].upstream) {
+          const std::size_t before = unit_of_cluster[up];
+          if (before != kNotDue && before != units.size()) unit.after.push_back(before);
         }
-        chunks.push_back({c});
       }
-      for (const auto& chunk : chunks) {
-        Unit unit = unit_of(chunk);
-        unit.whole = false;
-        std::set<std::size_t> after;
-        for (const std::size_t c : chunk) {
-          for (const std::size_t up : clusters_[c].upstream) {
-            if (const auto found = unit_of_cluster.find(up); found != unit_of_cluster.end())
-              after.insert(found->second);
-          }
-        }
-        for (const std::size_t c : chunk) unit_of_cluster[c] = units.size();
-        unit.after.assign(after.begin(), after.end());
-        units.push_back(std::move(unit));
-      }
+      std::sort(unit.after.begin(), unit.after.end());
+      unit.after.erase(std::unique(unit.after.begin(), unit.after.end()), unit.after.end());
+      units.push_back(std::move(unit));
     }
     return units;
   }
@@ -101,7 +132,7 @@ class Planner {
   const std::vector<Cluster>& clusters_;
   const std::vector<std::size_t>& due_;
   const UnitLimits& limits_;
-  std::map<std::size_t, milliseconds> costs_;
+  std::vector<milliseconds> costs_;  // of due clusters
 };
 
 }  // namespace
