@@ -255,7 +255,7 @@ void DatabaseScheduler::settle_success(Table& table, const refresh::Outcome& out
     table.health.on_no_data();
   }
   table.last_refresh_epoch = epoch_now();
-  const bool backoff_changed = timetable_.succeeded(
+  const std::vector<TableId> slowed = timetable_.succeeded(
       id, {.changed = applied, .own = rounded(outcome.server_duration), .whole_unit = rounded(outcome.unit_duration)},
       now());
   if (outcome.iterations > 0) {
@@ -263,15 +263,21 @@ void DatabaseScheduler::settle_success(Table& table, const refresh::Outcome& out
     if (!members.empty() && members.front() == id)
       shared_->observer->on_scc(database_.name, id, outcome.iterations, true);
   }
-  if (!backoff_changed) return;
-  const double period = std::chrono::duration<double>(timetable_.period(id)).count();
-  if (timetable_.backoff(id) > 1) {
-    alert(observe::AlertKind::kFallingBehind, label(table), "its refreshes take longer than its schedule allows",
+  if (slowed.empty()) return;
+  // One alert for all that run together.
+  const TableId first = slowed.front();
+  const auto named = tables_.find(first);
+  if (named == tables_.end()) return;
+  const double period = std::chrono::duration<double>(timetable_.period(first)).count();
+  if (timetable_.backoff(first) > 1) {
+    alert(observe::AlertKind::kFallingBehind, label(named->second),
+          "its refreshes, or those that it is part of, take longer than its schedule allows",
           {{"period_seconds", period},
            {"duration_seconds", std::chrono::duration<double>(outcome.unit_duration).count()},
-           {"backoff_factor", static_cast<std::int64_t>(timetable_.backoff(id))}});
+           {"backoff_factor", static_cast<std::int64_t>(timetable_.backoff(first))}});
   } else {
-    alert(observe::AlertKind::kCaughtUp, label(table), "it keeps its schedule again", {{"period_seconds", period}});
+    alert(observe::AlertKind::kCaughtUp, label(named->second), "it keeps its schedule again",
+          {{"period_seconds", period}});
   }
 }
 
