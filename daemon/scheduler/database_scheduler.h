@@ -42,9 +42,9 @@ struct Shared {
   std::shared_ptr<boost::asio::thread_pool> build_workers;
   Builder builder;
   observe::Observer* observer = nullptr;
+  std::shared_ptr<WorkerBudget> budget;  // of refreshes at once
   std::string host;
   std::string instance;  // of this process, unique
-  WorkerBudget budget;
   std::mt19937_64 random{std::random_device{}()};
 };
 

@@ -70,13 +70,13 @@ void DatabaseScheduler::push(const std::shared_ptr<Batch>& batch, std::size_t un
 
 void DatabaseScheduler::start_ready() {
   if (!registered_) return;
-  while (leading() && units_running_ < database_.pool_size && !ready_.empty() && shared_->budget.try_take(budget_)) {
+  while (leading() && units_running_ < database_.pool_size && !ready_.empty() && shared_->budget->try_take(budget_)) {
     const auto next = ready_.pop(Clock::now());
     ++units_running_;
     spawn(run_unit(shared_from_this(), next->work.batch, next->work.unit));
   }
   const int room = leading() ? database_.pool_size - units_running_ : 0;
-  shared_->budget.set_waiting(budget_, std::min(room, static_cast<int>(ready_.size())));
+  shared_->budget->set_waiting(budget_, std::min(room, static_cast<int>(ready_.size())));
 }
 
 void DatabaseScheduler::unit_ended(const std::shared_ptr<Batch>& batch, std::size_t unit) {
@@ -94,7 +94,7 @@ void DatabaseScheduler::unit_ended(const std::shared_ptr<Batch>& batch, std::siz
 
 void DatabaseScheduler::give_place_back() {
   --units_running_;
-  shared_->budget.release(budget_);
+  shared_->budget->release(budget_);
   start_ready();
   ring();
 }
