@@ -22,6 +22,7 @@
 #include "config/command_line.h"
 #include "config/document.h"
 #include "config/load.h"
+#include "observe/alerts.h"
 #include "observe/endpoints.h"
 #include "observe/http_server.h"
 #include "observe/logging.h"
@@ -183,6 +184,7 @@ std::optional<std::string> text_to_print(const config::CommandLine& line) {
   if (line.print_sample_config) return config::sample_config();
   if (line.print_config_docs) return config::config_docs();
   if (line.print_metrics_docs) return observe::metrics_docs();
+  if (line.print_alerts_docs) return observe::alerts_docs();
   return std::nullopt;
 }
 

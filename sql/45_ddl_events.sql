@@ -113,6 +113,9 @@ BEGIN
             END IF;
             IF o.objsubid = 0 THEN
                 DELETE FROM pgtrickle.pgt_stream_tables t WHERE t.pgt_relid = o.objid;
+                IF FOUND THEN
+                    PERFORM pgtrickle._wake_from_trigger();
+                END IF;
                 PERFORM pgtrickle._forget_relation(o.objid);
                 IF EXISTS (SELECT FROM pgtrickle.pgt_dependencies d WHERE d.source_relid = o.objid) THEN
                     PERFORM pgtrickle._mark_reinit((SELECT array_agg(d.pgt_id) FROM pgtrickle.pgt_dependencies d WHERE d.source_relid = o.objid),

@@ -8,12 +8,18 @@ DECLARE
     st        pgtrickle.pgt_stream_tables;
     qualified text;
     started   timestamptz := clock_timestamp();
+    cycle     bigint[];
     done      record;
 BEGIN
     SELECT * INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id;
     qualified := pgtrickle._qualified(st.pgt_relid);
     PERFORM pgtrickle._require_program(st, because);
-    EXECUTE format('SELECT * FROM pgtrickle_state.refresh_%s($1)', id) INTO done USING 'auto';
+    cycle := pgtrickle._cycle_of(id);
+    IF cycle IS NULL THEN
+        EXECUTE format('SELECT * FROM pgtrickle_state.refresh_%s($1)', id) INTO done USING 'auto';
+    ELSE    -- all of it or nothing; it writes its own history
+        SELECT r.* INTO done FROM pgtrickle._refresh_scc(cycle, initiated_by => 'MANUAL') AS r WHERE r.pgt_id = id;
+    END IF;
     IF done.action = 'REINIT' THEN
         RAISE EXCEPTION 'stream table % must be built anew before it can be refreshed', qualified
             USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = concat_ws(' ', coalesce(st.reinit_reason, 'A source changed.'), because),
@@ -28,7 +34,7 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   DETAIL = concat_ws(' ', format('%s changes are pending, the limit is %s.', done.delta_rows, coalesce(st.fuse_limit::text, 'not set any more')), because),
                   HINT = format('Look at what changed, then decide: SELECT pgtrickle.reset_fuse(%L, ''apply''); or ''reinitialize'' or ''skip_changes''.', qualified);
-    ELSIF done.action IN ('DIFFERENTIAL', 'FULL') THEN
+    ELSIF done.action IN ('DIFFERENTIAL', 'FULL') AND cycle IS NULL THEN
         INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status, delta_rows, rows_inserted, rows_updated,
                                                    rows_deleted, duration_ms, initiated_by)
         SELECT id, f.data_timestamp, started, clock_timestamp(), done.action, 'COMPLETED', done.delta_rows, done.rows_inserted, done.rows_updated,

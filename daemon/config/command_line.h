@@ -15,6 +15,7 @@ struct CommandLine {
   bool print_sample_config = false;
   bool print_config_docs = false;
   bool print_metrics_docs = false;
+  bool print_alerts_docs = false;
 };
 
 struct CommandLineResult {

@@ -15,6 +15,8 @@ struct Database {
   std::string name;   // label in logs and metrics; defaults to the dbname of the dsn
   std::string dsn;    // libpq connection string or URI; may be empty: libpq environment variables and service files
   int pool_size = 4;  // connections that run refreshes, besides the control connection
+  int workers = 1;    // refreshes at once that it is guaranteed when databases compete; pool_size when others are idle
+  bool discover = false;  // stands for every database of this server that has pgtrickle; name is a prefix then
 };
 
 struct Scheduler {
@@ -30,6 +32,21 @@ struct Scheduler {
   int max_consecutive_errors = 3;            // then the stream table is SUSPENDED
   std::chrono::hours history_retention{24 * 7};
   std::int64_t log_switch_bytes = 262144;  // a change log is rotated when its active table is larger
+
+  int tier_warm = 2;  // schedules of stream tables of this tier are so many times as long
+  int tier_cold = 10;
+  Milliseconds continuous_min_interval{50};  // between two refreshes of a stream table with the schedule 'continuous'
+  bool auto_backoff = true;                  // lengthen schedules that refreshes outrun
+  int max_fixpoint_iterations = 100;         // of a cycle of stream tables
+  int unit_max_tables = 64;                  // a unit (one transaction, one snapshot) has at most so many tables
+  Milliseconds unit_max_cost{2000};          // and is expected to take at most so long
+  int max_workers = 0;                       // refreshes at once over all databases; 0 = the sum of the pool sizes
+  int fuse_history = 20;                     // refreshes that an automatic fuse learns from
+
+  Milliseconds alert_interval{60000};          // the same alert for the same object at most so often
+  std::int64_t log_alert_bytes = 1LL << 30;    // a change log larger than this is an alert; 0 = never
+  Milliseconds watermark_stuck_after{600000};  // a watermark that others wait for and that stands still; 0 = never
+  Milliseconds discovery_interval{30000};      // how often to look for databases, see Database::discover
 };
 
 struct Compiler {

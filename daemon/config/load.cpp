@@ -250,10 +250,18 @@ class Loader {
             "hold a password");
         continue;
       }
-      if (database.name.empty()) database.name = default_name(*normalized);
+      if (database.workers > database.pool_size) {
+        problem_at(where_[i], "workers",
+                   "larger than pool_size (" + std::to_string(database.workers) + " > " +
+                       std::to_string(database.pool_size) + ")",
+                   "a refresh needs a connection: raise pool_size");
+      }
+      // Names of discovered databases begin with that of their entry, if it has one.
+      if (database.name.empty() && !database.discover) database.name = default_name(*normalized);
       if (const auto [other, fresh] = seen.emplace(database.name, where_[i]); !fresh) {
-        problem_at(where_[i], "name", "a second database named '" + database.name + "'",
-                   "the first is at " + other->second + "; give each a 'name' of its own");
+        const std::string what = database.name.empty() ? "a second entry without a name that is to be discovered"
+                                                       : "a second database named '" + database.name + "'";
+        problem_at(where_[i], "name", what, "the first is at " + other->second + "; give each a 'name' of its own");
       }
     }
   }

@@ -2,7 +2,8 @@
 //
 // load() never throws for bad input: `problems` lists everything that is wrong, one line each, as
 // "file:line: key: what; hint". Without problems `config` is complete: every value is in its range, there is at least
-// one database, and every database has a unique name. Values of dsn never appear in a message: they may hold passwords.
+// one database, and every database has a unique name (one of those to be discovered may have none). Values of dsn never
+// appear in a message: they may hold passwords.
 #pragma once
 
 #include <optional>

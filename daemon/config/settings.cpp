@@ -81,6 +81,22 @@ Setting<Config> choice(std::string key, const std::vector<std::string>& values, 
 }
 
 template <class Owner>
+Setting<Owner> on_off(std::string key, std::string help, const std::function<bool&(Owner&)>& member) {
+  Setting<Owner> s{std::move(key), "choice", "on, off (also true, false)", std::move(help), {}, {}};
+  s.show = [member](const Owner& owner) {
+    Owner copy = owner;
+    return std::string(member(copy) ? "on" : "off");
+  };
+  s.set = [member](Owner& owner, const std::string& value) -> std::string {
+    const bool on = value == "on" || value == "true";
+    if (!on && value != "off" && value != "false") return expected("on or off", value);
+    member(owner) = on;
+    return {};
+  };
+  return s;
+}
+
+template <class Owner>
 Setting<Owner> text(std::string key, std::string range, std::string help,
                     const std::function<std::string&(Owner&)>& member) {
   Setting<Owner> s{std::move(key), "text", std::move(range), std::move(help), {}, {}};
@@ -128,29 +144,80 @@ Setting<Config> retention() {
   return s;
 }
 
-Setting<Config> log_switch() {
-  constexpr std::int64_t kMin = 8192;
-  Setting<Config> s{"scheduler.log_switch_bytes",
-                    "size",
-                    "8kB to 1024GB",
-                    "A change log changes to its other table when the active one is larger than this and the other is "
-                    "empty. Smaller: less to scan per refresh; larger: fewer short locks.",
-                    {},
-                    {}};
-  s.show = [](const Config& config) { return format_size(config.scheduler.log_switch_bytes); };
-  s.set = [](Config& config, const std::string& value) -> std::string {
+// With `off`, 0 is allowed below `min`.
+Setting<Config> size(std::string key, std::int64_t min, const std::string& off, std::string help,
+                     const std::function<std::int64_t&(Config&)>& member) {
+  constexpr std::int64_t kMax = 1LL << 40;
+  const std::string range = (off.empty() ? "" : "0 (" + off + ") or ") + format_size(min) + " to 1024GB";
+  Setting<Config> s{std::move(key), "size", range, std::move(help), {}, {}};
+  s.show = [member](const Config& config) {
+    Config copy = config;
+    return format_size(member(copy));
+  };
+  s.set = [member, min, range, zero = !off.empty()](Config& config, const std::string& value) -> std::string {
     const auto parsed = parse_size(value);
     if (!parsed) return expected("a size such as '256kB' or '16MB'", value);
-    if (*parsed < kMin || *parsed > (1LL << 40)) return expected("8kB to 1024GB", value);
-    config.scheduler.log_switch_bytes = *parsed;
+    if ((*parsed < min || *parsed > kMax) && !(zero && *parsed == 0)) return expected(range, value);
+    member(config) = *parsed;
     return {};
   };
   return s;
 }
 
+constexpr Milliseconds kMs{1}, kMinute{60000}, kHour{3600000}, kDay{86400000};
+using C = Config;
+
+// What is refreshed together, how often, and by how many.
+void add_scheduling(std::vector<Setting<Config>>& all) {
+  all.push_back(integer<Config, int>("scheduler.tier_warm", 1, 1000,
+                                     "Schedules of stream tables of the tier 'warm' are so many times as long.",
+                                     [](C& c) -> int& { return c.scheduler.tier_warm; }));
+  all.push_back(integer<Config, int>("scheduler.tier_cold", 1, 1000,
+                                     "The same for the tier 'cold'. Tables of the tier 'frozen' are not refreshed.",
+                                     [](C& c) -> int& { return c.scheduler.tier_cold; }));
+  all.push_back(duration("scheduler.continuous_min_interval", kMs, kHour, "1ms to 1h",
+                         "Shortest time between two refreshes of a stream table with the schedule 'continuous'.",
+                         [](C& c) -> Milliseconds& { return c.scheduler.continuous_min_interval; }));
+  all.push_back(on_off<Config>("scheduler.auto_backoff",
+                               "Whether a schedule is lengthened while its refreshes take longer than it allows; it "
+                               "recovers by itself.",
+                               [](C& c) -> bool& { return c.scheduler.auto_backoff; }));
+  all.push_back(
+      integer<Config, int>("scheduler.max_fixpoint_iterations", 1, 100000,
+                           "A cycle of stream tables that has no fixed point after so many rounds is in error.",
+                           [](C& c) -> int& { return c.scheduler.max_fixpoint_iterations; }));
+  all.push_back(integer<Config, int>("scheduler.unit_max_tables", 1, 10000,
+                                     "Stream tables that read each other are refreshed in one transaction and one "
+                                     "snapshot, up to so many; more are split by level.",
+                                     [](C& c) -> int& { return c.scheduler.unit_max_tables; }));
+  all.push_back(duration("scheduler.unit_max_cost", kMs, kHour, "1ms to 1h",
+                         "The same limit in time: what such a transaction is expected to take.",
+                         [](C& c) -> Milliseconds& { return c.scheduler.unit_max_cost; }));
+  all.push_back(integer<Config, int>("scheduler.max_workers", 0, 10000,
+                                     "Refreshes at once over all databases; 0 is the sum of their pool_size. How they "
+                                     "are shared: databases.workers.",
+                                     [](C& c) -> int& { return c.scheduler.max_workers; }));
+  all.push_back(integer<Config, int>("scheduler.fuse_history", 2, 1000,
+                                     "How many refreshes the limit of a fuse of the kind 'auto' is learned from.",
+                                     [](C& c) -> int& { return c.scheduler.fuse_history; }));
+}
+
+void add_alerts(std::vector<Setting<Config>>& all) {
+  all.push_back(duration("scheduler.alert_interval", 100 * kMs, kDay, "100ms to 1d",
+                         "The same alert for the same object is sent at most so often; the next one says how many were "
+                         "left out.",
+                         [](C& c) -> Milliseconds& { return c.scheduler.alert_interval; }));
+  all.push_back(size("scheduler.log_alert_bytes", 1 << 20, "never", "A change log that is larger is an alert.",
+                     [](C& c) -> std::int64_t& { return c.scheduler.log_alert_bytes; }));
+  all.push_back(duration("scheduler.watermark_stuck_after", Milliseconds(0), 365 * kDay, "0 (never) to 365d",
+                         "A watermark that its group waits for and that has not moved for so long is an alert.",
+                         [](C& c) -> Milliseconds& { return c.scheduler.watermark_stuck_after; }));
+  all.push_back(duration("scheduler.discovery_interval", 100 * kMs, kDay, "100ms to 1d",
+                         "How often to look for databases with pgtrickle, see databases.discover.",
+                         [](C& c) -> Milliseconds& { return c.scheduler.discovery_interval; }));
+}
+
 std::vector<Setting<Config>> make_settings() {
-  constexpr Milliseconds kMs{1}, kMinute{60000}, kHour{3600000}, kDay{86400000};
-  using C = Config;
   std::vector<Setting<Config>> all;
   all.push_back(
       duration("scheduler.default_schedule", 10 * kMs, kDay, "10ms to 1d",
@@ -186,7 +253,12 @@ std::vector<Setting<Config>> make_settings() {
                                      "After this many failed refreshes in a row a stream table is SUSPENDED.",
                                      [](C& c) -> int& { return c.scheduler.max_consecutive_errors; }));
   all.push_back(retention());
-  all.push_back(log_switch());
+  all.push_back(size("scheduler.log_switch_bytes", 8192, "",
+                     "A change log changes to its other table when the active one is larger than this and the other is "
+                     "empty. Smaller: less to scan per refresh; larger: fewer short locks.",
+                     [](C& c) -> std::int64_t& { return c.scheduler.log_switch_bytes; }));
+  add_scheduling(all);
+  add_alerts(all);
   all.push_back(integer<Config, int>(
       "compiler.max_nesting", 16, 1000,
       "A query with more levels of nesting (operators, calls, subqueries, joins, branches of a UNION) is rejected.",
@@ -230,6 +302,16 @@ std::vector<Setting<Database>> make_database_settings() {
   all.push_back(integer<Database, int>("pool_size", 1, 64,
                                        "Connections that run refreshes in parallel, besides one for control.",
                                        [](D& d) -> int& { return d.pool_size; }));
+  all.push_back(integer<Database, int>("workers", 1, 64,
+                                       "Refreshes at once that this database is sure to get when databases compete for "
+                                       "scheduler.max_workers. While others are idle it may use pool_size. Not above "
+                                       "pool_size.",
+                                       [](D& d) -> int& { return d.workers; }));
+  all.push_back(
+      on_off<Database>("discover",
+                       "The entry stands for every database of this server that has pgtrickle, now and later. "
+                       "The dsn names the one to ask; name becomes a prefix (name/dbname).",
+                       [](D& d) -> bool& { return d.discover; }));
   return all;
 }
 

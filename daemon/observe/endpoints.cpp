@@ -1,5 +1,7 @@
 #include "observe/endpoints.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <cmath>
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -18,6 +20,20 @@ HttpAnswer json_answer(unsigned status, const ordered_json& body) {
 
 bool is_broken(const StreamTableStatus& table) {
   return table.status == "ERROR" || table.status == "SUSPENDED";
+}
+
+// What is wrong with it for its readers, as the end of a sentence; empty if nothing is.
+std::string trouble_of(const StreamTableStatus& table) {
+  std::string out;
+  const auto add = [&](const std::string& what) { out += (out.empty() ? "" : "; ") + what; };
+  if (is_broken(table)) add("is " + table.status + (table.last_error.empty() ? "" : ": " + table.last_error));
+  if (table.fuse_blown) add("has a blown fuse");
+  if (table.slo_violated) {
+    add(fmt::format("is {:.1f} s old, its max_staleness is {:g} s", table.staleness_seconds,
+                    table.max_staleness_seconds.value_or(0)) +
+        (table.held.empty() ? "" : ", it is held: " + table.held));
+  }
+  return out;
 }
 
 std::string problem_of(const DatabaseStatus& db) {
@@ -46,6 +62,11 @@ ordered_json timestamp(double epoch) {
   return std::string(text, length) + fraction;
 }
 
+template <class T>
+ordered_json optional_value(const std::optional<T>& value) {
+  return value ? ordered_json(*value) : ordered_json(nullptr);
+}
+
 ordered_json text_or_null(const std::string& text) {
   return text.empty() ? ordered_json(nullptr) : ordered_json(text);
 }
@@ -57,20 +78,30 @@ HttpAnswer health_answer(const std::vector<DatabaseStatus>& status) {
   const bool unhealthy = !reasons.empty();
   ordered_json databases = ordered_json::array();
   for (const auto& db : status) {
-    int broken = 0;
+    if (db.paused) reasons.push_back("database " + db.name + ": paused");
+    int broken = 0, late = 0;
     for (const auto& table : db.stream_tables) {
-      if (!is_broken(table)) continue;
-      ++broken;
-      reasons.push_back("stream table " + db.name + ": " + table.schema + "." + table.name + " is " + table.status +
-                        (table.last_error.empty() ? "" : ": " + table.last_error));
+      const std::string trouble = trouble_of(table);
+      broken += is_broken(table) ? 1 : 0;
+      late += table.slo_violated ? 1 : 0;
+      if (trouble.empty()) continue;
+      reasons.push_back("stream table " + db.name + ": " + table.schema + "." + table.name + " " + trouble);
     }
-    databases.push_back({{"name", db.name},
-                         {"connected", db.connected},
-                         {"role", db.leader ? "leader" : "standby"},
-                         {"problem", text_or_null(problem_of(db))},
-                         {"stream_tables", db.stream_tables.size()},
-                         {"stream_tables_failed", broken},
-                         {"pool", {{"size", db.pool_size}, {"idle", db.pool_idle}, {"broken", db.pool_broken}}}});
+    databases.push_back(
+        {{"name", db.name},
+         {"connected", db.connected},
+         {"role", db.discovery ? "discovery"
+                  : db.leader  ? "leader"
+                               : "standby"},
+         {"paused", db.paused},
+         {"problem", text_or_null(problem_of(db))},
+         {"stream_tables", db.stream_tables.size()},
+         {"stream_tables_failed", broken},
+         {"stream_tables_late", late},
+         {"alerts", db.alerts.size()},
+         {"pool", {{"size", db.pool_size}, {"idle", db.pool_idle}, {"broken", db.pool_broken}}},
+         {"workers", {{"in_use", db.workers_in_use}, {"max", db.workers_max}, {"waiting_units", db.waiting_units}}},
+         {"sources", {{"awake", db.sources_awake}, {"asleep", db.sources_asleep}}}});
   }
   const char* verdict = unhealthy ? "unhealthy" : reasons.empty() ? "ok" : "degraded";
   return json_answer(
@@ -96,7 +127,15 @@ HttpAnswer stream_tables_answer(const std::vector<DatabaseStatus>& status) {
                         {"effective_refresh_mode", text_or_null(t.effective_refresh_mode)},
                         {"reason", text_or_null(t.reason)},
                         {"schedule", t.schedule},
+                        {"tier", t.tier},
+                        {"period_seconds", t.period_seconds > 0 ? ordered_json(t.period_seconds) : nullptr},
+                        {"backoff_factor", t.backoff_factor},
                         {"staleness_seconds", t.staleness_seconds},
+                        {"max_staleness_seconds", optional_value(t.max_staleness_seconds)},
+                        {"slo_violated", t.slo_violated},
+                        {"held", text_or_null(t.held)},
+                        {"fuse_blown", t.fuse_blown},
+                        {"scc", optional_value(t.scc)},
                         {"last_refresh_at", timestamp(t.last_refresh_epoch)},
                         {"last_duration_ms", t.last_duration_ms},
                         {"total_refreshes", t.total_refreshes},
@@ -107,6 +146,30 @@ HttpAnswer stream_tables_answer(const std::vector<DatabaseStatus>& status) {
   return json_answer(200, {{"stream_tables", tables}});
 }
 
+HttpAnswer alerts_answer(const std::vector<DatabaseStatus>& status) {
+  const auto epoch = [](AlertTime time) { return std::chrono::duration<double>(time.time_since_epoch()).count(); };
+  ordered_json alerts = ordered_json::array();
+  for (const auto& db : status) {
+    for (const ActiveAlert& active : db.alerts) {
+      const Alert& alert = active.alert;
+      ordered_json details = ordered_json::object();
+      for (const auto& [key, value] : alert.details) {
+        std::visit([&, &name = key](const auto& v) { details[name] = v; }, value);
+      }
+      alerts.push_back({{"database", db.name},
+                        {"kind", alert_info(alert.kind).name},
+                        {"severity", to_string(alert.severity())},
+                        {"object", alert.object},
+                        {"message", alert.message},
+                        {"since", timestamp(epoch(active.since))},
+                        {"last", timestamp(epoch(active.last))},
+                        {"times", active.times},
+                        {"details", details}});
+    }
+  }
+  return json_answer(200, {{"alerts", alerts}});
+}
+
 HttpHandler make_handler(Metrics& metrics, const StatusSource& source) {
   return [&metrics, &source](const std::string& path) -> HttpAnswer {
     if (path == "/metrics") {
@@ -115,8 +178,9 @@ HttpHandler make_handler(Metrics& metrics, const StatusSource& source) {
     if (path == "/health") return health_answer(source.status());
     if (path == "/ready") return ready_answer(source.status());
     if (path == "/api/v1/stream_tables") return stream_tables_answer(source.status());
-    return json_answer(
-        404, {{"error", "no such path"}, {"paths", {"/metrics", "/health", "/ready", "/api/v1/stream_tables"}}});
+    if (path == "/api/v1/alerts") return alerts_answer(source.status());
+    return json_answer(404, {{"error", "no such path"},
+                             {"paths", {"/metrics", "/health", "/ready", "/api/v1/stream_tables", "/api/v1/alerts"}}});
   };
 }
 

@@ -1,7 +1,8 @@
 // What the HTTP server says, as functions of the scheduler's status: health, readiness and the read-only API. Pure.
 //
 // unhealthy (503): a database is not connected or has a problem, or nothing is configured yet. degraded (200): a stream
-// table is in ERROR or SUSPENDED. A standby that is connected is healthy: it waits for the leader to go away.
+// table is in ERROR or SUSPENDED, is staler than it promises or has a blown fuse, or a database is paused. A standby
+// that is connected is healthy: it waits for the leader to go away.
 #pragma once
 
 #include <string>
@@ -15,9 +16,12 @@ namespace pgtrickle::observe {
 HttpAnswer health_answer(const std::vector<DatabaseStatus>& status);
 HttpAnswer ready_answer(const std::vector<DatabaseStatus>& status);
 HttpAnswer stream_tables_answer(const std::vector<DatabaseStatus>& status);
+/// The alerts that last at present.
+HttpAnswer alerts_answer(const std::vector<DatabaseStatus>& status);
 
 class Metrics;
-/// Routes /metrics, /health, /ready and /api/v1/stream_tables; anything else is 404. Both must outlive the handler.
+/// Routes /metrics, /health, /ready, /api/v1/stream_tables and /api/v1/alerts; anything else is 404. Both must outlive
+/// the handler.
 HttpHandler make_handler(Metrics& metrics, const StatusSource& source);
 
 }  // namespace pgtrickle::observe

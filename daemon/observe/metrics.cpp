@@ -5,6 +5,7 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <functional>
@@ -95,6 +96,15 @@ Labels table_labels(const std::string& database, const std::string& schema, cons
   return {{"database", database}, {"schema", schema}, {"stream_table", name}};
 }
 
+Labels scc_labels(const std::string& database, std::int64_t scc) {
+  return {{"database", database}, {"scc", std::to_string(scc)}};
+}
+
+// A counter that somebody else counts, and may begin again at 0.
+void raise_to(prometheus::Counter& counter, double value) {
+  if (value > counter.Value()) counter.Increment(value - counter.Value());
+}
+
 Labels with(Labels labels, const std::string& name, const std::string& value) {
   labels.emplace(name, value);
   return labels;
@@ -114,6 +124,12 @@ struct Metrics::Impl {
   Series<prometheus::Counter> reconnects{registry, "pgtrickle_reconnects_total"};
   Series<prometheus::Histogram> ticks{registry, "pgtrickle_tick_duration_seconds"};
   Series<prometheus::Gauge> due{registry, "pgtrickle_due_stream_tables"};
+  Series<prometheus::Histogram> commit_to_visible{registry, "pgtrickle_commit_to_visible_seconds"};
+  Series<prometheus::Histogram> lag{registry, "pgtrickle_scheduler_lag_seconds"};
+  Series<prometheus::Counter> arms{registry, "pgtrickle_arms_total"};
+  Series<prometheus::Counter> wakeups{registry, "pgtrickle_wakeups_total"};
+  Series<prometheus::Counter> alerts{registry, "pgtrickle_alerts_total"};
+  Series<prometheus::Gauge> scc_iterations{registry, "pgtrickle_scc_iterations"};
   Series<prometheus::Gauge> build_info{registry, "pgtrickle_build_info"};
 
   StatusGauges staleness{registry, "pgtrickle_staleness_seconds"};
@@ -126,29 +142,58 @@ struct Metrics::Impl {
   StatusGauges pool_size{registry, "pgtrickle_pool_size"};
   StatusGauges pool_idle{registry, "pgtrickle_pool_idle"};
   StatusGauges pool_broken{registry, "pgtrickle_pool_broken"};
+  StatusGauges max_staleness{registry, "pgtrickle_max_staleness_seconds"};
+  StatusGauges slo_violated{registry, "pgtrickle_slo_violated"};
+  StatusGauges fuse_blown{registry, "pgtrickle_fuse_blown"};
+  StatusGauges held{registry, "pgtrickle_held"};
+  StatusGauges backoff_factor{registry, "pgtrickle_backoff_factor"};
+  StatusGauges paused{registry, "pgtrickle_paused"};
+  StatusGauges workers_in_use{registry, "pgtrickle_workers_in_use"};
+  StatusGauges workers_max{registry, "pgtrickle_workers_max"};
+  StatusGauges units_waiting{registry, "pgtrickle_units_waiting"};
+  StatusGauges sources_awake{registry, "pgtrickle_sources_awake"};
+  StatusGauges sources_asleep{registry, "pgtrickle_sources_asleep"};
 
   void set_gauges(const std::vector<DatabaseStatus>& status) {
     for (const auto& db : status) {
       const Labels database{{"database", db.name}};
       connected.set(database, db.connected ? 1 : 0);
+      if (db.discovery) continue;
       leader.set(database, db.leader ? 1 : 0);
       pool_size.set(database, db.pool_size);
       pool_idle.set(database, db.pool_idle);
       pool_broken.set(database, db.pool_broken);
+      paused.set(database, db.paused ? 1 : 0);
+      workers_in_use.set(database, db.workers_in_use);
+      workers_max.set(database, db.workers_max);
+      units_waiting.set(database, db.waiting_units);
+      sources_awake.set(database, db.sources_awake);
+      sources_asleep.set(database, db.sources_asleep);
+      raise_to(arms.at(database), static_cast<double>(db.arms_total));
       std::map<std::string, int> by_status;
       for (const auto& table : db.stream_tables) {
         const Labels labels = table_labels(db.name, table.schema, table.name);
         staleness.set(labels, table.staleness_seconds);
         last_refresh.set(labels, table.last_refresh_epoch);
         consecutive_errors.set(labels, table.consecutive_errors);
+        fuse_blown.set(labels, table.fuse_blown ? 1 : 0);
+        held.set(labels, table.held.empty() ? 0 : 1);
+        backoff_factor.set(labels, table.backoff_factor);
+        if (table.max_staleness_seconds) {
+          max_staleness.set(labels, *table.max_staleness_seconds);
+          slo_violated.set(labels, table.slo_violated ? 1 : 0);
+        }
         ++by_status[table.status];
       }
       for (const auto& [name, count] : by_status) stream_tables.set(with(database, "status", name), count);
       for (const auto& log : db.logs)
         log_bytes.set(with(database, "source", log.source), static_cast<double>(log.bytes));
     }
-    for (auto* gauges : {&staleness, &last_refresh, &consecutive_errors, &stream_tables, &log_bytes, &connected,
-                         &leader, &pool_size, &pool_idle, &pool_broken}) {
+    for (auto* gauges :
+         {&staleness,     &last_refresh,  &consecutive_errors, &stream_tables, &log_bytes,      &connected,
+          &leader,        &pool_size,     &pool_idle,          &pool_broken,   &max_staleness,  &slo_violated,
+          &fuse_blown,    &held,          &backoff_factor,     &paused,        &workers_in_use, &workers_max,
+          &units_waiting, &sources_awake, &sources_asleep}) {
       gauges->finish();
     }
   }
@@ -156,11 +201,15 @@ struct Metrics::Impl {
   void forget_what_is_gone(const std::vector<DatabaseStatus>& status) {
     std::set<std::string> databases, unknown_tables;
     std::set<Labels> tables;
+    std::set<Labels> cycles;
     for (const auto& db : status) {
       databases.insert(db.name);
       // A lost connection says nothing about what was dropped; a standby does not know what the leader has.
       if (!db.connected || !db.leader) unknown_tables.insert(db.name);
-      for (const auto& table : db.stream_tables) tables.insert(table_labels(db.name, table.schema, table.name));
+      for (const auto& table : db.stream_tables) {
+        tables.insert(table_labels(db.name, table.schema, table.name));
+        if (table.scc) cycles.insert(scc_labels(db.name, *table.scc));
+      }
     }
     const auto table_gone = [&](const Labels& labels) {
       const std::string& database = labels.at("database");
@@ -169,10 +218,16 @@ struct Metrics::Impl {
     };
     for (auto* counters : {&refreshes, &errors, &delta_rows, &rows}) counters->remove_if(table_gone);
     duration.remove_if(table_gone);
+    commit_to_visible.remove_if(table_gone);
+    scc_iterations.remove_if([&](const Labels& labels) {
+      return !unknown_tables.contains(labels.at("database")) && !cycles.contains(labels);
+    });
 
     const auto database_gone = [&](const Labels& labels) { return !databases.contains(labels.at("database")); };
-    for (auto* counters : {&builds, &retries, &reconnects}) counters->remove_if(database_gone);
-    ticks.remove_if(database_gone);
+    for (auto* counters : {&builds, &retries, &reconnects, &arms, &wakeups, &alerts}) {
+      counters->remove_if(database_gone);
+    }
+    for (auto* histograms : {&ticks, &lag}) histograms->remove_if(database_gone);
     due.remove_if(database_gone);
   }
 };
@@ -193,6 +248,7 @@ void Metrics::on_refresh(const RefreshEvent& event) {
   impl_->refreshes.at(by_action).Increment();
   if (event.action != "DIFFERENTIAL" && event.action != "FULL") return;
   impl_->duration.at(by_action).Observe(seconds(event.duration));
+  if (event.commit_to_visible) impl_->commit_to_visible.at(labels).Observe(seconds(*event.commit_to_visible));
   impl_->delta_rows.at(labels).Increment(static_cast<double>(event.delta_rows));
   impl_->rows.at(with(labels, "change", "inserted")).Increment(static_cast<double>(event.rows_inserted));
   impl_->rows.at(with(labels, "change", "updated")).Increment(static_cast<double>(event.rows_updated));
@@ -214,6 +270,28 @@ void Metrics::on_build(const std::string& database, const std::string&, bool ok)
 void Metrics::on_tick(const std::string& database, std::chrono::microseconds duration, int due) {
   impl_->ticks.at({{"database", database}}).Observe(seconds(duration));
   impl_->due.at({{"database", database}}).Set(due);
+}
+
+void Metrics::on_alert(const Alert& alert) {
+  impl_->alerts.at({{"database", alert.database}, {"kind", alert_info(alert.kind).name}}).Increment();
+  const bool is_news = alert.severity() == AlertSeverity::kInfo;
+  const bool is_bad = alert.severity() == AlertSeverity::kError;
+  spdlog::log(is_news  ? spdlog::level::info
+              : is_bad ? spdlog::level::err
+                       : spdlog::level::warn,
+              "{}", alert_line(alert));
+}
+
+void Metrics::on_wakeup(const std::string& database) {
+  impl_->wakeups.at({{"database", database}}).Increment();
+}
+
+void Metrics::on_lag(const std::string& database, std::chrono::microseconds lag) {
+  impl_->lag.at({{"database", database}}).Observe(seconds(lag));
+}
+
+void Metrics::on_scc(const std::string& database, std::int64_t scc, int iterations, bool) {
+  impl_->scc_iterations.at(scc_labels(database, scc)).Set(iterations);
 }
 
 std::string Metrics::render(const std::vector<DatabaseStatus>& status) {

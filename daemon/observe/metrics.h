@@ -23,6 +23,11 @@ class Metrics final : public Observer {
   void on_reconnect(const std::string& database) override;
   void on_build(const std::string& database, const std::string& stream_table, bool ok) override;
   void on_tick(const std::string& database, std::chrono::microseconds duration, int due) override;
+  /// Counts it, and writes it to the log.
+  void on_alert(const Alert& alert) override;
+  void on_wakeup(const std::string& database) override;
+  void on_lag(const std::string& database, std::chrono::microseconds lag) override;
+  void on_scc(const std::string& database, std::int64_t scc, int iterations, bool converged) override;
 
   /// The text of /metrics.
   [[nodiscard]] std::string render(const std::vector<DatabaseStatus>& status);

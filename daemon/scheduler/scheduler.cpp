@@ -41,6 +41,7 @@ struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
     shared->build_workers = std::make_shared<asio::thread_pool>(kBuildWorkers);
     shared->builder = std::move(builder);
     shared->observer = &observer;
+    shared->budget.set_total(config.scheduler.max_workers);
     shared->host = host_name();
     std::array<char, 9> tag{};
     std::snprintf(tag.data(), tag.size(), "%08x", static_cast<unsigned>(shared->random()));
@@ -74,6 +75,7 @@ struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
       return;
     }
     config = std::move(next);
+    shared->budget.set_total(config.scheduler.max_workers);
     std::vector<std::shared_ptr<DatabaseScheduler>> kept;
     std::vector<config::Database> to_start;
     for (const config::Database& wanted : config.databases) {

@@ -51,9 +51,16 @@ TEST(ConfigLoad, ReadsEveryKindOfValue) {
 databases:
   - dsn: host=a dbname=shop
     pool_size: 8
+    workers: 3
   - name: other
     dsn: postgresql://u@b/stock
+  - {dsn: host=c dbname=postgres, discover: true}
 scheduler:
+  tier_warm: 3
+  auto_backoff: off
+  log_alert_bytes: 0
+  watermark_stuck_after: 0
+  max_workers: 12
   default_schedule: 1h30m
   history_retention: 2d
   log_switch_bytes: 1MB
@@ -67,10 +74,19 @@ shutdown_timeout: 10s
                                 "f.yaml", {});
   ASSERT_THAT(result.problems, ElementsAre());
   const Config& c = result.config;
-  ASSERT_EQ(c.databases.size(), 2U);
+  ASSERT_EQ(c.databases.size(), 3U);
   EXPECT_EQ(c.databases[0].name, "shop");
   EXPECT_EQ(c.databases[0].pool_size, 8);
+  EXPECT_EQ(c.databases[0].workers, 3);
+  EXPECT_FALSE(c.databases[0].discover);
   EXPECT_EQ(c.databases[1].name, "other");
+  EXPECT_TRUE(c.databases[2].discover);
+  EXPECT_EQ(c.databases[2].name, "") << "names of discovered databases have no prefix";
+  EXPECT_EQ(c.scheduler.tier_warm, 3);
+  EXPECT_FALSE(c.scheduler.auto_backoff);
+  EXPECT_EQ(c.scheduler.log_alert_bytes, 0);
+  EXPECT_EQ(c.scheduler.watermark_stuck_after, milliseconds(0));
+  EXPECT_EQ(c.scheduler.max_workers, 12);
   EXPECT_EQ(c.scheduler.default_schedule, milliseconds(5400000));
   EXPECT_EQ(c.scheduler.history_retention, std::chrono::hours(48));
   EXPECT_EQ(c.scheduler.log_switch_bytes, 1048576);
@@ -122,6 +138,13 @@ TEST(ConfigLoad, WrongTypesAndValues) {
   EXPECT_THAT(problems_of("- a\n"), ElementsAre(HasSubstr("expected keys with values, got a list")));
   EXPECT_THAT(problems_of("scheduler: {retry_backoff_min: 5s, retry_backoff_max: 1s}\n"),
               ElementsAre(HasSubstr("smaller than retry_backoff_min (1s < 5s)")));
+  EXPECT_THAT(problems_of("scheduler: {auto_backoff: maybe}\n"),
+              ElementsAre(HasSubstr("expected on or off, got 'maybe'; the default is 'on'")));
+  EXPECT_THAT(problems_of("scheduler: {log_alert_bytes: 1kB}\n"),
+              ElementsAre(HasSubstr("expected 0 (never) or 1MB to 1024GB, got '1kB'")));
+  EXPECT_THAT(problems_of("scheduler: {log_switch_bytes: 0}\n"), ElementsAre(HasSubstr("expected 8kB to 1024GB")));
+  EXPECT_THAT(problems_of("databases: [{dsn: dbname=d, workers: 5}]\n"),
+              ElementsAre(HasSubstr("workers: larger than pool_size (5 > 4)")));
 }
 
 TEST(ConfigLoad, ReportsAllProblemsAtOnce) {
@@ -167,6 +190,15 @@ TEST(ConfigLoad, DatabaseNamesAreUnique) {
       problems_of("databases:\n  - dsn: host=a dbname=d\n  - dsn: host=b dbname=d\n"),
       ElementsAre(
           "f.yaml:3: name: a second database named 'd'; the first is at f.yaml:2; give each a 'name' of its own"));
+}
+
+TEST(ConfigLoad, OnlyOneEntryToBeDiscoveredMayBeWithoutAName) {
+  const std::string one = "databases:\n  - {dsn: host=a, discover: on}\n";
+  EXPECT_THAT(problems_of(one), ElementsAre());
+  EXPECT_THAT(problems_of(one + "  - {dsn: host=b, discover: on, name: east}\n"), ElementsAre());
+  EXPECT_THAT(
+      problems_of(one + "  - {dsn: host=b, discover: on}\n"),
+      ElementsAre(HasSubstr("a second entry without a name that is to be discovered; the first is at f.yaml:2")));
 }
 
 TEST(ConfigLoad, QuotedDatabaseNameInADsn) {

@@ -88,6 +88,89 @@ TEST(Health, DegradedWhenAStreamTableFails) {
   EXPECT_EQ(ready_answer({db}).status, 200U);
 }
 
+TEST(Health, DegradedWhenAPromiseIsBrokenAFuseIsBlownOrADatabaseIsPaused) {
+  auto db = healthy();
+  db.stream_tables = {table("late", "ACTIVE"), table("burnt", "ACTIVE"), table("both", "SUSPENDED", "no")};
+  auto& late = db.stream_tables[0];
+  late.max_staleness_seconds = 5;
+  late.staleness_seconds = 7.25;
+  late.slo_violated = true;
+  late.held = "source public.orders is gated";
+  db.stream_tables[1].fuse_blown = true;
+  db.stream_tables[2].fuse_blown = true;
+  auto answer = health_answer({db});
+  EXPECT_EQ(answer.status, 200U);
+  auto body = json::parse(answer.body);
+  EXPECT_EQ(body["status"], "degraded");
+  EXPECT_EQ(body["reasons"],
+            json::array({"stream table shop: public.late is 7.2 s old, its max_staleness is 5 s, it is held: source "
+                         "public.orders is gated",
+                         "stream table shop: public.burnt has a blown fuse",
+                         "stream table shop: public.both is SUSPENDED: no; has a blown fuse"}));
+  EXPECT_EQ(body["databases"][0]["stream_tables_late"], 1);
+  EXPECT_EQ(ready_answer({db}).status, 200U);
+
+  db = healthy();
+  db.paused = true;
+  answer = health_answer({db});
+  EXPECT_EQ(answer.status, 200U);
+  body = json::parse(answer.body);
+  EXPECT_EQ(body["status"], "degraded");
+  EXPECT_EQ(body["reasons"], json::array({"database shop: paused"}));
+}
+
+TEST(Health, AnEntryThatDiscoversIsShownAsSuch) {
+  auto entry = healthy();
+  entry.leader = false;
+  entry.discovery = true;
+  const auto body = json::parse(health_answer({entry}).body);
+  EXPECT_EQ(body["status"], "ok") << "that nothing is found yet is no fault";
+  EXPECT_EQ(body["databases"][0]["role"], "discovery");
+}
+
+TEST(Api, ListsActiveAlerts) {
+  auto db = healthy();
+  const AlertTime since{std::chrono::seconds(1700000000)};
+  db.alerts.push_back({.alert = {.kind = AlertKind::kStale,
+                                 .database = "shop",
+                                 .object = "public.st",
+                                 .message = "late",
+                                 .details = {{"staleness_seconds", 7.5}, {"held", "x"}}},
+                       .since = since,
+                       .last = since + std::chrono::milliseconds(1500),
+                       .times = 3});
+  EXPECT_EQ(json::parse(alerts_answer({db}).body), json::parse(R"({"alerts": [{"database": "shop", "kind": "stale",
+      "severity": "warning", "object": "public.st", "message": "late", "since": "2023-11-14T22:13:20.000Z",
+      "last": "2023-11-14T22:13:21.500Z", "times": 3, "details": {"staleness_seconds": 7.5, "held": "x"}}]})"));
+  EXPECT_EQ(json::parse(alerts_answer({}).body)["alerts"], json::array());
+}
+
+TEST(Api, StreamTablesShowTheirScheduling) {
+  auto db = healthy();
+  db.stream_tables = {table("st", "ACTIVE"), table("plain", "ACTIVE")};
+  auto& st = db.stream_tables[0];
+  st.tier = "warm";
+  st.period_seconds = 8;
+  st.backoff_factor = 4;
+  st.max_staleness_seconds = 10;
+  st.slo_violated = true;
+  st.held = "gate";
+  st.fuse_blown = true;
+  st.scc = 3;
+  const auto tables = json::parse(stream_tables_answer({db}).body)["stream_tables"];
+  EXPECT_EQ(tables[0]["tier"], "warm");
+  EXPECT_EQ(tables[0]["period_seconds"], 8);
+  EXPECT_EQ(tables[0]["backoff_factor"], 4);
+  EXPECT_EQ(tables[0]["max_staleness_seconds"], 10);
+  EXPECT_EQ(tables[0]["slo_violated"], true);
+  EXPECT_EQ(tables[0]["held"], "gate");
+  EXPECT_EQ(tables[0]["fuse_blown"], true);
+  EXPECT_EQ(tables[0]["scc"], 3);
+  for (const char* key : {"period_seconds", "max_staleness_seconds", "held", "scc"}) {
+    EXPECT_TRUE(tables[1][key].is_null()) << key;
+  }
+}
+
 TEST(Api, ListsStreamTables) {
   auto db = healthy();
   db.stream_tables = {table("a\"\xff", "ACTIVE")};  // not UTF-8: replaced, not fatal
@@ -171,6 +254,7 @@ TEST_F(HttpServerTest, ServesItsPaths) {
   EXPECT_THAT(get("/health"), HasSubstr("Content-Type: application/json"));
   EXPECT_THAT(get("/ready"), HasSubstr("\"ready\": true"));
   EXPECT_THAT(get("/api/v1/stream_tables"), HasSubstr("\"stream_tables\": []"));
+  EXPECT_THAT(get("/api/v1/alerts"), HasSubstr("\"alerts\": []"));
 }
 
 TEST_F(HttpServerTest, UnknownPathAndMethodAreJsonErrors) {

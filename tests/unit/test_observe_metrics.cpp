@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 
 #include <fstream>
 #include <set>
@@ -112,6 +114,92 @@ TEST(Metrics, TakesGaugesFromTheStatus) {
   }
 }
 
+TEST(Metrics, ShowsHowSchedulingGoes) {
+  Metrics metrics;
+  auto db = shop({"st", "u"});
+  db.paused = true;
+  db.workers_in_use = 2;
+  db.workers_max = 4;
+  db.waiting_units = 3;
+  db.sources_awake = 5;
+  db.sources_asleep = 6;
+  db.arms_total = 10;
+  auto& st = db.stream_tables[0];
+  st.max_staleness_seconds = 2.5;
+  st.slo_violated = true;
+  st.fuse_blown = true;
+  st.held = "source public.orders is gated";
+  st.backoff_factor = 4;
+  st.scc = 7;
+  metrics.on_wakeup("shop");
+  metrics.on_lag("shop", std::chrono::microseconds(3000));
+  metrics.on_scc("shop", 7, 12, true);
+  RefreshEvent event = refresh_of("st", "DIFFERENTIAL");
+  event.commit_to_visible = std::chrono::microseconds(20000);
+  metrics.on_refresh(event);
+  EXPECT_THAT(metrics.render({db}), HasSubstr("pgtrickle_arms_total{database=\"shop\"} 10\n"));
+  db.arms_total = 12;
+  std::string text = metrics.render({db});
+  for (const char* line : {
+           R"(pgtrickle_max_staleness_seconds{database="shop",schema="public",stream_table="st"} 2.5)",
+           R"(pgtrickle_slo_violated{database="shop",schema="public",stream_table="st"} 1)",
+           R"(pgtrickle_fuse_blown{database="shop",schema="public",stream_table="st"} 1)",
+           R"(pgtrickle_fuse_blown{database="shop",schema="public",stream_table="u"} 0)",
+           R"(pgtrickle_held{database="shop",schema="public",stream_table="st"} 1)",
+           R"(pgtrickle_held{database="shop",schema="public",stream_table="u"} 0)",
+           R"(pgtrickle_backoff_factor{database="shop",schema="public",stream_table="st"} 4)",
+           R"(pgtrickle_backoff_factor{database="shop",schema="public",stream_table="u"} 1)",
+           R"(pgtrickle_paused{database="shop"} 1)",
+           R"(pgtrickle_workers_in_use{database="shop"} 2)",
+           R"(pgtrickle_workers_max{database="shop"} 4)",
+           R"(pgtrickle_units_waiting{database="shop"} 3)",
+           R"(pgtrickle_sources_awake{database="shop"} 5)",
+           R"(pgtrickle_sources_asleep{database="shop"} 6)",
+           R"(pgtrickle_arms_total{database="shop"} 12)",
+           R"(pgtrickle_wakeups_total{database="shop"} 1)",
+           R"(pgtrickle_scheduler_lag_seconds_bucket{database="shop",le="0.005"} 1)",
+           R"(pgtrickle_scheduler_lag_seconds_bucket{database="shop",le="0.0025"} 0)",
+           R"(pgtrickle_scc_iterations{database="shop",scc="7"} 12)",
+           R"(pgtrickle_commit_to_visible_seconds_count{database="shop",schema="public",stream_table="st"} 1)",
+       }) {
+    EXPECT_THAT(text, HasSubstr(std::string(line) + "\n"));
+  }
+  EXPECT_THAT(text, Not(HasSubstr(R"(pgtrickle_slo_violated{database="shop",schema="public",stream_table="u"})")))
+      << "it promises nothing";
+  st.scc.reset();
+  EXPECT_THAT(metrics.render({db}), Not(HasSubstr("pgtrickle_scc_iterations{"))) << "the cycle is gone";
+}
+
+TEST(Metrics, AnEntryThatDiscoversHasAConnectionAndNothingElse) {
+  Metrics metrics;
+  DatabaseStatus discovery;
+  discovery.name = "(discovery)";
+  discovery.connected = discovery.discovery = true;
+  const std::string text = metrics.render({discovery});
+  EXPECT_THAT(text, HasSubstr("pgtrickle_connected{database=\"(discovery)\"} 1"));
+  EXPECT_THAT(text, Not(HasSubstr("pgtrickle_leader{")));
+}
+
+TEST(Metrics, AlertsAreCountedAndLogged) {
+  std::ostringstream log;
+  const auto previous = spdlog::default_logger();
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::ostream_sink_st>(log)));
+  Metrics metrics;
+  for (const AlertKind kind : {AlertKind::kSuspended, AlertKind::kStale, AlertKind::kStale, AlertKind::kRecovered}) {
+    metrics.on_alert({.kind = kind, .database = "shop", .object = "public.st", .message = "100 % {}"});
+  }
+  spdlog::set_default_logger(previous);
+  EXPECT_THAT(log.str(), HasSubstr("[error] alert kind=suspended"));
+  EXPECT_THAT(log.str(), HasSubstr("[warning] alert kind=stale"));
+  EXPECT_THAT(log.str(), HasSubstr("[info] alert kind=recovered"));
+  EXPECT_THAT(log.str(), HasSubstr("message=\"100 % {}\""));
+  const std::string text = metrics.render({shop({"st"})});
+  EXPECT_THAT(text, HasSubstr("pgtrickle_alerts_total{database=\"shop\",kind=\"stale\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("pgtrickle_alerts_total{database=\"shop\",kind=\"suspended\"} 1\n"));
+  EXPECT_THAT(metrics.render({}), Not(HasSubstr("pgtrickle_alerts_total{")));
+}
+
 TEST(Metrics, SeriesOfDroppedStreamTablesDisappear) {
   Metrics metrics;
   metrics.on_refresh(refresh_of("gone", "FULL"));
@@ -158,7 +246,21 @@ TEST(Metrics, EverythingInTheRegisterIsExported) {
   metrics.on_reconnect("shop");
   metrics.on_build("shop", "st", true);
   metrics.on_tick("shop", std::chrono::microseconds(1), 1);
-  const std::string text = metrics.render({shop({"st"})});
+  RefreshEvent timed = refresh_of("st", "FULL");
+  timed.commit_to_visible = std::chrono::microseconds(1);
+  metrics.on_refresh(timed);
+  metrics.on_wakeup("shop");
+  metrics.on_lag("shop", std::chrono::microseconds(1));
+  metrics.on_scc("shop", 4, 2, true);
+  const auto previous = spdlog::get_level();
+  spdlog::set_level(spdlog::level::off);
+  metrics.on_alert({.kind = AlertKind::kStale, .database = "shop", .object = "public.st", .message = "late"});
+  spdlog::set_level(previous);
+  auto status = shop({"st"});
+  status.arms_total = 1;
+  status.stream_tables[0].max_staleness_seconds = 5;
+  status.stream_tables[0].scc = 4;
+  const std::string text = metrics.render({status});
   std::set<std::string> names;
   for (const auto& metric : metric_register()) {
     EXPECT_THAT(text, HasSubstr(std::string("# HELP ") + metric.name + " " + metric.help));
