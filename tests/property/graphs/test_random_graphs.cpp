@@ -24,7 +24,7 @@
 namespace pgt::graphs {
 namespace {
 
-constexpr std::uint64_t kDefaultGraphs = 20;
+constexpr std::uint64_t kDefaultGraphs = 16;
 
 std::uint64_t number_of(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);
