@@ -97,7 +97,12 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   /// What is left to do after a unit: a table that failed stays in flight until that is recorded.
   struct Settlement {
     std::vector<postgres::Statement> statements;
-    std::vector<std::pair<TableId, std::chrono::milliseconds>> failed;
+    struct Failed {
+      TableId id = 0;
+      std::chrono::milliseconds delay{0};
+      bool alone = true;
+    };
+    std::vector<Failed> failed;
     bool reload = false;
   };
 

@@ -162,7 +162,7 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
   Settlement settlement;
   for (const refresh::Outcome& outcome : outcomes) self->settle(outcome, settlement);
   if (!settlement.statements.empty()) co_await self->record(std::move(settlement.statements));
-  for (const auto& [id, delay] : settlement.failed) self->timetable_.failed(id, delay, Clock::now());
+  for (const auto& [id, delay, alone] : settlement.failed) self->timetable_.failed(id, delay, Clock::now(), alone);
   if (settlement.reload) self->reload_soon();
   self->unit_ended(batch, unit_index);
   self->give_place_back();
@@ -325,7 +325,10 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
     delay = kStatusDelay;
     settlement.reload = true;
   }
-  settlement.failed.emplace_back(table.row.id, delay);
+  // A conflict or a lost connection is not the table's: it goes on with those that it was refreshed with.
+  const bool passing = retrying && (error.sqlstate.empty() || error.sqlstate.starts_with("40") ||
+                                    error.sqlstate.starts_with("08") || error.sqlstate.starts_with("57P"));
+  settlement.failed.push_back({.id = table.row.id, .delay = delay, .alone = !passing});
 }
 
 void DatabaseScheduler::alert_failure(const Table& table, const Error& error, const Judgement& judgement) {
@@ -373,7 +376,7 @@ void DatabaseScheduler::settle_rebuild(Table& table, const Judgement& judgement,
     settlement.statements.push_back(sql::request_rebuild(id, reason, judgement.remedy == Remedy::kRebuildWide));
   }
   timetable_.deactivate(id);
-  settlement.failed.emplace_back(id, kStatusDelay);
+  settlement.failed.push_back({.id = id, .delay = kStatusDelay, .alone = true});
   settlement.reload = true;
 }
 

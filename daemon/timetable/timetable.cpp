@@ -635,10 +635,10 @@ std::vector<TableId> Timetable::succeeded(TableId id, const Success& success, No
   return end_flight(id);
 }
 
-void Timetable::failed(TableId id, Milliseconds retry_delay, TimePoint now) {
+void Timetable::failed(TableId id, Milliseconds retry_delay, TimePoint now, bool alone) {
   const auto found = tables_.find(id);
   if (found == tables_.end()) return;
-  found->second.failing = true;
+  found->second.failing = alone;
   found->second.due = now + retry_delay;
   (void)end_flight(id);
 }

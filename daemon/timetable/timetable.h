@@ -84,7 +84,8 @@ class Timetable {
   };
   /// The tables whose auto-backoff changed with this, ascending.
   std::vector<TableId> succeeded(TableId id, const Success& success, Now now);
-  void failed(TableId id, Milliseconds retry_delay, TimePoint now);
+  /// `alone`: it may fail again, and must not stop those that it is refreshed with: it is retried in a unit of its own.
+  void failed(TableId id, Milliseconds retry_delay, TimePoint now, bool alone = true);
   /// A gate or a watermark holds it: looked at again at its next time, or after release_holds().
   void held(TableId id, Now now);
   void release_holds(TimePoint now);
