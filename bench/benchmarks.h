@@ -16,6 +16,12 @@ void measure_capture(const Options& options, Report& report);
 /// The 22 queries of TPC-H: the query, REFRESH and the delta program, after changes to all tables.
 void measure_tpch(const Options& options, Report& report);
 
+/// Commit to visible through a chain, a wide graph and a diamond of stream tables.
+void measure_graph_latency(const Options& options, Report& report);
+
+/// A thousand stream tables: CPU when idle, freshness under load, memory and start of the daemon.
+void measure_many_tables(const Options& options, Report& report);
+
 /// Commit to visible with the daemon running; says so in the report if there is no daemon to run.
 void measure_latency(const Options& options, Report& report);
 

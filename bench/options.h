@@ -18,6 +18,11 @@ struct Options {
   std::string tpch_queries;                            // "1,3,5"; empty: all
   int tpch_budget = 900;                               // seconds per scale factor
   std::string tpch_plans;                              // directory for the plans of all programs; empty: none
+  int scale_rounds = 200;                              // changes per graph and schedule
+  std::vector<std::string> scale_schedules{"continuous", "50 ms"};  // of the graphs
+  int scale_tables = 1000;
+  std::vector<std::string> scale_many_schedules{"1s", "continuous"};  // of the many tables
+  int scale_seconds = 60;                                             // idle, and under load
   bool quick = false;
   std::string output;    // RESULTS.md; empty: standard output only
   std::string revision;  // of the source tree

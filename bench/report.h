@@ -43,7 +43,13 @@ class Report {
   void table_row(const std::vector<std::string>& cells);
   [[nodiscard]] const std::string& text() const { return text_; }
 
+  /// A part that is written now and appended later.
+  [[nodiscard]] static Report section() { return {}; }
+  void append(const Report& section) { text_ += section.text_ + "\n"; }
+
  private:
+  Report() = default;
+
   std::string text_;
 };
 

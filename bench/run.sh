@@ -5,17 +5,35 @@
 #
 # bench/run.sh --part tpch [--sf 0.1] [--budget SECONDS] [--queries 1,3,5] [--plans DIR]: the same with the queries of
 # TPC-H; writes bench/RESULTS_TPCH.md, or RESULTS_TPCH.md in the build directory if only some queries are measured.
+#
+# bench/run.sh scale [--rounds N] [--schedules S,S] [--seconds N] [--tables N] [--table-schedules S,S] [--part graphs|tables]:
+# graphs of stream tables with the daemon running; writes bench/RESULTS_SCALE.md, or with an option RESULTS_SCALE.md in the
+# build directory. The server takes no prepared transactions, as it is by default, so that writers wake the daemon.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
 export PGT_BUILD_DIR=${PGT_BUILD_DIR:-$PWD/build/bench}
 output=$PWD/bench/RESULTS.md
-case " $* " in
-  *" tpch "*" --queries"* | *" --queries"*" tpch "*) output=$PGT_BUILD_DIR/RESULTS_TPCH.md ;;
-  *" tpch "*) output=$PWD/bench/RESULTS_TPCH.md ;;
-  "  ") ;;
-  *) output=$PGT_BUILD_DIR/RESULTS.md ;;
-esac
+if [ "${1:-}" = scale ]; then
+  shift
+  export PGT_MAX_PREPARED=0
+  if [ $# -eq 0 ]; then
+    output=$PWD/bench/RESULTS_SCALE.md
+  else
+    output=$PGT_BUILD_DIR/RESULTS_SCALE.md
+  fi
+  case " $* " in
+    *" --part "*) ;;
+    *) set -- --part graphs --part tables "$@" ;;
+  esac
+else
+  case " $* " in
+    *" tpch "*" --queries"* | *" --queries"*" tpch "*) output=$PGT_BUILD_DIR/RESULTS_TPCH.md ;;
+    *" tpch "*) output=$PWD/bench/RESULTS_TPCH.md ;;
+    "  ") ;;
+    *) output=$PGT_BUILD_DIR/RESULTS.md ;;
+  esac
+fi
 revision=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
 if ! git diff --quiet HEAD -- daemon sql 2>/dev/null; then revision="$revision with local changes"; fi
 

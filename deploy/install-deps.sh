@@ -7,7 +7,7 @@ set -euo pipefail
 packages=(
   build-essential cmake ninja-build ccache pkg-config
   libpqxx-dev libpq-dev libpg-query-dev libprotobuf-dev protobuf-compiler
-  libboost1.81-dev libspdlog-dev libyaml-cpp-dev prometheus-cpp-dev libcli11-dev nlohmann-json3-dev libsystemd-dev
+  libboost1.81-dev libspdlog-dev libyaml-cpp-dev prometheus-cpp-dev libhowardhinnant-date-dev libcli11-dev nlohmann-json3-dev libsystemd-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   postgresql-15 postgresql-server-dev-15 sqlsmith
 )

@@ -13,7 +13,7 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     defining_query         text NOT NULL,                         -- canonical: names qualified, * expanded, no final semicolon
     settings               jsonb NOT NULL DEFAULT '{}',           -- setting -> value at creation, for those that can change a result
     schedule               text NOT NULL DEFAULT 'calculated',
-    schedule_ms            bigint GENERATED ALWAYS AS (pgtrickle._schedule_ms(schedule)) STORED,  -- of a duration; NULL otherwise
+    schedule_ms            bigint GENERATED ALWAYS AS (pgtrickle._schedule_ms(schedule)) STORED,  -- of the duration in it; NULL: none
     tier                   text NOT NULL DEFAULT 'hot' CHECK (tier IN ('hot', 'warm', 'cold', 'frozen')),
     max_staleness          interval,                              -- promised to readers: judged by health, metrics and alerts
     diamond_consistency    text CHECK (diamond_consistency IN ('atomic', 'none')),              -- NULL: atomic
@@ -196,11 +196,12 @@ CREATE TABLE pgtrickle.pgt_refresh_group_members (
 );
 
 -- Cycles of stream tables that have been brought to their fixed point, by the smallest pgt_id of their members. A row that
--- does not describe the cycle as it is now (members, their generations) means: start from empty tables.
+-- does not describe the cycle as it is now (members, their frontiers) means: start from empty tables.
 CREATE TABLE pgtrickle.pgt_sccs (
     scc_id            bigint PRIMARY KEY,
     members           bigint[] NOT NULL,              -- ascending
     generations       bigint[] NOT NULL,              -- of the members' programs, in the same order
+    frontiers         bigint[] NOT NULL,              -- seq of the members' frontiers: others, and somebody else refreshed one alone
     last_iterations   int,
     last_converged_at timestamptz,
     last_error        text
@@ -257,11 +258,15 @@ GRANT DELETE ON pgtrickle.pgt_stream_tables TO PUBLIC;
 CREATE POLICY everybody_reads ON pgtrickle.pgt_frontiers FOR SELECT USING (true);
 CREATE POLICY owner_inserts ON pgtrickle.pgt_frontiers FOR INSERT WITH CHECK (pgtrickle._may_manage_id(pgt_id));
 GRANT INSERT (pgt_id) ON pgtrickle.pgt_frontiers TO PUBLIC;     -- the empty row at creation; programs write the rest
+-- Owners may lock the row (FOR UPDATE needs the right to update some column; this one is for people only).
+CREATE POLICY owner_locks ON pgtrickle.pgt_frontiers FOR UPDATE USING (pgtrickle._may_manage_id(pgt_id));
+GRANT UPDATE (ms_per_full) ON pgtrickle.pgt_frontiers TO PUBLIC;
 
 -- source_id is not for users: a row with it holds a change log back.
 CREATE POLICY everybody_reads ON pgtrickle.pgt_dependencies FOR SELECT USING (true);
 CREATE POLICY owner_inserts ON pgtrickle.pgt_dependencies FOR INSERT WITH CHECK (pgtrickle._may_manage_id(pgt_id));
-GRANT INSERT (pgt_id, source_relid, source_type, columns, column_names, source_schema, source_name)
+CREATE POLICY owner_deletes ON pgtrickle.pgt_dependencies FOR DELETE USING (pgtrickle._may_manage_id(pgt_id));
+GRANT INSERT (pgt_id, source_relid, source_type, columns, column_names, source_schema, source_name), DELETE
     ON pgtrickle.pgt_dependencies TO PUBLIC;
 
 CREATE POLICY everybody_reads ON pgtrickle.pgt_refresh_history FOR SELECT USING (true);
@@ -302,3 +307,10 @@ ALTER TABLE pgtrickle.pgt_refresh_group_members ENABLE ROW LEVEL SECURITY;
 CREATE POLICY everybody_reads ON pgtrickle.pgt_refresh_group_members FOR SELECT USING (true);
 CREATE POLICY owner_inserts ON pgtrickle.pgt_refresh_group_members FOR INSERT WITH CHECK (pgtrickle._may_manage_id(pgt_id));
 GRANT INSERT ON pgtrickle.pgt_refresh_group_members TO PUBLIC;
+
+-- Written by whoever refreshes the cycle, which is the daemon or somebody who manages all of its members.
+ALTER TABLE pgtrickle.pgt_sccs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY everybody_reads ON pgtrickle.pgt_sccs FOR SELECT USING (true);
+CREATE POLICY owner_writes ON pgtrickle.pgt_sccs
+    USING (NOT EXISTS (SELECT FROM unnest(members) AS m(id) JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = m.id WHERE NOT pgtrickle._may_manage(s.pgt_relid)));
+GRANT INSERT, UPDATE, DELETE ON pgtrickle.pgt_sccs TO PUBLIC;

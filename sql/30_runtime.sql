@@ -1,16 +1,19 @@
 -- Small helpers that the rest uses.
 
--- Tells the daemon to look. For API functions: at the transaction's commit.
-CREATE FUNCTION pgtrickle._wake() RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$ SELECT pg_notify('pgtrickle_wake', '') $$;
+-- Tells the daemon to look, at the transaction's commit. For API functions. payload: 't:<pgt_id>' if this stream table was
+-- made, changed or dropped, '' for everything else in the catalog.
+CREATE FUNCTION pgtrickle._wake(payload text DEFAULT '') RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$ SELECT pg_notify('pgtrickle_wake', coalesce(payload, '')) $$;
 
--- The same for triggers, which run in transactions that are not ours: PostgreSQL refuses to PREPARE a transaction that
--- has sent a notification. So where prepared transactions are enabled, triggers do not notify and the daemon polls.
+-- The same for triggers that can concern any number of stream tables and run in transactions that are not ours: PostgreSQL
+-- refuses to PREPARE a transaction that has sent a notification. So where prepared transactions are enabled, triggers do
+-- not notify and the daemon polls. Otherwise they do while a daemon leads (it holds this key). Writers notify per source
+-- instead, see _write_capture_function.
 CREATE FUNCTION pgtrickle._wake_from_trigger() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF current_setting('max_prepared_transactions') = '0' AND NOT pg_try_advisory_xact_lock_shared(1885828210, 1) THEN
-        PERFORM pg_notify('pgtrickle_wake', '');
+        PERFORM pg_notify('pgtrickle_wake', 'a');
     END IF;
 END
 $$;

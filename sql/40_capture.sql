@@ -110,6 +110,10 @@ BEGIN
           AND p.proname = 'capture_' || source) <> 4 * cardinality(parts) THEN
         RETURN format('a capture trigger of table %s was dropped or disabled', name);
     END IF;
+    IF (SELECT count(*) FROM pg_class c WHERE c.relnamespace = 'pgtrickle_changes'::regnamespace
+        AND c.relname = ANY (ARRAY['log_' || source, 'log_' || source || '_a', 'log_' || source || '_b'])) <> 3 THEN
+        RETURN format('the change log of table %s was dropped', name);
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -137,6 +141,9 @@ $$;
 -- (Re)writes pgtrickle_changes.capture_<source>(): full for a source without problem, otherwise one that writes a marker
 -- per statement and touches no column, so that no change of the source can make its users' writes fail.
 -- The caller holds _lock_capture(source).
+-- The daemon sleeps on the advisory lock (1885828213, source id) of each source that it may sleep on: a writer who cannot
+-- share it says that there are rows, writers of a source that the daemon is busy with stay silent. Literals in the
+-- function, so that a statement looks nothing up.
 CREATE FUNCTION pgtrickle._write_capture_function(source bigint, relid oid, columns int2[], shape text, partitions oid[], active "char", problem text)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -156,16 +163,22 @@ DECLARE
     guard    text := '';
     declared text := '';
     body     text;
+    -- No NOTIFY where a transaction may be prepared, see _wake_from_trigger.
+    asleep   text := format('NOT pg_try_advisory_xact_lock_shared(1885828213, %s) AND current_setting(''max_prepared_transactions'') = ''0''',
+                            source % 2147483647);
+    notify   text := format('NOTIFY pgtrickle_wake, ''s:%s''', source);
 BEGIN
     IF problem IS NOT NULL THEN
         body := format($body$
 BEGIN
     -- Rows are not captured: the source is not what it was when capture was installed.
     INSERT INTO %s (w) VALUES (0);
-    PERFORM pgtrickle._wake_from_trigger();
+    IF %s THEN
+        %s;
+    END IF;
     RETURN NULL;
 END
-$body$, target);
+$body$, target, asleep, notify);
     ELSE
         SELECT string_agg('c' || a.attnum, ', ' ORDER BY a.attnum), string_agg(format('n.%I', a.attname), ', ' ORDER BY a.attnum),
                string_agg(format('o.%I', a.attname), ', ' ORDER BY a.attnum),
@@ -231,9 +244,11 @@ $body$, target, names, replace(news, '%', '%%'), replace(olds, '%', '%%'), repla
             guard := format($guard$
     IF pgtrickle._source_shape(%1$s, %2$L) IS DISTINCT FROM %3$L OR pgtrickle._source_relations(%1$s) IS DISTINCT FROM %4$L THEN
         INSERT INTO %5$s (w) VALUES (0);
-        PERFORM pgtrickle._wake_from_trigger();
+        IF %6$s THEN
+            %7$s;
+        END IF;
         RETURN NULL;
-    END IF;$guard$, relid, columns, shape, partitions, target);
+    END IF;$guard$, relid, columns, shape, partitions, target, asleep, notify);
         END IF;
         IF EXISTS (SELECT FROM pg_class c WHERE c.oid = relid AND c.relkind = 'p') THEN
             -- Rows that a MERGE moves from one partition to another are in no transition table. So if this may be a MERGE,
@@ -246,16 +261,17 @@ $body$, target, names, replace(news, '%', '%%'), replace(olds, '%', '%%'), repla
         context := concat(current_query(), E'\n', context);
         IF context ~* '\mmerge\M|\mSQL function\M|\mPL/(?!pgSQL)' OR current_query() ~* '\mexecute\M' OR context !~* '\mupdate\M' THEN
             INSERT INTO %s (w) VALUES (0);
-            PERFORM pgtrickle._wake_from_trigger();
+            IF %s THEN
+                %s;
+            END IF;
             RETURN NULL;
         END IF;
-    END IF;$guard$, target);
+    END IF;$guard$, target, asleep, notify);
         END IF;
-        -- Conditional wake: a failed try means that the daemon sleeps. See also _wake_from_trigger.
-        body := format(body, guard, $wake$
-    IF FOUND AND NOT pg_try_advisory_xact_lock_shared(1885828210, 1) AND current_setting('max_prepared_transactions') = '0' THEN
-        NOTIFY pgtrickle_wake;
-    END IF;$wake$);
+        body := format(body, guard, format($wake$
+    IF FOUND AND %s THEN
+        %s;
+    END IF;$wake$, asleep, notify));
     END IF;
     EXECUTE format('CREATE OR REPLACE FUNCTION pgtrickle_changes.capture_%s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER '
                    'SET search_path = pg_catalog, pg_temp AS %L', source, '#variable_conflict use_column' || declared || body);

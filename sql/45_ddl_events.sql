@@ -90,7 +90,8 @@ DECLARE
     why text;
 BEGIN
     IF to_regclass('pgtrickle.pgt_dependencies') IS NULL OR NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables)
-       AND NOT EXISTS (SELECT FROM pgtrickle.pgt_sources) THEN
+       AND NOT EXISTS (SELECT FROM pgtrickle.pgt_sources) AND NOT EXISTS (SELECT FROM pgtrickle.pgt_source_gates)
+       AND NOT EXISTS (SELECT FROM pgtrickle.pgt_watermarks) AND NOT EXISTS (SELECT FROM pgtrickle.pgt_watermark_groups) THEN
         RETURN;
     END IF;
     FOR o IN SELECT d.objid, d.objsubid, d.object_type, d.object_identity,
@@ -112,6 +113,10 @@ BEGIN
             END IF;
             IF o.objsubid = 0 THEN
                 DELETE FROM pgtrickle.pgt_stream_tables t WHERE t.pgt_relid = o.objid;
+                IF FOUND THEN
+                    PERFORM pgtrickle._wake_from_trigger();
+                END IF;
+                PERFORM pgtrickle._forget_relation(o.objid);
                 IF EXISTS (SELECT FROM pgtrickle.pgt_dependencies d WHERE d.source_relid = o.objid) THEN
                     PERFORM pgtrickle._mark_reinit((SELECT array_agg(d.pgt_id) FROM pgtrickle.pgt_dependencies d WHERE d.source_relid = o.objid),
                                                    format('%s %s was dropped', o.object_type, o.object_identity));

@@ -150,33 +150,107 @@ BEGIN
 END
 $$;
 
--- Does the work of create_stream_table; returns false if the stream table exists and if_not_exists is set.
-CREATE FUNCTION pgtrickle._create_stream_table(name text, query text, schedule text, refresh_mode text, initialize boolean, if_not_exists boolean, caller_path text)
-RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- What create and alter take besides name, query, schedule and mode, as the caller wrote it; NULL: not given.
+CREATE TYPE pgtrickle._options AS (
+    diamond_consistency text, diamond_schedule_policy text, cdc_mode text, append_only boolean, pooler_compatibility_mode boolean,
+    partition_by text, max_differential_joins int, max_delta_fraction double precision, tier text, max_staleness interval,
+    fuse text, fuse_ceiling bigint, fuse_sensitivity int, allow_circular boolean);
+
+-- A text option: one of `allowed`, in lower case; NULL for 'default'. Errors: 22023.
+CREATE FUNCTION pgtrickle._choice(qualified text, option text, value text, allowed text[]) RETURNS text
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    target    record;
-    schema    text;
-    qualified text;
-    mode      text := pgtrickle._check_mode(refresh_mode);
-    plan      text := coalesce(schedule, 'calculated');
-    existing  oid;
-    view_name text := 'pgtrickle_definition_' || replace(gen_random_uuid()::text, '-', '');
-    view_oid  oid;
-    canonical text;
-    problem   record;
-    table_oid oid;
-    id        bigint;
-    code text; message text; detail text; hint text;
+    chosen text := lower(btrim(value));
 BEGIN
-    PERFORM pgtrickle._schedule_ms(plan);
-    IF btrim(query) IS NULL OR btrim(query) = '' THEN
-        RAISE EXCEPTION 'stream table %: the query is empty', name USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a SELECT.';
+    IF chosen = 'default' THEN
+        RETURN NULL;
+    ELSIF NOT chosen = ANY (allowed) THEN
+        RAISE EXCEPTION 'stream table %: invalid % %', qualified, option, quote_literal(value)
+            USING ERRCODE = 'invalid_parameter_value', HINT = format('Use one of %s, or ''default''.', array_to_string(allowed, ', '));
+    END IF;
+    RETURN chosen;
+END
+$$;
+
+-- The catalog row `st` with the options that are given. For numbers -1 means the default. Options that ask for what always
+-- happens here are taken and not kept. Errors: 22023 bad value; 0A000 what does not exist here.
+CREATE FUNCTION pgtrickle._with_options(st pgtrickle.pgt_stream_tables, o pgtrickle._options, qualified text) RETURNS pgtrickle.pgt_stream_tables
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    missing record;
+    bad     record;
+BEGIN
+    IF lower(btrim(o.cdc_mode)) <> 'wal' THEN
+        PERFORM pgtrickle._choice(qualified, 'cdc_mode', o.cdc_mode, '{auto,trigger}');
+    END IF;
+    SELECT * INTO missing FROM (VALUES
+        (lower(btrim(o.cdc_mode)) = 'wal', 'cdc_mode ''wal''', 'Changes are captured by triggers: leave cdc_mode out, or use ''auto'' or ''trigger''.'),
+        (o.append_only, 'append_only', 'Leave it out: updates and deletes of the sources are always handled, and inserts do not pay for it.'),
+        (btrim(o.partition_by) <> '', 'partition_by', 'Stream tables are not partitioned; an index on the column often does what is needed.'),
+        (o.max_differential_joins >= 0, 'max_differential_joins', 'Any number of joins is maintained; refresh_mode => ''FULL'' recomputes.')) AS m(asked, what, hint)
+    WHERE m.asked LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'stream table %: % is not supported', qualified, missing.what USING ERRCODE = 'feature_not_supported', HINT = missing.hint;
     END IF;
 
-    -- Name: in the given schema, otherwise where CREATE TABLE would put it
-    SELECT p.schema, p.relation INTO target FROM pgtrickle._parse_name(name) AS p;
-    IF target.schema IS NULL THEN
+    IF o.tier IS NOT NULL THEN
+        st.tier := coalesce(pgtrickle._choice(qualified, 'tier', o.tier, '{hot,warm,cold,frozen}'), 'hot');
+    END IF;
+    IF o.diamond_consistency IS NOT NULL THEN
+        st.diamond_consistency := pgtrickle._choice(qualified, 'diamond_consistency', o.diamond_consistency, '{atomic,none}');
+    END IF;
+    IF o.diamond_schedule_policy IS NOT NULL THEN
+        st.diamond_schedule_policy := pgtrickle._choice(qualified, 'diamond_schedule_policy', o.diamond_schedule_policy, '{fastest,slowest}');
+    END IF;
+    IF o.fuse IS NOT NULL THEN
+        st.fuse := coalesce(pgtrickle._choice(qualified, 'fuse', o.fuse, '{off,on,auto}'), 'off');
+    END IF;
+
+    SELECT * INTO bad FROM (VALUES
+        (NOT isfinite(o.max_staleness) OR o.max_staleness < interval '0', 'max_staleness', o.max_staleness::text, 'Give an interval such as ''5 minutes''; ''0'' means none.'),
+        (NOT (o.max_delta_fraction = -1 OR o.max_delta_fraction BETWEEN 0 AND 1e9), 'max_delta_fraction', o.max_delta_fraction::text,
+         'Give a fraction of the rows of the sources, such as 0.2; -1 means: by measured cost.'),
+        (NOT (o.fuse_ceiling = -1 OR o.fuse_ceiling > 0), 'fuse_ceiling', o.fuse_ceiling::text, 'Give the number of pending rows that is too many, at least 1; -1 means none.'),
+        (NOT (o.fuse_sensitivity = -1 OR o.fuse_sensitivity BETWEEN 1 AND 100), 'fuse_sensitivity', o.fuse_sensitivity::text,
+         'Give a number of standard deviations from 1 to 100; -1 means the default, 6.')) AS b(is_bad, option, value, hint)
+    WHERE b.is_bad LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'stream table %: % % is out of range', qualified, bad.option, bad.value USING ERRCODE = 'invalid_parameter_value', HINT = bad.hint;
+    END IF;
+    IF o.max_staleness IS NOT NULL THEN
+        st.max_staleness := nullif(o.max_staleness, interval '0');
+    END IF;
+    IF o.max_delta_fraction IS NOT NULL THEN
+        st.max_delta_fraction := nullif(o.max_delta_fraction, -1);
+    END IF;
+    IF o.fuse_ceiling IS NOT NULL THEN
+        st.fuse_ceiling := nullif(o.fuse_ceiling, -1);
+    END IF;
+    IF o.fuse_sensitivity IS NOT NULL THEN
+        st.fuse_sensitivity := nullif(o.fuse_sensitivity, -1);
+    END IF;
+    st.allow_circular := coalesce(o.allow_circular, st.allow_circular);
+
+    IF st.fuse = 'on' AND st.fuse_ceiling IS NULL THEN
+        RAISE EXCEPTION 'stream table %: fuse ''on'' needs a fuse_ceiling', qualified
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'Say how many pending rows are too many, for example fuse_ceiling => 100000; or fuse => ''auto'', which learns it.';
+    ELSIF st.fuse = 'off' THEN
+        st.fuse_blown_at := NULL;
+        st.fuse_blow_reason := NULL;
+        st.fuse_reset := NULL;
+    END IF;
+    RETURN st;
+END
+$$;
+
+-- Where a stream table of this name is, or would be made: in the given schema, otherwise where CREATE TABLE would put it.
+-- existing: the relation of that name, NULL if there is none. Errors: as _parse_name, 3F000 a schema that does not exist or is taboo.
+CREATE FUNCTION pgtrickle._target(name text, caller_path text, OUT schema text, OUT relation text, OUT qualified text, OUT existing oid)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    SELECT p.schema, p.relation INTO schema, relation FROM pgtrickle._parse_name(name) AS p;
+    IF schema IS NULL THEN
         PERFORM pg_catalog.set_config('search_path', caller_path, true);
         schema := pg_catalog.current_schema();
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -184,34 +258,32 @@ BEGIN
             RAISE EXCEPTION 'stream table %: no schema of the search_path exists', name
                 USING ERRCODE = 'invalid_schema_name', HINT = 'Name the schema: schema.table.';
         END IF;
-    ELSE
-        schema := target.schema;
-        IF to_regnamespace(quote_ident(schema)) IS NULL THEN
-            RAISE EXCEPTION 'stream table %: schema "%" does not exist', name, schema
-                USING ERRCODE = 'invalid_schema_name', HINT = format('CREATE SCHEMA %I;', schema);
-        END IF;
+    ELSIF to_regnamespace(quote_ident(schema)) IS NULL THEN
+        RAISE EXCEPTION 'stream table %: schema "%" does not exist', name, schema
+            USING ERRCODE = 'invalid_schema_name', HINT = format('CREATE SCHEMA %I;', schema);
     END IF;
-    qualified := format('%I.%I', schema, target.relation);
+    qualified := format('%I.%I', schema, relation);
     IF schema LIKE 'pg\_%' OR schema IN ('pgtrickle', 'pgtrickle_changes', 'pgtrickle_state', 'information_schema') THEN
         RAISE EXCEPTION 'stream table % cannot be made in schema "%"', qualified, schema
             USING ERRCODE = 'invalid_schema_name', HINT = 'Use a schema of your own; temporary stream tables do not exist.';
     END IF;
+    SELECT c.oid INTO existing FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = schema AND c.relname = relation;
+END
+$$;
 
-    SELECT c.oid INTO existing FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = schema AND c.relname = target.relation;
-    IF FOUND THEN
-        IF EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = existing) THEN
-            IF if_not_exists THEN
-                RAISE NOTICE 'stream table % already exists, skipping', qualified USING ERRCODE = 'duplicate_table';
-                RETURN false;
-            END IF;
-            RAISE EXCEPTION 'stream table % already exists', qualified
-                USING ERRCODE = 'duplicate_table', HINT = 'pgtrickle.drop_stream_table() removes it; create_stream_table_if_not_exists() leaves it alone.';
-        END IF;
-        RAISE EXCEPTION 'relation % already exists and is not a stream table', qualified
-            USING ERRCODE = 'duplicate_table', HINT = 'pgtrickle makes the table itself. Choose another name, or drop or rename that relation.';
+-- Checks a query and makes it canonical: all names qualified, except those of pg_catalog. The temporary view is left to the caller,
+-- who drops it. Errors: 22023 empty; what _view_problems knows; whatever PostgreSQL says, prefixed with the stream table's name.
+CREATE FUNCTION pgtrickle._define(qualified text, query text, caller_path text, OUT canonical text, OUT view_oid oid)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    view_name text := 'pgtrickle_definition_' || replace(gen_random_uuid()::text, '-', '');
+    problem   record;
+    code text; message text; detail text; hint text;
+BEGIN
+    IF btrim(query) IS NULL OR btrim(query) = '' THEN
+        RAISE EXCEPTION 'stream table %: the query is empty', qualified USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a SELECT.';
     END IF;
-
-    -- Canonical query. Inside the block everything is undone if it fails, the search_path too.
+    -- Inside the block everything is undone if it fails, the search_path too.
     BEGIN
         PERFORM pgtrickle._make_view(view_name, query, caller_path);
     EXCEPTION WHEN OTHERS THEN
@@ -228,72 +300,147 @@ BEGIN
         RAISE EXCEPTION 'stream table %: the query cannot be kept in a table: %', qualified, problem.message
             USING ERRCODE = problem.code, HINT = problem.hint;
     END LOOP;
-    PERFORM set_config('search_path', '', true);    -- all names qualified, except those of pg_catalog
+    PERFORM set_config('search_path', '', true);
     canonical := pg_catalog.pg_get_viewdef(view_oid);
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     canonical := regexp_replace(canonical, ';\s*$', '');
+END
+$$;
 
-    -- The table. Its rows come from the view, so they are the result of exactly what was checked.
-    BEGIN
-        EXECUTE format('CREATE TABLE %s AS SELECT * FROM pg_temp.%s WITH NO DATA', qualified, view_name);
-        table_oid := to_regclass(qualified);
-        IF initialize THEN
-            EXECUTE format('INSERT INTO %s SELECT * FROM pg_temp.%s', qualified, view_name);
-        END IF;
-    EXCEPTION WHEN OTHERS THEN
-        GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-        RAISE EXCEPTION 'stream table %: %', qualified, message
-            USING ERRCODE = code, DETAIL = detail, HINT = coalesce(pgtrickle._query_hint(code, message, hint), '');
-    END;
-
-    INSERT INTO pgtrickle.pgt_stream_tables (pgt_relid, pgt_schema, pgt_name, original_query, defining_query, settings, schedule, refresh_mode, is_populated)
-    VALUES (table_oid, schema, target.relation, query, canonical, pgtrickle._current_settings(), plan, mode, coalesce(initialize, false))
-    RETURNING pgt_id INTO id;
-    INSERT INTO pgtrickle.pgt_frontiers (pgt_id) VALUES (id);
+-- Writes what stream table `id` reads, from the view that _define made of its query.
+CREATE FUNCTION pgtrickle._record_sources(id bigint, view_oid oid) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    DELETE FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = id;
     INSERT INTO pgtrickle.pgt_dependencies (pgt_id, source_relid, source_type, columns, column_names, source_schema, source_name)
     SELECT id, c.oid, CASE WHEN EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = c.oid) THEN 'STREAM_TABLE'
                       ELSE CASE c.relkind WHEN 'r' THEN 'TABLE' WHEN 'p' THEN 'PARTITIONED_TABLE' WHEN 'v' THEN 'VIEW'
                                           WHEN 'm' THEN 'MATERIALIZED_VIEW' WHEN 'f' THEN 'FOREIGN_TABLE' END END,
            v.columns, (SELECT coalesce(array_agg(a.attname ORDER BY a.attnum), '{}') FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY (v.columns)),
            n.nspname, c.relname
-    FROM pgtrickle._view_sources(view_oid) AS v JOIN pg_class c ON c.oid = v.relid JOIN pg_namespace n ON n.oid = c.relnamespace;
-    EXECUTE format('DROP VIEW pg_temp.%s', view_name);
+    FROM pgtrickle._view_sources(view_oid) AS v JOIN pg_class c ON c.oid = v.relid JOIN pg_namespace n ON n.oid = c.relnamespace
+$$;
+
+-- Does the work of create_stream_table; returns false if the stream table exists and if_not_exists is set.
+CREATE FUNCTION pgtrickle._create_stream_table(name text, query text, schedule text, refresh_mode text, initialize boolean, if_not_exists boolean,
+                                               options pgtrickle._options, caller_path text)
+RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    target     record;
+    mode       text := pgtrickle._check_mode(refresh_mode);
+    plan       text := pgtrickle._check_schedule(coalesce(schedule, 'calculated'));
+    st         pgtrickle.pgt_stream_tables;
+    definition record;
+    table_oid  oid;
+    id         bigint;
+    code text; message text; detail text; hint text;
+BEGIN
+    SELECT * INTO target FROM pgtrickle._target(name, caller_path);
+    IF target.existing IS NOT NULL THEN
+        IF EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = target.existing) THEN
+            IF if_not_exists THEN
+                RAISE NOTICE 'stream table % already exists, skipping', target.qualified USING ERRCODE = 'duplicate_table';
+                RETURN false;
+            END IF;
+            RAISE EXCEPTION 'stream table % already exists', target.qualified
+                USING ERRCODE = 'duplicate_table',
+                      HINT = 'pgtrickle.drop_stream_table() removes it; create_stream_table_if_not_exists() leaves it alone, create_or_replace_stream_table() changes it.';
+        END IF;
+        RAISE EXCEPTION 'relation % already exists and is not a stream table', target.qualified
+            USING ERRCODE = 'duplicate_table', HINT = 'pgtrickle makes the table itself. Choose another name, or drop or rename that relation.';
+    END IF;
+    st.tier := 'hot';
+    st.fuse := 'off';
+    st.allow_circular := false;
+    st := pgtrickle._with_options(st, options, target.qualified);
+    SELECT * INTO definition FROM pgtrickle._define(target.qualified, query, caller_path);
+
+    -- The table. Its rows come from the view, so they are the result of exactly what was checked.
+    BEGIN
+        EXECUTE format('CREATE TABLE %s AS SELECT * FROM %s WITH NO DATA', target.qualified, definition.view_oid::regclass);
+        table_oid := to_regclass(target.qualified);
+        IF initialize THEN
+            EXECUTE format('INSERT INTO %s SELECT * FROM %s', target.qualified, definition.view_oid::regclass);
+        END IF;
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+        RAISE EXCEPTION 'stream table %: %', target.qualified, message
+            USING ERRCODE = code, DETAIL = detail, HINT = coalesce(pgtrickle._query_hint(code, message, hint), '');
+    END;
+
+    INSERT INTO pgtrickle.pgt_stream_tables (pgt_relid, pgt_schema, pgt_name, original_query, defining_query, settings, schedule, refresh_mode, is_populated,
+                tier, max_staleness, diamond_consistency, diamond_schedule_policy, allow_circular, max_delta_fraction, fuse, fuse_ceiling, fuse_sensitivity)
+    VALUES (table_oid, target.schema, target.relation, query, definition.canonical, pgtrickle._current_settings(), plan, mode, coalesce(initialize, false),
+            st.tier, st.max_staleness, st.diamond_consistency, st.diamond_schedule_policy, st.allow_circular, st.max_delta_fraction, st.fuse, st.fuse_ceiling,
+            st.fuse_sensitivity)
+    RETURNING pgt_id INTO id;
+    INSERT INTO pgtrickle.pgt_frontiers (pgt_id) VALUES (id);
+    PERFORM pgtrickle._record_sources(id, definition.view_oid);
+    EXECUTE format('DROP VIEW %s', definition.view_oid::regclass);
 
     EXECUTE format('CREATE TRIGGER pgtrickle_guard BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT '
-                   'WHEN (pg_catalog.current_setting(''pgtrickle.apply'', true) IS DISTINCT FROM %L) EXECUTE FUNCTION pgtrickle._guard()', qualified, id);
+                   'WHEN (pg_catalog.current_setting(''pgtrickle.apply'', true) IS DISTINCT FROM %L) EXECUTE FUNCTION pgtrickle._guard()', target.qualified, id);
     EXECUTE format('CREATE TRIGGER pgtrickle_guard_truncate BEFORE TRUNCATE ON %s FOR EACH STATEMENT '
-                   'WHEN (pg_catalog.current_setting(''pgtrickle.apply'', true) IS DISTINCT FROM %L) EXECUTE FUNCTION pgtrickle._guard()', qualified, id);
-    EXECUTE format('COMMENT ON TABLE %s IS %L', qualified, 'stream table, kept by pgtrickle');
-    PERFORM pgtrickle._wake();
+                   'WHEN (pg_catalog.current_setting(''pgtrickle.apply'', true) IS DISTINCT FROM %L) EXECUTE FUNCTION pgtrickle._guard()', target.qualified, id);
+    EXECUTE format('COMMENT ON TABLE %s IS %L', target.qualified, 'stream table, kept by pgtrickle');
+    PERFORM pgtrickle._wake('t:' || id);
     RETURN true;
 END
 $$;
 
-CREATE FUNCTION pgtrickle.create_stream_table(name text, query text, schedule text DEFAULT 'calculated', refresh_mode text DEFAULT 'AUTO', initialize boolean DEFAULT true)
+CREATE FUNCTION pgtrickle.create_stream_table(
+    name text, query text, schedule text DEFAULT 'calculated', refresh_mode text DEFAULT 'AUTO', initialize boolean DEFAULT true,
+    diamond_consistency text DEFAULT NULL, diamond_schedule_policy text DEFAULT NULL, cdc_mode text DEFAULT NULL, append_only boolean DEFAULT false,
+    pooler_compatibility_mode boolean DEFAULT false, partition_by text DEFAULT NULL, max_differential_joins int DEFAULT NULL,
+    max_delta_fraction double precision DEFAULT NULL, tier text DEFAULT NULL, max_staleness interval DEFAULT NULL, fuse text DEFAULT NULL,
+    fuse_ceiling bigint DEFAULT NULL, fuse_sensitivity int DEFAULT NULL, allow_circular boolean DEFAULT false)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pgtrickle._create_stream_table(name, query, schedule, refresh_mode, initialize, false, pg_catalog.current_setting('search_path'));
+    PERFORM pgtrickle._create_stream_table(name, query, schedule, refresh_mode, initialize, false,
+        ROW(diamond_consistency, diamond_schedule_policy, cdc_mode, append_only, pooler_compatibility_mode, partition_by, max_differential_joins,
+            max_delta_fraction, tier, max_staleness, fuse, fuse_ceiling, fuse_sensitivity, allow_circular)::pgtrickle._options,
+        pg_catalog.current_setting('search_path'));
 END
 $$;
-COMMENT ON FUNCTION pgtrickle.create_stream_table(text, text, text, text, boolean) IS
+COMMENT ON FUNCTION pgtrickle.create_stream_table(text, text, text, text, boolean, text, text, text, boolean, boolean, text, int, double precision, text, interval, text, bigint, int, boolean) IS
 'Creates a table that holds the result of a query and that the daemon keeps fresh.
 name: schema.table or table (then in the first schema of the search_path), as in SQL.
 query: one SELECT; names in it follow the search_path now, later changes of the path do not matter.
-schedule: ''calculated'', or how old the result may get: ''250 ms'', ''1s'', ''5m'', ''1h30m'' (10 ms to 365 days).
+schedule: ''calculated'' (as often as the stream tables that read it need); how old the result may get: ''250 ms'', ''1s'', ''5m'', ''1h30m'' (10 ms to
+365 days); ''continuous'' or ''continuous 50 ms'' (when something changed, at most once in that time); cron: ''0 3 * * MON-FRI'', ''@hourly'', with
+''TZ=Europe/Berlin '' in front in that time zone, otherwise in UTC.
 refresh_mode: AUTO (apply changes where possible, otherwise recompute and say why), DIFFERENTIAL (apply changes, or fail), FULL (recompute).
 initialize: fill the table now, in this transaction; otherwise the daemon does.
+diamond_consistency: atomic (default: refreshed in one snapshot with the stream tables that it shares sources and readers with) or none.
+diamond_schedule_policy: of such a group the fastest (default) or the slowest schedule counts.
+max_delta_fraction: recompute when more than this fraction of the sources'' rows changed; default: by measured cost.
+tier: hot (default), warm, cold or frozen: how much the schedule is stretched; frozen is not refreshed at all.
+max_staleness: what is promised to readers; stream_tables, health_check() and alerts say when it is broken.
+fuse: off (default), on (more than fuse_ceiling pending rows: nothing is applied before reset_fuse()), auto (the limit is learned from the history:
+mean and fuse_sensitivity standard deviations, default 6; fuse_ceiling, if given, is an upper bound).
+allow_circular: it may be part of a cycle of stream tables, see alter_stream_table().
+cdc_mode, append_only, pooler_compatibility_mode, partition_by, max_differential_joins: for compatibility; what asks for anything else than capture by
+triggers and a plain table is refused.
 Runs in the caller''s transaction with the caller''s rights; the caller owns the result. The daemon takes over after
 commit: see wait_until_active(). Needs the TEMPORARY privilege on the database.
-Errors: 42P07 name taken; 22023 bad schedule or mode; 42602, 42622, 42601 bad name; 3F000 no such schema; 0A000 something in the query that
-no stored result can have; whatever PostgreSQL says about the query, prefixed with the stream table''s name.';
+Errors: 42P07 name taken; 22023 bad schedule, mode or option; 42602, 42622, 42601 bad name; 3F000 no such schema; 0A000 an option that is not supported or
+something in the query that no stored result can have; whatever PostgreSQL says about the query, prefixed with the stream table''s name.';
 
-CREATE FUNCTION pgtrickle.create_stream_table_if_not_exists(name text, query text, schedule text DEFAULT 'calculated', refresh_mode text DEFAULT 'AUTO', initialize boolean DEFAULT true)
+CREATE FUNCTION pgtrickle.create_stream_table_if_not_exists(
+    name text, query text, schedule text DEFAULT 'calculated', refresh_mode text DEFAULT 'AUTO', initialize boolean DEFAULT true,
+    diamond_consistency text DEFAULT NULL, diamond_schedule_policy text DEFAULT NULL, cdc_mode text DEFAULT NULL, append_only boolean DEFAULT false,
+    pooler_compatibility_mode boolean DEFAULT false, partition_by text DEFAULT NULL, max_differential_joins int DEFAULT NULL,
+    max_delta_fraction double precision DEFAULT NULL, tier text DEFAULT NULL, max_staleness interval DEFAULT NULL, fuse text DEFAULT NULL,
+    fuse_ceiling bigint DEFAULT NULL, fuse_sensitivity int DEFAULT NULL, allow_circular boolean DEFAULT false)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pgtrickle._create_stream_table(name, query, schedule, refresh_mode, initialize, true, pg_catalog.current_setting('search_path'));
+    PERFORM pgtrickle._create_stream_table(name, query, schedule, refresh_mode, initialize, true,
+        ROW(diamond_consistency, diamond_schedule_policy, cdc_mode, append_only, pooler_compatibility_mode, partition_by, max_differential_joins,
+            max_delta_fraction, tier, max_staleness, fuse, fuse_ceiling, fuse_sensitivity, allow_circular)::pgtrickle._options,
+        pg_catalog.current_setting('search_path'));
 END
 $$;
-COMMENT ON FUNCTION pgtrickle.create_stream_table_if_not_exists(text, text, text, text, boolean) IS
+COMMENT ON FUNCTION pgtrickle.create_stream_table_if_not_exists(text, text, text, text, boolean, text, text, text, boolean, boolean, text, int, double precision, text, interval, text, bigint, int, boolean) IS
 'As create_stream_table(), but a NOTICE instead of an error if a stream table of this name exists, whatever its query. An ordinary relation of that name is still an error.';
 
 -- Stream tables that read this one, directly or through views and each other; nearest first.
@@ -303,8 +450,22 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         SELECT id, 0
         UNION
         SELECT d.pgt_id, r.depth + 1 FROM readers r JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = r.pgt_id
-        JOIN pgtrickle.pgt_dependencies d ON d.source_relid = s.pgt_relid WHERE r.depth < 1000)
+        JOIN pgtrickle.pgt_dependencies d ON d.source_relid = s.pgt_relid WHERE r.depth < (SELECT count(*) FROM pgtrickle.pgt_stream_tables))
     SELECT r.pgt_id, max(r.depth) FROM readers r WHERE r.pgt_id <> id GROUP BY r.pgt_id ORDER BY 2, 1
+$$;
+
+-- Waits for refreshes that run, and keeps others from beginning until the transaction ends. Frontiers are locked before
+-- rows of pgt_stream_tables, and those of tables that are read before those of their readers: in the order in which
+-- refreshes and builds take them.
+CREATE FUNCTION pgtrickle._lock_frontiers(ids bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id bigint;
+BEGIN
+    FOREACH id IN ARRAY ids LOOP
+        PERFORM FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = id FOR UPDATE;
+    END LOOP;
+END
 $$;
 
 CREATE FUNCTION pgtrickle._drop_stream_table(name text, cascade boolean, caller_path text) RETURNS void
@@ -328,10 +489,11 @@ BEGIN
                 USING ERRCODE = 'insufficient_privilege', DETAIL = format('It reads stream table %s.', qualified);
         END IF;
     END LOOP;
+    PERFORM pgtrickle._lock_frontiers((SELECT array_agg(x.pgt_id ORDER BY x.depth, x.pgt_id)
+                                       FROM (SELECT st.pgt_id, 0 AS depth UNION ALL SELECT r.pgt_id, r.depth FROM pgtrickle._readers(st.pgt_id) AS r) AS x));
     FOR reader IN SELECT s.pgt_id, s.pgt_relid, pgtrickle._qualified(s.pgt_relid) AS qualified, r.depth
                   FROM pgtrickle._readers(st.pgt_id) AS r JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
                   UNION ALL SELECT st.pgt_id, st.pgt_relid, qualified, 0 ORDER BY depth DESC LOOP
-        -- The row first, and with it the frontier: the same order of locks as in a refresh.
         DELETE FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = reader.pgt_id;
         BEGIN
             EXECUTE format('DROP TABLE %s %s', reader.qualified, CASE WHEN cascade THEN 'CASCADE' ELSE '' END);
@@ -340,8 +502,8 @@ BEGIN
             RAISE EXCEPTION 'cannot drop stream table % because other objects depend on it', reader.qualified
                 USING ERRCODE = 'dependent_objects_still_exist', DETAIL = detail, HINT = 'Drop them first, or use cascade => true to drop them too.';
         END;
+        PERFORM pgtrickle._wake('t:' || reader.pgt_id);
     END LOOP;
-    PERFORM pgtrickle._wake();
 END
 $$;
 
@@ -368,59 +530,309 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
      WHERE s.pgt_id = id
 $$;
 
-CREATE FUNCTION pgtrickle._alter_stream_table(name text, schedule text, refresh_mode text, status text, caller_path text) RETURNS void
+-- A shortest cycle through stream table `id`: its name, that of what it reads, and so on to its own again; NULL if there is none.
+CREATE FUNCTION pgtrickle._cycle_path(id bigint) RETURNS text[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    reached bigint[] := ARRAY[id];      -- breadth first
+    via     int[] := ARRAY[0];          -- where in `reached` it was found
+    at      int := 1;
+    next    bigint;
+    path    bigint[] := ARRAY[id];
+BEGIN
+    WHILE at <= cardinality(reached) LOOP
+        FOR next IN SELECT s.pgt_id FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = d.source_relid
+                    WHERE d.pgt_id = reached[at] ORDER BY s.pgt_id LOOP
+            IF next = id THEN
+                WHILE at > 0 LOOP
+                    path := reached[at] || path;
+                    at := via[at];
+                END LOOP;
+                RETURN (SELECT array_agg(pgtrickle._qualified(s.pgt_relid) ORDER BY p.n)
+                        FROM unnest(path) WITH ORDINALITY AS p(pgt_id, n) JOIN pgtrickle.pgt_stream_tables s USING (pgt_id));
+            ELSIF NOT next = ANY (reached) THEN
+                reached := reached || next;
+                via := via || at;
+            END IF;
+        END LOOP;
+        at := at + 1;
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+
+-- Raises 42P17 if stream table `id` is in a cycle of which not every member has allow_circular; `allowed` is its own.
+CREATE FUNCTION pgtrickle._check_cycle(id bigint, allowed boolean) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    without text;
+    cycle   text[];
+BEGIN
+    SELECT string_agg(pgtrickle._qualified(s.pgt_relid), ', ' ORDER BY s.pgt_id) INTO without
+    FROM unnest(pgtrickle._cycle_of(id)) AS m(pgt_id) JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
+    WHERE NOT CASE WHEN s.pgt_id = id THEN allowed ELSE s.allow_circular END;
+    IF without IS NOT NULL THEN
+        cycle := pgtrickle._cycle_path(id);
+        RAISE EXCEPTION 'stream table % would read itself', cycle[1]
+            USING ERRCODE = 'invalid_object_definition', DETAIL = array_to_string(cycle, ' -> '),
+                  HINT = CASE WHEN cardinality(cycle) = 2 THEN format('Break the cycle: take %s out of its query.', cycle[1])
+                              ELSE format('Break the cycle: let %s read what %s reads instead of it.', cycle[1], cycle[2]) END
+                         || format(' If all queries of the cycle are monotone (joins, filters, UNION; no aggregates, no EXCEPT or NOT EXISTS), allow it: '
+                                   'alter_stream_table(..., allow_circular => true) for %s.', without);
+    END IF;
+END
+$$;
+
+-- Do the columns of a query fit an existing table: first those that stay, in the table's order, then those that are new?
+CREATE FUNCTION pgtrickle._columns_fit(table_oid oid, view_oid oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT array_cat(coalesce(array_agg(t.attname ORDER BY t.attnum) FILTER (WHERE v.attnum IS NOT NULL AND t.attnum IS NOT NULL), '{}'),
+                     coalesce(array_agg(v.attname ORDER BY v.attnum) FILTER (WHERE t.attnum IS NULL), '{}'))
+           = array_agg(v.attname ORDER BY v.attnum) FILTER (WHERE v.attnum IS NOT NULL)
+    FROM (SELECT a.attname, a.attnum FROM pg_attribute a WHERE a.attrelid = table_oid AND a.attnum > 0 AND NOT a.attisdropped) AS t
+    FULL JOIN (SELECT a.attname, a.attnum FROM pg_attribute a WHERE a.attrelid = view_oid AND a.attnum > 0) AS v USING (attname)
+$$;
+
+-- Adds and drops columns of a stream table, so that it has those of its new query, in order. Types are left to the daemon, which
+-- aligns them with the content. Returns true if a name or type differed.
+-- Errors: 42P16 that is not possible; 2BP01 somebody uses a column that would go.
+CREATE FUNCTION pgtrickle._align_columns(st pgtrickle.pgt_stream_tables, view_oid oid) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    st   pgtrickle.pgt_stream_tables := pgtrickle._find_own(name, caller_path);
-    mode text;
-    wanted text := upper(btrim(status));
+    qualified text := pgtrickle._qualified(st.pgt_relid);
+    gone      int2[];
+    used      text;
+    actions   text;
+    retyped   boolean;
+    detail text; message text;
 BEGIN
-    IF schedule IS NOT NULL THEN
-        PERFORM pgtrickle._schedule_ms(schedule);
-        UPDATE pgtrickle.pgt_stream_tables s SET schedule = _alter_stream_table.schedule, generation = s.generation + 1 WHERE s.pgt_id = st.pgt_id;
+    IF NOT pgtrickle._columns_fit(st.pgt_relid, view_oid) THEN
+        RAISE EXCEPTION 'stream table %: the columns of the new query do not fit the table', qualified
+            USING ERRCODE = 'invalid_table_definition',
+                  DETAIL = (SELECT format('The table has %s; the query has %s.',
+                                          string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE a.attrelid = st.pgt_relid),
+                                          string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE a.attrelid = view_oid))
+                            FROM pg_attribute a WHERE a.attrelid IN (st.pgt_relid, view_oid) AND a.attnum > 0 AND NOT a.attisdropped),
+                  HINT = 'Columns can be removed, and new ones added after those that stay. For anything else drop the stream table and create it, '
+                         'or let create_or_replace_stream_table() do so.';
     END IF;
-    IF refresh_mode IS NOT NULL THEN
-        mode := pgtrickle._check_mode(refresh_mode);
-        IF mode <> st.refresh_mode THEN
-            UPDATE pgtrickle.pgt_stream_tables s
-               SET refresh_mode = mode, needs_reinit = true, reinit_reason = format('refresh mode changed from %s to %s', st.refresh_mode, mode),
-                   generation = s.generation + 1
-             WHERE s.pgt_id = st.pgt_id;
-            IF st.status = 'ERROR' AND wanted IS NULL THEN      -- what was impossible in the old mode may be possible now
-                PERFORM pgtrickle._resume(st.pgt_id);
-            END IF;
-        END IF;
+    SELECT coalesce(array_agg(a.attnum), '{}') INTO gone FROM pg_attribute a WHERE a.attrelid = st.pgt_relid AND a.attnum > 0 AND NOT a.attisdropped
+       AND NOT EXISTS (SELECT FROM pg_attribute v WHERE v.attrelid = view_oid AND v.attname = a.attname);
+    SELECT string_agg(format('stream table %s reads column %I', pgtrickle._qualified(s.pgt_relid), a.attname), E'\n' ORDER BY s.pgt_id, a.attnum) INTO used
+    FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
+    JOIN pg_attribute a ON a.attrelid = d.source_relid AND a.attnum = ANY (d.columns) AND a.attnum = ANY (gone)
+    WHERE d.source_relid = st.pgt_relid AND d.pgt_id <> st.pgt_id;
+    IF used IS NOT NULL THEN
+        RAISE EXCEPTION 'cannot drop columns of stream table % because other stream tables read them', qualified
+            USING ERRCODE = 'dependent_objects_still_exist', DETAIL = used, HINT = 'Keep the columns, or change or drop those stream tables first.';
     END IF;
-    IF wanted = 'ACTIVE' THEN
-        PERFORM pgtrickle._resume(st.pgt_id);
-    ELSIF wanted IN ('PAUSED', 'SUSPENDED') THEN
-        UPDATE pgtrickle.pgt_stream_tables s SET status = wanted, generation = s.generation + 1 WHERE s.pgt_id = st.pgt_id;
-    ELSIF wanted IS NOT NULL THEN
+    SELECT string_agg(x.action, ', ' ORDER BY x.n, x.attnum) INTO actions FROM (
+        SELECT 1 AS n, a.attnum, format('DROP COLUMN %I', a.attname) AS action FROM pg_attribute a WHERE a.attrelid = st.pgt_relid AND a.attnum = ANY (gone)
+        UNION ALL
+        SELECT 2, v.attnum, format('ADD COLUMN %I %s%s', v.attname, format_type(v.atttypid, v.atttypmod),
+               (SELECT format(' COLLATE %I.%I', n.nspname, l.collname) FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = v.attcollation))
+        FROM pg_attribute v WHERE v.attrelid = view_oid AND v.attnum > 0
+         AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = st.pgt_relid AND a.attname = v.attname AND a.attnum > 0 AND NOT a.attisdropped)) AS x;
+    retyped := EXISTS (SELECT FROM pg_attribute a JOIN pg_attribute v ON v.attrelid = view_oid AND v.attname = a.attname
+                       WHERE a.attrelid = st.pgt_relid AND a.attnum > 0 AND NOT a.attisdropped
+                         AND (a.atttypid, a.atttypmod, a.attcollation) <> (v.atttypid, v.atttypmod, v.attcollation));
+    IF actions IS NULL THEN
+        RETURN retyped;
+    END IF;
+    BEGIN
+        EXECUTE format('ALTER TABLE %s %s', qualified, actions);
+    EXCEPTION WHEN dependent_objects_still_exist THEN
+        GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
+        RAISE EXCEPTION 'stream table %: %', qualified, message
+            USING ERRCODE = 'dependent_objects_still_exist', DETAIL = detail, HINT = 'Keep the column in the query, or drop what depends on it first.';
+    END;
+    RETURN true;
+END
+$$;
+
+-- Whose query got other columns: stream tables that read it, whoever owns them, are compiled anew. A trigger because the API runs
+-- with the caller's rights, and nobody may mark what he does not own in any other way.
+CREATE FUNCTION pgtrickle._on_columns_changed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM pgtrickle._mark_reinit((SELECT array_agg(d.pgt_id) FROM pgtrickle.pgt_dependencies d WHERE d.source_relid = NEW.pgt_relid AND d.pgt_id <> NEW.pgt_id),
+                                   format('the columns of %s were changed', pgtrickle._qualified(NEW.pgt_relid)));
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER columns_changed AFTER UPDATE OF original_query ON pgtrickle.pgt_stream_tables FOR EACH ROW
+    WHEN (NEW.defining_query IS DISTINCT FROM OLD.defining_query AND NEW.reinit_reason = 'the query and its columns were changed')
+    EXECUTE FUNCTION pgtrickle._on_columns_changed();
+
+-- Does the work of alter_stream_table. What stays as it was is not written, and wakes nobody.
+CREATE FUNCTION pgtrickle._alter_stream_table(name text, query text, schedule text, refresh_mode text, status text, options pgtrickle._options, caller_path text)
+RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id         bigint := (pgtrickle._find_own(name, caller_path)).pgt_id;
+    st         pgtrickle.pgt_stream_tables;
+    new        pgtrickle.pgt_stream_tables;
+    wanted     text := upper(btrim(status));
+    definition record;
+    resume     boolean := false;
+BEGIN
+    SELECT * INTO st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'stream table % was dropped meanwhile', name USING ERRCODE = 'undefined_table';
+    END IF;
+    new := pgtrickle._with_options(st, options, pgtrickle._qualified(st.pgt_relid));
+    IF wanted NOT IN ('ACTIVE', 'PAUSED', 'SUSPENDED') THEN
         RAISE EXCEPTION 'stream table %: invalid status %', pgtrickle._qualified(st.pgt_relid), quote_literal(status)
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Use ACTIVE to resume it, PAUSED or SUSPENDED to stop refreshing it.';
     END IF;
-    PERFORM pgtrickle._wake();
+    IF schedule IS NOT NULL THEN
+        new.schedule := pgtrickle._check_schedule(CASE lower(btrim(schedule)) WHEN 'default' THEN 'calculated' ELSE schedule END);
+    END IF;
+    IF refresh_mode IS NOT NULL THEN
+        new.refresh_mode := pgtrickle._check_mode(CASE lower(btrim(refresh_mode)) WHEN 'default' THEN 'AUTO' ELSE refresh_mode END);
+        IF new.refresh_mode <> st.refresh_mode THEN
+            new.needs_reinit := true;
+            new.reinit_reason := format('refresh mode changed from %s to %s', st.refresh_mode, new.refresh_mode);
+            resume := st.status = 'ERROR';      -- what was impossible in the old mode may be possible now
+        END IF;
+    END IF;
+    IF query IS NOT NULL THEN
+        SELECT * INTO definition FROM pgtrickle._define(pgtrickle._qualified(st.pgt_relid), query, caller_path);
+        IF definition.canonical <> st.defining_query OR pgtrickle._current_settings() <> st.settings THEN
+            new.reinit_reason := CASE WHEN pgtrickle._align_columns(st, definition.view_oid) THEN 'the query and its columns were changed' ELSE 'the query was changed' END;
+            new.needs_reinit := true;
+            new.original_query := query;
+            new.defining_query := definition.canonical;
+            new.definite_query := NULL;
+            new.settings := pgtrickle._current_settings();
+            PERFORM pgtrickle._record_sources(id, definition.view_oid);
+            resume := st.status IN ('ERROR', 'SUSPENDED') AND st.last_error IS NOT NULL;     -- its errors were those of the old query
+        END IF;
+        EXECUTE format('DROP VIEW %s', definition.view_oid::regclass);
+    END IF;
+    IF new.defining_query <> st.defining_query OR new.allow_circular <> st.allow_circular THEN
+        PERFORM pgtrickle._check_cycle(id, new.allow_circular);
+    END IF;
+    IF wanted IN ('PAUSED', 'SUSPENDED') THEN
+        new.status := wanted;
+    END IF;
+
+    IF new IS DISTINCT FROM st THEN
+        UPDATE pgtrickle.pgt_stream_tables s
+           SET original_query = new.original_query, defining_query = new.defining_query, definite_query = new.definite_query, settings = new.settings,
+               schedule = new.schedule, refresh_mode = new.refresh_mode, status = new.status, needs_reinit = new.needs_reinit, reinit_reason = new.reinit_reason,
+               tier = new.tier, max_staleness = new.max_staleness, diamond_consistency = new.diamond_consistency,
+               diamond_schedule_policy = new.diamond_schedule_policy, allow_circular = new.allow_circular, max_delta_fraction = new.max_delta_fraction,
+               fuse = new.fuse, fuse_ceiling = new.fuse_ceiling, fuse_sensitivity = new.fuse_sensitivity,
+               fuse_blown_at = new.fuse_blown_at, fuse_blow_reason = new.fuse_blow_reason, fuse_reset = new.fuse_reset, generation = s.generation + 1
+         WHERE s.pgt_id = id;
+    END IF;
+    IF wanted = 'ACTIVE' OR wanted IS NULL AND resume THEN
+        PERFORM pgtrickle._resume(id);
+    END IF;
+    IF new IS DISTINCT FROM st OR wanted = 'ACTIVE' THEN
+        PERFORM pgtrickle._wake('t:' || id);
+    END IF;
 END
 $$;
 
-CREATE FUNCTION pgtrickle.alter_stream_table(name text, schedule text DEFAULT NULL, refresh_mode text DEFAULT NULL, status text DEFAULT NULL)
+CREATE FUNCTION pgtrickle.alter_stream_table(
+    name text, query text DEFAULT NULL, schedule text DEFAULT NULL, refresh_mode text DEFAULT NULL, status text DEFAULT NULL,
+    diamond_consistency text DEFAULT NULL, diamond_schedule_policy text DEFAULT NULL, cdc_mode text DEFAULT NULL, append_only boolean DEFAULT NULL,
+    pooler_compatibility_mode boolean DEFAULT NULL, tier text DEFAULT NULL, fuse text DEFAULT NULL, fuse_ceiling bigint DEFAULT NULL,
+    fuse_sensitivity int DEFAULT NULL, partition_by text DEFAULT NULL, max_differential_joins int DEFAULT NULL,
+    max_delta_fraction double precision DEFAULT NULL, max_staleness interval DEFAULT NULL, allow_circular boolean DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pgtrickle._alter_stream_table(name, schedule, refresh_mode, status, pg_catalog.current_setting('search_path'));
+    PERFORM pgtrickle._alter_stream_table(name, query, schedule, refresh_mode, status,
+        ROW(diamond_consistency, diamond_schedule_policy, cdc_mode, append_only, pooler_compatibility_mode, partition_by, max_differential_joins,
+            max_delta_fraction, tier, max_staleness, fuse, fuse_ceiling, fuse_sensitivity, allow_circular)::pgtrickle._options,
+        pg_catalog.current_setting('search_path'));
 END
 $$;
-COMMENT ON FUNCTION pgtrickle.alter_stream_table(text, text, text, text) IS
-'Changes a stream table; what is NULL stays.
+COMMENT ON FUNCTION pgtrickle.alter_stream_table(text, text, text, text, text, text, text, text, boolean, boolean, text, text, bigint, int, text, int, double precision, interval, boolean) IS
+'Changes a stream table; what is NULL stays. Text ''default'' sets a text option back, -1 a number, ''0'' max_staleness, false allow_circular.
+query: the new query, checked as in create_stream_table(). The table keeps its columns, loses those that the query has no more and gets new ones at its
+end; other changes of columns need drop and create. Until the daemon has recomputed it (see wait_until_active()) it shows the old rows,
+with NULL in new columns. Stream tables that read it are compiled anew if columns or types change.
 schedule, refresh_mode: as in create_stream_table(); another mode makes the daemon compile and initialise it anew.
 status: ACTIVE resumes it and forgets its errors, PAUSED or SUSPENDED stops refreshing it. A stopped stream table holds the change logs of its sources back.
-Errors: 42P01 not a stream table; 42501 not the owner; 22023 bad value; 0A000 IMMEDIATE.';
+fuse: ''off'' also mends a blown fuse; nothing else here does, see reset_fuse().
+allow_circular: a query may read the stream table itself or one that reads it only if every member of the cycle has it, and the queries must be
+monotone: then the daemon refreshes them together until nothing changes any more.
+All other options as in create_stream_table().
+Errors: 42P01 not a stream table; 42501 not the owner; 22023 bad value; 0A000 not supported; 42P16 columns that do not fit; 2BP01 a column that would go is
+used; 42P17 a cycle; and those of create_stream_table() about the query.';
 
 CREATE FUNCTION pgtrickle.resume_stream_table(name text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pgtrickle._alter_stream_table(name, NULL, NULL, 'ACTIVE', pg_catalog.current_setting('search_path'));
+    PERFORM pgtrickle._alter_stream_table(name, NULL, NULL, NULL, 'ACTIVE', NULL, pg_catalog.current_setting('search_path'));
 END
 $$;
 COMMENT ON FUNCTION pgtrickle.resume_stream_table(text) IS 'The same as alter_stream_table(name, status => ''ACTIVE'').';
+
+-- Does the work of create_or_replace_stream_table.
+CREATE FUNCTION pgtrickle._replace_stream_table(name text, query text, schedule text, refresh_mode text, initialize boolean, options pgtrickle._options, caller_path text)
+RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    target     record;
+    st         pgtrickle.pgt_stream_tables;
+    new        pgtrickle.pgt_stream_tables;
+    definition record;
+    same       boolean;
+    fits       boolean;
+    readers    text;
+BEGIN
+    SELECT * INTO target FROM pgtrickle._target(name, caller_path);
+    IF NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = target.existing) THEN
+        PERFORM pgtrickle._create_stream_table(name, query, schedule, refresh_mode, initialize, false, options, caller_path);
+        RETURN;
+    END IF;
+    st := pgtrickle._find_own(target.qualified, caller_path);
+    new := pgtrickle._with_options(st, options, target.qualified);
+    PERFORM pgtrickle._check_mode(refresh_mode), pgtrickle._check_schedule(coalesce(schedule, 'calculated'));
+    SELECT * INTO definition FROM pgtrickle._define(target.qualified, query, caller_path);
+    same := definition.canonical = st.defining_query;
+    fits := same OR pgtrickle._columns_fit(st.pgt_relid, definition.view_oid);
+    EXECUTE format('DROP VIEW %s', definition.view_oid::regclass);
+    IF fits THEN
+        PERFORM pgtrickle._alter_stream_table(target.qualified, CASE WHEN NOT same THEN query END, coalesce(schedule, 'calculated'), refresh_mode, NULL, options, caller_path);
+        RETURN;
+    END IF;
+    SELECT string_agg('stream table ' || pgtrickle._qualified(s.pgt_relid), E'\n' ORDER BY r.depth, s.pgt_id) INTO readers
+    FROM pgtrickle._readers(st.pgt_id) AS r JOIN pgtrickle.pgt_stream_tables s USING (pgt_id);
+    IF readers IS NOT NULL THEN
+        RAISE EXCEPTION 'cannot replace stream table % because other stream tables read it', target.qualified
+            USING ERRCODE = 'dependent_objects_still_exist', DETAIL = readers,
+                  HINT = 'Its columns would change in a way that needs a new table. Keep the columns that are there in their order and add new ones after them, or drop the readers first.';
+    END IF;
+    PERFORM pgtrickle._drop_stream_table(target.qualified, false, caller_path);
+    PERFORM pgtrickle._create_stream_table(target.qualified, query, schedule, refresh_mode, initialize, false,
+        ROW(new.diamond_consistency, new.diamond_schedule_policy, NULL, NULL, NULL, NULL, NULL, new.max_delta_fraction, new.tier, new.max_staleness, new.fuse,
+            new.fuse_ceiling, new.fuse_sensitivity, new.allow_circular)::pgtrickle._options, caller_path);
+END
+$$;
+
+CREATE FUNCTION pgtrickle.create_or_replace_stream_table(
+    name text, query text, schedule text DEFAULT 'calculated', refresh_mode text DEFAULT 'AUTO', initialize boolean DEFAULT true,
+    diamond_consistency text DEFAULT NULL, diamond_schedule_policy text DEFAULT NULL, cdc_mode text DEFAULT NULL, append_only boolean DEFAULT NULL,
+    pooler_compatibility_mode boolean DEFAULT NULL, partition_by text DEFAULT NULL, max_differential_joins int DEFAULT NULL,
+    max_delta_fraction double precision DEFAULT NULL, tier text DEFAULT NULL, max_staleness interval DEFAULT NULL, fuse text DEFAULT NULL,
+    fuse_ceiling bigint DEFAULT NULL, fuse_sensitivity int DEFAULT NULL, allow_circular boolean DEFAULT NULL)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pgtrickle._replace_stream_table(name, query, schedule, refresh_mode, initialize,
+        ROW(diamond_consistency, diamond_schedule_policy, cdc_mode, append_only, pooler_compatibility_mode, partition_by, max_differential_joins,
+            max_delta_fraction, tier, max_staleness, fuse, fuse_ceiling, fuse_sensitivity, allow_circular)::pgtrickle._options,
+        pg_catalog.current_setting('search_path'));
+END
+$$;
+COMMENT ON FUNCTION pgtrickle.create_or_replace_stream_table(text, text, text, text, boolean, text, text, text, boolean, boolean, text, int, double precision, text, interval, text, bigint, int, boolean) IS
+'Makes a stream table what the arguments say: creates it if it does not exist; does nothing if query, schedule, mode and options are already so; changes it
+in place, as alter_stream_table() does, where its columns allow that; otherwise drops and creates it, if nothing reads it (grants and indexes on the table are then lost).
+Options that are NULL stay as they are. Parameters as in create_stream_table().
+Errors: as create_stream_table() and alter_stream_table(); 42P07 a relation of this name that is not a stream table; 2BP01 it must be made anew but something reads it.';
 
 CREATE FUNCTION pgtrickle._validate_query(query text, caller_path text) RETURNS TABLE (check_name text, result text, severity text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

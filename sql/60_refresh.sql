@@ -1,40 +1,119 @@
 -- Refreshing by hand, waiting, verifying.
 
--- Does the work of refresh_stream_table and refresh: one call of the program, one row of history if it did something.
-CREATE FUNCTION pgtrickle._refresh(name text, caller_path text) RETURNS text
+-- One call of the program of a stream table, a row of history if it changed something. Raises what keeps it from being
+-- refreshed. because: why it is refreshed although somebody named another one.
+CREATE FUNCTION pgtrickle._refresh_one(id bigint, because text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    st        pgtrickle.pgt_stream_tables := pgtrickle._find_own(name, caller_path);
-    qualified text := pgtrickle._qualified(st.pgt_relid);
+    st        pgtrickle.pgt_stream_tables;
+    qualified text;
     started   timestamptz := clock_timestamp();
+    cycle     bigint[];
     done      record;
+BEGIN
+    SELECT * INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id;
+    qualified := pgtrickle._qualified(st.pgt_relid);
+    PERFORM pgtrickle._require_program(st, because);
+    cycle := pgtrickle._cycle_of(id);
+    IF cycle IS NULL THEN
+        EXECUTE format('SELECT * FROM pgtrickle_state.refresh_%s($1)', id) INTO done USING 'auto';
+    ELSE    -- all of it or nothing; it writes its own history
+        SELECT r.* INTO done FROM pgtrickle._refresh_scc(cycle, initiated_by => 'MANUAL') AS r WHERE r.pgt_id = id;
+    END IF;
+    IF done.action = 'REINIT' THEN
+        RAISE EXCEPTION 'stream table % must be built anew before it can be refreshed', qualified
+            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = concat_ws(' ', coalesce(st.reinit_reason, 'A source changed.'), because),
+                  HINT = CASE WHEN pgtrickle._daemon_alive() THEN 'The daemon does that, at the latest with its next refresh: try again later.'
+                              ELSE 'No daemon is running for this database: start pgtrickled.' END;
+    ELSIF done.action = 'HELD' THEN
+        RAISE EXCEPTION 'stream table % has to wait: %', qualified, coalesce(pgtrickle._hold_reason(id), 'a source was gated a moment ago')
+            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = coalesce(because, ''),
+                  HINT = 'It may go on after pgtrickle.ungate_source(), or pgtrickle.advance_watermark() of the source that is behind.';
+    ELSIF done.action = 'BLOWN' THEN
+        RAISE EXCEPTION 'the fuse of stream table % is blown', qualified
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = concat_ws(' ', CASE WHEN st.fuse_blown_at IS NOT NULL THEN format('Blown on %s: %s.', date_trunc('second', st.fuse_blown_at), coalesce(st.fuse_blow_reason, 'unknown reason'))
+                                               ELSE format('%s changes are pending, the limit is %s.', done.delta_rows, coalesce(st.fuse_limit::text, 'not set any more')) END, because),
+                  HINT = format('Look at what changed, then decide: SELECT pgtrickle.reset_fuse(%L, ''apply''); or ''reinitialize'' or ''skip_changes''.', qualified);
+    ELSIF done.action IN ('DIFFERENTIAL', 'FULL') AND cycle IS NULL THEN
+        INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status, delta_rows, rows_inserted, rows_updated,
+                                                   rows_deleted, duration_ms, initiated_by)
+        SELECT id, f.data_timestamp, started, clock_timestamp(), done.action, 'COMPLETED', done.delta_rows, done.rows_inserted, done.rows_updated,
+               done.rows_deleted, extract(epoch FROM clock_timestamp() - started) * 1000, 'MANUAL'
+        FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = id;
+    END IF;
+    RETURN done.action;
+END
+$$;
+
+-- Error 55000 if a stream table has no program that could refresh it.
+CREATE FUNCTION pgtrickle._require_program(st pgtrickle.pgt_stream_tables, because text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    qualified text := pgtrickle._qualified(st.pgt_relid);
 BEGIN
     IF st.status IN ('PENDING', 'INITIALIZING') THEN
         RAISE EXCEPTION 'stream table % is not ready: its status is %', qualified, st.status
-            USING ERRCODE = 'object_not_in_prerequisite_state',
+            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = coalesce(because, ''),
                   HINT = CASE WHEN pgtrickle._daemon_alive() THEN format('Wait for it: SELECT pgtrickle.wait_until_active(%L);', qualified)
                               ELSE 'No daemon is running for this database: start pgtrickled.' END;
-    ELSIF st.status <> 'ACTIVE' AND st.last_error IS NOT NULL AND to_regprocedure(format('pgtrickle_state.refresh_%s(text)', st.pgt_id)) IS NULL THEN
+    ELSIF EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = 'pgtrickle_state'::regnamespace AND p.proname = format('refresh_%s', st.pgt_id)) THEN
+        RETURN;
+    ELSIF st.status <> 'ACTIVE' AND st.last_error IS NOT NULL THEN
         RAISE EXCEPTION 'stream table % has no program: its status is %', qualified, st.status
-            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = st.last_error, HINT = coalesce(st.last_error_hint, '');
-    ELSIF to_regprocedure(format('pgtrickle_state.refresh_%s(text)', st.pgt_id)) IS NULL THEN
+            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = concat_ws(' ', st.last_error, because), HINT = coalesce(st.last_error_hint, '');
+    ELSE
         RAISE EXCEPTION 'stream table % has no program', qualified
-            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The daemon makes it: resume the stream table and wait_until_active().';
+            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = coalesce(because, ''),
+                  HINT = 'The daemon makes it: resume the stream table and wait_until_active().';
     END IF;
-    EXECUTE format('SELECT * FROM pgtrickle_state.refresh_%s($1)', st.pgt_id) INTO done USING 'auto';
-    IF done.action = 'REINIT' THEN
-        RAISE EXCEPTION 'stream table % must be built anew before it can be refreshed', qualified
-            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = coalesce(st.reinit_reason, 'A source changed.'),
-                  HINT = CASE WHEN pgtrickle._daemon_alive() THEN 'The daemon does that, at the latest with its next refresh: try again later.'
-                              ELSE 'No daemon is running for this database: start pgtrickled.' END;
-    ELSIF done.action <> 'NO_DATA' THEN
-        INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status, delta_rows, rows_inserted, rows_updated,
-                                                   rows_deleted, duration_ms, initiated_by)
-        SELECT st.pgt_id, f.data_timestamp, started, clock_timestamp(), done.action, 'COMPLETED', done.delta_rows, done.rows_inserted, done.rows_updated,
-               done.rows_deleted, extract(epoch FROM clock_timestamp() - started) * 1000, 'MANUAL'
-        FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = st.pgt_id;
+END
+$$;
+
+-- Refreshes several stream tables in this transaction, each after those that it reads, and all of them in one state of
+-- their sources: in READ COMMITTED the sources of all are locked against writers before the first is refreshed.
+-- because: as in _refresh_one, for all but the one that was named. Returns the action of that one.
+CREATE FUNCTION pgtrickle._refresh_together(pgt_ids bigint[], named bigint, because text) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    st     pgtrickle.pgt_stream_tables;
+    done   text;
+    answer text;
+BEGIN
+    FOR st IN SELECT s.* FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = ANY (pgt_ids) ORDER BY s.pgt_id LOOP
+        IF NOT pgtrickle._may_manage(st.pgt_relid) THEN
+            RAISE EXCEPTION 'must be owner of stream table %', pgtrickle._qualified(st.pgt_relid) USING ERRCODE = 'insufficient_privilege', DETAIL = coalesce(because, '');
+        END IF;
+        PERFORM pgtrickle._require_program(st, CASE WHEN st.pgt_id <> named THEN because END);
+        IF current_setting('transaction_isolation') IN ('read committed', 'read uncommitted') THEN
+            EXECUTE format('SELECT FROM pgtrickle_state.refresh_%s($1)', st.pgt_id) USING 'lock';
+        END IF;
+    END LOOP;
+    FOR st IN SELECT s.* FROM unnest(pgtrickle._upstream_first(pgt_ids)) WITH ORDINALITY AS u(id, n) JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = u.id ORDER BY u.n LOOP
+        done := pgtrickle._refresh_one(st.pgt_id, CASE WHEN st.pgt_id <> named THEN because END);
+        IF st.pgt_id = named THEN
+            answer := done;
+        END IF;
+    END LOOP;
+    RETURN answer;
+END
+$$;
+
+-- Does the work of refresh_stream_table and refresh: the stream table, with the others of its refresh group.
+CREATE FUNCTION pgtrickle._refresh(name text, caller_path text) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    st         pgtrickle.pgt_stream_tables := pgtrickle._find_own(name, caller_path);
+    members    bigint[];
+    group_name text;
+BEGIN
+    SELECT array_agg(other.pgt_id), min(g.group_name) INTO members, group_name
+    FROM pgtrickle.pgt_refresh_group_members own JOIN pgtrickle.pgt_refresh_groups g USING (group_id) JOIN pgtrickle.pgt_refresh_group_members other USING (group_id)
+    WHERE own.pgt_id = st.pgt_id;
+    IF members IS NULL THEN
+        RETURN pgtrickle._refresh_one(st.pgt_id);
     END IF;
-    RETURN done.action;
+    RETURN pgtrickle._refresh_together(members, st.pgt_id, format('It is refreshed together with %s, in refresh group "%s".', pgtrickle._qualified(st.pgt_relid), group_name));
 END
 $$;
 
@@ -47,7 +126,8 @@ COMMENT ON FUNCTION pgtrickle.refresh_stream_table(text) IS
 'Brings a stream table up to date now, in the caller''s transaction: afterwards it includes all that this transaction sees, its own
 uncommitted changes too. In READ COMMITTED it locks the sources against writers (SHARE) until the transaction ends; in REPEATABLE READ
 it locks nothing but may fail with 40001 if the daemon refreshed in between: retry the transaction. Also works while the stream table is paused.
-Stream tables that it reads are not refreshed. Errors: 42P01, 42501 not the owner, 55000 not initialised or being rebuilt, and errors of the query.';
+Stream tables that it reads are not refreshed, but the other members of its refresh group are, in the same transaction.
+Errors: 42P01, 42501 not the owner; 55000 not initialised, being rebuilt, waiting for a gate or watermark, or its fuse is blown; errors of the query.';
 
 CREATE PROCEDURE pgtrickle.refresh(name text) LANGUAGE plpgsql AS $$
 DECLARE

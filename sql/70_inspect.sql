@@ -62,7 +62,17 @@ SELECT pg_catalog.format('%I.%I', l.schema, l.table_name) AS name,
        f.data_timestamp,
        s.created_at,
        s.original_query AS query,
-       s.pgt_id
+       s.pgt_id,
+       s.tier,
+       s.max_staleness,
+       CASE WHEN s.max_staleness IS NOT NULL AND f.data_timestamp IS NOT NULL THEN
+            s.max_staleness < pg_catalog.clock_timestamp() - f.data_timestamp AND NOT pgtrickle._is_fresh(s.pgt_id) END AS slo_violated,
+       s.fuse,
+       s.fuse_blown_at,
+       pgtrickle._hold_reason(s.pgt_id) AS held,
+       s.skipped_at,
+       s.allow_circular,
+       CASE WHEN s.allow_circular THEN (pgtrickle._cycle_of(s.pgt_id))[1] END AS scc_id
 FROM pgtrickle.pgt_stream_tables s
 LEFT JOIN pgtrickle.pgt_frontiers f USING (pgt_id)
 LEFT JOIN pg_catalog.pg_class c ON c.oid = s.pgt_relid
@@ -70,17 +80,21 @@ LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL (SELECT coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname, s.pgt_name) AS table_name,
                            pg_catalog.pg_get_userbyid(c.relowner) AS owner) AS l;
 COMMENT ON VIEW pgtrickle.stream_tables IS
-'One row per stream table, under its present name. staleness: 0 if all changes of the sources are in it, otherwise the time since the snapshot that it shows; NULL: not initialised.';
+'One row per stream table, under its present name. staleness: 0 if all changes of the sources are in it, otherwise the time since the snapshot that it shows; NULL: not initialised.
+slo_violated: staleness is above max_staleness (NULL: none promised). held: why it waits although there may be changes (a gated source, a watermark). skipped_at: changes were
+skipped then, so it does not equal its query. scc_id: the smallest pgt_id of the cycle that it is part of.';
 GRANT SELECT ON pgtrickle.stream_tables TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.pgt_status()
 RETURNS TABLE (name text, status text, refresh_mode text, is_populated boolean, consecutive_errors int, schedule text, data_timestamp timestamptz,
-               staleness interval, scc_id int)
+               staleness interval, scc_id int, tier text, max_staleness interval, slo_violated boolean, fuse text, fuse_blown_at timestamptz, held text,
+               skipped_at timestamptz, allow_circular boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT s.name, s.status, s.refresh_mode, s.is_populated, s.consecutive_errors, s.schedule, s.data_timestamp, s.staleness, NULL::int
+    SELECT s.name, s.status, s.refresh_mode, s.is_populated, s.consecutive_errors, s.schedule, s.data_timestamp, s.staleness, s.scc_id::int,
+           s.tier, s.max_staleness, s.slo_violated, s.fuse, s.fuse_blown_at, s.held, s.skipped_at, s.allow_circular
     FROM pgtrickle.stream_tables s ORDER BY s.name
 $$;
-COMMENT ON FUNCTION pgtrickle.pgt_status() IS 'Short status of every stream table. Columns as in stream_tables; scc_id is always NULL (cycles do not exist).';
+COMMENT ON FUNCTION pgtrickle.pgt_status() IS 'Short status of every stream table. Columns as in stream_tables.';
 
 CREATE FUNCTION pgtrickle._explain_stream_table(name text, caller_path text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -95,7 +109,13 @@ BEGIN
         format('stream table  %s', pgtrickle._qualified(st.pgt_relid)),
         format('status        %s', st.status),
         format('mode          %s, effective %s%s', st.refresh_mode, coalesce(st.effective_refresh_mode, '(not compiled yet)'), coalesce(': ' || st.reason, '')),
-        format('schedule      %s', st.schedule),
+        format('schedule      %s%s', st.schedule, CASE WHEN st.tier <> 'hot' THEN ', tier ' || st.tier ELSE '' END),
+        CASE WHEN st.max_staleness IS NOT NULL THEN format('promised      at most %s old', st.max_staleness) END,
+        CASE WHEN st.fuse <> 'off' THEN format('fuse          %s, %s%s', st.fuse, coalesce(format('more than %s pending rows blow it', st.fuse_limit), 'nothing learned yet'),
+                                               coalesce(format('; blown %s: %s', st.fuse_blown_at, coalesce(st.fuse_blow_reason, 'unknown reason')), '')) END,
+        'held          ' || pgtrickle._hold_reason(st.pgt_id),
+        CASE WHEN st.skipped_at IS NOT NULL THEN format('skipped       changes were skipped %s: it does not equal its query until it is re-initialised', st.skipped_at) END,
+        'cycle         ' || CASE WHEN st.allow_circular THEN array_to_string(pgtrickle._cycle_path(st.pgt_id), ' -> ') END,
         CASE WHEN st.needs_reinit THEN format('to be rebuilt %s', coalesce(st.reinit_reason, 'unknown reason')) END,
         CASE WHEN st.last_error IS NOT NULL THEN format('last error    %s (SQLSTATE %s, %s)%s', st.last_error, st.last_error_code, st.last_error_at,
                                                         coalesce(E'\nhint          ' || st.last_error_hint, '')) END,
@@ -123,14 +143,6 @@ $$;
 COMMENT ON FUNCTION pgtrickle.explain_stream_table(text) IS
 'Everything about one stream table as text: status, mode and why, query, sources, plan, and the source of the functions that refresh it. Error: 42P01.';
 
-CREATE FUNCTION pgtrickle.explain_refresh_mode(name text) RETURNS TABLE (configured_mode text, effective_mode text, downgrade_reason text)
-LANGUAGE plpgsql STABLE AS $$
-BEGIN
-    RETURN QUERY SELECT s.refresh_mode, s.effective_refresh_mode, s.reason FROM pgtrickle._find(name, pg_catalog.current_setting('search_path')) AS s;
-END
-$$;
-COMMENT ON FUNCTION pgtrickle.explain_refresh_mode(text) IS 'The refresh mode asked for, the one in effect (NULL: not compiled yet), and why. Error: 42P01.';
-
 CREATE FUNCTION pgtrickle._refresh_history(id bigint, max_rows int)
 RETURNS TABLE (refresh_id bigint, data_timestamp timestamptz, start_time timestamptz, end_time timestamptz, action text, status text,
                rows_inserted bigint, rows_deleted bigint, duration_ms double precision, error_message text, rows_updated bigint, delta_rows bigint)
@@ -153,24 +165,30 @@ COMMENT ON FUNCTION pgtrickle.get_refresh_history(text, int) IS 'The last refres
 
 CREATE FUNCTION pgtrickle.dependency_tree() RETURNS TABLE (tree_line text, node text, node_type text, depth int, status text, refresh_mode text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    WITH RECURSIVE tree(relid, name, type, depth, path, seen) AS (
-        SELECT s.pgt_relid, pgtrickle._qualified(s.pgt_relid), 'STREAM_TABLE', 0, ARRAY[pgtrickle._qualified(s.pgt_relid)], ARRAY[s.pgt_relid]
-        FROM pgtrickle.pgt_stream_tables s
-        WHERE NOT EXISTS (SELECT FROM pgtrickle.pgt_dependencies d WHERE d.source_relid = s.pgt_relid)
+    WITH RECURSIVE tables(pgt_id, relid, members) AS MATERIALIZED (      -- members: of its cycle, or itself
+        SELECT s.pgt_id, s.pgt_relid, coalesce(CASE WHEN s.allow_circular THEN pgtrickle._cycle_of(s.pgt_id) END, ARRAY[s.pgt_id])
+        FROM pgtrickle.pgt_stream_tables s),
+    tree(relid, name, type, depth, path, seen, again) AS (
+        SELECT t.relid, pgtrickle._qualified(t.relid), 'STREAM_TABLE', 0, ARRAY[pgtrickle._qualified(t.relid)], ARRAY[t.relid], false
+        FROM tables t
+        WHERE t.pgt_id = t.members[1]
+          AND NOT EXISTS (SELECT FROM tables m JOIN pgtrickle.pgt_dependencies d ON d.source_relid = m.relid
+                          WHERE m.pgt_id = ANY (t.members) AND NOT d.pgt_id = ANY (t.members))
         UNION ALL
-        SELECT d.source_relid, x.name, d.source_type, t.depth + 1,
-               t.path || x.name, t.seen || d.source_relid
+        SELECT d.source_relid, x.name, d.source_type, t.depth + 1, t.path || x.name, t.seen || d.source_relid, d.source_relid = ANY (t.seen)
         FROM tree t JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = t.relid JOIN pgtrickle.pgt_dependencies d ON d.pgt_id = s.pgt_id
         CROSS JOIN LATERAL (SELECT coalesce((SELECT pgtrickle._qualified(c.oid) FROM pg_class c WHERE c.oid = d.source_relid),
                                              format('%I.%I', d.source_schema, d.source_name)) COLLATE "default" AS name) AS x
-        WHERE NOT d.source_relid = ANY (t.seen))
+        WHERE NOT t.again)
     SELECT repeat('    ', greatest(t.depth - 1, 0)) || CASE WHEN t.depth > 0 THEN '+-- ' ELSE '' END || t.name
-           || CASE WHEN t.type = 'STREAM_TABLE' THEN coalesce(' (' || s.status || ')', '') ELSE ' [' || lower(replace(t.type, '_', ' ')) || ']' END,
+           || CASE WHEN t.type = 'STREAM_TABLE' THEN coalesce(' (' || s.status || ')', '') ELSE ' [' || lower(replace(t.type, '_', ' ')) || ']' END
+           || CASE WHEN t.again THEN ' again: a cycle' ELSE '' END,
            t.name, t.type, t.depth, s.status, s.refresh_mode
     FROM tree t LEFT JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = t.relid ORDER BY t.path
 $$;
 COMMENT ON FUNCTION pgtrickle.dependency_tree() IS
-'Which stream table reads what, as an indented tree: first those that no other stream table reads, below each what it reads. What several read appears several times.';
+'Which stream table reads what, as an indented tree: first those that no other stream table reads, below each what it reads. What several read appears several
+times. A cycle that nothing else reads begins with its oldest member; where it closes, the tree ends.';
 
 CREATE FUNCTION pgtrickle.change_buffer_sizes()
 RETURNS TABLE (stream_table text, source_table text, source_oid bigint, cdc_mode text, pending_rows bigint, buffer_bytes bigint)
@@ -205,8 +223,31 @@ BEGIN
     RETURN QUERY SELECT 'waiting_for_build', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END, coalesce(what, 'none');
     SELECT string_agg(format('%s by %s', s.name, date_trunc('second', s.staleness)), '; ' ORDER BY s.name) INTO what
     FROM pgtrickle.stream_tables s JOIN pgtrickle.pgt_stream_tables t USING (pgt_id)
-    WHERE s.status = 'ACTIVE' AND s.staleness > greatest(make_interval(secs => coalesce(t.schedule_ms, 1000) * 5 / 1000.0), interval '60 s');
+    -- Not those that are to wait; cron has its own clock. Tiers stretch the schedule by what the daemon's configuration says: be generous.
+    WHERE s.status = 'ACTIVE' AND s.fuse_blown_at IS NULL AND s.tier <> 'frozen' AND pgtrickle._schedule_kind(s.schedule) <> 'cron'
+      AND s.staleness > greatest(make_interval(secs => coalesce(t.schedule_ms, 1000) * CASE s.tier WHEN 'hot' THEN 5 WHEN 'warm' THEN 25 ELSE 100 END / 1000.0), interval '60 s')
+      AND s.held IS NULL;
     RETURN QUERY SELECT 'stale', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END, coalesce(what || ' (a change may just be on its way: look again)', 'none');
+
+    SELECT string_agg(format('%s is %s old, promised are %s', s.name, date_trunc('second', s.staleness), s.max_staleness), '; ' ORDER BY s.name) INTO what
+    FROM pgtrickle.stream_tables s WHERE s.slo_violated;
+    RETURN QUERY SELECT 'slo', CASE WHEN what IS NULL THEN 'OK' ELSE 'ERROR' END, coalesce(what, 'no stream table is older than its max_staleness');
+    SELECT string_agg(format('%s: %s', s.name, coalesce(t.fuse_blow_reason, 'unknown reason')), '; ' ORDER BY s.name) INTO what
+    FROM pgtrickle.stream_tables s JOIN pgtrickle.pgt_stream_tables t USING (pgt_id) WHERE s.fuse_blown_at IS NOT NULL;
+    RETURN QUERY SELECT 'fuse_blown', CASE WHEN what IS NULL THEN 'OK' ELSE 'ERROR' END, coalesce(what || ' (not refreshed until reset_fuse())', 'none');
+    SELECT string_agg(s.name, ', ' ORDER BY s.name) INTO what FROM pgtrickle.stream_tables s WHERE s.skipped_at IS NOT NULL;
+    RETURN QUERY SELECT 'skipped_changes', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END, coalesce(what || ' (they do not equal their queries until they are re-initialised)', 'none');
+    SELECT string_agg(format('%s for %s', coalesce(pgtrickle._qualified(c.oid), format('%I.%I', g.source_schema, g.source_name)), date_trunc('second', clock_timestamp() - g.gated_at)), '; '
+                      ORDER BY g.gated_at) INTO what
+    FROM pgtrickle.pgt_source_gates g LEFT JOIN pg_class c ON c.oid = g.source_relid WHERE g.gated;
+    RETURN QUERY SELECT 'gated_sources', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END, coalesce(what || ' (who reads them waits until ungate_source())', 'none');
+    SELECT format('paused by %s %s ago%s', coalesce(c.paused_by::text, '?'), date_trunc('second', clock_timestamp() - c.paused_at), coalesce(': ' || c.reason, '')) INTO what
+    FROM pgtrickle.pgt_control c WHERE c.paused;
+    RETURN QUERY SELECT 'daemon_paused', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END, coalesce(what || ' (nothing is refreshed)', 'no');
+    SELECT string_agg(format('%s: %s', (SELECT string_agg(pgtrickle._qualified(t.pgt_relid), ', ' ORDER BY t.pgt_id) FROM pgtrickle.pgt_stream_tables t WHERE t.pgt_id = ANY (c.members)),
+                             c.last_error), '; ' ORDER BY c.scc_id) INTO what
+    FROM pgtrickle.pgt_sccs c WHERE c.last_error IS NOT NULL AND c.members = pgtrickle._cycle_of(c.scc_id);      -- not of a cycle that is no more
+    RETURN QUERY SELECT 'cycles', CASE WHEN what IS NULL THEN 'OK' ELSE 'ERROR' END, coalesce(what, 'no cycle failed');
 
     SELECT string_agg(x.problem, '; ') INTO what FROM (SELECT coalesce(s.problem, pgtrickle._source_problem(s.source_id)) AS problem FROM pgtrickle.pgt_sources s ORDER BY s.source_id) AS x;
     RETURN QUERY SELECT 'capture', CASE WHEN what IS NULL THEN 'OK' ELSE 'ERROR' END, coalesce(what, 'triggers are present and enabled on every source');

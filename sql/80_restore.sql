@@ -17,6 +17,40 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                       OR i.system_identifier <> pgtrickle._system_identifier())
 $$;
 
+-- Relinks gates, watermarks and watermark groups by name; groups record OIDs only, so their names are looked up in the other
+-- tables, before those are relinked. What cannot be found holds nobody any more.
+CREATE FUNCTION pgtrickle._relink_gates() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    known      jsonb;   -- old OID -> new OID
+    gates      pgtrickle.pgt_source_gates[] := ARRAY(SELECT g FROM pgtrickle.pgt_source_gates g);
+    watermarks pgtrickle.pgt_watermarks[] := ARRAY(SELECT w FROM pgtrickle.pgt_watermarks w);
+    g          record;
+BEGIN
+    SELECT coalesce(jsonb_object_agg(n.old, n.new), '{}') INTO known
+    FROM (SELECT x.relid::text AS old, to_regclass(format('%I.%I', x.schema, x.name))::oid::bigint AS new
+          FROM (SELECT w.source_relid, w.source_schema, w.source_name FROM pgtrickle.pgt_watermarks w
+                UNION ALL SELECT a.source_relid, a.source_schema, a.source_name FROM pgtrickle.pgt_source_gates a
+                UNION ALL SELECT d.source_relid, d.source_schema, d.source_name FROM pgtrickle.pgt_dependencies d) AS x(relid, schema, name)) AS n
+    WHERE n.new IS NOT NULL;
+    DELETE FROM pgtrickle.pgt_source_gates;
+    DELETE FROM pgtrickle.pgt_watermarks;
+    INSERT INTO pgtrickle.pgt_source_gates SELECT (known ->> a.source_relid::text)::oid, a.source_schema, a.source_name, a.gated, a.gated_at, a.ungated_at, a.gated_by
+    FROM unnest(gates) AS a WHERE known ? a.source_relid::text;
+    INSERT INTO pgtrickle.pgt_watermarks SELECT (known ->> w.source_relid::text)::oid, w.source_schema, w.source_name, w.watermark, w.updated_at, w.advanced_by
+    FROM unnest(watermarks) AS w WHERE known ? w.source_relid::text;
+    FOR g IN SELECT x.group_id, x.group_name, x.sources FROM pgtrickle.pgt_watermark_groups x LOOP
+        UPDATE pgtrickle.pgt_watermark_groups x SET sources = ARRAY(SELECT (known ->> u.relid::text)::oid FROM unnest(g.sources) AS u(relid) WHERE known ? u.relid::text)
+        WHERE x.group_id = g.group_id;
+        IF NOT (SELECT bool_and(known ? u.relid::text) FROM unnest(g.sources) AS u(relid)) THEN
+            RAISE WARNING 'watermark group "%" has lost a source, which could not be found after the restore', g.group_name;
+        END IF;
+    END LOOP;
+    DELETE FROM pgtrickle.pgt_watermark_groups x WHERE cardinality(x.sources) < 2;
+    PERFORM setval('pgtrickle.control_xid', 1);     -- a transaction of another cluster
+END
+$$;
+
 -- Relinks everything by name: stream tables, what they read, and removes the old capture. All stream tables are to be
 -- initialised again. Returns how many there are; those whose table does not exist are removed from the catalog. For the
 -- admin, when _cluster_changed().
@@ -38,6 +72,7 @@ BEGIN
     UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL, xid = NULL, seq = NULL;
     -- OIDs of different rows can cross on the way, so all rows are replaced at once. What is gone the daemon will notice.
     SELECT array_agg(d) INTO dependencies FROM pgtrickle.pgt_dependencies d WHERE to_regclass(format('%I.%I', d.source_schema, d.source_name)) IS NOT NULL;
+    PERFORM pgtrickle._relink_gates();
     DELETE FROM pgtrickle.pgt_dependencies;
     INSERT INTO pgtrickle.pgt_dependencies (pgt_id, source_relid, source_type, columns, column_names, source_schema, source_name)
     SELECT d.pgt_id, to_regclass(format('%I.%I', d.source_schema, d.source_name)), d.source_type, d.columns, d.column_names, d.source_schema, d.source_name

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "catalog/as_owner.h"
+#include "catalog/cycles.h"
 #include "catalog/errors.h"
 #include "catalog/loader.h"
 #include "catalog/requalify.h"
@@ -31,6 +32,12 @@ struct BuildFailure : std::runtime_error {
 };
 
 struct Gone {};
+
+/// Ends a build that is to be tried again: a source is being loaded, its watermark is not aligned, the query is
+/// altered.
+struct Held {
+  std::string reason;
+};
 
 struct Definition {
   CompileRequest request;
@@ -256,10 +263,10 @@ void record_program(pqxx::transaction_base& tx, const Definition& d, const Progr
   record_dependencies(tx, d, program);
   tx.exec_params(
       "UPDATE pgtrickle.pgt_stream_tables SET effective_refresh_mode = $2, reason = nullif($3, ''), plan = $4, "
-      "defining_query = $5,\n"
-      "       pgt_schema = $6, pgt_name = $7, definite_query = nullif($8, '') WHERE pgt_id = $1",
-      d.request.id, program.differential ? "DIFFERENTIAL" : "FULL", program.reason, program.plan, d.request.query,
-      d.request.schema, d.request.name, program.definite_query);
+      "       pgt_schema = $5, pgt_name = $6, definite_query = nullif($7, ''), non_monotone = nullif($8, '')\n"
+      "WHERE pgt_id = $1",
+      d.request.id, program.differential ? "DIFFERENTIAL" : "FULL", program.reason, program.plan, d.request.schema,
+      d.request.name, program.definite_query, program.non_monotone);
 }
 
 class Builder {
@@ -345,9 +352,12 @@ class Builder {
     if (const auto reason = dropped_source(tx, id_))
       throw BuildFailure("42P01", *reason, "Restore it and resume the stream table, or drop the stream table.");
     if (names_changed(tx, id_)) {
-      d.request.query = requalified_definition(tx, id_, d.request.owner, d.request.query);
-      tx.exec_params("UPDATE pgtrickle.pgt_stream_tables SET defining_query = $2 WHERE pgt_id = $1", id_,
-                     d.request.query);
+      const std::string was = d.request.query;
+      d.request.query = requalified_definition(tx, id_, d.request.owner, was);
+      const auto renamed = tx.exec_params(
+          "UPDATE pgtrickle.pgt_stream_tables SET defining_query = $2 WHERE pgt_id = $1 AND defining_query = $3", id_,
+          d.request.query, was);
+      if (renamed.affected_rows() == 0) throw Held{"its query is being altered"};
       // Dependencies are recorded in the old names until the program is: note the new ones with the new text.
       tx.exec_params(
           "UPDATE pgtrickle.pgt_dependencies d SET source_schema = n.nspname, source_name = c.relname, column_names =\n"
@@ -365,8 +375,13 @@ class Builder {
     if (!program.differential && d.refresh_mode == "DIFFERENTIAL")
       throw BuildFailure("0A000", "refresh mode DIFFERENTIAL is not possible: " + program.reason,
                          program.hint.empty() ? "Use AUTO or FULL, which recompute the query." : program.hint);
+    refuse_cycle(tx, program);
     tx.commit();
     program_ = std::move(program);
+  }
+
+  void refuse_cycle(pqxx::transaction_base& tx, const Program& program) const {
+    if (const auto cycle = forbidden_cycle(tx, id_, program)) throw BuildFailure("42P17", cycle->message, cycle->hint);
   }
 
   /// Before the initial snapshot is taken, the logs must know their new consumer: rotation spares what it may need.
@@ -389,7 +404,13 @@ class Builder {
   void empty_table(pqxx::transaction_base& tx) {
     ServerTypes types(tx);
     const Definition d = load_definition(tx, id_, types, settings_.limits);
-    align_table(tx, d);
+    // Programs that read it are made for its types. Capture tells only those that are captured, and event triggers.
+    if (align_table(tx, d))
+      tx.exec_params(
+          "SELECT pgtrickle._mark_reinit(array_agg(r.pgt_id), format('the types of the columns of %s were changed', "
+          "$2::text))\n"
+          "FROM pgtrickle.pgt_dependencies r WHERE r.source_relid = $1 AND r.pgt_id <> $3",
+          d.relid, d.relation, id_);
     tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(id_)));
     run_as_owner(tx, d.request.owner, "DELETE FROM " + d.relation);
   }
@@ -399,6 +420,7 @@ class Builder {
     ServerTypes types(tx);
     const Definition d = load_definition(tx, id_, types, settings_.limits);
     program_ = compile_definition(tx, d, types);
+    refuse_cycle(tx, program_);  // by now the dependencies of others that are built at the same time may be known
     create_program(tx, d, program_);
     record_program(tx, d, program_);
   }
@@ -406,6 +428,8 @@ class Builder {
   void initialise_in(pqxx::transaction_base& tx) {
     if (settings_.statement_timeout_ms > 0)
       tx.exec("SET LOCAL statement_timeout = " + std::to_string(settings_.statement_timeout_ms));
+    const auto held = tx.exec_params1("SELECT pgtrickle._hold_reason($1)", id_)[0];
+    if (!held.is_null()) throw Held{held.c_str()};
     const std::string refresh = "SELECT * FROM pgtrickle_state.refresh_" + std::to_string(id_);
     const auto started = tx.exec1("SELECT clock_timestamp()")[0];
     const auto full = tx.exec1(refresh + "('full')");
@@ -436,10 +460,13 @@ class Builder {
         full["rows_deleted"].as<std::int64_t>());
     tx.exec_params(
         "UPDATE pgtrickle.pgt_stream_tables SET status = CASE WHEN status = 'INITIALIZING' THEN 'ACTIVE' ELSE status "
-        "END, is_populated = true,\n"
+        "END, is_populated = true, skipped_at = NULL,\n"
         "       needs_reinit = needs_reinit AND generation <> $2, reinit_reason = CASE WHEN generation <> $2 THEN "
         "reinit_reason END, consecutive_errors = 0, last_error = NULL, last_error_code = NULL,\n"
-        "       last_error_hint = NULL, last_error_at = NULL WHERE pgt_id = $1",
+        "       last_error_hint = NULL, last_error_at = NULL, skipped_at = NULL, fuse_blown_at = NULL, "
+        "fuse_blow_reason "
+        "= NULL, fuse_reset = NULL\n"
+        "WHERE pgt_id = $1",
         id_, generation_);
     tx.exec("SELECT pg_notify('pgtrickle_wake', '')");
   }
@@ -459,6 +486,9 @@ BuildResult guarded(Work work) {
     return work();
   } catch (const Gone&) {
     result.status = BuildStatus::kGone;
+  } catch (const Held& held) {
+    result.status = BuildStatus::kRetry;
+    result.message = held.reason;
   } catch (const pqxx::sql_error& e) {
     const auto error = server_error(e);
     const bool concurrent_ddl =

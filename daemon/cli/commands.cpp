@@ -45,6 +45,13 @@ std::string daemon_line(Database& db) {
   return text;
 }
 
+// ", tier => 'hot', ..." for a call.
+std::string arguments(Database& db, const TableOptions& options) {
+  std::string text;
+  for (const auto& [parameter, value] : options) text += ", " + parameter + " => " + db.connection().quote(value);
+  return text;
+}
+
 }  // namespace
 
 int install(Database& db, bool as_extension) {
@@ -80,8 +87,11 @@ int uninstall(Database& db) {
 
 int create(Database& db, const CreateOptions& options) {
   require_installed(db);
-  const std::string function = options.if_not_exists ? "create_stream_table_if_not_exists" : "create_stream_table";
-  db.run("SELECT pgtrickle." + function + "($1, $2, schedule => $3, refresh_mode => $4, initialize => $5)",
+  const std::string function = options.if_exists == IfExists::kLeave     ? "create_stream_table_if_not_exists"
+                               : options.if_exists == IfExists::kReplace ? "create_or_replace_stream_table"
+                                                                         : "create_stream_table";
+  db.run("SELECT pgtrickle." + function + "($1, $2, schedule => $3, refresh_mode => $4, initialize => $5" +
+             arguments(db, options.table) + ")",
          options.name, options.query, options.schedule, options.mode, options.initialize);
   if (options.wait) db.run("SELECT pgtrickle.wait_until_active($1, $2::interval)", options.name, *options.wait);
   std::cout << "created stream table " << options.name << (options.wait ? ", it is active" : "") << "\n";
@@ -100,8 +110,10 @@ int drop(Database& db, const std::vector<std::string>& names, bool cascade) {
 int alter(Database& db, const AlterOptions& options) {
   require_installed(db);
   const auto or_null = [](const std::optional<std::string>& text) { return text ? text->c_str() : nullptr; };
-  db.run("SELECT pgtrickle.alter_stream_table($1, schedule => $2, refresh_mode => $3, status => $4)", options.name,
-         or_null(options.schedule), or_null(options.mode), or_null(options.status));
+  db.run("SELECT pgtrickle.alter_stream_table($1, query => $2, schedule => $3, refresh_mode => $4, status => $5" +
+             arguments(db, options.table) + ")",
+         options.name, or_null(options.query), or_null(options.schedule), or_null(options.mode),
+         or_null(options.status));
   std::cout << "altered stream table " << options.name << "\n";
   return kOk;
 }

@@ -2,6 +2,7 @@
 // what fails is thrown (pqxx exceptions or Failure) and printed by main(). No command reads anything but its arguments.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,12 +19,18 @@ constexpr int kSpecial = 3;  // validate: FULL only; status --check: something i
 int install(Database& db, bool as_extension);
 int uninstall(Database& db);
 
+/// Parameter of create_stream_table() -> value; the server reads and checks the values.
+using TableOptions = std::map<std::string, std::string>;
+
+enum class IfExists { kFail, kLeave, kReplace };
+
 struct CreateOptions {
   std::string name, query;
   std::string schedule = "calculated";
   std::string mode = "AUTO";
+  TableOptions table;
   bool initialize = true;
-  bool if_not_exists = false;
+  IfExists if_exists = IfExists::kFail;
   std::optional<std::string> wait;  // an interval: return when it is ACTIVE
 };
 int create(Database& db, const CreateOptions& options);
@@ -32,7 +39,8 @@ int drop(Database& db, const std::vector<std::string>& names, bool cascade);
 
 struct AlterOptions {
   std::string name;
-  std::optional<std::string> schedule, mode, status;
+  std::optional<std::string> query, schedule, mode, status;
+  TableOptions table;
 };
 int alter(Database& db, const AlterOptions& options);
 

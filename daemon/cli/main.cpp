@@ -30,6 +30,8 @@ struct QuerySource {
     app.add_option("-f,--file", file, "read the query from a file; - is standard input")->excludes("--query");
   }
 
+  [[nodiscard]] bool given() const { return !text.empty() || !file.empty(); }
+
   [[nodiscard]] std::string read() const {
     if (!text.empty()) return text;
     if (file.empty() || file == "-") return {std::istreambuf_iterator<char>(std::cin), {}};
@@ -38,6 +40,28 @@ struct QuerySource {
     return {std::istreambuf_iterator<char>(in), {}};
   }
 };
+
+// Options that create and alter share.
+void add_table_options(CLI::App& app, cli::TableOptions& options) {
+  struct Option {
+    const char *flag, *parameter, *help;
+  };
+  for (const auto& [flag, parameter, help] : {
+           Option{"--tier", "tier", "hot, warm, cold or frozen"},
+           Option{"--max-staleness", "max_staleness", "what is promised to readers, such as '5 min'; 0: nothing"},
+           Option{"--max-delta-fraction", "max_delta_fraction",
+                  "recompute above this fraction of changed rows; -1: by measured cost"},
+           Option{"--fuse", "fuse", "off, on or auto: stop instead of applying too many changes"},
+           Option{"--fuse-ceiling", "fuse_ceiling", "pending rows that blow the fuse; -1: none"},
+           Option{"--fuse-sensitivity", "fuse_sensitivity", "auto: standard deviations above the mean; -1: default"},
+           Option{"--diamond-consistency", "diamond_consistency", "atomic or none"},
+           Option{"--diamond-schedule-policy", "diamond_schedule_policy", "fastest or slowest"},
+           Option{"--allow-circular", "allow_circular", "true or false: may be part of a cycle"},
+       }) {
+    app.add_option_function<std::string>(
+        flag, [&options, parameter](const std::string& value) { options[parameter] = value; }, help);
+  }
+}
 
 std::size_t terminal_width() {
   winsize size{};
@@ -79,20 +103,25 @@ int run(int argc, char** argv) {
 
   cli::CreateOptions creation;
   QuerySource source;
-  bool no_initialize = false;
+  bool no_initialize = false, if_not_exists = false, replace = false;
   auto* create = app.add_subcommand("create", "Create a stream table; the query comes from --query, --file or stdin.");
   create->add_option("name", creation.name, "the stream table")->required();
   source.add_to(*create);
-  create->add_option("--schedule", creation.schedule, "'calculated', or an interval such as '1s'")
+  create->add_option("--schedule", creation.schedule, "'calculated', '1s', 'continuous' or cron: '0 3 * * *'")
       ->capture_default_str();
   create->add_option("--mode", creation.mode, "AUTO, DIFFERENTIAL or FULL")->capture_default_str();
   create->add_flag("--no-initialize", no_initialize, "leave it empty until the daemon fills it");
-  create->add_flag("--if-not-exists", creation.if_not_exists, "do nothing if it exists");
+  create->add_flag("--if-not-exists", if_not_exists, "do nothing if it exists");
+  create->add_flag("--or-replace", replace, "change it if it exists; make it anew if that is not enough")
+      ->excludes("--if-not-exists");
+  add_table_options(*create, creation.table);
   create->add_option("--wait", creation.wait, "return when the daemon keeps it fresh, or fail after this interval")
       ->type_name("INTERVAL");
   on(create, [&] {
     creation.query = source.read();
     creation.initialize = !no_initialize;
+    if (if_not_exists) creation.if_exists = cli::IfExists::kLeave;
+    if (replace) creation.if_exists = cli::IfExists::kReplace;
     auto db = connect();
     return cli::create(db, creation);
   });
@@ -108,14 +137,18 @@ int run(int argc, char** argv) {
   });
 
   cli::AlterOptions changes;
-  auto* alter = app.add_subcommand("alter", "Change schedule, mode or status of a stream table.");
+  QuerySource new_query;
+  auto* alter = app.add_subcommand("alter", "Change query, schedule, mode, status or options of a stream table.");
   alter->add_option("name", changes.name, "the stream table")->required();
-  alter->add_option("--schedule", changes.schedule, "'calculated', or an interval such as '1s'");
+  new_query.add_to(*alter);
+  alter->add_option("--schedule", changes.schedule, "'calculated', '1s', 'continuous' or cron: '0 3 * * *'");
   alter->add_option("--mode", changes.mode, "AUTO, DIFFERENTIAL or FULL");
   alter->add_option("--status", changes.status, "ACTIVE or PAUSED");
+  add_table_options(*alter, changes.table);
   on(alter, [&] {
-    if (!changes.schedule && !changes.mode && !changes.status) {
-      std::cerr << "alter: nothing to change: give --schedule, --mode or --status\n";
+    if (new_query.given()) changes.query = new_query.read();
+    if (!changes.query && !changes.schedule && !changes.mode && !changes.status && changes.table.empty()) {
+      std::cerr << "alter: nothing to change: give --query, --schedule, --mode, --status, --tier or another option\n";
       return cli::kUsage;
     }
     auto db = connect();

@@ -79,6 +79,14 @@ bool breaks_ties(const Operator& op) {
                                          [](const OperatorPtr& input) { return breaks_ties(*input); });
 }
 
+/// The operator in the way of monotony; empty if there is none. The tree is not cut yet.
+std::string non_monotone(const Operator& op) {
+  if (auto own = op.non_monotone()) return one_line(*own, 200);
+  for (const auto& input : op.inputs())
+    if (auto below = non_monotone(*input); !below.empty()) return below;
+  return {};
+}
+
 Program compile_differential(const CompileRequest& request, const pg_query::SelectStmt& select, const Catalog& catalog,
                              TypeOracle& oracle) {
   Analysis analysis = analyze(select, catalog, request.limits);
@@ -94,6 +102,7 @@ Program compile_differential(const CompileRequest& request, const pg_query::Sele
                    "Columns were added to or dropped from the table: undo that, or drop and create the stream table.");
   root->prune(all);
   const std::string definite = breaks_ties(*root) ? "SELECT * FROM " + root->post() + " q" : std::string();
+  const std::string in_the_way = non_monotone(*root);
   const CutPlan plan = cut(std::move(root), request.id);
   const auto nodes = plan.inner.size() + (plan.root_state != nullptr ? 1 : 0);
   if (nodes > static_cast<std::size_t>(request.limits.nodes))
@@ -111,6 +120,7 @@ Program compile_differential(const CompileRequest& request, const pg_query::Sele
   Program program;
   program.differential = true;
   program.definite_query = definite;
+  program.non_monotone = in_the_way;
   for (const auto& source : sources) {
     SourceUse use;
     use.relid = source.source->relid;
@@ -135,6 +145,7 @@ Program compile_full(const CompileRequest& request, const pg_query::SelectStmt& 
   Program program;
   program.reason = reason;
   program.hint = hint;
+  program.non_monotone = "it is recomputed: " + reason;
   std::set<std::uint32_t> seen;
   std::function<void(const pg_query::SelectStmt&)> collect = [&](const pg_query::SelectStmt& query) {
     walk(query, [&](const Node& node) {

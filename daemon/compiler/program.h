@@ -23,6 +23,7 @@ struct Program {
   std::vector<SourceUse> sources;      // base relations, views resolved
   std::vector<std::string> owner_ddl;  // run as the stream table's owner, in order
   std::vector<std::string> admin_ddl;  // then run as the admin role
+  std::string non_monotone;            // what keeps it out of cycles; empty: it is monotone
   std::string plan;                    // for people: operators, nodes, strategies, cost classes
 };
 

@@ -11,7 +11,8 @@ struct Rule {
   ErrorClass error_class;
 };
 
-// First match wins, so single states come before their class.
+// First match wins, so single states come before their class. pgtrickle._error_class() in sql/ says the same to people:
+// keep them in step.
 constexpr std::array kRules{
     Rule{"08P01", ErrorClass::kPermanent},      // protocol_violation
     Rule{"08", ErrorClass::kRetryable},         // connection exceptions

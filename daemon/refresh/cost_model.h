@@ -24,6 +24,9 @@ class CostModel {
   /// `rows`: the larger of the rows of the stream table and of its sources, as far as known.
   [[nodiscard]] std::int64_t threshold(std::int64_t rows) const;
 
+  [[nodiscard]] std::optional<double> ms_per_delta_row() const { return ms_per_delta_row_; }
+  [[nodiscard]] std::optional<double> ms_per_full() const { return ms_per_full_; }
+
   /// Is `wanted` so different from what is stored that it is worth a write?
   [[nodiscard]] static bool worth_writing(std::optional<std::int64_t> stored, std::int64_t wanted);
 

@@ -1,9 +1,10 @@
 // Refreshing a unit: stream tables in topological order, in one REPEATABLE READ transaction, that is at one snapshot,
 // sent as one pipeline: a single round trip. History rows of refreshes that did something are part of the transaction.
 //
-// If a unit of several fails, its members are refreshed one by one in order, each in its own transaction, so that one
-// bad table does not stop the others. A connection that is lost around COMMIT leaves the outcome in doubt; that is
-// harmless: the frontier moved in the same transaction as the table, so refreshing again does exactly what is missing.
+// What cannot be refreshed does not stop the rest: the transaction is tried again without it, that is without the table
+// that failed or, if it is refreshed together with others or not at all, without these. A conflict with another refresh
+// is tried again as it is. A connection that is lost around COMMIT leaves the outcome in doubt; that is harmless: the
+// frontier moved in the same transaction as the table, so refreshing again does exactly what is missing.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -17,19 +18,33 @@
 
 namespace pgtrickle::refresh {
 
+/// What one statement refreshes: a table, or the members of a cycle.
+struct Step {
+  std::vector<std::int64_t> ids;
+  bool cycle = false;
+  int together = 0;  // steps with the same number, unless it is 0, are refreshed together or not at all
+};
+
 struct Outcome {
   std::int64_t id = 0;
   std::optional<postgres::Error> error;  // then the rest means nothing, except the duration
-  std::string action;                    // NO_DATA, DIFFERENTIAL, FULL, REINIT
+  /// What refresh_<id> says (NO_DATA, DIFFERENTIAL, FULL, SKIPPED, REINIT, HELD, BLOWN), or WITHHELD: a table that it
+  /// is refreshed together with was the reason, or PAUSED: the database is paused.
+  std::string action;
   std::int64_t delta_rows = 0, rows_inserted = 0, rows_updated = 0, rows_deleted = 0;
+  int iterations = 0;                            // of a cycle
   std::chrono::microseconds duration{0};         // of the round trip; of the server's work in a unit of several
   std::chrono::microseconds server_duration{0};  // of refresh_<id> alone
+  std::chrono::microseconds unit_duration{0};    // of the transaction that it was part of
 };
 
-/// One outcome per id, in order. Never throws for database errors. The connection is usable() afterwards or closed.
-/// `timeout` is for one transaction; 0 = none.
-boost::asio::awaitable<std::vector<Outcome>> refresh_unit(postgres::Connection& connection,
-                                                          std::vector<std::int64_t> ids,
-                                                          std::chrono::milliseconds timeout);
+struct UnitSettings {
+  std::chrono::milliseconds timeout{0};  // for one transaction; 0 = none
+  int max_iterations = 100;              // of a cycle
+};
+
+/// One outcome per table, in order. Never throws for database errors. The connection is usable() afterwards or closed.
+boost::asio::awaitable<std::vector<Outcome>> refresh_unit(postgres::Connection& connection, std::vector<Step> steps,
+                                                          UnitSettings settings);
 
 }  // namespace pgtrickle::refresh

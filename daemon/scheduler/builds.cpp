@@ -44,8 +44,7 @@ void DatabaseScheduler::start_builds() {
       return other != tables_.end() &&
              (other->second.building || (wants_build(other->second) && now >= other->second.build_not_before));
     });
-    const auto& cyclic = timetable_.dag().cyclic();
-    if (upstream_busy && std::find(cyclic.begin(), cyclic.end(), id) == cyclic.end()) continue;
+    if (upstream_busy && timetable_.dag().cycle(id).empty()) continue;
     start_build(table);
   }
 }
@@ -97,6 +96,10 @@ void DatabaseScheduler::build_ended(TableId id, std::int64_t generation, const c
       table.failed_generation.reset();
       shared_->observer->on_build(database_.name, label(table), true);
       spdlog::info("built database={} stream_table={} result=\"{}\"", database_.name, label(table), result.message);
+      if (table.row.needs_reinit) {
+        alert(observe::AlertKind::kReinitialised, label(table), "it was rebuilt and recomputed",
+              {{"reason", table.row.reinit_reason}});
+      }
       break;
     case catalog::BuildStatus::kError: {
       ++table.build_failures;
@@ -106,6 +109,11 @@ void DatabaseScheduler::build_ended(TableId id, std::int64_t generation, const c
       shared_->observer->on_build(database_.name, label(table), false);
       spdlog::warn("build failed database={} stream_table={} sqlstate={} error=\"{}\"", database_.name, label(table),
                    result.sqlstate, result.message);
+      alert(observe::AlertKind::kError, label(table), result.message,
+            {{"sqlstate", result.sqlstate},
+             {"consecutive_errors", static_cast<std::int64_t>(table.build_failures)},
+             {"retryable", false},
+             {"hint", result.hint}});
       break;
     }
     case catalog::BuildStatus::kRetry:

@@ -1,6 +1,7 @@
 #include "scheduler/catalog_sql.h"
 
 #include <algorithm>
+#include <sstream>
 
 #include "postgres/rows.h"
 
@@ -30,7 +31,8 @@ std::string array(const std::vector<std::string>& items) {
 Statement installation() {
   return make(
       "SELECT pg_is_in_recovery() AS in_recovery, to_regprocedure('pgtrickle.version()') IS NOT NULL AS installed, "
-      "current_setting('max_prepared_transactions') = '0' AS may_notify");
+      "current_setting('max_prepared_transactions') = '0' AS may_notify, "
+      "current_setting('max_locks_per_transaction')::bigint * current_setting('max_connections')::bigint AS slots");
 }
 
 Result<Installation> read_installation(const Rows& rows) {
@@ -39,6 +41,7 @@ Result<Installation> read_installation(const Rows& rows) {
   out.in_recovery = row.get<bool>("in_recovery");
   out.installed = row.get<bool>("installed");
   out.may_notify_from_triggers = row.get<bool>("may_notify");
+  out.lock_slots = row.get<std::int64_t>("slots");
   if (row.error()) return *row.error();
   return out;
 }
@@ -51,33 +54,87 @@ Statement adopt_cluster() {
   return make("SELECT CASE WHEN pgtrickle._cluster_changed() THEN pgtrickle._adopt_cluster() END AS adopted");
 }
 
-std::vector<Statement> load_catalog() {
-  std::vector<Statement> out;
-  out.push_back(make(R"(
+namespace {
+
+constexpr const char* kTables = R"(
 SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname, s.pgt_name) AS name,
        c.oid IS NOT NULL AS exists, s.status, s.refresh_mode, s.effective_refresh_mode, s.reason, s.schedule,
-       s.schedule_ms, s.needs_reinit, coalesce(s.options -> 'wide_keys' = 'true', false) AS wide_keys, s.generation,
+       CASE WHEN s.schedule ~* '^\s*continuous\s+\S'
+            THEN pgtrickle._schedule_ms(regexp_replace(s.schedule, '^\s*continuous\s+', '', 'i'))
+            ELSE s.schedule_ms END AS schedule_ms,
+       s.needs_reinit, coalesce(s.options -> 'wide_keys' = 'true', false) AS wide_keys, s.generation,
        s.consecutive_errors, s.last_error,
        extract(epoch FROM clock_timestamp() - f.data_timestamp)::float8 AS data_age,
        extract(epoch FROM f.last_refresh_at)::float8 AS last_refresh, f.last_duration_ms, f.total_refreshes,
-       greatest(f.rows, (SELECT sum(greatest(sc.reltuples, 0))::bigint FROM pgtrickle.pgt_dependencies d
-                         JOIN pg_class sc ON sc.oid = d.source_relid WHERE d.pgt_id = s.pgt_id)) AS rows,
-       f.full_threshold
+       greatest(f.rows, d.rows) AS rows, f.full_threshold,
+       s.tier, extract(epoch FROM s.max_staleness)::float8 AS max_staleness,
+       coalesce(s.diamond_consistency, 'atomic') = 'atomic' AS atomic_diamond,
+       coalesce(s.diamond_schedule_policy, 'fastest') = 'slowest' AS slowest, s.allow_circular,
+       s.fuse, coalesce(s.fuse_sensitivity, 6) AS fuse_sensitivity, s.fuse_learned, s.fuse_limit, s.reinit_reason,
+       s.fuse_blown_at IS NOT NULL AS fuse_blown, d.upstream, d.sources, d.relations, o.source_id AS own_log
 FROM pgtrickle.pgt_stream_tables s LEFT JOIN pgtrickle.pgt_frontiers f ON f.pgt_id = s.pgt_id
 LEFT JOIN pg_class c ON c.oid = s.pgt_relid LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
-ORDER BY s.pgt_id)"));
-  out.back().name = "pgt_load_tables";
-  out.push_back(make(R"(
-SELECT u.pgt_id AS upstream, d.pgt_id AS downstream
-FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_stream_tables u ON u.pgt_relid = d.source_relid)"));
-  out.back().name = "pgt_load_edges";
+LEFT JOIN pgtrickle.pgt_sources o ON o.relid = s.pgt_relid
+LEFT JOIN (SELECT d.pgt_id, array_agg(u.pgt_id) FILTER (WHERE u.pgt_id IS NOT NULL) AS upstream,
+                  array_agg(d.source_id) FILTER (WHERE u.pgt_id IS NULL AND d.source_id IS NOT NULL) AS sources,
+                  array_agg(d.source_relid::bigint) FILTER (WHERE u.pgt_id IS NULL AND d.source_type <> 'VIEW')
+                      AS relations,
+                  sum(greatest(r.reltuples, 0))::bigint AS rows
+           FROM pgtrickle.pgt_dependencies d LEFT JOIN pgtrickle.pgt_stream_tables u ON u.pgt_relid = d.source_relid
+           LEFT JOIN pg_class r ON r.oid = d.source_relid WHERE $1::bigint[] IS NULL OR d.pgt_id = ANY ($1::bigint[])
+           GROUP BY d.pgt_id) AS d ON d.pgt_id = s.pgt_id
+WHERE $1::bigint[] IS NULL OR s.pgt_id = ANY ($1::bigint[])
+ORDER BY s.pgt_id)";
+
+// Of an array of integers in PostgreSQL's text form: {1,2}.
+std::vector<std::int64_t> integers(const std::optional<std::string>& text) {
+  std::vector<std::int64_t> out;
+  if (!text) return out;
+  std::istringstream in(text->substr(1));
+  for (std::int64_t value = 0; in >> value;) {
+    out.push_back(value);
+    in.ignore(1);
+  }
   return out;
 }
 
-Result<Catalog> read_catalog(const Rows& tables, const Rows& edges) {
-  Catalog out;
-  for (std::size_t i = 0; i < tables.size(); ++i) {
-    RowReader row(tables, i);
+}  // namespace
+
+std::vector<Statement> load_catalog() {
+  std::vector<Statement> out;
+  out.push_back(make(kTables, {postgres::Parameter()}));
+  out.push_back(
+      make("SELECT array_agg(m.pgt_id ORDER BY m.pgt_id) AS members FROM pgtrickle.pgt_refresh_group_members m "
+           "GROUP BY m.group_id ORDER BY m.group_id"));
+  out.push_back(make("SELECT c.paused, c.paused_by, c.reason FROM pgtrickle.pgt_control c"));
+  out.push_back(make(R"(
+SELECT g.group_name, pgtrickle._qualified(b.relid) AS source, b.watermark::text AS watermark,
+       coalesce(extract(epoch FROM b.foremost - b.watermark), 0)::float8 AS lag,
+       extract(epoch FROM clock_timestamp() - coalesce(b.updated_at, g.created_at))::float8 AS since,
+       b.known = b.wanted AND extract(epoch FROM b.foremost - b.watermark) <= g.tolerance_secs AS aligned
+FROM pgtrickle.pgt_watermark_groups g CROSS JOIN LATERAL (
+    SELECT s.relid, w.watermark, w.updated_at, max(w.watermark) OVER () AS foremost, count(w.watermark) OVER () AS known,
+           count(*) OVER () AS wanted
+    FROM unnest(g.sources) AS s(relid) JOIN pg_class c ON c.oid = s.relid
+    LEFT JOIN pgtrickle.pgt_watermarks w ON w.source_relid = s.relid
+    ORDER BY w.watermark NULLS FIRST, s.relid LIMIT 1) AS b
+ORDER BY g.group_name)"));
+  out.push_back(make(
+      "SELECT pgtrickle._qualified(g.source_relid) AS source, g.gated, g.gated_by FROM pgtrickle.pgt_source_gates g "
+      "JOIN pg_class c ON c.oid = g.source_relid ORDER BY g.source_relid"));
+  return out;
+}
+
+Statement load_tables(const std::set<TableId>& ids) {
+  std::vector<std::string> texts;
+  for (const TableId id : ids) texts.push_back(text(id));
+  return make(kTables, {array(texts)});
+}
+
+Result<std::vector<StreamTable>> read_tables(const Rows& rows) {
+  std::vector<StreamTable> out;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    RowReader row(rows, i);
     StreamTable t;
     t.id = row.get<std::int64_t>("pgt_id");
     t.schema = row.get<std::string>("schema");
@@ -101,13 +158,61 @@ Result<Catalog> read_catalog(const Rows& tables, const Rows& edges) {
     t.total_refreshes = row.get<std::optional<std::int64_t>>("total_refreshes").value_or(0);
     t.rows = row.get<std::optional<std::int64_t>>("rows").value_or(0);
     t.full_threshold = row.get<std::optional<std::int64_t>>("full_threshold");
+    t.tier = row.get<std::string>("tier");
+    t.max_staleness_seconds = row.get<std::optional<double>>("max_staleness");
+    t.atomic_diamond = row.get<bool>("atomic_diamond");
+    t.slowest = row.get<bool>("slowest");
+    t.allow_circular = row.get<bool>("allow_circular");
+    t.fuse = row.get<std::string>("fuse");
+    t.fuse_sensitivity = row.get<int>("fuse_sensitivity");
+    t.fuse_learned = row.get<std::optional<std::int64_t>>("fuse_learned");
+    t.fuse_limit = row.get<std::optional<std::int64_t>>("fuse_limit");
+    t.reinit_reason = row.get<std::optional<std::string>>("reinit_reason").value_or("");
+    t.fuse_blown = row.get<bool>("fuse_blown");
+    t.upstream = integers(row.get<std::optional<std::string>>("upstream"));
+    t.sources = integers(row.get<std::optional<std::string>>("sources"));
+    t.relations = integers(row.get<std::optional<std::string>>("relations"));
+    t.own_log = row.get<std::optional<std::int64_t>>("own_log");
     if (row.error()) return *row.error();
-    out.tables.push_back(std::move(t));
+    out.push_back(std::move(t));
   }
-  for (std::size_t i = 0; i < edges.size(); ++i) {
-    RowReader row(edges, i);
-    out.edges.push_back(
-        {.upstream = row.get<std::int64_t>("upstream"), .downstream = row.get<std::int64_t>("downstream")});
+  return out;
+}
+
+Result<Catalog> read_catalog(const std::vector<Result<Rows>>& answers) {
+  Catalog out;
+  auto tables = read_tables(*answers.at(0));
+  if (!tables) return tables.error();
+  out.tables = std::move(*tables);
+  for (std::size_t i = 0; i < answers.at(1)->size(); ++i) {
+    RowReader row(*answers[1], i);
+    out.groups.push_back(integers(row.get<std::optional<std::string>>("members")));
+    if (row.error()) return *row.error();
+  }
+  if (answers.at(2)->size() > 0) {
+    RowReader row(*answers[2], 0);
+    out.paused = row.get<bool>("paused");
+    out.paused_by = row.get<std::optional<std::string>>("paused_by").value_or("");
+    out.paused_reason = row.get<std::optional<std::string>>("reason").value_or("");
+    if (row.error()) return *row.error();
+  }
+  for (std::size_t i = 0; i < answers.at(3)->size(); ++i) {
+    RowReader row(*answers[3], i);
+    WatermarkGroup group;
+    group.group = row.get<std::string>("group_name");
+    group.aligned = row.get<std::optional<bool>>("aligned").value_or(false);
+    group.source = row.get<std::string>("source");
+    group.watermark = row.get<std::optional<std::string>>("watermark").value_or("");
+    group.lag_seconds = row.get<double>("lag");
+    group.since_seconds = row.get<double>("since");
+    if (row.error()) return *row.error();
+    out.watermarks.push_back(std::move(group));
+  }
+  for (std::size_t i = 0; i < answers.at(4)->size(); ++i) {
+    RowReader row(*answers[4], i);
+    out.gates.push_back({.source = row.get<std::string>("source"),
+                         .gated_by = row.get<std::string>("gated_by"),
+                         .gated = row.get<bool>("gated")});
     if (row.error()) return *row.error();
   }
   return out;
@@ -129,6 +234,34 @@ Statement try_lock(int key) {
 
 Statement unlock(int key) {
   return make("SELECT pg_advisory_unlock(" + std::string(kLockSpace) + ", " + text(key) + ") AS flag");
+}
+
+Statement lock_sources(const std::vector<std::int64_t>& sources) {
+  std::vector<std::string> ids;
+  for (const auto source : sources) ids.push_back(text(source));
+  return make(
+      "SELECT s.id, pg_try_advisory_lock(1885828213, (s.id % 2147483647)::int) AS locked FROM unnest($1::bigint[]) AS "
+      "s(id)",
+      {array(ids)});
+}
+
+Statement unlock_sources(const std::vector<std::int64_t>& sources) {
+  std::vector<std::string> ids;
+  for (const auto source : sources) ids.push_back(text(source));
+  return make(
+      "SELECT count(pg_advisory_unlock(1885828213, (s.id % 2147483647)::int)) AS unlocked FROM unnest($1::bigint[]) AS "
+      "s(id)",
+      {array(ids)});
+}
+
+Result<std::vector<SourceLock>> read_source_locks(const Rows& rows) {
+  std::vector<SourceLock> out;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    RowReader row(rows, i);
+    out.push_back({.source_id = row.get<std::int64_t>("id"), .locked = row.get<bool>("locked")});
+    if (row.error()) return *row.error();
+  }
+  return out;
 }
 
 Result<bool> read_flag(const Rows& rows) {
@@ -188,11 +321,31 @@ Statement request_rebuild(TableId id, const std::string& reason, bool wide_keys)
       {text(id), reason, wide_keys ? "t" : "f"});
 }
 
-Statement set_full_threshold(TableId id, std::int64_t rows) {
+Statement set_price(TableId id, const Price& price) {
+  const auto number = [](std::optional<double> value) {
+    return value ? postgres::Parameter(std::to_string(*value)) : postgres::Parameter();
+  };
   return make(
-      "UPDATE pgtrickle.pgt_frontiers SET full_threshold = $2::bigint WHERE pgt_id = "
+      "UPDATE pgtrickle.pgt_frontiers SET full_threshold = $2::bigint, ms_per_delta_row = $3::float8, "
+      "ms_per_full = $4::float8 WHERE pgt_id = "
       "(SELECT f.pgt_id FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = $1::bigint FOR UPDATE SKIP LOCKED)",
-      {text(id), text(rows)});
+      {text(id), text(price.full_threshold), number(price.ms_per_delta_row), number(price.ms_per_full)});
+}
+
+Statement set_fuse_learned(TableId id, std::int64_t rows) {
+  return make("UPDATE pgtrickle.pgt_stream_tables SET fuse_learned = $2::bigint WHERE pgt_id = $1::bigint",
+              {text(id), text(rows)});
+}
+
+Statement blow_fuse(TableId id, std::int64_t pending) {
+  return make(
+      "SELECT pgtrickle._blow_fuse(s.pgt_id, coalesce(nullif($2::bigint, 0), pgtrickle._pending_rows(s.pgt_id)), "
+      "s.fuse_limit) FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = $1::bigint",
+      {text(id), text(pending)});
+}
+
+Statement notify_alert(const std::string& payload) {
+  return make("SELECT pg_notify('pgtrickle_alert', $1)", {payload});
 }
 
 Statement mark_fresh(const std::map<TableId, double>& seconds_ago) {

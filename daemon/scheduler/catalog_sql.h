@@ -5,11 +5,12 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "postgres/connection.h"
-#include "scheduler/dag.h"
+#include "timetable/dag.h"
 
 namespace pgtrickle::scheduler::sql {
 
@@ -17,14 +18,14 @@ using postgres::Result;
 using postgres::Rows;
 using postgres::Statement;
 
-/// A row of pgt_stream_tables with its frontier.
+/// A row of pgt_stream_tables with its frontier and what it reads.
 struct StreamTable {
   TableId id = 0;
   std::string schema, name, status, refresh_mode, effective_refresh_mode, reason, schedule, last_error;
   bool exists = true;  // the table itself, not only its row
   bool needs_reinit = false;
   bool wide_keys = false;
-  std::optional<std::chrono::milliseconds> schedule_ms;
+  std::optional<std::chrono::milliseconds> schedule_ms;  // of a duration, or the one in a continuous schedule
   std::int64_t generation = 0;
   int consecutive_errors = 0;
   std::optional<double> data_age_seconds;
@@ -33,11 +34,43 @@ struct StreamTable {
   std::int64_t total_refreshes = 0;
   std::int64_t rows = 0;  // the larger of its own rows and those of its sources
   std::optional<std::int64_t> full_threshold;
+
+  std::string tier;
+  std::optional<double> max_staleness_seconds;
+  bool atomic_diamond = true;
+  bool slowest = false;
+  bool allow_circular = false;
+  std::string fuse;
+  int fuse_sensitivity = 0;
+  std::optional<std::int64_t> fuse_learned, fuse_limit;
+  std::string reinit_reason;
+  bool fuse_blown = false;
+  std::vector<TableId> upstream;
+  std::vector<std::int64_t> sources;    // captured, without those of stream tables
+  std::vector<std::int64_t> relations;  // OIDs of what it reads that is no stream table
+  std::optional<std::int64_t> own_log;
+};
+
+struct WatermarkGroup {
+  std::string group;
+  bool aligned = true;
+  std::string source, watermark;  // the one that is furthest behind
+  double lag_seconds = 0;         // behind the foremost
+  double since_seconds = 0;       // since its last move, or since the group exists
+};
+
+struct Gate {
+  std::string source, gated_by;
+  bool gated = false;
 };
 
 struct Catalog {
   std::vector<StreamTable> tables;
-  std::vector<Edge> edges;
+  std::vector<std::vector<TableId>> groups;  // refresh groups
+  bool paused = false;
+  std::string paused_by, paused_reason;
+  std::vector<WatermarkGroup> watermarks;
+  std::vector<Gate> gates;
 };
 
 /// What can be wrong with a database before its catalog can be read.
@@ -45,6 +78,7 @@ struct Installation {
   bool in_recovery = false;
   bool installed = false;
   bool may_notify_from_triggers = false;  // prepared transactions are off: see _wake_from_trigger()
+  std::int64_t lock_slots = 0;            // that all sessions of the server share
 };
 Statement installation();
 Result<Installation> read_installation(const Rows& rows);
@@ -55,16 +89,28 @@ Statement version();
 Statement adopt_cluster();
 
 std::vector<Statement> load_catalog();
-Result<Catalog> read_catalog(const Rows& tables, const Rows& edges);
+Result<Catalog> read_catalog(const std::vector<Result<Rows>>& answers);
+/// The same rows for a few tables; those that are gone are missing.
+Statement load_tables(const std::set<TableId>& ids);
+Result<std::vector<StreamTable>> read_tables(const Rows& rows);
 
 /// Recent refreshes of all stream tables, oldest first: (pgt_id, action, delta_rows, duration_ms).
 Statement recent_refreshes();
 
 Statement try_lock(int key);
 Statement unlock(int key);
-inline constexpr int kArmKey = 1;
+inline constexpr int kListenKey = 1;  // held by the leader: triggers notify
 inline constexpr int kLeaderKey = 2;
 Result<bool> read_flag(const Rows& rows);
+
+/// Arming: the locks of sources, all that can be had: (source_id, locked).
+Statement lock_sources(const std::vector<std::int64_t>& sources);
+Statement unlock_sources(const std::vector<std::int64_t>& sources);
+struct SourceLock {
+  std::int64_t source_id = 0;
+  bool locked = false;
+};
+Result<std::vector<SourceLock>> read_source_locks(const Rows& rows);
 
 struct Heartbeat {
   std::string instance, host, version;
@@ -87,7 +133,14 @@ struct Failure {
 std::vector<Statement> record_failure(const Failure& failure);
 Statement clear_errors(TableId id);
 Statement request_rebuild(TableId id, const std::string& reason, bool wide_keys);
-Statement set_full_threshold(TableId id, std::int64_t rows);
+struct Price {
+  std::int64_t full_threshold = 0;
+  std::optional<double> ms_per_delta_row, ms_per_full;
+};
+Statement set_price(TableId id, const Price& price);
+Statement set_fuse_learned(TableId id, std::int64_t rows);
+Statement blow_fuse(TableId id, std::int64_t pending);
+Statement notify_alert(const std::string& payload);
 /// The tables were equal to their queries so many seconds ago. Rows that a refresh has locked are left out.
 Statement mark_fresh(const std::map<TableId, double>& seconds_ago);
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "scheduler/database_scheduler.h"
 #include "scheduler/limits.h"
@@ -22,7 +23,9 @@ namespace {
 using MaybeError = std::optional<Error>;
 
 constexpr milliseconds kHeartbeatMax{5000};  // SQL takes a daemon for dead after 15 s
-constexpr milliseconds kArmingRetry{500};
+constexpr milliseconds kWatchInterval{1000};
+constexpr int kLoadShare = 500;         // loading the catalog takes at most this part of the time
+constexpr std::int64_t kLockShare = 4;  // of the server's lock table that sleeping sources may fill
 
 }  // namespace
 
@@ -99,6 +102,7 @@ asio::awaitable<bool> DatabaseScheduler::check_installation(ConnectionPtr connec
     co_return false;
   }
   may_sleep_ = found->may_notify_from_triggers;
+  most_locks_ = static_cast<std::size_t>(found->lock_slots / kLockShare);
   auto answer = co_await connection->query(sql::version(), deadline_after(kQueryTimeout));
   if (!answer) {
     set_problem("cannot ask for pgtrickle's version: " + answer.error().message);
@@ -150,10 +154,6 @@ asio::awaitable<MaybeError> DatabaseScheduler::stand_by(ConnectionPtr connection
 }
 
 asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
-  Statement listen;
-  listen.sql = "LISTEN pgtrickle_wake";
-  const auto listening = co_await connection->query(std::move(listen), deadline_after(kQueryTimeout));
-  if (!listening) co_return listening.error();
   const auto relinked = co_await connection->query(sql::adopt_cluster(), deadline_after(kQueryTimeout));
   if (!relinked) co_return relinked.error();
   postgres::RowReader adopted(*relinked, 0);
@@ -171,18 +171,20 @@ asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
   set_problem("");
 
   const TimePoint now = Clock::now();
-  next_housekeeping_ = next_garbage_ = next_prune_ = next_source_check_ = next_arming_ = now;
+  next_housekeeping_ = next_garbage_ = next_prune_ = next_source_check_ = next_bell_ = next_watch_ = now;
   next_frontier_update_ = now + kFrontierUpdateInterval;
   spawn(dispatch(shared_from_this(), term));
   while (leading()) {
     if (reload_requested_ || Clock::now() >= next_load_) error = co_await load_catalog(connection);
+    if (!error && !changed_tables_.empty()) error = co_await load_changed(connection);
     if (!error && Clock::now() >= next_beat_) error = co_await beat(connection);
-    if (!error && may_sleep_ && Clock::now() >= next_arming_ && timetable_.wants_to_arm(Clock::now())) {
-      error = co_await try_to_arm(connection);
-    }
     if (error) co_return error;
     start_builds();
     start_garbage_collection();
+    if (Clock::now() >= next_watch_) {
+      watch_tables();
+      next_watch_ = Clock::now() + kWatchInterval;
+    }
     if (Clock::now() >= next_housekeeping_ && !housekeeping_running_) {
       housekeeping_running_ = true;
       spawn(keep_house(shared_from_this()));
@@ -191,48 +193,19 @@ asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
       updating_frontiers_ = true;
       spawn(update_frontiers(shared_from_this()));
     }
-    if (!leading() || reload_requested_) continue;
-    error = co_await handle_notification(connection);
+    if (!leading() || reload_requested_ || !changed_tables_.empty()) continue;
+    error = co_await wait_for_duties(connection);
     if (error) co_return error;
   }
   co_return std::nullopt;
 }
 
-asio::awaitable<MaybeError> DatabaseScheduler::handle_notification(ConnectionPtr connection) {
-  TimePoint wake_at = std::min(next_load_, next_beat_);
+asio::awaitable<MaybeError> DatabaseScheduler::wait_for_duties(ConnectionPtr connection) {
+  TimePoint wake_at = std::min({next_load_, next_beat_, next_watch_});
   if (!housekeeping_running_) wake_at = std::min(wake_at, next_housekeeping_);
   if (!updating_frontiers_) wake_at = std::min(wake_at, next_frontier_update_);
-  auto notification = co_await connection->wait_notification(wake_at);
-  if (!notification) co_return notification.error();
-  if (!notification->has_value()) co_return std::nullopt;
-  while (notification->has_value()) {  // a burst is one reason to look
-    notification = co_await connection->wait_notification(Clock::now());
-    if (!notification) co_return notification.error();
-  }
-  reload_requested_ = true;
-  if (timetable_.is_armed()) {
-    const auto unlocked = co_await connection->query(sql::unlock(sql::kArmKey), deadline_after(kQueryTimeout));
-    if (!unlocked) co_return unlocked.error();
-    timetable_.woken(Clock::now());
-    next_arming_ = Clock::now();
-    dispatch_signal_.set();
-    spdlog::debug("woken database={}", database_.name);
-  }
-  co_return std::nullopt;
-}
-
-asio::awaitable<MaybeError> DatabaseScheduler::try_to_arm(ConnectionPtr connection) {
-  const auto answer = co_await connection->query(sql::try_lock(sql::kArmKey), deadline_after(kQueryTimeout));
-  if (!answer) co_return answer.error();
-  const auto locked = sql::read_flag(*answer);
-  if (!locked) co_return locked.error();
-  if (*locked) {
-    // Every table is looked at once more after this moment, at its own time, before it sleeps.
-    timetable_.armed(Clock::now());
-    spdlog::debug("armed database={}", database_.name);
-  } else {
-    next_arming_ = Clock::now() + kArmingRetry;  // a writer is in the middle of a transaction
-  }
+  const auto poked = co_await connection->wait_notification(wake_at);  // it listens to nothing: until somebody pokes
+  if (!poked) co_return poked.error();
   co_return std::nullopt;
 }
 
@@ -241,8 +214,10 @@ void DatabaseScheduler::lose_leadership() {
   spdlog::info("no longer leading database={}", database_.name);
   leader_ = false;
   ++term_;
-  timetable_.woken(Clock::now());
-  dispatch_signal_.set();
+  if (registered_) shared_->budget->set_waiting(budget_, 0);
+  for (const auto& waiting : ready_.drain()) drop(waiting.work);
+  close_bell();
+  ring();
 }
 
 void DatabaseScheduler::reload_soon() {
@@ -252,65 +227,114 @@ void DatabaseScheduler::reload_soon() {
 
 asio::awaitable<MaybeError> DatabaseScheduler::load_catalog(ConnectionPtr connection) {
   reload_requested_ = false;
+  changed_tables_.clear();
+  const TimePoint begun = Clock::now();
   const auto results = co_await connection->pipeline(sql::load_catalog(), deadline_after(kQueryTimeout));
   next_load_ = Clock::now() + settings_.catalog_poll_interval;
   if (auto error = postgres::first_error(results)) co_return error;
-  auto catalog = sql::read_catalog(*results[0], *results[1]);
+  auto catalog = sql::read_catalog(results);
   if (!catalog) co_return catalog.error();
   adopt(std::move(*catalog));
+  const TimePoint ended = Clock::now();
+  next_load_ = ended + std::max<Clock::duration>(settings_.catalog_poll_interval, (ended - begun) * kLoadShare);
   co_return std::nullopt;
 }
 
+asio::awaitable<MaybeError> DatabaseScheduler::load_changed(ConnectionPtr connection) {
+  const std::set<TableId> ids = std::exchange(changed_tables_, {});
+  const auto answer = co_await connection->query(sql::load_tables(ids), deadline_after(kQueryTimeout));
+  if (!answer) co_return answer.error();
+  auto rows = sql::read_tables(*answer);
+  if (!rows) co_return rows.error();
+  std::set<TableId> gone = ids;
+  for (sql::StreamTable& row : *rows) {
+    gone.erase(row.id);
+    const TimetableEntry entry = adopt(std::move(row));
+    timetable_.put(entry, now());
+  }
+  for (const TableId id : gone) {
+    timetable_.remove(id, now());
+    forget_table(id);
+  }
+  ring();
+  co_return std::nullopt;
+}
+
+TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row) {
+  const auto [place, is_new] = tables_.try_emplace(row.id);
+  Table& table = place->second;
+  if (is_new || table.row.generation != row.generation) {
+    table.health.reset(row.consecutive_errors);
+    table.build_failures = 0;
+    table.build_not_before = TimePoint::min();
+  }
+  garbage_expected_ = garbage_expected_ || (!row.exists && (is_new || table.row.exists));
+  table.row = std::move(row);
+  table.loaded_at = Clock::now();
+  table.refreshes_since_load = 0;
+
+  TimetableEntry entry;
+  entry.id = table.row.id;
+  if (auto schedule = parse_schedule(table.row.schedule, table.row.schedule_ms)) {
+    entry.schedule = std::move(*schedule);
+  } else if (is_new) {
+    spdlog::error("schedule cannot be read, taken as calculated database={} stream_table={} schedule=\"{}\"",
+                  database_.name, label(table), table.row.schedule);
+  }
+  entry.tier = parse_tier(table.row.tier);
+  entry.captured = table.row.effective_refresh_mode == "DIFFERENTIAL";
+  entry.active = table.row.exists && table.row.status == "ACTIVE" && !table.row.needs_reinit && !table.building &&
+                 !table.row.fuse_blown && (entry.captured || table.row.effective_refresh_mode == "FULL");
+  const auto interval = [](double seconds) {
+    return milliseconds(static_cast<std::int64_t>(std::clamp(seconds, 0.0, 1e9) * 1000));
+  };
+  if (table.row.data_age_seconds) entry.age = interval(*table.row.data_age_seconds);
+  if (table.row.max_staleness_seconds) entry.max_staleness = interval(*table.row.max_staleness_seconds);
+  entry.upstream = table.row.upstream;
+  entry.sources = table.row.sources;
+  entry.relations = table.row.relations;
+  entry.own_log = table.row.own_log;
+  entry.atomic_diamond = table.row.atomic_diamond;
+  entry.slowest = table.row.slowest;
+  return entry;
+}
+
+void DatabaseScheduler::forget_table(TableId id) {
+  garbage_expected_ = tables_.erase(id) > 0 || garbage_expected_;
+  fresh_written_.erase(id);
+}
+
 void DatabaseScheduler::adopt(sql::Catalog catalog) {
-  const TimePoint now = Clock::now();
   std::set<TableId> seen;
   std::vector<TimetableEntry> entries;
   for (sql::StreamTable& row : catalog.tables) {
     seen.insert(row.id);
-    const auto [place, is_new] = tables_.try_emplace(row.id);
-    Table& table = place->second;
-    if (is_new || table.row.generation != row.generation) {
-      table.health.reset(row.consecutive_errors);
-      table.build_failures = 0;
-      table.build_not_before = TimePoint::min();
-    }
-    garbage_expected_ = garbage_expected_ || (!row.exists && (is_new || table.row.exists));
-    table.row = std::move(row);
-    table.loaded_at = now;
-    table.refreshes_since_load = 0;
-
-    TimetableEntry entry;
-    entry.id = table.row.id;
-    entry.schedule = table.row.schedule_ms;
-    entry.captured = table.row.effective_refresh_mode == "DIFFERENTIAL";
-    entry.active = table.row.exists && table.row.status == "ACTIVE" && !table.row.needs_reinit && !table.building &&
-                   (entry.captured || table.row.effective_refresh_mode == "FULL");
-    if (table.row.data_age_seconds) {
-      entry.age = milliseconds(static_cast<std::int64_t>(std::clamp(*table.row.data_age_seconds, 0.0, 1e9) * 1000));
-    }
-    entries.push_back(entry);
+    entries.push_back(adopt(std::move(row)));
   }
-  for (auto it = tables_.begin(); it != tables_.end();) {
-    if (seen.contains(it->first)) {
-      ++it;
-    } else {
-      garbage_expected_ = true;
-      fresh_written_.erase(it->first);
-      it = tables_.erase(it);
-    }
+  std::vector<TableId> gone;
+  for (const auto& [id, table] : tables_) {
+    if (!seen.contains(id)) gone.push_back(id);
   }
-  timetable_.load(entries, catalog.edges, now);
-  if (!timetable_.dag().cyclic().empty()) {
-    spdlog::debug("stream tables read each other in a cycle database={} count={}", database_.name,
-                  timetable_.dag().cyclic().size());
+  for (const TableId id : gone) forget_table(id);
+  timetable_.configure(timetable_settings());
+  timetable_.load(entries, catalog.groups, now());
+  timetable_.release_holds(Clock::now());  // what held them may be what has changed
+  if (paused_ != catalog.paused) {
+    spdlog::info("{} database={} reason=\"{}\"", catalog.paused ? "paused" : "no longer paused", database_.name,
+                 catalog.paused_reason);
   }
-  dispatch_signal_.set();
+  paused_ = catalog.paused;
+  watch_catalog(catalog);
+  ring();
 }
 
 asio::awaitable<MaybeError> DatabaseScheduler::load_history(ConnectionPtr connection) {
   const auto rows = co_await connection->query(sql::recent_refreshes(), deadline_after(kQueryTimeout));
   if (!rows) co_return rows.error();
-  for (auto& [id, table] : tables_) table.costs = refresh::CostModel();
+  for (auto& [id, table] : tables_) {
+    table.costs = refresh::CostModel();
+    table.fuse = refresh::FuseModel();
+  }
   for (std::size_t i = 0; i < rows->size(); ++i) {
     postgres::RowReader row(*rows, i);
     const auto id = row.get<std::int64_t>("pgt_id");
@@ -320,6 +344,7 @@ asio::awaitable<MaybeError> DatabaseScheduler::load_history(ConnectionPtr connec
     if (row.error()) co_return *row.error();
     const auto found = tables_.find(id);
     if (found == tables_.end()) continue;
+    if (delta_rows > 0) found->second.fuse.applied(delta_rows, static_cast<std::size_t>(settings_.fuse_history));
     if (action == "FULL") {
       found->second.costs.full(duration);
     } else {

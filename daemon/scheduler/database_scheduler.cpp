@@ -7,6 +7,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/system/system_error.hpp>
+#include <utility>
 
 #include "postgres/conninfo.h"
 #include "scheduler/limits.h"
@@ -18,14 +19,6 @@ using postgres::Clock;
 using postgres::Result;
 using std::chrono::milliseconds;
 
-namespace {
-
-double seconds(Clock::duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
-
-}  // namespace
-
 DatabaseScheduler::DatabaseScheduler(std::shared_ptr<Shared> shared, config::Database database,
                                      config::Scheduler settings, config::Compiler compiler)
     : shared_(std::move(shared)),
@@ -35,9 +28,30 @@ DatabaseScheduler::DatabaseScheduler(std::shared_ptr<Shared> shared, config::Dat
       stop_signal_(shared_->executor),
       dispatch_signal_(shared_->executor),
       task_ended_(shared_->executor),
-      timetable_(settings.default_schedule, UnitLimits{}) {}
+      timetable_(timetable_settings()),
+      alerts_(settings.alert_interval) {}
+
+Now DatabaseScheduler::now() {
+  return {.steady = Clock::now(), .wall = std::chrono::system_clock::now()};
+}
+
+TimetableSettings DatabaseScheduler::timetable_settings() const {
+  TimetableSettings out;
+  out.default_period = settings_.default_schedule;
+  out.continuous_min = settings_.continuous_min_interval;
+  out.tiers = {.warm = settings_.tier_warm, .cold = settings_.tier_cold};
+  out.limits = {.max_tables = static_cast<std::size_t>(settings_.unit_max_tables), .max_cost = settings_.unit_max_cost};
+  out.auto_backoff = settings_.auto_backoff;
+  out.may_arm = may_sleep_;
+  return out;
+}
 
 void DatabaseScheduler::start() {
+  registered_ = true;
+  budget_ = shared_->budget->register_database(database_.name, database_.workers, database_.pool_size,
+                                              [weak = weak_from_this()] {
+                                                if (const auto self = weak.lock()) self->start_ready();
+                                              });
   control_task_ = spawn(control(shared_from_this()));
 }
 
@@ -45,7 +59,7 @@ void DatabaseScheduler::apply(const config::Scheduler& settings, const config::C
   const bool new_sessions = settings.refresh_timeout != settings_.refresh_timeout;
   settings_ = settings;
   compiler_ = compiler;
-  timetable_.set_default_period(settings.default_schedule);
+  alerts_.set_interval(settings.alert_interval);
   if (new_sessions && refresh_pool_) {
     if (auto connect = connect_settings(true)) refresh_pool_->reconfigure(std::move(*connect));
   }
@@ -77,7 +91,7 @@ void DatabaseScheduler::begin_stop() {
   if (stopping_) return;
   stopping_ = true;
   stop_signal_.set();
-  dispatch_signal_.set();
+  ring();
   if (control_connection_) {
     control_connection_->poke();
   } else if (control_task_) {
@@ -103,6 +117,8 @@ asio::awaitable<void> DatabaseScheduler::stop(postgres::Deadline soft, postgres:
   }
   if (control_connection_) control_connection_->close();
   control_connection_.reset();
+  close_bell();
+  if (std::exchange(registered_, false)) shared_->budget->unregister(budget_);
   if (refresh_pool_) refresh_pool_->close();
   if (maintenance_pool_) maintenance_pool_->close();
   leader_ = false;
@@ -211,16 +227,31 @@ observe::DatabaseStatus DatabaseScheduler::status() const {
     st.reason = table.row.reason;
     st.schedule = table.row.schedule;
     st.last_error = table.row.last_error;
-    std::optional<double> age;
-    if (table.row.data_age_seconds) age = *table.row.data_age_seconds + seconds(now - table.loaded_at);
-    if (const auto fresh = timetable_.fresh_at(id, now)) age = std::min(age.value_or(1e18), seconds(now - *fresh));
-    st.staleness_seconds = std::max(0.0, age.value_or(0));
+    st.staleness_seconds = staleness_of(table, now);
+    st.tier = table.row.tier;
+    st.period_seconds = std::chrono::duration<double>(timetable_.period(id)).count();
+    if (st.period_seconds > 1e9) st.period_seconds = 0;
+    st.backoff_factor = timetable_.backoff(id);
+    st.max_staleness_seconds = table.row.max_staleness_seconds;
+    st.slo_violated = breaks_promise(table, st.staleness_seconds);
+    st.held = held_because(id);
+    st.fuse_blown = table.row.fuse_blown;
+    if (timetable_.dag().contains(id) && !timetable_.dag().cycle(id).empty())
+      st.scc = timetable_.dag().cycle(id).front();
     st.last_refresh_epoch = std::max(table.row.last_refresh_epoch, table.last_refresh_epoch.value_or(0));
     st.last_duration_ms = table.last_duration_ms.value_or(table.row.last_duration_ms);
     st.total_refreshes = table.row.total_refreshes + table.refreshes_since_load;
     st.consecutive_errors = std::max(table.row.consecutive_errors, table.health.consecutive_errors());
     out.stream_tables.push_back(std::move(st));
   }
+  out.paused = paused_;
+  out.workers_in_use = units_running_;
+  out.workers_max = database_.pool_size;
+  out.waiting_units = static_cast<int>(ready_.size());
+  out.sources_asleep = static_cast<int>(timetable_.sources_asleep());
+  out.sources_awake = static_cast<int>(timetable_.sources()) - out.sources_asleep;
+  out.arms_total = arms_;
+  out.alerts = alerts_.active();
   for (const sql::LogSize& log : log_sizes_) {
     out.logs.push_back({.source = log.source, .bytes = log.active_bytes + log.inactive_bytes});
   }

@@ -1,8 +1,10 @@
 // The scheduler of one database. Internal to scheduler/; the contract is that of scheduler.h.
 //
 // Coroutines, all on the event loop thread, each holding a shared_ptr to this object:
-//   control    owns the control connection: leadership, LISTEN, heartbeat, catalog loading, arming
-//   dispatch   while leading: takes due units from the timetable and spawns them
+//   control    owns the control connection: leadership, heartbeat, catalog loading, builds
+//   dispatch   while leading: owns the bell, a connection that listens and holds the locks of sources that sleep
+//   (bell.cpp);
+//              takes due units from the timetable and spawns them as workers get free, the most urgent first
 //   unit       one per running unit: borrows a connection, refreshes, draws the consequences
 //   housekeeping, frontier updates   short-lived tasks; builds run on worker threads
 #pragma once
@@ -22,12 +24,14 @@
 #include "observe/observer.h"
 #include "postgres/pool.h"
 #include "refresh/cost_model.h"
+#include "refresh/fuse_model.h"
 #include "refresh/refresh_unit.h"
 #include "scheduler/catalog_sql.h"
 #include "scheduler/health.h"
 #include "scheduler/scheduler.h"
-#include "scheduler/timetable.h"
 #include "scheduler/worker_budget.h"
+#include "timetable/ready_queue.h"
+#include "timetable/timetable.h"
 
 namespace pgtrickle::scheduler {
 
@@ -69,6 +73,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
     TimePoint loaded_at;
     Health health;
     refresh::CostModel costs;
+    refresh::FuseModel fuse;
     // Building
     bool building = false;
     int build_failures = 0;
@@ -79,16 +84,25 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
     std::int64_t refreshes_since_load = 0;
   };
 
-  /// The units of one pass of the dispatcher; a unit starts when those it waits for have ended.
+  /// The units of one pass of the dispatcher; a unit is ready when those it waits for have ended.
   struct Batch {
     std::vector<Unit> units;
     std::vector<std::size_t> waiting_for;
+  };
+  struct Work {
+    std::shared_ptr<Batch> batch;
+    std::size_t unit = 0;
   };
 
   /// What is left to do after a unit: a table that failed stays in flight until that is recorded.
   struct Settlement {
     std::vector<postgres::Statement> statements;
-    std::vector<std::pair<TableId, std::chrono::milliseconds>> failed;
+    struct Failed {
+      TableId id = 0;
+      std::chrono::milliseconds delay{0};
+      bool alone = true;
+    };
+    std::vector<Failed> failed;
     bool reload = false;
   };
 
@@ -98,26 +112,45 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   boost::asio::awaitable<bool> check_installation(ConnectionPtr connection);
   boost::asio::awaitable<std::optional<postgres::Error>> stand_by(ConnectionPtr connection);
   boost::asio::awaitable<std::optional<postgres::Error>> lead(ConnectionPtr connection);
-  boost::asio::awaitable<std::optional<postgres::Error>> handle_notification(ConnectionPtr connection);
-  boost::asio::awaitable<std::optional<postgres::Error>> try_to_arm(ConnectionPtr connection);
+  boost::asio::awaitable<std::optional<postgres::Error>> wait_for_duties(ConnectionPtr connection);
   boost::asio::awaitable<std::optional<postgres::Error>> load_catalog(ConnectionPtr connection);
+  boost::asio::awaitable<std::optional<postgres::Error>> load_changed(ConnectionPtr connection);
   boost::asio::awaitable<std::optional<postgres::Error>> load_history(ConnectionPtr connection);
   boost::asio::awaitable<std::optional<postgres::Error>> beat(ConnectionPtr connection);
   boost::asio::awaitable<void> pause(std::chrono::milliseconds delay);
   void adopt(sql::Catalog catalog);
+  TimetableEntry adopt(sql::StreamTable row);
+  void forget_table(TableId id);
   void lose_leadership();
   void reload_soon();
 
+  // bell
+  boost::asio::awaitable<bool> open_bell();
+  boost::asio::awaitable<void> arm_sources();
+  boost::asio::awaitable<void> unlock(std::vector<SourceId> sources);
+  boost::asio::awaitable<void> listen_until(TimePoint deadline);
+  void heard(const postgres::Notification& notification, std::set<SourceId>& to_unlock);
+  void close_bell();
+  void ring();  // the dispatcher is to look again
+
   // dispatch and units
   boost::asio::awaitable<void> dispatch(Self self, std::uint64_t term);
-  void launch(const std::shared_ptr<Batch>& batch, std::size_t unit);
+  void enqueue_due();
+  void start_ready();
+  void push(const std::shared_ptr<Batch>& batch, std::size_t unit);
+  void drop(const Work& work);
   boost::asio::awaitable<void> run_unit(Self self, std::shared_ptr<Batch> batch, std::size_t unit);
+  [[nodiscard]] std::vector<refresh::Step> steps_of(const Unit& unit) const;
   void settle(const refresh::Outcome& outcome, Settlement& settlement);
+  void settle_blown(Table& table, const refresh::Outcome& outcome, Settlement& settlement);
+  void alert_failure(const Table& table, const postgres::Error& error, const Judgement& judgement);
+  void pause_for_a_while();
   void settle_success(Table& table, const refresh::Outcome& outcome, Settlement& settlement);
   void settle_failure(Table& table, const refresh::Outcome& outcome, Settlement& settlement);
   void settle_rebuild(Table& table, const Judgement& judgement, const std::string& reason, Settlement& settlement);
   boost::asio::awaitable<void> record(std::vector<postgres::Statement> statements);
   void unit_ended(const std::shared_ptr<Batch>& batch, std::size_t unit);
+  void give_place_back();
 
   // builds
   void start_builds();
@@ -126,10 +159,22 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   void build_ended(TableId id, std::int64_t generation, const catalog::BuildResult& result);
   void start_garbage_collection();
 
+  // watch
+  void alert(observe::AlertKind kind, const std::string& object, const std::string& message,
+             std::vector<std::pair<std::string, observe::AlertValue>> details = {});
+  boost::asio::awaitable<void> send_alerts(Self self);
+  [[nodiscard]] double staleness_of(const Table& table, TimePoint now) const;
+  [[nodiscard]] bool breaks_promise(const Table& table, double staleness) const;
+  [[nodiscard]] std::string held_because(TableId id) const;  // empty: it does not wait
+  void watch_tables();
+  void watch_logs();
+  void watch_catalog(const sql::Catalog& catalog);
+
   // housekeeping
   boost::asio::awaitable<void> keep_house(Self self);
   boost::asio::awaitable<void> rotate_logs(postgres::Connection& connection);
   boost::asio::awaitable<void> update_frontiers(Self self);
+  boost::asio::awaitable<void> update_frontiers_of(std::vector<TableId> ids);
 
   /// Runs a coroutine of this object as a task that stop() waits for and can cancel.
   std::shared_ptr<boost::asio::cancellation_signal> spawn(boost::asio::awaitable<void> task);
@@ -140,6 +185,8 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   bool make_pools();
   void set_problem(const std::string& problem);
   [[nodiscard]] HealthRules health_rules() const;
+  [[nodiscard]] TimetableSettings timetable_settings() const;
+  [[nodiscard]] static Now now();
   [[nodiscard]] std::string build_application_name() const;
 
   std::shared_ptr<Shared> shared_;
@@ -161,10 +208,29 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   bool leader_ = false;
   std::uint64_t term_ = 0;  // grows with every gain and loss of leadership: an old dispatcher ends
   bool may_sleep_ = false;
+  std::size_t most_locks_ = 0;  // of sources
+  bool paused_ = false;
   bool reload_requested_ = false;
-  TimePoint next_load_, next_beat_, next_housekeeping_, next_arming_;
+  std::set<TableId> changed_tables_;  // to be loaded again
+  TimePoint next_load_, next_beat_, next_housekeeping_;
   Timetable timetable_;
+  ReadyQueue<Work> ready_;
+  int units_running_ = 0;
+  WorkerBudget::Member budget_ = 0;
+  bool registered_ = false;  // with the budget
+
+  ConnectionPtr bell_;
+  std::set<SourceId> locked_;  // on the bell
+  bool listening_lock_ = false;
+  TimePoint next_bell_, next_listening_lock_;
+  int bell_failures_ = 0;
   std::map<TableId, Table> tables_;
+
+  observe::AlertBook alerts_;
+  std::vector<postgres::Statement> notifications_;  // to be sent
+  bool sending_ = false;
+  TimePoint next_watch_;
+  std::int64_t arms_ = 0;
 
   int builds_running_ = 0;
   bool collecting_garbage_ = false;

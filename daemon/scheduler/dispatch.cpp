@@ -33,56 +33,122 @@ milliseconds rounded(std::chrono::microseconds duration) {
 
 asio::awaitable<void> DatabaseScheduler::dispatch(Self self, std::uint64_t term) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  while (self->leading() && self->term_ == term) {
-    const TimePoint begun = Clock::now();
-    const auto batch = std::make_shared<Batch>();
-    batch->units = self->timetable_.take_due(begun);
-    if (!batch->units.empty()) {
-      int due = 0;
-      for (const Unit& unit : batch->units) {
-        due += static_cast<int>(unit.tables.size());
-        batch->waiting_for.push_back(unit.after.size());
-      }
-      for (std::size_t i = 0; i < batch->units.size(); ++i) {
-        if (batch->waiting_for[i] == 0) self->launch(batch, i);
-      }
-      const auto took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begun);
-      self->shared_->observer->on_tick(self->database_.name, took, due);
+  const auto leads = [&] { return self->leading() && self->term_ == term; };
+  while (leads()) {
+    co_await self->open_bell();
+    if (!leads()) break;
+    if (!self->paused_) {
+      co_await self->arm_sources();
+      if (!leads()) break;
+      self->enqueue_due();
     }
-    co_await self->dispatch_signal_.wait(self->timetable_.next_due());
+    self->start_ready();
+    co_await self->listen_until(self->paused_ ? TimePoint::max() : self->timetable_.next_due());
   }
 }
 
-void DatabaseScheduler::launch(const std::shared_ptr<Batch>& batch, std::size_t unit) {
-  spawn(run_unit(shared_from_this(), batch, unit));
+void DatabaseScheduler::enqueue_due() {
+  const Now begun = now();
+  const auto batch = std::make_shared<Batch>();
+  batch->units = timetable_.take_due(begun);
+  if (batch->units.empty()) return;
+  int due = 0;
+  for (const Unit& unit : batch->units) {
+    due += static_cast<int>(unit.tables.size());
+    batch->waiting_for.push_back(unit.after.size());
+  }
+  for (std::size_t i = 0; i < batch->units.size(); ++i) {
+    if (batch->waiting_for[i] == 0) push(batch, i);
+  }
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begun.steady);
+  shared_->observer->on_tick(database_.name, took, due);
+}
+
+void DatabaseScheduler::push(const std::shared_ptr<Batch>& batch, std::size_t unit) {
+  ready_.push(batch->units[unit], {.batch = batch, .unit = unit});
+}
+
+void DatabaseScheduler::start_ready() {
+  if (!registered_) return;
+  while (leading() && units_running_ < database_.pool_size && !ready_.empty() && shared_->budget->try_take(budget_)) {
+    const auto next = ready_.pop(Clock::now());
+    ++units_running_;
+    spawn(run_unit(shared_from_this(), next->work.batch, next->work.unit));
+  }
+  const int room = leading() ? database_.pool_size - units_running_ : 0;
+  shared_->budget->set_waiting(budget_, std::min(room, static_cast<int>(ready_.size())));
 }
 
 void DatabaseScheduler::unit_ended(const std::shared_ptr<Batch>& batch, std::size_t unit) {
   for (std::size_t i = unit + 1; i < batch->units.size(); ++i) {
     const auto& after = batch->units[i].after;
     if (std::find(after.begin(), after.end(), unit) == after.end()) continue;
-    if (--batch->waiting_for[i] == 0) launch(batch, i);
+    if (--batch->waiting_for[i] > 0) continue;
+    if (leading()) {
+      push(batch, i);
+    } else {
+      drop({.batch = batch, .unit = i});
+    }
   }
 }
 
-asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Batch> batch, std::size_t unit) {
+void DatabaseScheduler::give_place_back() {
+  --units_running_;
+  shared_->budget->release(budget_);
+  start_ready();
+  ring();
+}
+
+// A unit that does not run any more, and those that wait for it.
+void DatabaseScheduler::drop(const Work& work) {
+  for (const TableId id : work.batch->units[work.unit].tables) timetable_.released(id);
+  unit_ended(work.batch, work.unit);
+}
+
+std::vector<refresh::Step> DatabaseScheduler::steps_of(const Unit& unit) const {
+  std::map<TableId, int> together;
+  for (std::size_t i = 0; i < unit.together.size(); ++i) {
+    for (const TableId id : unit.together[i]) together[id] = static_cast<int>(i) + 1;
+  }
+  std::vector<refresh::Step> steps;
+  std::set<TableId> done;
+  for (const TableId id : unit.tables) {
+    if (done.contains(id)) continue;
+    refresh::Step step;
+    const bool known = timetable_.dag().contains(id);
+    const std::vector<TableId> cycle = known ? timetable_.dag().cycle(id) : std::vector<TableId>();
+    step.cycle = !cycle.empty();
+    step.ids = step.cycle ? cycle : std::vector<TableId>{id};
+    if (const auto found = together.find(id); found != together.end()) step.together = found->second;
+    done.insert(step.ids.begin(), step.ids.end());
+    steps.push_back(std::move(step));
+  }
+  return steps;
+}
+
+asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Batch> batch, std::size_t unit_index) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  const std::vector<TableId>& ids = batch->units[unit].tables;
+  const Unit& unit = batch->units[unit_index];
+  const std::vector<TableId>& ids = unit.tables;
   if (!self->leading()) {
-    for (const TableId id : ids) self->timetable_.released(id);
-    self->unit_ended(batch, unit);
+    self->drop({.batch = batch, .unit = unit_index});
+    self->give_place_back();
     co_return;
   }
+  self->shared_->observer->on_lag(self->database_.name,
+                                  std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - unit.due));
 
   std::vector<refresh::Outcome> outcomes;
   {
     auto lease = co_await self->refresh_pool_->acquire(deadline_after(kAcquireTimeout));
     if (lease) {
       const milliseconds limit = self->settings_.refresh_timeout;
+      refresh::UnitSettings settings;
       // The server enforces refresh_timeout per statement; this one is for a server that does not answer.
-      const milliseconds timeout =
-          limit.count() > 0 ? limit * static_cast<int>(ids.size()) + kQueryTimeout : kNoTimeoutButADay;
-      outcomes = co_await refresh::refresh_unit(**lease, ids, timeout);
+      settings.timeout = limit.count() > 0 ? limit * static_cast<int>(ids.size()) + kQueryTimeout : kNoTimeoutButADay;
+      settings.max_iterations = self->settings_.max_fixpoint_iterations;
+      self->timetable_.begun(unit, Clock::now());
+      outcomes = co_await refresh::refresh_unit(**lease, self->steps_of(unit), settings);
     } else {
       for (const TableId id : ids) {
         refresh::Outcome outcome;
@@ -96,15 +162,10 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
   Settlement settlement;
   for (const refresh::Outcome& outcome : outcomes) self->settle(outcome, settlement);
   if (!settlement.statements.empty()) co_await self->record(std::move(settlement.statements));
-  for (const auto& [id, delay] : settlement.failed) self->timetable_.failed(id, delay, Clock::now());
-  self->unit_ended(batch, unit);
-  self->dispatch_signal_.set();
-  if (settlement.reload) {
-    self->reload_soon();
-  } else if (self->may_sleep_ && self->control_connection_ && Clock::now() >= self->next_arming_ &&
-             self->timetable_.wants_to_arm(Clock::now())) {
-    self->control_connection_->poke();
-  }
+  for (const auto& [id, delay, alone] : settlement.failed) self->timetable_.failed(id, delay, Clock::now(), alone);
+  if (settlement.reload) self->reload_soon();
+  self->unit_ended(batch, unit_index);
+  self->give_place_back();
 }
 
 void DatabaseScheduler::settle(const refresh::Outcome& outcome, Settlement& settlement) {
@@ -138,9 +199,36 @@ void DatabaseScheduler::settle(const refresh::Outcome& outcome, Settlement& sett
     settle_failure(table, outcome, settlement);
   } else if (outcome.action == "REINIT") {
     settle_rebuild(table, table.health.on_reinit(), "a source changed its shape", settlement);
+  } else if (outcome.action == "HELD") {
+    timetable_.held(outcome.id, now());
+  } else if (outcome.action == "WITHHELD") {
+    timetable_.withheld(outcome.id);
+  } else if (outcome.action == "BLOWN") {
+    settle_blown(table, outcome, settlement);
+  } else if (outcome.action == "PAUSED") {
+    timetable_.released(outcome.id);
+    pause_for_a_while();
   } else {
     settle_success(table, outcome, settlement);
   }
+}
+
+void DatabaseScheduler::settle_blown(Table& table, const refresh::Outcome& outcome, Settlement& settlement) {
+  if (!table.row.fuse_blown) {
+    alert(observe::AlertKind::kFuseBlown, label(table), "more changes are pending than its fuse allows",
+          {{"pending_rows", outcome.delta_rows}, {"limit", table.row.fuse_limit.value_or(0)}});
+    settlement.statements.push_back(sql::blow_fuse(table.row.id, outcome.delta_rows));
+    table.row.fuse_blown = true;
+  }
+  timetable_.deactivate(table.row.id);
+  timetable_.released(table.row.id);
+}
+
+// The catalog says for how long. A drain that gave up changes nothing there, so it is looked at again soon.
+void DatabaseScheduler::pause_for_a_while() {
+  paused_ = true;
+  next_load_ = std::min(next_load_, Clock::now() + kStatusDelay);
+  if (control_connection_) control_connection_->poke();
 }
 
 void DatabaseScheduler::settle_success(Table& table, const refresh::Outcome& outcome, Settlement& settlement) {
@@ -152,14 +240,14 @@ void DatabaseScheduler::settle_success(Table& table, const refresh::Outcome& out
     table.row.consecutive_errors = 0;
     table.row.last_error.clear();
     spdlog::info("recovered database={} stream_table={}", database_.name, label(table));
+    alert(observe::AlertKind::kRecovered, label(table), "a refresh succeeded again");
   }
   if (applied) {
     table.health.on_applied();
-    if (outcome.action == "FULL") {
-      table.costs.full(ms);
-    } else {
-      table.costs.differential(outcome.delta_rows, ms);
-    }
+    if (outcome.action == "FULL") table.costs.full(ms);
+    if (outcome.action == "DIFFERENTIAL") table.costs.differential(outcome.delta_rows, ms);
+    if (outcome.delta_rows > 0 && outcome.action != "SKIPPED")
+      table.fuse.applied(outcome.delta_rows, static_cast<std::size_t>(settings_.fuse_history));
     table.last_duration_ms = ms;
     ++table.refreshes_since_load;
     fresh_written_[id] = Clock::now();
@@ -167,7 +255,30 @@ void DatabaseScheduler::settle_success(Table& table, const refresh::Outcome& out
     table.health.on_no_data();
   }
   table.last_refresh_epoch = epoch_now();
-  timetable_.succeeded(id, applied, rounded(outcome.server_duration), Clock::now());
+  const std::vector<TableId> slowed = timetable_.succeeded(
+      id, {.changed = applied, .own = rounded(outcome.server_duration), .whole_unit = rounded(outcome.unit_duration)},
+      now());
+  if (outcome.iterations > 0) {
+    const auto& members = timetable_.dag().contains(id) ? timetable_.dag().cycle(id) : std::vector<TableId>();
+    if (!members.empty() && members.front() == id)
+      shared_->observer->on_scc(database_.name, id, outcome.iterations, true);
+  }
+  if (slowed.empty()) return;
+  // One alert for all that run together.
+  const TableId first = slowed.front();
+  const auto named = tables_.find(first);
+  if (named == tables_.end()) return;
+  const double period = std::chrono::duration<double>(timetable_.period(first)).count();
+  if (timetable_.backoff(first) > 1) {
+    alert(observe::AlertKind::kFallingBehind, label(named->second),
+          "its refreshes, or those that it is part of, take longer than its schedule allows",
+          {{"period_seconds", period},
+           {"duration_seconds", std::chrono::duration<double>(outcome.unit_duration).count()},
+           {"backoff_factor", static_cast<std::int64_t>(timetable_.backoff(first))}});
+  } else {
+    alert(observe::AlertKind::kCaughtUp, label(named->second), "it keeps its schedule again",
+          {{"period_seconds", period}});
+  }
 }
 
 void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& outcome, Settlement& settlement) {
@@ -202,6 +313,7 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
     }
     for (Statement& statement : sql::record_failure(failure)) settlement.statements.push_back(std::move(statement));
     table.row.last_error = failure.message;
+    alert_failure(table, error, judgement);
   }
   if (judgement.remedy == Remedy::kRebuild || judgement.remedy == Remedy::kRebuildWide) {
     settle_rebuild(table, judgement, error.message, settlement);
@@ -213,7 +325,36 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
     delay = kStatusDelay;
     settlement.reload = true;
   }
-  settlement.failed.emplace_back(table.row.id, delay);
+  // A conflict or a lost connection is not the table's: it goes on with those that it was refreshed with.
+  const bool passing = retrying && (error.sqlstate.empty() || error.sqlstate.starts_with("40") ||
+                                    error.sqlstate.starts_with("08") || error.sqlstate.starts_with("57P"));
+  settlement.failed.push_back({.id = table.row.id, .delay = delay, .alone = !passing});
+}
+
+void DatabaseScheduler::alert_failure(const Table& table, const Error& error, const Judgement& judgement) {
+  const auto& dag = timetable_.dag();
+  const std::vector<TableId> members = dag.contains(table.row.id) ? dag.cycle(table.row.id) : std::vector<TableId>();
+  const auto errors = static_cast<std::int64_t>(table.health.consecutive_errors());
+  if (!members.empty() && error.sqlstate == "54001") {
+    if (members.front() != table.row.id) return;
+    shared_->observer->on_scc(database_.name, table.row.id, settings_.max_fixpoint_iterations, false);
+    std::string names;
+    for (const TableId id : members) {
+      const auto found = tables_.find(id);
+      if (found != tables_.end()) names += (names.empty() ? "" : ", ") + label(found->second);
+    }
+    alert(observe::AlertKind::kSccDiverged, label(table), error.message,
+          {{"members", names}, {"iterations", static_cast<std::int64_t>(settings_.max_fixpoint_iterations)}});
+  } else if (judgement.remedy == Remedy::kSuspend) {
+    alert(observe::AlertKind::kSuspended, label(table), error.message,
+          {{"sqlstate", error.sqlstate}, {"consecutive_errors", errors}, {"hint", error.hint}});
+  } else {
+    alert(observe::AlertKind::kError, label(table), error.message,
+          {{"sqlstate", error.sqlstate},
+           {"consecutive_errors", errors},
+           {"retryable", !judgement.counted && judgement.remedy == Remedy::kRetry},
+           {"hint", error.hint}});
+  }
 }
 
 void DatabaseScheduler::settle_rebuild(Table& table, const Judgement& judgement, const std::string& reason,
@@ -235,7 +376,7 @@ void DatabaseScheduler::settle_rebuild(Table& table, const Judgement& judgement,
     settlement.statements.push_back(sql::request_rebuild(id, reason, judgement.remedy == Remedy::kRebuildWide));
   }
   timetable_.deactivate(id);
-  settlement.failed.emplace_back(id, kStatusDelay);
+  settlement.failed.push_back({.id = id, .delay = kStatusDelay, .alone = true});
   settlement.reload = true;
 }
 

@@ -21,13 +21,15 @@ constexpr milliseconds kPruneInterval{60000};
 constexpr milliseconds kSourceCheckInterval{30000};
 constexpr milliseconds kRotationDelayMax{8000};
 constexpr int kPruneBatch = 1000;
-constexpr std::size_t kThresholdsAtOnce = 50;
+constexpr std::size_t kTablesAtOnce = 100;
+constexpr int kHouseShare = 200;  // housekeeping takes at most this part of the time, however many sources there are
 
 }  // namespace
 
 asio::awaitable<void> DatabaseScheduler::keep_house(Self self) {
   co_await asio::this_coro::throw_if_cancelled(false);
   auto lease = co_await self->maintenance_pool_->acquire(deadline_after(kQueryTimeout));
+  const TimePoint begun = Clock::now();
   if (lease) {
     Connection& connection = **lease;
     co_await self->rotate_logs(connection);
@@ -48,7 +50,9 @@ asio::awaitable<void> DatabaseScheduler::keep_house(Self self) {
     }
   }
   self->housekeeping_running_ = false;
-  self->next_housekeeping_ = Clock::now() + self->settings_.housekeeping_interval;
+  const TimePoint ended = Clock::now();
+  self->next_housekeeping_ =
+      ended + std::max<Clock::duration>(self->settings_.housekeeping_interval, (ended - begun) * kHouseShare);
   if (self->control_connection_) self->control_connection_->poke();
 }
 
@@ -64,6 +68,7 @@ asio::awaitable<void> DatabaseScheduler::rotate_logs(Connection& connection) {
     co_return;
   }
   log_sizes_ = std::move(*sizes);
+  watch_logs();
   const std::vector<sql::LogSize> todo = log_sizes_;
   for (const sql::LogSize& log : todo) {
     if (stopping_) co_return;
@@ -93,37 +98,61 @@ asio::awaitable<void> DatabaseScheduler::rotate_logs(Connection& connection) {
 
 asio::awaitable<void> DatabaseScheduler::update_frontiers(Self self) {
   co_await asio::this_coro::throw_if_cancelled(false);
+  const TimePoint begun = Clock::now();
+  std::vector<TableId> ids;
+  for (const auto& [id, table] : self->tables_) {
+    if (table.row.status == "ACTIVE" && table.row.effective_refresh_mode == "DIFFERENTIAL") ids.push_back(id);
+  }
+  for (std::size_t from = 0; from < ids.size() && self->leading(); from += kTablesAtOnce) {
+    const auto to = std::min(ids.size(), from + kTablesAtOnce);
+    co_await self->update_frontiers_of(
+        {ids.begin() + static_cast<std::ptrdiff_t>(from), ids.begin() + static_cast<std::ptrdiff_t>(to)});
+  }
+  const TimePoint ended = Clock::now();
+  self->updating_frontiers_ = false;
+  self->next_frontier_update_ =
+      ended + std::max<Clock::duration>(kFrontierUpdateInterval, (ended - begun) * kHouseShare);
+  if (self->control_connection_) self->control_connection_->poke();
+}
+
+asio::awaitable<void> DatabaseScheduler::update_frontiers_of(std::vector<TableId> ids) {
   const TimePoint now = Clock::now();
   // A refresh that runs meanwhile would fail to lock a frontier that we have just changed: keep these tables in flight.
   std::set<TableId> held;
   std::map<TableId, double> ages;
   std::vector<Statement> statements;
-  for (auto& [id, table] : self->tables_) {
-    if (table.row.status != "ACTIVE" || table.row.effective_refresh_mode != "DIFFERENTIAL") continue;
-    const auto fresh = self->timetable_.fresh_at(id, now);
-    const auto written = self->fresh_written_.find(id);
-    const bool newer = fresh && (written == self->fresh_written_.end() || *fresh > written->second);
+  for (const TableId id : ids) {
+    const auto found = tables_.find(id);
+    if (found == tables_.end()) continue;
+    Table& table = found->second;
+    const auto fresh = timetable_.fresh_at(id, now);
+    const auto written = fresh_written_.find(id);
+    const bool newer = fresh && (written == fresh_written_.end() || *fresh > written->second);
     const std::int64_t threshold = table.costs.threshold(table.row.rows);
-    const bool reprice =
-        statements.size() < kThresholdsAtOnce && refresh::CostModel::worth_writing(table.row.full_threshold, threshold);
-    if ((!newer && !reprice) || !self->timetable_.hold(id)) continue;
+    const bool reprice = refresh::CostModel::worth_writing(table.row.full_threshold, threshold);
+    const auto fuse = table.row.fuse == "auto" ? table.fuse.limit(table.row.fuse_sensitivity) : std::nullopt;
+    const bool refuse = fuse && refresh::FuseModel::worth_writing(table.row.fuse_learned, *fuse);
+    if ((!newer && !reprice && !refuse) || !timetable_.hold(id)) continue;
     held.insert(id);
     if (reprice) {
-      statements.push_back(sql::set_full_threshold(id, threshold));
+      statements.push_back(sql::set_price(id, {.full_threshold = threshold,
+                                               .ms_per_delta_row = table.costs.ms_per_delta_row(),
+                                               .ms_per_full = table.costs.ms_per_full()}));
       table.row.full_threshold = threshold;
+    }
+    if (refuse) {
+      statements.push_back(sql::set_fuse_learned(id, *fuse));
+      table.row.fuse_learned = *fuse;
     }
     if (newer) {
       ages[id] = std::chrono::duration<double>(now - *fresh).count();
-      self->fresh_written_[id] = *fresh;
+      fresh_written_[id] = *fresh;
     }
   }
   if (!ages.empty()) statements.push_back(sql::mark_fresh(ages));
-  if (!statements.empty()) co_await self->record(std::move(statements));
-  for (const TableId id : held) self->timetable_.released(id);
-  self->updating_frontiers_ = false;
-  self->next_frontier_update_ = Clock::now() + kFrontierUpdateInterval;
-  self->dispatch_signal_.set();
-  if (self->control_connection_) self->control_connection_->poke();
+  if (!statements.empty()) co_await record(std::move(statements));
+  for (const TableId id : held) timetable_.released(id);
+  ring();
 }
 
 }  // namespace pgtrickle::scheduler

@@ -109,6 +109,58 @@ TEST_F(Cli, StatusCheckIsForMonitoring) {
   EXPECT_EQ(run({"status", "--check"}).exit_code, 3);
 }
 
+TEST_F(Cli, OptionsOfCreateAndAlter) {
+  session_.exec("CREATE TABLE t (a int, b int)");
+  const auto created = run({"create",
+                            "one",
+                            "--query",
+                            "SELECT a FROM t",
+                            "--schedule",
+                            "0 3 * * *",
+                            "--tier",
+                            "warm",
+                            "--max-staleness",
+                            "5 min",
+                            "--max-delta-fraction",
+                            "0.25",
+                            "--fuse",
+                            "on",
+                            "--fuse-ceiling",
+                            "100",
+                            "--fuse-sensitivity",
+                            "3",
+                            "--diamond-consistency",
+                            "none",
+                            "--diamond-schedule-policy",
+                            "slowest",
+                            "--allow-circular",
+                            "true"});
+  EXPECT_EQ(created.exit_code, 0) << created.err;
+  const std::string options =
+      "SELECT schedule, tier, max_staleness, max_delta_fraction, fuse, fuse_ceiling, fuse_sensitivity, "
+      "diamond_consistency, diamond_schedule_policy, allow_circular FROM pgtrickle.pgt_stream_tables";
+  EXPECT_EQ(session_.table(options), "0 3 * * *|warm|00:05:00|0.25|on|100|3|none|slowest|t");
+  EXPECT_THAT(run({"create", "x", "--query", "SELECT a FROM t", "--tier", "it's"}).err,
+              AllOf(HasSubstr("it''s"), HasSubstr("HINT"), HasSubstr("frozen")));
+
+  EXPECT_EQ(run({"alter", "one", "--tier", "cold", "--fuse", "off", "--max-staleness", "0"}).exit_code, 0);
+  EXPECT_EQ(session_.table(options), "0 3 * * *|cold|null|0.25|off|100|3|none|slowest|t");
+  EXPECT_EQ(run({"alter", "one", "--fuse-ceiling", "-1", "--max-delta-fraction", "-1"}).exit_code, 0);
+  EXPECT_EQ(session_.table(options), "0 3 * * *|cold|null|null|off|null|3|none|slowest|t");
+
+  const std::string query = "SELECT original_query FROM pgtrickle.pgt_stream_tables";
+  EXPECT_EQ(run({"alter", "one", "--query", "SELECT a, b FROM t"}).exit_code, 0);
+  EXPECT_EQ(session_.value(query), "SELECT a, b FROM t");
+  EXPECT_EQ(run({"alter", "one", "--file", "-"}, "SELECT a, b + 1 AS b FROM t").exit_code, 0);
+  EXPECT_EQ(session_.value(query), "SELECT a, b + 1 AS b FROM t");
+  const std::string id = session_.value("SELECT pgt_id FROM pgtrickle.pgt_stream_tables");
+  EXPECT_EQ(run({"create", "one", "--or-replace", "--query", "SELECT a FROM t"}).exit_code, 0);
+  EXPECT_EQ(session_.value("SELECT pgt_id FROM pgtrickle.pgt_stream_tables"), id);
+  EXPECT_NE(run({"create", "one", "--or-replace", "--if-not-exists", "--query", "SELECT a FROM t"}).exit_code, 0);
+  EXPECT_EQ(run({"alter", "one", "--query", "SELECT a FROM one"}).exit_code, 0);
+  EXPECT_EQ(run({"alter", "one", "--allow-circular", "false"}).exit_code, 1);
+}
+
 TEST_F(Cli, AlterDropAndExplain) {
   make_sales();
   EXPECT_EQ(run({"alter", "sales", "--schedule", "7s"}).exit_code, 0);

@@ -60,3 +60,72 @@ $$;
 CREATE FUNCTION test.cols(rel regclass, VARIADIC names text[]) RETURNS int2[] LANGUAGE sql AS $$
     SELECT coalesce(array_agg(attnum ORDER BY attnum), '{}') FROM pg_attribute WHERE attrelid = rel AND attnum > 0 AND NOT attisdropped AND (names = '{*}' OR attname = ANY (names))
 $$;
+
+-- Stands in for what the daemon builds: captures the sources of a stream table (unless it is to be FULL) and writes a
+-- refresh_<id> that keeps its contract by recomputing. The stream table is ACTIVE afterwards.
+CREATE FUNCTION test.build(st regclass, captured boolean DEFAULT true) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    s pgtrickle.pgt_stream_tables;
+    d record;
+    source bigint;
+    pending text := 'SELECT 0 AS n';
+    locks text := '';
+BEGIN
+    SELECT * INTO STRICT s FROM pgtrickle.pgt_stream_tables WHERE pgt_relid = st;
+    FOR d IN SELECT * FROM pgtrickle.pgt_dependencies WHERE pgt_id = s.pgt_id AND source_type <> 'VIEW' AND captured LOOP
+        source := pgtrickle._install_capture(d.source_relid, d.columns);
+        UPDATE pgtrickle.pgt_dependencies SET source_id = source WHERE pgt_id = s.pgt_id AND source_relid = d.source_relid;
+        pending := pending || format(' UNION ALL SELECT pgtrickle._pending(%s, %s)', s.pgt_id, source);
+        locks := locks || format('LOCK TABLE %s IN SHARE MODE;', pgtrickle._qualified(d.source_relid));
+    END LOOP;
+    EXECUTE format($f$
+CREATE FUNCTION pgtrickle_state.refresh_%1$s(mode text DEFAULT 'auto', OUT action text, OUT delta_rows bigint, OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $p$
+DECLARE
+    s pgtrickle.pgt_stream_tables;
+    f pgtrickle.pgt_frontiers;
+    run bigint;
+BEGIN
+    delta_rows := 0; rows_inserted := 0; rows_updated := 0; rows_deleted := 0;
+    IF mode = 'lock' THEN
+        PERFORM pgtrickle._lock_sources(%1$s);
+        action := 'NO_DATA'; RETURN;
+    END IF;
+    SELECT * INTO f FROM pgtrickle.pgt_frontiers WHERE pgt_id = %1$s FOR UPDATE;
+    SELECT * INTO s FROM pgtrickle.pgt_stream_tables WHERE pgt_id = %1$s;
+    IF mode = 'auto' AND (s.needs_reinit OR f.snapshot IS NULL) THEN action := 'REINIT'; RETURN; END IF;
+    IF current_setting('transaction_isolation') = 'read committed' THEN %2$s END IF;
+    IF mode = 'auto' AND pgtrickle._hold_reason(%1$s) IS NOT NULL THEN action := 'HELD'; RETURN; END IF;
+    run := nextval('pgtrickle_changes.log_seq');
+    SELECT sum(n) INTO delta_rows FROM (%3$s) AS p;
+    IF mode = 'auto' AND (s.fuse_blown_at IS NOT NULL OR delta_rows > s.fuse_limit AND s.fuse_reset IS NULL) THEN action := 'BLOWN'; RETURN; END IF;
+    action := CASE WHEN mode = 'full' OR %5$L THEN 'FULL' WHEN s.fuse_reset = 'skip_changes' THEN 'SKIPPED' WHEN delta_rows = 0 THEN 'NO_DATA' ELSE 'DIFFERENTIAL' END;
+    IF action = 'NO_DATA' THEN RETURN; END IF;
+    IF action <> 'SKIPPED' THEN
+        PERFORM set_config('pgtrickle.apply', '%1$s', true);
+        DELETE FROM %4$s; GET DIAGNOSTICS rows_deleted = ROW_COUNT;
+        EXECUTE %6$L; GET DIAGNOSTICS rows_inserted = ROW_COUNT;
+        PERFORM set_config('pgtrickle.apply', '', true);
+    END IF;
+    UPDATE pgtrickle.pgt_stream_tables SET fuse_reset = NULL, skipped_at = CASE action WHEN 'SKIPPED' THEN now() ELSE skipped_at END WHERE pgt_id = %1$s AND fuse_reset IS NOT NULL;
+    UPDATE pgtrickle.pgt_frontiers SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = run, data_timestamp = now(), last_refresh_at = clock_timestamp(),
+           last_action = action, last_delta_rows = delta_rows, last_duration_ms = 1, total_refreshes = total_refreshes + 1 WHERE pgt_id = %1$s;
+END $p$ $f$, s.pgt_id, locks, pending, pgtrickle._qualified(st), NOT captured, format('INSERT INTO %s %s', pgtrickle._qualified(st), s.defining_query));
+    EXECUTE format('SELECT FROM pgtrickle_state.refresh_%s(''full'')', s.pgt_id);
+    UPDATE pgtrickle.pgt_stream_tables SET status = 'ACTIVE', effective_refresh_mode = CASE WHEN captured THEN 'DIFFERENTIAL' ELSE 'FULL' END WHERE pgt_id = s.pgt_id;
+    EXECUTE format('GRANT EXECUTE ON FUNCTION pgtrickle_state.refresh_%s TO PUBLIC', s.pgt_id);
+    RETURN s.pgt_id;
+END
+$$;
+
+-- Refreshes it like the daemon, in a transaction of its own (session 'd', see test.connect); returns the action.
+CREATE FUNCTION test.refresh(st text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    answer text;
+BEGIN
+    PERFORM test.run('d', 'BEGIN ISOLATION LEVEL REPEATABLE READ');
+    answer := test.ask('d', format('SELECT action FROM pgtrickle_state.refresh_%s()', (SELECT pgt_id FROM pgtrickle.pgt_stream_tables WHERE pgt_relid = st::regclass)));
+    PERFORM test.run('d', 'COMMIT');
+    RETURN answer;
+END
+$$;

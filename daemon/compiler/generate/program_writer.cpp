@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "compiler/generate/function_text.h"
+#include "compiler/generate/refresh_writer.h"
 #include "compiler/generate/rows.h"
 #include "compiler/generate/sql_text.h"
 #include "compiler/generate/target.h"
@@ -13,22 +15,6 @@ namespace {
 
 constexpr int kDeltaBytes = 262144;  // size from which old rows are cleared out of a delta table
 constexpr int kRowsPerPlan = 200;    // pending rows, per source of a program with joins, that are worth planning for
-constexpr int kSmallDelta = 200;     // pending rows up to which hash and merge joins are ruled out
-
-/// A dollar quote whose tag does not occur in the body.
-std::string dollar_quoted(const std::string& body) {
-  std::string tag = "$pgt$";
-  for (int n = 1; body.find(tag) != std::string::npos; ++n) tag = "$pgt" + std::to_string(n) + "$";
-  return tag + body + tag;
-}
-
-std::string function_name(const char* kind, std::int64_t id) {
-  return std::string("pgtrickle_state.") + kind + "_" + std::to_string(id);
-}
-
-constexpr const char* kApplyArguments =
-    "mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[]";
-constexpr const char* kApplyTypes = "text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]";
 
 /// SELECT ... INTO with the CTEs in front.
 std::string run_into(const Statement& statement, const std::string& select, const std::string& into) {
@@ -262,8 +248,13 @@ std::string apply_function(const CompileRequest& request, const ApplyVariant& va
   } else if (variant.full.empty()) {
     body += indent("    " + variant.differential, 4);
   } else {
-    body += "    IF $1 = 'full' THEN\n" + indent("        " + variant.full, 8) + "\n        RETURN;\n    END IF;\n" +
-            indent("    " + variant.differential, 4);
+    body +=
+        "    IF $1 = 'full' THEN\n" + indent("        " + variant.full, 8) + "\n        " + done +
+        "        RETURN;\n    END IF;\n    IF $1 = 'empty' THEN\n        DELETE FROM " +
+        qualified(request.schema, request.name) +
+        ";\n        GET DIAGNOSTICS rows_deleted = ROW_COUNT;\n        rows_inserted := 0;\n        rows_updated := "
+        "0;\n        " +
+        done + "        RETURN;\n    END IF;\n" + indent("    " + variant.differential, 4);
   }
   body += "\n    " + done + "END\n";
   std::string sql = "CREATE OR REPLACE FUNCTION " + variant.name + "(" + kApplyArguments +
@@ -282,217 +273,6 @@ void add_apply(const CompileRequest& request, Program& program, const ApplyVaria
   program.owner_ddl.push_back(apply_function(request, variant));
   program.owner_ddl.push_back("REVOKE ALL ON FUNCTION " + function + " FROM PUBLIC");
   program.owner_ddl.push_back("GRANT EXECUTE ON FUNCTION " + function + " TO " + quote_ident(request.admin));
-}
-
-/// The owner owns apply_<id>, and could make it SECURITY INVOKER: then it would run with the rights of refresh_<id>. So
-/// it is looked at before every call: its current definition, not that of the snapshot, and locked where we may lock
-/// it, so that it cannot change in between.
-std::string check_rights(const std::string& function, const std::string& indentation) {
-  const std::string oid = quote_literal(function + "(" + kApplyTypes + ")") + "::regprocedure";
-  std::string sql =
-      "IF EXISTS (SELECT FROM pg_roles r WHERE r.rolname = current_user AND r.rolsuper) THEN\n"
-      "    PERFORM FROM pg_proc p WHERE p.oid = " +
-      oid +
-      " FOR SHARE;\n"
-      "END IF;\n"
-      "IF pg_get_functiondef(" +
-      oid +
-      ") !~ E'^[^\\n]+\\n RETURNS record\\n LANGUAGE plpgsql\\n SECURITY DEFINER\\n' THEN\n"
-      "    RAISE EXCEPTION USING ERRCODE = 'data_corrupted',\n"
-      "        MESSAGE = 'the program ' || " +
-      quote_literal(function) +
-      " || '() was altered',\n"
-      "        HINT = 'The daemon makes it anew. Programs are not to be changed by hand.';\n"
-      "END IF;\n";
-  return indentation + indent(sql.substr(0, sql.size() - 1), static_cast<int>(indentation.size())) + "\n";
-}
-
-/// The program was made for columns without NULLs: its keys, its plain "=", its NOT IN. DROP NOT NULL fires nothing.
-std::string check_not_null(const Source& source, const std::vector<std::int16_t>& used) {
-  std::vector<std::string> attnums;
-  for (const auto& col : source.columns)
-    if (col.not_null && std::find(used.begin(), used.end(), col.attnum) != used.end())
-      attnums.push_back(std::to_string(col.attnum));
-  if (attnums.empty()) return {};
-  const std::string what = "a column of " + qualified(source.schema, source.name) + " is not NOT NULL any more";
-  return "    IF (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = " + std::to_string(source.relid) +
-         " AND a.attnum = ANY ('{" + join(attnums, ",") +
-         "}') AND a.attnotnull\n"
-         "          AND NOT EXISTS (SELECT FROM pg_constraint n WHERE n.conrelid = a.attrelid AND n.contype = 'n' AND "
-         "NOT n.convalidated\n"
-         "                          AND n.conkey = ARRAY[a.attnum])) <> " +
-         std::to_string(attnums.size()) +
-         " THEN\n"
-         "        IF v.recompute THEN\n"
-         "            RAISE EXCEPTION USING ERRCODE = 'serialization_failure', MESSAGE = " +
-         quote_literal(what) +
-         ",\n"
-         "                HINT = 'Try again: the program is made anew.';\n"
-         "        END IF;\n"
-         "        action := 'REINIT';\n        RETURN;\n    END IF;\n";
-}
-
-/// refresh_<id>: everything around the work.
-std::string refresh_function(const CompileRequest& request, const std::vector<CapturedSource>& sources,
-                             const SourceNumbers* numbers) {
-  const std::string id = std::to_string(request.id);
-  const std::string table = qualified(request.schema, request.name);
-  std::string body =
-      "\n#variable_conflict use_column\n<<v>>\nDECLARE\n"
-      "    f pgtrickle.pgt_frontiers;\n"
-      "    f_snapshot pg_snapshot;\n"
-      "    f_xmin xid8;\n"
-      "    f_xmax xid8;\n"
-      "    f_xid xid8;\n"
-      "    f_seq bigint;\n"
-      "    started CONSTANT timestamptz := clock_timestamp();\n"
-      "    run bigint;\n"
-      "    changed bigint := 0;\n"
-      "    pending bigint;\n"
-      "    counts bigint[];  -- pending rows of each source\n"
-      "    marked boolean;\n"
-      "    recompute boolean := $1 = 'full';\n"
-      "    reinit boolean;\n"
-      "BEGIN\n"
-      "    IF $1 NOT IN ('auto', 'full', 'differential') THEN\n"
-      "        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('unknown refresh mode "
-      "\"%s\"', $1),\n"
-      "            HINT = 'Use auto, full or differential.';\n"
-      "    END IF;\n"
-      "    delta_rows := 0; rows_inserted := 0; rows_updated := 0; rows_deleted := 0;\n"
-      "    -- First of all: whoever holds this row refreshes this stream table.\n"
-      "    SELECT * INTO STRICT v.f FROM pgtrickle.pgt_frontiers p WHERE p.pgt_id = " +
-      id +
-      " FOR UPDATE;\n"
-      "    v.f_snapshot := v.f.snapshot; v.f_xmin := pg_snapshot_xmin(v.f.snapshot);\n"
-      "    v.f_xmax := pg_snapshot_xmax(v.f.snapshot); v.f_xid := v.f.xid; v.f_seq := "
-      "v.f.seq;\n"
-      "    SELECT s.needs_reinit INTO v.reinit FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = " +
-      id +
-      ";\n"
-      "    IF NOT v.recompute AND (v.reinit OR v.f_snapshot IS NULL) THEN\n"
-      "        action := 'REINIT';\n"
-      "        RETURN;\n"
-      "    END IF;\n";
-  std::vector<std::string> tables;
-  for (const auto& s : sources) tables.push_back(qualified(s.source->schema, s.source->name));
-  if (!tables.empty()) {
-    body +=
-        "    IF current_setting('transaction_isolation') IN ('read committed', 'read uncommitted') THEN\n"
-        "        -- No single snapshot here: keep writers out instead, until the end of the transaction.\n"
-        "        LOCK TABLE " +
-        join(tables, ", ") +
-        " IN SHARE MODE;\n"
-        "    END IF;\n";
-  }
-  for (const auto& s : sources) {
-    std::vector<std::string> columns;
-    const std::string rel = std::to_string(s.source->relid) + "::oid";
-    for (const auto attnum : s.columns)
-      columns.push_back("has_column_privilege(" + quote_literal(request.owner) + "::name, " + rel + ", " +
-                        std::to_string(attnum) + "::int2, 'SELECT')");
-    std::string allowed = "has_table_privilege(" + quote_literal(request.owner) + "::name, " + rel + ", 'SELECT')";
-    if (!columns.empty()) allowed = "(" + allowed + " OR (" + join(columns, " AND ") + "))";
-    body += "    IF NOT coalesce(" + allowed +
-            ", false) THEN\n"
-            "        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',\n"
-            "            MESSAGE = " +
-            quote_literal("owner " + quote_ident(request.owner) + " of stream table " + table +
-                          " may no longer SELECT from " + qualified(s.source->schema, s.source->name)) +
-            ",\n"
-            "            HINT = 'Grant SELECT to the owner and resume the stream table.';\n"
-            "    END IF;\n";
-    if (s.source->has_inheritance_children || s.source->kind == SourceKind::kPartitionedTable) {
-      body += "    IF NOT v.recompute AND (SELECT p.partitions FROM pgtrickle.pgt_sources p WHERE p.source_id = " +
-              std::to_string(s.log_id) + ")\n        IS DISTINCT FROM pgtrickle._source_relations(" + rel +
-              ") THEN\n"
-              "        action := 'REINIT';\n        RETURN;\n    END IF;\n";
-    }
-  }
-  for (const auto& s : sources) body += check_not_null(*s.source, s.columns);
-  body +=
-      "    -- Taken before anything is read: rows that this transaction writes from here on come later.\n"
-      "    v.run := nextval('pgtrickle_changes.log_seq');\n";
-  if (!sources.empty()) {
-    body += "    IF v.f_snapshot IS NOT NULL THEN\n";
-    for (const auto& s : sources) {
-      const std::string log = "pgtrickle_changes.log_" + std::to_string(s.log_id);
-      body += "        SELECT count(*), coalesce(bool_or(l.w = 0), false) INTO v.pending, v.marked\n        FROM " +
-              log + " l WHERE " + pending("l") +
-              ";\n"
-              "        v.counts[" +
-              std::to_string(numbers->number(s.source->relid)) +
-              "] := greatest(v.pending, 1);\n"
-              "        IF v.pending > 0 THEN\n            v.changed := v.changed | " +
-              std::to_string(numbers->bit(s.source->relid)) +
-              ";\n            delta_rows := delta_rows + v.pending;\n"
-              "            IF v.marked THEN\n"
-              "                -- TRUNCATE, or the source is not what it was\n"
-              "                IF NOT v.recompute AND pgtrickle._source_problem(" +
-              std::to_string(s.log_id) +
-              ") IS NOT NULL THEN\n"
-              "                    action := 'REINIT';\n                    RETURN;\n                END IF;\n"
-              "                v.recompute := true;\n            END IF;\n        END IF;\n";
-    }
-    body +=
-        "    END IF;\n"
-        "    IF $1 = 'auto' AND v.changed = 0 THEN\n        action := 'NO_DATA';\n        RETURN;\n    END IF;\n"
-        "    IF $1 = 'auto' AND delta_rows > v.f.full_threshold THEN\n        v.recompute := true;\n    END IF;\n";
-  } else {
-    body += "    v.recompute := true;\n";
-  }
-  const std::string call =
-      "(CASE WHEN v.recompute THEN 'full' ELSE 'differential' END, v.f_snapshot, v.f_xid, v.f_seq,\n"
-      "            CASE WHEN $1 = 'differential' THEN -1 ELSE v.changed END, v.run,\n"
-      "            CASE WHEN $1 <> 'differential' THEN v.counts END) a";
-  const std::string into =
-      "SELECT a.rows_inserted, a.rows_updated, a.rows_deleted INTO rows_inserted, rows_updated, rows_deleted\n"
-      "        FROM ";
-  const std::string apply = function_name("apply", request.id);
-  if (!sources.empty()) {
-    body += "    IF NOT v.recompute AND delta_rows <= " + std::to_string(kSmallDelta) + " THEN\n" +
-            check_rights(apply + "_small", "        ") + "        " + into + apply + "_small" + call + ";\n    ELSE\n" +
-            check_rights(apply, "        ") + "        " + into + apply + call + ";\n    END IF;\n";
-  } else {
-    body += check_rights(apply, "    ") + "    " + into + apply + call + ";\n";
-  }
-  body +=
-      "    -- A function of the query may have changed the path, for good: what follows runs with our rights.\n"
-      "    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);\n";
-  body +=
-      "    action := CASE WHEN v.recompute THEN 'FULL' ELSE 'DIFFERENTIAL' END;\n"
-      "    UPDATE pgtrickle.pgt_frontiers p\n"
-      "    SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = v.run, data_timestamp = now(),\n"
-      "        last_refresh_at = clock_timestamp(), last_action = $2,\n"
-      "        last_duration_ms = extract(epoch FROM clock_timestamp() - v.started) * 1000,\n"
-      "        rows = coalesce(p.rows, 0) + $4 - $6, total_refreshes = p.total_refreshes + 1,\n"
-      "        total_full = p.total_full + v.recompute::int, total_differential = p.total_differential + (NOT "
-      "v.recompute)::int,\n"
-      "        total_rows_inserted = p.total_rows_inserted + $4, total_rows_updated = p.total_rows_updated + $5,\n"
-      "        total_rows_deleted = p.total_rows_deleted + $6\n"
-      "    WHERE p.pgt_id = " +
-      id + ";\nEND\n";
-  return "CREATE OR REPLACE FUNCTION " + function_name("refresh", request.id) +
-         "(mode text DEFAULT 'auto', OUT action text, OUT delta_rows bigint,\n    OUT rows_inserted bigint, OUT "
-         "rows_updated "
-         "bigint, OUT rows_deleted bigint)\nLANGUAGE plpgsql SECURITY DEFINER\nSET search_path = pg_catalog, pg_temp\n"
-         "SET plan_cache_mode = force_generic_plan\nSET max_parallel_workers_per_gather = 0\nAS " +
-         dollar_quoted(body);
-}
-
-void add_refresh(const CompileRequest& request, Program& program, const std::vector<CapturedSource>& sources,
-                 const SourceNumbers* numbers) {
-  const std::string owner = quote_ident(request.owner);
-  for (const auto& s : sources) {
-    std::vector<std::string> columns{"xid", "seq", "w"};
-    for (const auto attnum : s.columns) columns.push_back("c" + std::to_string(attnum));
-    program.admin_ddl.push_back("GRANT SELECT (" + join(columns, ", ") + ") ON pgtrickle_changes.log_" +
-                                std::to_string(s.log_id) + " TO " + owner);
-  }
-  const std::string name = function_name("refresh", request.id) + "(text)";
-  program.admin_ddl.push_back(refresh_function(request, sources, numbers));
-  program.admin_ddl.push_back("REVOKE ALL ON FUNCTION " + name + " FROM PUBLIC");
-  program.admin_ddl.push_back("GRANT EXECUTE ON FUNCTION " + name + " TO " + owner);
 }
 
 }  // namespace

@@ -30,6 +30,10 @@ class Aggregate final : public StatefulOperator {
   void resolve_types(TypeOracle& oracle) override;
   [[nodiscard]] std::vector<Key> keys() const override;
   [[nodiscard]] bool single_row() const override { return global(); }
+  /// Without calls it is DISTINCT.
+  [[nodiscard]] std::optional<std::string> non_monotone() const override {
+    return calls_.empty() && !global() ? std::nullopt : std::optional(describe());
+  }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override;
   void index_advice(std::vector<std::string>& advice) const override;

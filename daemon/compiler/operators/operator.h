@@ -93,6 +93,10 @@ class Operator {
   /// True: several answers would be right (rows that tie), and this operator has chosen one.
   [[nodiscard]] virtual bool breaks_ties() const { return false; }
 
+  /// Monotone: rows that are added to the inputs add rows and take none away. If it is not known to be, what to call it
+  /// (the inputs are not asked). Cycles of stream tables have a least fixed point only if all is monotone.
+  [[nodiscard]] virtual std::optional<std::string> non_monotone() const { return describe(); }
+
   /// There is always exactly one row, and a delta that is not empty is its old and its new version, weights -1 and +1.
   [[nodiscard]] virtual bool single_row() const { return false; }
 

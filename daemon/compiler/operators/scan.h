@@ -24,6 +24,7 @@ class Scan final : public Operator {
   [[nodiscard]] std::vector<Key> keys() const override;
   [[nodiscard]] bool indexed(int column) const override;
   [[nodiscard]] bool in_order(int column) const override;
+  [[nodiscard]] std::optional<std::string> non_monotone() const override { return std::nullopt; }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 

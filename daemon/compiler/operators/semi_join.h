@@ -29,6 +29,9 @@ class SemiJoin final : public Operator {
   [[nodiscard]] bool indexed(int column) const override { return inputs_[0]->indexed(column); }
   [[nodiscard]] bool in_order(int column) const override { return inputs_[0]->in_order(column); }
   [[nodiscard]] bool joins() const override { return true; }
+  [[nodiscard]] std::optional<std::string> non_monotone() const override {
+    return anti_ ? std::optional(describe()) : std::nullopt;
+  }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override;
   void index_advice(std::vector<std::string>& advice) const override;

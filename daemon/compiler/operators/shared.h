@@ -26,6 +26,7 @@ class Shared final : public Operator {
   void advise_lookup(int column, std::vector<std::string>& advice) const override {
     inputs_[0]->advise_lookup(column, advice);
   }
+  [[nodiscard]] std::optional<std::string> non_monotone() const override { return std::nullopt; }
   [[nodiscard]] std::string describe() const override { return "Shared"; }
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 };

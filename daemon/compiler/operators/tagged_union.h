@@ -23,6 +23,7 @@ class TaggedUnion final : public Operator {
   std::vector<int> prune(const std::set<int>& needed) override;
   void resolve_types(TypeOracle& oracle) override;
   void advise_lookup(int column, std::vector<std::string>& advice) const override;
+  [[nodiscard]] std::optional<std::string> non_monotone() const override { return std::nullopt; }
   [[nodiscard]] std::string describe() const override { return "TaggedUnion"; }
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 

@@ -21,7 +21,7 @@ SQL
 mkfifo "$WORK/armed2.in"
 psql <"$WORK/armed2.in" >"$WORK/armed2.out" &
 exec 9>"$WORK/armed2.in"
-echo "SELECT pg_try_advisory_lock(1885828210, 1);" >&9
+echo "SELECT pg_try_advisory_lock(1885828213, 1);" >&9
 for _ in $(seq 50); do grep -q t "$WORK/armed2.out" && break; sleep 0.1; done
 psql -c "BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION 'p'" || fail "could not prepare"
 exec 9>&-

@@ -1,0 +1,160 @@
+// The bell: a connection of the dispatcher's own that listens for pgtrickle_wake and holds the advisory locks of the
+// sources that sleep. When it is lost, so are the locks: everything is awake until it is back.
+//
+// Payloads: s:<source id>  somebody wrote to this source         t:<pgt_id>  this stream table was changed
+//           a              anything may have happened            (else)      look at the catalog
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "scheduler/database_scheduler.h"
+#include "scheduler/limits.h"
+
+namespace pgtrickle::scheduler {
+
+namespace asio = boost::asio;
+using postgres::Clock;
+using postgres::Connection;
+using postgres::deadline_after;
+using postgres::Statement;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr milliseconds kListeningLockRetry{1000};
+
+std::optional<std::int64_t> number_after(const std::string& payload, char kind) {
+  if (payload.size() < 3 || payload[0] != kind || payload[1] != ':') return std::nullopt;
+  std::int64_t value = 0;
+  const char* end = payload.data() + payload.size();
+  const auto [stopped, error] = std::from_chars(payload.data() + 2, end, value);
+  if (error != std::errc{} || stopped != end) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+void DatabaseScheduler::ring() {
+  dispatch_signal_.set();
+  if (bell_) bell_->poke();
+}
+
+void DatabaseScheduler::close_bell() {
+  if (bell_) bell_->close();
+  bell_.reset();
+  locked_.clear();
+  listening_lock_ = false;
+  timetable_.wake_all(now());
+}
+
+asio::awaitable<bool> DatabaseScheduler::open_bell() {
+  if (bell_ && bell_->usable()) co_return true;
+  if (bell_) {
+    spdlog::info("wake-up connection lost database={}", database_.name);
+    close_bell();
+  }
+  if (Clock::now() < next_bell_) co_return false;
+  auto connect = connect_settings(false);
+  if (!connect) co_return false;
+  auto connection = co_await Connection::connect(std::move(*connect));
+  if (!leading()) co_return false;
+  bool listening = connection.ok();
+  if (listening) {
+    Statement listen;
+    listen.sql = "LISTEN pgtrickle_wake";
+    listening = (co_await (*connection)->query(std::move(listen), deadline_after(kQueryTimeout))).ok();
+  }
+  if (!listening || !leading()) {
+    next_bell_ = Clock::now() + health_rules().retry.delay(++bell_failures_, random01());
+    co_return false;
+  }
+  bell_failures_ = 0;
+  bell_ = *connection;
+  next_listening_lock_ = Clock::now();
+  reload_soon();  // what was notified before we listened
+  co_return true;
+}
+
+asio::awaitable<void> DatabaseScheduler::unlock(std::vector<SourceId> sources) {
+  std::erase_if(sources, [this](SourceId source) { return locked_.erase(source) == 0; });
+  if (sources.empty() || !bell_ || !bell_->usable()) co_return;
+  (void)co_await bell_->query(sql::unlock_sources(sources), deadline_after(kQueryTimeout));
+}
+
+// Before what is due is refreshed: then that refresh is the look that has to follow the arming, and its tables sleep.
+asio::awaitable<void> DatabaseScheduler::arm_sources() {
+  if (!bell_ || !bell_->usable()) co_return;
+  if (!listening_lock_ && Clock::now() >= next_listening_lock_) {
+    // Fails while a transaction runs whose triggers took us for awake: what it did is found by looking.
+    next_listening_lock_ = Clock::now() + kListeningLockRetry;
+    const auto answer = co_await bell_->query(sql::try_lock(sql::kListenKey), deadline_after(kQueryTimeout));
+    if (!answer) co_return;
+    listening_lock_ = sql::read_flag(*answer).ok() && *sql::read_flag(*answer);
+  }
+  co_await unlock(timetable_.take_unneeded());
+  std::vector<SourceId> wanted = timetable_.sources_to_arm(Clock::now());
+  if (wanted.empty()) co_return;
+  const std::size_t room = most_locks_ > locked_.size() ? most_locks_ - locked_.size() : 0;
+  std::vector<SourceId> to_lock;
+  for (const SourceId source : wanted) {
+    if (locked_.contains(source)) {
+      timetable_.armed(source, Clock::now());
+    } else if (to_lock.size() < room) {
+      to_lock.push_back(source);
+    } else {
+      timetable_.refused(source, Clock::now());
+    }
+  }
+  if (to_lock.empty()) co_return;
+  const auto answer = co_await bell_->query(sql::lock_sources(to_lock), deadline_after(kQueryTimeout));
+  if (!answer) co_return;
+  const auto locks = sql::read_source_locks(*answer);
+  if (!locks) co_return;
+  const TimePoint armed_at = Clock::now();
+  for (const sql::SourceLock& lock : *locks) {
+    if (!lock.locked) {
+      timetable_.refused(lock.source_id, armed_at);
+    } else {
+      locked_.insert(lock.source_id);
+      ++arms_;
+      timetable_.armed(lock.source_id, armed_at);
+    }
+  }
+}
+
+void DatabaseScheduler::heard(const postgres::Notification& notification, std::set<SourceId>& to_unlock) {
+  if (const auto source = number_after(notification.payload, 's')) {
+    if (!timetable_.woken(*source, now())) return;
+    to_unlock.insert(*source);
+    shared_->observer->on_wakeup(database_.name);
+  } else if (const auto table = number_after(notification.payload, 't')) {
+    changed_tables_.insert(*table);
+  } else {
+    reload_requested_ = true;
+    if (notification.payload == "a") {
+      for (const SourceId armed : timetable_.wake_all(now())) to_unlock.insert(armed);
+    }
+  }
+}
+
+asio::awaitable<void> DatabaseScheduler::listen_until(TimePoint deadline) {
+  if (!bell_ || !bell_->usable()) {
+    co_await dispatch_signal_.wait(std::min(deadline, std::max(next_bell_, Clock::now() + milliseconds(1))));
+    co_return;
+  }
+  if (!listening_lock_ && may_sleep_) deadline = std::min(deadline, next_listening_lock_);
+  auto notification = co_await bell_->wait_notification(deadline);
+  std::set<SourceId> to_unlock;
+  while (notification.ok() && notification->has_value()) {  // a burst is handled at once
+    heard(**notification, to_unlock);
+    notification = co_await bell_->wait_notification(Clock::now());
+  }
+  if ((reload_requested_ || !changed_tables_.empty()) && control_connection_) control_connection_->poke();
+  if (to_unlock.empty()) co_return;
+  // What is due at once is armed again before it is refreshed: its lock may stay.
+  for (const SourceId source : timetable_.sources_to_arm(Clock::now())) to_unlock.erase(source);
+  co_await unlock({to_unlock.begin(), to_unlock.end()});
+}
+
+}  // namespace pgtrickle::scheduler

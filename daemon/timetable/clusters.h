@@ -1,0 +1,37 @@
+// Which stream tables are refreshed together or not at all: members of a cycle, of a refresh group, and of a diamond
+// (unless its last table says diamond_consistency 'none'). A cluster is what the scheduler schedules; most have one
+// table.
+//
+// A diamond: inputs of one table that depend on the same thing, a source or a stream table, on different ways. Members
+// are that table and what lies on those ways below the nearest common ancestor. Clusters that read each other in a
+// circle (a group with a table in between that is not in it) become one. Pure.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "timetable/dag.h"
+
+namespace pgtrickle::scheduler {
+
+using SourceId = std::int64_t;
+
+struct Cluster {
+  std::vector<TableId> tables;        // upstream first; members of a cycle are neighbours
+  std::vector<std::size_t> upstream;  // positions of the clusters that these read, ascending
+};
+
+struct ClusterRules {
+  /// What a table reads that is no stream table.
+  std::function<const std::vector<SourceId>&(TableId)> sources;
+  /// Is the diamond that ends in this table to be consistent?
+  std::function<bool(TableId)> atomic_diamond;
+  std::vector<std::vector<TableId>> groups;
+};
+
+/// Cuts `tables` (upstream first; with a table they contain all that it reads and that reads it) into clusters, in an
+/// order in which each comes after those it reads.
+[[nodiscard]] std::vector<Cluster> make_clusters(const Dag& dag, const std::vector<TableId>& tables,
+                                                 const ClusterRules& rules);
+
+}  // namespace pgtrickle::scheduler

@@ -1,0 +1,210 @@
+// When is which stream table due? Knows schedules, the graph, what is running, what failed and waits for its retry,
+// what is held, and which sources sleep. Pure: no connection, no clock of its own. Tested under a simulated clock and
+// executor.
+//
+// What is scheduled are clusters (clusters.h), within communities: tables that are connected by reading each other or
+// by a refresh group. Clusters of a community are due at the same moments of a grid, and whoever is due takes along
+// what is refreshed at least as often; so members with equal schedules always meet in one unit, that is in one
+// snapshot. While such a unit runs, nothing else of the community starts. Communities are spread over their periods.
+//
+// Auto-backoff concerns what runs together: the members of a whole unit are slowed down by the same factor, with their
+// community, so that they go on meeting; a table that was cut off is slowed down with its cluster.
+//
+// A captured table sleeps when all its sources are armed (arming.h), what it reads sleeps too, and it was refreshed
+// since.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "timetable/arming.h"
+#include "timetable/pace.h"
+#include "timetable/schedule.h"
+#include "timetable/units.h"
+
+namespace pgtrickle::scheduler {
+
+/// One moment on both clocks: cron schedules need the one on the wall.
+struct Now {
+  TimePoint steady;
+  WallTime wall;
+};
+
+struct TimetableEntry {
+  TableId id = 0;
+  Schedule schedule;
+  Tier tier = Tier::kHot;
+  bool active = false;                   // may be refreshed
+  bool captured = false;                 // the changes of all that it reads are captured: may sleep
+  std::optional<Milliseconds> age = {};  // of its data, if known; used when the table is new here
+  std::optional<Milliseconds> max_staleness = {};
+  std::vector<TableId> upstream = {};    // stream tables that it reads
+  std::vector<SourceId> sources = {};    // change logs that it reads, without those of stream tables
+  std::vector<SourceId> relations = {};  // what it reads that is no stream table, captured or not
+  std::optional<SourceId> own_log = {};  // its own change log, if somebody reads it
+  bool atomic_diamond = true;
+  bool slowest = false;  // diamond_schedule_policy
+};
+
+struct TimetableSettings {
+  Milliseconds default_period{1000};
+  Milliseconds continuous_min{50};
+  TierRules tiers = {};
+  UnitLimits limits = {};
+  bool auto_backoff = true;
+  bool may_arm = true;  // writers can wake us
+};
+
+class Timetable {
+ public:
+  explicit Timetable(TimetableSettings settings) : settings_(settings) {}
+
+  /// New settings hold from the next load() on.
+  void configure(const TimetableSettings& settings) { settings_ = settings; }
+
+  /// Replaces the set of tables and groups; what is known of those that stay is kept.
+  void load(const std::vector<TimetableEntry>& entries, const std::vector<std::vector<TableId>>& groups, Now now);
+  /// Adds or changes one table: only what is connected with it is looked at.
+  void put(const TimetableEntry& entry, Now now);
+  void remove(TableId id, Now now);
+
+  /// The due tables as units, in flight from now on: every table must come back through succeeded(), failed(), held(),
+  /// withheld(), released() or blown().
+  [[nodiscard]] std::vector<Unit> take_due(Now now);
+  /// The transaction of the unit is about to begin.
+  void begun(const Unit& unit, TimePoint now);
+
+  struct Success {
+    bool changed = false;        // something was applied
+    Milliseconds own{0};         // the server's work for this table
+    Milliseconds whole_unit{0};  // the transaction
+  };
+  /// The tables whose auto-backoff changed with this, ascending.
+  std::vector<TableId> succeeded(TableId id, const Success& success, Now now);
+  /// `alone`: it may fail again, and must not stop those that it is refreshed with: it is retried in a unit of its own.
+  void failed(TableId id, Milliseconds retry_delay, TimePoint now, bool alone = true);
+  /// A gate or a watermark holds it: looked at again at its next time, or after release_holds().
+  void held(TableId id, Now now);
+  void release_holds(TimePoint now);
+  /// Another member of its cluster was the reason that nothing was done.
+  void withheld(TableId id) { (void)end_flight(id); }
+  /// Not due any more until load() or put() says that it is active.
+  void deactivate(TableId id);
+  /// Ends being in flight without any consequence.
+  void released(TableId id) { (void)end_flight(id); }
+  /// Makes a table in flight although it is not due, if it is not in flight yet.
+  bool hold(TableId id);
+
+  [[nodiscard]] bool in_flight(TableId id) const;
+  [[nodiscard]] std::size_t in_flight_count() const;
+  [[nodiscard]] TimePoint next_due() const;  // TimePoint::max() if nothing is going to be due
+
+  // Sleeping. What is to be locked and unlocked is the caller's business, in this order: arm, then take_due().
+  [[nodiscard]] std::vector<SourceId> sources_to_arm(TimePoint now) const;
+  void armed(SourceId source, TimePoint now);
+  void refused(SourceId source, TimePoint now) { arming_.refused(source, now); }
+  /// Rows were written to this source. True if it was armed: unlock it.
+  bool woken(SourceId source, Now now);
+  /// Anything may have happened, or the locks are lost. Returns what was armed.
+  std::vector<SourceId> wake_all(Now now);
+  /// Armed sources that are not needed any more: unlock them.
+  [[nodiscard]] std::vector<SourceId> take_unneeded();
+  [[nodiscard]] std::size_t sources_asleep() const { return arming_.asleep(); }
+  [[nodiscard]] std::size_t sources() const { return arming_.size(); }
+
+  /// The last moment at which the table is known to have been equal to its query; none if not since it is here.
+  [[nodiscard]] std::optional<TimePoint> fresh_at(TableId id, TimePoint now) const;
+  [[nodiscard]] Milliseconds period(TableId id) const;
+  [[nodiscard]] int backoff(TableId id) const;
+  /// A gate or a watermark was in the way of its last refresh.
+  [[nodiscard]] bool is_held(TableId id) const;
+  /// The inactive table that keeps its cluster, and so this table, from being refreshed.
+  [[nodiscard]] std::optional<TableId> blocked_by(TableId id) const;
+  /// The other tables that it is refreshed together with or not at all, itself included.
+  [[nodiscard]] const std::vector<TableId>& cluster(TableId id) const;
+  [[nodiscard]] const Dag& dag() const { return dag_; }
+
+ private:
+  struct Table {
+    TimetableEntry entry;
+    Need need;               // without tier and backoff
+    Milliseconds period{0};  // with them
+    Milliseconds cost{0};
+    Backoff backoff;
+    TimePoint due;
+    std::optional<TimePoint> begun;                       // of the running or the last refresh
+    std::uint64_t serial = 0;                             // of the unit in flight, or the last one
+    std::optional<TimePoint> checked_begin, checked_end;  // of the last successful refresh
+    std::uint64_t checked_serial = 0;
+    bool in_flight = false;
+    bool failing = false;
+    bool is_held = false;
+    bool asleep = false;
+    bool is_new = true;         // its first due time is to be found
+    bool is_activated = false;  // the same, after it was inactive
+    int idle_polls = 0;         // in a row, of a continuous one that nobody can wake
+    TableId community = 0;
+    std::size_t cluster = 0;
+  };
+  struct Community {
+    std::vector<TableId> tables;  // topological order
+    std::vector<Cluster> clusters;
+    std::set<SourceId> sources;  // that its members wait for
+    std::vector<std::vector<TableId>> groups;
+    TimePoint next_due = TimePoint::max();
+  };
+  struct Flight {
+    bool whole = false;
+    std::size_t left = 0;
+    TableId community = 0;
+    bool changed = false;                       // something was applied
+    Milliseconds took{0};                       // if so
+    Milliseconds period = Milliseconds::max();  // the shortest of those that succeeded, as their schedules say
+  };
+
+  void rebuild(std::set<TableId> tables, Now now);
+  void build(const std::vector<TableId>& components, Now now);
+  void set_needs(Community& community);
+  void set_period(Cluster& cluster);
+  void set_due(Table& table, const Need& old_need, Milliseconds old_period, Now now);
+  void forget(TableId community);
+  void adopt(const TimetableEntry& entry);
+  [[nodiscard]] static bool is_active(const Table& table);
+  [[nodiscard]] std::vector<SourceId> waits_for(const Table& table) const;
+  void update_sleep(Community& community);
+  void look_ahead(TableId community);
+  std::vector<TableId> end_flight(TableId id);
+  std::vector<TableId> slow_down(const Flight& flight, std::uint64_t serial);
+  [[nodiscard]] bool sleeps(const Table& table) const;
+  [[nodiscard]] bool eligible(const Cluster& cluster) const;
+  [[nodiscard]] bool is_failing(const Cluster& cluster) const;
+  [[nodiscard]] TimePoint due_of(const Cluster& cluster) const;
+  [[nodiscard]] Milliseconds period_of(const Cluster& cluster) const;
+  [[nodiscard]] bool whole_in_flight(TableId community) const;
+  [[nodiscard]] TimePoint next_time(const Table& table, Now now) const;
+  [[nodiscard]] static TimePoint next_cron(const Need& need, Now now, Milliseconds missed);
+  [[nodiscard]] TimePoint next_on_grid(const Table& table, TimePoint after) const;
+  [[nodiscard]] TimePoint woken_time(const Table& table, Now now) const;
+  void take_from(TableId id, TimePoint now, std::vector<Unit>& plan);
+  void launch(Unit& unit, TimePoint now);
+
+  TimetableSettings settings_;
+  Dag dag_;
+  Arming arming_;
+  std::map<TableId, Table> tables_;
+  std::map<TableId, Community> communities_;
+  std::map<TableId, std::size_t> group_of_;
+  std::vector<std::vector<TableId>> groups_;
+  std::map<SourceId, std::map<TableId, Milliseconds>> waiting_;  // communities by source, with their shortest period
+  std::set<std::pair<TimePoint, TableId>> queue_;                // communities by next_due
+  std::map<std::uint64_t, Flight> flights_;
+  std::set<SourceId> maybe_unneeded_;
+  std::vector<SourceId> unneeded_;
+  std::optional<TimePoint> epoch_;
+  std::uint64_t next_serial_ = 1;
+};
+
+}  // namespace pgtrickle::scheduler

@@ -1,0 +1,145 @@
+#include "timetable/units.h"
+
+#include <algorithm>
+
+namespace pgtrickle::scheduler {
+namespace {
+
+using std::chrono::milliseconds;
+
+class Planner {
+ public:
+  Planner(const std::vector<Cluster>& clusters, const std::vector<std::size_t>& due,
+          const std::function<milliseconds(TableId)>& cost, const UnitLimits& limits)
+      : clusters_(clusters), due_(due), limits_(limits), costs_(clusters.size()) {
+    for (const std::size_t c : due) {
+      for (const TableId id : clusters[c].tables) costs_[c] += cost(id);
+    }
+  }
+
+  std::vector<Unit> plan() {
+    std::vector<Unit> units;
+    if (fits(size_of(due_))) {
+      units.push_back(unit_of(due_));
+    } else {
+      units = by_level();
+    }
+    for (std::size_t u = units.size(); u-- > 0;) {  // the last first
+      units[u].critical_path += units[u].cost;
+      for (const std::size_t before : units[u].after) {
+        units[before].critical_path = std::max(units[before].critical_path, units[u].critical_path);
+      }
+    }
+    return units;
+  }
+
+ private:
+  struct Size {
+    std::size_t clusters = 0, tables = 0;
+    milliseconds cost{0};
+    Size operator+(const Size& other) const {
+      return {clusters + other.clusters, tables + other.tables, cost + other.cost};
+    }
+  };
+
+  [[nodiscard]] Size size_of(const std::vector<std::size_t>& clusters) const {
+    Size size;
+    for (const std::size_t c : clusters) size = size + size_of(c);
+    return size;
+  }
+  [[nodiscard]] Size size_of(std::size_t c) const {
+    return {.clusters = 1, .tables = clusters_[c].tables.size(), .cost = costs_[c]};
+  }
+  [[nodiscard]] bool fits(const Size& size) const {
+    return size.clusters <= 1 || (size.tables <= limits_.max_tables && size.cost <= limits_.max_cost);
+  }
+
+  [[nodiscard]] Unit unit_of(const std::vector<std::size_t>& clusters) const {
+    Unit unit;
+    for (const std::size_t c : clusters) {
+      const auto& tables = clusters_[c].tables;
+      unit.tables.insert(unit.tables.end(), tables.begin(), tables.end());
+      if (tables.size() > 1) unit.together.push_back(tables);
+      unit.cost += costs_[c];
+    }
+    return unit;
+  }
+
+  [[nodiscard]] std::vector<std::vector<std::size_t>> levels() const {
+    constexpr std::size_t kNotDue = static_cast<std::size_t>(-1);
+    std::vector<std::size_t> level_of(clusters_.size(), kNotDue);  // the longest way from a due cluster
+    std::vector<std::vector<std::size_t>> levels;
+    for (const std::size_t c : due_) {
+      std::size_t level = 0;
+      for (const std::size_t up : clusters_[c].upstream) {
+        if (level_of[up] != kNotDue) level = std::max(level, level_of[up] + 1);
+      }
+      level_of[c] = level;
+      if (level == levels.size()) levels.emplace_back();
+      levels[level].push_back(c);
+    }
+    return levels;
+  }
+
+  // Levels are cut into chunks that fit; a level that fits into the chunk that holds all of those before it since the
+  // last cut goes there as a whole.
+  std::vector<Unit> by_level() const {
+    std::vector<std::vector<std::size_t>> chunks;
+    bool open = false;  // the last chunk has whole levels
+    Size filled;        // the last chunk
+    for (const auto& level : levels()) {
+      const Size size = size_of(level);
+      if (open && fits(filled + size)) {
+        chunks.back().insert(chunks.back().end(), level.begin(), level.end());
+        filled = filled + size;
+        continue;
+      }
+      const std::size_t before = chunks.size();
+      for (const std::size_t c : level) {
+        if (chunks.size() == before || !fits(filled + size_of(c))) {
+          chunks.emplace_back();
+          filled = {};
+        }
+        chunks.back().push_back(c);
+        filled = filled + size_of(c);
+      }
+      open = chunks.size() == before + 1;
+    }
+    return units_of(chunks);
+  }
+
+  [[nodiscard]] std::vector<Unit> units_of(const std::vector<std::vector<std::size_t>>& chunks) const {
+    constexpr std::size_t kNotDue = static_cast<std::size_t>(-1);
+    std::vector<Unit> units;
+    std::vector<std::size_t> unit_of_cluster(clusters_.size(), kNotDue);
+    for (const auto& chunk : chunks) {
+      Unit unit = unit_of(chunk);
+      unit.whole = false;
+      for (const std::size_t c : chunk) unit_of_cluster[c] = units.size();
+      for (const std::size_t c : chunk) {
+        for (const std::size_t up : clusters_[c].upstream) {
+          const std::size_t before = unit_of_cluster[up];
+          if (before != kNotDue && before != units.size()) unit.after.push_back(before);
+        }
+      }
+      std::sort(unit.after.begin(), unit.after.end());
+      unit.after.erase(std::unique(unit.after.begin(), unit.after.end()), unit.after.end());
+      units.push_back(std::move(unit));
+    }
+    return units;
+  }
+
+  const std::vector<Cluster>& clusters_;
+  const std::vector<std::size_t>& due_;
+  const UnitLimits& limits_;
+  std::vector<milliseconds> costs_;  // of due clusters
+};
+
+}  // namespace
+
+std::vector<Unit> plan_units(const std::vector<Cluster>& clusters, const std::vector<std::size_t>& due,
+                             const std::function<milliseconds(TableId)>& cost, const UnitLimits& limits) {
+  return due.empty() ? std::vector<Unit>() : Planner(clusters, due, cost, limits).plan();
+}
+
+}  // namespace pgtrickle::scheduler

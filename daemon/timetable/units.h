@@ -1,0 +1,39 @@
+// From due clusters to units of work. A unit is refreshed in one transaction, so its tables agree with each other. What
+// is due of one community is one unit, unless it is too large or too slow: then it is cut by level, never through a
+// cluster, and a unit starts when those it reads have ended. Pure.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <vector>
+
+#include "timetable/clusters.h"
+
+namespace pgtrickle::scheduler {
+
+struct UnitLimits {
+  std::size_t max_tables = 64;
+  std::chrono::milliseconds max_cost{2000};
+};
+
+struct Unit {
+  std::vector<TableId> tables;                 // topological order; members of a cycle are neighbours
+  std::vector<std::vector<TableId>> together;  // subsets of it that are refreshed together or not at all
+  std::vector<std::size_t> after;              // indexes, in the same plan, of the units that must end first
+  bool whole = true;                           // everything of its community that is due: its members agree
+  std::chrono::milliseconds cost{0};           // expected
+  std::chrono::milliseconds critical_path{0};  // expected from its start to the end of the last that waits for it
+  // Filled in by the timetable
+  std::uint64_t serial = 0;
+  std::chrono::steady_clock::time_point due{};  // of the member that was due first
+  std::chrono::milliseconds period{1000};       // the shortest of its members
+  double weight = 1;                            // of its most important member
+};
+
+/// `due`: positions of the due clusters of one community, ascending. `cost`: the expected duration of one table's
+/// refresh. Units come in an order in which dependencies are met; `after` is relative to the result.
+[[nodiscard]] std::vector<Unit> plan_units(const std::vector<Cluster>& clusters, const std::vector<std::size_t>& due,
+                                           const std::function<std::chrono::milliseconds(TableId)>& cost,
+                                           const UnitLimits& limits);
+
+}  // namespace pgtrickle::scheduler

@@ -1,0 +1,147 @@
+-- Stream tables that are refreshed together: refresh groups, and what refreshing several of them needs.
+
+-- For a member of a group that is refreshed as a whole or not at all: raises TR002, and so undoes the others, if this one
+-- could not be refreshed. MESSAGE is the action, DETAIL the id; returns the action otherwise.
+CREATE FUNCTION pgtrickle._together(action text, id bigint) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF action IN ('HELD', 'BLOWN', 'REINIT') THEN
+        RAISE EXCEPTION USING ERRCODE = 'TR002', MESSAGE = action, DETAIL = id::text,
+              HINT = 'A member of the group waits, so all of them do.';
+    END IF;
+    RETURN action;
+END
+$$;
+
+-- These stream tables and all that they read, directly or through others.
+CREATE FUNCTION pgtrickle._upstream(pgt_ids bigint[]) RETURNS bigint[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH RECURSIVE up(pgt_id) AS (
+        SELECT s.pgt_id FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = ANY (pgt_ids)
+        UNION
+        SELECT s.pgt_id FROM up JOIN pgtrickle.pgt_dependencies d ON d.pgt_id = up.pgt_id JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = d.source_relid)
+    SELECT coalesce(array_agg(u.pgt_id ORDER BY u.pgt_id), '{}') FROM up u
+$$;
+
+-- The same stream tables, each after those of them that it reads, directly or through any others. Members of a cycle
+-- come together, after what the cycle reads.
+CREATE FUNCTION pgtrickle._upstream_first(pgt_ids bigint[]) RETURNS bigint[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    -- Whoever reads another one has more above it, and members of a cycle have the same above them.
+    SELECT coalesce(array_agg(u.id ORDER BY cardinality(u.above), u.above, u.id), '{}')
+    FROM (SELECT i.id, pgtrickle._upstream(ARRAY[i.id]) AS above FROM unnest(pgt_ids) AS i(id)) AS u
+$$;
+
+CREATE FUNCTION pgtrickle._create_refresh_group(group_name text, members text[], isolation text, caller_path text) RETURNS int
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    level  text := lower(replace(btrim(isolation), ' ', '_'));
+    ids    bigint[] := '{}';
+    member text;
+    st     pgtrickle.pgt_stream_tables;
+    other  text;
+    id     int;
+BEGIN
+    PERFORM pgtrickle._check_group_name(group_name);
+    IF level IS NULL OR level NOT IN ('repeatable_read', 'read_committed') THEN
+        RAISE EXCEPTION 'refresh group "%": invalid isolation %', group_name, quote_nullable(isolation)
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Use repeatable_read.';
+    END IF;
+    FOREACH member IN ARRAY coalesce(members, '{}') LOOP
+        st := pgtrickle._find_own(member, caller_path);
+        SELECT g.group_name INTO other FROM pgtrickle.pgt_refresh_group_members m JOIN pgtrickle.pgt_refresh_groups g USING (group_id) WHERE m.pgt_id = st.pgt_id;
+        IF FOUND THEN
+            RAISE EXCEPTION 'stream table % is a member of refresh group "%" already', pgtrickle._qualified(st.pgt_relid), other
+                USING ERRCODE = 'unique_violation', HINT = format('SELECT pgtrickle.drop_refresh_group(%L); and make one group of all that belong together.', other);
+        END IF;
+        ids := ids || st.pgt_id;
+    END LOOP;
+    SELECT coalesce(array_agg(DISTINCT u.id ORDER BY u.id), '{}') INTO ids FROM unnest(ids) AS u(id);
+    IF cardinality(ids) < 2 THEN
+        RAISE EXCEPTION 'refresh group "%" needs at least two different stream tables', group_name USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'A group keeps its members in one state with each other.';
+    END IF;
+    IF level = 'read_committed' THEN
+        RAISE NOTICE 'the members of refresh group "%" share one snapshot all the same', group_name
+            USING DETAIL = 'The daemon refreshes every group in one REPEATABLE READ transaction.';
+    END IF;
+    BEGIN
+        INSERT INTO pgtrickle.pgt_refresh_groups (group_name, isolation) VALUES (_create_refresh_group.group_name, level) RETURNING group_id INTO id;
+    EXCEPTION WHEN unique_violation THEN
+        RAISE EXCEPTION 'refresh group "%" already exists', group_name
+            USING ERRCODE = 'duplicate_object', HINT = 'Choose another name, or drop_refresh_group() first.';
+    END;
+    BEGIN
+        INSERT INTO pgtrickle.pgt_refresh_group_members (group_id, pgt_id) SELECT id, u.member FROM unnest(ids) AS u(member);
+    EXCEPTION WHEN unique_violation THEN        -- somebody else was faster
+        RAISE EXCEPTION 'a member of refresh group "%" has just become a member of another one', group_name
+            USING ERRCODE = 'unique_violation', HINT = 'pgtrickle.refresh_groups() lists the groups and their members.';
+    END;
+    PERFORM pgtrickle._wake('');
+    RETURN id;
+END
+$$;
+
+CREATE FUNCTION pgtrickle.create_refresh_group(group_name text, members text[], isolation text DEFAULT 'repeatable_read') RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN pgtrickle._create_refresh_group(group_name, members, isolation, pg_catalog.current_setting('search_path'));
+END
+$$;
+COMMENT ON FUNCTION pgtrickle.create_refresh_group(text, text[], text) IS
+'From now on these stream tables are refreshed together, in one transaction and one snapshot, or not at all: if one waits or fails, all do. Whoever reads
+several of them in one query or one REPEATABLE READ transaction sees one state of their sources. Returns the number of the group.
+isolation: read_committed is accepted, but members share a snapshot all the same.
+Errors: 42P01 not a stream table, 42501 not its owner, 23505 it is in another group, 22023 fewer than two members or a bad isolation, 42710 the name is taken.';
+
+CREATE FUNCTION pgtrickle.drop_refresh_group(group_name text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    g pgtrickle.pgt_refresh_groups;
+BEGIN
+    SELECT * INTO g FROM pgtrickle.pgt_refresh_groups r WHERE r.group_name = drop_refresh_group.group_name;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'refresh group "%" does not exist', group_name USING ERRCODE = 'undefined_object', HINT = 'pgtrickle.refresh_groups() lists them.';
+    ELSIF NOT pgtrickle._may_drop(g.created_by) THEN
+        RAISE EXCEPTION 'must be creator of refresh group "%" to drop it', group_name
+            USING ERRCODE = 'insufficient_privilege', HINT = format('It was created by role "%s".', g.created_by);
+    END IF;
+    DELETE FROM pgtrickle.pgt_refresh_groups r WHERE r.group_id = g.group_id;
+    PERFORM pgtrickle._wake('');
+END
+$$;
+COMMENT ON FUNCTION pgtrickle.drop_refresh_group(text) IS 'Removes a refresh group; its members stay stream tables. Errors: 42704 there is none, 42501 created by somebody else.';
+
+CREATE FUNCTION pgtrickle.refresh_groups()
+RETURNS TABLE (group_id int, group_name text, member_count int, isolation text, created_at timestamptz, members text[], created_by text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT g.group_id, g.group_name, cardinality(m.members), g.isolation, g.created_at, m.members, g.created_by::text
+    FROM pgtrickle.pgt_refresh_groups g
+    CROSS JOIN LATERAL (SELECT ARRAY(SELECT pgtrickle._qualified(s.pgt_relid) FROM pgtrickle.pgt_refresh_group_members x JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
+                                     WHERE x.group_id = g.group_id ORDER BY 1) AS members) AS m
+    ORDER BY g.group_name
+$$;
+COMMENT ON FUNCTION pgtrickle.refresh_groups() IS 'The refresh groups and their members.';
+
+-- For refresh_<id>('lock'), which runs as the admin and only for who may refresh: keeps writers off the tables that a
+-- stream table reads until the transaction ends. Not off the members of its refresh group, which are about to be
+-- refreshed: that takes their frontier first. Error: 42501 if the admin may not lock one.
+CREATE FUNCTION pgtrickle._lock_sources(id bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    s record;
+BEGIN
+    FOR s IN SELECT pgtrickle._qualified(c.oid) AS name FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid
+             WHERE d.pgt_id = id AND c.relkind IN ('r', 'p') AND c.relnamespace <> 'pg_catalog'::regnamespace
+               AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables t JOIN pgtrickle.pgt_refresh_group_members m USING (pgt_id)
+                               JOIN pgtrickle.pgt_refresh_group_members own USING (group_id) WHERE t.pgt_relid = c.oid AND own.pgt_id = id)
+             ORDER BY c.oid LOOP
+        BEGIN
+            EXECUTE format('LOCK TABLE %s IN SHARE MODE', s.name);
+        EXCEPTION WHEN insufficient_privilege THEN
+            RAISE EXCEPTION 'role "%" may not lock %', current_user, s.name
+                USING ERRCODE = 'insufficient_privilege', DETAIL = 'In READ COMMITTED the members of a refresh group see one state of their sources only if nobody writes to them.',
+                      HINT = 'Use CALL pgtrickle.refresh(), or REPEATABLE READ: then nothing needs to be locked.';
+        END;
+    END LOOP;
+END
+$$;
