@@ -463,7 +463,7 @@ class Builder {
         "END, is_populated = true, skipped_at = NULL,\n"
         "       needs_reinit = needs_reinit AND generation <> $2, reinit_reason = CASE WHEN generation <> $2 THEN "
         "reinit_reason END, consecutive_errors = 0, last_error = NULL, last_error_code = NULL,\n"
-        "       last_error_hint = NULL, last_error_at = NULL, skipped_at = NULL, fuse_blown_at = NULL, "
+        "       last_error_hint = NULL, last_error_at = NULL, fuse_blown_at = NULL, "
         "fuse_blow_reason "
         "= NULL, fuse_reset = NULL\n"
         "WHERE pgt_id = $1",
