@@ -378,10 +378,7 @@ BEGIN
     PERFORM pgtrickle._record_sources(id, definition.view_oid);
     EXECUTE format('DROP VIEW %s', definition.view_oid::regclass);
 
-    EXECUTE format('CREATE TRIGGER pgtrickle_guard BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT '
-                   'WHEN (pg_catalog.current_setting(''pgtrickle.apply'', true) IS DISTINCT FROM %L) EXECUTE FUNCTION pgtrickle._guard()', target.qualified, id);
-    EXECUTE format('CREATE TRIGGER pgtrickle_guard_truncate BEFORE TRUNCATE ON %s FOR EACH STATEMENT '
-                   'WHEN (pg_catalog.current_setting(''pgtrickle.apply'', true) IS DISTINCT FROM %L) EXECUTE FUNCTION pgtrickle._guard()', target.qualified, id);
+    PERFORM pgtrickle._install_guard(table_oid, id);
     EXECUTE format('COMMENT ON TABLE %s IS %L', target.qualified, 'stream table, kept by pgtrickle');
     PERFORM pgtrickle._wake('t:' || id);
     RETURN true;

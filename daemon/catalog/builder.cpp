@@ -460,7 +460,7 @@ class Builder {
         full["rows_deleted"].as<std::int64_t>());
     tx.exec_params(
         "UPDATE pgtrickle.pgt_stream_tables SET status = CASE WHEN status = 'INITIALIZING' THEN 'ACTIVE' ELSE status "
-        "END, is_populated = true, skipped_at = NULL,\n"
+        "END, is_populated = true,\n"
         "       needs_reinit = needs_reinit AND generation <> $2, reinit_reason = CASE WHEN generation <> $2 THEN "
         "reinit_reason END, consecutive_errors = 0, last_error = NULL, last_error_code = NULL,\n"
         "       last_error_hint = NULL, last_error_at = NULL, fuse_blown_at = NULL, "
