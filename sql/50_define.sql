@@ -454,6 +454,20 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT r.pgt_id, max(r.depth) FROM readers r WHERE r.pgt_id <> id GROUP BY r.pgt_id ORDER BY 2, 1
 $$;
 
+-- Waits for refreshes that run, and keeps others from beginning until the transaction ends. Frontiers are locked before
+-- rows of pgt_stream_tables, and those of tables that are read before those of their readers: in the order in which
+-- refreshes and builds take them.
+CREATE FUNCTION pgtrickle._lock_frontiers(ids bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id bigint;
+BEGIN
+    FOREACH id IN ARRAY ids LOOP
+        PERFORM FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = id FOR UPDATE;
+    END LOOP;
+END
+$$;
+
 CREATE FUNCTION pgtrickle._drop_stream_table(name text, cascade boolean, caller_path text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -475,10 +489,11 @@ BEGIN
                 USING ERRCODE = 'insufficient_privilege', DETAIL = format('It reads stream table %s.', qualified);
         END IF;
     END LOOP;
+    PERFORM pgtrickle._lock_frontiers((SELECT array_agg(x.pgt_id ORDER BY x.depth, x.pgt_id)
+                                       FROM (SELECT st.pgt_id, 0 AS depth UNION ALL SELECT r.pgt_id, r.depth FROM pgtrickle._readers(st.pgt_id) AS r) AS x));
     FOR reader IN SELECT s.pgt_id, s.pgt_relid, pgtrickle._qualified(s.pgt_relid) AS qualified, r.depth
                   FROM pgtrickle._readers(st.pgt_id) AS r JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
                   UNION ALL SELECT st.pgt_id, st.pgt_relid, qualified, 0 ORDER BY depth DESC LOOP
-        -- The row first, and with it the frontier: the same order of locks as in a refresh.
         DELETE FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = reader.pgt_id;
         BEGIN
             EXECUTE format('DROP TABLE %s %s', reader.qualified, CASE WHEN cascade THEN 'CASCADE' ELSE '' END);

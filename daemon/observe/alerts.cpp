@@ -154,16 +154,29 @@ const AlertInfo& alert_info(AlertKind kind) {
 }
 
 std::string alert_payload(const Alert& alert, std::int64_t suppressed, AlertTime at) {
-  constexpr std::size_t kShortest = 32;
-  std::string payload;
-  for (std::size_t limit = kAlertPayloadMax; limit >= kShortest; limit /= 2) {
-    payload = payload_of(alert, suppressed, at, limit, alert.details.size());
-    if (payload.size() <= kAlertPayloadMax) return payload;
-  }
-  for (std::size_t details = alert.details.size(); payload.size() > kAlertPayloadMax;) {
-    payload = payload_of(alert, suppressed, at, kShortest, details /= 2);
-  }
-  return payload;
+  constexpr std::size_t kShortest = 32;  // of a text that is cut
+  const std::size_t all = alert.details.size();
+  const auto fits = [&](std::size_t text_limit, std::size_t details) {
+    return payload_of(alert, suppressed, at, text_limit, details).size() <= kAlertPayloadMax;
+  };
+  // The largest number in [low, high] with which it fits; `low` is taken to fit.
+  const auto largest = [](std::size_t low, std::size_t high, const auto& good) {
+    while (low < high) {
+      const std::size_t middle = high - (high - low) / 2;
+      if (good(middle)) {
+        low = middle;
+      } else {
+        high = middle - 1;
+      }
+    }
+    return low;
+  };
+  if (fits(kAlertPayloadMax, all)) return payload_of(alert, suppressed, at, kAlertPayloadMax, all);
+  const std::size_t details =
+      fits(kShortest, all) ? all : largest(0, all, [&](std::size_t n) { return fits(kShortest, n); });
+  const std::size_t limit =
+      largest(kShortest, kAlertPayloadMax, [&](std::size_t length) { return fits(length, details); });
+  return payload_of(alert, suppressed, at, limit, details);
 }
 
 std::string alert_line(const Alert& alert) {

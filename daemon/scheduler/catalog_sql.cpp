@@ -339,7 +339,8 @@ Statement set_fuse_learned(TableId id, std::int64_t rows) {
 
 Statement blow_fuse(TableId id, std::int64_t pending) {
   return make(
-      "SELECT pgtrickle._blow_fuse($1::bigint, coalesce(nullif($2::bigint, 0), pgtrickle._pending_rows($1::bigint)))",
+      "SELECT pgtrickle._blow_fuse(s.pgt_id, coalesce(nullif($2::bigint, 0), pgtrickle._pending_rows(s.pgt_id)), "
+      "s.fuse_limit) FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = $1::bigint",
       {text(id), text(pending)});
 }
 

@@ -214,7 +214,7 @@ void DatabaseScheduler::lose_leadership() {
   spdlog::info("no longer leading database={}", database_.name);
   leader_ = false;
   ++term_;
-  if (registered_) shared_->budget.set_waiting(budget_, 0);
+  if (registered_) shared_->budget->set_waiting(budget_, 0);
   for (const auto& waiting : ready_.drain()) drop(waiting.work);
   close_bell();
   ring();

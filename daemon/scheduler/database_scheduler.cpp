@@ -48,7 +48,7 @@ TimetableSettings DatabaseScheduler::timetable_settings() const {
 
 void DatabaseScheduler::start() {
   registered_ = true;
-  budget_ = shared_->budget.register_database(database_.name, database_.workers, database_.pool_size,
+  budget_ = shared_->budget->register_database(database_.name, database_.workers, database_.pool_size,
                                               [weak = weak_from_this()] {
                                                 if (const auto self = weak.lock()) self->start_ready();
                                               });
@@ -118,7 +118,7 @@ asio::awaitable<void> DatabaseScheduler::stop(postgres::Deadline soft, postgres:
   if (control_connection_) control_connection_->close();
   control_connection_.reset();
   close_bell();
-  if (std::exchange(registered_, false)) shared_->budget.unregister(budget_);
+  if (std::exchange(registered_, false)) shared_->budget->unregister(budget_);
   if (refresh_pool_) refresh_pool_->close();
   if (maintenance_pool_) maintenance_pool_->close();
   leader_ = false;

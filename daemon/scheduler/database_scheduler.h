@@ -42,9 +42,9 @@ struct Shared {
   std::shared_ptr<boost::asio::thread_pool> build_workers;
   Builder builder;
   observe::Observer* observer = nullptr;
+  std::shared_ptr<WorkerBudget> budget;  // of refreshes at once
   std::string host;
   std::string instance;  // of this process, unique
-  WorkerBudget budget;
   std::mt19937_64 random{std::random_device{}()};
 };
 
@@ -97,7 +97,12 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   /// What is left to do after a unit: a table that failed stays in flight until that is recorded.
   struct Settlement {
     std::vector<postgres::Statement> statements;
-    std::vector<std::pair<TableId, std::chrono::milliseconds>> failed;
+    struct Failed {
+      TableId id = 0;
+      std::chrono::milliseconds delay{0};
+      bool alone = true;
+    };
+    std::vector<Failed> failed;
     bool reload = false;
   };
 

@@ -70,13 +70,13 @@ void DatabaseScheduler::push(const std::shared_ptr<Batch>& batch, std::size_t un
 
 void DatabaseScheduler::start_ready() {
   if (!registered_) return;
-  while (leading() && units_running_ < database_.pool_size && !ready_.empty() && shared_->budget.try_take(budget_)) {
+  while (leading() && units_running_ < database_.pool_size && !ready_.empty() && shared_->budget->try_take(budget_)) {
     const auto next = ready_.pop(Clock::now());
     ++units_running_;
     spawn(run_unit(shared_from_this(), next->work.batch, next->work.unit));
   }
   const int room = leading() ? database_.pool_size - units_running_ : 0;
-  shared_->budget.set_waiting(budget_, std::min(room, static_cast<int>(ready_.size())));
+  shared_->budget->set_waiting(budget_, std::min(room, static_cast<int>(ready_.size())));
 }
 
 void DatabaseScheduler::unit_ended(const std::shared_ptr<Batch>& batch, std::size_t unit) {
@@ -94,7 +94,7 @@ void DatabaseScheduler::unit_ended(const std::shared_ptr<Batch>& batch, std::siz
 
 void DatabaseScheduler::give_place_back() {
   --units_running_;
-  shared_->budget.release(budget_);
+  shared_->budget->release(budget_);
   start_ready();
   ring();
 }
@@ -162,7 +162,7 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
   Settlement settlement;
   for (const refresh::Outcome& outcome : outcomes) self->settle(outcome, settlement);
   if (!settlement.statements.empty()) co_await self->record(std::move(settlement.statements));
-  for (const auto& [id, delay] : settlement.failed) self->timetable_.failed(id, delay, Clock::now());
+  for (const auto& [id, delay, alone] : settlement.failed) self->timetable_.failed(id, delay, Clock::now(), alone);
   if (settlement.reload) self->reload_soon();
   self->unit_ended(batch, unit_index);
   self->give_place_back();
@@ -255,7 +255,7 @@ void DatabaseScheduler::settle_success(Table& table, const refresh::Outcome& out
     table.health.on_no_data();
   }
   table.last_refresh_epoch = epoch_now();
-  const bool backoff_changed = timetable_.succeeded(
+  const std::vector<TableId> slowed = timetable_.succeeded(
       id, {.changed = applied, .own = rounded(outcome.server_duration), .whole_unit = rounded(outcome.unit_duration)},
       now());
   if (outcome.iterations > 0) {
@@ -263,15 +263,21 @@ void DatabaseScheduler::settle_success(Table& table, const refresh::Outcome& out
     if (!members.empty() && members.front() == id)
       shared_->observer->on_scc(database_.name, id, outcome.iterations, true);
   }
-  if (!backoff_changed) return;
-  const double period = std::chrono::duration<double>(timetable_.period(id)).count();
-  if (timetable_.backoff(id) > 1) {
-    alert(observe::AlertKind::kFallingBehind, label(table), "its refreshes take longer than its schedule allows",
+  if (slowed.empty()) return;
+  // One alert for all that run together.
+  const TableId first = slowed.front();
+  const auto named = tables_.find(first);
+  if (named == tables_.end()) return;
+  const double period = std::chrono::duration<double>(timetable_.period(first)).count();
+  if (timetable_.backoff(first) > 1) {
+    alert(observe::AlertKind::kFallingBehind, label(named->second),
+          "its refreshes, or those that it is part of, take longer than its schedule allows",
           {{"period_seconds", period},
            {"duration_seconds", std::chrono::duration<double>(outcome.unit_duration).count()},
-           {"backoff_factor", static_cast<std::int64_t>(timetable_.backoff(id))}});
+           {"backoff_factor", static_cast<std::int64_t>(timetable_.backoff(first))}});
   } else {
-    alert(observe::AlertKind::kCaughtUp, label(table), "it keeps its schedule again", {{"period_seconds", period}});
+    alert(observe::AlertKind::kCaughtUp, label(named->second), "it keeps its schedule again",
+          {{"period_seconds", period}});
   }
 }
 
@@ -319,7 +325,10 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
     delay = kStatusDelay;
     settlement.reload = true;
   }
-  settlement.failed.emplace_back(table.row.id, delay);
+  // A conflict or a lost connection is not the table's: it goes on with those that it was refreshed with.
+  const bool passing = retrying && (error.sqlstate.empty() || error.sqlstate.starts_with("40") ||
+                                    error.sqlstate.starts_with("08") || error.sqlstate.starts_with("57P"));
+  settlement.failed.push_back({.id = table.row.id, .delay = delay, .alone = !passing});
 }
 
 void DatabaseScheduler::alert_failure(const Table& table, const Error& error, const Judgement& judgement) {
@@ -367,7 +376,7 @@ void DatabaseScheduler::settle_rebuild(Table& table, const Judgement& judgement,
     settlement.statements.push_back(sql::request_rebuild(id, reason, judgement.remedy == Remedy::kRebuildWide));
   }
   timetable_.deactivate(id);
-  settlement.failed.emplace_back(id, kStatusDelay);
+  settlement.failed.push_back({.id = id, .delay = kStatusDelay, .alone = true});
   settlement.reload = true;
 }
 

@@ -52,7 +52,7 @@ void Timetable::load(const std::vector<TimetableEntry>& entries, const std::vect
       ++it;
     } else {
       changes.push_back({.id = it->first, .upstream = {}});
-      end_flight(it->first);
+      (void)end_flight(it->first);
       it = tables_.erase(it);
     }
   }
@@ -70,7 +70,7 @@ void Timetable::put(const TimetableEntry& entry, Now now) {
 void Timetable::remove(TableId id, Now now) {
   const auto found = tables_.find(id);
   if (found == tables_.end()) return;
-  end_flight(id);
+  (void)end_flight(id);
   const TableId community = found->second.community;
   std::set<TableId> affected = dag_.apply({{.id = id, .upstream = {}}});
   if (const auto old = communities_.find(community); old != communities_.end()) {
@@ -569,23 +569,53 @@ void Timetable::begun(const Unit& unit, TimePoint now) {
 
 // Outcomes ------------------------------------------------------------------------------------------------------------
 
-void Timetable::end_flight(TableId id) {
+std::vector<TableId> Timetable::end_flight(TableId id) {
   const auto found = tables_.find(id);
-  if (found == tables_.end() || !found->second.in_flight) return;
+  if (found == tables_.end() || !found->second.in_flight) return {};
   Table& table = found->second;
   table.in_flight = false;
-  const auto flight = flights_.find(table.serial);
-  if (flight == flights_.end() || --flight->second.left > 0) return;  // the last one draws the consequences
-  flights_.erase(flight);
-  if (const auto community = communities_.find(table.community); community != communities_.end()) {
-    update_sleep(community->second);
-    look_ahead(table.community);
-  }
+  const auto place = flights_.find(table.serial);
+  if (place == flights_.end() || --place->second.left > 0) return {};  // the last one draws the consequences
+  const Flight flight = place->second;
+  flights_.erase(place);
+  const auto community = communities_.find(table.community);
+  if (community == communities_.end()) return {};
+  auto slowed = slow_down(flight, table.serial);
+  update_sleep(community->second);
+  look_ahead(table.community);
+  return slowed;
 }
 
-bool Timetable::succeeded(TableId id, const Success& success, Now now) {
+std::vector<TableId> Timetable::slow_down(const Flight& flight, std::uint64_t serial) {
+  if (!settings_.auto_backoff || !flight.changed || flight.period == Milliseconds::max()) return {};
+  Community& community = communities_.at(flight.community);
+  std::vector<TableId> members;
+  for (const TableId id : community.tables) {
+    if (tables_.at(id).serial == serial) members.push_back(id);
+  }
+  if (members.empty()) return {};
+  Backoff common;
+  for (const TableId id : members) {
+    if (tables_.at(id).backoff.factor() > common.factor()) common = tables_.at(id).backoff;
+  }
+  if (common.factor() == 1) common = tables_.at(members.front()).backoff;
+  (void)common.refreshed(flight.took, flight.period);
+  std::vector<TableId> changed;
+  for (const TableId id : flight.whole ? community.tables : members) {
+    Backoff& backoff = tables_.at(id).backoff;
+    if (backoff.factor() != common.factor()) changed.push_back(id);
+    backoff = common;
+  }
+  if (!changed.empty()) {
+    for (Cluster& cluster : community.clusters) set_period(cluster);
+    std::sort(changed.begin(), changed.end());
+  }
+  return changed;
+}
+
+std::vector<TableId> Timetable::succeeded(TableId id, const Success& success, Now now) {
   const auto found = tables_.find(id);
-  if (found == tables_.end()) return false;
+  if (found == tables_.end()) return {};
   Table& table = found->second;
   table.failing = false;
   table.is_held = false;
@@ -593,25 +623,24 @@ bool Timetable::succeeded(TableId id, const Success& success, Now now) {
   table.checked_end = now.steady;
   table.checked_serial = table.serial;
   table.idle_polls = success.changed ? 0 : table.idle_polls + 1;
-  bool backoff_changed = false;
   if (success.changed) {
     table.cost = table.cost.count() == 0 ? success.own : (table.cost * 3 + success.own) / 4;
-    if (settings_.auto_backoff && table.need.period) {
-      backoff_changed = table.backoff.refreshed(success.whole_unit, *table.need.period);
-      if (backoff_changed) set_period(communities_.at(table.community).clusters[table.cluster]);
+    if (const auto flight = flights_.find(table.serial); flight != flights_.end() && table.need.period) {
+      flight->second.changed = true;
+      flight->second.took = std::max(flight->second.took, success.whole_unit);
+      flight->second.period = std::min(flight->second.period, *table.need.period);
     }
   }
   table.due = next_time(table, now);
-  end_flight(id);
-  return backoff_changed;
+  return end_flight(id);
 }
 
-void Timetable::failed(TableId id, Milliseconds retry_delay, TimePoint now) {
+void Timetable::failed(TableId id, Milliseconds retry_delay, TimePoint now, bool alone) {
   const auto found = tables_.find(id);
   if (found == tables_.end()) return;
-  found->second.failing = true;
+  found->second.failing = alone;
   found->second.due = now + retry_delay;
-  end_flight(id);
+  (void)end_flight(id);
 }
 
 void Timetable::held(TableId id, Now now) {
@@ -621,7 +650,7 @@ void Timetable::held(TableId id, Now now) {
   table.is_held = true;
   table.failing = false;
   table.due = std::max(next_time(table, now), now.steady + kHeldAtLeast);
-  end_flight(id);
+  (void)end_flight(id);
 }
 
 void Timetable::release_holds(TimePoint now) {

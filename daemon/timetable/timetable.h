@@ -7,6 +7,9 @@
 // what is refreshed at least as often; so members with equal schedules always meet in one unit, that is in one
 // snapshot. While such a unit runs, nothing else of the community starts. Communities are spread over their periods.
 //
+// Auto-backoff concerns what runs together: the members of a whole unit are slowed down by the same factor, with their
+// community, so that they go on meeting; a table that was cut off is slowed down with its cluster.
+//
 // A captured table sleeps when all its sources are armed (arming.h), what it reads sleeps too, and it was refreshed
 // since.
 #pragma once
@@ -79,18 +82,19 @@ class Timetable {
     Milliseconds own{0};         // the server's work for this table
     Milliseconds whole_unit{0};  // the transaction
   };
-  /// True if the auto-backoff of the table changed.
-  bool succeeded(TableId id, const Success& success, Now now);
-  void failed(TableId id, Milliseconds retry_delay, TimePoint now);
+  /// The tables whose auto-backoff changed with this, ascending.
+  std::vector<TableId> succeeded(TableId id, const Success& success, Now now);
+  /// `alone`: it may fail again, and must not stop those that it is refreshed with: it is retried in a unit of its own.
+  void failed(TableId id, Milliseconds retry_delay, TimePoint now, bool alone = true);
   /// A gate or a watermark holds it: looked at again at its next time, or after release_holds().
   void held(TableId id, Now now);
   void release_holds(TimePoint now);
   /// Another member of its cluster was the reason that nothing was done.
-  void withheld(TableId id) { end_flight(id); }
+  void withheld(TableId id) { (void)end_flight(id); }
   /// Not due any more until load() or put() says that it is active.
   void deactivate(TableId id);
   /// Ends being in flight without any consequence.
-  void released(TableId id) { end_flight(id); }
+  void released(TableId id) { (void)end_flight(id); }
   /// Makes a table in flight although it is not due, if it is not in flight yet.
   bool hold(TableId id);
 
@@ -156,6 +160,9 @@ class Timetable {
     bool whole = false;
     std::size_t left = 0;
     TableId community = 0;
+    bool changed = false;                       // something was applied
+    Milliseconds took{0};                       // if so
+    Milliseconds period = Milliseconds::max();  // the shortest of those that succeeded, as their schedules say
   };
 
   void rebuild(std::set<TableId> tables, Now now);
@@ -169,7 +176,8 @@ class Timetable {
   [[nodiscard]] std::vector<SourceId> waits_for(const Table& table) const;
   void update_sleep(Community& community);
   void look_ahead(TableId community);
-  void end_flight(TableId id);
+  std::vector<TableId> end_flight(TableId id);
+  std::vector<TableId> slow_down(const Flight& flight, std::uint64_t serial);
   [[nodiscard]] bool sleeps(const Table& table) const;
   [[nodiscard]] bool eligible(const Cluster& cluster) const;
   [[nodiscard]] bool is_failing(const Cluster& cluster) const;

@@ -428,7 +428,7 @@ TEST_F(CompilerTest, MonotoneIsWhatOnlyAddsRowsWhenRowsAreAdded) {
   for (const auto& [query, reason] : std::vector<std::pair<const char*, const char*>>{
            {"SELECT count(*) FROM public.orders", "Aggregate count(*)"},
            {"SELECT max(id) FROM public.orders GROUP BY customer", "Aggregate max("},
-           {"SELECT id FROM public.orders EXCEPT SELECT id FROM public.customers", "Aggregate"},
+           {"SELECT id FROM public.orders EXCEPT SELECT id FROM public.customers", "Aggregate pg_catalog.count(*)"},
            {"SELECT id FROM public.orders o WHERE NOT EXISTS (SELECT 1 FROM public.products p WHERE p.id = o.product)",
             "Anti join"},
            {"SELECT id FROM public.orders WHERE id NOT IN (SELECT id FROM public.customers)", "Anti join"},

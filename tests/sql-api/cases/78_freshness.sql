@@ -49,7 +49,9 @@ SELECT test.refresh('a'); SELECT pgtrickle.wait_for_freshness('a', '1 s'); SELEC
 SELECT starts('r', 'a'); SELECT test.ok('its rows are pending, though older than the frontier', waits('r')); SELECT test.refresh('a'); SELECT done('r');
 -- the caller's own changes are not waited for, committed ones of others are
 SELECT test.refresh('a'); SELECT test.refresh('b');
-BEGIN; INSERT INTO t VALUES (7); SELECT pgtrickle.wait_for_freshness('a', '1 s'); SAVEPOINT s; INSERT INTO t VALUES (8); SELECT pgtrickle.wait_for_freshness('b', '1 s');
+CREATE TABLE elsewhere (id int);
+BEGIN; INSERT INTO t VALUES (7); SELECT test.run('v', 'INSERT INTO elsewhere VALUES (1)');     -- now this transaction is older than the newest snapshot's xmax
+SELECT pgtrickle.wait_for_freshness('a', '1 s'); SAVEPOINT s; INSERT INTO t VALUES (8); SELECT pgtrickle.wait_for_freshness('b', '1 s');
 SELECT test.run('v', 'INSERT INTO t VALUES (9)');
 SELECT test.fails('SELECT pgtrickle.wait_for_freshness(''a'', ''50 ms'')', '55000', 'public.t are not applied'); ROLLBACK;
 SELECT test.refresh('a'); SELECT test.refresh('b'); SELECT pgtrickle.wait_for_freshness('b', '1 s');
@@ -79,6 +81,9 @@ DO $$ BEGIN PERFORM public.dblink_send_query('v', format('SELECT pg_sleep(0.2); 
 SELECT pgtrickle.wait_for_freshness('f', '5 s'); ROLLBACK;
 SELECT count(*) FROM public.dblink_get_result('v', false) AS x(t text); SELECT count(*) FROM public.dblink_get_result('v', false) AS x(t text); SELECT count(*) FROM public.dblink_get_result('v', false) AS x(t text);
 -- g recomputes from f: both in one transaction, upstream first, will do
+SELECT starts('r', 'g');
+SELECT test.run('d', 'BEGIN ISOLATION LEVEL REPEATABLE READ'), test.ask('d', format('SELECT action FROM pgtrickle_state.refresh_%s()', :f)), test.ask('d', format('SELECT action FROM pgtrickle_state.refresh_%s()', :g)), test.run('d', 'COMMIT');
+SELECT done('r');
 SELECT starts('r', 'g');
 SELECT test.run('d', 'BEGIN ISOLATION LEVEL REPEATABLE READ'), test.ask('d', format('SELECT action FROM pgtrickle_state.refresh_%s()', :g)), test.ask('d', format('SELECT action FROM pgtrickle_state.refresh_%s()', :f)), test.run('d', 'COMMIT');
 SELECT pg_sleep(0.2); SELECT test.ok('g before f', waits('r'));

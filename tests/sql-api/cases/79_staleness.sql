@@ -26,5 +26,14 @@ SELECT as_bob('SELECT pgtrickle.write_and_refresh(''INSERT INTO public.t VALUES 
 SET ROLE bob; SELECT test.eq('may look', pgtrickle.get_staleness('a'), 0::double precision); RESET ROLE;
 SELECT test.eq('nothing was written', (SELECT count(*) FROM t), 3::bigint);
 -- cycles
-INSERT INTO pgtrickle.pgt_sccs VALUES (:a, ARRAY[:a, :b], '{1,1}', 3, '2024-01-01', NULL);
+INSERT INTO pgtrickle.pgt_sccs (scc_id, members, generations, frontiers, last_iterations, last_converged_at) VALUES (:a, ARRAY[:a, :b], '{1,1}', '{1,1}', 3, '2024-01-01');
 SELECT test.eq('scc', (SELECT concat_ws(' ', scc_id = :a, member_count, members, last_iterations, last_converged_at IS NOT NULL, last_error) FROM pgtrickle.pgt_scc_status()), 't 2 {public.a,public.b} 3 t');
+-- diamonds: t -> l, r -> top; t -> direct, l -> mixed; a chain is none
+CREATE TABLE x (id int);
+SELECT pgtrickle.create_stream_table('l', 'SELECT id FROM x'), pgtrickle.create_stream_table('r', 'SELECT id + 1 AS id FROM x'), pgtrickle.create_stream_table('r2', 'SELECT id FROM r'),
+       pgtrickle.create_stream_table('top', 'SELECT l.id FROM l JOIN r2 USING (id) JOIN a USING (id)'), pgtrickle.create_stream_table('mixed', 'SELECT l.id FROM l JOIN x USING (id)'), pgtrickle.create_stream_table('above', 'SELECT id FROM top');
+UPDATE pgtrickle.pgt_stream_tables SET diamond_schedule_policy = 'slowest' WHERE pgt_name = 'mixed';
+SELECT test.eq('diamonds', (SELECT string_agg(concat_ws(' ', group_id, member_schema, member_name, is_convergence, epoch, schedule_policy), ', ') FROM pgtrickle.diamond_groups()),
+    '1 public l f 0 fastest, 1 public r f 0 fastest, 1 public r2 f 0 fastest, 1 public top t 0 fastest, 2 public l f 0 slowest, 2 public mixed t 0 slowest');
+INSERT INTO pgtrickle.pgt_dependencies (pgt_id, source_relid, source_type, source_schema, source_name) SELECT pgt_id, 'above'::regclass, 'STREAM_TABLE', 'public', 'above' FROM pgtrickle.pgt_stream_tables WHERE pgt_name = 'l';
+SELECT test.ok('a cycle ends it too', (SELECT count(*) >= 6 FROM pgtrickle.diamond_groups()));
