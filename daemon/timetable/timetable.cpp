@@ -9,9 +9,10 @@ using std::chrono::nanoseconds;
 namespace {
 
 constexpr Milliseconds kHeldAtLeast{1000};  // between two looks at a gate that would wake us when it opens
-constexpr Milliseconds kIdlePollMax{1000};  // of continuous tables where writers cannot wake us
+constexpr Milliseconds kIdlePollMax{1000};  // of continuous tables that nobody can wake
 constexpr int kIdlePollDoublings = 10;
-constexpr Milliseconds kForEver = Milliseconds::max() / 1000;
+constexpr Milliseconds kForEver{std::chrono::hours(24 * 365 * 10)};  // in nanoseconds there is room for some of these
+constexpr std::chrono::hours kLatest{24};                            // what is later than that is not more urgent
 
 nanoseconds positive_modulo(nanoseconds value, nanoseconds divisor) {
   const nanoseconds rest = value % divisor;
@@ -22,10 +23,13 @@ double weight_of(Tier tier) {
   return tier == Tier::kHot ? 4 : tier == Tier::kWarm ? 2 : 1;
 }
 
-bool same_need(const Need& a, const Need& b) {
-  return a.period == b.period && a.continuous == b.continuous &&
-         std::equal(a.crons.begin(), a.crons.end(), b.crons.begin(), b.crons.end(),
+bool same_crons(const Need& a, const Need& b) {
+  return std::equal(a.crons.begin(), a.crons.end(), b.crons.begin(), b.crons.end(),
                     [](const Cron& x, const Cron& y) { return x.text() == y.text(); });
+}
+
+bool same_need(const Need& a, const Need& b) {
+  return a.period == b.period && a.continuous == b.continuous && same_crons(a, b);
 }
 
 }  // namespace
@@ -47,18 +51,17 @@ void Timetable::load(const std::vector<TimetableEntry>& entries, const std::vect
     changes.push_back({.id = entry.id, .upstream = entry.upstream});
     adopt(entry);
   }
-  for (auto it = tables_.begin(); it != tables_.end();) {
-    if (seen.contains(it->first)) {
-      ++it;
-    } else {
-      changes.push_back({.id = it->first, .upstream = {}});
-      (void)end_flight(it->first);
-      it = tables_.erase(it);
-    }
+  std::vector<TableId> gone;
+  for (const auto& [id, table] : tables_) {
+    if (seen.contains(id)) continue;
+    gone.push_back(id);
+    changes.push_back({.id = id, .upstream = {}});
   }
   dag_.apply(changes);
   while (!communities_.empty()) forget(communities_.begin()->first);
-  rebuild(seen, now);
+  const auto flights = erase(gone);
+  rebuild(std::move(seen), now);
+  for (const std::uint64_t serial : flights) (void)land(serial);
 }
 
 void Timetable::put(const TimetableEntry& entry, Now now) {
@@ -70,16 +73,25 @@ void Timetable::put(const TimetableEntry& entry, Now now) {
 void Timetable::remove(TableId id, Now now) {
   const auto found = tables_.find(id);
   if (found == tables_.end()) return;
-  (void)end_flight(id);
-  const TableId community = found->second.community;
   std::set<TableId> affected = dag_.apply({{.id = id, .upstream = {}}});
-  if (const auto old = communities_.find(community); old != communities_.end()) {
-    affected.insert(old->second.tables.begin(), old->second.tables.end());
-    affected.erase(id);
-    forget(community);
-  }
-  tables_.erase(id);
+  const TableId community = found->second.community;
+  for (const Table* other : communities_.at(community).tables) affected.insert(other->entry.id);
+  affected.erase(id);
+  forget(community);
+  const auto flights = erase({id});
   rebuild(std::move(affected), now);
+  for (const std::uint64_t serial : flights) (void)land(serial);
+}
+
+/// Returns the units in flight that they were part of.
+std::vector<std::uint64_t> Timetable::erase(const std::vector<TableId>& gone) {
+  std::vector<std::uint64_t> flights;
+  for (const TableId id : gone) {
+    const auto found = tables_.find(id);
+    if (found->second.in_flight) flights.push_back(found->second.serial);
+    tables_.erase(found);
+  }
+  return flights;
 }
 
 void Timetable::adopt(const TimetableEntry& entry) {
@@ -107,7 +119,6 @@ void Timetable::rebuild(std::set<TableId> tables, Now now) {
     if (dag_.contains(id) && components.insert(dag_.component_of(id)).second) open.push_back(dag_.component_of(id));
   };
   for (const TableId id : tables) add(id);
-  std::set<TableId> forgotten;
   while (!open.empty()) {
     const TableId component = open.back();
     open.pop_back();
@@ -115,14 +126,12 @@ void Timetable::rebuild(std::set<TableId> tables, Now now) {
       if (const auto group = group_of_.find(id); group != group_of_.end()) {
         for (const TableId other : groups_[group->second]) add(other);
       }
-      const auto table = tables_.find(id);
-      if (table == tables_.end()) continue;
-      const auto old = communities_.find(table->second.community);
-      if (old == communities_.end() || !forgotten.insert(old->first).second) continue;
-      for (const TableId other : old->second.tables) add(other);
+      const auto old = communities_.find(tables_.at(id).community);
+      if (old == communities_.end()) continue;
+      for (const Table* other : old->second.tables) add(other->entry.id);
+      forget(old->first);
     }
   }
-  for (const TableId community : forgotten) forget(community);
 
   while (!components.empty()) {
     std::vector<TableId> together{*components.begin()};
@@ -141,136 +150,154 @@ void Timetable::rebuild(std::set<TableId> tables, Now now) {
     std::sort(together.begin(), together.end());
     build(together, now);
   }
-  for (const SourceId source : maybe_unneeded_) {
-    if (!waiting_.contains(source) && arming_.remove(source)) unneeded_.push_back(source);
-  }
-  maybe_unneeded_.clear();
+  settle_sources();
 }
 
 void Timetable::forget(TableId id) {
   const auto found = communities_.find(id);
-  for (const SourceId source : found->second.sources) {
-    const auto waiting = waiting_.find(source);
-    waiting->second.erase(id);
-    if (!waiting->second.empty()) continue;
-    waiting_.erase(waiting);
-    maybe_unneeded_.insert(source);
-  }
+  stop_listening(found->second, id);
   queue_.erase({found->second.next_due, id});
   communities_.erase(found);
 }
 
 void Timetable::build(const std::vector<TableId>& components, Now now) {
   const TableId id = components.front();
-  Community community;
-  std::set<std::size_t> groups;
+  Community& community = communities_[id];
+  std::vector<TableId> order;
   for (const TableId component : components) {
-    for (const TableId table : dag_.component(component)) {
-      community.tables.push_back(table);
-      if (const auto group = group_of_.find(table); group != group_of_.end()) groups.insert(group->second);
-    }
+    const auto& tables = dag_.component(component);
+    order.insert(order.end(), tables.begin(), tables.end());
   }
   ClusterRules rules;
   rules.sources = [this](TableId table) -> const std::vector<SourceId>& { return tables_.at(table).entry.relations; };
   rules.atomic_diamond = [this](TableId table) { return tables_.at(table).entry.atomic_diamond; };
+  std::set<std::size_t> groups;
+  for (const TableId table : order) {
+    if (const auto group = group_of_.find(table); group != group_of_.end()) groups.insert(group->second);
+  }
   for (const std::size_t group : groups) rules.groups.push_back(groups_[group]);
-  community.clusters = make_clusters(dag_, community.tables, rules);
+  community.clusters = make_clusters(dag_, order, rules);
+  place(community, id, order);
 
-  std::map<TableId, std::pair<Need, Milliseconds>> before;
+  std::vector<std::pair<Need, Milliseconds>> before;
+  for (const Table* table : community.tables) before.emplace_back(table->need, table->period);
+  set_needs(community);
+  for (std::size_t i = 0; i < community.tables.size(); ++i) {
+    Table& table = *community.tables[i];
+    // How much too slow it is for another period remains to be seen.
+    if (table.need.period != before[i].first.period) table.backoff.reset();
+  }
+  for (const ClusterState& cluster : community.states) set_period(cluster);
+  for (std::size_t i = 0; i < community.tables.size(); ++i) {
+    set_due(*community.tables[i], before[i].first, before[i].second, now);
+  }
+
+  listen(community, id);
+  Places all;
+  for (std::size_t i = 0; i < community.tables.size(); ++i) all.insert(all.end(), i);
+  queue_.emplace(community.next_due, id);
+  for (std::size_t c = 0; c < community.states.size(); ++c) look_at(community, c);
+  update_sleep(id, std::move(all), now);
+  look_ahead(id);
+}
+
+void Timetable::place(Community& community, TableId id, const std::vector<TableId>& order) {
+  for (const TableId table_id : order) {
+    Table& table = tables_.at(table_id);
+    table.community = id;
+    table.place = community.tables.size();
+    community.tables.push_back(&table);
+    if (!table.in_flight) continue;
+    if (flights_.at(table.serial).whole) community.whole.insert(table.serial);
+  }
+  for (Table* table : community.tables) {
+    table->upstream.clear();
+    table->downstream.clear();
+    for (const TableId up : dag_.upstream(table->entry.id)) table->upstream.push_back(&tables_.at(up));
+    for (const TableId down : dag_.downstream(table->entry.id)) table->downstream.push_back(&tables_.at(down));
+    const std::size_t members = std::max<std::size_t>(dag_.cycle(table->entry.id).size(), 1);
+    const bool continues = table->place > 0 && community.tables[table->place - 1]->circle_end > table->place;
+    table->circle_begin = continues ? community.tables[table->place - 1]->circle_begin : table->place;
+    table->circle_end = table->circle_begin + members;
+  }
+  community.states.resize(community.clusters.size());
   for (std::size_t c = 0; c < community.clusters.size(); ++c) {
     for (const TableId table_id : community.clusters[c].tables) {
       Table& table = tables_.at(table_id);
-      table.community = id;
       table.cluster = c;
-      before[table_id] = {table.need, table.period};
+      community.states[c].tables.push_back(&table);
     }
   }
-  set_needs(community);
-  for (const TableId table_id : community.tables) {
-    const auto& [need, period] = before.at(table_id);
-    set_due(tables_.at(table_id), need, period, now);
-  }
-
-  for (const TableId table_id : community.tables) {
-    const Table& table = tables_.at(table_id);
-    if (!is_active(table) || !table.entry.captured) continue;
-    for (const SourceId source : waits_for(table)) {
-      community.sources.insert(source);
-      auto& period = waiting_[source].try_emplace(id, table.period).first->second;
-      period = std::min(period, table.period);
-    }
-  }
-  for (const SourceId source : community.sources) {
-    Milliseconds shortest = kForEver;
-    for (const auto& [other, period] : waiting_.at(source)) shortest = std::min(shortest, period);
-    arming_.put(source, shortest);
-  }
-  for (const TableId table_id : community.tables) {
-    const Table& table = tables_.at(table_id);
-    if (table.in_flight) flights_.at(table.serial).community = id;
-  }
-  Community& placed = communities_[id] = std::move(community);
-  queue_.emplace(placed.next_due, id);
-  update_sleep(placed);
-  look_ahead(id);
 }
 
 // Needs go from consumers to what they read; then the members of a cluster agree on one.
 void Timetable::set_needs(Community& community) {
-  for (auto id = community.tables.rbegin(); id != community.tables.rend(); ++id) {
-    Table& table = tables_.at(*id);
-    const Schedule& schedule = table.entry.schedule;
-    Need need;
-    switch (schedule.kind) {
-      case Schedule::Kind::kEvery:
-        need.period = schedule.period;
-        break;
-      case Schedule::Kind::kContinuous:
-        need.period = schedule.period.value_or(settings_.continuous_min);
-        need.continuous = true;
-        break;
-      case Schedule::Kind::kCron:
-        if (schedule.cron) need.crons.push_back(*schedule.cron);
-        break;
-      case Schedule::Kind::kCalculated:
-        for (const TableId consumer : dag_.downstream(*id)) need.add(tables_.at(consumer).need);
-        if (need.empty()) {
-          need.period = settings_.default_period;
-          if (table.entry.max_staleness) need.period = std::min(*need.period, *table.entry.max_staleness / 2);
-        }
-        break;
-    }
-    if (need.period) {
-      const int times = tier_multiplier(table.entry.tier, settings_.tiers);
-      need.period = std::clamp(*need.period * times, Milliseconds(1), kForEver);
-    }
-    table.need = std::move(need);
+  for (std::size_t end = community.tables.size(); end > 0;) {
+    const std::size_t begin = community.tables[end - 1]->circle_begin;
+    set_own_needs(community, begin, end);
+    end = begin;
   }
-  for (Cluster& cluster : community.clusters) {
-    const bool slowest = std::any_of(cluster.tables.begin(), cluster.tables.end(),
-                                     [this](TableId id) { return tables_.at(id).entry.slowest; });
-    Need common = tables_.at(cluster.tables.front()).need;
-    for (const TableId id : cluster.tables) {
-      const Need& need = tables_.at(id).need;
+  for (const ClusterState& cluster : community.states) {
+    const bool slowest =
+        std::any_of(cluster.tables.begin(), cluster.tables.end(), [](const Table* t) { return t->entry.slowest; });
+    Need common = cluster.tables.front()->need;
+    for (const Table* table : cluster.tables) {
       if (!slowest) {
-        common.add(need);
-      } else if (need.period.value_or(kForEver) > common.period.value_or(kForEver)) {
-        common = need;
+        common.add(table->need);
+      } else if (table->need.period.value_or(kForEver) > common.period.value_or(kForEver)) {
+        common = table->need;
       }
     }
-    for (const TableId id : cluster.tables) tables_.at(id).need = common;
-    set_period(cluster);
+    for (Table* table : cluster.tables) table->need = common;
   }
 }
 
-void Timetable::set_period(Cluster& cluster) {
+// Of a table, or of the members of a cycle: those that have no need of their own have that of the others.
+void Timetable::set_own_needs(Community& community, std::size_t begin, std::size_t end) {
+  Need shared;
+  for (std::size_t i = begin; i < end; ++i) {
+    Table& table = *community.tables[i];
+    const Schedule& schedule = table.entry.schedule;
+    table.need = {};
+    switch (schedule.kind) {
+      case Schedule::Kind::kEvery:
+        table.need.period = schedule.period;
+        break;
+      case Schedule::Kind::kContinuous:
+        table.need.period = schedule.period.value_or(settings_.continuous_min);
+        table.need.continuous = true;
+        break;
+      case Schedule::Kind::kCron:
+        if (schedule.cron) table.need.crons.push_back(*schedule.cron);
+        break;
+      case Schedule::Kind::kCalculated:
+        for (const Table* consumer : table.downstream) {
+          if (consumer->place >= end) table.need.add(consumer->need);
+        }
+        break;
+    }
+    shared.add(table.need);
+  }
+  for (std::size_t i = begin; i < end; ++i) {
+    Table& table = *community.tables[i];
+    if (table.need.empty()) table.need = shared;
+    if (table.need.empty()) {
+      table.need.period = settings_.default_period;
+      if (table.entry.max_staleness) table.need.period = std::min(*table.need.period, *table.entry.max_staleness / 2);
+    }
+    if (!table.need.period) continue;
+    const int times = tier_multiplier(table.entry.tier, settings_.tiers);
+    table.need.period = std::clamp(std::min(*table.need.period, kForEver) * times, Milliseconds(1), kForEver);
+  }
+}
+
+void Timetable::set_period(const ClusterState& cluster) {
   int factor = 1;
   if (settings_.auto_backoff) {
-    for (const TableId id : cluster.tables) factor = std::max(factor, tables_.at(id).backoff.factor());
+    for (const Table* table : cluster.tables) factor = std::max(factor, table->backoff.factor());
   }
-  for (const TableId id : cluster.tables) {
-    Table& table = tables_.at(id);
-    table.period = table.need.period ? std::min(*table.need.period * factor, kForEver) : kForEver;
+  for (Table* table : cluster.tables) {
+    table->period = table->need.period ? std::min(*table->need.period * factor, kForEver) : kForEver;
   }
 }
 
@@ -285,11 +312,9 @@ void Timetable::set_due(Table& table, const Need& old_need, Milliseconds old_per
       const Milliseconds age = std::min(table.entry.age.value_or(table.period), table.period);
       due = now.steady + (table.period - age);
     }
-    if (!table.need.crons.empty())
-      due = std::min(due, next_cron(table.need, now, table.entry.age.value_or(Milliseconds(0))));
-    table.due = due;
+    table.due = std::min(due, next_cron(table.need, now, table.entry.age.value_or(Milliseconds(0))));
   } else if (table.is_activated) {
-    table.due = table.need.period ? now.steady : next_cron(table.need, now, Milliseconds(0));
+    table.due = table.need.period ? now.steady : next_cron(table.need, now, table.entry.age.value_or(Milliseconds(0)));
   } else if ((!same_need(table.need, old_need) || table.period != old_period) && !table.failing) {
     table.due = woken_time(table, now);
   }
@@ -322,7 +347,7 @@ TimePoint Timetable::next_time(const Table& table, Now now) const {
   if (!table.need.period) return next;
   if (!table.need.continuous) return std::min(next, next_on_grid(table, now.steady));
   Milliseconds pause = table.period;
-  if (!settings_.may_arm && table.idle_polls > 0) {
+  if ((!settings_.may_arm || !table.can_sleep) && table.idle_polls > 0) {
     pause = std::max(pause, std::min(kIdlePollMax, pause * (1 << std::min(table.idle_polls, kIdlePollDoublings))));
   }
   return std::min(next, std::max(now.steady, table.begun.value_or(now.steady) + pause));
@@ -337,61 +362,124 @@ TimePoint Timetable::woken_time(const Table& table, Now now) const {
 
 // Sleeping ------------------------------------------------------------------------------------------------------------
 
-/// The sources whose writers must be able to wake the daemon before this table may sleep. A stream table that the
-/// daemon does not refresh can still be refreshed by hand, and so is a source like others.
-std::vector<SourceId> Timetable::waits_for(const Table& table) const {
-  std::vector<SourceId> out = table.entry.sources;
-  for (const TableId up : dag_.upstream(table.entry.id)) {
-    const Table& other = tables_.at(up);
-    if (!is_active(other) && other.entry.own_log) out.push_back(*other.entry.own_log);
+/// Finds out which tables can sleep and what they wait for then. A stream table that the daemon does not refresh can
+/// still be refreshed by hand, and so is a source like others.
+void Timetable::listen(Community& community, TableId id) {
+  for (const ClusterState& cluster : community.states) {
+    const bool served =
+        std::all_of(cluster.tables.begin(), cluster.tables.end(), [](const Table* t) { return is_active(*t); });
+    for (Table* table : cluster.tables) table->is_served = served;
   }
-  return out;
-}
-
-bool Timetable::sleeps(const Table& table) const {
-  if (!is_active(table) || !table.entry.captured || table.failing || table.is_held || !table.checked_begin)
-    return false;
-  if (!dag_.cycle(table.entry.id).empty()) {
-    // All members have been through the same refreshes: what they read outside decides.
-    for (const TableId member : dag_.cycle(table.entry.id)) {
-      const Table& other = tables_.at(member);
-      for (const SourceId source : waits_for(other)) {
-        const auto armed_at = arming_.armed_at(source);
-        if (!armed_at || *table.checked_begin < *armed_at) return false;
+  for (std::size_t begin = 0; begin < community.tables.size();) {
+    const std::size_t end = community.tables[begin]->circle_end;
+    const bool possible = can_sleep(community, begin, end);
+    for (; begin < end; ++begin) {
+      Table& table = *community.tables[begin];
+      table.can_sleep = possible;
+      table.waits_for = table.entry.sources;
+      for (const Table* up : table.upstream) {
+        if (!up->is_served && up->entry.own_log) table.waits_for.push_back(*up->entry.own_log);
+      }
+      if (!table.is_served || !possible) continue;
+      for (const SourceId source : table.waits_for) {
+        community.sources[source].push_back(begin);
+        auto& period = waiting_[source].try_emplace(id, table.period).first->second;
+        period = std::min(period, table.period);
+        touched_sources_.insert(source);
       }
     }
   }
-  for (const SourceId source : waits_for(table)) {
-    const auto armed_at = arming_.armed_at(source);
-    if (!armed_at || *table.checked_begin < *armed_at) return false;
+}
+
+void Timetable::stop_listening(Community& community, TableId id) {
+  for (const auto& [source, places] : community.sources) {
+    waiting_.at(source).erase(id);
+    touched_sources_.insert(source);
   }
-  for (const TableId up : dag_.upstream(table.entry.id)) {
-    const Table& other = tables_.at(up);
-    if (!is_active(other)) {
-      if (!other.entry.own_log) return false;
+  community.sources.clear();
+}
+
+void Timetable::settle_sources() {
+  for (const SourceId source : touched_sources_) {
+    const auto waiting = waiting_.find(source);
+    if (waiting != waiting_.end() && !waiting->second.empty()) {
+      Milliseconds shortest = kForEver;
+      for (const auto& [community, period] : waiting->second) shortest = std::min(shortest, period);
+      arming_.put(source, shortest);
       continue;
     }
-    const auto& cycle = dag_.cycle(table.entry.id);
-    if (std::binary_search(cycle.begin(), cycle.end(), up)) continue;
-    const bool in_order = other.checked_end &&
-                          (table.checked_serial == other.checked_serial || *table.checked_begin >= *other.checked_end);
-    if (!other.asleep || !in_order) return false;
+    if (waiting != waiting_.end()) waiting_.erase(waiting);
+    if (arming_.remove(source)) unneeded_.push_back(source);
+  }
+  touched_sources_.clear();
+}
+
+/// Of a table, or of all members of a cycle: can everybody who changes what they read wake us?
+bool Timetable::can_sleep(const Community& community, std::size_t begin, std::size_t end) const {
+  for (std::size_t i = begin; i < end; ++i) {
+    const Table& table = *community.tables[i];
+    if (!table.entry.captured) return false;
+    for (const TableId up : table.entry.upstream) {
+      if (!tables_.contains(up)) return false;  // not yet: it cannot be asked whether it sleeps
+    }
+    for (const Table* up : table.upstream) {
+      if (up->place >= begin && up->place < end) continue;
+      if (up->is_served ? !up->can_sleep : !up->entry.own_log.has_value()) return false;
+    }
   }
   return true;
 }
 
-void Timetable::update_sleep(Community& community) {
-  for (const TableId id : community.tables) {
-    Table& table = tables_.at(id);
-    table.asleep = sleeps(table);
+/// Of a table, or of all members of a cycle: these have been through the same refreshes, so all sleep or none.
+bool Timetable::sleeps(const Community& community, std::size_t begin, std::size_t end) const {
+  for (std::size_t i = begin; i < end; ++i) {
+    const Table& table = *community.tables[i];
+    if (!table.can_sleep || !table.is_served || table.failing || table.is_held || !table.checked_begin) return false;
+    if (all_woken_ && *table.checked_begin < *all_woken_) return false;
+    for (const SourceId source : table.waits_for) {
+      const auto armed_at = arming_.armed_at(source);
+      if (!armed_at || *table.checked_begin < *armed_at) return false;
+    }
+    for (const Table* up : table.upstream) {
+      if (!up->is_served || (up->place >= begin && up->place < end)) continue;
+      const bool in_order =
+          up->checked_end && (table.checked_serial == up->checked_serial || *table.checked_begin >= *up->checked_end);
+      if (!up->asleep || !in_order) return false;
+    }
   }
+  return true;
+}
+
+/// Looks at the tables in these places and, where something changes, at what reads them. With `now` those that wake up
+/// are due as woken ones are.
+void Timetable::update_sleep(TableId id, Places places, std::optional<Now> now) {
+  Community& community = communities_.at(id);
+  std::set<std::size_t> changed;  // clusters
+  while (!places.empty()) {
+    const Table& first = *community.tables[*places.begin()];
+    const std::size_t begin = first.circle_begin;
+    const std::size_t end = first.circle_end;
+    places.erase(places.begin(), places.lower_bound(end));
+    const bool asleep = sleeps(community, begin, end);
+    for (std::size_t i = begin; i < end; ++i) {
+      Table& table = *community.tables[i];
+      if (table.asleep == asleep) continue;
+      table.asleep = asleep;
+      if (!asleep && now) table.due = woken_time(table, *now);
+      changed.insert(table.cluster);
+      for (const Table* down : table.downstream) {
+        if (down->place >= end) places.insert(down->place);
+      }
+    }
+  }
+  for (const std::size_t cluster : changed) look_at(community, cluster);
 }
 
 std::vector<SourceId> Timetable::sources_to_arm(TimePoint now) const {
   std::set<SourceId> out;
   if (!settings_.may_arm) return {};
   for (auto entry = queue_.begin(); entry != queue_.end() && entry->first <= now; ++entry) {
-    for (const SourceId source : communities_.at(entry->second).sources) {
+    for (const auto& [source, places] : communities_.at(entry->second).sources) {
       if (arming_.may_arm(source, now)) out.insert(source);
     }
   }
@@ -399,7 +487,11 @@ std::vector<SourceId> Timetable::sources_to_arm(TimePoint now) const {
 }
 
 void Timetable::armed(SourceId source, TimePoint now) {
-  arming_.armed(source, now);
+  if (arming_.contains(source)) {
+    arming_.armed(source, now);
+  } else {
+    unneeded_.push_back(source);  // not any more
+  }
 }
 
 bool Timetable::woken(SourceId source, Now now) {
@@ -407,13 +499,8 @@ bool Timetable::woken(SourceId source, Now now) {
   const auto waiting = waiting_.find(source);
   if (!was_armed || waiting == waiting_.end()) return was_armed;
   for (const auto& [id, period] : waiting->second) {
-    Community& community = communities_.at(id);
-    for (const TableId table_id : community.tables) {
-      Table& table = tables_.at(table_id);
-      const bool slept = table.asleep;
-      table.asleep = sleeps(table);
-      if (slept && !table.asleep) table.due = woken_time(table, now);
-    }
+    const auto& places = communities_.at(id).sources.at(source);
+    update_sleep(id, Places(places.begin(), places.end()), now);
     look_ahead(id);
   }
   return was_armed;
@@ -421,12 +508,13 @@ bool Timetable::woken(SourceId source, Now now) {
 
 std::vector<SourceId> Timetable::wake_all(Now now) {
   auto were_armed = arming_.wake_all();
-  for (auto& [id, community] : communities_) {
-    for (const TableId table_id : community.tables) {
-      Table& table = tables_.at(table_id);
-      if (table.asleep) table.due = woken_time(table, now);
-      table.asleep = false;
+  all_woken_ = now.steady;
+  for (const auto& [id, community] : communities_) {
+    Places places;
+    for (const Table* table : community.tables) {
+      if (table->asleep) places.insert(places.end(), table->place);
     }
+    update_sleep(id, std::move(places), now);
     look_ahead(id);
   }
   return were_armed;
@@ -443,50 +531,47 @@ std::vector<SourceId> Timetable::take_unneeded() {
 
 // Due -----------------------------------------------------------------------------------------------------------------
 
-bool Timetable::eligible(const Cluster& cluster) const {
+bool Timetable::eligible(const ClusterState& cluster) {
   bool awake = false;
-  for (const TableId id : cluster.tables) {
-    const Table& table = tables_.at(id);
-    if (!is_active(table) || table.in_flight) return false;
-    awake = awake || !table.asleep;
+  for (const Table* table : cluster.tables) {
+    if (!table->is_served || table->in_flight) return false;
+    awake = awake || !table->asleep;
   }
   return awake;
 }
 
-bool Timetable::is_failing(const Cluster& cluster) const {
-  return std::any_of(cluster.tables.begin(), cluster.tables.end(),
-                     [this](TableId id) { return tables_.at(id).failing; });
+bool Timetable::is_failing(const ClusterState& cluster) {
+  return std::any_of(cluster.tables.begin(), cluster.tables.end(), [](const Table* t) { return t->failing; });
+}
+
+bool Timetable::is_held(const ClusterState& cluster) {
+  return std::any_of(cluster.tables.begin(), cluster.tables.end(), [](const Table* t) { return t->is_held; });
 }
 
 // Of a cluster with members that failed or are held, these decide: the others could be refreshed, but not alone.
-TimePoint Timetable::due_of(const Cluster& cluster) const {
+TimePoint Timetable::due_of(const ClusterState& cluster) {
   TimePoint due = TimePoint::max();
   std::optional<TimePoint> obstacle;
-  for (const TableId id : cluster.tables) {
-    const Table& table = tables_.at(id);
-    if (table.failing || table.is_held) obstacle = std::max(obstacle.value_or(table.due), table.due);
-    if (!table.asleep) due = std::min(due, table.due);
+  for (const Table* table : cluster.tables) {
+    if (table->failing || table->is_held) obstacle = std::max(obstacle.value_or(table->due), table->due);
+    if (!table->asleep) due = std::min(due, table->due);
   }
   return obstacle.value_or(due);
 }
 
-Milliseconds Timetable::period_of(const Cluster& cluster) const {
-  return tables_.at(cluster.tables.front()).period;
-}
-
-bool Timetable::whole_in_flight(TableId community) const {
-  return std::any_of(flights_.begin(), flights_.end(),
-                     [&](const auto& entry) { return entry.second.whole && entry.second.community == community; });
+void Timetable::look_at(Community& community, std::size_t c) {
+  ClusterState& cluster = community.states[c];
+  const TimePoint due = eligible(cluster) ? due_of(cluster) : TimePoint::max();
+  if (due == cluster.due) return;
+  community.queue.erase({cluster.due, c});
+  cluster.due = due;
+  if (due != TimePoint::max()) community.queue.emplace(due, c);
 }
 
 void Timetable::look_ahead(TableId id) {
   Community& community = communities_.at(id);
-  TimePoint next = TimePoint::max();
-  if (!whole_in_flight(id)) {
-    for (const Cluster& cluster : community.clusters) {
-      if (eligible(cluster)) next = std::min(next, due_of(cluster));
-    }
-  }
+  const bool waits = !community.whole.empty() || community.queue.empty();
+  const TimePoint next = waits ? TimePoint::max() : community.queue.begin()->first;
   if (next == community.next_due) return;
   queue_.erase({community.next_due, id});
   community.next_due = next;
@@ -500,33 +585,40 @@ std::vector<Unit> Timetable::take_due(Now now) {
     due.push_back(entry->second);
   }
   for (const TableId community : due) {
-    take_from(community, now.steady, plan);
+    take_from(community, now, plan);
     look_ahead(community);
   }
   return plan;
 }
 
-void Timetable::take_from(TableId id, TimePoint now, std::vector<Unit>& plan) {
-  const Community& community = communities_.at(id);
-  Milliseconds longest{0};
-  std::vector<std::size_t> retries;
-  bool any = false;
-  for (std::size_t c = 0; c < community.clusters.size(); ++c) {
-    const Cluster& cluster = community.clusters[c];
-    if (!eligible(cluster) || due_of(cluster) > now) continue;
+void Timetable::take_from(TableId id, Now now, std::vector<Unit>& plan) {
+  Community& community = communities_.at(id);
+  std::vector<std::size_t> retries, due;
+  TimePoint::duration longest{0};  // until one of those that are due is due again
+  for (auto entry = community.queue.begin(); entry != community.queue.end() && entry->first <= now.steady; ++entry) {
+    const ClusterState& cluster = community.states[entry->second];
     if (is_failing(cluster)) {  // alone, so that it cannot hold up the others again
-      retries.push_back(c);
+      retries.push_back(entry->second);
     } else {
-      any = true;
-      longest = std::max(longest, period_of(cluster));
+      const Table& table = *cluster.tables.front();
+      due.push_back(entry->second);
+      longest = std::max(longest, table.need.period ? TimePoint::duration(table.period)
+                                                    : next_cron(table.need, now, Milliseconds(0)) - now.steady);
     }
   }
+  const auto goes_along = [&](const ClusterState& cluster) {
+    const Table& table = *cluster.tables.front();
+    if (table.need.period) return table.period <= longest;
+    return std::any_of(due.begin(), due.end(), [&](std::size_t c) {
+      const Need& need = community.states[c].tables.front()->need;
+      return !need.period && same_crons(need, table.need);
+    });
+  };
   std::vector<std::size_t> chosen;
-  for (std::size_t c = 0; any && c < community.clusters.size(); ++c) {
-    const Cluster& cluster = community.clusters[c];
+  for (std::size_t c = 0; !due.empty() && c < community.states.size(); ++c) {
+    const ClusterState& cluster = community.states[c];
     if (!eligible(cluster) || is_failing(cluster)) continue;
-    const bool along = period_of(cluster) <= longest && !tables_.at(cluster.tables.front()).is_held;
-    if (due_of(cluster) <= now || along) chosen.push_back(c);
+    if (cluster.due <= now.steady || (!is_held(cluster) && goes_along(cluster))) chosen.push_back(c);
   }
   const auto cost = [this](TableId table) { return tables_.at(table).cost; };
   std::vector<Unit> units = plan_units(community.clusters, chosen, cost, settings_.limits);
@@ -537,27 +629,32 @@ void Timetable::take_from(TableId id, TimePoint now, std::vector<Unit>& plan) {
   }
   for (Unit& unit : units) {
     for (std::size_t& before : unit.after) before += plan.size();
-    launch(unit, now);
+    launch(community, unit, now.steady);
   }
   plan.insert(plan.end(), std::make_move_iterator(units.begin()), std::make_move_iterator(units.end()));
 }
 
-void Timetable::launch(Unit& unit, TimePoint now) {
+void Timetable::launch(Community& community, Unit& unit, TimePoint now) {
   unit.serial = next_serial_++;
   unit.due = now;
   unit.period = kForEver;
   unit.weight = 1;
+  std::set<std::size_t> clusters;
   for (const TableId id : unit.tables) {
     Table& table = tables_.at(id);
-    unit.due = std::min(unit.due, std::max(table.due, now - std::chrono::hours(24)));
+    clusters.insert(table.cluster);
     unit.period = std::min(unit.period, table.period);
     unit.weight = std::max(unit.weight, weight_of(table.entry.tier));
     table.in_flight = true;
     table.serial = unit.serial;
     table.begun = now;
   }
-  flights_[unit.serial] = {
-      .whole = unit.whole, .left = unit.tables.size(), .community = tables_.at(unit.tables.front()).community};
+  for (const std::size_t c : clusters) {
+    unit.due = std::min(unit.due, std::max(community.states[c].due, now - kLatest));
+    look_at(community, c);
+  }
+  flights_[unit.serial] = {.whole = unit.whole, .left = unit.tables.size(), .tables = unit.tables};
+  if (unit.whole) community.whole.insert(unit.serial);
 }
 
 void Timetable::begun(const Unit& unit, TimePoint now) {
@@ -571,46 +668,69 @@ void Timetable::begun(const Unit& unit, TimePoint now) {
 
 std::vector<TableId> Timetable::end_flight(TableId id) {
   const auto found = tables_.find(id);
-  if (found == tables_.end() || !found->second.in_flight) return {};
-  Table& table = found->second;
-  table.in_flight = false;
-  const auto place = flights_.find(table.serial);
-  if (place == flights_.end() || --place->second.left > 0) return {};  // the last one draws the consequences
-  const Flight flight = place->second;
+  if (found == tables_.end()) return {};
+  if (!found->second.in_flight) {
+    settle({id}, 0);
+    return {};
+  }
+  found->second.in_flight = false;
+  return land(found->second.serial);
+}
+
+/// A table of this unit is back or gone; the last one draws the consequences.
+std::vector<TableId> Timetable::land(std::uint64_t serial) {
+  const auto place = flights_.find(serial);
+  if (place == flights_.end() || --place->second.left > 0) return {};
+  const Flight flight = std::move(place->second);
   flights_.erase(place);
-  const auto community = communities_.find(table.community);
-  if (community == communities_.end()) return {};
-  auto slowed = slow_down(flight, table.serial);
-  update_sleep(community->second);
-  look_ahead(table.community);
+  auto slowed = slow_down(flight);
+  settle(flight.tables, serial);
   return slowed;
 }
 
-std::vector<TableId> Timetable::slow_down(const Flight& flight, std::uint64_t serial) {
+std::vector<TableId> Timetable::slow_down(const Flight& flight) {
   if (!settings_.auto_backoff || !flight.changed || flight.period == Milliseconds::max()) return {};
-  Community& community = communities_.at(flight.community);
-  std::vector<TableId> members;
-  for (const TableId id : community.tables) {
-    if (tables_.at(id).serial == serial) members.push_back(id);
+  std::set<TableId> concerned;
+  std::optional<Backoff> common;
+  for (const TableId id : flight.tables) {
+    const auto found = tables_.find(id);
+    if (found == tables_.end()) continue;
+    if (!common || found->second.backoff.factor() > common->factor()) common = found->second.backoff;
+    concerned.insert(id);
+    if (!flight.whole) continue;
+    for (const Table* other : communities_.at(found->second.community).tables) concerned.insert(other->entry.id);
   }
-  if (members.empty()) return {};
-  Backoff common;
-  for (const TableId id : members) {
-    if (tables_.at(id).backoff.factor() > common.factor()) common = tables_.at(id).backoff;
-  }
-  if (common.factor() == 1) common = tables_.at(members.front()).backoff;
-  (void)common.refreshed(flight.took, flight.period);
+  if (!common) return {};
+  (void)common->refreshed(flight.took, flight.period);
   std::vector<TableId> changed;
-  for (const TableId id : flight.whole ? community.tables : members) {
+  for (const TableId id : concerned) {
     Backoff& backoff = tables_.at(id).backoff;
-    if (backoff.factor() != common.factor()) changed.push_back(id);
-    backoff = common;
+    if (backoff.factor() != common->factor()) changed.push_back(id);
+    backoff = *common;
   }
-  if (!changed.empty()) {
-    for (Cluster& cluster : community.clusters) set_period(cluster);
-    std::sort(changed.begin(), changed.end());
+  for (const TableId id : changed) {
+    const Table& table = tables_.at(id);
+    set_period(communities_.at(table.community).states[table.cluster]);
   }
   return changed;
+}
+
+void Timetable::settle(const std::vector<TableId>& tables, std::uint64_t serial) {
+  std::map<TableId, Places> places;  // by community: they can be in several by now
+  for (const TableId id : tables) {
+    const auto found = tables_.find(id);
+    if (found == tables_.end()) continue;
+    const Table& table = found->second;
+    Places& of_community = places[table.community];
+    of_community.insert(table.place);
+    for (const Table* down : table.downstream) of_community.insert(down->place);
+    look_at(communities_.at(table.community), table.cluster);
+  }
+  for (auto& [id, of_community] : places) {
+    communities_.at(id).whole.erase(serial);
+    update_sleep(id, std::move(of_community), std::nullopt);
+    look_ahead(id);
+  }
 }
 
 std::vector<TableId> Timetable::succeeded(TableId id, const Success& success, Now now) {
@@ -659,6 +779,7 @@ void Timetable::release_holds(TimePoint now) {
     if (!table.is_held) continue;
     table.is_held = false;
     table.due = std::min(table.due, now);
+    look_at(communities_.at(table.community), table.cluster);
     communities.insert(table.community);
   }
   for (const TableId id : communities) look_ahead(id);
@@ -666,9 +787,14 @@ void Timetable::release_holds(TimePoint now) {
 
 void Timetable::deactivate(TableId id) {
   const auto found = tables_.find(id);
-  if (found == tables_.end()) return;
-  found->second.entry.active = false;
-  look_ahead(found->second.community);
+  if (found == tables_.end() || !found->second.entry.active) return;
+  Table& table = found->second;
+  table.entry.active = false;
+  Community& community = communities_.at(table.community);
+  stop_listening(community, table.community);  // from now on its own log is a source
+  listen(community, table.community);
+  settle_sources();
+  settle(cluster(id), 0);
 }
 
 bool Timetable::hold(TableId id) {
@@ -677,7 +803,10 @@ bool Timetable::hold(TableId id) {
   Table& table = found->second;
   table.in_flight = true;
   table.serial = next_serial_++;
-  flights_[table.serial] = {.whole = true, .left = 1, .community = table.community};
+  flights_[table.serial] = {.whole = true, .left = 1, .tables = {id}};
+  Community& community = communities_.at(table.community);
+  community.whole.insert(table.serial);
+  look_at(community, table.cluster);
   look_ahead(table.community);
   return true;
 }
@@ -690,8 +819,9 @@ bool Timetable::in_flight(TableId id) const {
 }
 
 std::size_t Timetable::in_flight_count() const {
-  return static_cast<std::size_t>(
-      std::count_if(tables_.begin(), tables_.end(), [](const auto& t) { return t.second.in_flight; }));
+  std::size_t count = 0;
+  for (const auto& [serial, flight] : flights_) count += flight.left;
+  return count;
 }
 
 TimePoint Timetable::next_due() const {

@@ -11,7 +11,7 @@
 // community, so that they go on meeting; a table that was cut off is slowed down with its cluster.
 //
 // A captured table sleeps when all its sources are armed (arming.h), what it reads sleeps too, and it was refreshed
-// since.
+// since. Members of a cycle sleep together.
 #pragma once
 
 #include <chrono>
@@ -72,7 +72,7 @@ class Timetable {
   void remove(TableId id, Now now);
 
   /// The due tables as units, in flight from now on: every table must come back through succeeded(), failed(), held(),
-  /// withheld(), released() or blown().
+  /// withheld() or released(). What a unit has found out counts when its last table has come back.
   [[nodiscard]] std::vector<Unit> take_due(Now now);
   /// The transaction of the unit is about to begin.
   void begun(const Unit& unit, TimePoint now);
@@ -110,6 +110,7 @@ class Timetable {
   bool woken(SourceId source, Now now);
   /// Anything may have happened, or the locks are lost. Returns what was armed.
   std::vector<SourceId> wake_all(Now now);
+  [[nodiscard]] bool is_armed(SourceId source) const { return arming_.armed_at(source).has_value(); }
   /// Armed sources that are not needed any more: unlock them.
   [[nodiscard]] std::vector<SourceId> take_unneeded();
   [[nodiscard]] std::size_t sources_asleep() const { return arming_.asleep(); }
@@ -130,8 +131,8 @@ class Timetable {
  private:
   struct Table {
     TimetableEntry entry;
-    Need need;               // without tier and backoff
-    Milliseconds period{0};  // with them
+    Need need;               // without backoff
+    Milliseconds period{0};  // with it
     Milliseconds cost{0};
     Backoff backoff;
     TimePoint due;
@@ -146,50 +147,80 @@ class Timetable {
     bool is_new = true;         // its first due time is to be found
     bool is_activated = false;  // the same, after it was inactive
     int idle_polls = 0;         // in a row, of a continuous one that nobody can wake
+
+    // Its place, found by build(). Pointers are into tables_ and hold as long as the community.
     TableId community = 0;
+    std::size_t place = 0;  // in the order of the community
     std::size_t cluster = 0;
+    std::vector<Table*> upstream, downstream;
+    std::size_t circle_begin = 0, circle_end = 0;  // places of its cycle; of itself if it is in none
+    std::vector<SourceId> waits_for;               // whose writers must be able to wake us before it may sleep
+    bool is_served = false;                        // refreshed by us: it and all of its cluster are active
+    bool can_sleep = false;                        // once all that it waits for are armed
+  };
+  struct ClusterState {
+    std::vector<Table*> tables;
+    TimePoint due = TimePoint::max();  // if it may be started
   };
   struct Community {
-    std::vector<TableId> tables;  // topological order
+    std::vector<Table*> tables;  // topological order
     std::vector<Cluster> clusters;
-    std::set<SourceId> sources;  // that its members wait for
-    std::vector<std::vector<TableId>> groups;
+    std::vector<ClusterState> states;                      // of clusters
+    std::set<std::pair<TimePoint, std::size_t>> queue;     // clusters that may be started, by when they are due
+    std::set<std::uint64_t> whole;                         // units in flight before whose end nothing else starts
+    std::map<SourceId, std::vector<std::size_t>> sources;  // places of those that wait for it
     TimePoint next_due = TimePoint::max();
   };
   struct Flight {
     bool whole = false;
     std::size_t left = 0;
-    TableId community = 0;
+    std::vector<TableId> tables;
     bool changed = false;                       // something was applied
     Milliseconds took{0};                       // if so
     Milliseconds period = Milliseconds::max();  // the shortest of those that succeeded, as their schedules say
   };
+  using Places = std::set<std::size_t>;
 
+  // The set of tables
+  void adopt(const TimetableEntry& entry);
+  [[nodiscard]] std::vector<std::uint64_t> erase(const std::vector<TableId>& gone);
   void rebuild(std::set<TableId> tables, Now now);
   void build(const std::vector<TableId>& components, Now now);
-  void set_needs(Community& community);
-  void set_period(Cluster& cluster);
-  void set_due(Table& table, const Need& old_need, Milliseconds old_period, Now now);
+  void place(Community& community, TableId id, const std::vector<TableId>& order);
   void forget(TableId community);
-  void adopt(const TimetableEntry& entry);
+  void set_needs(Community& community);
+  void set_own_needs(Community& community, std::size_t begin, std::size_t end);
+  void set_period(const ClusterState& cluster);
+  void set_due(Table& table, const Need& old_need, Milliseconds old_period, Now now);
+
+  // Sleeping
+  void listen(Community& community, TableId id);
+  void stop_listening(Community& community, TableId id);
+  void settle_sources();
+  [[nodiscard]] bool can_sleep(const Community& community, std::size_t begin, std::size_t end) const;
+  [[nodiscard]] bool sleeps(const Community& community, std::size_t begin, std::size_t end) const;
+  void update_sleep(TableId community, Places places, std::optional<Now> now);
+
+  // Due
   [[nodiscard]] static bool is_active(const Table& table);
-  [[nodiscard]] std::vector<SourceId> waits_for(const Table& table) const;
-  void update_sleep(Community& community);
+  [[nodiscard]] static bool eligible(const ClusterState& cluster);
+  [[nodiscard]] static bool is_failing(const ClusterState& cluster);
+  [[nodiscard]] static bool is_held(const ClusterState& cluster);
+  [[nodiscard]] static TimePoint due_of(const ClusterState& cluster);
+  void look_at(Community& community, std::size_t cluster);
   void look_ahead(TableId community);
-  std::vector<TableId> end_flight(TableId id);
-  std::vector<TableId> slow_down(const Flight& flight, std::uint64_t serial);
-  [[nodiscard]] bool sleeps(const Table& table) const;
-  [[nodiscard]] bool eligible(const Cluster& cluster) const;
-  [[nodiscard]] bool is_failing(const Cluster& cluster) const;
-  [[nodiscard]] TimePoint due_of(const Cluster& cluster) const;
-  [[nodiscard]] Milliseconds period_of(const Cluster& cluster) const;
-  [[nodiscard]] bool whole_in_flight(TableId community) const;
   [[nodiscard]] TimePoint next_time(const Table& table, Now now) const;
   [[nodiscard]] static TimePoint next_cron(const Need& need, Now now, Milliseconds missed);
   [[nodiscard]] TimePoint next_on_grid(const Table& table, TimePoint after) const;
   [[nodiscard]] TimePoint woken_time(const Table& table, Now now) const;
-  void take_from(TableId id, TimePoint now, std::vector<Unit>& plan);
-  void launch(Unit& unit, TimePoint now);
+
+  // Units
+  void take_from(TableId community, Now now, std::vector<Unit>& plan);
+  void launch(Community& community, Unit& unit, TimePoint now);
+  std::vector<TableId> end_flight(TableId id);
+  std::vector<TableId> land(std::uint64_t serial);
+  std::vector<TableId> slow_down(const Flight& flight);
+  void settle(const std::vector<TableId>& tables, std::uint64_t serial);
 
   TimetableSettings settings_;
   Dag dag_;
@@ -201,9 +232,10 @@ class Timetable {
   std::map<SourceId, std::map<TableId, Milliseconds>> waiting_;  // communities by source, with their shortest period
   std::set<std::pair<TimePoint, TableId>> queue_;                // communities by next_due
   std::map<std::uint64_t, Flight> flights_;
-  std::set<SourceId> maybe_unneeded_;
+  std::set<SourceId> touched_sources_;  // who waits for them may have changed
   std::vector<SourceId> unneeded_;
   std::optional<TimePoint> epoch_;
+  std::optional<TimePoint> all_woken_;
   std::uint64_t next_serial_ = 1;
 };
 

@@ -1,0 +1,408 @@
+// Which tables sleep, and when they wake. That nothing is ever missed is shown in test_sleeping_model.cpp.
+#include <gtest/gtest.h>
+
+#include "entries.h"
+
+namespace pgtrickle::scheduler {
+namespace {
+
+using namespace testing;
+using std::chrono::milliseconds;
+using Ids = std::vector<TableId>;
+using Set = std::set<TableId>;
+using Sources = std::vector<SourceId>;
+
+class SleepingTest : public ::testing::Test {
+ protected:
+  SleepingTest() : timetable_(TimetableSettings{}) {}
+
+  void load(const std::vector<TimetableEntry>& entries) { timetable_.load(entries, {}, now_); }
+  void advance(int ms) {
+    now_.steady += milliseconds(ms);
+    now_.wall += milliseconds(ms);
+  }
+  Sources arm() {
+    const Sources sources = timetable_.sources_to_arm(now_.steady);
+    for (const SourceId source : sources) timetable_.armed(source, now_.steady);
+    return sources;
+  }
+  Set due() {
+    Set out;
+    for (const Unit& unit : timetable_.take_due(now_)) out.insert(unit.tables.begin(), unit.tables.end());
+    return out;
+  }
+  void succeed(const Set& ids, bool changed = false) {
+    for (const TableId id : ids) {
+      timetable_.succeeded(id, {.changed = changed, .own = milliseconds(1), .whole_unit = milliseconds(1)}, now_);
+    }
+  }
+  /// What the daemon does: arms, then refreshes.
+  Set round() {
+    arm();
+    const Set ids = due();
+    succeed(ids);
+    return ids;
+  }
+  /// How often each was refreshed in so long
+  std::map<TableId, int> simulate(int ms) {
+    std::map<TableId, int> out;
+    const TimePoint end = now_.steady + milliseconds(ms);
+    while (timetable_.next_due() <= end) {
+      if (timetable_.next_due() > now_.steady) {
+        now_.wall += timetable_.next_due() - now_.steady;
+        now_.steady = timetable_.next_due();
+      }
+      for (const TableId id : round()) ++out[id];
+    }
+    now_.wall += end - now_.steady;
+    now_.steady = end;
+    return out;
+  }
+  bool asleep(TableId id) {
+    const TimePoint later = now_.steady + std::chrono::hours(1000);
+    return timetable_.fresh_at(id, later) == later;
+  }
+
+  Timetable timetable_;
+  Now now_{TimePoint(std::chrono::hours(1000)), WallTime(std::chrono::hours(24 * 365 * 54))};
+};
+
+TEST_F(SleepingTest, SourcesOfWhatIsDueAreArmedAndTheRefreshAfterwardsPutsToSleep) {
+  load({entry(1, every(1000), {}, {100}), entry(2, every(2000), {}, {101})});
+  EXPECT_EQ(arm(), (Sources{100, 101}));
+  EXPECT_EQ(timetable_.sources(), 2U);
+  EXPECT_EQ(timetable_.sources_asleep(), 2U);
+  EXPECT_TRUE(timetable_.sources_to_arm(now_.steady).empty());
+  EXPECT_FALSE(asleep(1));
+  const Set ids = due();
+  EXPECT_FALSE(asleep(1));
+  succeed(ids, true);
+  EXPECT_TRUE(asleep(1));
+  EXPECT_TRUE(asleep(2));
+  EXPECT_EQ(timetable_.next_due(), TimePoint::max());
+  advance(60000);
+  EXPECT_EQ(timetable_.fresh_at(1, now_.steady), now_.steady);  // nothing can have changed
+}
+
+TEST_F(SleepingTest, OnlyReadersOfTheWrittenSourceWake) {
+  load({entry(1, every(1000), {}, {100}), entry(2, every(1000), {}, {101}), entry(3, every(1000), {}, {100, 101})});
+  round();
+  advance(60000);
+  EXPECT_TRUE(timetable_.woken(100, now_));
+  EXPECT_FALSE(timetable_.woken(100, now_));
+  EXPECT_FALSE(timetable_.woken(999, now_));
+  EXPECT_TRUE(asleep(2));
+  EXPECT_EQ(arm(), (Sources{100}));
+  EXPECT_EQ(due(), (Set{1, 3}));  // at once: the last check is long ago
+}
+
+TEST_F(SleepingTest, OneThatIsWokenSoonWaitsForTheRestOfItsPeriod) {
+  load({entry(1, every(1000), {}, {100})});
+  round();
+  advance(300);
+  EXPECT_TRUE(timetable_.woken(100, now_));
+  EXPECT_EQ(timetable_.next_due(), now_.steady + milliseconds(700));
+}
+
+TEST_F(SleepingTest, AContinuousOneIsRefreshedAsSoonAsItIsWoken) {
+  load({entry(1, continuous(50), {}, {100})});
+  round();
+  EXPECT_TRUE(asleep(1));
+  advance(49);
+  EXPECT_TRUE(timetable_.woken(100, now_));
+  EXPECT_EQ(timetable_.next_due(), now_.steady + milliseconds(1));
+  advance(1);
+  EXPECT_EQ(round(), (Set{1}));
+  advance(5000);
+  EXPECT_TRUE(timetable_.woken(100, now_));
+  EXPECT_EQ(timetable_.next_due(), now_.steady);
+}
+
+TEST_F(SleepingTest, ACronTableIsNotRefreshedEarlierBecauseItIsWoken) {
+  load({entry(1, cron("@hourly"), {}, {100})});
+  advance(3600000);
+  EXPECT_EQ(round(), (Set{1}));
+  EXPECT_TRUE(asleep(1));
+  EXPECT_TRUE(simulate(5 * 3600000).empty());
+  advance(60000);
+  EXPECT_TRUE(timetable_.woken(100, now_));
+  EXPECT_EQ(timetable_.next_due(), now_.steady + std::chrono::minutes(59));
+}
+
+TEST_F(SleepingTest, ARefreshThatBeganBeforeTheArmingDoesNotCount) {
+  load({entry(1, every(1000), {}, {100}), entry(2, every(1000), {}, {100})});
+  EXPECT_EQ(due(), (Set{1, 2}));
+  advance(10);
+  timetable_.armed(100, now_.steady);
+  succeed({1, 2});
+  EXPECT_FALSE(asleep(1));
+  EXPECT_EQ(simulate(60000), (std::map<TableId, int>{{1, 1}, {2, 1}}));
+}
+
+TEST_F(SleepingTest, ARefreshThatBeginsAfterTheArmingCounts) {
+  load({entry(1, every(1000), {}, {100})});
+  const auto units = timetable_.take_due(now_);
+  advance(10);
+  timetable_.armed(100, now_.steady);
+  advance(10);
+  timetable_.begun(units[0], now_.steady);  // it has waited for a worker until now
+  succeed({1});
+  EXPECT_TRUE(asleep(1));
+}
+
+TEST_F(SleepingTest, RefusedSourcesAreTriedAgainSoon) {
+  load({entry(1, every(100), {}, {100})});
+  timetable_.refused(100, now_.steady);
+  succeed(due());
+  EXPECT_FALSE(asleep(1));
+  EXPECT_LE(simulate(1000).at(1), 4);
+  EXPECT_TRUE(asleep(1));
+}
+
+TEST_F(SleepingTest, BusySourcesArePolled) {
+  load({entry(1, every(1000), {}, {100})});
+  int wakes = 0;
+  for (int second = 0; second < 600; ++second) {
+    round();
+    advance(500);
+    wakes += timetable_.woken(100, now_) ? 1 : 0;
+    advance(500);
+  }
+  EXPECT_LT(wakes, 40);
+  EXPECT_GT(wakes, 10);  // it is tried again and again
+}
+
+TEST_F(SleepingTest, WithoutCaptureNothingSleepsAndNothingIsArmed) {
+  TimetableEntry full = entry(1, every(1000), {}, {100});
+  full.captured = false;
+  load({full, entry(2, every(1000), {}, {101})});
+  EXPECT_EQ(arm(), (Sources{101}));
+  succeed(due());
+  EXPECT_EQ(simulate(10000), (std::map<TableId, int>{{1, 10}}));
+}
+
+TEST_F(SleepingTest, OneThatReadsWhatCannotSleepCannotEither) {
+  TimetableEntry full = entry(1, every(1000), {}, {100});
+  full.captured = false;
+  load({full, entry(2, every(1000), {1}, {101}), entry(3, every(1000), {2})});
+  EXPECT_TRUE(arm().empty());
+  succeed(due());
+  EXPECT_EQ(simulate(3000), (std::map<TableId, int>{{1, 3}, {2, 3}, {3, 3}}));
+}
+
+TEST_F(SleepingTest, OneThatFailsOrIsHeldStaysAwake) {
+  load({entry(1, every(1000), {}, {100}), entry(2, every(1000), {}, {100})});
+  arm();
+  EXPECT_EQ(due(), (Set{1, 2}));
+  timetable_.failed(1, milliseconds(100), now_.steady);
+  timetable_.held(2, now_);
+  EXPECT_EQ(simulate(60000), (std::map<TableId, int>{{1, 1}, {2, 1}}));
+}
+
+// Tables that read tables ---------------------------------------------------------------------------------------------
+
+TEST_F(SleepingTest, AChainSleepsAfterOneUnitAndWakesAsAWhole) {
+  load({entry(1, every(1000), {}, {100}), entry(2, every(1000), {1}), entry(3, every(1000), {2})});
+  EXPECT_EQ(round(), (Set{1, 2, 3}));
+  for (const TableId id : {1, 2, 3}) EXPECT_TRUE(asleep(id));
+  advance(10000);
+  timetable_.woken(100, now_);
+  EXPECT_EQ(due(), (Set{1, 2, 3}));
+}
+
+TEST_F(SleepingTest, AReaderSleepsOnlyAfterItHasReadWhatItReadsHasBecome) {
+  load({entry(1, every(1000), {}, {100}), entry(2, every(3000), {1}, {101})});
+  round();
+  advance(10000);
+  timetable_.woken(100, now_);
+  EXPECT_EQ(arm(), (Sources{100}));
+  const Set both = due();
+  EXPECT_EQ(both, (Set{1, 2}));
+  timetable_.succeeded(1, {.changed = true}, now_);
+  timetable_.failed(2, milliseconds(10), now_.steady);
+  EXPECT_TRUE(asleep(1));
+  EXPECT_FALSE(asleep(2));
+  EXPECT_EQ(simulate(60000), (std::map<TableId, int>{{2, 1}}));
+  EXPECT_TRUE(asleep(2));
+}
+
+TEST_F(SleepingTest, AUnitThatBeganBeforeWhatItReadsHadEndedDoesNotCount) {
+  load({entry(1, every(1000), {}, {100}), entry(2, every(1000), {1}, {101})});
+  arm();
+  EXPECT_EQ(due(), (Set{1, 2}));
+  timetable_.failed(1, milliseconds(1), now_.steady);
+  timetable_.failed(2, milliseconds(1), now_.steady);
+  advance(1);
+  const auto retries = timetable_.take_due(now_);
+  ASSERT_EQ(retries.size(), 2U);
+  timetable_.begun(retries[0], now_.steady);
+  timetable_.begun(retries[1], now_.steady);
+  advance(1);
+  succeed({1}, true);
+  succeed({2});
+  EXPECT_TRUE(asleep(1));
+  EXPECT_FALSE(asleep(2));
+  EXPECT_EQ(simulate(60000), (std::map<TableId, int>{{2, 1}}));
+}
+
+TEST_F(SleepingTest, APausedTableIsASourceLikeOthers) {
+  TimetableEntry paused = entry(1, every(1000), {}, {100});
+  paused.active = false;
+  load({paused, entry(2, every(1000), {1})});
+  EXPECT_EQ(arm(), (Sources{own_log(1)}));
+  EXPECT_EQ(due(), (Set{2}));
+  succeed({2});
+  EXPECT_TRUE(asleep(2));
+  advance(5000);
+  EXPECT_TRUE(timetable_.woken(own_log(1), now_));
+  EXPECT_EQ(due(), (Set{2}));
+  succeed({2});
+  paused.own_log.reset();  // nobody could wake us
+  timetable_.put(paused, now_);
+  EXPECT_EQ(simulate(10000).at(2), 10);
+}
+
+// Found by this test: the reader slept on.
+TEST_F(SleepingTest, ATableThatIsDeactivatedBecomesASourceAtOnce) {
+  load({entry(1, every(1000), {}, {100}), entry(2, every(1000), {1})});
+  round();
+  timetable_.deactivate(1);
+  EXPECT_FALSE(asleep(2));
+  EXPECT_EQ(timetable_.take_unneeded(), (Sources{100}));
+  advance(1000);
+  EXPECT_EQ(arm(), (Sources{own_log(1)}));
+  EXPECT_EQ(due(), (Set{2}));
+  succeed({2});
+  EXPECT_TRUE(asleep(2));
+}
+
+// Found by the model: its reader polled for as long as the other member of the cluster was paused.
+TEST_F(SleepingTest, ATableWhoseClusterIsBlockedIsASourceLikeOthers) {
+  TimetableEntry paused = entry(2, every(1000), {}, {101});
+  paused.active = false;
+  timetable_.load({entry(1, every(1000), {}, {100}), paused, entry(3, every(1000), {1})}, {{1, 2}}, now_);
+  EXPECT_EQ(round(), (Set{3}));
+  EXPECT_TRUE(asleep(3));
+  EXPECT_TRUE(timetable_.woken(own_log(1), now_));
+  EXPECT_FALSE(asleep(3));
+}
+
+// Found by the model: what it reads was not known yet, so nothing seemed to keep it awake.
+TEST_F(SleepingTest, OneThatReadsATableThatIsNotHereStaysAwake) {
+  load({entry(2, every(1000), {1}, {100})});
+  EXPECT_TRUE(arm().empty());
+  succeed(due());
+  EXPECT_EQ(simulate(5000).at(2), 5);
+  timetable_.put(entry(1, every(1000), {}, {101}), now_);
+  round();
+  EXPECT_TRUE(asleep(1));
+  EXPECT_TRUE(asleep(2));
+}
+
+TEST_F(SleepingTest, ACycleSleepsAsAWhole) {
+  // 1 and 2 read each other; 2 reads 3 too; 4 reads 1.
+  load({entry(1, every(1000), {2}, {100}), entry(2, every(1000), {1, 3}), entry(3, every(1000), {}, {101}),
+        entry(4, every(1000), {1})});
+  EXPECT_EQ(round(), (Set{1, 2, 3, 4}));
+  for (const TableId id : {1, 2, 3, 4}) EXPECT_TRUE(asleep(id)) << id;
+  advance(10000);
+  // Found by this test: 1, which does not read 3 itself, slept on and so did 4, its reader.
+  timetable_.woken(101, now_);
+  for (const TableId id : {1, 2, 3, 4}) EXPECT_FALSE(asleep(id)) << id;
+  EXPECT_EQ(due(), (Set{1, 2, 3, 4}));
+}
+
+TEST_F(SleepingTest, ACycleWithAMemberThatIsNotCapturedStaysAwake) {
+  TimetableEntry full = entry(2, every(1000), {1});
+  full.captured = false;
+  load({entry(1, every(1000), {2}, {100}), full});
+  EXPECT_TRUE(arm().empty());
+  succeed(due());
+  EXPECT_EQ(simulate(3000), (std::map<TableId, int>{{1, 3}, {2, 3}}));
+}
+
+TEST_F(SleepingTest, AUnitDoesNotInheritTheLatenessOfMembersThatSlept) {
+  load({entry(1, every(1000), {}, {100}), entry(2, every(1000), {}, {101})});
+  timetable_.load({entry(1, every(1000), {}, {100}), entry(2, every(1000), {}, {101})}, {{1, 2}}, now_);
+  round();
+  advance(3600000);
+  timetable_.woken(100, now_);
+  const auto units = timetable_.take_due(now_);
+  ASSERT_EQ(units.size(), 1U);
+  EXPECT_EQ(units[0].tables, (Ids{1, 2}));  // also the one that sleeps: together or not at all
+  EXPECT_EQ(units[0].due, now_.steady);
+}
+
+// Locks ---------------------------------------------------------------------------------------------------------------
+
+TEST_F(SleepingTest, LoadingTheSameWakesNobodyAndKeepsWhatIsArmed) {
+  const std::vector<TimetableEntry> entries{entry(1, every(1000), {}, {100}), entry(2, calculated(), {1}, {101}),
+                                            entry(3, cron("@hourly"), {2})};
+  load(entries);
+  advance(3600000);
+  round();
+  EXPECT_TRUE(asleep(1));
+  EXPECT_TRUE(asleep(2));
+  EXPECT_TRUE(asleep(3));
+  for (int i = 0; i < 3; ++i) {
+    advance(100000);
+    load(entries);
+    timetable_.put(entries[1], now_);
+    EXPECT_EQ(timetable_.sources_asleep(), 2U);
+    EXPECT_TRUE(timetable_.take_unneeded().empty());
+    EXPECT_TRUE(asleep(1));
+    EXPECT_TRUE(asleep(2));
+    EXPECT_TRUE(asleep(3));
+    EXPECT_EQ(timetable_.next_due(), TimePoint::max());
+  }
+}
+
+TEST_F(SleepingTest, ArmedSourcesThatNobodyReadsAnyMoreAreToBeUnlocked) {
+  load({entry(1, every(1000), {}, {100, 101}), entry(2, every(1000), {}, {101})});
+  round();
+  timetable_.remove(1, now_);
+  EXPECT_EQ(timetable_.take_unneeded(), (Sources{100}));
+  EXPECT_TRUE(timetable_.take_unneeded().empty());
+  EXPECT_TRUE(asleep(2));
+  load({});
+  EXPECT_EQ(timetable_.take_unneeded(), (Sources{101}));
+  EXPECT_EQ(timetable_.sources(), 0U);
+}
+
+// Found by the model: the lock of a source that went away while it was being taken was kept for ever.
+TEST_F(SleepingTest, ASourceThatIsArmedTooLateIsToBeUnlocked) {
+  load({entry(1, every(1000), {}, {100})});
+  EXPECT_EQ(timetable_.sources_to_arm(now_.steady), (Sources{100}));
+  timetable_.remove(1, now_);
+  timetable_.armed(100, now_.steady);
+  EXPECT_EQ(timetable_.take_unneeded(), (Sources{100}));
+}
+
+TEST_F(SleepingTest, ANewSourceWakesItsReader) {
+  load({entry(1, every(1000), {}, {100})});
+  round();
+  advance(10000);
+  timetable_.put(entry(1, every(1000), {}, {100, 101}), now_);
+  EXPECT_FALSE(asleep(1));
+  EXPECT_EQ(arm(), (Sources{101}));
+  EXPECT_EQ(due(), (Set{1}));
+  succeed({1});
+  EXPECT_TRUE(asleep(1));
+}
+
+TEST_F(SleepingTest, WakeAllWakesAll) {
+  TimetableEntry constant = entry(3, every(1000), {}, {});
+  constant.sources.clear();  // a query without a source
+  constant.relations.clear();
+  load({entry(1, every(1000), {}, {100}), entry(2, every(1000), {1}), constant});
+  round();
+  EXPECT_TRUE(asleep(3));
+  advance(10000);
+  EXPECT_EQ(timetable_.wake_all(now_), (Sources{100}));
+  for (const TableId id : {1, 2, 3}) EXPECT_FALSE(asleep(id)) << id;
+  EXPECT_EQ(round(), (Set{1, 2, 3}));
+  for (const TableId id : {1, 2, 3}) EXPECT_TRUE(asleep(id)) << id;
+}
+
+}  // namespace
+}  // namespace pgtrickle::scheduler
