@@ -292,6 +292,7 @@ class Builder {
     }
     {
       pqxx::transaction<pqxx::repeatable_read> tx(connection_);
+      tx.exec("SELECT pgtrickle._enter_unit()");  // not while the database is paused or drained
       // With a change of the table itself, all of it is one transaction, so that readers never see it empty.
       if (replace_content) {
         empty_table(tx);
@@ -493,7 +494,8 @@ BuildResult guarded(Work work) {
     const auto error = server_error(e);
     const bool concurrent_ddl =
         error.sqlstate == "XX000" && error.message.find("concurrently updated") != std::string::npos;
-    result.status = is_passing(error.sqlstate) || concurrent_ddl ? BuildStatus::kRetry : BuildStatus::kError;
+    const bool paused = error.sqlstate == "TR001";
+    result.status = is_passing(error.sqlstate) || concurrent_ddl || paused ? BuildStatus::kRetry : BuildStatus::kError;
     result.sqlstate = error.sqlstate;
     result.message = error.message;
     if (!error.detail.empty()) result.message += " (" + error.detail + ")";

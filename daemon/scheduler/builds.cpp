@@ -30,7 +30,7 @@ bool DatabaseScheduler::wants_build(const Table& table) const {
 }
 
 void DatabaseScheduler::start_builds() {
-  if (!leading()) return;
+  if (!leading() || paused_) return;
   const TimePoint now = Clock::now();
   for (const TableId id : timetable_.dag().order()) {
     if (builds_running_ >= kBuildsAtOnce) return;
