@@ -12,6 +12,7 @@ constexpr Milliseconds kHeldAtLeast{1000};  // between two looks at a gate that 
 constexpr Milliseconds kIdlePollMax{1000};  // of continuous tables that nobody can wake
 constexpr int kIdlePollDoublings = 10;
 constexpr Milliseconds kForEver{std::chrono::hours(24 * 365 * 10)};  // in nanoseconds there is room for some of these
+constexpr int kPatience = 2;                                         // times the cost that a unit may have
 constexpr std::chrono::hours kLatest{24};                            // what is later than that is not more urgent
 
 nanoseconds positive_modulo(nanoseconds value, nanoseconds divisor) {
@@ -570,12 +571,22 @@ void Timetable::look_at(Community& community, std::size_t c) {
 
 void Timetable::look_ahead(TableId id) {
   Community& community = communities_.at(id);
-  const bool waits = !community.whole.empty() || community.queue.empty();
-  const TimePoint next = waits ? TimePoint::max() : community.queue.begin()->first;
+  TimePoint next = TimePoint::max();
+  if (!community.queue.empty()) next = std::max(community.queue.begin()->first, blocked_until(community));
   if (next == community.next_due) return;
   queue_.erase({community.next_due, id});
   community.next_due = next;
   queue_.emplace(next, id);
+}
+
+/// By the units that nothing else of the community is to start beside. Those that take too long block nobody any more.
+TimePoint Timetable::blocked_until(const Community& community) const {
+  TimePoint until = TimePoint::min();
+  for (const std::uint64_t serial : community.whole) {
+    const Flight& flight = flights_.at(serial);
+    until = std::max(until, flight.begun ? *flight.begun + settings_.limits.max_cost * kPatience : TimePoint::max());
+  }
+  return until;
 }
 
 std::vector<Unit> Timetable::take_due(Now now) {
@@ -658,10 +669,17 @@ void Timetable::launch(Community& community, Unit& unit, TimePoint now) {
 }
 
 void Timetable::begun(const Unit& unit, TimePoint now) {
+  std::set<TableId> communities;
   for (const TableId id : unit.tables) {
     const auto found = tables_.find(id);
-    if (found != tables_.end() && found->second.serial == unit.serial) found->second.begun = now;
+    if (found == tables_.end() || found->second.serial != unit.serial) continue;
+    found->second.begun = now;
+    communities.insert(found->second.community);
   }
+  const auto flight = flights_.find(unit.serial);
+  if (flight == flights_.end() || !flight->second.whole) return;
+  flight->second.begun = now;
+  for (const TableId id : communities) look_ahead(id);
 }
 
 // Outcomes ------------------------------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@
 // What is scheduled are clusters (clusters.h), within communities: tables that are connected by reading each other or
 // by a refresh group. Clusters of a community are due at the same moments of a grid, and whoever is due takes along
 // what is refreshed at least as often; so members with equal schedules always meet in one unit, that is in one
-// snapshot. While such a unit runs, nothing else of the community starts. Communities are spread over their periods.
+// snapshot. While such a unit runs, nothing else of the community starts, unless it is or turns out to be a slow one.
+// Communities are spread over their periods.
 //
 // Auto-backoff concerns what runs together: the members of a whole unit are slowed down by the same factor, with their
 // community, so that they go on meeting; a table that was cut off is slowed down with its cluster.
@@ -175,6 +176,7 @@ class Timetable {
     bool whole = false;
     std::size_t left = 0;
     std::vector<TableId> tables;
+    std::optional<TimePoint> begun = {};
     bool changed = false;                       // something was applied
     Milliseconds took{0};                       // if so
     Milliseconds period = Milliseconds::max();  // the shortest of those that succeeded, as their schedules say
@@ -209,6 +211,7 @@ class Timetable {
   [[nodiscard]] static TimePoint due_of(const ClusterState& cluster);
   void look_at(Community& community, std::size_t cluster);
   void look_ahead(TableId community);
+  [[nodiscard]] TimePoint blocked_until(const Community& community) const;
   [[nodiscard]] TimePoint next_time(const Table& table, Now now) const;
   [[nodiscard]] static TimePoint next_cron(const Need& need, Now now, Milliseconds missed);
   [[nodiscard]] TimePoint next_on_grid(const Table& table, TimePoint after) const;

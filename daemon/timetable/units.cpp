@@ -19,8 +19,10 @@ class Planner {
 
   std::vector<Unit> plan() {
     std::vector<Unit> units;
-    if (fits(size_of(due_))) {
+    const Size size = size_of(due_);
+    if (fits(size)) {
       units.push_back(unit_of(due_));
+      units.back().whole = size.cost <= limits_.max_cost;
     } else {
       units = by_level();
     }

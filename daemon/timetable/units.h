@@ -20,7 +20,7 @@ struct Unit {
   std::vector<TableId> tables;                 // topological order; members of a cycle are neighbours
   std::vector<std::vector<TableId>> together;  // subsets of it that are refreshed together or not at all
   std::vector<std::size_t> after;              // indexes, in the same plan, of the units that must end first
-  bool whole = true;                           // everything of its community that is due: its members agree
+  bool whole = true;                           // everything of its community that is due, and not slow
   std::chrono::milliseconds cost{0};           // expected
   std::chrono::milliseconds critical_path{0};  // expected from its start to the end of the last that waits for it
   // Filled in by the timetable

@@ -262,6 +262,51 @@ TEST_F(TimetableTest, NothingOfACommunityStartsWhileItsUnitIsInFlightButOthersDo
   EXPECT_EQ(due(), (Set{1}));
 }
 
+// One that takes minutes was a unit of its own and still kept its whole community from being refreshed.
+TEST_F(TimetableTest, ASlowUnitHoldsNobody) {
+  load({entry(1, every(100), {}, {100}), entry(2, every(60000), {1})});
+  auto units = take();
+  ASSERT_EQ(units.size(), 1U);
+  advance(500);
+  timetable_.begun(units[0], now_.steady);             // nobody knows yet how long it takes
+  EXPECT_EQ(timetable_.next_due(), TimePoint::max());  // both are in flight
+  timetable_.succeeded(1, {.changed = true, .own = milliseconds(5), .whole_unit = milliseconds(9000)}, now_);
+  EXPECT_EQ(timetable_.next_due(), TimePoint::max());
+  timetable_.succeeded(2, {.changed = true, .own = milliseconds(9000), .whole_unit = milliseconds(9000)}, now_);
+  simulate(59000);
+  advance_to(std::max(now_.steady, timetable_.next_due()));
+  for (units = take(); units.size() != 2; units = take()) {  // until the slow one is due again
+    succeed(units);
+    advance_to(std::max(now_.steady, timetable_.next_due()));
+  }
+  EXPECT_FALSE(units[0].whole);
+  EXPECT_FALSE(units[1].whole);
+  timetable_.succeeded(1, kChanged, now_);
+  EXPECT_LE(*due_in(), 100);
+  advance(*due_in());
+  EXPECT_EQ(due(), (Set{1}));
+}
+
+TEST_F(TimetableTest, AUnitThatTurnsOutToBeSlowHoldsTheOthersForAWhileOnly) {
+  load({entry(1, every(60000), {}, {100}), entry(2, every(100), {1}, {101})});
+  ASSERT_EQ(take().size(), 1U);
+  timetable_.succeeded(1, kChanged, now_);
+  timetable_.failed(2, milliseconds(10), now_.steady);
+  timetable_.remove(2, now_);
+  advance(60000);
+  const auto units = take();
+  ASSERT_EQ(units.size(), 1U);
+  EXPECT_TRUE(units[0].whole);
+  timetable_.put(entry(2, every(100), {1}, {101}), now_);
+  EXPECT_FALSE(due_in());
+  advance(1000);
+  EXPECT_FALSE(due_in());  // it still waits for a worker
+  timetable_.begun(units[0], now_.steady);
+  EXPECT_EQ(due_in(), 4000);
+  advance(4000);
+  EXPECT_EQ(due(), (Set{2}));
+}
+
 TEST_F(TimetableTest, WhatIsDueAlongWithOthersIsWhatIsRefreshedAtLeastAsOften) {
   load({entry(1, every(1000)), entry(2, every(3000), {1}), entry(3, every(7000), {2})});
   succeed(take());

@@ -108,6 +108,7 @@ TEST(Units, AClusterIsNeverCut) {
   EXPECT_EQ(plan[1].tables.size(), 100U);
   EXPECT_EQ(plan[1].together.size(), 1U);
   EXPECT_EQ(plan_units(clusters, {1}, cheap, {}).size(), 1U);
+  EXPECT_TRUE(plan_units(clusters, {1}, cheap, {}).front().whole);
 }
 
 TEST(Units, RandomPlansKeepEveryClusterOnceAndEveryOrder) {
@@ -136,7 +137,7 @@ TEST(Units, RandomPlansKeepEveryClusterOnceAndEveryOrder) {
         ASSERT_TRUE(place.emplace(unit.tables[i], std::make_pair(u, i)).second) << "seed " << seed;
       }
       EXPECT_EQ(unit.cost, sum);
-      EXPECT_EQ(unit.whole, plan.size() == 1);
+      EXPECT_EQ(unit.whole, plan.size() == 1 && sum <= limits.max_cost);
       milliseconds behind{0};
       for (std::size_t later = u + 1; later < plan.size(); ++later) {
         const auto& after = plan[later].after;

@@ -1,0 +1,530 @@
+#include "simulation.h"
+
+#include <cmath>
+#include <memory>
+
+namespace pgtrickle::scheduler::testing {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+namespace {
+
+constexpr SourceId kFirstSource = 100000;
+constexpr double kOverheadMs = 1;   // of a transaction
+constexpr double kNothingMs = 0.3;  // a refresh that has nothing to do
+constexpr double kRetryFirstMs = 100;
+constexpr double kRetryMostMs = 60000;
+
+TimePoint::duration from_ms(double ms) {
+  return std::chrono::duration_cast<TimePoint::duration>(std::chrono::duration<double, std::milli>(ms));
+}
+
+double to_ms(TimePoint::duration duration) {
+  return std::chrono::duration<double, std::milli>(duration).count();
+}
+
+}  // namespace
+
+Simulation::Simulation(unsigned seed, const SimulationOptions& options)
+    : random_(seed), options_(options), timetable_(TimetableSettings{}) {
+  for (std::size_t i = 0; i < options_.sources; ++i) {
+    const auto source = kFirstSource + static_cast<SourceId>(i);
+    write_every_s_[source] = options_.busy ? 0.5 : log_uniform(120, 12 * 3600);
+    after(from_ms(uniform() * write_every_s_[source] * 1000), Kind::kWrite, source);
+  }
+  for (std::size_t i = 0; i < options_.tables; ++i) make_table();
+  if (!options_.single && uniform() < 0.3) {
+    std::vector<TableId> group;
+    for (const auto& [id, table] : tables_) {
+      if (uniform() < 0.2) group.push_back(id);
+    }
+    groups_.push_back(std::move(group));
+  }
+  scale_costs();
+  load();
+  after(minutes(10), Kind::kLoad);
+  after(hours(1), Kind::kJudge);
+  if (options_.users) after(minutes(30), Kind::kUser);
+}
+
+double Simulation::log_uniform(double from, double to) {
+  return from * std::exp(uniform() * std::log(to / from));
+}
+
+Schedule Simulation::random_schedule() {
+  const double ms = log_uniform(static_cast<double>(options_.shortest.count()) * 1000,
+                                static_cast<double>(options_.longest.count()) * 1000);
+  if (options_.single) return every(static_cast<int>(ms));
+  const std::vector<int> usual{1, 5, 10, 30, 60, 300, 900, 3600, 6 * 3600};
+  switch (number(8)) {
+    case 0:
+      return calculated();
+    case 1:
+      return continuous(static_cast<int>(std::min(ms, 5000.0)));
+    case 2:
+      return cron(std::vector<std::string>{"@hourly", "@daily", "*/10 * * * *", "30 6 * * 1-5"}[number(4)]);
+    case 3:
+      return every(static_cast<int>(ms));
+    default: {
+      const int s = usual[number(usual.size())];
+      return every(1000 * std::clamp(s, static_cast<int>(options_.shortest.count()),
+                                     static_cast<int>(options_.longest.count())));
+    }
+  }
+}
+
+std::optional<TableId> Simulation::any_table() {
+  std::vector<TableId> ids;
+  for (const auto& [id, table] : tables_) {
+    if (table.exists) ids.push_back(id);
+  }
+  if (ids.empty()) return std::nullopt;
+  return ids[number(ids.size())];
+}
+
+void Simulation::make_table() {
+  const TableId id = next_id_++;
+  std::vector<TableId> upstream;
+  std::vector<SourceId> sources;
+  for (std::size_t i = 0; i <= (options_.single ? 0 : number(2)); ++i) {
+    const auto up = any_table();
+    if (up && !options_.single && uniform() < 0.5) {
+      upstream.push_back(*up);
+    } else {
+      sources.push_back(kFirstSource + static_cast<SourceId>(number(options_.sources)));
+    }
+  }
+  Table table;
+  table.entry = entry(id, random_schedule(), upstream, sources);
+  table.entry.sources = table.entry.relations = sources;
+  const double tier = uniform();
+  if (options_.single) {
+    table.entry.tier = std::vector<Tier>{Tier::kHot, Tier::kWarm, Tier::kCold}[number(3)];
+  } else if (tier < 0.3) {
+    table.entry.tier = tier < 0.15 ? Tier::kWarm : tier < 0.25 ? Tier::kCold : Tier::kFrozen;
+  }
+  table.entry.atomic_diamond = uniform() < 0.8;
+  table.entry.slowest = uniform() < 0.1;
+  // Those without capture are looked at in every period for ever.
+  const bool rare = table.entry.schedule.period.value_or(milliseconds(0)) >= minutes(5);
+  table.entry.captured = options_.single || !rare || uniform() < 0.8;
+  table.cost_ms = log_uniform(1, 100);
+  table.fails_at_times = uniform() < 0.2;
+  table.seen.tier = table.entry.tier;
+  table.seen.schedule = table.entry.schedule.period.value_or(milliseconds(0));
+  table.seen.last_end = now_.steady;
+  tables_[id] = std::move(table);
+}
+
+// So that all of them together, always having something to do, would need this part of the workers.
+void Simulation::scale_costs() {
+  Timetable periods(TimetableSettings{});
+  std::vector<TimetableEntry> entries;
+  for (const auto& [id, table] : tables_) entries.push_back(table.entry);
+  periods.load(entries, groups_, now_);
+  double load = 0;
+  for (const auto& [id, table] : tables_) {
+    load += table.cost_ms * (1 + options_.slow * kSlow) / static_cast<double>(periods.period(id).count());
+  }
+  for (auto& [id, table] : tables_) {
+    table.cost_ms = std::max(0.01, table.cost_ms * options_.load * static_cast<double>(options_.workers) / load);
+    // One that takes longer than its own period is for backoff, not for bounds.
+    if (!options_.single) {
+      const double share = 0.2 / kSlow * static_cast<double>(periods.period(id).count());
+      table.cost_ms = std::min(table.cost_ms, share);
+    }
+  }
+}
+
+void Simulation::after(TimePoint::duration duration, Kind kind, std::int64_t id) {
+  events_.push({.at = now_.steady + duration, .number = next_event_++, .kind = kind, .id = id});
+}
+
+void Simulation::advance_to(TimePoint time) {
+  now_.wall += time - now_.steady;
+  now_.steady = time;
+}
+
+void Simulation::run(seconds duration) {
+  const TimePoint end = now_.steady + duration;
+  dispatch();
+  while (!events_.empty() && events_.top().at <= end && violation_.empty()) {
+    const Event event = events_.top();
+    events_.pop();
+    advance_to(event.at);
+    handle(event);
+    dispatch();
+  }
+  advance_to(end);
+}
+
+void Simulation::handle(const Event& event) {
+  switch (event.kind) {
+    case Kind::kWrite:
+      write(event.id);
+      after(from_ms(-std::log(1 - uniform()) * write_every_s_.at(event.id) * 1000), Kind::kWrite, event.id);
+      return;
+    case Kind::kHeard:
+      if (timetable_.woken(event.id, now_)) ++stats_.wakes;
+      return;
+    case Kind::kUnitEnds:
+      end(event.id);
+      return;
+    case Kind::kDue:
+      if (wake_at_ <= now_.steady) wake_at_ = TimePoint::max();
+      return;
+    case Kind::kLoad:
+      load();
+      after(minutes(10), Kind::kLoad);
+      return;
+    case Kind::kUser:
+      user();
+      after(from_ms(log_uniform(5, 600) * 60000), Kind::kUser);
+      return;
+    case Kind::kJudge:
+      judge();
+      after(hours(1), Kind::kJudge);
+      return;
+  }
+}
+
+void Simulation::write(SourceId source) {
+  for (const auto& [id, table] : tables_) {
+    const auto& relations = table.entry.relations;
+    if (std::find(relations.begin(), relations.end(), source) != relations.end()) changed_input(id);
+  }
+  if (timetable_.is_armed(source)) after(from_ms(1 + 20 * uniform()), Kind::kHeard, source);
+}
+
+void Simulation::changed_input(TableId id) {
+  Table& table = tables_.at(id);
+  auto& since = table.running ? table.pending_then : table.pending;
+  if (!since) since = now_.steady;
+}
+
+void Simulation::load() {
+  std::vector<TimetableEntry> entries;
+  for (const auto& [id, table] : tables_) {
+    if (table.exists) entries.push_back(table.entry);
+  }
+  timetable_.load(entries, groups_, now_);
+  timetable_.release_holds(now_.steady);
+}
+
+void Simulation::user() {
+  const auto id = any_table();
+  if (judging_since_) judging_since_ = now_.steady;  // whatever was late may be so because of this
+  if (!id || number(5) == 0) {
+    make_table();
+    const TableId made = next_id_ - 1;
+    tables_.at(made).cost_ms = tables_.begin()->second.cost_ms;
+    tables_.at(made).entry.age = milliseconds(number(100000));
+    timetable_.put(tables_.at(made).entry, now_);
+    return;
+  }
+  Table& table = tables_.at(*id);
+  switch (number(4)) {
+    case 0:
+      for (const auto& [other, state] : tables_) {
+        const auto& upstream = state.entry.upstream;
+        if (state.exists && std::find(upstream.begin(), upstream.end(), *id) != upstream.end()) return;
+      }
+      table.exists = false;
+      timetable_.remove(*id, now_);
+      return;
+    case 1:
+      table.entry.schedule = random_schedule();
+      break;
+    case 2:
+      table.entry.tier = uniform() < 0.5 ? Tier::kHot : Tier::kWarm;
+      break;
+    default:
+      table.entry.active = !table.entry.active;
+  }
+  timetable_.put(table.entry, now_);
+}
+
+// The daemon ----------------------------------------------------------------------------------------------------------
+
+void Simulation::dispatch() {
+  if (timetable_.next_due() <= now_.steady) {
+    (void)timetable_.take_unneeded();
+    for (const SourceId source : timetable_.sources_to_arm(now_.steady)) timetable_.armed(source, now_.steady);
+    const auto batch = std::make_shared<Batch>();
+    batch->units = timetable_.take_due(now_);
+    ++stats_.takes;
+    check_launched(batch->units);
+    for (std::size_t i = 0; i < batch->units.size(); ++i) {
+      batch->waiting_for.push_back(batch->units[i].after.size());
+      if (batch->waiting_for[i] == 0) ready_.push(batch->units[i], {.batch = batch, .unit = i});
+    }
+  }
+  start_units();
+  check_next_due();
+  const TimePoint next = timetable_.next_due();
+  if (next != TimePoint::max() && next < wake_at_) {
+    wake_at_ = next;
+    after(next - now_.steady, Kind::kDue);
+  }
+}
+
+void Simulation::start_units() {
+  while (running_.size() < options_.workers) {
+    auto item = ready_.pop(now_.steady);
+    if (!item) return;
+    start(std::move(item->work));
+  }
+}
+
+void Simulation::start(Work work) {
+  const Unit& unit = work.batch->units[work.unit];
+  timetable_.begun(unit, now_.steady);
+  ++stats_.units;
+  Running running;
+  running.begun = now_.steady;
+  double ms = kOverheadMs;
+  for (const TableId id : unit.tables) {
+    Table& table = tables_.at(id);
+    if (table.running) violated("table " + std::to_string(id) + " runs twice");
+    table.running = true;
+    const bool fed = std::any_of(table.entry.upstream.begin(), table.entry.upstream.end(),
+                                 [&](TableId up) { return running.changed.contains(up); });
+    double cost = kNothingMs;
+    if (fed && !table.pending) table.pending = now_.steady;
+    if (table.pending) {
+      cost = table.cost_ms * cost_factor_ * (uniform() < options_.slow ? kSlow : 1);
+      running.changed.insert(id);
+    }
+    if (table.fails_at_times && uniform() < options_.errors) running.failed.insert(id);
+    running.cost_ms[id] = cost;
+    ms += cost;
+  }
+  for (const auto& together : unit.together) {
+    if (std::none_of(together.begin(), together.end(), [&](TableId id) { return running.failed.contains(id); }))
+      continue;
+    for (const TableId id : together) {
+      if (!running.failed.contains(id)) running.withheld.insert(id);
+    }
+  }
+  running.work = std::move(work);
+  const std::int64_t number = next_running_++;
+  running_.emplace(number, std::move(running));
+  after(from_ms(ms), Kind::kUnitEnds, number);
+}
+
+void Simulation::end(std::int64_t number) {
+  Running running = std::move(running_.at(number));
+  running_.erase(number);
+  const Unit& unit = running.work.batch->units[running.work.unit];
+  const auto whole = std::chrono::ceil<Milliseconds>(now_.steady - running.begun);
+  std::vector<TableId> done;
+  for (const TableId id : unit.tables) {
+    Table& table = tables_.at(id);
+    table.running = false;
+    const std::optional<TimePoint> then = std::exchange(table.pending_then, std::nullopt);
+    if (running.failed.contains(id) || running.withheld.contains(id)) {
+      if (!table.pending) table.pending = then;
+      continue;
+    }
+    if (table.pending && table.exists) judge(id, *table.pending);
+    table.pending = then;
+    done.push_back(id);
+  }
+  for (const TableId id : unit.tables) {
+    Table& table = tables_.at(id);
+    if (running.failed.contains(id)) {
+      ++stats_.failures;
+      ++table.failures;
+      const double delay = std::min(kRetryMostMs, kRetryFirstMs * std::pow(2, std::min(table.failures, 20)));
+      timetable_.failed(id, Milliseconds(static_cast<int>(delay * (0.75 + 0.5 * uniform()))), now_.steady);
+    } else if (running.withheld.contains(id)) {
+      timetable_.withheld(id);
+    } else {
+      table.failures = 0;
+      ++stats_.refreshes;
+      ++table.seen.refreshes;
+      const bool changed = running.changed.contains(id);
+      stats_.changed += changed ? 1 : 0;
+      table.seen.longest_gap = std::max(table.seen.longest_gap, now_.steady - table.seen.last_end);
+      table.seen.last_end = now_.steady;
+      timetable_.succeeded(
+          id,
+          {.changed = changed,
+           .own = std::chrono::round<Milliseconds>(std::chrono::duration<double, std::milli>(running.cost_ms.at(id))),
+           .whole_unit = whole},
+          now_);
+      table.seen.backoff = timetable_.backoff(id);
+      table.seen.highest_backoff = std::max(table.seen.highest_backoff, table.seen.backoff);
+    }
+  }
+  // What has changed is news for readers that were not refreshed in the same transaction.
+  for (const auto& [id, table] : tables_) {
+    if (!table.exists || std::find(done.begin(), done.end(), id) != done.end()) continue;
+    for (const TableId up : table.entry.upstream) {
+      const bool news = running.changed.contains(up) && std::find(done.begin(), done.end(), up) != done.end();
+      if (news) changed_input(id);
+    }
+  }
+  for (const TableId id : done) {
+    if (is_asleep(id)) slept_.insert(id);
+  }
+  stats_.tables_slept = static_cast<int>(slept_.size());
+  Batch& batch = *running.work.batch;
+  for (std::size_t i = running.work.unit + 1; i < batch.units.size(); ++i) {
+    const auto& before = batch.units[i].after;
+    if (std::find(before.begin(), before.end(), running.work.unit) == before.end()) continue;
+    if (--batch.waiting_for[i] == 0) ready_.push(batch.units[i], {.batch = running.work.batch, .unit = i});
+  }
+}
+
+// What must hold ------------------------------------------------------------------------------------------------------
+
+void Simulation::violated(const std::string& what) {
+  if (!violation_.empty()) return;
+  violation_ = what + " (after " + std::to_string(to_ms(now_.steady - TimePoint(hours(1))) / 1000) + " s)";
+}
+
+bool Simulation::is_asleep(TableId id) const {
+  const TimePoint later = now_.steady + hours(100000);
+  return timetable_.fresh_at(id, later) == later;
+}
+
+std::set<TableId> Simulation::community(TableId id) const {
+  std::set<TableId> out;
+  std::vector<TableId> open{id};
+  while (!open.empty()) {
+    const TableId at = open.back();
+    open.pop_back();
+    if (!timetable_.dag().contains(at) || out.contains(at)) continue;
+    const auto& component = timetable_.dag().component(timetable_.dag().component_of(at));
+    out.insert(component.begin(), component.end());
+    for (const auto& group : groups_) {
+      if (std::none_of(group.begin(), group.end(), [&](TableId member) { return out.contains(member); })) continue;
+      open.insert(open.end(), group.begin(), group.end());
+    }
+  }
+  return out;
+}
+
+void Simulation::check_launched(const std::vector<Unit>& units) {
+  if (units.empty()) violated("something was due and nothing was taken");
+  std::set<TableId> launched;
+  for (const Unit& unit : units) {
+    const std::set<TableId> members(unit.tables.begin(), unit.tables.end());
+    for (const TableId id : unit.tables) {
+      if (!launched.insert(id).second || tables_.at(id).running)
+        violated("table " + std::to_string(id) + " runs twice");
+      const Table& table = tables_.at(id);
+      if (!table.entry.active || table.entry.tier == Tier::kFrozen || !table.exists)
+        violated("table " + std::to_string(id) + " is not to be refreshed");
+      const auto& cluster = timetable_.cluster(id);
+      if (!std::all_of(cluster.begin(), cluster.end(), [&](TableId other) { return members.contains(other); }))
+        violated("table " + std::to_string(id) + " is refreshed without its cluster");
+      for (const TableId up : table.entry.upstream) {
+        const auto at = [&](TableId t) { return std::find(unit.tables.begin(), unit.tables.end(), t); };
+        if (members.contains(up) && at(up) > at(id)) violated("upstream after downstream");
+      }
+    }
+    if (!unit.whole) continue;
+    // Nobody with the same schedule is left behind.
+    std::set<Milliseconds> periods;
+    for (const TableId id : unit.tables) periods.insert(timetable_.period(id));
+    for (const TableId id : community(unit.tables.front())) {
+      const auto& cluster = timetable_.cluster(id);
+      const bool may = std::all_of(cluster.begin(), cluster.end(), [&](TableId other) {
+        const Table& member = tables_.at(other);
+        return member.entry.active && member.entry.tier != Tier::kFrozen && member.failures == 0 && !member.running;
+      });
+      const bool awake = std::any_of(cluster.begin(), cluster.end(), [&](TableId other) { return !is_asleep(other); });
+      const bool was_in_flight = timetable_.in_flight(id) && !members.contains(id);
+      const bool is_cron = timetable_.period(id) > hours(24 * 365);
+      if (may && awake && !was_in_flight && !is_cron && periods.contains(timetable_.period(id)) &&
+          !members.contains(id))
+        violated("table " + std::to_string(id) + " is left behind");
+    }
+  }
+}
+
+// Whatever is due has been taken: the daemon is never told to try again at once.
+void Simulation::check_next_due() {
+  if (timetable_.next_due() <= now_.steady) violated("something stays due");
+}
+
+void Simulation::judge_staleness(bool judge) {
+  judging_since_ = judge ? std::optional(now_.steady) : std::nullopt;
+}
+
+void Simulation::judge() {
+  for (const auto& [id, table] : tables_) {
+    if (table.exists && table.pending) judge(id, *table.pending);
+  }
+}
+
+void Simulation::judge(TableId id, TimePoint since) {
+  if (!judging_since_ || !timetable_.dag().contains(id)) return;
+  const Table& table = tables_.at(id);
+  if (!table.entry.active || table.entry.tier == Tier::kFrozen || timetable_.blocked_by(id)) return;
+  for (const TableId other : timetable_.cluster(id)) {
+    if (tables_.at(other).failures > 0) return;  // is judged when it has succeeded
+  }
+  since = std::max(since, *judging_since_);
+  const double late = to_ms(now_.steady - since);
+  const double allowed = allowed_ms(id, since);
+  ++stats_.judged;
+  stats_.worst = std::max(stats_.worst, late / allowed);
+  if (late > allowed) {
+    violated("table " + std::to_string(id) + " is behind for " + std::to_string(late) + " ms, " +
+             std::to_string(allowed) + " ms are allowed, period " + std::to_string(timetable_.period(id).count()));
+  }
+}
+
+// The period (or the time until the next time of a cron schedule), the units of its community that are in the way and
+// its own, and everybody else's work once before it.
+double Simulation::allowed_ms(TableId id, TimePoint since) const {
+  double work = 0;
+  double own_community = 0;
+  const auto neighbours = community(id);
+  for (const auto& [other, table] : tables_) {
+    if (!table.exists) continue;
+    const double most = kOverheadMs + kNothingMs + table.cost_ms * cost_factor_ * kSlow;
+    work += most;
+    if (neighbours.contains(other)) own_community += most;
+  }
+  double period = static_cast<double>(timetable_.period(id).count());
+  // Cron schedules: of the table, or of those that it is refreshed for or with.
+  std::optional<double> next_cron;
+  for (const TableId other : neighbours) {
+    const auto& cron = tables_.at(other).entry.schedule.cron;
+    if (!cron) continue;
+    const auto at = cron->next(now_.wall - (now_.steady - since));
+    if (at) next_cron = std::max(next_cron.value_or(0), to_ms(*at - now_.wall + (now_.steady - since)));
+  }
+  if (next_cron && period > to_ms(hours(24 * 365))) period = *next_cron;
+  const double errors = options_.errors > 0 ? 2 * kRetryMostMs : 0;
+  return period + 2 * own_community + work + 100 + errors;
+}
+
+void Simulation::forget_counts() {
+  stats_ = {};
+  for (auto& [id, table] : tables_) {
+    table.seen.refreshes = 0;
+    table.seen.longest_gap = {};
+    table.seen.last_end = now_.steady;
+    table.seen.highest_backoff = table.seen.backoff;
+  }
+}
+
+std::map<TableId, Simulation::OfTable> Simulation::tables() const {
+  std::map<TableId, OfTable> out;
+  for (const auto& [id, table] : tables_) {
+    if (!table.exists) continue;
+    out[id] = table.seen;
+    out[id].longest_gap = std::max(table.seen.longest_gap, now_.steady - table.seen.last_end);
+  }
+  return out;
+}
+
+}  // namespace pgtrickle::scheduler::testing
