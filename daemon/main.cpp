@@ -204,7 +204,9 @@ int main_with(const config::CommandLine& line) {
   }
   observe::setup_logging(loaded.config.log);
   std::string names;
-  for (const auto& database : loaded.config.databases) names += (names.empty() ? "" : ", ") + database.name;
+  for (const auto& database : loaded.config.databases) {
+    names += (names.empty() ? "" : ", ") + (database.discover ? "to be discovered" : database.name);
+  }
   spdlog::info("pgtrickled starting, pid {}, databases: {}", ::getpid(), names);
   return Daemon(line, std::move(loaded.config)).run();
 }

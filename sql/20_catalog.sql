@@ -258,6 +258,9 @@ GRANT DELETE ON pgtrickle.pgt_stream_tables TO PUBLIC;
 CREATE POLICY everybody_reads ON pgtrickle.pgt_frontiers FOR SELECT USING (true);
 CREATE POLICY owner_inserts ON pgtrickle.pgt_frontiers FOR INSERT WITH CHECK (pgtrickle._may_manage_id(pgt_id));
 GRANT INSERT (pgt_id) ON pgtrickle.pgt_frontiers TO PUBLIC;     -- the empty row at creation; programs write the rest
+-- Owners may lock the row (FOR UPDATE needs the right to update some column; this one is for people only).
+CREATE POLICY owner_locks ON pgtrickle.pgt_frontiers FOR UPDATE USING (pgtrickle._may_manage_id(pgt_id));
+GRANT UPDATE (ms_per_full) ON pgtrickle.pgt_frontiers TO PUBLIC;
 
 -- source_id is not for users: a row with it holds a change log back.
 CREATE POLICY everybody_reads ON pgtrickle.pgt_dependencies FOR SELECT USING (true);

@@ -378,10 +378,7 @@ BEGIN
     PERFORM pgtrickle._record_sources(id, definition.view_oid);
     EXECUTE format('DROP VIEW %s', definition.view_oid::regclass);
 
-    EXECUTE format('CREATE TRIGGER pgtrickle_guard BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT '
-                   'WHEN (pg_catalog.current_setting(''pgtrickle.apply'', true) IS DISTINCT FROM %L) EXECUTE FUNCTION pgtrickle._guard()', target.qualified, id);
-    EXECUTE format('CREATE TRIGGER pgtrickle_guard_truncate BEFORE TRUNCATE ON %s FOR EACH STATEMENT '
-                   'WHEN (pg_catalog.current_setting(''pgtrickle.apply'', true) IS DISTINCT FROM %L) EXECUTE FUNCTION pgtrickle._guard()', target.qualified, id);
+    PERFORM pgtrickle._install_guard(table_oid, id);
     EXECUTE format('COMMENT ON TABLE %s IS %L', target.qualified, 'stream table, kept by pgtrickle');
     PERFORM pgtrickle._wake('t:' || id);
     RETURN true;
@@ -450,8 +447,22 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         SELECT id, 0
         UNION
         SELECT d.pgt_id, r.depth + 1 FROM readers r JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = r.pgt_id
-        JOIN pgtrickle.pgt_dependencies d ON d.source_relid = s.pgt_relid WHERE r.depth < 1000)
+        JOIN pgtrickle.pgt_dependencies d ON d.source_relid = s.pgt_relid WHERE r.depth < (SELECT count(*) FROM pgtrickle.pgt_stream_tables))
     SELECT r.pgt_id, max(r.depth) FROM readers r WHERE r.pgt_id <> id GROUP BY r.pgt_id ORDER BY 2, 1
+$$;
+
+-- Waits for refreshes that run, and keeps others from beginning until the transaction ends. Frontiers are locked before
+-- rows of pgt_stream_tables, and those of tables that are read before those of their readers: in the order in which
+-- refreshes and builds take them.
+CREATE FUNCTION pgtrickle._lock_frontiers(ids bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id bigint;
+BEGIN
+    FOREACH id IN ARRAY ids LOOP
+        PERFORM FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = id FOR UPDATE;
+    END LOOP;
+END
 $$;
 
 CREATE FUNCTION pgtrickle._drop_stream_table(name text, cascade boolean, caller_path text) RETURNS void
@@ -475,10 +486,11 @@ BEGIN
                 USING ERRCODE = 'insufficient_privilege', DETAIL = format('It reads stream table %s.', qualified);
         END IF;
     END LOOP;
+    PERFORM pgtrickle._lock_frontiers((SELECT array_agg(x.pgt_id ORDER BY x.depth, x.pgt_id)
+                                       FROM (SELECT st.pgt_id, 0 AS depth UNION ALL SELECT r.pgt_id, r.depth FROM pgtrickle._readers(st.pgt_id) AS r) AS x));
     FOR reader IN SELECT s.pgt_id, s.pgt_relid, pgtrickle._qualified(s.pgt_relid) AS qualified, r.depth
                   FROM pgtrickle._readers(st.pgt_id) AS r JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
                   UNION ALL SELECT st.pgt_id, st.pgt_relid, qualified, 0 ORDER BY depth DESC LOOP
-        -- The row first, and with it the frontier: the same order of locks as in a refresh.
         DELETE FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = reader.pgt_id;
         BEGIN
             EXECUTE format('DROP TABLE %s %s', reader.qualified, CASE WHEN cascade THEN 'CASCADE' ELSE '' END);

@@ -32,7 +32,8 @@ BEGIN
     ELSIF done.action = 'BLOWN' THEN
         RAISE EXCEPTION 'the fuse of stream table % is blown', qualified
             USING ERRCODE = 'object_not_in_prerequisite_state',
-                  DETAIL = concat_ws(' ', format('%s changes are pending, the limit is %s.', done.delta_rows, coalesce(st.fuse_limit::text, 'not set any more')), because),
+                  DETAIL = concat_ws(' ', CASE WHEN st.fuse_blown_at IS NOT NULL THEN format('Blown on %s: %s.', date_trunc('second', st.fuse_blown_at), coalesce(st.fuse_blow_reason, 'unknown reason'))
+                                               ELSE format('%s changes are pending, the limit is %s.', done.delta_rows, coalesce(st.fuse_limit::text, 'not set any more')) END, because),
                   HINT = format('Look at what changed, then decide: SELECT pgtrickle.reset_fuse(%L, ''apply''); or ''reinitialize'' or ''skip_changes''.', qualified);
     ELSIF done.action IN ('DIFFERENTIAL', 'FULL') AND cycle IS NULL THEN
         INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status, delta_rows, rows_inserted, rows_updated,

@@ -17,7 +17,7 @@
 -- Members of the cycle that a stream table is in, ascending: those that it reads and that read it, directly or through
 -- others. NULL: it is in none.
 CREATE FUNCTION pgtrickle._cycle_of(id bigint) RETURNS bigint[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH RECURSIVE reads(reader, source) AS MATERIALIZED (
         SELECT d.pgt_id, s.pgt_id FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = d.source_relid),
     below(id) AS (
@@ -54,7 +54,7 @@ $$;
 -- of a source; returns how many pairs. Rows stay if the frontier of a consumer lies between them: it has consumed one of
 -- them. Rows are paired by their text, which finds candidates, and compared byte for byte.
 CREATE FUNCTION pgtrickle._net_log(source bigint) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     a     regclass := to_regclass(format('pgtrickle_changes.log_%s_a', source));
     b     regclass := to_regclass(format('pgtrickle_changes.log_%s_b', source));
@@ -70,11 +70,14 @@ BEGIN
             SELECT u.*, (SELECT count(*) FROM cuts WHERE cuts.seq < u.seq) AS part
             FROM (SELECT l.tableoid AS log, l.ctid AS place, l.seq, l.w, %3$s AS r FROM %1$s AS l WHERE l.xid = pg_current_xact_id() AND l.w <> 0
                   UNION ALL SELECT l.tableoid, l.ctid, l.seq, l.w, %3$s FROM %2$s AS l WHERE l.xid = pg_current_xact_id() AND l.w <> 0) AS u),
-        numbered AS MATERIALIZED (
+        numbered AS (
             SELECT m.*, m.r::text AS t, row_number() OVER (PARTITION BY m.r::text, m.part, m.w ORDER BY m.seq) AS n FROM mine AS m),
+        -- No join: it would be planned for the few rows that such a log usually has.
+        paired AS (
+            SELECT x.*, lag(x.log) OVER pair AS old_log, lag(x.place) OVER pair AS old_place, lag(x.r) OVER pair AS old_r
+            FROM numbered AS x WINDOW pair AS (PARTITION BY x.t, x.part, x.n ORDER BY x.w)),
         cancelled AS MATERIALIZED (
-            SELECT o.log AS old_log, o.place AS old_place, n.log AS new_log, n.place AS new_place
-            FROM numbered AS o JOIN numbered AS n ON n.t = o.t AND n.part = o.part AND n.n = o.n WHERE o.w = -1 AND n.w = 1 AND n.r *= o.r),
+            SELECT x.old_log, x.old_place, x.log AS new_log, x.place AS new_place FROM paired AS x WHERE x.old_place IS NOT NULL AND x.r *= x.old_r),
         gone AS MATERIALIZED (SELECT old_log AS log, old_place AS place FROM cancelled UNION ALL SELECT new_log, new_place FROM cancelled),
         from_a AS (DELETE FROM %1$s AS l WHERE l.ctid = ANY (ARRAY(SELECT g.place FROM gone AS g WHERE g.log = $2))),
         from_b AS (DELETE FROM %2$s AS l WHERE l.ctid = ANY (ARRAY(SELECT g.place FROM gone AS g WHERE g.log = $3)))
@@ -118,7 +121,7 @@ $$;
 --   max_iterations  rounds in which something was applied; more raise 54001, and nothing is applied
 CREATE FUNCTION pgtrickle._refresh_scc(ids bigint[], reset boolean DEFAULT false, max_iterations int DEFAULT 100, initiated_by text DEFAULT 'SCHEDULER')
 RETURNS TABLE (pgt_id bigint, action text, delta_rows bigint, rows_inserted bigint, rows_updated bigint, rows_deleted bigint, iterations int)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 #variable_conflict use_column
 <<scc>>
 DECLARE

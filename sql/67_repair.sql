@@ -1,6 +1,6 @@
 -- When something is wrong: repairing, errors and what to do about them.
 
--- The triggers that keep everybody but its program from writing to a stream table.
+-- The triggers that keep everybody but its program from writing to a stream table. One that is disabled is enabled again.
 CREATE FUNCTION pgtrickle._install_guard(relation oid, id bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -10,7 +10,6 @@ BEGIN
         EXECUTE format('CREATE OR REPLACE TRIGGER %I BEFORE %s ON %s FOR EACH STATEMENT '
                        'WHEN (pg_catalog.current_setting(''pgtrickle.apply'', true) IS DISTINCT FROM %L) EXECUTE FUNCTION pgtrickle._guard()',
                        guard.name, guard.events, pgtrickle._qualified(relation), id);
-        EXECUTE format('ALTER TABLE %s ENABLE TRIGGER %I', pgtrickle._qualified(relation), guard.name);
     END LOOP;
 END
 $$;

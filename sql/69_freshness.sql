@@ -77,7 +77,7 @@ BEGIN
             SELECT CASE WHEN s.needs_reinit THEN 'it must be built anew: ' || coalesce(s.reinit_reason, 'unknown reason')
                         WHEN s.skipped_at IS NOT NULL THEN format('changes were skipped on %s', s.skipped_at)
                         ELSE pgtrickle._not_covered(s.pgt_id, required, reads, seen, pg_current_xact_id_if_assigned()) END, pg_current_snapshot()
-              INTO why, now_seen FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id;
+              INTO why, now_seen FROM pgtrickle.pgt_stream_tables s JOIN pgtrickle.pgt_stream_tables t ON t.pgt_id = target.pgt_id WHERE s.pgt_id = id;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'a stream table was dropped while waiting for stream table %', pgtrickle._qualified(target.pgt_relid) USING ERRCODE = 'undefined_table';
             END IF;

@@ -10,3 +10,23 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION pgtrickle.pgt_scc_status() IS
 'The cycles of stream tables: members, how many iterations it last took to reach the fixed point, and when.';
+
+CREATE FUNCTION pgtrickle.diamond_groups()
+RETURNS TABLE (group_id int, member_name text, member_schema text, is_convergence boolean, epoch bigint, schedule_policy text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH inputs AS (        -- what each stream table reads, and all that is behind it
+        SELECT d.pgt_id, d.source_relid, d.source_relid || CASE WHEN s.pgt_id IS NULL THEN '{}' ELSE pgtrickle._reads(s.pgt_id) END AS behind
+        FROM pgtrickle.pgt_dependencies d LEFT JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = d.source_relid WHERE d.source_type <> 'VIEW'),
+    shared AS (             -- where its ways part: what is behind more than one of its inputs
+        SELECT x.pgt_id, array_agg(x.relid) AS relids
+        FROM (SELECT i.pgt_id, u.relid FROM inputs i CROSS JOIN LATERAL unnest(i.behind) AS u(relid) GROUP BY i.pgt_id, u.relid HAVING count(DISTINCT i.source_relid) > 1) AS x
+        GROUP BY x.pgt_id)
+    SELECT dense_rank() OVER (ORDER BY c.pgt_id)::int, coalesce(k.relname, m.pgt_name)::text, coalesce(n.nspname, m.pgt_schema)::text, m.pgt_id = c.pgt_id,
+           f.total_refreshes, coalesce(t.diamond_schedule_policy, 'fastest')
+    FROM shared c JOIN pgtrickle.pgt_stream_tables t ON t.pgt_id = c.pgt_id LEFT JOIN pgtrickle.pgt_frontiers f ON f.pgt_id = c.pgt_id
+    JOIN pgtrickle.pgt_stream_tables m ON m.pgt_id = c.pgt_id OR m.pgt_id = ANY (pgtrickle._upstream(ARRAY[c.pgt_id])) AND pgtrickle._reads(m.pgt_id) && c.relids
+    LEFT JOIN pg_class k ON k.oid = m.pgt_relid LEFT JOIN pg_namespace n ON n.oid = k.relnamespace
+    ORDER BY c.pgt_id, m.pgt_id = c.pgt_id, m.pgt_id
+$$;
+COMMENT ON FUNCTION pgtrickle.diamond_groups() IS
+'The diamonds: for each stream table that reads one source by several ways (is_convergence), the stream tables on these ways. epoch: how often the convergence was refreshed.';

@@ -33,7 +33,8 @@ struct BuildFailure : std::runtime_error {
 
 struct Gone {};
 
-/// A source is being loaded, or its watermark is not aligned: ends a build that is to be tried again.
+/// Ends a build that is to be tried again: a source is being loaded, its watermark is not aligned, the query is
+/// altered.
 struct Held {
   std::string reason;
 };
@@ -42,7 +43,6 @@ struct Definition {
   CompileRequest request;
   std::string refresh_mode;
   std::uint32_t relid = 0;
-  std::int64_t generation = 0;
   std::string relation;  // qualified, quoted
 };
 
@@ -72,7 +72,7 @@ Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, Serv
   const auto rows = tx.exec_params(
       "SELECT s.pgt_relid, n.nspname, c.relname, pg_get_userbyid(c.relowner) AS owner, s.defining_query, "
       "s.original_query,\n"
-      "       s.generation, s.refresh_mode, coalesce((s.options ->> 'wide_keys')::boolean, false) AS wide_keys\n"
+      "       s.refresh_mode, coalesce((s.options ->> 'wide_keys')::boolean, false) AS wide_keys\n"
       "FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid JOIN pg_namespace n ON n.oid = "
       "c.relnamespace\n"
       "WHERE s.pgt_id = $1",
@@ -81,7 +81,6 @@ Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, Serv
   const auto row = rows[0];
   Definition d;
   d.relid = row["pgt_relid"].as<std::uint32_t>();
-  d.generation = row["generation"].as<std::int64_t>();
   d.refresh_mode = row["refresh_mode"].c_str();
   d.request.id = pgt_id;
   d.request.limits = limits;
@@ -260,17 +259,14 @@ void record_dependencies(pqxx::transaction_base& tx, const Definition& d, const 
                  d.request.id);
 }
 
-/// A query that was altered since the definition was read stays: the new generation asks for another build.
 void record_program(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
   record_dependencies(tx, d, program);
   tx.exec_params(
       "UPDATE pgtrickle.pgt_stream_tables SET effective_refresh_mode = $2, reason = nullif($3, ''), plan = $4, "
-      "defining_query = CASE WHEN generation = $10 THEN $5 ELSE defining_query END,\n"
-      "       pgt_schema = $6, pgt_name = $7, definite_query = nullif($8, ''), non_monotone = nullif($9, '') WHERE "
-      "pgt_id = "
-      "$1",
-      d.request.id, program.differential ? "DIFFERENTIAL" : "FULL", program.reason, program.plan, d.request.query,
-      d.request.schema, d.request.name, program.definite_query, program.non_monotone, d.generation);
+      "       pgt_schema = $5, pgt_name = $6, definite_query = nullif($7, ''), non_monotone = nullif($8, '')\n"
+      "WHERE pgt_id = $1",
+      d.request.id, program.differential ? "DIFFERENTIAL" : "FULL", program.reason, program.plan, d.request.schema,
+      d.request.name, program.definite_query, program.non_monotone);
 }
 
 class Builder {
@@ -296,6 +292,7 @@ class Builder {
     }
     {
       pqxx::transaction<pqxx::repeatable_read> tx(connection_);
+      tx.exec("SELECT pgtrickle._enter_unit()");  // not while the database is paused or drained
       // With a change of the table itself, all of it is one transaction, so that readers never see it empty.
       if (replace_content) {
         empty_table(tx);
@@ -356,9 +353,12 @@ class Builder {
     if (const auto reason = dropped_source(tx, id_))
       throw BuildFailure("42P01", *reason, "Restore it and resume the stream table, or drop the stream table.");
     if (names_changed(tx, id_)) {
-      d.request.query = requalified_definition(tx, id_, d.request.owner, d.request.query);
-      tx.exec_params("UPDATE pgtrickle.pgt_stream_tables SET defining_query = $2 WHERE pgt_id = $1 AND generation = $3",
-                     id_, d.request.query, d.generation);
+      const std::string was = d.request.query;
+      d.request.query = requalified_definition(tx, id_, d.request.owner, was);
+      const auto renamed = tx.exec_params(
+          "UPDATE pgtrickle.pgt_stream_tables SET defining_query = $2 WHERE pgt_id = $1 AND defining_query = $3", id_,
+          d.request.query, was);
+      if (renamed.affected_rows() == 0) throw Held{"its query is being altered"};
       // Dependencies are recorded in the old names until the program is: note the new ones with the new text.
       tx.exec_params(
           "UPDATE pgtrickle.pgt_dependencies d SET source_schema = n.nspname, source_name = c.relname, column_names =\n"
@@ -464,7 +464,7 @@ class Builder {
         "END, is_populated = true,\n"
         "       needs_reinit = needs_reinit AND generation <> $2, reinit_reason = CASE WHEN generation <> $2 THEN "
         "reinit_reason END, consecutive_errors = 0, last_error = NULL, last_error_code = NULL,\n"
-        "       last_error_hint = NULL, last_error_at = NULL, skipped_at = NULL, fuse_blown_at = NULL, "
+        "       last_error_hint = NULL, last_error_at = NULL, fuse_blown_at = NULL, "
         "fuse_blow_reason "
         "= NULL, fuse_reset = NULL\n"
         "WHERE pgt_id = $1",
@@ -494,7 +494,8 @@ BuildResult guarded(Work work) {
     const auto error = server_error(e);
     const bool concurrent_ddl =
         error.sqlstate == "XX000" && error.message.find("concurrently updated") != std::string::npos;
-    result.status = is_passing(error.sqlstate) || concurrent_ddl ? BuildStatus::kRetry : BuildStatus::kError;
+    const bool paused = error.sqlstate == "TR001";
+    result.status = is_passing(error.sqlstate) || concurrent_ddl || paused ? BuildStatus::kRetry : BuildStatus::kError;
     result.sqlstate = error.sqlstate;
     result.message = error.message;
     if (!error.detail.empty()) result.message += " (" + error.detail + ")";

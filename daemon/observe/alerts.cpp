@@ -18,11 +18,11 @@ using enum AlertSeverity;
 constexpr const char* kTable = "stream table";
 
 constexpr std::array kAlerts{
-    AlertInfo{
-        AlertKind::kStale, "stale", kWarning, kTable, "fresh", "staleness_seconds, max_staleness_seconds, held",
-        "It is staler than its max_staleness promises. `held` says what it waits for, if it does; otherwise look at "
-        "pgtrickle.diagnose_errors() and at how long its refreshes take."},
-    AlertInfo{AlertKind::kFresh, "fresh", kInfo, kTable, "", "staleness_seconds", "It keeps its max_staleness again."},
+    AlertInfo{AlertKind::kStale, "stale", kWarning, kTable, "fresh", "staleness_seconds, max_staleness_seconds, held",
+              "It is staler than its max_staleness promises or, without one, than ten periods and a minute. `held` "
+              "says what it waits for, if it does; otherwise look at "
+              "pgtrickle.diagnose_errors() and at how long its refreshes take."},
+    AlertInfo{AlertKind::kFresh, "fresh", kInfo, kTable, "", "staleness_seconds", "It is fresh enough again."},
     AlertInfo{AlertKind::kError, "error", kError, kTable, "recovered", "sqlstate, consecutive_errors, retryable, hint",
               "A refresh or a build failed, and not for a passing reason. Refreshes are tried again until the table is "
               "suspended; pgtrickle.diagnose_errors() says what to do."},
@@ -74,14 +74,21 @@ constexpr bool in_order_of_kinds() {
 }
 static_assert(in_order_of_kinds());
 
-bool lasts(const AlertInfo& info) {
+constexpr bool lasts(const AlertInfo& info) {
   return *info.ended_by != '\0';
 }
 
-bool is_counterpart(const AlertInfo& info) {
-  return std::any_of(kAlerts.begin(), kAlerts.end(),
-                     [&](const AlertInfo& other) { return std::string_view(other.ended_by) == info.name; });
-}
+// By kind: the kinds that it ends, as bits. Raising what ends nothing is frequent, so that it must cost nothing.
+constexpr auto kEnds = [] {
+  std::array<std::uint32_t, kAlerts.size()> ends{};
+  for (std::size_t ending = 0; ending < kAlerts.size(); ++ending) {
+    for (std::size_t ended = 0; ended < kAlerts.size(); ++ended) {
+      if (std::string_view(kAlerts[ended].ended_by) == kAlerts[ending].name) ends[ending] |= 1U << ended;
+    }
+  }
+  return ends;
+}();
+static_assert(kAlerts.size() <= 32);
 
 // The first bytes of a text: a character that does not fit entirely is left out.
 std::string cut(const std::string& text, std::size_t limit) {
@@ -154,16 +161,29 @@ const AlertInfo& alert_info(AlertKind kind) {
 }
 
 std::string alert_payload(const Alert& alert, std::int64_t suppressed, AlertTime at) {
-  constexpr std::size_t kShortest = 32;
-  std::string payload;
-  for (std::size_t limit = kAlertPayloadMax; limit >= kShortest; limit /= 2) {
-    payload = payload_of(alert, suppressed, at, limit, alert.details.size());
-    if (payload.size() <= kAlertPayloadMax) return payload;
-  }
-  for (std::size_t details = alert.details.size(); payload.size() > kAlertPayloadMax;) {
-    payload = payload_of(alert, suppressed, at, kShortest, details /= 2);
-  }
-  return payload;
+  constexpr std::size_t kShortest = 32;  // of a text that is cut
+  const std::size_t all = alert.details.size();
+  const auto fits = [&](std::size_t text_limit, std::size_t details) {
+    return payload_of(alert, suppressed, at, text_limit, details).size() <= kAlertPayloadMax;
+  };
+  // The largest number in [low, high] with which it fits; `low` is taken to fit.
+  const auto largest = [](std::size_t low, std::size_t high, const auto& good) {
+    while (low < high) {
+      const std::size_t middle = high - (high - low) / 2;
+      if (good(middle)) {
+        low = middle;
+      } else {
+        high = middle - 1;
+      }
+    }
+    return low;
+  };
+  if (fits(kAlertPayloadMax, all)) return payload_of(alert, suppressed, at, kAlertPayloadMax, all);
+  const std::size_t details =
+      fits(kShortest, all) ? all : largest(0, all, [&](std::size_t n) { return fits(kShortest, n); });
+  const std::size_t limit =
+      largest(kShortest, kAlertPayloadMax, [&](std::size_t length) { return fits(length, details); });
+  return payload_of(alert, suppressed, at, limit, details);
 }
 
 std::string alert_line(const Alert& alert) {
@@ -184,15 +204,18 @@ std::string alert_line(const Alert& alert) {
 
 std::optional<std::int64_t> AlertBook::raise(const Alert& alert, AlertTime now) {
   const AlertInfo& info = alert_info(alert.kind);
-  if (is_counterpart(info)) return end(alert) ? std::optional<std::int64_t>(0) : std::nullopt;
+  if (kEnds.at(static_cast<std::size_t>(alert.kind)) != 0)
+    return end(alert) ? std::optional<std::int64_t>(0) : std::nullopt;
 
   const auto too_early = [&](const Entry& entry) {
     // A clock that was set back must not silence anything.
     return now >= entry.sent && now - entry.sent < interval_;
   };
-  std::erase_if(entries_, [&](const auto& item) {
-    return !lasts(alert_info(item.first.first)) && item.second.suppressed == 0 && !too_early(item.second);
-  });
+  if (!lasts(info)) {  // an event: forget the old ones
+    std::erase_if(entries_, [&](const auto& item) {
+      return !lasts(alert_info(item.first.first)) && item.second.suppressed == 0 && !too_early(item.second);
+    });
+  }
   const auto [place, is_new] = entries_.try_emplace(Key{alert.kind, alert.object});
   Entry& entry = place->second;
   if (is_new) {
@@ -212,10 +235,14 @@ std::optional<std::int64_t> AlertBook::raise(const Alert& alert, AlertTime now) 
 }
 
 bool AlertBook::end(const Alert& counterpart) {
-  const std::string_view name = alert_info(counterpart.kind).name;
-  return std::erase_if(entries_, [&](const auto& item) {
-           return item.first.second == counterpart.object && alert_info(item.first.first).ended_by == name;
-         }) > 0;
+  if (entries_.empty()) return false;
+  const std::uint32_t ends = kEnds.at(static_cast<std::size_t>(counterpart.kind));
+  bool any = false;
+  for (std::size_t kind = 0; kind < kAlerts.size(); ++kind) {
+    if ((ends >> kind & 1U) == 0) continue;
+    any = entries_.erase(Key{static_cast<AlertKind>(kind), counterpart.object}) > 0 || any;
+  }
+  return any;
 }
 
 void AlertBook::clear(AlertKind kind, const std::string& object) {

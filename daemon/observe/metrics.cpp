@@ -72,24 +72,36 @@ class Series {
   std::map<Labels, T*> series_;
 };
 
-// Gauges that are taken from the status: after every begin()/set()* exactly those that were set exist.
+// Gauges that are taken from the status: after finish() exactly those exist that were set since the last one.
 class StatusGauges {
  public:
-  StatusGauges(prometheus::Registry& registry, const std::string& name) : series_(registry, name) {}
+  StatusGauges(prometheus::Registry& registry, const std::string& name)
+      : family_(prometheus::BuildGauge().Name(name).Help(metric_info(name).help).Register(registry)) {}
 
   void set(const Labels& labels, double value) {
-    series_.at(labels).Set(value);
-    current_.insert(labels);
+    auto [entry, fresh] = series_.try_emplace(labels);
+    if (fresh) entry->second.gauge = &family_.Add(labels);
+    entry->second.gauge->Set(value);
+    entry->second.round = round_;
   }
 
   void finish() {
-    series_.remove_if([this](const Labels& labels) { return !current_.contains(labels); });
-    current_.clear();
+    std::erase_if(series_, [this](const auto& entry) {
+      if (entry.second.round == round_) return false;
+      family_.Remove(entry.second.gauge);
+      return true;
+    });
+    ++round_;
   }
 
  private:
-  Series<prometheus::Gauge> series_;
-  std::set<Labels> current_;
+  struct Entry {
+    prometheus::Gauge* gauge = nullptr;
+    std::uint64_t round = 0;
+  };
+  prometheus::Family<prometheus::Gauge>& family_;
+  std::map<Labels, Entry> series_;
+  std::uint64_t round_ = 1;
 };
 
 Labels table_labels(const std::string& database, const std::string& schema, const std::string& name) {

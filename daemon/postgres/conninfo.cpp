@@ -75,6 +75,23 @@ Result<std::string> merge_conninfo(const std::string& conninfo, const Options& o
   return join(*options);
 }
 
+std::string conninfo_target(const std::string& conninfo) {
+  auto options = parse(conninfo);
+  if (!options) return {};
+  if (!options->contains("service")) {  // a service would go before the defaults, and only libpq reads it
+    std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> defaults(PQconndefaults(), &PQconninfoFree);
+    for (const PQconninfoOption* o = defaults.get(); o != nullptr && o->keyword != nullptr; ++o) {
+      if (o->val != nullptr) options->emplace(o->keyword, o->val);
+    }
+    options->emplace("dbname", (*options)["user"]);
+  }
+  Options target;
+  for (const char* keyword : {"host", "hostaddr", "port", "dbname", "service"}) {
+    if (const auto found = options->find(keyword); found != options->end()) target.insert(*found);
+  }
+  return join(target);
+}
+
 std::string redact_conninfo(const std::string& conninfo) {
   auto options = parse(conninfo);
   if (!options) return "(unreadable connection string)";

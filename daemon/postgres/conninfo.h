@@ -15,6 +15,10 @@ namespace pgtrickle::postgres {
 Result<std::string> merge_conninfo(const std::string& conninfo, const std::map<std::string, std::string>& overrides,
                                    const std::map<std::string, std::string>& defaults = {});
 
+/// Which database `conninfo` leads to, for comparing: host, port and dbname, with libpq's defaults for what is missing.
+/// Two texts may still be the same place. Empty if it cannot be parsed.
+[[nodiscard]] std::string conninfo_target(const std::string& conninfo);
+
 /// `conninfo` for logs: passwords and other secrets replaced by ***. A string that cannot be parsed is not shown.
 [[nodiscard]] std::string redact_conninfo(const std::string& conninfo);
 

@@ -215,7 +215,11 @@ asio::awaitable<void> refresh_together(Connection& connection, std::vector<Step>
       all_fail(steps, attempt, outcomes);
       co_return;
     }
-    if (is_conflict(*attempt.error) && ++conflicts <= kConflictRetries) continue;
+    if (is_conflict(*attempt.error)) {
+      if (++conflicts <= kConflictRetries) continue;
+      all_fail(steps, attempt, outcomes);  // nobody's fault: they are to be tried again together
+      co_return;
+    }
     give_up(steps, *attempt.failed_step, attempt, outcomes);
     if (++removals < kMostRemovals) continue;
     // Too much is broken: one by one, so that every good one is tried only once more.

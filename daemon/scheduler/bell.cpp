@@ -117,6 +117,7 @@ asio::awaitable<void> DatabaseScheduler::arm_sources() {
       timetable_.refused(lock.source_id, armed_at);
     } else {
       locked_.insert(lock.source_id);
+      ++arms_;
       timetable_.armed(lock.source_id, armed_at);
     }
   }
@@ -124,7 +125,9 @@ asio::awaitable<void> DatabaseScheduler::arm_sources() {
 
 void DatabaseScheduler::heard(const postgres::Notification& notification, std::set<SourceId>& to_unlock) {
   if (const auto source = number_after(notification.payload, 's')) {
-    if (timetable_.woken(*source, now())) to_unlock.insert(*source);
+    if (!timetable_.woken(*source, now())) return;
+    to_unlock.insert(*source);
+    shared_->observer->on_wakeup(database_.name);
   } else if (const auto table = number_after(notification.payload, 't')) {
     changed_tables_.insert(*table);
   } else {

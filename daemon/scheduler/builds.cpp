@@ -30,7 +30,7 @@ bool DatabaseScheduler::wants_build(const Table& table) const {
 }
 
 void DatabaseScheduler::start_builds() {
-  if (!leading()) return;
+  if (!leading() || paused_) return;
   const TimePoint now = Clock::now();
   for (const TableId id : timetable_.dag().order()) {
     if (builds_running_ >= kBuildsAtOnce) return;
@@ -96,6 +96,10 @@ void DatabaseScheduler::build_ended(TableId id, std::int64_t generation, const c
       table.failed_generation.reset();
       shared_->observer->on_build(database_.name, label(table), true);
       spdlog::info("built database={} stream_table={} result=\"{}\"", database_.name, label(table), result.message);
+      if (table.row.needs_reinit) {
+        alert(observe::AlertKind::kReinitialised, label(table), "it was rebuilt and recomputed",
+              {{"reason", table.row.reinit_reason}});
+      }
       break;
     case catalog::BuildStatus::kError: {
       ++table.build_failures;
@@ -105,6 +109,11 @@ void DatabaseScheduler::build_ended(TableId id, std::int64_t generation, const c
       shared_->observer->on_build(database_.name, label(table), false);
       spdlog::warn("build failed database={} stream_table={} sqlstate={} error=\"{}\"", database_.name, label(table),
                    result.sqlstate, result.message);
+      alert(observe::AlertKind::kError, label(table), result.message,
+            {{"sqlstate", result.sqlstate},
+             {"consecutive_errors", static_cast<std::int64_t>(table.build_failures)},
+             {"retryable", false},
+             {"hint", result.hint}});
       break;
     }
     case catalog::BuildStatus::kRetry:

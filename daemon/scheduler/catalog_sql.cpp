@@ -70,7 +70,7 @@ SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname
        s.tier, extract(epoch FROM s.max_staleness)::float8 AS max_staleness,
        coalesce(s.diamond_consistency, 'atomic') = 'atomic' AS atomic_diamond,
        coalesce(s.diamond_schedule_policy, 'fastest') = 'slowest' AS slowest, s.allow_circular,
-       s.fuse, coalesce(s.fuse_sensitivity, 6) AS fuse_sensitivity, s.fuse_learned,
+       s.fuse, coalesce(s.fuse_sensitivity, 6) AS fuse_sensitivity, s.fuse_learned, s.fuse_limit, s.reinit_reason,
        s.fuse_blown_at IS NOT NULL AS fuse_blown, d.upstream, d.sources, d.relations, o.source_id AS own_log
 FROM pgtrickle.pgt_stream_tables s LEFT JOIN pgtrickle.pgt_frontiers f ON f.pgt_id = s.pgt_id
 LEFT JOIN pg_class c ON c.oid = s.pgt_relid LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -106,13 +106,22 @@ std::vector<Statement> load_catalog() {
   out.push_back(
       make("SELECT array_agg(m.pgt_id ORDER BY m.pgt_id) AS members FROM pgtrickle.pgt_refresh_group_members m "
            "GROUP BY m.group_id ORDER BY m.group_id"));
-  out.push_back(make("SELECT c.paused, c.reason FROM pgtrickle.pgt_control c"));
+  out.push_back(make("SELECT c.paused, c.paused_by, c.reason FROM pgtrickle.pgt_control c"));
   out.push_back(make(R"(
-SELECT g.group_name, extract(epoch FROM clock_timestamp() - max(w.updated_at))::float8 AS since
-FROM pgtrickle.pgt_watermark_groups g JOIN pgtrickle.pgt_watermarks w ON w.source_relid = ANY (g.sources)
-GROUP BY g.group_id, g.group_name, g.tolerance_secs, g.sources
-HAVING count(*) < cardinality(g.sources) OR extract(epoch FROM max(w.watermark) - min(w.watermark)) > g.tolerance_secs
+SELECT g.group_name, pgtrickle._qualified(b.relid) AS source, b.watermark::text AS watermark,
+       coalesce(extract(epoch FROM b.foremost - b.watermark), 0)::float8 AS lag,
+       extract(epoch FROM clock_timestamp() - coalesce(b.updated_at, g.created_at))::float8 AS since,
+       b.known = b.wanted AND extract(epoch FROM b.foremost - b.watermark) <= g.tolerance_secs AS aligned
+FROM pgtrickle.pgt_watermark_groups g CROSS JOIN LATERAL (
+    SELECT s.relid, w.watermark, w.updated_at, max(w.watermark) OVER () AS foremost, count(w.watermark) OVER () AS known,
+           count(*) OVER () AS wanted
+    FROM unnest(g.sources) AS s(relid) JOIN pg_class c ON c.oid = s.relid
+    LEFT JOIN pgtrickle.pgt_watermarks w ON w.source_relid = s.relid
+    ORDER BY w.watermark NULLS FIRST, s.relid LIMIT 1) AS b
 ORDER BY g.group_name)"));
+  out.push_back(make(
+      "SELECT pgtrickle._qualified(g.source_relid) AS source, g.gated, g.gated_by FROM pgtrickle.pgt_source_gates g "
+      "JOIN pg_class c ON c.oid = g.source_relid ORDER BY g.source_relid"));
   return out;
 }
 
@@ -157,6 +166,8 @@ Result<std::vector<StreamTable>> read_tables(const Rows& rows) {
     t.fuse = row.get<std::string>("fuse");
     t.fuse_sensitivity = row.get<int>("fuse_sensitivity");
     t.fuse_learned = row.get<std::optional<std::int64_t>>("fuse_learned");
+    t.fuse_limit = row.get<std::optional<std::int64_t>>("fuse_limit");
+    t.reinit_reason = row.get<std::optional<std::string>>("reinit_reason").value_or("");
     t.fuse_blown = row.get<bool>("fuse_blown");
     t.upstream = integers(row.get<std::optional<std::string>>("upstream"));
     t.sources = integers(row.get<std::optional<std::string>>("sources"));
@@ -181,12 +192,27 @@ Result<Catalog> read_catalog(const std::vector<Result<Rows>>& answers) {
   if (answers.at(2)->size() > 0) {
     RowReader row(*answers[2], 0);
     out.paused = row.get<bool>("paused");
+    out.paused_by = row.get<std::optional<std::string>>("paused_by").value_or("");
     out.paused_reason = row.get<std::optional<std::string>>("reason").value_or("");
     if (row.error()) return *row.error();
   }
   for (std::size_t i = 0; i < answers.at(3)->size(); ++i) {
     RowReader row(*answers[3], i);
-    out.watermarks.push_back({.group = row.get<std::string>("group_name"), .since_seconds = row.get<double>("since")});
+    WatermarkGroup group;
+    group.group = row.get<std::string>("group_name");
+    group.aligned = row.get<std::optional<bool>>("aligned").value_or(false);
+    group.source = row.get<std::string>("source");
+    group.watermark = row.get<std::optional<std::string>>("watermark").value_or("");
+    group.lag_seconds = row.get<double>("lag");
+    group.since_seconds = row.get<double>("since");
+    if (row.error()) return *row.error();
+    out.watermarks.push_back(std::move(group));
+  }
+  for (std::size_t i = 0; i < answers.at(4)->size(); ++i) {
+    RowReader row(*answers[4], i);
+    out.gates.push_back({.source = row.get<std::string>("source"),
+                         .gated_by = row.get<std::string>("gated_by"),
+                         .gated = row.get<bool>("gated")});
     if (row.error()) return *row.error();
   }
   return out;
@@ -313,7 +339,8 @@ Statement set_fuse_learned(TableId id, std::int64_t rows) {
 
 Statement blow_fuse(TableId id, std::int64_t pending) {
   return make(
-      "SELECT pgtrickle._blow_fuse($1::bigint, coalesce(nullif($2::bigint, 0), pgtrickle._pending_rows($1::bigint)))",
+      "SELECT pgtrickle._blow_fuse(s.pgt_id, coalesce(nullif($2::bigint, 0), pgtrickle._pending_rows(s.pgt_id)), "
+      "s.fuse_limit) FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = $1::bigint",
       {text(id), text(pending)});
 }
 

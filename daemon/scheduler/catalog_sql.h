@@ -42,7 +42,8 @@ struct StreamTable {
   bool allow_circular = false;
   std::string fuse;
   int fuse_sensitivity = 0;
-  std::optional<std::int64_t> fuse_learned;
+  std::optional<std::int64_t> fuse_learned, fuse_limit;
+  std::string reinit_reason;
   bool fuse_blown = false;
   std::vector<TableId> upstream;
   std::vector<std::int64_t> sources;    // captured, without those of stream tables
@@ -50,18 +51,26 @@ struct StreamTable {
   std::optional<std::int64_t> own_log;
 };
 
-/// The watermarks of a group are apart, and nothing has moved them for so long.
-struct StuckWatermark {
+struct WatermarkGroup {
   std::string group;
-  double since_seconds = 0;
+  bool aligned = true;
+  std::string source, watermark;  // the one that is furthest behind
+  double lag_seconds = 0;         // behind the foremost
+  double since_seconds = 0;       // since its last move, or since the group exists
+};
+
+struct Gate {
+  std::string source, gated_by;
+  bool gated = false;
 };
 
 struct Catalog {
   std::vector<StreamTable> tables;
   std::vector<std::vector<TableId>> groups;  // refresh groups
   bool paused = false;
-  std::string paused_reason;
-  std::vector<StuckWatermark> watermarks;  // of groups that are not aligned
+  std::string paused_by, paused_reason;
+  std::vector<WatermarkGroup> watermarks;
+  std::vector<Gate> gates;
 };
 
 /// What can be wrong with a database before its catalog can be read.

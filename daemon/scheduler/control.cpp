@@ -23,8 +23,9 @@ namespace {
 using MaybeError = std::optional<Error>;
 
 constexpr milliseconds kHeartbeatMax{5000};  // SQL takes a daemon for dead after 15 s
-constexpr int kLoadShare = 500;              // loading the catalog takes at most this part of the time
-constexpr std::int64_t kLockShare = 4;       // of the server's lock table that sleeping sources may fill
+constexpr milliseconds kWatchInterval{1000};
+constexpr int kLoadShare = 500;         // loading the catalog takes at most this part of the time
+constexpr std::int64_t kLockShare = 4;  // of the server's lock table that sleeping sources may fill
 
 }  // namespace
 
@@ -170,7 +171,7 @@ asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
   set_problem("");
 
   const TimePoint now = Clock::now();
-  next_housekeeping_ = next_garbage_ = next_prune_ = next_source_check_ = next_bell_ = now;
+  next_housekeeping_ = next_garbage_ = next_prune_ = next_source_check_ = next_bell_ = next_watch_ = now;
   next_frontier_update_ = now + kFrontierUpdateInterval;
   spawn(dispatch(shared_from_this(), term));
   while (leading()) {
@@ -180,6 +181,10 @@ asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
     if (error) co_return error;
     start_builds();
     start_garbage_collection();
+    if (Clock::now() >= next_watch_) {
+      watch_tables();
+      next_watch_ = Clock::now() + kWatchInterval;
+    }
     if (Clock::now() >= next_housekeeping_ && !housekeeping_running_) {
       housekeeping_running_ = true;
       spawn(keep_house(shared_from_this()));
@@ -196,7 +201,7 @@ asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
 }
 
 asio::awaitable<MaybeError> DatabaseScheduler::wait_for_duties(ConnectionPtr connection) {
-  TimePoint wake_at = std::min(next_load_, next_beat_);
+  TimePoint wake_at = std::min({next_load_, next_beat_, next_watch_});
   if (!housekeeping_running_) wake_at = std::min(wake_at, next_housekeeping_);
   if (!updating_frontiers_) wake_at = std::min(wake_at, next_frontier_update_);
   const auto poked = co_await connection->wait_notification(wake_at);  // it listens to nothing: until somebody pokes
@@ -209,6 +214,7 @@ void DatabaseScheduler::lose_leadership() {
   spdlog::info("no longer leading database={}", database_.name);
   leader_ = false;
   ++term_;
+  if (registered_) shared_->budget->set_waiting(budget_, 0);
   for (const auto& waiting : ready_.drain()) drop(waiting.work);
   close_bell();
   ring();
@@ -318,6 +324,7 @@ void DatabaseScheduler::adopt(sql::Catalog catalog) {
                  catalog.paused_reason);
   }
   paused_ = catalog.paused;
+  watch_catalog(catalog);
   ring();
 }
 

@@ -7,6 +7,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/system/system_error.hpp>
+#include <utility>
 
 #include "postgres/conninfo.h"
 #include "scheduler/limits.h"
@@ -18,14 +19,6 @@ using postgres::Clock;
 using postgres::Result;
 using std::chrono::milliseconds;
 
-namespace {
-
-double seconds(Clock::duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
-
-}  // namespace
-
 DatabaseScheduler::DatabaseScheduler(std::shared_ptr<Shared> shared, config::Database database,
                                      config::Scheduler settings, config::Compiler compiler)
     : shared_(std::move(shared)),
@@ -35,7 +28,8 @@ DatabaseScheduler::DatabaseScheduler(std::shared_ptr<Shared> shared, config::Dat
       stop_signal_(shared_->executor),
       dispatch_signal_(shared_->executor),
       task_ended_(shared_->executor),
-      timetable_(timetable_settings()) {}
+      timetable_(timetable_settings()),
+      alerts_(settings.alert_interval) {}
 
 Now DatabaseScheduler::now() {
   return {.steady = Clock::now(), .wall = std::chrono::system_clock::now()};
@@ -53,6 +47,11 @@ TimetableSettings DatabaseScheduler::timetable_settings() const {
 }
 
 void DatabaseScheduler::start() {
+  registered_ = true;
+  budget_ = shared_->budget->register_database(database_.name, database_.workers, database_.pool_size,
+                                              [weak = weak_from_this()] {
+                                                if (const auto self = weak.lock()) self->start_ready();
+                                              });
   control_task_ = spawn(control(shared_from_this()));
 }
 
@@ -60,6 +59,7 @@ void DatabaseScheduler::apply(const config::Scheduler& settings, const config::C
   const bool new_sessions = settings.refresh_timeout != settings_.refresh_timeout;
   settings_ = settings;
   compiler_ = compiler;
+  alerts_.set_interval(settings.alert_interval);
   if (new_sessions && refresh_pool_) {
     if (auto connect = connect_settings(true)) refresh_pool_->reconfigure(std::move(*connect));
   }
@@ -118,6 +118,7 @@ asio::awaitable<void> DatabaseScheduler::stop(postgres::Deadline soft, postgres:
   if (control_connection_) control_connection_->close();
   control_connection_.reset();
   close_bell();
+  if (std::exchange(registered_, false)) shared_->budget->unregister(budget_);
   if (refresh_pool_) refresh_pool_->close();
   if (maintenance_pool_) maintenance_pool_->close();
   leader_ = false;
@@ -226,16 +227,31 @@ observe::DatabaseStatus DatabaseScheduler::status() const {
     st.reason = table.row.reason;
     st.schedule = table.row.schedule;
     st.last_error = table.row.last_error;
-    std::optional<double> age;
-    if (table.row.data_age_seconds) age = *table.row.data_age_seconds + seconds(now - table.loaded_at);
-    if (const auto fresh = timetable_.fresh_at(id, now)) age = std::min(age.value_or(1e18), seconds(now - *fresh));
-    st.staleness_seconds = std::max(0.0, age.value_or(0));
+    st.staleness_seconds = staleness_of(table, now);
+    st.tier = table.row.tier;
+    st.period_seconds = std::chrono::duration<double>(timetable_.period(id)).count();
+    if (st.period_seconds > 1e9) st.period_seconds = 0;
+    st.backoff_factor = timetable_.backoff(id);
+    st.max_staleness_seconds = table.row.max_staleness_seconds;
+    st.slo_violated = breaks_promise(table, st.staleness_seconds);
+    st.held = held_because(id);
+    st.fuse_blown = table.row.fuse_blown;
+    if (timetable_.dag().contains(id) && !timetable_.dag().cycle(id).empty())
+      st.scc = timetable_.dag().cycle(id).front();
     st.last_refresh_epoch = std::max(table.row.last_refresh_epoch, table.last_refresh_epoch.value_or(0));
     st.last_duration_ms = table.last_duration_ms.value_or(table.row.last_duration_ms);
     st.total_refreshes = table.row.total_refreshes + table.refreshes_since_load;
     st.consecutive_errors = std::max(table.row.consecutive_errors, table.health.consecutive_errors());
     out.stream_tables.push_back(std::move(st));
   }
+  out.paused = paused_;
+  out.workers_in_use = units_running_;
+  out.workers_max = database_.pool_size;
+  out.waiting_units = static_cast<int>(ready_.size());
+  out.sources_asleep = static_cast<int>(timetable_.sources_asleep());
+  out.sources_awake = static_cast<int>(timetable_.sources()) - out.sources_asleep;
+  out.arms_total = arms_;
+  out.alerts = alerts_.active();
   for (const sql::LogSize& log : log_sizes_) {
     out.logs.push_back({.source = log.source, .bytes = log.active_bytes + log.inactive_bytes});
   }

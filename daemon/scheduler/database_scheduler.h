@@ -29,6 +29,7 @@
 #include "scheduler/catalog_sql.h"
 #include "scheduler/health.h"
 #include "scheduler/scheduler.h"
+#include "scheduler/worker_budget.h"
 #include "timetable/ready_queue.h"
 #include "timetable/timetable.h"
 
@@ -41,6 +42,7 @@ struct Shared {
   std::shared_ptr<boost::asio::thread_pool> build_workers;
   Builder builder;
   observe::Observer* observer = nullptr;
+  std::shared_ptr<WorkerBudget> budget;  // of refreshes at once
   std::string host;
   std::string instance;  // of this process, unique
   std::mt19937_64 random{std::random_device{}()};
@@ -95,7 +97,12 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   /// What is left to do after a unit: a table that failed stays in flight until that is recorded.
   struct Settlement {
     std::vector<postgres::Statement> statements;
-    std::vector<std::pair<TableId, std::chrono::milliseconds>> failed;
+    struct Failed {
+      TableId id = 0;
+      std::chrono::milliseconds delay{0};
+      bool alone = true;
+    };
+    std::vector<Failed> failed;
     bool reload = false;
   };
 
@@ -136,12 +143,14 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   [[nodiscard]] std::vector<refresh::Step> steps_of(const Unit& unit) const;
   void settle(const refresh::Outcome& outcome, Settlement& settlement);
   void settle_blown(Table& table, const refresh::Outcome& outcome, Settlement& settlement);
+  void alert_failure(const Table& table, const postgres::Error& error, const Judgement& judgement);
   void pause_for_a_while();
   void settle_success(Table& table, const refresh::Outcome& outcome, Settlement& settlement);
   void settle_failure(Table& table, const refresh::Outcome& outcome, Settlement& settlement);
   void settle_rebuild(Table& table, const Judgement& judgement, const std::string& reason, Settlement& settlement);
   boost::asio::awaitable<void> record(std::vector<postgres::Statement> statements);
   void unit_ended(const std::shared_ptr<Batch>& batch, std::size_t unit);
+  void give_place_back();
 
   // builds
   void start_builds();
@@ -149,6 +158,17 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   void start_build(Table& table);
   void build_ended(TableId id, std::int64_t generation, const catalog::BuildResult& result);
   void start_garbage_collection();
+
+  // watch
+  void alert(observe::AlertKind kind, const std::string& object, const std::string& message,
+             std::vector<std::pair<std::string, observe::AlertValue>> details = {});
+  boost::asio::awaitable<void> send_alerts(Self self);
+  [[nodiscard]] double staleness_of(const Table& table, TimePoint now) const;
+  [[nodiscard]] bool breaks_promise(const Table& table, double staleness) const;
+  [[nodiscard]] std::string held_because(TableId id) const;  // empty: it does not wait
+  void watch_tables();
+  void watch_logs();
+  void watch_catalog(const sql::Catalog& catalog);
 
   // housekeeping
   boost::asio::awaitable<void> keep_house(Self self);
@@ -196,6 +216,8 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   Timetable timetable_;
   ReadyQueue<Work> ready_;
   int units_running_ = 0;
+  WorkerBudget::Member budget_ = 0;
+  bool registered_ = false;  // with the budget
 
   ConnectionPtr bell_;
   std::set<SourceId> locked_;  // on the bell
@@ -203,6 +225,12 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   TimePoint next_bell_, next_listening_lock_;
   int bell_failures_ = 0;
   std::map<TableId, Table> tables_;
+
+  observe::AlertBook alerts_;
+  std::vector<postgres::Statement> notifications_;  // to be sent
+  bool sending_ = false;
+  TimePoint next_watch_;
+  std::int64_t arms_ = 0;
 
   int builds_running_ = 0;
   bool collecting_garbage_ = false;

@@ -69,16 +69,17 @@ void DatabaseScheduler::push(const std::shared_ptr<Batch>& batch, std::size_t un
 }
 
 void DatabaseScheduler::start_ready() {
-  while (leading() && units_running_ < database_.pool_size) {
-    auto next = ready_.pop(Clock::now());
-    if (!next) return;
+  if (!registered_) return;
+  while (leading() && units_running_ < database_.pool_size && !ready_.empty() && shared_->budget->try_take(budget_)) {
+    const auto next = ready_.pop(Clock::now());
     ++units_running_;
     spawn(run_unit(shared_from_this(), next->work.batch, next->work.unit));
   }
+  const int room = leading() ? database_.pool_size - units_running_ : 0;
+  shared_->budget->set_waiting(budget_, std::min(room, static_cast<int>(ready_.size())));
 }
 
 void DatabaseScheduler::unit_ended(const std::shared_ptr<Batch>& batch, std::size_t unit) {
-  --units_running_;
   for (std::size_t i = unit + 1; i < batch->units.size(); ++i) {
     const auto& after = batch->units[i].after;
     if (std::find(after.begin(), after.end(), unit) == after.end()) continue;
@@ -89,6 +90,11 @@ void DatabaseScheduler::unit_ended(const std::shared_ptr<Batch>& batch, std::siz
       drop({.batch = batch, .unit = i});
     }
   }
+}
+
+void DatabaseScheduler::give_place_back() {
+  --units_running_;
+  shared_->budget->release(budget_);
   start_ready();
   ring();
 }
@@ -96,7 +102,6 @@ void DatabaseScheduler::unit_ended(const std::shared_ptr<Batch>& batch, std::siz
 // A unit that does not run any more, and those that wait for it.
 void DatabaseScheduler::drop(const Work& work) {
   for (const TableId id : work.batch->units[work.unit].tables) timetable_.released(id);
-  ++units_running_;
   unit_ended(work.batch, work.unit);
 }
 
@@ -126,10 +131,12 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
   const Unit& unit = batch->units[unit_index];
   const std::vector<TableId>& ids = unit.tables;
   if (!self->leading()) {
-    for (const TableId id : ids) self->timetable_.released(id);
-    self->unit_ended(batch, unit_index);
+    self->drop({.batch = batch, .unit = unit_index});
+    self->give_place_back();
     co_return;
   }
+  self->shared_->observer->on_lag(self->database_.name,
+                                  std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - unit.due));
 
   std::vector<refresh::Outcome> outcomes;
   {
@@ -155,9 +162,10 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
   Settlement settlement;
   for (const refresh::Outcome& outcome : outcomes) self->settle(outcome, settlement);
   if (!settlement.statements.empty()) co_await self->record(std::move(settlement.statements));
-  for (const auto& [id, delay] : settlement.failed) self->timetable_.failed(id, delay, Clock::now());
+  for (const auto& [id, delay, alone] : settlement.failed) self->timetable_.failed(id, delay, Clock::now(), alone);
   if (settlement.reload) self->reload_soon();
   self->unit_ended(batch, unit_index);
+  self->give_place_back();
 }
 
 void DatabaseScheduler::settle(const refresh::Outcome& outcome, Settlement& settlement) {
@@ -207,7 +215,8 @@ void DatabaseScheduler::settle(const refresh::Outcome& outcome, Settlement& sett
 
 void DatabaseScheduler::settle_blown(Table& table, const refresh::Outcome& outcome, Settlement& settlement) {
   if (!table.row.fuse_blown) {
-    spdlog::warn("fuse blown database={} stream_table={} pending={}", database_.name, label(table), outcome.delta_rows);
+    alert(observe::AlertKind::kFuseBlown, label(table), "more changes are pending than its fuse allows",
+          {{"pending_rows", outcome.delta_rows}, {"limit", table.row.fuse_limit.value_or(0)}});
     settlement.statements.push_back(sql::blow_fuse(table.row.id, outcome.delta_rows));
     table.row.fuse_blown = true;
   }
@@ -231,6 +240,7 @@ void DatabaseScheduler::settle_success(Table& table, const refresh::Outcome& out
     table.row.consecutive_errors = 0;
     table.row.last_error.clear();
     spdlog::info("recovered database={} stream_table={}", database_.name, label(table));
+    alert(observe::AlertKind::kRecovered, label(table), "a refresh succeeded again");
   }
   if (applied) {
     table.health.on_applied();
@@ -245,11 +255,29 @@ void DatabaseScheduler::settle_success(Table& table, const refresh::Outcome& out
     table.health.on_no_data();
   }
   table.last_refresh_epoch = epoch_now();
-  const bool backoff_changed = timetable_.succeeded(
+  const std::vector<TableId> slowed = timetable_.succeeded(
       id, {.changed = applied, .own = rounded(outcome.server_duration), .whole_unit = rounded(outcome.unit_duration)},
       now());
-  if (backoff_changed) {
-    spdlog::info("backoff database={} stream_table={} factor={}", database_.name, label(table), timetable_.backoff(id));
+  if (outcome.iterations > 0) {
+    const auto& members = timetable_.dag().contains(id) ? timetable_.dag().cycle(id) : std::vector<TableId>();
+    if (!members.empty() && members.front() == id)
+      shared_->observer->on_scc(database_.name, id, outcome.iterations, true);
+  }
+  if (slowed.empty()) return;
+  // One alert for all that run together.
+  const TableId first = slowed.front();
+  const auto named = tables_.find(first);
+  if (named == tables_.end()) return;
+  const double period = std::chrono::duration<double>(timetable_.period(first)).count();
+  if (timetable_.backoff(first) > 1) {
+    alert(observe::AlertKind::kFallingBehind, label(named->second),
+          "its refreshes, or those that it is part of, take longer than its schedule allows",
+          {{"period_seconds", period},
+           {"duration_seconds", std::chrono::duration<double>(outcome.unit_duration).count()},
+           {"backoff_factor", static_cast<std::int64_t>(timetable_.backoff(first))}});
+  } else {
+    alert(observe::AlertKind::kCaughtUp, label(named->second), "it keeps its schedule again",
+          {{"period_seconds", period}});
   }
 }
 
@@ -285,6 +313,7 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
     }
     for (Statement& statement : sql::record_failure(failure)) settlement.statements.push_back(std::move(statement));
     table.row.last_error = failure.message;
+    alert_failure(table, error, judgement);
   }
   if (judgement.remedy == Remedy::kRebuild || judgement.remedy == Remedy::kRebuildWide) {
     settle_rebuild(table, judgement, error.message, settlement);
@@ -296,7 +325,36 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
     delay = kStatusDelay;
     settlement.reload = true;
   }
-  settlement.failed.emplace_back(table.row.id, delay);
+  // A conflict or a lost connection is not the table's: it goes on with those that it was refreshed with.
+  const bool passing = retrying && (error.sqlstate.empty() || error.sqlstate.starts_with("40") ||
+                                    error.sqlstate.starts_with("08") || error.sqlstate.starts_with("57P"));
+  settlement.failed.push_back({.id = table.row.id, .delay = delay, .alone = !passing});
+}
+
+void DatabaseScheduler::alert_failure(const Table& table, const Error& error, const Judgement& judgement) {
+  const auto& dag = timetable_.dag();
+  const std::vector<TableId> members = dag.contains(table.row.id) ? dag.cycle(table.row.id) : std::vector<TableId>();
+  const auto errors = static_cast<std::int64_t>(table.health.consecutive_errors());
+  if (!members.empty() && error.sqlstate == "54001") {
+    if (members.front() != table.row.id) return;
+    shared_->observer->on_scc(database_.name, table.row.id, settings_.max_fixpoint_iterations, false);
+    std::string names;
+    for (const TableId id : members) {
+      const auto found = tables_.find(id);
+      if (found != tables_.end()) names += (names.empty() ? "" : ", ") + label(found->second);
+    }
+    alert(observe::AlertKind::kSccDiverged, label(table), error.message,
+          {{"members", names}, {"iterations", static_cast<std::int64_t>(settings_.max_fixpoint_iterations)}});
+  } else if (judgement.remedy == Remedy::kSuspend) {
+    alert(observe::AlertKind::kSuspended, label(table), error.message,
+          {{"sqlstate", error.sqlstate}, {"consecutive_errors", errors}, {"hint", error.hint}});
+  } else {
+    alert(observe::AlertKind::kError, label(table), error.message,
+          {{"sqlstate", error.sqlstate},
+           {"consecutive_errors", errors},
+           {"retryable", !judgement.counted && judgement.remedy == Remedy::kRetry},
+           {"hint", error.hint}});
+  }
 }
 
 void DatabaseScheduler::settle_rebuild(Table& table, const Judgement& judgement, const std::string& reason,
@@ -318,7 +376,7 @@ void DatabaseScheduler::settle_rebuild(Table& table, const Judgement& judgement,
     settlement.statements.push_back(sql::request_rebuild(id, reason, judgement.remedy == Remedy::kRebuildWide));
   }
   timetable_.deactivate(id);
-  settlement.failed.emplace_back(id, kStatusDelay);
+  settlement.failed.push_back({.id = id, .delay = kStatusDelay, .alone = true});
   settlement.reload = true;
 }
 

@@ -68,6 +68,7 @@ asio::awaitable<void> DatabaseScheduler::rotate_logs(Connection& connection) {
     co_return;
   }
   log_sizes_ = std::move(*sizes);
+  watch_logs();
   const std::vector<sql::LogSize> todo = log_sizes_;
   for (const sql::LogSize& log : todo) {
     if (stopping_) co_return;

@@ -3,14 +3,20 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <map>
+#include <boost/system/system_error.hpp>
+#include <utility>
 
 #include "postgres/conninfo.h"
 #include "scheduler/database_scheduler.h"
+#include "scheduler/discovery.h"
 
 namespace pgtrickle::scheduler {
 
@@ -27,10 +33,6 @@ std::string host_name() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string("unknown");
 }
 
-bool same_connections(const config::Database& a, const config::Database& b) {
-  return a.name == b.name && a.dsn == b.dsn && a.pool_size == b.pool_size;
-}
-
 }  // namespace
 
 struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
@@ -41,6 +43,7 @@ struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
     shared->build_workers = std::make_shared<asio::thread_pool>(kBuildWorkers);
     shared->builder = std::move(builder);
     shared->observer = &observer;
+    shared->budget = std::make_shared<WorkerBudget>(config.scheduler.max_workers);
     shared->host = host_name();
     std::array<char, 9> tag{};
     std::snprintf(tag.data(), tag.size(), "%08x", static_cast<unsigned>(shared->random()));
@@ -56,7 +59,8 @@ struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
   }
 
   void retire(const std::shared_ptr<DatabaseScheduler>& scheduler) {
-    ++retiring;
+    spdlog::info("ending database={}", scheduler->database().name);
+    ++ending;
     scheduler->begin_stop();
     asio::co_spawn(shared->executor, end(shared_from_this(), scheduler), asio::detached);
   }
@@ -64,40 +68,108 @@ struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
   static asio::awaitable<void> end(std::shared_ptr<Impl> self, std::shared_ptr<DatabaseScheduler> scheduler) {
     const auto now = Clock::now();
     co_await scheduler->stop(now + self->config.shutdown_timeout / 2, now + self->config.shutdown_timeout * 9 / 10);
-    --self->retiring;
-    if (self->retiring == 0) self->finished.set();
+    self->one_ended();
+  }
+
+  void one_ended() {
+    --ending;
+    if (ending == 0) finished.set();
   }
 
   void apply(config::Config next) {
-    if (stopping || !running) {
-      config = std::move(next);
-      return;
-    }
     config = std::move(next);
-    std::vector<std::shared_ptr<DatabaseScheduler>> kept;
-    std::vector<config::Database> to_start;
-    for (const config::Database& wanted : config.databases) {
-      const auto found = std::find_if(databases.begin(), databases.end(),
-                                      [&](const auto& d) { return same_connections(d->database(), wanted); });
-      if (found == databases.end()) {
-        to_start.push_back(wanted);
+    shared->budget->set_total(config.scheduler.max_workers);
+    if (stopping || !running) return;
+    for (const auto& database : databases) database->apply(config.scheduler, config.compiler);
+    update_searches();
+    update_databases();
+  }
+
+  // Starts what is to be served and is not, ends what is served and is not to be.
+  void update_databases() {
+    if (stopping) return;
+    FoundByEntry found;
+    for (const Search& search : searches) found[search.discovery->entry().name] = search.discovery->found();
+    const std::vector<config::Database> wanted = databases_to_serve(config.databases, found);
+    std::vector<config::Database> current;
+    current.reserve(databases.size());
+    for (const auto& database : databases) current.push_back(database->database());
+    const ServiceChanges changes = service_changes(current, wanted);
+    std::vector<std::shared_ptr<DatabaseScheduler>> ended;
+    for (const std::size_t i : changes.end) ended.push_back(databases[i]);
+    std::erase_if(databases, [&](const auto& d) { return std::find(ended.begin(), ended.end(), d) != ended.end(); });
+    for (const auto& database : ended) retire(database);
+    for (const std::size_t i : changes.start) start(wanted[i]);
+  }
+
+  void update_searches() {
+    std::vector<Search> kept;
+    for (Search& search : searches) {
+      const bool stays = std::any_of(
+          config.databases.begin(), config.databases.end(),
+          [&](const config::Database& wanted) { return same_connections(wanted, search.discovery->entry()); });
+      if (stays) {
+        search.discovery->set_interval(config.scheduler.discovery_interval);
+        kept.push_back(search);
       } else {
-        (*found)->apply(config.scheduler, config.compiler);
-        kept.push_back(*found);
+        search.end();
       }
     }
-    for (const auto& old : databases) {
-      if (std::find(kept.begin(), kept.end(), old) == kept.end()) retire(old);
+    searches = std::move(kept);
+    for (const config::Database& wanted : config.databases) {
+      const bool runs = std::any_of(searches.begin(), searches.end(),
+                                    [&](const Search& s) { return same_connections(wanted, s.discovery->entry()); });
+      if (wanted.discover && !runs) start_search(wanted);
     }
-    databases = std::move(kept);
-    for (const config::Database& database : to_start) start(database);
   }
+
+  void start_search(const config::Database& entry) {
+    spdlog::info("looking for databases dsn=\"{}\" interval_ms={}", postgres::redact_conninfo(entry.dsn),
+                 config.scheduler.discovery_interval.count());
+    Search search;
+    search.cancel = std::make_shared<asio::cancellation_signal>();
+    search.discovery = std::make_shared<Discovery>(shared->executor, shared->libpq_workers, entry,
+                                                   config.scheduler.discovery_interval, [weak = weak_from_this()] {
+                                                     if (const auto self = weak.lock()) self->update_databases();
+                                                   });
+    ++ending;
+    auto ended = [self = shared_from_this(), cancel = search.cancel](const std::exception_ptr& failure) {
+      self->one_ended();
+      try {
+        if (failure) std::rethrow_exception(failure);
+      } catch (const boost::system::system_error& e) {
+        if (e.code() != asio::error::operation_aborted) throw;  // ended before it began
+      }
+    };
+    asio::co_spawn(shared->executor, Discovery::run(search.discovery),
+                   asio::bind_cancellation_slot(search.cancel->slot(), std::move(ended)));
+    searches.push_back(std::move(search));
+  }
+
+  void stop() {
+    if (stopping) return;
+    stopping = true;
+    for (const Search& search : std::exchange(searches, {})) search.end();
+    for (const auto& database : std::exchange(databases, {})) retire(database);
+    finished.set();
+  }
+
+  struct Search {
+    std::shared_ptr<Discovery> discovery;
+    std::shared_ptr<asio::cancellation_signal> cancel;
+
+    void end() const {
+      discovery->stop();
+      cancel->emit(asio::cancellation_type::terminal);
+    }
+  };
 
   config::Config config;
   std::shared_ptr<Shared> shared;
   std::vector<std::shared_ptr<DatabaseScheduler>> databases;
+  std::vector<Search> searches;
   postgres::Event finished;
-  int retiring = 0;
+  int ending = 0;  // databases that end, and searches that run or end
   bool running = false;
   bool stopping = false;
 };
@@ -116,21 +188,16 @@ asio::awaitable<void> Scheduler::run() {
   if (impl->running) throw std::logic_error("Scheduler::run() was called twice");
   impl->running = true;
   if (!impl->stopping) {
-    for (const config::Database& database : impl->config.databases) impl->start(database);
+    impl->update_searches();
+    impl->update_databases();
   }
-  while (!impl->stopping || impl->retiring > 0) co_await impl->finished.wait(postgres::Deadline::max());
+  while (!impl->stopping || impl->ending > 0) co_await impl->finished.wait(postgres::Deadline::max());
 }
 
 asio::awaitable<void> Scheduler::stop() {
   const auto impl = impl_;
-  if (!impl->stopping) {
-    impl->stopping = true;
-    const auto databases = std::move(impl->databases);
-    impl->databases.clear();
-    for (const auto& database : databases) impl->retire(database);
-    impl->finished.set();
-  }
-  while (impl->retiring > 0) co_await postgres::sleep_until(Clock::now() + std::chrono::milliseconds(5));
+  impl->stop();
+  while (impl->ending > 0) co_await postgres::sleep_until(Clock::now() + std::chrono::milliseconds(5));
 }
 
 void Scheduler::reload(config::Config config) {
@@ -139,6 +206,7 @@ void Scheduler::reload(config::Config config) {
 
 std::vector<observe::DatabaseStatus> Scheduler::status() const {
   std::vector<observe::DatabaseStatus> out;
+  for (const Impl::Search& search : impl_->searches) out.push_back(search.discovery->status());
   for (const auto& database : impl_->databases) out.push_back(database->status());
   return out;
 }

@@ -1,5 +1,6 @@
 // The scheduler keeps the stream tables of every configured database fresh: it connects, becomes leader, builds new
 // stream tables, finds what is due and refreshes it, records outcomes, keeps house, and reconnects by itself for ever.
+// Databases that are to be discovered come and go by themselves; all share the workers (worker_budget.h).
 //
 // Threads: construct it and call everything from the one thread that runs `executor`; only builds run elsewhere (an own
 // pool of worker threads). Ownership: `observer` must outlive the scheduler; the scheduler must outlive run() and
@@ -38,8 +39,8 @@ class Scheduler : public observe::StatusSource {
   /// Serves all databases; returns after stop(). Call once.
   boost::asio::awaitable<void> run();
 
-  /// Applies changed settings, starts added databases, ends removed ones; a database whose dsn or pool size changed is
-  /// restarted. `config` must be validated. Takes effect during the next turn of the event loop.
+  /// Applies changed settings, starts added databases, ends removed ones; a database whose dsn, pool size or share of
+  /// the workers changed is restarted. `config` must be validated. Takes effect during the next turn of the event loop.
   void reload(config::Config config);
 
   /// Stops dispatching, lets running refreshes end for half of config.shutdown_timeout, then cancels them on the

@@ -5,15 +5,6 @@
 #include <utility>
 
 namespace pgtrickle::scheduler {
-namespace {
-
-void set_limits(WorkerBudget::Usage& usage, int guaranteed, int max) {
-  usage.max = std::max(1, max);
-  usage.guaranteed = std::clamp(guaranteed, 1, usage.max);
-}
-
-}  // namespace
-
 WorkerBudget::Entry& WorkerBudget::entry(Member member) {
   const auto found = entries_.find(member);
   if (found == entries_.end()) throw std::logic_error("not a member of the worker budget");
@@ -32,14 +23,10 @@ WorkerBudget::Member WorkerBudget::register_database(std::string name, int guara
   Entry& e = entries_[member];
   e.usage.name = std::move(name);
   e.try_again = std::move(try_again);
-  set_limits(e.usage, guaranteed, max);
+  e.usage.max = std::max(1, max);
+  e.usage.guaranteed = std::clamp(guaranteed, 1, e.usage.max);
   call_back();  // the total may have grown
   return member;
-}
-
-void WorkerBudget::set_share(Member member, int guaranteed, int max) {
-  set_limits(entry(member).usage, guaranteed, max);
-  call_back();
 }
 
 void WorkerBudget::unregister(Member member) {

@@ -34,7 +34,6 @@ class WorkerBudget {
 
   /// `try_again` is called when a member that waits may take a place. 1 <= guaranteed <= max, or they are made so.
   Member register_database(std::string name, int guaranteed, int max, std::function<void()> try_again);
-  void set_share(Member member, int guaranteed, int max);
   /// No more call-backs and no more places; those that it has count until they are released.
   void unregister(Member member);
 

@@ -63,7 +63,7 @@ void Timetable::load(const std::vector<TimetableEntry>& entries, const std::vect
   while (!communities_.empty()) forget(communities_.begin()->first);
   const auto flights = erase(gone);
   rebuild(std::move(seen), now);
-  for (const std::uint64_t serial : flights) land(serial);
+  for (const std::uint64_t serial : flights) (void)land(serial);
 }
 
 void Timetable::put(const TimetableEntry& entry, Now now) {
@@ -84,7 +84,7 @@ void Timetable::remove(TableId id, Now now) {
   forget(community);
   const auto flights = erase({id});
   rebuild(std::move(affected), now);
-  for (const std::uint64_t serial : flights) land(serial);
+  for (const std::uint64_t serial : flights) (void)land(serial);
 }
 
 /// Returns the units in flight that they were part of.
@@ -715,24 +715,66 @@ void Timetable::begun(const Unit& unit, TimePoint now) {
 
 // Outcomes ------------------------------------------------------------------------------------------------------------
 
-void Timetable::end_flight(TableId id) {
+std::vector<TableId> Timetable::end_flight(TableId id) {
   const auto found = tables_.find(id);
-  if (found == tables_.end()) return;
+  if (found == tables_.end()) return {};
   if (!found->second.in_flight) {
     settle({id}, 0);
-    return;
+    return {};
   }
   found->second.in_flight = false;
-  land(found->second.serial);
+  return land(found->second.serial);
 }
 
 /// A table of this unit is back or gone; the last one draws the consequences.
-void Timetable::land(std::uint64_t serial) {
-  const auto flight = flights_.find(serial);
-  if (flight == flights_.end() || --flight->second.left > 0) return;
-  const std::vector<TableId> tables = std::move(flight->second.tables);
-  flights_.erase(flight);
-  settle(tables, serial);
+std::vector<TableId> Timetable::land(std::uint64_t serial) {
+  const auto place = flights_.find(serial);
+  if (place == flights_.end() || --place->second.left > 0) return {};
+  const Flight flight = std::move(place->second);
+  flights_.erase(place);
+  auto slowed = slow_down(flight);
+  settle(flight.tables, serial);
+  return slowed;
+}
+
+// Each schedule is judged by itself: a unit that is too slow for tables of 100 ms need not be so for one of an hour.
+// Those with equal schedules go on meeting, whether they were part of this unit or not.
+std::vector<TableId> Timetable::slow_down(const Flight& flight) {
+  if (!settings_.auto_backoff || !flight.changed) return {};
+  std::map<Milliseconds, std::vector<TableId>> by_period;  // of those that were in it
+  std::set<TableId> concerned(flight.tables.begin(), flight.tables.end());
+  for (const TableId id : flight.tables) {
+    const auto found = tables_.find(id);
+    if (found == tables_.end()) continue;
+    if (found->second.need.period) by_period[*found->second.need.period];
+    if (!flight.whole) continue;
+    for (const Table* other : communities_.at(found->second.community).tables) concerned.insert(other->entry.id);
+  }
+  for (const TableId id : concerned) {
+    const auto found = tables_.find(id);
+    if (found == tables_.end() || !found->second.need.period) continue;
+    const auto same = by_period.find(*found->second.need.period);
+    if (same != by_period.end()) same->second.push_back(id);
+  }
+  std::vector<TableId> changed;
+  for (const auto& [period, ids] : by_period) {
+    Backoff common = tables_.at(ids.front()).backoff;
+    for (const TableId id : ids) {
+      if (tables_.at(id).backoff.factor() > common.factor()) common = tables_.at(id).backoff;
+    }
+    (void)common.refreshed(flight.took, period);
+    for (const TableId id : ids) {
+      Backoff& backoff = tables_.at(id).backoff;
+      if (backoff.factor() != common.factor()) changed.push_back(id);
+      backoff = common;
+    }
+  }
+  for (const TableId id : changed) {
+    const Table& table = tables_.at(id);
+    set_period(communities_.at(table.community).states[table.cluster]);
+  }
+  std::sort(changed.begin(), changed.end());
+  return changed;
 }
 
 void Timetable::settle(const std::vector<TableId>& tables, std::uint64_t serial) {
@@ -754,10 +796,10 @@ void Timetable::settle(const std::vector<TableId>& tables, std::uint64_t serial)
   }
 }
 
-bool Timetable::succeeded(TableId id, const Success& success, Now now) {
+std::vector<TableId> Timetable::succeeded(TableId id, const Success& success, Now now) {
   last_now_ = now;
   const auto found = tables_.find(id);
-  if (found == tables_.end()) return false;
+  if (found == tables_.end()) return {};
   Table& table = found->second;
   table.failing = false;
   table.is_held = false;
@@ -765,27 +807,25 @@ bool Timetable::succeeded(TableId id, const Success& success, Now now) {
   table.checked_end = now.steady;
   table.checked_serial = table.serial;
   table.idle_polls = success.changed ? 0 : table.idle_polls + 1;
-  bool backoff_changed = false;
   if (success.changed) {
     table.changed_end = now.steady;
     table.changed_serial = table.serial;
     table.cost = table.cost.count() == 0 ? success.own : (table.cost * 3 + success.own) / 4;
-    if (settings_.auto_backoff && table.need.period) {
-      backoff_changed = table.backoff.refreshed(success.whole_unit, *table.need.period);
-      if (backoff_changed) set_period(communities_.at(table.community).states[table.cluster]);
+    if (const auto flight = flights_.find(table.serial); flight != flights_.end()) {
+      flight->second.changed = true;
+      flight->second.took = std::max(flight->second.took, success.whole_unit);
     }
   }
   table.due = next_time(table, now);
-  end_flight(id);
-  return backoff_changed;
+  return end_flight(id);
 }
 
-void Timetable::failed(TableId id, Milliseconds retry_delay, TimePoint now) {
+void Timetable::failed(TableId id, Milliseconds retry_delay, TimePoint now, bool alone) {
   const auto found = tables_.find(id);
   if (found == tables_.end()) return;
-  found->second.failing = true;
+  found->second.failing = alone;
   found->second.due = now + retry_delay;
-  end_flight(id);
+  (void)end_flight(id);
 }
 
 void Timetable::held(TableId id, Now now) {
@@ -796,7 +836,7 @@ void Timetable::held(TableId id, Now now) {
   table.is_held = true;
   table.failing = false;
   table.due = std::max(next_time(table, now), now.steady + kHeldAtLeast);
-  end_flight(id);
+  (void)end_flight(id);
 }
 
 void Timetable::release_holds(TimePoint now) {
@@ -868,6 +908,11 @@ Milliseconds Timetable::period(TableId id) const {
 int Timetable::backoff(TableId id) const {
   const auto found = tables_.find(id);
   return found == tables_.end() ? 1 : found->second.backoff.factor();
+}
+
+bool Timetable::is_held(TableId id) const {
+  const auto found = tables_.find(id);
+  return found != tables_.end() && found->second.is_held;
 }
 
 std::optional<TableId> Timetable::blocked_by(TableId id) const {

@@ -1,12 +1,14 @@
 // When is which stream table due? Knows schedules, the graph, what is running, what failed and waits for its retry,
-// what is held, and which sources sleep. Pure: no connection, no clock of its own. Tested under a simulated clock and
-// executor.
+// what is held, and which sources sleep. Pure: no connection, no clock of its own.
 //
 // What is scheduled are clusters (clusters.h), within communities: tables that are connected by reading each other or
 // by a refresh group. Clusters of a community are due at the same moments of a grid, and whoever is due takes along
 // what is refreshed at least as often; so members with equal schedules always meet in one unit, that is in one
 // snapshot. While such a unit runs, nothing else of the community starts, unless it is or turns out to be a slow one.
 // Communities are spread over their periods.
+//
+// Auto-backoff concerns what runs together: equal schedules of a community are slowed down by the same factor, so that
+// they go on meeting; a table that was cut off is slowed down with its cluster.
 //
 // A captured table sleeps when all its sources are armed (arming.h), what it reads sleeps too, and it was refreshed
 // since. Stream tables that are slower than it, or not refreshed by us, are sources to it. Members of a cycle sleep
@@ -81,18 +83,19 @@ class Timetable {
     Milliseconds own{0};         // the server's work for this table
     Milliseconds whole_unit{0};  // the transaction
   };
-  /// True if the auto-backoff of the table changed.
-  bool succeeded(TableId id, const Success& success, Now now);
-  void failed(TableId id, Milliseconds retry_delay, TimePoint now);
+  /// The tables whose auto-backoff changed with this, ascending.
+  std::vector<TableId> succeeded(TableId id, const Success& success, Now now);
+  /// `alone`: it may fail again, and must not stop those that it is refreshed with: it is retried in a unit of its own.
+  void failed(TableId id, Milliseconds retry_delay, TimePoint now, bool alone = true);
   /// A gate or a watermark holds it: looked at again at its next time, or after release_holds().
   void held(TableId id, Now now);
   void release_holds(TimePoint now);
   /// Another member of its cluster was the reason that nothing was done.
-  void withheld(TableId id) { end_flight(id); }
+  void withheld(TableId id) { (void)end_flight(id); }
   /// Not due any more until load() or put() says that it is active.
   void deactivate(TableId id);
   /// Ends being in flight without any consequence.
-  void released(TableId id) { end_flight(id); }
+  void released(TableId id) { (void)end_flight(id); }
   /// Makes a table in flight although it is not due, if it is not in flight yet.
   bool hold(TableId id);
 
@@ -118,6 +121,8 @@ class Timetable {
   [[nodiscard]] std::optional<TimePoint> fresh_at(TableId id, TimePoint now) const;
   [[nodiscard]] Milliseconds period(TableId id) const;
   [[nodiscard]] int backoff(TableId id) const;
+  /// A gate or a watermark was in the way of its last refresh.
+  [[nodiscard]] bool is_held(TableId id) const;
   /// The inactive table that keeps its cluster, and so this table, from being refreshed.
   [[nodiscard]] std::optional<TableId> blocked_by(TableId id) const;
   /// The other tables that it is refreshed together with or not at all, itself included.
@@ -180,6 +185,8 @@ class Timetable {
     std::size_t left = 0;
     std::vector<TableId> tables;
     std::optional<TimePoint> begun = {};
+    bool changed = false;  // something was applied
+    Milliseconds took{0};  // if so
   };
   using Places = std::set<std::size_t>;
 
@@ -223,8 +230,9 @@ class Timetable {
   // Units
   void take_from(TableId community, Now now, std::vector<Unit>& plan);
   void launch(Community& community, Unit& unit, TimePoint now);
-  void end_flight(TableId id);
-  void land(std::uint64_t serial);
+  std::vector<TableId> end_flight(TableId id);
+  std::vector<TableId> land(std::uint64_t serial);
+  std::vector<TableId> slow_down(const Flight& flight);
   void settle(const std::vector<TableId>& tables, std::uint64_t serial);
 
   TimetableSettings settings_;

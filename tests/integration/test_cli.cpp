@@ -144,9 +144,9 @@ TEST_F(Cli, OptionsOfCreateAndAlter) {
               AllOf(HasSubstr("it''s"), HasSubstr("HINT"), HasSubstr("frozen")));
 
   EXPECT_EQ(run({"alter", "one", "--tier", "cold", "--fuse", "off", "--max-staleness", "0"}).exit_code, 0);
-  EXPECT_EQ(session_.table(options), "0 3 * * *|cold||0.25|off|100|3|none|slowest|t");
+  EXPECT_EQ(session_.table(options), "0 3 * * *|cold|null|0.25|off|100|3|none|slowest|t");
   EXPECT_EQ(run({"alter", "one", "--fuse-ceiling", "-1", "--max-delta-fraction", "-1"}).exit_code, 0);
-  EXPECT_EQ(session_.table(options), "0 3 * * *|cold|||off||3|none|slowest|t");
+  EXPECT_EQ(session_.table(options), "0 3 * * *|cold|null|null|off|null|3|none|slowest|t");
 
   const std::string query = "SELECT original_query FROM pgtrickle.pgt_stream_tables";
   EXPECT_EQ(run({"alter", "one", "--query", "SELECT a, b FROM t"}).exit_code, 0);
@@ -157,7 +157,7 @@ TEST_F(Cli, OptionsOfCreateAndAlter) {
   EXPECT_EQ(run({"create", "one", "--or-replace", "--query", "SELECT a FROM t"}).exit_code, 0);
   EXPECT_EQ(session_.value("SELECT pgt_id FROM pgtrickle.pgt_stream_tables"), id);
   EXPECT_NE(run({"create", "one", "--or-replace", "--if-not-exists", "--query", "SELECT a FROM t"}).exit_code, 0);
-  EXPECT_THAT(run({"alter", "one", "--query", "SELECT a FROM one"}).exit_code, 0);
+  EXPECT_EQ(run({"alter", "one", "--query", "SELECT a FROM one"}).exit_code, 0);
   EXPECT_EQ(run({"alter", "one", "--allow-circular", "false"}).exit_code, 1);
 }
 

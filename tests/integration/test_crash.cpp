@@ -249,7 +249,9 @@ TEST_F(Crash, DaemonIsKilledWhileItBuilds) {
         "'pgtrickle_changes'::regnamespace) "
         "UNION ALL SELECT relkind::text, relname FROM pg_class WHERE relkind IN ('r', 'v') AND relnamespace IN "
         "('pgtrickle_state'::regnamespace, 'pgtrickle_changes'::regnamespace) "
-        "UNION ALL SELECT 'trigger', tgname FROM pg_trigger WHERE NOT tgisinternal");
+        "UNION ALL SELECT 'trigger', tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT "
+        "tgisinternal "
+        "AND c.relnamespace <> 'pgtrickle'::regnamespace");
     return left.empty();
   })) << left;
 }

@@ -209,7 +209,9 @@ TEST_F(SchedulingFaults, ALeaderThatDiesInTheMiddleOfAComponentLeavesNothingHalf
          "SELECT l.kind, l.n, r.id FROM left_side AS l JOIN right_side AS r ON r.kind = l.kind WHERE slow(200 + r.id * "
          "0) > 0");
   const auto start = [&] {
-    return std::make_unique<DaemonProcess>(DaemonProcess::Options{.dsns = {db_.dsn()}, .wait_ready = false});
+    // However slow this machine is: above this cost the component would be cut, and its parts would not agree.
+    return std::make_unique<DaemonProcess>(DaemonProcess::Options{
+        .dsns = {db_.dsn()}, .config = "scheduler:\n  unit_max_cost: 10m\n", .wait_ready = false});
   };
   std::vector<std::unique_ptr<DaemonProcess>> daemons;
   daemons.push_back(start());

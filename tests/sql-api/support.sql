@@ -53,3 +53,23 @@ CREATE FUNCTION test.ask(name text, statement text) RETURNS text LANGUAGE sql AS
 -- A copy of a table, by name, brought up to date from its log like a consumer would: with a snapshot frontier. Shows that
 -- the log holds exactly the differences.
 CREATE TABLE test.frontier (source bigint PRIMARY KEY, snapshot pg_snapshot, xid xid8, seq bigint);
+
+-- Payloads that session `name`, which listens to pgtrickle_wake, has got so far, in order. After NOTIFY pgtrickle_wake, 'end':
+-- deliveries keep the order of commits, so nothing is missing when that has come.
+CREATE FUNCTION test.notified(name text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    payload text;
+    got     text[] := '{}';
+BEGIN
+    FOR i IN 1..500 LOOP
+        FOR payload IN SELECT n.extra FROM public.dblink_get_notify(name) AS n LOOP
+            IF payload = 'end' THEN
+                RETURN array_to_string(got, ',');
+            END IF;
+            got := got || format('"%s"', payload);
+        END LOOP;
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+    RAISE EXCEPTION 'session % got only % and no end', name, got;
+END
+$$;

@@ -21,7 +21,7 @@ std::string unique_name() {
 const std::string& template_with_pgtrickle() {
   static const std::string name = [] {
     const std::string fresh = unique_name();
-    Session(dsn_of("postgres")).exec("CREATE DATABASE " + fresh);
+    Session(dsn_of("postgres")).exec("CREATE DATABASE " + fresh + " IS_TEMPLATE true");
     Session(dsn_of(fresh)).exec(std::string(pgtrickle::install_sql()));
     return fresh;
   }();

@@ -714,7 +714,8 @@ TEST_F(TimetableTest, RefreshesThatOutrunTheirScheduleBackOffAndRecover) {
     advance_to(std::max(now_.steady, timetable_.next_due()));
     EXPECT_EQ(take().size(), 1U);
     advance(ms);
-    return timetable_.succeeded(1, {.changed = true, .own = milliseconds(ms), .whole_unit = milliseconds(ms)}, now_);
+    return !timetable_.succeeded(1, {.changed = true, .own = milliseconds(ms), .whole_unit = milliseconds(ms)}, now_)
+                .empty();
   };
   EXPECT_FALSE(refresh(150));
   EXPECT_FALSE(refresh(150));
@@ -728,7 +729,7 @@ TEST_F(TimetableTest, RefreshesThatOutrunTheirScheduleBackOffAndRecover) {
   EXPECT_EQ(timetable_.period(1), milliseconds(100));
 }
 
-TEST_F(TimetableTest, TheBackoffOfAClusterIsThatOfItsSlowestMember) {
+TEST_F(TimetableTest, ACommunityHasOneBackoff) {
   load({entry(1, every(100)), entry(2, every(100))}, {{1, 2}});
   for (int i = 0; i < 3; ++i) {
     advance_to(std::max(now_.steady, timetable_.next_due()));
@@ -737,7 +738,7 @@ TEST_F(TimetableTest, TheBackoffOfAClusterIsThatOfItsSlowestMember) {
     timetable_.succeeded(2, {}, now_);
   }
   EXPECT_EQ(timetable_.backoff(1), 2);
-  EXPECT_EQ(timetable_.backoff(2), 1);
+  EXPECT_EQ(timetable_.backoff(2), 2);
   EXPECT_EQ(timetable_.period(2), milliseconds(200));
 }
 
@@ -757,6 +758,40 @@ TEST_F(TimetableTest, AnotherScheduleForgetsTheBackoff) {
   EXPECT_EQ(timetable_.period(1), milliseconds(3600000));
 }
 
+TEST_F(TimetableTest, BackoffKeepsWhatRunsTogetherTogether) {
+  TimetableEntry below = entry(2, every(100));
+  below.upstream = {1};
+  load({entry(1, every(100)), below});
+  // Only the first has changes, but the transaction is that of both.
+  std::vector<TableId> slowed;
+  for (int i = 0; i < 3; ++i) {
+    advance_to(std::max(now_.steady, timetable_.next_due()));
+    ASSERT_EQ(take().size(), 1U);
+    advance(150);
+    const Timetable::Success slow{.changed = true, .own = milliseconds(150), .whole_unit = milliseconds(150)};
+    EXPECT_TRUE(timetable_.succeeded(1, slow, now_).empty());
+    slowed = timetable_.succeeded(2, {}, now_);
+  }
+  EXPECT_EQ(slowed, (std::vector<TableId>{1, 2}));
+  EXPECT_EQ(timetable_.period(1), milliseconds(200));
+  EXPECT_EQ(timetable_.period(2), milliseconds(200));
+}
+
+// The hourly table of a community with one of 100 ms became one of 64 hours.
+TEST_F(TimetableTest, BackoffIsForSchedulesThatAreOutrun) {
+  load({entry(1, every(100)), entry(2, every(3600000), {1}), entry(3, every(100), {1})});
+  for (int i = 0; i < 30; ++i) {
+    advance_to(std::max(now_.steady, timetable_.next_due()));
+    for (const Unit& unit : take()) {
+      for (const TableId id : unit.tables)
+        timetable_.succeeded(id, {.changed = true, .own = milliseconds(100), .whole_unit = milliseconds(300)}, now_);
+    }
+  }
+  EXPECT_EQ(timetable_.backoff(1), 4);
+  EXPECT_EQ(timetable_.backoff(3), 4);
+  EXPECT_EQ(timetable_.backoff(2), 1);
+}
+
 class WithoutBackoff : public TimetableTest {
  protected:
   WithoutBackoff() : TimetableTest({.auto_backoff = false}) {}
@@ -767,8 +802,9 @@ TEST_F(WithoutBackoff, PeriodsStay) {
   for (int i = 0; i < 10; ++i) {
     advance_to(std::max(now_.steady, timetable_.next_due()));
     ASSERT_EQ(take().size(), 1U);
-    EXPECT_FALSE(
-        timetable_.succeeded(1, {.changed = true, .own = milliseconds(9000), .whole_unit = milliseconds(9000)}, now_));
+    EXPECT_TRUE(
+        timetable_.succeeded(1, {.changed = true, .own = milliseconds(9000), .whole_unit = milliseconds(9000)}, now_)
+            .empty());
   }
   EXPECT_EQ(timetable_.period(1), milliseconds(100));
 }

@@ -405,6 +405,54 @@ TEST_F(CompilerTest, FilterOnAGroupKeyGoesBelowTheAggregateOthersStay) {
   EXPECT_THAT(root->inputs()[0]->describe(), HasSubstr("count > 1"));
 }
 
+TEST_F(CompilerTest, MonotoneIsWhatOnlyAddsRowsWhenRowsAreAdded) {
+  for (const char* query : {
+           "SELECT id FROM public.orders WHERE product > 3 AND price * 2 > 1",
+           "SELECT o.id FROM public.orders o JOIN public.customers c ON c.id = o.customer, public.products p",
+           "SELECT id FROM public.orders UNION ALL SELECT id FROM public.customers",
+           "SELECT id FROM public.orders UNION SELECT id FROM public.customers",
+           "SELECT DISTINCT customer FROM public.orders",
+           "SELECT customer FROM public.orders GROUP BY customer HAVING customer > 1",
+           "SELECT q.customer FROM (SELECT customer, count(*) AS n FROM public.orders GROUP BY customer) q",
+           "SELECT id FROM public.orders WHERE customer IN (SELECT id FROM public.customers)",
+           "SELECT id FROM public.orders o WHERE EXISTS (SELECT 1 FROM public.products p WHERE p.id = o.product)",
+           "SELECT g.n FROM public.orders o, generate_series(1, o.id) g(n)",
+           "SELECT o.id FROM public.orders o, (VALUES (1), (2)) v(x) WHERE v.x = o.id",
+           // its WHERE makes it an inner join
+           "SELECT o.id FROM public.orders o LEFT JOIN public.products p ON p.id = o.product WHERE p.name = 'x'",
+       }) {
+    const auto program = compile_query(query);
+    EXPECT_TRUE(program.differential) << query << program.reason;
+    EXPECT_EQ(program.non_monotone, "") << query;
+  }
+  for (const auto& [query, reason] : std::vector<std::pair<const char*, const char*>>{
+           {"SELECT count(*) FROM public.orders", "Aggregate count(*)"},
+           {"SELECT max(id) FROM public.orders GROUP BY customer", "Aggregate max("},
+           {"SELECT id FROM public.orders EXCEPT SELECT id FROM public.customers", "Aggregate pg_catalog.count(*)"},
+           {"SELECT id FROM public.orders o WHERE NOT EXISTS (SELECT 1 FROM public.products p WHERE p.id = o.product)",
+            "Anti join"},
+           {"SELECT id FROM public.orders WHERE id NOT IN (SELECT id FROM public.customers)", "Anti join"},
+           {"SELECT id FROM public.orders WHERE product NOT IN (SELECT region FROM public.customers)", ""},
+           {"SELECT id FROM public.orders WHERE id > (SELECT count(*) FROM public.customers)", "Aggregate count(*)"},
+           {"SELECT id FROM public.orders o WHERE id = 1 OR EXISTS (SELECT 1 FROM public.products p WHERE p.id = "
+            "o.product)",
+            "Apply"},
+           {"SELECT o.id FROM public.orders o LEFT JOIN public.products p ON p.id = o.product", "Left join"},
+           {"SELECT id FROM public.orders ORDER BY id LIMIT 3", "TopK"},
+           {"SELECT DISTINCT ON (customer) id FROM public.orders ORDER BY customer, id", "DistinctOn"},
+           {"SELECT count(*) OVER () FROM public.orders", "Window"},
+           {"SELECT DISTINCT q.n FROM (SELECT count(*) AS n FROM public.orders GROUP BY customer) q",
+            "Aggregate count(*)"},
+       }) {
+    const auto program = compile_query(query);
+    EXPECT_TRUE(program.differential) << query << program.reason;
+    EXPECT_NE(program.non_monotone, "") << query;
+    EXPECT_THAT(program.non_monotone, HasSubstr(reason)) << query;
+  }
+  EXPECT_THAT(compile_query("SELECT id FROM public.orders", 1, true).non_monotone,
+              HasSubstr("it is recomputed: refresh_mode is FULL"));
+}
+
 TEST_F(CompilerTest, OnlyColumnsThatAreReadAreCaptured) {
   const auto program =
       compile_query("SELECT o.id FROM public.orders o JOIN public.customers c ON c.id = o.customer WHERE c.region = 1");

@@ -83,6 +83,18 @@ TEST(Conninfo, MergesAndKeepsUserOptionsLast) {
   EXPECT_NE(uri->find("password='p\\'w'"), std::string::npos) << *uri;
 }
 
+TEST(Conninfo, TellsWhereItLeads) {
+  using postgres::conninfo_target;
+  EXPECT_EQ(conninfo_target("host=h port=5433 dbname=d user=u password=x"), conninfo_target("postgresql://v@h:5433/d"));
+  EXPECT_EQ(conninfo_target("host=h user=u dbname=d"), conninfo_target("host=h user=v dbname=d"));
+  EXPECT_EQ(conninfo_target("host=h port=5433 user=u"), conninfo_target("host=h port=5433 dbname=u"));
+  for (const char* other : {"host=g port=5433 dbname=d", "host=h port=5434 dbname=d", "host=h port=5433 dbname=e",
+                            "host=h port=5433 dbname=d service=s", "host=h port=5433 dbname=d hostaddr=10.0.0.1"}) {
+    EXPECT_NE(conninfo_target("host=h port=5433 dbname=d"), conninfo_target(other)) << other;
+  }
+  EXPECT_EQ(conninfo_target("nonsense"), "");
+}
+
 TEST(Conninfo, RedactsSecrets) {
   for (const char* conninfo : {"host=h password=hunter2", "postgresql://user:hunter2@host/db",
                                "host=h password='hunter2 x' sslpassword=hunter2",

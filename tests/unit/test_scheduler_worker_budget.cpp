@@ -141,12 +141,12 @@ TEST(WorkerBudget, ACallBackMayTakeAtOnce) {
   EXPECT_EQ(taken_b, 2);
 }
 
-TEST(WorkerBudget, SettingsMayChangeMeanwhile) {
-  WorkerBudget budget(4);
+TEST(WorkerBudget, TheTotalMayChangeMeanwhile) {
+  WorkerBudget budget(1);
   int called = 0;
-  const Member a = budget.register_database("a", 1, 1, [&] { ++called; });
+  const Member a = budget.register_database("a", 1, 3, [&] { ++called; });
   EXPECT_EQ(take_all(budget, a, 2), 1);
-  budget.set_share(a, 2, 2);
+  budget.set_total(2);
   EXPECT_EQ(called, 1);
   EXPECT_TRUE(budget.try_take(a));
   budget.set_total(1);

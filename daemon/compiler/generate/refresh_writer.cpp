@@ -60,8 +60,9 @@ class RefreshWriter {
            "    counts bigint[];  -- pending rows of each source\n"
            "    marked boolean;\n"
            "    recompute boolean := $1 = 'full';\n"
-           "    asks CONSTANT boolean := $1 IN ('auto', 'look');         -- gates and the fuse are looked at\n"
-           "    chooses CONSTANT boolean := $1 IN ('auto', 'look', 'go');\n"
+           "    asks CONSTANT boolean := $1 IN ('auto', 'look');  -- looks at gates, the fuse, and how much is "
+           "pending\n"
+           "    chooses CONSTANT boolean := $1 IN ('auto', 'look', 'go');  -- does nothing if nothing is pending\n"
            "    reinit boolean;\n"
            "    gates boolean;\n"
            "    fuse_limit bigint;\n"
@@ -220,7 +221,7 @@ class RefreshWriter {
           "    IF v.chooses AND v.changed = 0 AND NOT v.skip THEN\n        action := 'NO_DATA';\n        RETURN;\n"
           "    END IF;\n"
           // A little more is needed to change the way than to stay with it: costs are measured, and noisy.
-          "    IF v.chooses AND delta_rows > (CASE WHEN v.fraction IS NULL\n"
+          "    IF v.asks AND delta_rows > (CASE WHEN v.fraction IS NULL\n"
           "            THEN v.f.full_threshold * CASE v.f.last_action WHEN 'FULL' THEN 0.8 ELSE 1.25 END\n"
           "            ELSE v.fraction * pgtrickle._source_rows(" +
           id_ + ") END) THEN\n        v.recompute := true;\n    END IF;\n";

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -120,7 +121,9 @@ class Run {
   // the daemon -------------------------------------------------------------------------------------------------------
 
   void start_daemon() {
-    daemon_ = std::make_unique<DaemonProcess>(DaemonProcess::Options{.dsns = {db_->dsn()}, .wait_ready = false});
+    const char* config = std::getenv("PGT_CONFIG");
+    daemon_ = std::make_unique<DaemonProcess>(
+        DaemonProcess::Options{.dsns = {db_->dsn()}, .config = config == nullptr ? "" : config, .wait_ready = false});
     ++outcome_.restarts;
   }
 

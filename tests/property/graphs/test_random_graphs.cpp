@@ -7,6 +7,7 @@
 //   PGT_SEED      the seed of the first graph, the next ones follow it (default: another one every time)
 //   PGT_GRAPHS    how many graphs (default: kDefaultGraphs)
 //   PGT_WORKERS   how many at the same time (2)
+//   PGT_CONFIG    text of a configuration file for the daemons (none)
 //   PGT_MINIMIZE  seconds to spend on minimising a failure (60)
 #include <gtest/gtest.h>
 
@@ -23,7 +24,7 @@
 namespace pgt::graphs {
 namespace {
 
-constexpr std::uint64_t kDefaultGraphs = 20;
+constexpr std::uint64_t kDefaultGraphs = 16;
 
 std::uint64_t number_of(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);

@@ -1,0 +1,168 @@
+// A changed query is built in place: rows, columns and types of the stream table and of those that read it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <pqxx/pqxx>
+#include <thread>
+
+#include "support/database.h"
+#include "support/oracle.h"
+#include "support/process.h"
+
+namespace pgt::test {
+namespace {
+
+class AlterQuery : public testing::Test {
+ protected:
+  AlterQuery() : session_(db_.dsn()) {
+    session_.exec(
+        "CREATE TABLE orders (id int PRIMARY KEY, region text, amount int);"
+        "INSERT INTO orders SELECT i, 'r' || i % 3, i FROM generate_series(1, 30) i");
+  }
+
+  void alter(const std::string& name, const std::string& query) {
+    session_.exec("SELECT pgtrickle.alter_stream_table('" + name + "', query => " + session_.quote(query) + ")");
+  }
+
+  /// As the daemon would, until nothing is to be rebuilt: building one can concern its readers.
+  void build_all() {
+    for (int round = 0; round < 5; ++round) {
+      const auto rows = session_.exec(
+          "SELECT pgt_name FROM pgtrickle.pgt_stream_tables WHERE needs_reinit OR status = 'PENDING' ORDER BY pgt_id");
+      if (rows.empty()) return;
+      for (const auto& row : rows) db_.build(row[0].c_str());
+    }
+    ADD_FAILURE() << "always something to rebuild";
+  }
+
+  void expect_equal(const std::string& name) {
+    session_.exec("INSERT INTO orders SELECT max(id) + 1, 'r1', 7 FROM orders; DELETE FROM orders WHERE id % 10 = 3");
+    session_.exec("UPDATE orders SET amount = amount + 1 WHERE id % 5 = 0");
+    db_.refresh(name);
+    EXPECT_TRUE(equals_query(session_, name));
+  }
+
+  TestDatabase db_;
+  Session session_;
+};
+
+TEST_F(AlterQuery, TheSameTableShowsTheNewResult) {
+  db_.create_stream_table("totals", "SELECT region, sum(amount) AS total FROM orders GROUP BY region");
+  const std::string relation = session_.value("SELECT 'totals'::regclass::oid");
+  alter("totals", "SELECT region, sum(amount) FILTER (WHERE amount > 5) AS total FROM orders GROUP BY region");
+  build_all();
+  EXPECT_EQ(session_.value("SELECT 'totals'::regclass::oid"), relation);
+  EXPECT_EQ(db_.effective_mode("totals"), "DIFFERENTIAL");
+  EXPECT_TRUE(equals_query(session_, "totals"));
+  expect_equal("totals");
+
+  // another shape of query, another key, another source
+  session_.exec("CREATE TABLE regions (region text, total int); INSERT INTO regions VALUES ('r1', 1), ('r1', 1)");
+  alter("totals", "SELECT r.region, r.total + o.amount AS total FROM regions r JOIN orders o USING (region)");
+  build_all();
+  EXPECT_TRUE(equals_query(session_, "totals"));
+  session_.exec("DELETE FROM regions WHERE ctid = (SELECT min(ctid) FROM regions)");
+  expect_equal("totals");
+}
+
+TEST_F(AlterQuery, ColumnsComeAndGo) {
+  db_.create_stream_table("totals", "SELECT region, sum(amount) AS total FROM orders GROUP BY region");
+  alter("totals",
+        "SELECT region, sum(amount) AS total, count(*) AS n, max(amount) AS \"Top\" FROM orders GROUP BY region");
+  build_all();
+  EXPECT_TRUE(equals_query(session_, "totals"));
+  expect_equal("totals");
+  alter("totals", "SELECT count(*) AS n FROM orders");  // the key goes, and its index with it
+  build_all();
+  EXPECT_EQ(
+      session_.table("SELECT attname FROM pg_attribute WHERE attrelid = 'totals'::regclass AND attnum > 0 AND NOT "
+                     "attisdropped"),
+      "n");
+  EXPECT_TRUE(equals_query(session_, "totals"));
+  expect_equal("totals");
+}
+
+TEST_F(AlterQuery, ReadersFollowNewTypesWhateverTheirMode) {
+  db_.create_stream_table("base", "SELECT id, amount FROM orders");
+  db_.create_stream_table("changes", "SELECT amount, count(*) AS n FROM base GROUP BY amount");
+  db_.create_stream_table("recomputed", "SELECT max(amount) AS top FROM base", "FULL");
+  alter("base", "SELECT id, amount::numeric / 4 AS amount FROM orders");
+  build_all();
+  for (const std::string name : {"base", "changes", "recomputed"}) {
+    db_.refresh(name);
+    EXPECT_TRUE(equals_query(session_, name)) << name;
+  }
+  const auto type_of = [&](const std::string& table, const std::string& column) {
+    return session_.value("SELECT atttypid::regtype FROM pg_attribute WHERE attrelid = '" + table +
+                          "'::regclass AND attname = '" + column + "'");
+  };
+  EXPECT_EQ(type_of("base", "amount"), "numeric");
+  EXPECT_EQ(type_of("changes", "amount"), "numeric");
+  EXPECT_EQ(type_of("recomputed", "top"), "numeric");
+  session_.exec("UPDATE orders SET amount = 1000 WHERE id = 7");
+  for (const std::string name : {"base", "changes", "recomputed"}) {
+    db_.refresh(name);
+    EXPECT_TRUE(equals_query(session_, name)) << name;
+  }
+}
+
+TEST_F(AlterQuery, ReadersOfAWholeRowSeeNewColumns) {
+  db_.create_stream_table("base", "SELECT id FROM orders");
+  db_.create_stream_table("rows", "SELECT b::text AS r FROM base b");
+  alter("base", "SELECT id, region FROM orders");
+  build_all();
+  for (const std::string name : {"base", "rows"}) {
+    db_.refresh(name);
+    EXPECT_TRUE(equals_query(session_, name)) << name;
+  }
+  EXPECT_EQ(session_.value("SELECT count(*) FROM rows WHERE r ~ ',r[0-2]'"), "30");
+}
+
+TEST_F(AlterQuery, WhatCannotBeMaintainedSaysSoAndIsMended) {
+  db_.create_stream_table("st", "SELECT region FROM orders", "DIFFERENTIAL");
+  alter("st", "SELECT region || random() AS region FROM orders");
+  EXPECT_EQ(db_.build("st").status, pgtrickle::catalog::BuildStatus::kError);
+  EXPECT_EQ(session_.value("SELECT status FROM pgtrickle.stream_tables"), "ERROR");
+  alter("st", "SELECT lower(region) AS region FROM orders");
+  EXPECT_EQ(session_.value("SELECT status FROM pgtrickle.stream_tables"), "PENDING");
+  build_all();
+  expect_equal("st");
+}
+
+// A build reads the definition and compiles it; before it writes what it made, the query is altered. It takes the lock
+// of those who grant twice: at its start, and after it has compiled.
+TEST_F(AlterQuery, ABuildThatRunsMeanwhileDoesNotUndoIt) {
+  session_.exec("SELECT pgtrickle.create_stream_table('st', 'SELECT region FROM orders')");
+  const std::string lock = "SELECT pg_advisory_xact_lock(1885828212, 0)";
+  const auto waiting = [&](const std::string& who) {
+    return session_.value(
+               "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = "
+               "'Lock' AND application_name = '" +
+               who + "'") == "1";
+  };
+  pqxx::connection first(db_.dsn());
+  pqxx::connection second(db_.dsn() + " application_name=second");
+  auto holds = std::make_unique<pqxx::work>(first);
+  holds->exec(lock);
+  std::thread builder([&] { db_.build("st"); });
+  EXPECT_TRUE(wait_until([&] { return waiting("pgtrickled build"); }));
+  pqxx::work next(second);
+  std::thread queue([&] { next.exec(lock); });  // in line behind the build
+  EXPECT_TRUE(wait_until([&] { return waiting("second"); }));
+  holds->commit();
+  queue.join();
+  EXPECT_TRUE(wait_until([&] { return waiting("pgtrickled build"); }));
+  alter("st", "SELECT upper(region) AS region FROM orders");
+  next.commit();
+  builder.join();
+
+  EXPECT_THAT(session_.value("SELECT defining_query FROM pgtrickle.pgt_stream_tables"), testing::HasSubstr("upper"));
+  EXPECT_EQ(session_.value("SELECT needs_reinit FROM pgtrickle.pgt_stream_tables"), "t");
+  build_all();
+  EXPECT_TRUE(equals_query(session_, "st"));
+  expect_equal("st");
+}
+
+}  // namespace
+}  // namespace pgt::test

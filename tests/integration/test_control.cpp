@@ -1,0 +1,118 @@
+// What users do by hand, with real programs: refreshing a group in one state of its sources while others write, waiting
+// for freshness, repairing. No daemon: stream tables are built and refreshed in this process.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <string>
+#include <thread>
+
+#include "support/database.h"
+#include "support/oracle.h"
+
+namespace {
+
+using pgt::test::equals_query;
+using pgt::test::Session;
+using pgt::test::TestDatabase;
+
+/// Writers move amounts between two tables, so the sum of both never changes. Members that recompute hold no lock of
+/// their own: only because the sources of all are locked first do they see what the others see.
+TEST(Control, MembersOfAGroupRefreshedByHandShowOneState) {
+  TestDatabase db;
+  Session s(db.dsn());
+  s.exec(
+      "CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL); CREATE TABLE u (id int PRIMARY KEY, n int NOT NULL);"
+      "INSERT INTO t SELECT i, 100 FROM generate_series(1, 20) i; INSERT INTO u SELECT i, 100 FROM generate_series(1, "
+      "20) i");
+  db.create_stream_table("full_t", "SELECT sum(n) AS n FROM t", "FULL");
+  db.create_stream_table("delta_t", "SELECT sum(n) AS n FROM t", "DIFFERENTIAL");
+  db.create_stream_table("delta_u", "SELECT sum(n) AS n FROM u", "DIFFERENTIAL");
+  db.create_stream_table("full_u", "SELECT sum(n) AS n FROM u", "FULL");
+  s.exec("SELECT pgtrickle.create_refresh_group('g', ARRAY['full_t', 'delta_t', 'delta_u', 'full_u'])");
+
+  std::atomic<bool> stop = false;
+  auto writer = std::async(std::launch::async, [&] {
+    Session w(db.dsn());
+    long moved = 0;
+    for (int i = 1; !stop; i = i % 20 + 1, ++moved)
+      w.exec("BEGIN; UPDATE t SET n = n - 1 WHERE id = " + std::to_string(i) +
+             "; UPDATE u SET n = n + 1 WHERE id = " + std::to_string(i) + "; COMMIT");
+    return moved;
+  });
+  Session reader(db.dsn());
+  for (int round = 0; round < 60; ++round) {
+    if (round % 3 == 0)
+      s.exec("CALL pgtrickle.refresh('delta_u')");
+    else
+      s.exec("SELECT pgtrickle.refresh_stream_table('delta_u')");
+    EXPECT_EQ(reader.value("SELECT (SELECT n FROM delta_t) + (SELECT n FROM delta_u)"), "4000") << "round " << round;
+    EXPECT_EQ(reader.table("SELECT a.n = b.n, c.n = d.n FROM full_t a, delta_t b, full_u c, delta_u d"), "t|t")
+        << "round " << round;
+  }
+  stop = true;
+  EXPECT_GT(writer.get(), 0);
+}
+
+TEST(Control, FreshnessIsWaitedForThroughRealPrograms) {
+  TestDatabase db;
+  Session s(db.dsn());
+  s.exec("CREATE TABLE t (id int PRIMARY KEY, n int)");
+  db.create_stream_table("a", "SELECT n, count(*) AS c FROM t GROUP BY n");
+  db.create_stream_table("b", "SELECT sum(c) AS total FROM a");
+  db.create_stream_table("c", "SELECT total FROM b", "FULL");
+  std::atomic<bool> stop = false;
+  auto refresher = std::async(std::launch::async, [&] {
+    Session d(db.dsn());
+    while (!stop)
+      for (const char* name : {"c", "b", "a"})  // the wrong way round: it takes several rounds
+        d.exec(std::string("CALL pgtrickle.refresh('") + name + "')");
+  });
+  for (int i = 1; i <= 20; ++i) {
+    s.exec("INSERT INTO t VALUES (" + std::to_string(i) + ", " + std::to_string(i % 3) + ")");
+    s.exec("SELECT pgtrickle.wait_for_freshness('c', '30 s')");
+    EXPECT_EQ(s.value("SELECT total FROM c"), std::to_string(i));
+  }
+  stop = true;
+  refresher.get();
+}
+
+TEST(Control, WhatIsRepairedIsBuiltAnewAndExact) {
+  TestDatabase db;
+  Session s(db.dsn());
+  s.exec("CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT i, i FROM generate_series(1, 10) i");
+  db.create_stream_table("a", "SELECT n % 2 AS odd, sum(n) AS total FROM t GROUP BY 1");
+  EXPECT_EQ(s.value("SELECT pgtrickle.repair_stream_table('a')"), "nothing to repair");
+  const auto source = [&] { return s.value("SELECT max(source_id) FROM pgtrickle.pgt_sources"); };
+  const auto broken_and_repaired = [&](const std::string& how) {
+    SCOPED_TRACE(how);
+    s.exec(how);
+    s.exec("INSERT INTO t SELECT max(id) + 1, max(id) FROM t");  // perhaps not captured
+    EXPECT_NE(s.value("SELECT pgtrickle.repair_stream_table('a')"), "nothing to repair");
+    // A new log asks its consumers to be built anew, this one too, although it is being built: the daemon builds again.
+    for (int i = 0; i < 3 && s.value("SELECT needs_reinit FROM pgtrickle.pgt_stream_tables") == "t"; ++i) db.build("a");
+    EXPECT_EQ(s.value("SELECT status FROM pgtrickle.pgt_stream_tables"), "ACTIVE");
+    EXPECT_TRUE(equals_query(s, "a"));
+    s.exec("INSERT INTO t SELECT max(id) + 1, max(id) FROM t");
+    db.refresh("a");
+    EXPECT_TRUE(equals_query(s, "a"));
+    EXPECT_EQ(s.value("SELECT pgtrickle.repair_stream_table('a')"), "nothing to repair");
+  };
+  const std::string id = std::to_string(db.id_of("a"));
+  broken_and_repaired("DROP TRIGGER pgtrickle_" + source() + "_i ON t");
+  broken_and_repaired("ALTER TABLE t DISABLE TRIGGER ALL");
+  broken_and_repaired("DROP FUNCTION pgtrickle_changes.capture_" + source() + "() CASCADE");
+  broken_and_repaired("DROP VIEW pgtrickle_changes.log_" + source() + " CASCADE");
+  broken_and_repaired("DROP TABLE pgtrickle_changes.log_" + source() + "_b CASCADE");
+  broken_and_repaired("DROP FUNCTION pgtrickle_state.refresh_" + id);
+  broken_and_repaired("DROP FUNCTION pgtrickle_state.apply_" + id + "_small");
+  broken_and_repaired("DELETE FROM pgtrickle.pgt_frontiers");
+  broken_and_repaired("DROP TRIGGER pgtrickle_guard ON a; DELETE FROM a");
+  broken_and_repaired("UPDATE pgtrickle.pgt_stream_tables SET status = 'SUSPENDED', last_error = 'x'");
+  broken_and_repaired(
+      "UPDATE pgtrickle.pgt_stream_tables SET skipped_at = now(); UPDATE pgtrickle.pgt_frontiers SET snapshot = "
+      "pg_current_snapshot()");
+}
+
+}  // namespace
