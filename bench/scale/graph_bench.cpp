@@ -1,8 +1,10 @@
-// Micro-benchmarks of the scheduler's graph and timetable, without a server: a load of many stream tables, and the
-// change of one edge. Components have 20 tables, as in bench/run.sh scale, or all tables are one.
+// Micro-benchmarks of the scheduler's graph and timetable, without a server: a load of many stream tables, the change
+// of one edge, and a round, in which everything that is due is taken, refreshed and comes back. Components have 20
+// tables, as in bench/run.sh scale, or all tables are one.
 #include <benchmark/benchmark.h>
 
 #include <chrono>
+#include <string>
 #include <vector>
 
 #include "timetable/timetable.h"
@@ -28,6 +30,32 @@ std::vector<TimetableEntry> entries(TableId tables, TableId part) {
       entry.upstream.push_back(id - 1 - (id * 7) % place);
       if (place > 2 && id % 3 == 0) entry.upstream.push_back(id - 1);
     }
+    all.push_back(entry);
+  }
+  return all;
+}
+
+enum Shape { kSources, kChain, kLayers };
+
+/// 1,000 tables: beside each other over 50 sources, a chain, or 20 layers of 50 of which each table reads three of the
+/// layer before (its diamonds make one cluster of nearly all).
+std::vector<TimetableEntry> entries(Shape shape) {
+  std::vector<TimetableEntry> all;
+  for (TableId id = 1; id <= 1000; ++id) {
+    TimetableEntry entry;
+    entry.id = id;
+    entry.schedule = Schedule::every(Milliseconds(1000));
+    entry.active = entry.captured = true;
+    entry.own_log = 10000 + id;
+    const TableId layer = (id - 1) / 50 * 50;
+    if (shape == kSources || id == 1 || (shape == kLayers && layer == 0)) {
+      entry.sources = {5000 + id % 50};
+    } else if (shape == kChain) {
+      entry.upstream = {id - 1};
+    } else {
+      for (const TableId step : {1, 7, 23}) entry.upstream.push_back(layer - 49 + (id * 3 + step) % 50);
+    }
+    entry.relations = entry.sources;
     all.push_back(entry);
   }
   return all;
@@ -110,6 +138,79 @@ void create_and_drop(benchmark::State& state) {
   }
 }
 
+std::vector<TimetableEntry> shaped(benchmark::State& state) {
+  const std::vector<std::string> names{"sources", "chain", "layers"};
+  state.SetLabel(names.at(static_cast<std::size_t>(state.range(0))));
+  return entries(static_cast<Shape>(state.range(0)));
+}
+
+void load_shape(benchmark::State& state) {
+  const auto all = shaped(state);
+  for (auto _ : state) {
+    Timetable timetable(TimetableSettings{});
+    timetable.load(all, {}, now());
+    benchmark::DoNotOptimize(timetable.next_due());
+  }
+}
+
+void load_shape_again(benchmark::State& state) {
+  const auto all = shaped(state);
+  Timetable timetable(TimetableSettings{});
+  timetable.load(all, {}, now());
+  for (auto _ : state) timetable.load(all, {}, now());
+}
+
+void put_one_of_shape(benchmark::State& state) {
+  const auto all = shaped(state);
+  Timetable timetable(TimetableSettings{});
+  timetable.load(all, {}, now());
+  std::size_t next = 0;
+  for (auto _ : state) timetable.put(all[++next * 37 % all.size()], now());
+}
+
+/// All 1,000 tables are refreshed.
+void round_of_shape(benchmark::State& state) {
+  const auto all = shaped(state);
+  Timetable timetable(TimetableSettings{});
+  Now time = now();
+  timetable.load(all, {}, time);
+  std::size_t refreshed = 0;
+  for (auto _ : state) {
+    time.steady += Milliseconds(1000);
+    time.wall += Milliseconds(1000);
+    for (const Unit& unit : timetable.take_due(time)) {
+      timetable.begun(unit, time.steady);
+      refreshed += unit.tables.size();
+      for (const TableId id : unit.tables) {
+        timetable.succeeded(id, {.changed = true, .own = Milliseconds(1), .whole_unit = Milliseconds(20)}, time);
+      }
+    }
+  }
+  state.counters["tables"] = benchmark::Counter(static_cast<double>(refreshed), benchmark::Counter::kAvgIterations);
+}
+
+/// One source is written to, and everything sleeps but for what reads it.
+void wake_of_shape(benchmark::State& state) {
+  const auto all = shaped(state);
+  Timetable timetable(TimetableSettings{});
+  Now time = now();
+  timetable.load(all, {}, time);
+  SourceId source = all.front().sources.front();
+  for (auto _ : state) {
+    time.steady += Milliseconds(100000);
+    time.wall += Milliseconds(100000);
+    (void)timetable.woken(source, time);
+    for (const SourceId wanted : timetable.sources_to_arm(time.steady)) timetable.armed(wanted, time.steady);
+    for (const Unit& unit : timetable.take_due(time)) {
+      for (const TableId id : unit.tables) timetable.succeeded(id, {}, time);
+    }
+  }
+}
+
+void shapes(benchmark::internal::Benchmark* bench) {
+  bench->ArgName("shape")->Arg(kSources)->Arg(kChain)->Arg(kLayers)->Unit(benchmark::kMicrosecond);
+}
+
 void tables(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"tables", "component"});
   bench->Args({1000, kPerComponent})->Args({10000, kPerComponent})->Args({1000, 1000});
@@ -121,6 +222,11 @@ BENCHMARK(load_timetable)->Apply(tables);
 BENCHMARK(change_edge_of_graph)->Apply(tables);
 BENCHMARK(change_edge_of_timetable)->Apply(tables);
 BENCHMARK(create_and_drop)->Apply(tables);
+BENCHMARK(load_shape)->Apply(shapes);
+BENCHMARK(load_shape_again)->Apply(shapes);
+BENCHMARK(put_one_of_shape)->Apply(shapes);
+BENCHMARK(round_of_shape)->Apply(shapes);
+BENCHMARK(wake_of_shape)->Apply(shapes);
 
 }  // namespace
 
