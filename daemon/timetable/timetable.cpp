@@ -1,6 +1,7 @@
 #include "timetable/timetable.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace pgtrickle::scheduler {
 
@@ -126,11 +127,14 @@ void Timetable::rebuild(std::set<TableId> tables, Now now) {
   while (!open.empty()) {
     const TableId component = open.back();
     open.pop_back();
+    std::optional<TableId> last;  // most are in the same community
     for (const TableId id : dag_.component(component)) {
       if (const auto group = group_of_.find(id); group != group_of_.end()) {
         for (const TableId other : groups_[group->second]) add(other);
       }
-      const auto old = communities_.find(tables_.at(id).community);
+      const TableId community = tables_.at(id).community;
+      if (std::exchange(last, community) == community) continue;
+      const auto old = communities_.find(community);
       if (old == communities_.end()) continue;
       for (const Table* other : old->second.tables) add(other->entry.id);
       forget(old->first);
@@ -778,20 +782,25 @@ std::vector<TableId> Timetable::slow_down(const Flight& flight) {
 }
 
 void Timetable::settle(const std::vector<TableId>& tables, std::uint64_t serial) {
-  std::map<TableId, Places> places;  // by community: they can be in several by now
+  struct Concerned {
+    Places places, clusters;
+  };
+  std::map<TableId, Concerned> communities;  // they can be in several by now
   for (const TableId id : tables) {
     const auto found = tables_.find(id);
     if (found == tables_.end()) continue;
     Table& table = found->second;
     table.asleep = false;  // when it is due has been decided by its outcome
-    Places& of_community = places[table.community];
-    of_community.insert(table.place);
-    for (const Table* down : table.downstream) of_community.insert(down->place);
-    look_at(communities_.at(table.community), table.cluster);
+    Concerned& concerned = communities[table.community];
+    concerned.clusters.insert(table.cluster);
+    concerned.places.insert(table.place);
+    for (const Table* down : table.downstream) concerned.places.insert(down->place);
   }
-  for (auto& [id, of_community] : places) {
-    communities_.at(id).whole.erase(serial);
-    update_sleep(id, std::move(of_community));
+  for (auto& [id, concerned] : communities) {
+    Community& community = communities_.at(id);
+    community.whole.erase(serial);
+    for (const std::size_t cluster : concerned.clusters) look_at(community, cluster);
+    update_sleep(id, std::move(concerned.places));
     look_ahead(id);
   }
 }
