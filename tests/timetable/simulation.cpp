@@ -291,6 +291,7 @@ void Simulation::start_units() {
 void Simulation::start(Work work) {
   const Unit& unit = work.batch->units[work.unit];
   timetable_.begun(unit, now_.steady);
+  in_flight_.at(unit.serial).begun = now_.steady;
   ++stats_.units;
   Running running;
   running.begun = now_.steady;
@@ -350,6 +351,7 @@ void Simulation::settle(std::int64_t number) {
   running_.erase(number);
   const Unit& unit = running.work.batch->units[running.work.unit];
   const auto whole = std::chrono::ceil<Milliseconds>(now_.steady - running.begun);
+  in_flight_.erase(unit.serial);
   for (const TableId id : unit.tables) {
     Table& table = tables_.at(id);
     table.running = false;
@@ -361,7 +363,9 @@ void Simulation::settle(std::int64_t number) {
       ++stats_.failures;
       ++table.failures;
       const double delay = std::min(kRetryMostMs, kRetryFirstMs * std::pow(2, std::min(table.failures, 20)));
-      timetable_.failed(id, Milliseconds(static_cast<int>(delay * (0.75 + 0.5 * uniform()))), now_.steady);
+      const Milliseconds pause(static_cast<int>(delay * (0.75 + 0.5 * uniform())));
+      table.retry_at = now_.steady + pause;
+      timetable_.failed(id, pause, now_.steady);
       continue;
     }
     if (withheld) {
@@ -424,40 +428,72 @@ std::set<TableId> Simulation::community(TableId id) const {
 
 void Simulation::check_launched(const std::vector<Unit>& units) {
   if (units.empty()) violated("something was due and nothing was taken");
-  std::set<TableId> launched;
   for (const Unit& unit : units) {
-    const std::set<TableId> members(unit.tables.begin(), unit.tables.end());
-    for (const TableId id : unit.tables) {
-      if (!launched.insert(id).second || tables_.at(id).running)
-        violated("table " + std::to_string(id) + " runs twice");
-      const Table& table = tables_.at(id);
-      if (!table.entry.active || table.entry.tier == Tier::kFrozen || !table.exists)
-        violated("table " + std::to_string(id) + " is not to be refreshed");
-      const auto& cluster = timetable_.cluster(id);
-      if (!std::all_of(cluster.begin(), cluster.end(), [&](TableId other) { return members.contains(other); }))
-        violated("table " + std::to_string(id) + " is refreshed without its cluster");
-      for (const TableId up : table.entry.upstream) {
-        const auto at = [&](TableId t) { return std::find(unit.tables.begin(), unit.tables.end(), t); };
-        if (members.contains(up) && at(up) > at(id)) violated("upstream after downstream");
-      }
+    if (!options_.users) check_alone_in_community(unit);  // they change what is connected
+  }
+  for (const Unit& unit : units) {
+    check_members(unit);
+    in_flight_[unit.serial] = {
+        .tables = {unit.tables.begin(), unit.tables.end()}, .whole = unit.whole, .begun = std::nullopt};
+  }
+  for (const Unit& unit : units) {
+    if (unit.whole) check_nobody_left_behind(unit);
+  }
+}
+
+void Simulation::check_members(const Unit& unit) {
+  const std::set<TableId> members(unit.tables.begin(), unit.tables.end());
+  const auto place = [&](TableId id) { return std::find(unit.tables.begin(), unit.tables.end(), id); };
+  for (const TableId id : unit.tables) {
+    const Table& table = tables_.at(id);
+    const std::string name = "table " + std::to_string(id);
+    for (const auto& [serial, other] : in_flight_) {
+      if (other.tables.contains(id)) violated(name + " runs twice");
     }
-    if (!unit.whole) continue;
-    // Nobody with the same schedule is left behind.
-    std::set<Milliseconds> periods;
-    for (const TableId id : unit.tables) periods.insert(timetable_.period(id));
-    for (const TableId id : community(unit.tables.front())) {
-      const auto& cluster = timetable_.cluster(id);
-      const bool may = std::all_of(cluster.begin(), cluster.end(), [&](TableId other) {
-        const Table& member = tables_.at(other);
-        return member.entry.active && member.entry.tier != Tier::kFrozen && member.failures == 0 && !member.running;
-      });
-      const bool awake = std::any_of(cluster.begin(), cluster.end(), [&](TableId other) { return !is_asleep(other); });
-      const bool was_in_flight = timetable_.in_flight(id) && !members.contains(id);
-      const bool is_cron = timetable_.period(id) > hours(24 * 365);
-      if (may && awake && !was_in_flight && !is_cron && periods.contains(timetable_.period(id)) &&
-          !members.contains(id))
-        violated("table " + std::to_string(id) + " is left behind");
+    if (!table.entry.active || table.entry.tier == Tier::kFrozen || !table.exists)
+      violated(name + " is not to be refreshed");
+    if (table.failures > 0 && table.retry_at > now_.steady && !options_.users) violated(name + " is retried too early");
+    const auto& cluster = timetable_.cluster(id);
+    if (!std::all_of(cluster.begin(), cluster.end(), [&](TableId other) { return members.contains(other); }))
+      violated(name + " is refreshed without its cluster");
+    for (const TableId up : table.entry.upstream) {
+      if (members.contains(up) && place(up) > place(id)) violated(name + " comes before what it reads");
     }
+  }
+}
+
+// Nothing starts beside a unit in which all that is due of its community meets, unless that one is slow.
+void Simulation::check_alone_in_community(const Unit& unit) {
+  const auto neighbours = community(unit.tables.front());
+  const auto patience = TimetableSettings{}.limits.max_cost * 2;
+  for (const auto& [serial, other] : in_flight_) {
+    const bool is_slow = other.begun && now_.steady - *other.begun >= patience;
+    if (other.whole && !is_slow && neighbours.contains(*other.tables.begin()))
+      violated("table " + std::to_string(unit.tables.front()) + " starts beside its community");
+  }
+}
+
+// Of those that have an equal schedule, or that read what is refreshed and are refreshed at least as often.
+void Simulation::check_nobody_left_behind(const Unit& unit) {
+  const std::set<TableId> members(unit.tables.begin(), unit.tables.end());
+  std::set<Milliseconds> periods;
+  for (const TableId id : unit.tables) periods.insert(timetable_.period(id));
+  for (const TableId id : community(unit.tables.front())) {
+    const auto& cluster = timetable_.cluster(id);
+    const bool may = std::all_of(cluster.begin(), cluster.end(), [&](TableId other) {
+      const Table& member = tables_.at(other);
+      return member.entry.active && member.entry.tier != Tier::kFrozen && member.failures == 0 &&
+             !timetable_.in_flight(other);
+    });
+    if (!may || timetable_.period(id) > hours(24 * 365)) continue;  // not by period, but by cron times
+    const bool awake = std::any_of(cluster.begin(), cluster.end(), [&](TableId other) { return !is_asleep(other); });
+    const auto& upstream = tables_.at(id).entry.upstream;
+    const bool reads = std::any_of(upstream.begin(), upstream.end(), [&](TableId up) {
+      return members.contains(up) && timetable_.period(up) >= timetable_.period(id) &&
+             timetable_.period(up) < hours(24 * 365);
+    });
+    if ((awake && periods.contains(timetable_.period(id))) || reads)
+      violated("table " + std::to_string(id) + " is left behind");
   }
 }
 

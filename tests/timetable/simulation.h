@@ -67,6 +67,7 @@ class Simulation {
     bool can_sleep = true;
     bool fails_at_times = false;
     int failures = 0;  // in a row
+    TimePoint retry_at = {};
     bool exists = true;
     bool running = false;
     std::optional<TimePoint> pending;       // since when there is something to do
@@ -114,6 +115,9 @@ class Simulation {
   void settle(std::int64_t number);
 
   void check_launched(const std::vector<Unit>& units);
+  void check_members(const Unit& unit);
+  void check_alone_in_community(const Unit& unit);
+  void check_nobody_left_behind(const Unit& unit);
   void check_next_due();
   void judge();
   void judge(TableId id, TimePoint since);
@@ -145,6 +149,12 @@ class Simulation {
   Timetable timetable_;
   ReadyQueue<Work> ready_;
   std::map<std::int64_t, Running> running_;
+  struct InFlight {
+    std::set<TableId> tables;
+    bool whole = false;
+    std::optional<TimePoint> begun;
+  };
+  std::map<std::uint64_t, InFlight> in_flight_;  // by serial
   std::int64_t next_running_ = 0;
   TimePoint wake_at_ = TimePoint::max();  // of the earliest kDue event
 
