@@ -93,7 +93,7 @@ void Simulation::make_table() {
   // Those that nobody can wake are looked at in every period for ever: only if it is a long one.
   const bool may_poll =
       schedule.kind == Schedule::Kind::kCron || schedule.period.value_or(Milliseconds(0)) >= minutes(5);
-  table.can_sleep = options_.single || !may_poll || uniform() < 0.97;
+  table.can_sleep = options_.single || !may_poll || uniform() >= options_.uncaptured;
   std::vector<TableId> upstream;
   std::vector<SourceId> sources;
   for (std::size_t i = 0; i <= (options_.single ? 0 : number(2)); ++i) {
@@ -130,16 +130,16 @@ void Simulation::scale_costs() {
   std::vector<TimetableEntry> entries;
   for (const auto& [id, table] : tables_) entries.push_back(table.entry);
   periods.load(entries, groups_, now_);
+  const auto period_ms = [&](TableId id) {  // of cron schedules: at least every ten minutes
+    return static_cast<double>(std::min<Milliseconds>(periods.period(id), minutes(10)).count());
+  };
   double load = 0;
-  for (const auto& [id, table] : tables_) {
-    load += table.cost_ms * (1 + options_.slow * kSlow) / static_cast<double>(periods.period(id).count());
-  }
+  for (const auto& [id, table] : tables_) load += table.cost_ms * (1 + options_.slow * kSlow) / period_ms(id);
   for (auto& [id, table] : tables_) {
     table.cost_ms = std::max(0.01, table.cost_ms * options_.load * static_cast<double>(options_.workers) / load);
     // One that takes longer than its own period is for backoff, not for bounds.
     if (!options_.single) {
-      const double share = 0.2 / kSlow * static_cast<double>(periods.period(id).count());
-      table.cost_ms = std::min(table.cost_ms, share);
+      table.cost_ms = std::min(table.cost_ms, 0.2 / kSlow * period_ms(id));
     }
   }
 }
@@ -265,6 +265,7 @@ void Simulation::dispatch() {
     const auto batch = std::make_shared<Batch>();
     batch->units = timetable_.take_due(now_);
     ++stats_.takes;
+    stats_.units += static_cast<long>(batch->units.size());
     check_launched(batch->units);
     for (std::size_t i = 0; i < batch->units.size(); ++i) {
       batch->waiting_for.push_back(batch->units[i].after.size());
@@ -292,7 +293,6 @@ void Simulation::start(Work work) {
   const Unit& unit = work.batch->units[work.unit];
   timetable_.begun(unit, now_.steady);
   in_flight_.at(unit.serial).begun = now_.steady;
-  ++stats_.units;
   Running running;
   running.begun = now_.steady;
   double ms = kOverheadMs;

@@ -19,6 +19,7 @@ struct SimulationOptions {
   double load = 0.3;                                    // of the workers, if everything always had changes
   double errors = 0;                                    // of refreshes of the tables that fail at times
   double slow = 0.02;                                   // of refreshes take kSlow times as long
+  double uncaptured = 0.03;                             // of the tables with long periods
   bool users = false;                                   // create, drop, pause, resume and alter tables
   bool busy = false;                                    // every source is written to all the time
   bool single = false;                                  // no graph: tables that read one source
