@@ -427,7 +427,7 @@ void SleepingModel::advance_unit(Running& running) {
       settle(running);
       return;
     case Running::Phase::kFailuresLeft:
-      for (const TableId id : running.failed) timetable_.failed(id, kRetry, now_.steady);
+      for (const TableId id : running.failed) timetable_.failed(id, kRetry, now_.steady, id % 2 == 0);
       running.phase = Running::Phase::kEnded;
       return;
     case Running::Phase::kEnded:

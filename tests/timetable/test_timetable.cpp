@@ -398,6 +398,18 @@ TEST_F(TimetableTest, ARetryIsAUnitOfItsOwn) {
   EXPECT_TRUE(units[1].after.empty());
 }
 
+TEST_F(TimetableTest, OneThatMustNotFailAgainIsRetriedWithTheOthers) {
+  load({entry(1, every(1000)), entry(2, every(1000), {1}), entry(3, every(1000), {2})});
+  ASSERT_EQ(take().size(), 1U);
+  for (const TableId id : {1, 2, 3}) timetable_.failed(id, milliseconds(20), now_.steady, false);
+  EXPECT_EQ(due_in(), 20);
+  advance(20);
+  const auto units = take();
+  ASSERT_EQ(units.size(), 1U);
+  EXPECT_EQ(units[0].tables, (Ids{1, 2, 3}));
+  EXPECT_TRUE(units[0].whole);
+}
+
 TEST_F(TimetableTest, AFailingClusterWaitsForItsLongestDelay) {
   load({entry(1, every(100)), entry(2, every(100))}, {{1, 2}});
   EXPECT_EQ(due(), (Set{1, 2}));

@@ -172,7 +172,7 @@ class TwoTimetables {
       const milliseconds took(number(2000));
       both([&](Timetable& t) {
         if (own == 0) {
-          t.failed(id, milliseconds(300), now_.steady);
+          t.failed(id, milliseconds(300), now_.steady, outcome != 0);
         } else if (own == 1) {
           t.held(id, now_);
         } else if (own == 2) {
