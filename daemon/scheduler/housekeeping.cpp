@@ -22,7 +22,7 @@ constexpr milliseconds kSourceCheckInterval{30000};
 constexpr milliseconds kRotationDelayMax{8000};
 constexpr int kPruneBatch = 1000;
 constexpr std::size_t kTablesAtOnce = 100;
-constexpr int kHouseShare = 200;  // housekeeping takes at most this part of the time, however many sources there are
+constexpr int kHouseShare = 500;  // housekeeping takes at most this part of the time, however many sources there are
 
 }  // namespace
 
