@@ -707,29 +707,42 @@ std::vector<TableId> Timetable::land(std::uint64_t serial) {
 }
 
 std::vector<TableId> Timetable::slow_down(const Flight& flight) {
-  if (!settings_.auto_backoff || !flight.changed || flight.period == Milliseconds::max()) return {};
-  std::set<TableId> concerned;
-  std::optional<Backoff> common;
+  if (!settings_.auto_backoff || !flight.changed) return {};
+  std::map<Milliseconds, std::set<TableId>> concerned;  // by period: those with equal schedules go on meeting
+  std::set<TableId> communities;
   for (const TableId id : flight.tables) {
     const auto found = tables_.find(id);
-    if (found == tables_.end()) continue;
-    if (!common || found->second.backoff.factor() > common->factor()) common = found->second.backoff;
-    concerned.insert(id);
-    if (!flight.whole) continue;
-    for (const Table* other : communities_.at(found->second.community).tables) concerned.insert(other->entry.id);
+    if (found == tables_.end() || !found->second.need.period) continue;
+    concerned[*found->second.need.period].insert(id);
+    communities.insert(found->second.community);
   }
-  if (!common) return {};
-  (void)common->refreshed(flight.took, flight.period);
+  if (flight.whole) {
+    for (const TableId community : communities) {
+      for (const Table* table : communities_.at(community).tables) {
+        if (!table->need.period) continue;
+        const auto same = concerned.find(*table->need.period);
+        if (same != concerned.end()) same->second.insert(table->entry.id);
+      }
+    }
+  }
   std::vector<TableId> changed;
-  for (const TableId id : concerned) {
-    Backoff& backoff = tables_.at(id).backoff;
-    if (backoff.factor() != common->factor()) changed.push_back(id);
-    backoff = *common;
+  for (const auto& [period, ids] : concerned) {
+    Backoff common = tables_.at(*ids.begin()).backoff;
+    for (const TableId id : ids) {
+      if (tables_.at(id).backoff.factor() > common.factor()) common = tables_.at(id).backoff;
+    }
+    (void)common.refreshed(flight.took, period);
+    for (const TableId id : ids) {
+      Backoff& backoff = tables_.at(id).backoff;
+      if (backoff.factor() != common.factor()) changed.push_back(id);
+      backoff = common;
+    }
   }
   for (const TableId id : changed) {
     const Table& table = tables_.at(id);
     set_period(communities_.at(table.community).states[table.cluster]);
   }
+  std::sort(changed.begin(), changed.end());
   return changed;
 }
 
@@ -763,10 +776,9 @@ std::vector<TableId> Timetable::succeeded(TableId id, const Success& success, No
   table.idle_polls = success.changed ? 0 : table.idle_polls + 1;
   if (success.changed) {
     table.cost = table.cost.count() == 0 ? success.own : (table.cost * 3 + success.own) / 4;
-    if (const auto flight = flights_.find(table.serial); flight != flights_.end() && table.need.period) {
+    if (const auto flight = flights_.find(table.serial); flight != flights_.end()) {
       flight->second.changed = true;
       flight->second.took = std::max(flight->second.took, success.whole_unit);
-      flight->second.period = std::min(flight->second.period, *table.need.period);
     }
   }
   table.due = next_time(table, now);

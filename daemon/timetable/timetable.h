@@ -8,8 +8,9 @@
 // snapshot. While such a unit runs, nothing else of the community starts, unless it is or turns out to be a slow one.
 // Communities are spread over their periods.
 //
-// Auto-backoff concerns what runs together: the members of a whole unit are slowed down by the same factor, with their
-// community, so that they go on meeting; a table that was cut off is slowed down with its cluster.
+// Auto-backoff concerns what runs together: members of a whole unit with equal schedules are slowed down by the same
+// factor, with the others of their community that have that schedule, so that they go on meeting; a table that was cut
+// off is slowed down with its cluster.
 //
 // A captured table sleeps when all its sources are armed (arming.h), what it reads sleeps too, and it was refreshed
 // since. Members of a cycle sleep together.
@@ -177,9 +178,8 @@ class Timetable {
     std::size_t left = 0;
     std::vector<TableId> tables;
     std::optional<TimePoint> begun = {};
-    bool changed = false;                       // something was applied
-    Milliseconds took{0};                       // if so
-    Milliseconds period = Milliseconds::max();  // the shortest of those that succeeded, as their schedules say
+    bool changed = false;  // something was applied
+    Milliseconds took{0};  // if so
   };
   using Places = std::set<std::size_t>;
 
