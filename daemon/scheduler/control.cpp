@@ -22,6 +22,7 @@ namespace {
 
 using MaybeError = std::optional<Error>;
 
+constexpr milliseconds kHeartbeatMin{3000};
 constexpr milliseconds kHeartbeatMax{5000};  // SQL takes a daemon for dead after 15 s
 constexpr milliseconds kWatchInterval{1000};
 constexpr int kLoadShare = 500;         // loading the catalog takes at most this part of the time
@@ -130,7 +131,7 @@ asio::awaitable<MaybeError> DatabaseScheduler::beat(ConnectionPtr connection) {
   beat.pid = static_cast<int>(::getpid());
   beat.leader = leader_;
   const auto result = co_await connection->query(sql::heartbeat(beat), deadline_after(kQueryTimeout));
-  next_beat_ = Clock::now() + std::clamp(settings_.housekeeping_interval, milliseconds(1000), kHeartbeatMax);
+  next_beat_ = Clock::now() + std::clamp(settings_.housekeeping_interval, kHeartbeatMin, kHeartbeatMax);
   if (!result) co_return result.error();
   co_return std::nullopt;
 }

@@ -172,7 +172,8 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
 
   // housekeeping
   boost::asio::awaitable<void> keep_house(Self self);
-  boost::asio::awaitable<void> rotate_logs(postgres::Connection& connection);
+  /// True if a log wants to be rotated.
+  boost::asio::awaitable<bool> rotate_logs(postgres::Connection& connection);
   boost::asio::awaitable<void> update_frontiers(Self self);
   boost::asio::awaitable<void> update_frontiers_of(std::vector<TableId> ids);
 

@@ -22,7 +22,9 @@ constexpr milliseconds kSourceCheckInterval{30000};
 constexpr milliseconds kRotationDelayMax{8000};
 constexpr int kPruneBatch = 1000;
 constexpr std::size_t kTablesAtOnce = 100;
-constexpr int kHouseShare = 200;  // housekeeping takes at most this part of the time, however many sources there are
+// Looking around when there is nothing to do takes at most this part of the time, however many sources there are.
+constexpr int kHouseShare = 500;
+constexpr milliseconds kHouseMax{10000};
 
 }  // namespace
 
@@ -30,9 +32,10 @@ asio::awaitable<void> DatabaseScheduler::keep_house(Self self) {
   co_await asio::this_coro::throw_if_cancelled(false);
   auto lease = co_await self->maintenance_pool_->acquire(deadline_after(kQueryTimeout));
   const TimePoint begun = Clock::now();
+  bool busy = false;
   if (lease) {
     Connection& connection = **lease;
-    co_await self->rotate_logs(connection);
+    busy = co_await self->rotate_logs(connection);
     if (Clock::now() >= self->next_prune_) {
       const auto pruned = co_await connection.query(sql::prune_history(self->settings_.history_retention, kPruneBatch),
                                                     deadline_after(kQueryTimeout));
@@ -51,28 +54,31 @@ asio::awaitable<void> DatabaseScheduler::keep_house(Self self) {
   }
   self->housekeeping_running_ = false;
   const TimePoint ended = Clock::now();
-  self->next_housekeeping_ =
-      ended + std::max<Clock::duration>(self->settings_.housekeeping_interval, (ended - begun) * kHouseShare);
+  const Clock::duration idle = std::min<Clock::duration>(kHouseMax, (ended - begun) * kHouseShare);
+  self->next_housekeeping_ = ended + (busy ? self->settings_.housekeeping_interval
+                                           : std::max<Clock::duration>(self->settings_.housekeeping_interval, idle));
   if (self->control_connection_) self->control_connection_->poke();
 }
 
-asio::awaitable<void> DatabaseScheduler::rotate_logs(Connection& connection) {
+asio::awaitable<bool> DatabaseScheduler::rotate_logs(Connection& connection) {
+  bool busy = false;
   const auto rows = co_await connection.query(sql::log_sizes(), deadline_after(kQueryTimeout));
   if (!rows) {
     spdlog::debug("log sizes unknown database={} error=\"{}\"", database_.name, rows.error().text());
-    co_return;
+    co_return busy;
   }
   auto sizes = sql::read_log_sizes(*rows);
   if (!sizes) {
     spdlog::warn("log sizes unreadable database={} error=\"{}\"", database_.name, sizes.error().text());
-    co_return;
+    co_return busy;
   }
   log_sizes_ = std::move(*sizes);
   watch_logs();
   const std::vector<sql::LogSize> todo = log_sizes_;
   for (const sql::LogSize& log : todo) {
-    if (stopping_) co_return;
+    if (stopping_) co_return busy;
     if (log.inactive_bytes == 0 && log.active_bytes < std::max<std::int64_t>(settings_.log_switch_bytes, 1)) continue;
+    busy = true;
     RotationDelay& rotation = rotations_[log.source_id];
     if (Clock::now() < rotation.not_before) continue;
     const auto answer = co_await connection.query(sql::rotate_log(log.source_id, settings_.log_switch_bytes),
@@ -84,7 +90,7 @@ asio::awaitable<void> DatabaseScheduler::rotate_logs(Connection& connection) {
     } else {
       spdlog::info("log not rotated database={} source={} error=\"{}\"", database_.name, log.source,
                    answer.error().text());
-      if (!connection.usable()) co_return;
+      if (!connection.usable()) co_return busy;
     }
     // What a slow consumer still needs is not worth asking for every second.
     const bool progress = done == "truncated" || done == "switched";
@@ -94,6 +100,7 @@ asio::awaitable<void> DatabaseScheduler::rotate_logs(Connection& connection) {
     rotation.not_before = Clock::now() + rotation.delay;
     if (progress) spdlog::debug("log rotated database={} source={} done={}", database_.name, log.source, done);
   }
+  co_return busy;
 }
 
 asio::awaitable<void> DatabaseScheduler::update_frontiers(Self self) {

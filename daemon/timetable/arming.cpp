@@ -5,7 +5,12 @@
 namespace pgtrickle::scheduler {
 
 void Arming::put(SourceId source, std::chrono::milliseconds period) {
-  sources_[source].period = period;
+  Source& state = sources_[source];
+  if (state.period != period) {  // what was busy at the old period need not be at the new one
+    state.short_sleeps = 0;
+    state.not_before = TimePoint::min();
+  }
+  state.period = period;
 }
 
 bool Arming::remove(SourceId source) {

@@ -742,27 +742,28 @@ std::vector<TableId> Timetable::land(std::uint64_t serial) {
 }
 
 // Each schedule is judged by itself: a unit that is too slow for tables of 100 ms need not be so for one of an hour.
-// Those with equal schedules go on meeting, whether they were part of this unit or not.
 std::vector<TableId> Timetable::slow_down(const Flight& flight) {
   if (!settings_.auto_backoff || !flight.changed) return {};
-  std::map<Milliseconds, std::vector<TableId>> by_period;  // of those that were in it
-  std::set<TableId> concerned(flight.tables.begin(), flight.tables.end());
+  std::map<Milliseconds, std::set<TableId>> concerned;  // by period: those with equal schedules go on meeting
+  std::set<TableId> communities;
   for (const TableId id : flight.tables) {
     const auto found = tables_.find(id);
-    if (found == tables_.end()) continue;
-    if (found->second.need.period) by_period[*found->second.need.period];
-    if (!flight.whole) continue;
-    for (const Table* other : communities_.at(found->second.community).tables) concerned.insert(other->entry.id);
-  }
-  for (const TableId id : concerned) {
-    const auto found = tables_.find(id);
     if (found == tables_.end() || !found->second.need.period) continue;
-    const auto same = by_period.find(*found->second.need.period);
-    if (same != by_period.end()) same->second.push_back(id);
+    concerned[*found->second.need.period].insert(id);
+    communities.insert(found->second.community);
+  }
+  if (flight.whole) {
+    for (const TableId community : communities) {
+      for (const Table* table : communities_.at(community).tables) {
+        if (!table->need.period) continue;
+        const auto same = concerned.find(*table->need.period);
+        if (same != concerned.end()) same->second.insert(table->entry.id);
+      }
+    }
   }
   std::vector<TableId> changed;
-  for (const auto& [period, ids] : by_period) {
-    Backoff common = tables_.at(ids.front()).backoff;
+  for (const auto& [period, ids] : concerned) {
+    Backoff common = tables_.at(*ids.begin()).backoff;
     for (const TableId id : ids) {
       if (tables_.at(id).backoff.factor() > common.factor()) common = tables_.at(id).backoff;
     }

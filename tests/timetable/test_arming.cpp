@@ -98,6 +98,19 @@ TEST_F(ArmingTest, AnotherPeriodKeepsTheState) {
   EXPECT_EQ(arming_.armed_at(1), now_);
 }
 
+// A daemon that had been busy once a second went on polling every 50 ms for half a minute after its tables became
+// continuous.
+TEST_F(ArmingTest, AnotherPeriodEndsThePause) {
+  for (int i = 0; i < 6; ++i) {
+    sleep(10);
+    advance(60000);
+  }
+  sleep(10);
+  EXPECT_GT(pause(), 1000);
+  arming_.put(1, milliseconds(50));
+  EXPECT_EQ(pause(), 0);
+}
+
 TEST_F(ArmingTest, RemovedOnesSayWhetherTheyWereArmed) {
   EXPECT_FALSE(arming_.remove(1));
   EXPECT_FALSE(arming_.remove(1));

@@ -18,6 +18,12 @@ unsigned environment(const char* name, unsigned otherwise) {
   return value == nullptr ? otherwise : static_cast<unsigned>(std::stoul(value));
 }
 
+#ifdef NDEBUG
+constexpr unsigned kFewer = 1;
+#else
+constexpr unsigned kFewer = 20;  // a build for debugging is slow
+#endif
+
 struct Sum {
   long refreshes = 0, changed = 0, failures = 0, wakes = 0, slept = 0, judged = 0, days = 0;
   double worst = 0;
@@ -36,7 +42,7 @@ struct Sum {
 Sum simulate_days(const SimulationOptions& base, unsigned runs, int days) {
   Sum sum;
   const unsigned first = environment("PGT_SEED", 1);
-  runs = environment("PGT_RUNS", runs);
+  runs = environment("PGT_RUNS", runs / kFewer);
   for (unsigned seed = first; seed < first + runs; ++seed) {
     SimulationOptions options = base;
     options.tables = 3 + seed % 20;
@@ -84,7 +90,7 @@ TEST(Simulation, DaysWithUsersKeepItBetweenTheirActions) {
 // Three times what the workers can do, all the time. Everybody gets slower, hot ones less than cold ones; nobody
 // starves.
 TEST(Simulation, OverloadSlowsEverybodyDownInProportion) {
-  for (unsigned seed = 1; seed <= environment("PGT_RUNS", 20); ++seed) {
+  for (unsigned seed = 1; seed <= environment("PGT_RUNS", 20 / kFewer); ++seed) {
     SimulationOptions options{.tables = 30, .sources = 5, .load = 0.3, .slow = 0, .busy = true, .single = true};
     options.longest = seconds(30);
     Simulation simulation(seed, options);
