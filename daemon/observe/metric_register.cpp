@@ -27,8 +27,10 @@ constexpr std::array kMetrics{
                "The max_staleness that the stream table promises; only where it promises one."},
     MetricInfo{"pgtrickle_slo_violated", kGauge, "0 or 1", kTable,
                "1 while the stream table is staler than its max_staleness; only where it has one."},
-    MetricInfo{"pgtrickle_commit_to_visible_seconds", kHistogram, "seconds", kTable,
-               "Age of the oldest change that a refresh made visible, from its commit as far as it is known."},
+    MetricInfo{
+        "pgtrickle_commit_to_visible_seconds", kHistogram, "seconds", kTable,
+        "Age of what a refresh made visible: at most the time from the oldest commit in it. A stream table that slept "
+        "knows when it was woken, one that polls only when it looked last."},
     MetricInfo{"pgtrickle_last_refresh_timestamp_seconds", kGauge, "seconds since 1970", kTable,
                "When the last refresh ended; 0 if there was none."},
     MetricInfo{"pgtrickle_consecutive_errors", kGauge, "errors", kTable, "Failed refreshes in a row."},

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "scheduler/database_scheduler.h"
 #include "scheduler/limits.h"
@@ -17,12 +18,14 @@ namespace asio = boost::asio;
 using postgres::Clock;
 using postgres::Connection;
 using postgres::deadline_after;
+using postgres::Rows;
 using postgres::Statement;
 using std::chrono::milliseconds;
 
 namespace {
 
 constexpr milliseconds kListeningLockRetry{1000};
+constexpr milliseconds kBellCheck{10000};
 
 std::optional<std::int64_t> number_after(const std::string& payload, char kind) {
   if (payload.size() < 3 || payload[0] != kind || payload[1] != ':') return std::nullopt;
@@ -44,8 +47,10 @@ void DatabaseScheduler::close_bell() {
   if (bell_) bell_->close();
   bell_.reset();
   locked_.clear();
+  spared_.clear();
   listening_lock_ = false;
-  timetable_.wake_all(now());
+  const auto silent_for = std::chrono::ceil<milliseconds>(Clock::now() - bell_heard_);
+  timetable_.wake_all(now(), std::max(silent_for, milliseconds(0)));
 }
 
 asio::awaitable<bool> DatabaseScheduler::open_bell() {
@@ -71,28 +76,47 @@ asio::awaitable<bool> DatabaseScheduler::open_bell() {
   }
   bell_failures_ = 0;
   bell_ = *connection;
+  bell_heard_ = Clock::now();
   next_listening_lock_ = Clock::now();
   reload_soon();  // what was notified before we listened
   co_return true;
 }
 
+// Nothing if it fails, and if the bell is another one by the time of the answer.
+asio::awaitable<std::optional<Rows>> DatabaseScheduler::ask_bell(Statement statement) {
+  const ConnectionPtr bell = bell_;
+  if (!bell || !bell->usable()) co_return std::nullopt;
+  auto answer = co_await bell->query(std::move(statement), deadline_after(kQueryTimeout));
+  if (!answer || bell != bell_) co_return std::nullopt;
+  bell_heard_ = Clock::now();
+  co_return std::move(*answer);
+}
+
 asio::awaitable<void> DatabaseScheduler::unlock(std::vector<SourceId> sources) {
   std::erase_if(sources, [this](SourceId source) { return locked_.erase(source) == 0; });
-  if (sources.empty() || !bell_ || !bell_->usable()) co_return;
-  (void)co_await bell_->query(sql::unlock_sources(sources), deadline_after(kQueryTimeout));
+  if (!sources.empty()) (void)co_await ask_bell(sql::unlock_sources(sources));
+}
+
+// Those that were not armed again after all: the graph has changed, or we were paused.
+asio::awaitable<void> DatabaseScheduler::unlock_spared() {
+  std::set<SourceId> sources = std::exchange(spared_, {});
+  std::erase_if(sources, [this](SourceId source) { return timetable_.is_armed(source); });
+  co_await unlock({sources.begin(), sources.end()});
 }
 
 // Before what is due is refreshed: then that refresh is the look that has to follow the arming, and its tables sleep.
 asio::awaitable<void> DatabaseScheduler::arm_sources() {
-  if (!bell_ || !bell_->usable()) co_return;
+  const ConnectionPtr bell = bell_;
+  if (!bell || !bell->usable()) co_return;
   if (!listening_lock_ && Clock::now() >= next_listening_lock_) {
     // Fails while a transaction runs whose triggers took us for awake: what it did is found by looking.
     next_listening_lock_ = Clock::now() + kListeningLockRetry;
-    const auto answer = co_await bell_->query(sql::try_lock(sql::kListenKey), deadline_after(kQueryTimeout));
+    const auto answer = co_await ask_bell(sql::try_lock(sql::kListenKey));
     if (!answer) co_return;
     listening_lock_ = sql::read_flag(*answer).ok() && *sql::read_flag(*answer);
   }
   co_await unlock(timetable_.take_unneeded());
+  if (bell != bell_) co_return;
   std::vector<SourceId> wanted = timetable_.sources_to_arm(Clock::now());
   if (wanted.empty()) co_return;
   const std::size_t room = most_locks_ > locked_.size() ? most_locks_ - locked_.size() : 0;
@@ -107,7 +131,7 @@ asio::awaitable<void> DatabaseScheduler::arm_sources() {
     }
   }
   if (to_lock.empty()) co_return;
-  const auto answer = co_await bell_->query(sql::lock_sources(to_lock), deadline_after(kQueryTimeout));
+  const auto answer = co_await ask_bell(sql::lock_sources(to_lock));
   if (!answer) co_return;
   const auto locks = sql::read_source_locks(*answer);
   if (!locks) co_return;
@@ -139,22 +163,29 @@ void DatabaseScheduler::heard(const postgres::Notification& notification, std::s
 }
 
 asio::awaitable<void> DatabaseScheduler::listen_until(TimePoint deadline) {
-  if (!bell_ || !bell_->usable()) {
+  const ConnectionPtr bell = bell_;
+  if (!bell || !bell->usable()) {
     co_await dispatch_signal_.wait(std::min(deadline, std::max(next_bell_, Clock::now() + milliseconds(1))));
     co_return;
   }
   if (!listening_lock_ && may_sleep_) deadline = std::min(deadline, next_listening_lock_);
-  auto notification = co_await bell_->wait_notification(deadline);
+  deadline = std::min(deadline, bell_heard_ + kBellCheck);
+  auto notification = co_await bell->wait_notification(deadline);
   std::set<SourceId> to_unlock;
-  while (notification.ok() && notification->has_value()) {  // a burst is handled at once
+  while (bell == bell_ && notification.ok() && notification->has_value()) {  // a burst is handled at once
+    bell_heard_ = Clock::now();
     heard(**notification, to_unlock);
-    notification = co_await bell_->wait_notification(Clock::now());
+    notification = co_await bell->wait_notification(Clock::now());
   }
   if ((reload_requested_ || !changed_tables_.empty()) && control_connection_) control_connection_->poke();
-  if (to_unlock.empty()) co_return;
+  if (bell != bell_) co_return;
   // What is due at once is armed again before it is refreshed: its lock may stay.
-  for (const SourceId source : timetable_.sources_to_arm(Clock::now())) to_unlock.erase(source);
+  for (const SourceId source : timetable_.sources_to_arm(Clock::now())) {
+    if (to_unlock.erase(source) == 1) spared_.insert(source);
+  }
   co_await unlock({to_unlock.begin(), to_unlock.end()});
+  // A connection can be dead without a word, and nobody would be told of what is written.
+  if (Clock::now() >= bell_heard_ + kBellCheck) (void)co_await ask_bell({.sql = "SELECT"});
 }
 
 }  // namespace pgtrickle::scheduler

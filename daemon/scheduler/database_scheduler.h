@@ -94,6 +94,12 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
     std::size_t unit = 0;
   };
 
+  struct PendingAlert {
+    observe::AlertKind kind;
+    std::string object, message;
+    std::vector<std::pair<std::string, observe::AlertValue>> details = {};
+  };
+
   /// What is left to do after a unit: a table that failed stays in flight until that is recorded.
   struct Settlement {
     std::vector<postgres::Statement> statements;
@@ -103,6 +109,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
       bool alone = true;
     };
     std::vector<Failed> failed;
+    std::vector<PendingAlert> alerts;  // when the catalog says so too
     bool reload = false;
   };
 
@@ -126,8 +133,10 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
 
   // bell
   boost::asio::awaitable<bool> open_bell();
+  boost::asio::awaitable<std::optional<postgres::Rows>> ask_bell(postgres::Statement statement);
   boost::asio::awaitable<void> arm_sources();
   boost::asio::awaitable<void> unlock(std::vector<SourceId> sources);
+  boost::asio::awaitable<void> unlock_spared();
   boost::asio::awaitable<void> listen_until(TimePoint deadline);
   void heard(const postgres::Notification& notification, std::set<SourceId>& to_unlock);
   void close_bell();
@@ -140,10 +149,10 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   void push(const std::shared_ptr<Batch>& batch, std::size_t unit);
   void drop(const Work& work);
   boost::asio::awaitable<void> run_unit(Self self, std::shared_ptr<Batch> batch, std::size_t unit);
-  [[nodiscard]] std::vector<refresh::Step> steps_of(const Unit& unit) const;
   void settle(const refresh::Outcome& outcome, Settlement& settlement);
   void settle_blown(Table& table, const refresh::Outcome& outcome, Settlement& settlement);
-  void alert_failure(const Table& table, const postgres::Error& error, const Judgement& judgement);
+  void alert_failure(const Table& table, const postgres::Error& error, const Judgement& judgement,
+                     Settlement& settlement);
   void pause_for_a_while();
   void settle_success(Table& table, const refresh::Outcome& outcome, Settlement& settlement);
   void settle_failure(Table& table, const refresh::Outcome& outcome, Settlement& settlement);
@@ -222,7 +231,9 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
 
   ConnectionPtr bell_;
   std::set<SourceId> locked_;  // on the bell
+  std::set<SourceId> spared_;  // of these: awake, and likely to be armed again at once
   bool listening_lock_ = false;
+  TimePoint bell_heard_;  // when it was surely alive
   TimePoint next_bell_, next_listening_lock_;
   int bell_failures_ = 0;
   std::map<TableId, Table> tables_;

@@ -40,8 +40,10 @@ asio::awaitable<void> DatabaseScheduler::dispatch(Self self, std::uint64_t term)
     if (!self->paused_) {
       co_await self->arm_sources();
       if (!leads()) break;
-      self->enqueue_due();
     }
+    co_await self->unlock_spared();
+    if (!leads()) break;
+    if (!self->paused_) self->enqueue_due();
     self->start_ready();
     co_await self->listen_until(self->paused_ ? TimePoint::max() : self->timetable_.next_due());
   }
@@ -105,27 +107,6 @@ void DatabaseScheduler::drop(const Work& work) {
   unit_ended(work.batch, work.unit);
 }
 
-std::vector<refresh::Step> DatabaseScheduler::steps_of(const Unit& unit) const {
-  std::map<TableId, int> together;
-  for (std::size_t i = 0; i < unit.together.size(); ++i) {
-    for (const TableId id : unit.together[i]) together[id] = static_cast<int>(i) + 1;
-  }
-  std::vector<refresh::Step> steps;
-  std::set<TableId> done;
-  for (const TableId id : unit.tables) {
-    if (done.contains(id)) continue;
-    refresh::Step step;
-    const bool known = timetable_.dag().contains(id);
-    const std::vector<TableId> cycle = known ? timetable_.dag().cycle(id) : std::vector<TableId>();
-    step.cycle = !cycle.empty();
-    step.ids = step.cycle ? cycle : std::vector<TableId>{id};
-    if (const auto found = together.find(id); found != together.end()) step.together = found->second;
-    done.insert(step.ids.begin(), step.ids.end());
-    steps.push_back(std::move(step));
-  }
-  return steps;
-}
-
 asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Batch> batch, std::size_t unit_index) {
   co_await asio::this_coro::throw_if_cancelled(false);
   const Unit& unit = batch->units[unit_index];
@@ -148,7 +129,14 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
       settings.timeout = limit.count() > 0 ? limit * static_cast<int>(ids.size()) + kQueryTimeout : kNoTimeoutButADay;
       settings.max_iterations = self->settings_.max_fixpoint_iterations;
       self->timetable_.begun(unit, Clock::now());
-      outcomes = co_await refresh::refresh_unit(**lease, self->steps_of(unit), settings);
+      std::vector<refresh::Step> steps;
+      std::set<TableId> without_step(ids.begin(), ids.end());
+      for (UnitStep& step : steps_of(unit, self->timetable_.dag())) {
+        for (const TableId id : step.ids) without_step.erase(id);
+        steps.push_back({.ids = std::move(step.ids), .cycle = step.cycle, .together = step.together});
+      }
+      for (const TableId id : without_step) self->timetable_.released(id);
+      outcomes = co_await refresh::refresh_unit(**lease, std::move(steps), settings);
     } else {
       for (const TableId id : ids) {
         refresh::Outcome outcome;
@@ -162,6 +150,9 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
   Settlement settlement;
   for (const refresh::Outcome& outcome : outcomes) self->settle(outcome, settlement);
   if (!settlement.statements.empty()) co_await self->record(std::move(settlement.statements));
+  for (PendingAlert& alert : settlement.alerts) {
+    self->alert(alert.kind, alert.object, alert.message, std::move(alert.details));
+  }
   for (const auto& [id, delay, alone] : settlement.failed) self->timetable_.failed(id, delay, Clock::now(), alone);
   if (settlement.reload) self->reload_soon();
   self->unit_ended(batch, unit_index);
@@ -191,6 +182,10 @@ void DatabaseScheduler::settle(const refresh::Outcome& outcome, Settlement& sett
     event.rows_inserted = outcome.rows_inserted;
     event.rows_updated = outcome.rows_updated;
     event.rows_deleted = outcome.rows_deleted;
+    const TimePoint ended = Clock::now();
+    const auto equal_at = timetable_.fresh_at(outcome.id, ended);  // what it made visible was committed after that
+    if (equal_at && !outcome.error && (outcome.action == "DIFFERENTIAL" || outcome.action == "FULL"))
+      event.commit_to_visible = std::chrono::duration_cast<std::chrono::microseconds>(ended - *equal_at);
     shared_->observer->on_refresh(event);
   }
   if (canceled) {
@@ -215,8 +210,10 @@ void DatabaseScheduler::settle(const refresh::Outcome& outcome, Settlement& sett
 
 void DatabaseScheduler::settle_blown(Table& table, const refresh::Outcome& outcome, Settlement& settlement) {
   if (!table.row.fuse_blown) {
-    alert(observe::AlertKind::kFuseBlown, label(table), "more changes are pending than its fuse allows",
-          {{"pending_rows", outcome.delta_rows}, {"limit", table.row.fuse_limit.value_or(0)}});
+    settlement.alerts.push_back({observe::AlertKind::kFuseBlown,
+                                 label(table),
+                                 "more changes are pending than its fuse allows",
+                                 {{"pending_rows", outcome.delta_rows}, {"limit", table.row.fuse_limit.value_or(0)}}});
     settlement.statements.push_back(sql::blow_fuse(table.row.id, outcome.delta_rows));
     table.row.fuse_blown = true;
   }
@@ -240,7 +237,7 @@ void DatabaseScheduler::settle_success(Table& table, const refresh::Outcome& out
     table.row.consecutive_errors = 0;
     table.row.last_error.clear();
     spdlog::info("recovered database={} stream_table={}", database_.name, label(table));
-    alert(observe::AlertKind::kRecovered, label(table), "a refresh succeeded again");
+    settlement.alerts.push_back({observe::AlertKind::kRecovered, label(table), "a refresh succeeded again"});
   }
   if (applied) {
     table.health.on_applied();
@@ -270,14 +267,17 @@ void DatabaseScheduler::settle_success(Table& table, const refresh::Outcome& out
   if (named == tables_.end()) return;
   const double period = std::chrono::duration<double>(timetable_.period(first)).count();
   if (timetable_.backoff(first) > 1) {
-    alert(observe::AlertKind::kFallingBehind, label(named->second),
-          "its refreshes, or those that it is part of, take longer than its schedule allows",
-          {{"period_seconds", period},
-           {"duration_seconds", std::chrono::duration<double>(outcome.unit_duration).count()},
-           {"backoff_factor", static_cast<std::int64_t>(timetable_.backoff(first))}});
+    settlement.alerts.push_back({observe::AlertKind::kFallingBehind,
+                                 label(named->second),
+                                 "its refreshes, or those that it is part of, take longer than its schedule allows",
+                                 {{"period_seconds", period},
+                                  {"duration_seconds", std::chrono::duration<double>(outcome.unit_duration).count()},
+                                  {"backoff_factor", static_cast<std::int64_t>(timetable_.backoff(first))}}});
   } else {
-    alert(observe::AlertKind::kCaughtUp, label(named->second), "it keeps its schedule again",
-          {{"period_seconds", period}});
+    settlement.alerts.push_back({observe::AlertKind::kCaughtUp,
+                                 label(named->second),
+                                 "it keeps its schedule again",
+                                 {{"period_seconds", period}}});
   }
 }
 
@@ -313,7 +313,7 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
     }
     for (Statement& statement : sql::record_failure(failure)) settlement.statements.push_back(std::move(statement));
     table.row.last_error = failure.message;
-    alert_failure(table, error, judgement);
+    alert_failure(table, error, judgement, settlement);
   }
   if (judgement.remedy == Remedy::kRebuild || judgement.remedy == Remedy::kRebuildWide) {
     settle_rebuild(table, judgement, error.message, settlement);
@@ -331,7 +331,8 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
   settlement.failed.push_back({.id = table.row.id, .delay = delay, .alone = !passing});
 }
 
-void DatabaseScheduler::alert_failure(const Table& table, const Error& error, const Judgement& judgement) {
+void DatabaseScheduler::alert_failure(const Table& table, const Error& error, const Judgement& judgement,
+                                      Settlement& settlement) {
   const auto& dag = timetable_.dag();
   const std::vector<TableId> members = dag.contains(table.row.id) ? dag.cycle(table.row.id) : std::vector<TableId>();
   const auto errors = static_cast<std::int64_t>(table.health.consecutive_errors());
@@ -343,17 +344,24 @@ void DatabaseScheduler::alert_failure(const Table& table, const Error& error, co
       const auto found = tables_.find(id);
       if (found != tables_.end()) names += (names.empty() ? "" : ", ") + label(found->second);
     }
-    alert(observe::AlertKind::kSccDiverged, label(table), error.message,
-          {{"members", names}, {"iterations", static_cast<std::int64_t>(settings_.max_fixpoint_iterations)}});
+    settlement.alerts.push_back(
+        {observe::AlertKind::kSccDiverged,
+         label(table),
+         error.message,
+         {{"members", names}, {"iterations", static_cast<std::int64_t>(settings_.max_fixpoint_iterations)}}});
   } else if (judgement.remedy == Remedy::kSuspend) {
-    alert(observe::AlertKind::kSuspended, label(table), error.message,
-          {{"sqlstate", error.sqlstate}, {"consecutive_errors", errors}, {"hint", error.hint}});
+    settlement.alerts.push_back({observe::AlertKind::kSuspended,
+                                 label(table),
+                                 error.message,
+                                 {{"sqlstate", error.sqlstate}, {"consecutive_errors", errors}, {"hint", error.hint}}});
   } else {
-    alert(observe::AlertKind::kError, label(table), error.message,
-          {{"sqlstate", error.sqlstate},
-           {"consecutive_errors", errors},
-           {"retryable", !judgement.counted && judgement.remedy == Remedy::kRetry},
-           {"hint", error.hint}});
+    settlement.alerts.push_back({observe::AlertKind::kError,
+                                 label(table),
+                                 error.message,
+                                 {{"sqlstate", error.sqlstate},
+                                  {"consecutive_errors", errors},
+                                  {"retryable", !judgement.counted && judgement.remedy == Remedy::kRetry},
+                                  {"hint", error.hint}}});
   }
 }
 

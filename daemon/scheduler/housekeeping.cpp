@@ -139,7 +139,7 @@ asio::awaitable<void> DatabaseScheduler::update_frontiers_of(std::vector<TableId
     const bool reprice = refresh::CostModel::worth_writing(table.row.full_threshold, threshold);
     const auto fuse = table.row.fuse == "auto" ? table.fuse.limit(table.row.fuse_sensitivity) : std::nullopt;
     const bool refuse = fuse && refresh::FuseModel::worth_writing(table.row.fuse_learned, *fuse);
-    if ((!newer && !reprice && !refuse) || !timetable_.hold(id)) continue;
+    if ((!newer && !reprice && !refuse) || !timetable_.hold(id, now)) continue;
     held.insert(id);
     if (reprice) {
       statements.push_back(sql::set_price(id, {.full_threshold = threshold,

@@ -491,7 +491,10 @@ void Timetable::update_sleep(TableId id, Places places) {
       Table& table = *community.tables[i];
       if (table.asleep == asleep) continue;
       table.asleep = asleep;
-      if (!asleep) table.due = woken_time(table, last_now_);
+      if (!asleep) {
+        table.due = woken_time(table, last_now_);
+        if (!table.in_flight) table.slept_until = last_now_.steady;
+      }
       changed.insert(table.cluster);
       for (const Table* down : table.downstream) {
         if (down->place >= end) places.insert(down->place);
@@ -533,7 +536,7 @@ bool Timetable::woken(SourceId source, Now now) {
   return was_armed;
 }
 
-std::vector<SourceId> Timetable::wake_all(Now now) {
+std::vector<SourceId> Timetable::wake_all(Now now, Milliseconds silent_for) {
   auto were_armed = arming_.wake_all();
   last_now_ = now;
   all_woken_ = now.steady;
@@ -542,7 +545,11 @@ std::vector<SourceId> Timetable::wake_all(Now now) {
     for (const Table* table : community.tables) {
       if (table->asleep) places.insert(places.end(), table->place);
     }
-    update_sleep(id, std::move(places));
+    update_sleep(id, places);
+    for (const std::size_t place : places) {
+      Table& table = *community.tables[place];
+      if (!table.in_flight) table.slept_until = now.steady - silent_for;
+    }
     look_ahead(id);
   }
   return were_armed;
@@ -691,6 +698,7 @@ void Timetable::launch(Community& community, Unit& unit, TimePoint now) {
     clusters.insert(table.cluster);
     unit.period = std::min(unit.period, table.period);
     unit.weight = std::max(unit.weight, weight_of(table.entry.tier));
+    if (table.asleep) table.slept_until = now;
     table.in_flight = true;
     table.serial = unit.serial;
     table.begun = now;
@@ -873,10 +881,11 @@ void Timetable::deactivate(TableId id) {
   settle(cluster(id), 0);
 }
 
-bool Timetable::hold(TableId id) {
+bool Timetable::hold(TableId id, TimePoint now) {
   const auto found = tables_.find(id);
   if (found == tables_.end() || found->second.in_flight) return false;
   Table& table = found->second;
+  if (table.asleep) table.slept_until = now;
   table.in_flight = true;
   table.serial = next_serial_++;
   flights_[table.serial] = {.whole = true, .left = 1, .tables = {id}};
@@ -907,7 +916,8 @@ TimePoint Timetable::next_due() const {
 std::optional<TimePoint> Timetable::fresh_at(TableId id, TimePoint now) const {
   const auto found = tables_.find(id);
   if (found == tables_.end()) return std::nullopt;
-  return found->second.asleep && !found->second.in_flight ? now : found->second.checked_begin;
+  const Table& table = found->second;
+  return table.asleep && !table.in_flight ? now : std::max(table.checked_begin, table.slept_until);
 }
 
 Milliseconds Timetable::period(TableId id) const {

@@ -97,7 +97,7 @@ class Timetable {
   /// Ends being in flight without any consequence.
   void released(TableId id) { (void)end_flight(id); }
   /// Makes a table in flight although it is not due, if it is not in flight yet.
-  bool hold(TableId id);
+  bool hold(TableId id, TimePoint now);
 
   [[nodiscard]] bool in_flight(TableId id) const;
   [[nodiscard]] std::size_t in_flight_count() const;
@@ -109,15 +109,16 @@ class Timetable {
   void refused(SourceId source, TimePoint now) { arming_.refused(source, now); }
   /// Rows were written to this source. True if it was armed: unlock it.
   bool woken(SourceId source, Now now);
-  /// Anything may have happened, or the locks are lost. Returns what was armed.
-  std::vector<SourceId> wake_all(Now now);
+  /// Anything may have happened, or the locks are lost, at most `silent_for` ago. Returns what was armed.
+  std::vector<SourceId> wake_all(Now now, Milliseconds silent_for = Milliseconds(0));
   [[nodiscard]] bool is_armed(SourceId source) const { return arming_.armed_at(source).has_value(); }
   /// Armed sources that are not needed any more: unlock them.
   [[nodiscard]] std::vector<SourceId> take_unneeded();
   [[nodiscard]] std::size_t sources_asleep() const { return arming_.asleep(); }
   [[nodiscard]] std::size_t sources() const { return arming_.size(); }
 
-  /// The last moment at which the table is known to have been equal to its query; none if not since it is here.
+  /// The last moment at which the table is known to have been equal to its query, but for the time that a notification
+  /// takes; none if not since it is here.
   [[nodiscard]] std::optional<TimePoint> fresh_at(TableId id, TimePoint now) const;
   [[nodiscard]] Milliseconds period(TableId id) const;
   [[nodiscard]] int backoff(TableId id) const;
@@ -152,9 +153,10 @@ class Timetable {
     bool failing = false;
     bool is_held = false;
     bool asleep = false;
-    bool is_new = true;         // its first due time is to be found
-    bool is_activated = false;  // the same, after it was inactive
-    int idle_polls = 0;         // in a row, of a continuous one that nobody can wake
+    std::optional<TimePoint> slept_until;  // the last time
+    bool is_new = true;                    // its first due time is to be found
+    bool is_activated = false;             // the same, after it was inactive
+    int idle_polls = 0;                    // in a row, of a continuous one that nobody can wake
 
     // Its place, found by build(). Pointers are into tables_ and hold as long as the community.
     TableId community = 0;

@@ -1,6 +1,9 @@
 #include "timetable/units.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
 
 namespace pgtrickle::scheduler {
 namespace {
@@ -142,6 +145,35 @@ class Planner {
 std::vector<Unit> plan_units(const std::vector<Cluster>& clusters, const std::vector<std::size_t>& due,
                              const std::function<milliseconds(TableId)>& cost, const UnitLimits& limits) {
   return due.empty() ? std::vector<Unit>() : Planner(clusters, due, cost, limits).plan();
+}
+
+std::vector<UnitStep> steps_of(const Unit& unit, const Dag& dag) {
+  std::map<TableId, int> together;
+  for (std::size_t i = 0; i < unit.together.size(); ++i) {
+    for (const TableId id : unit.together[i]) together[id] = static_cast<int>(i) + 1;
+  }
+  const std::set<TableId> planned(unit.tables.begin(), unit.tables.end());
+  std::vector<UnitStep> steps;
+  std::set<TableId> done;
+  std::set<int> overtaken;
+  for (const TableId id : unit.tables) {
+    if (done.contains(id)) continue;
+    UnitStep step;
+    if (dag.contains(id)) step.ids = dag.cycle(id);
+    step.cycle = !step.ids.empty();
+    if (!step.cycle) step.ids = {id};
+    if (const auto found = together.find(id); found != together.end()) step.together = found->second;
+    done.insert(step.ids.begin(), step.ids.end());
+    const bool whole =
+        std::all_of(step.ids.begin(), step.ids.end(), [&](TableId member) { return planned.contains(member); });
+    if (whole) {
+      steps.push_back(std::move(step));
+    } else if (step.together != 0) {
+      overtaken.insert(step.together);
+    }
+  }
+  std::erase_if(steps, [&](const UnitStep& step) { return overtaken.contains(step.together); });
+  return steps;
 }
 
 }  // namespace pgtrickle::scheduler

@@ -36,4 +36,16 @@ struct Unit {
                                            const std::function<std::chrono::milliseconds(TableId)>& cost,
                                            const UnitLimits& limits);
 
+/// What is refreshed at once within a unit: a table, or the members of a cycle.
+struct UnitStep {
+  std::vector<TableId> ids;
+  bool cycle = false;
+  int together = 0;  // steps with the same number, unless it is 0, are refreshed together or not at all
+};
+
+/// The steps of a unit that is about to begin, in order, with the cycles that there are now. A cycle that the unit has
+/// only a part of came to be after the unit was planned: that part, and all that goes together with it, has no step and
+/// must be planned again.
+[[nodiscard]] std::vector<UnitStep> steps_of(const Unit& unit, const Dag& dag);
+
 }  // namespace pgtrickle::scheduler

@@ -319,25 +319,4 @@ TEST_F(Scheduling, DroppedStreamTablesLeaveNothingBehind) {
   }));
 }
 
-TEST_F(Scheduling, AnIdleSystemMakesNoRefreshCallsAndWakesAtOnce) {
-  if (session_.value("SHOW max_prepared_transactions") != "0") {
-    GTEST_SKIP() << "triggers do not notify where prepared transactions are enabled: the daemon polls";
-  }
-  create_totals();
-  DaemonProcess daemon(db_.dsn());
-  wait_active("totals");
-  const auto armed = [&] {
-    return session_.value(
-               "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1885828210 AND objid = 1 "
-               "AND mode = 'ExclusiveLock' AND database = (SELECT oid FROM pg_database WHERE datname = "
-               "current_database())") == "1";
-  };
-  for (int i = 0; i < 5; ++i) {
-    ASSERT_TRUE(wait_until(armed));
-    std::this_thread::sleep_for(300ms);
-    session_.exec("UPDATE items SET amount = amount + 1 WHERE id = 7");
-    EXPECT_TRUE(becomes_equal("totals", 2s));
-  }
-}
-
 }  // namespace

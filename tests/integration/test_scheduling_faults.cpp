@@ -104,6 +104,10 @@ class SchedulingFaults : public ::testing::Test {
     return session_.value("INSERT INTO " + table + " SELECT nextval('ids')" + rest + " RETURNING id");
   }
 
+  std::string fuse_of(const std::string& name) {
+    return session_.value("SELECT fuse_state FROM pgtrickle.fuse_status() WHERE stream_table = 'public." + name + "'");
+  }
+
   std::string id_of(const std::string& name) { return std::to_string(db_.id_of(name)); }
 
   void expect_all_equal() {
@@ -283,10 +287,7 @@ TEST_F(SchedulingFaults, ABlownFuseInADiamondStopsTheDiamondAndNothingElse) {
   ASSERT_TRUE(shows("bottom", first)) << "below the ceiling";
 
   session_.exec("INSERT INTO items SELECT nextval('ids'), 2 FROM generate_series(1, 100)");
-  const auto fuse = [&] {
-    return session_.value("SELECT fuse_state FROM pgtrickle.fuse_status() WHERE stream_table = 'public.left_side'");
-  };
-  ASSERT_TRUE(wait_until([&] { return fuse() == "blown"; }));
+  ASSERT_TRUE(wait_until([&] { return fuse_of("left_side") == "blown"; }));
   // What is beside it goes on, round after round; so the diamond had as many occasions to move.
   EXPECT_TRUE(wait_until([&] { return count("beside") == "101"; }));
   for (int i = 0; i < 5; ++i) {
@@ -301,7 +302,7 @@ TEST_F(SchedulingFaults, ABlownFuseInADiamondStopsTheDiamondAndNothingElse) {
 
   session_.exec("SELECT pgtrickle.reset_fuse('left_side', 'apply')");
   EXPECT_TRUE(wait_until([&] { return count("bottom") == "106"; })) << count("bottom");
-  EXPECT_EQ(fuse(), "armed");
+  EXPECT_EQ(fuse_of("left_side"), "armed");
   expect_all_equal();
   EXPECT_EQ(watcher.stop(), "");
   EXPECT_GT(watcher.looks(), 50);
@@ -317,6 +318,7 @@ TEST_F(SchedulingFaults, ABlownFuseWithoutConsistencyStopsOnlyWhatReadsIt) {
   wait_active();
   session_.exec("INSERT INTO items SELECT nextval('ids'), 2 FROM generate_series(1, 100)");
   EXPECT_TRUE(wait_until([&] { return count("right_side") == "100"; }));
+  EXPECT_TRUE(wait_until([&] { return fuse_of("left_side") == "blown"; }));  // recorded after the refresh
   EXPECT_EQ(count("left_side"), "0");
   EXPECT_EQ(count("bottom"), "0");
   session_.exec("SELECT pgtrickle.reset_fuse('left_side', 'apply')");

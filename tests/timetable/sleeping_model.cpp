@@ -375,22 +375,13 @@ void SleepingModel::unit_event() {
 void SleepingModel::advance_unit(Running& running) {
   switch (running.phase) {
     case Running::Phase::kWaiting: {
-      std::set<TableId> done;
-      for (const TableId id : running.unit.tables) {
-        if (done.contains(id)) continue;
-        std::vector<TableId> step{id};
-        if (timetable_.dag().contains(id)) {
-          const auto& cycle = timetable_.dag().cycle(id);
-          const auto& unit = running.unit.tables;
-          const bool whole = std::all_of(cycle.begin(), cycle.end(), [&](TableId member) {
-            return std::find(unit.begin(), unit.end(), member) != unit.end();
-          });
-          if (whole && !cycle.empty()) step = cycle;
-        }
-        done.insert(step.begin(), step.end());
-        running.steps.push_back(std::move(step));
-      }
       timetable_.begun(running.unit, now_.steady);
+      std::set<TableId> without_step(running.unit.tables.begin(), running.unit.tables.end());
+      for (UnitStep& step : steps_of(running.unit, timetable_.dag())) {
+        for (const TableId id : step.ids) without_step.erase(id);
+        running.steps.push_back(std::move(step.ids));
+      }
+      for (const TableId id : without_step) timetable_.released(id);
       running.phase = Running::Phase::kBegun;
       return;
     }

@@ -96,6 +96,51 @@ TEST_F(SleepingTest, OnlyReadersOfTheWrittenSourceWake) {
   EXPECT_EQ(due(), (Set{1, 3}));  // at once: the last check is long ago
 }
 
+// After an hour of sleep it was taken for an hour stale, and people were alarmed, until the refresh had ended.
+TEST_F(SleepingTest, OneThatIsWokenWasFreshUntilThen) {
+  load({entry(1, every(1000), {}, {100}), entry(2, every(1000), {1}, {})});
+  round();
+  advance(3600000);
+  const TimePoint woken_at = now_.steady;
+  EXPECT_TRUE(timetable_.woken(100, now_));
+  advance(400);
+  for (const TableId id : {1, 2}) EXPECT_EQ(timetable_.fresh_at(id, now_.steady), woken_at);
+  const Set ids = due();
+  advance(400);
+  for (const TableId id : {1, 2}) EXPECT_EQ(timetable_.fresh_at(id, now_.steady), woken_at);
+  for (const TableId id : ids) timetable_.failed(id, milliseconds(1000), now_.steady);
+  for (const TableId id : {1, 2}) EXPECT_EQ(timetable_.fresh_at(id, now_.steady), woken_at);
+  advance(1000);
+  const TimePoint begun = now_.steady;
+  round();
+  for (const TableId id : {1, 2}) EXPECT_EQ(timetable_.fresh_at(id, now_.steady), begun);
+}
+
+TEST_F(SleepingTest, WhenTheLocksAreLostFreshnessIsKnownUntilTheLastSignOfLife) {
+  load({entry(1, every(1000), {}, {100})});
+  round();
+  const TimePoint checked = now_.steady;
+  advance(3600000);
+  (void)timetable_.wake_all(now_, milliseconds(5000));
+  EXPECT_EQ(timetable_.fresh_at(1, now_.steady), now_.steady - milliseconds(5000));
+  round();
+  const TimePoint checked_again = now_.steady;
+  EXPECT_GT(checked_again, checked);
+  advance(2000);
+  (void)timetable_.wake_all(now_, milliseconds(5000));
+  EXPECT_EQ(timetable_.fresh_at(1, now_.steady), checked_again);
+}
+
+TEST_F(SleepingTest, OneThatIsHeldForItsFrontierStaysFresh) {
+  load({entry(1, every(1000), {}, {100})});
+  round();
+  advance(3600000);
+  EXPECT_TRUE(timetable_.hold(1, now_.steady));
+  EXPECT_EQ(timetable_.fresh_at(1, now_.steady), now_.steady);
+  timetable_.released(1);
+  EXPECT_TRUE(asleep(1));
+}
+
 TEST_F(SleepingTest, OneThatIsWokenSoonWaitsForTheRestOfItsPeriod) {
   load({entry(1, every(1000), {}, {100})});
   round();

@@ -485,13 +485,13 @@ TEST_F(TimetableTest, ReleasedIsWithoutConsequence) {
 
 TEST_F(TimetableTest, AHoldKeepsTheTableAndItsCommunityFromStarting) {
   load({entry(1, every(1000)), entry(2, every(1000), {1}), entry(3, every(1000))});
-  EXPECT_TRUE(timetable_.hold(1));
-  EXPECT_FALSE(timetable_.hold(1));
+  EXPECT_TRUE(timetable_.hold(1, now_.steady));
+  EXPECT_FALSE(timetable_.hold(1, now_.steady));
   EXPECT_EQ(due(), (Set{3}));
   timetable_.released(1);
   EXPECT_EQ(due(), (Set{1, 2}));
-  EXPECT_FALSE(timetable_.hold(1));
-  EXPECT_FALSE(timetable_.hold(99));
+  EXPECT_FALSE(timetable_.hold(1, now_.steady));
+  EXPECT_FALSE(timetable_.hold(99, now_.steady));
 }
 
 // Needs ---------------------------------------------------------------------------------------------------------------

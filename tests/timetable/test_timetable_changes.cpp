@@ -160,8 +160,8 @@ class TwoTimetables {
       both([&](Timetable& t) { t.release_holds(now_.steady); });
     } else if (!entries_.empty()) {
       const TableId id = any_table();
-      const bool held = by_table_.hold(id);
-      EXPECT_EQ(by_load_.hold(id), held);
+      const bool held = by_table_.hold(id, now_.steady);
+      EXPECT_EQ(by_load_.hold(id, now_.steady), held);
       if (held) flying_.push_back({id});
     }
   }

@@ -180,5 +180,52 @@ TEST(Units, RandomPlansKeepEveryClusterOnceAndEveryOrder) {
   }
 }
 
+std::vector<std::vector<TableId>> ids_of(const std::vector<UnitStep>& steps) {
+  std::vector<std::vector<TableId>> out;
+  for (const UnitStep& step : steps) out.push_back(step.ids);
+  return out;
+}
+
+TEST(Steps, ACycleIsOneStep) {
+  const Dag dag({1, 2, 3, 4}, {{1, 2}, {2, 3}, {3, 2}, {3, 4}});
+  Unit unit;
+  unit.tables = {1, 2, 3, 4};
+  unit.together = {{2, 3}};
+  const auto steps = steps_of(unit, dag);
+  EXPECT_EQ(ids_of(steps), (std::vector<std::vector<TableId>>{{1}, {2, 3}, {4}}));
+  EXPECT_TRUE(steps[1].cycle);
+  EXPECT_EQ(steps[1].together, 1);
+  EXPECT_EQ(steps[0].together, 0);
+  EXPECT_FALSE(steps[2].cycle);
+}
+
+TEST(Steps, ACycleThatHasComeApartIsItsTables) {
+  const Dag dag({2, 3}, {{2, 3}});
+  Unit unit;
+  unit.tables = {2, 3};
+  unit.together = {{2, 3}};
+  const auto steps = steps_of(unit, dag);
+  EXPECT_EQ(ids_of(steps), (std::vector<std::vector<TableId>>{{2}, {3}}));
+  EXPECT_FALSE(steps[0].cycle);
+}
+
+TEST(Steps, ADroppedTableHasItsStepSoThatItsFlightEnds) {
+  Unit unit;
+  unit.tables = {1, 2};
+  EXPECT_EQ(ids_of(steps_of(unit, Dag({2}, {}))), (std::vector<std::vector<TableId>>{{1}, {2}}));
+}
+
+// Found by the model of sleeping: with the whole of the new cycle as its step, the unit ended the flight of a table
+// that another unit was refreshing.
+TEST(Steps, ACycleThatReachesIntoAnotherUnitIsLeftToTheNextPlan) {
+  const Dag dag({1, 2, 3, 4, 5}, {{1, 2}, {2, 1}, {3, 4}, {3, 5}});
+  Unit unit;
+  unit.tables = {1, 3, 4, 5};
+  unit.together = {{3, 4}};
+  EXPECT_EQ(ids_of(steps_of(unit, dag)), (std::vector<std::vector<TableId>>{{3}, {4}, {5}}));
+  unit.together = {{1, 3, 4}};  // a refresh group: never without 1
+  EXPECT_EQ(ids_of(steps_of(unit, dag)), (std::vector<std::vector<TableId>>{{5}}));
+}
+
 }  // namespace
 }  // namespace pgtrickle::scheduler

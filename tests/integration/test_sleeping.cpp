@@ -1,0 +1,131 @@
+// Sleeping, seen from outside: sources that nobody writes to are locked and not looked at, writers wake their readers,
+// and no lock is kept that does not spare anything. Needs a server whose triggers may notify.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <thread>
+
+#include "support/database.h"
+#include "support/oracle.h"
+#include "support/process.h"
+
+namespace {
+
+using namespace std::chrono_literals;
+using pgt::test::DaemonProcess;
+using pgt::test::Session;
+using pgt::test::TestDatabase;
+using pgt::test::wait_until;
+
+class Sleeping : public ::testing::Test {
+ protected:
+  Sleeping() : session_(db_.dsn()) {}
+
+  void SetUp() override {
+    if (session_.value("SHOW max_prepared_transactions") != "0") {
+      GTEST_SKIP() << "triggers do not notify where prepared transactions are enabled: the daemon polls";
+    }
+    session_.exec("CREATE TABLE items (id int PRIMARY KEY, kind int NOT NULL, amount int)");
+    session_.exec("CREATE TABLE kinds (id int PRIMARY KEY, name text)");
+    session_.exec("INSERT INTO items SELECT i, i % 5, i FROM generate_series(1, 500) AS i");
+    session_.exec("INSERT INTO kinds SELECT i, 'kind ' || i FROM generate_series(0, 4) AS i");
+    create("totals", "SELECT kind, count(*) AS n, sum(amount) AS total FROM items GROUP BY kind");
+    daemon_ = std::make_unique<DaemonProcess>(db_.dsn());
+    session_.exec("SELECT pgtrickle.wait_until_active('totals', '30 s')");
+  }
+
+  void create(const std::string& name, const std::string& query) {
+    session_.exec("SELECT pgtrickle.create_stream_table(" + session_.quote(name) + ", " + session_.quote(query) +
+                  ", schedule => '50 ms')");
+  }
+
+  /// Sources whose writers would notify.
+  std::string locks() {
+    return session_.value(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1885828213 AND mode = 'ExclusiveLock' "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())");
+  }
+
+  bool locks_become(const std::string& count) {
+    return wait_until([&] { return locks() == count; }, 30s);
+  }
+
+  bool becomes_equal(const std::string& name, std::chrono::milliseconds timeout = 15s) {
+    return wait_until(
+        [&] { return session_.table("SELECT * FROM pgtrickle.verify_stream_table('" + name + "', false)") == "0|0"; },
+        timeout);
+  }
+
+  /// Refreshes since the daemon began, also those that found nothing.
+  double refreshes() {
+    double sum = 0;
+    std::istringstream lines(pgt::test::http_get(daemon_->http_port(), "/metrics").body);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with("pgtrickle_refreshes_total{")) sum += std::stod(line.substr(line.rfind(' ')));
+    }
+    return sum;
+  }
+
+  TestDatabase db_;
+  Session session_;
+  std::unique_ptr<DaemonProcess> daemon_;
+};
+
+TEST_F(Sleeping, AnIdleSystemMakesNoRefreshCallsAndWakesAtOnce) {
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(locks_become("1"));
+    std::this_thread::sleep_for(100ms);  // the refresh that follows the arming
+    const double before = refreshes();
+    EXPECT_GT(before, 0);
+    std::this_thread::sleep_for(400ms);
+    EXPECT_EQ(refreshes(), before);
+    session_.exec("UPDATE items SET amount = amount + 1 WHERE id = 7");
+    EXPECT_TRUE(becomes_equal("totals", 2s));
+  }
+}
+
+// The lock of a source that was woken stays where it is about to be armed again. While paused nothing is.
+TEST_F(Sleeping, WhilePausedWritersDoNotNotify) {
+  ASSERT_TRUE(locks_become("1"));
+  session_.exec("SELECT pgtrickle.pause_scheduler('test')");
+  ASSERT_TRUE(wait_until([&] { return daemon_->log().find("paused database") != std::string::npos; }));
+  session_.exec("UPDATE items SET amount = amount + 1 WHERE id = 7");
+  EXPECT_TRUE(locks_become("0"));
+  session_.exec("SELECT pgtrickle.resume_scheduler()");
+  EXPECT_TRUE(becomes_equal("totals"));
+  EXPECT_TRUE(locks_become("1"));
+}
+
+TEST_F(Sleeping, AGraphThatChangesUnderWritesKeepsNoLock) {
+  std::atomic<bool> stop = false;
+  std::thread writer([&, dsn = db_.dsn()] {
+    Session session(dsn);
+    for (int i = 0; !stop; ++i) {
+      session.exec("UPDATE items SET amount = amount + 1 WHERE id = " + std::to_string(1 + i % 500));
+      session.exec("UPDATE kinds SET name = name || '.' WHERE id = " + std::to_string(i % 5));
+      std::this_thread::sleep_for(std::chrono::milliseconds(i % 7 * 20));
+    }
+  });
+  for (int i = 0; i < 15; ++i) {
+    create("named", "SELECT k.name, t.n, t.total FROM totals t JOIN kinds k ON k.id = t.kind");
+    if (i % 2 == 0) session_.exec("SELECT pgtrickle.wait_until_active('named', '30 s')");
+    std::this_thread::sleep_for(std::chrono::milliseconds(i * 20));
+    session_.exec("SELECT pgtrickle.drop_stream_table('named')");
+  }
+  create("named", "SELECT k.name, t.n, t.total FROM totals t JOIN kinds k ON k.id = t.kind");
+  stop = true;
+  writer.join();
+  EXPECT_TRUE(becomes_equal("totals"));
+  EXPECT_TRUE(becomes_equal("named"));
+  EXPECT_TRUE(locks_become("2"));
+  session_.exec("SELECT pgtrickle.drop_stream_table('named')");
+  EXPECT_TRUE(locks_become("1"));
+  session_.exec("SELECT pgtrickle.drop_stream_table('totals')");
+  EXPECT_TRUE(locks_become("0"));
+}
+
+}  // namespace
