@@ -185,7 +185,10 @@ asio::awaitable<void> DatabaseScheduler::listen_until(TimePoint deadline) {
   }
   co_await unlock({to_unlock.begin(), to_unlock.end()});
   // A connection can be dead without a word, and nobody would be told of what is written.
-  if (Clock::now() >= bell_heard_ + kBellCheck) (void)co_await ask_bell({.sql = "SELECT"});
+  if (Clock::now() < bell_heard_ + kBellCheck) co_return;
+  Statement nothing;
+  nothing.sql = "SELECT";
+  (void)co_await ask_bell(std::move(nothing));
 }
 
 }  // namespace pgtrickle::scheduler
