@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <numeric>
+#include <unordered_map>
 
 namespace pgtrickle::scheduler {
 namespace {
@@ -206,7 +207,7 @@ class Clusters {
   const Dag& dag_;
   const std::vector<TableId>& tables_;
   const ClusterRules& rules_;
-  std::map<TableId, std::size_t> index_;
+  std::unordered_map<TableId, std::size_t> index_;
   std::size_t nodes_ = 0;
   std::size_t first_table_ = 0;                // nodes before are sources
   std::vector<std::size_t> node_of_;           // of a table, by its position

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -71,7 +72,7 @@ class Dag {
   void unlink(TableId id);
   void arrange(const std::vector<TableId>& component);
 
-  std::map<TableId, Node> nodes_;
+  std::unordered_map<TableId, Node> nodes_;
   std::map<TableId, std::set<TableId>> reads_;    // as declared, also of tables that are not here
   std::map<TableId, std::set<TableId>> read_by_;  // the same the other way round
   std::map<TableId, std::vector<TableId>> components_;

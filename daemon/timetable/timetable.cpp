@@ -56,10 +56,10 @@ void Timetable::load(const std::vector<TimetableEntry>& entries, const std::vect
   }
   std::vector<TableId> gone;
   for (const auto& [id, table] : tables_) {
-    if (seen.contains(id)) continue;
-    gone.push_back(id);
-    changes.push_back({.id = id, .upstream = {}});
+    if (!seen.contains(id)) gone.push_back(id);
   }
+  std::sort(gone.begin(), gone.end());
+  for (const TableId id : gone) changes.push_back({.id = id, .upstream = {}});
   dag_.apply(changes);
   while (!communities_.empty()) forget(communities_.begin()->first);
   const auto flights = erase(gone);

@@ -19,6 +19,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <unordered_map>
 #include <vector>
 
 #include "timetable/arming.h"
@@ -240,7 +241,7 @@ class Timetable {
   TimetableSettings settings_;
   Dag dag_;
   Arming arming_;
-  std::map<TableId, Table> tables_;
+  std::unordered_map<TableId, Table> tables_;
   std::map<TableId, Community> communities_;
   std::map<TableId, std::size_t> group_of_;
   std::vector<std::vector<TableId>> groups_;
