@@ -101,7 +101,7 @@ asio::awaitable<void> DatabaseScheduler::unlock(std::vector<SourceId> sources) {
 asio::awaitable<void> DatabaseScheduler::unlock_spared() {
   std::set<SourceId> sources = std::exchange(spared_, {});
   std::erase_if(sources, [this](SourceId source) { return timetable_.is_armed(source); });
-  co_await unlock({sources.begin(), sources.end()});
+  co_await unlock(std::vector<SourceId>(sources.begin(), sources.end()));
 }
 
 // Before what is due is refreshed: then that refresh is the look that has to follow the arming, and its tables sleep.
@@ -183,7 +183,7 @@ asio::awaitable<void> DatabaseScheduler::listen_until(TimePoint deadline) {
   for (const SourceId source : timetable_.sources_to_arm(Clock::now())) {
     if (to_unlock.erase(source) == 1) spared_.insert(source);
   }
-  co_await unlock({to_unlock.begin(), to_unlock.end()});
+  co_await unlock(std::vector<SourceId>(to_unlock.begin(), to_unlock.end()));
   // A connection can be dead without a word, and nobody would be told of what is written.
   if (Clock::now() < bell_heard_ + kBellCheck) co_return;
   Statement nothing;
