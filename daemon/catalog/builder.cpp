@@ -13,6 +13,7 @@
 #include "catalog/requalify.h"
 #include "compiler/compile.h"
 #include "compiler/generate/sql_text.h"
+#include "postgres/array.h"
 
 namespace pgtrickle::catalog {
 
@@ -239,8 +240,6 @@ void record_dependencies(pqxx::transaction_base& tx, const Definition& d, const 
   if (!program.sources.empty())
     tx.exec_params("DELETE FROM pgtrickle.pgt_dependencies WHERE pgt_id = $1", d.request.id);
   for (const auto& use : program.sources) {
-    std::string columns = "{";
-    for (const auto attnum : use.columns) columns += (columns.size() > 1 ? "," : "") + std::to_string(attnum);
     tx.exec_params(
         "INSERT INTO pgtrickle.pgt_dependencies (pgt_id, source_relid, source_type, source_id, columns, column_names, "
         "source_schema, source_name)\n"
@@ -253,7 +252,7 @@ void record_dependencies(pqxx::transaction_base& tx, const Definition& d, const 
         "        WHERE a.attrelid = c.oid AND a.attnum = ANY (u.columns)), n.nspname, c.relname\n"
         "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, (SELECT $4::int2[] AS columns) u WHERE c.oid = "
         "$2",
-        d.request.id, use.relid, use.captured, columns + "}");
+        d.request.id, use.relid, use.captured, postgres::array_of(use.columns));
   }
   tx.exec_params("UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL, xid = NULL, seq = NULL WHERE pgt_id = $1",
                  d.request.id);
@@ -391,9 +390,7 @@ class Builder {
       if (!use.captured) continue;
       pqxx::work tx(connection_);
       tx.exec("SET LOCAL lock_timeout = " + std::to_string(settings_.lock_timeout_ms));
-      std::string columns = "{";
-      for (const auto attnum : use.columns) columns += (columns.size() > 1 ? "," : "") + std::to_string(attnum);
-      tx.exec_params1("SELECT pgtrickle._install_capture($1, $2::int2[])", use.relid, columns + "}");
+      tx.exec_params1("SELECT pgtrickle._install_capture($1, $2::int2[])", use.relid, postgres::array_of(use.columns));
       tx.commit();
     }
     pqxx::work tx(connection_);

@@ -6,19 +6,14 @@
 #include <set>
 #include <vector>
 
+#include "postgres/array.h"
+
 namespace pgtrickle::catalog {
 
 namespace {
 
 using Id = std::int64_t;
 using Edges = std::map<Id, std::vector<Id>>;  // reader -> the stream tables that it reads
-
-template <typename Container>
-std::string array(const Container& ids) {
-  std::string text = "{";
-  for (const auto id : ids) text += (text.size() > 1 ? "," : "") + std::to_string(id);
-  return text + "}";
-}
 
 /// Everything that can be reached from `start`, with the one before on a shortest path; `start` only over a cycle.
 std::map<Id, Id> reachable(const Edges& edges, Id start) {
@@ -57,7 +52,7 @@ std::map<Id, Member> load_members(pqxx::transaction_base& tx, const std::set<Id>
   for (const auto& row : tx.exec_params(
            "SELECT s.pgt_id, pgtrickle._qualified(s.pgt_relid), s.allow_circular, coalesce(s.non_monotone, '')\n"
            "FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = ANY ($1::bigint[])",
-           array(ids)))
+           postgres::array_of(ids)))
     members[row[0].as<Id>()] = {row[1].c_str(), row[2].as<bool>(), row[3].c_str()};
   return members;
 }
@@ -70,7 +65,7 @@ std::optional<ForbiddenCycle> forbidden_cycle(pqxx::transaction_base& tx, Id pgt
   std::vector<Id> reads;
   for (const auto& row : tx.exec_params(
            "SELECT s.pgt_id FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = ANY ($1::oid[]) ORDER BY 1",
-           array(relids)))
+           postgres::array_of(relids)))
     reads.push_back(row[0].as<Id>());
   if (reads.empty()) return std::nullopt;
 

@@ -6,6 +6,7 @@
 #include "catalog/as_owner.h"
 #include "compiler/error.h"
 #include "compiler/parse/ast.h"
+#include "postgres/array.h"
 
 namespace pgtrickle::catalog {
 
@@ -18,12 +19,6 @@ using compiler::Source;
 using compiler::SourceColumn;
 using compiler::SourceKind;
 using compiler::TypeInfo;
-
-std::string oid_array(const std::vector<std::uint32_t>& oids) {
-  std::string text = "{";
-  for (const auto oid : oids) text += (text.size() > 1 ? "," : "") + std::to_string(oid);
-  return text + "}";
-}
 
 std::vector<std::int16_t> attnums(const std::string& int2vector) {
   std::vector<std::int16_t> result;
@@ -200,7 +195,7 @@ void ServerTypes::load(const std::vector<std::uint32_t>& oids) {
       "= u.oid\n"
       "                       WHERE y.typtype <> 'd' LIMIT 1)) b ON true\n"
       "WHERE t.oid = ANY ($1::oid[])",
-      oid_array({missing.begin(), missing.end()}));
+      postgres::array_of(missing));
   for (const auto& row : rows) {
     TypeInfo type;
     type.oid = row["oid"].as<std::uint32_t>();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "refresh/material_change.h"
+
 namespace pgtrickle::refresh {
 
 void FuseModel::applied(std::int64_t delta_rows, std::size_t history) {
@@ -22,9 +24,7 @@ std::optional<std::int64_t> FuseModel::limit(int sensitivity) const {
 }
 
 bool FuseModel::worth_writing(std::optional<std::int64_t> stored, std::int64_t wanted) {
-  if (!stored || *stored <= 0) return true;
-  const double factor = static_cast<double>(wanted) / static_cast<double>(*stored);
-  return factor > kMaterialFactor || factor < 1 / kMaterialFactor;
+  return is_material_change(stored, wanted, kMaterialFactor);
 }
 
 }  // namespace pgtrickle::refresh

@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "postgres/array.h"
+
 namespace pgtrickle::refresh {
 namespace {
 
@@ -24,12 +26,6 @@ constexpr int kConflictRetries = 3;
 constexpr std::size_t kBeforeSteps = 2;   // statements of a transaction before those of the first step
 constexpr std::size_t kPerStep = 2;       // SET search_path, refresh
 constexpr std::size_t kMostRemovals = 8;  // then the rest is refreshed one by one
-
-std::string array_of(const std::vector<std::int64_t>& ids) {
-  std::string out = "{";
-  for (const std::int64_t id : ids) out += (out.size() > 1 ? "," : "") + std::to_string(id);
-  return out + "}";
-}
 
 // statement_timestamp() is the time when this statement of the pipeline began; clock_timestamp() is evaluated after the
 // function has returned, because r is materialised first.
@@ -67,7 +63,7 @@ Statement cycle_statement(const std::vector<std::int64_t>& ids, int max_iteratio
       "FROM pgtrickle._refresh_scc($1::bigint[], false, $2::int) AS x) "
       "SELECT r.pgt_id, r.action, r.delta_rows, r.rows_inserted, r.rows_updated, r.rows_deleted, r.iterations, "
       "(extract(epoch FROM r.ended - statement_timestamp()) * 1000000)::bigint AS microseconds FROM r";
-  statement.parameters = {array_of(ids), std::to_string(max_iterations)};
+  statement.parameters = {postgres::array_of(ids), std::to_string(max_iterations)};
   return statement;
 }
 

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <sstream>
 
+#include "postgres/array.h"
 #include "postgres/rows.h"
 
 namespace pgtrickle::scheduler::sql {
 namespace {
 
+using postgres::array_of;
 using postgres::RowReader;
 
 constexpr const char* kLockSpace = "1885828210";  // the first key of pgtrickle's advisory locks
@@ -18,12 +20,6 @@ std::string text(std::int64_t value) {
 
 Statement make(std::string sql, std::vector<postgres::Parameter> parameters = {}) {
   return {.sql = std::move(sql), .parameters = std::move(parameters)};
-}
-
-std::string array(const std::vector<std::string>& items) {
-  std::string out = "{";
-  for (const std::string& item : items) out += (out.size() > 1 ? "," : "") + item;
-  return out + "}";
 }
 
 }  // namespace
@@ -126,9 +122,7 @@ ORDER BY g.group_name)"));
 }
 
 Statement load_tables(const std::set<TableId>& ids) {
-  std::vector<std::string> texts;
-  for (const TableId id : ids) texts.push_back(text(id));
-  return make(kTables, {array(texts)});
+  return make(kTables, {array_of(ids)});
 }
 
 Result<std::vector<StreamTable>> read_tables(const Rows& rows) {
@@ -237,21 +231,17 @@ Statement unlock(int key) {
 }
 
 Statement lock_sources(const std::vector<std::int64_t>& sources) {
-  std::vector<std::string> ids;
-  for (const auto source : sources) ids.push_back(text(source));
   return make(
       "SELECT s.id, pg_try_advisory_lock(1885828213, (s.id % 2147483647)::int) AS locked FROM unnest($1::bigint[]) AS "
       "s(id)",
-      {array(ids)});
+      {array_of(sources)});
 }
 
 Statement unlock_sources(const std::vector<std::int64_t>& sources) {
-  std::vector<std::string> ids;
-  for (const auto source : sources) ids.push_back(text(source));
   return make(
       "SELECT count(pg_advisory_unlock(1885828213, (s.id % 2147483647)::int)) AS unlocked FROM unnest($1::bigint[]) AS "
       "s(id)",
-      {array(ids)});
+      {array_of(sources)});
 }
 
 Result<std::vector<SourceLock>> read_source_locks(const Rows& rows) {
@@ -349,11 +339,11 @@ Statement notify_alert(const std::string& payload) {
 }
 
 Statement mark_fresh(const std::map<TableId, double>& seconds_ago) {
-  std::vector<std::string> ids;
-  std::vector<std::string> ages;
+  std::vector<TableId> ids;
+  std::vector<double> ages;
   for (const auto& [id, age] : seconds_ago) {
-    ids.push_back(text(id));
-    ages.push_back(std::to_string(age));
+    ids.push_back(id);
+    ages.push_back(age);
   }
   return make(R"(
 WITH free AS MATERIALIZED (SELECT f.pgt_id FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = ANY ($1::bigint[])
@@ -363,7 +353,7 @@ UPDATE pgtrickle.pgt_frontiers f
        last_refresh_at = greatest(f.last_refresh_at, clock_timestamp() - a.age * interval '1 s')
   FROM free JOIN unnest($1::bigint[], $2::float8[]) AS a(pgt_id, age) ON a.pgt_id = free.pgt_id
  WHERE f.pgt_id = free.pgt_id)",
-              {array(ids), array(ages)});
+              {array_of(ids), array_of(ages)});
 }
 
 // Main forks only: an empty TOAST table still has a page of index, which would look like work for ever.

@@ -49,4 +49,9 @@ void Need::add(const Need& other) {
   }
 }
 
+bool Need::has_crons_of(const Need& other) const {
+  return std::equal(crons.begin(), crons.end(), other.crons.begin(), other.crons.end(),
+                    [](const Cron& a, const Cron& b) { return a.text() == b.text(); });
+}
+
 }  // namespace pgtrickle::scheduler

@@ -39,6 +39,10 @@ struct Need {
 
   void add(const Need& other);
   [[nodiscard]] bool empty() const { return !period && crons.empty(); }
+  [[nodiscard]] bool has_crons_of(const Need& other) const;
+  friend bool operator==(const Need& a, const Need& b) {
+    return a.period == b.period && a.continuous == b.continuous && a.has_crons_of(b);
+  }
 };
 
 }  // namespace pgtrickle::scheduler

@@ -192,10 +192,14 @@ class Timetable {
     Milliseconds took{0};  // if so
   };
   using Places = std::set<std::size_t>;
+  static constexpr Milliseconds kForEver{std::chrono::hours(24 * 365 * 10)};  // in nanoseconds there is room for some
 
-  // The set of tables
+  // The set of tables: timetable.cpp
   void adopt(const TimetableEntry& entry);
   [[nodiscard]] std::vector<std::uint64_t> erase(const std::vector<TableId>& gone);
+  [[nodiscard]] static bool is_active(const Table& table);
+
+  // Communities: timetable_communities.cpp
   void rebuild(std::set<TableId> tables, Now now);
   void build(const std::vector<TableId>& components, Now now);
   void place(Community& community, TableId id, const std::vector<TableId>& order);
@@ -205,7 +209,7 @@ class Timetable {
   void set_period(const ClusterState& cluster);
   void set_due(Table& table, const Need& old_need, Milliseconds old_period, Now now);
 
-  // Sleeping
+  // Sleeping: timetable_sleeping.cpp
   void listen(Community& community, TableId id);
   void stop_listening(Community& community, TableId id);
   void settle_sources();
@@ -215,8 +219,7 @@ class Timetable {
   [[nodiscard]] bool sleeps(const Community& community, std::size_t begin, std::size_t end) const;
   void update_sleep(TableId community, Places places);
 
-  // Due
-  [[nodiscard]] static bool is_active(const Table& table);
+  // Due: timetable_due.cpp
   [[nodiscard]] static bool may_start(const ClusterState& cluster);
   [[nodiscard]] static bool is_awake(const ClusterState& cluster);
   [[nodiscard]] static bool is_failing(const ClusterState& cluster);
@@ -230,9 +233,11 @@ class Timetable {
   [[nodiscard]] TimePoint next_on_grid(const Table& table, TimePoint after) const;
   [[nodiscard]] TimePoint woken_time(const Table& table, Now now) const;
 
-  // Units
+  // Units: timetable_units.cpp
   void take_from(TableId community, Now now, std::vector<Unit>& plan);
   void launch(Community& community, Unit& unit, TimePoint now);
+
+  // Outcomes: timetable_outcomes.cpp
   std::vector<TableId> end_flight(TableId id);
   std::vector<TableId> land(std::uint64_t serial);
   std::vector<TableId> slow_down(const Flight& flight);

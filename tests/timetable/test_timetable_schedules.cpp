@@ -1,0 +1,349 @@
+// How schedules, tiers and auto-backoff become due times of the timetable.
+#include "timetable_fixture.h"
+
+namespace pgtrickle::scheduler {
+namespace {
+
+using namespace testing;
+using std::chrono::milliseconds;
+
+// Needs ---------------------------------------------------------------------------------------------------------------
+
+TEST_F(TimetableTest, CalculatedIsTheTightestConsumerTransitively) {
+  load({entry(1, calculated()), entry(2, calculated(), {1}), entry(3, every(5000), {2}), entry(4, every(60000), {1}),
+        entry(5, calculated()), entry(6, every(60000)), entry(7, every(100), {6})});
+  EXPECT_EQ(timetable_.period(1), milliseconds(5000));
+  EXPECT_EQ(timetable_.period(2), milliseconds(5000));
+  EXPECT_EQ(timetable_.period(4), milliseconds(60000));
+  EXPECT_EQ(timetable_.period(5), milliseconds(1000));   // nobody reads it: the default
+  EXPECT_EQ(timetable_.period(6), milliseconds(60000));  // its own schedule wins
+}
+
+TEST_F(TimetableTest, CalculatedWithoutConsumersKeepsItsPromiseOfStaleness) {
+  TimetableEntry strict = entry(1, calculated());
+  strict.max_staleness = milliseconds(500);
+  TimetableEntry lax = entry(2, calculated());
+  lax.max_staleness = milliseconds(50000);
+  load({strict, lax});
+  EXPECT_EQ(timetable_.period(1), milliseconds(250));
+  EXPECT_EQ(timetable_.period(2), milliseconds(1000));
+}
+
+TEST_F(TimetableTest, CalculatedForContinuousConsumersIsContinuous) {
+  load({entry(1, calculated(), {}, {100}), entry(2, continuous(20), {1}), entry(3, continuous(), {})});
+  EXPECT_EQ(timetable_.period(1), milliseconds(20));
+  EXPECT_EQ(timetable_.period(3), milliseconds(50));  // the setting
+}
+
+TEST_F(TimetableTest, CalculatedForCronConsumersGoesByTheirTimes) {
+  TimetableEntry base = entry(1, calculated());
+  base.age = milliseconds(0);
+  TimetableEntry hourly = entry(2, cron("@hourly"), {1});
+  hourly.age = milliseconds(0);
+  TimetableEntry late = entry(3, cron("30 * * * *"), {1});
+  late.age = milliseconds(0);
+  load({base, hourly, late});
+  std::map<int, std::vector<Ids>> runs;
+  for (const Run& run : simulate(2 * 3600000)) runs[run.at / 60000] = run.units;
+  EXPECT_EQ(runs, (std::map<int, std::vector<Ids>>{{30, {{1, 3}}}, {60, {{1, 2}}}, {90, {{1, 3}}}, {120, {{1, 2}}}}));
+}
+
+TEST_F(TimetableTest, TiersMultiply) {
+  TimetableEntry warm = entry(1, every(1000));
+  warm.tier = Tier::kWarm;
+  TimetableEntry cold = entry(2, every(1000));
+  cold.tier = Tier::kCold;
+  load({warm, cold});
+  EXPECT_EQ(timetable_.period(1), milliseconds(2000));
+  EXPECT_EQ(timetable_.period(2), milliseconds(10000));
+  EXPECT_EQ(take().size(), 2U);
+}
+
+TEST_F(TimetableTest, UnitsAreAsUrgentAsTheirMostImportantMember) {
+  TimetableEntry cold = entry(1, every(1000));
+  cold.tier = Tier::kCold;
+  TimetableEntry hot = entry(2, every(1000), {1});
+  load({cold, hot});
+  advance(700);
+  const auto units = take();
+  ASSERT_EQ(units.size(), 1U);
+  EXPECT_EQ(units[0].weight, 4);
+  EXPECT_EQ(units[0].period, milliseconds(1000));
+  EXPECT_EQ(units[0].due, now_.steady - milliseconds(700));
+}
+
+TEST_F(TimetableTest, FastestOrSlowestOfADiamond) {
+  TimetableEntry last = entry(3, every(500), {1, 2});
+  load({entry(1, every(1000), {}, {100}), entry(2, every(3000), {}, {100}), last});
+  for (const TableId id : {1, 2, 3}) EXPECT_EQ(timetable_.period(id), milliseconds(500));
+  last.slowest = true;
+  timetable_.put(last, now_);
+  for (const TableId id : {1, 2, 3}) EXPECT_EQ(timetable_.period(id), milliseconds(3000));
+  last.atomic_diamond = false;
+  timetable_.put(last, now_);
+  EXPECT_EQ(timetable_.period(1), milliseconds(1000));
+  EXPECT_EQ(timetable_.cluster(3), (Ids{3}));
+}
+
+TEST_F(TimetableTest, MembersOfACycleWithoutASchedulesHaveThatOfTheOthers) {
+  load({entry(1, calculated(), {2}), entry(2, calculated(), {1}), entry(3, every(5000), {1})});
+  EXPECT_EQ(timetable_.period(1), milliseconds(5000));
+  EXPECT_EQ(timetable_.period(2), milliseconds(5000));
+  // Found by this test: the need of the one that is gone stayed in the cycle for ever.
+  timetable_.remove(3, now_);
+  timetable_.put(entry(4, every(70000), {2}), now_);
+  EXPECT_EQ(timetable_.period(1), milliseconds(70000));
+  timetable_.remove(4, now_);
+  EXPECT_EQ(timetable_.period(1), milliseconds(1000));
+}
+
+TEST_F(TimetableTest, PeriodsHaveRoomForEveryMultiplier) {
+  TimetableEntry slow = entry(1, every(1000));
+  slow.schedule.period = std::chrono::hours(24 * 365);
+  slow.tier = Tier::kCold;
+  load({slow});
+  for (int i = 0; i < 3 * 6; ++i) {
+    ASSERT_EQ(take().size(), 1U);
+    timetable_.succeeded(1, {.changed = true, .own = Milliseconds(1), .whole_unit = Milliseconds::max() / 4}, now_);
+    ASSERT_GT(timetable_.next_due(), now_.steady);
+    advance_to(timetable_.next_due());
+  }
+  EXPECT_EQ(timetable_.backoff(1), Backoff::kMaxFactor);
+}
+
+// Cron ----------------------------------------------------------------------------------------------------------------
+
+TEST_F(TimetableTest, CronTimesAreKeptAndThoseMissedMeanwhileAreCaughtUpOnce) {
+  TimetableEntry daily = entry(1, cron("@daily"));  // it is midnight now
+  daily.age = std::chrono::hours(7);
+  load({daily});
+  EXPECT_EQ(due(), (Set{1}));  // the refresh of midnight was missed
+  succeed(Set{1});
+  EXPECT_EQ(due_in(), 24 * 3600000);
+  EXPECT_EQ(simulate(5 * 24 * 3600000).size(), 5U);
+
+  TimetableEntry fresh = entry(2, cron("@daily"));
+  fresh.age = milliseconds(3600000);
+  advance(2 * 3600000);
+  timetable_.put(fresh, now_);
+  EXPECT_TRUE(due().empty());
+  EXPECT_EQ(due_in(), 22 * 3600000);
+}
+
+TEST_F(TimetableTest, ACronTableThatWasPausedCatchesUp) {
+  TimetableEntry daily = entry(1, cron("@daily"));
+  daily.age = milliseconds(1000);
+  daily.active = false;
+  advance(3600000);
+  load({daily});
+  daily.active = true;
+  load({daily});
+  EXPECT_TRUE(due().empty());
+  EXPECT_EQ(due_in(), 23 * 3600000);
+  daily.active = false;
+  load({daily});
+  advance(24 * 3600000);
+  daily.active = true;
+  daily.age = std::chrono::hours(24);
+  load({daily});
+  EXPECT_EQ(due(), (Set{1}));
+}
+
+// Found by this test: any cron time took along all of its community, whatever its schedule.
+TEST_F(TimetableTest, ACronTimeTakesAlongWhatIsRefreshedAtLeastAsOftenAsItself) {
+  std::vector<TimetableEntry> entries{entry(1, cron("*/10 * * * *")), entry(2, cron("@daily"), {1}),
+                                      entry(3, every(3600000), {1}), entry(4, every(60000), {1}),
+                                      entry(5, cron("*/10 * * * *"), {1})};
+  for (TimetableEntry& e : entries) e.age = milliseconds(0);
+  load(entries);
+  const auto runs = simulate(24 * 3600000);
+  const auto count = counts(runs);
+  EXPECT_EQ(count.at(1), 144);
+  EXPECT_EQ(count.at(2), 1);
+  EXPECT_EQ(count.at(3), 25);  // with the daily one too
+  EXPECT_GE(count.at(4), 1440);
+  EXPECT_LE(count.at(4), 1440 + 144 + 24);
+  EXPECT_EQ(count.at(5), 144);
+  for (const Run& run : runs) {
+    for (const Ids& unit : run.units) {
+      const Set ids(unit.begin(), unit.end());
+      EXPECT_EQ(ids.contains(1), ids.contains(5));
+      if (ids.contains(1)) {
+        EXPECT_TRUE(ids.contains(4));
+      }
+    }
+  }
+}
+
+TEST_F(TimetableTest, ImpossibleCronTimesAreNeverDue) {
+  load({entry(1, cron("0 0 30 2 *"))});
+  EXPECT_FALSE(due_in());
+}
+
+// Continuous ----------------------------------------------------------------------------------------------------------
+
+TEST_F(TimetableTest, ContinuousKeepsItsMinimumInterval) {
+  load({entry(1, continuous(40))});
+  ASSERT_EQ(take().size(), 1U);
+  advance(15);
+  timetable_.succeeded(1, kChanged, now_);
+  EXPECT_EQ(due_in(), 25);  // from beginning to beginning
+  advance(25);
+  auto units = take();
+  ASSERT_EQ(units.size(), 1U);
+  advance(10);
+  timetable_.begun(units[0], now_.steady);  // it waited for a worker
+  advance(100);
+  timetable_.succeeded(1, kChanged, now_);
+  EXPECT_EQ(due_in(), 0);
+}
+
+class WithoutWaking : public TimetableTest {
+ protected:
+  WithoutWaking() : TimetableTest({.may_arm = false}) {}
+};
+
+TEST_F(WithoutWaking, ContinuousPollsLessOftenWhenNothingHappens) {
+  load({entry(1, continuous(50), {}, {100})});
+  std::vector<int> pauses;
+  for (int i = 0; i < 7; ++i) {
+    ASSERT_EQ(take().size(), 1U);
+    timetable_.succeeded(1, {}, now_);
+    pauses.push_back(*due_in());
+    advance(*due_in());
+  }
+  EXPECT_EQ(pauses, (std::vector<int>{100, 200, 400, 800, 1000, 1000, 1000}));
+  ASSERT_EQ(take().size(), 1U);
+  timetable_.succeeded(1, kChanged, now_);
+  EXPECT_EQ(due_in(), 50);
+  EXPECT_TRUE(timetable_.sources_to_arm(now_.steady).empty());
+}
+
+TEST_F(TimetableTest, ContinuousPollsLessOftenAlsoIfItCannotSleepItself) {
+  TimetableEntry full = entry(1, continuous(50), {}, {100});
+  full.captured = false;
+  load({full, entry(2, continuous(50), {1}, {101})});
+  for (const int pause : {100, 200, 400}) {
+    EXPECT_TRUE(timetable_.sources_to_arm(now_.steady).empty());  // that would help nobody
+    for (const TableId id : due()) timetable_.succeeded(id, {}, now_);
+    EXPECT_EQ(due_in(), pause);
+    advance(pause);
+  }
+}
+
+// Backoff -------------------------------------------------------------------------------------------------------------
+
+TEST_F(TimetableTest, RefreshesThatOutrunTheirScheduleBackOffAndRecover) {
+  load({entry(1, every(100))});
+  const auto refresh = [&](int ms) {
+    advance_to(std::max(now_.steady, timetable_.next_due()));
+    EXPECT_EQ(take().size(), 1U);
+    advance(ms);
+    return !timetable_.succeeded(1, {.changed = true, .own = milliseconds(ms), .whole_unit = milliseconds(ms)}, now_)
+                .empty();
+  };
+  EXPECT_FALSE(refresh(150));
+  EXPECT_FALSE(refresh(150));
+  EXPECT_TRUE(refresh(150));
+  EXPECT_EQ(timetable_.backoff(1), 2);
+  EXPECT_EQ(timetable_.period(1), milliseconds(200));
+  for (int i = 0; i < 10; ++i) refresh(1000);
+  EXPECT_EQ(timetable_.backoff(1), 16);
+  for (int i = 0; i < 20; ++i) refresh(1);
+  EXPECT_EQ(timetable_.backoff(1), 1);
+  EXPECT_EQ(timetable_.period(1), milliseconds(100));
+}
+
+TEST_F(TimetableTest, ACommunityHasOneBackoff) {
+  load({entry(1, every(100)), entry(2, every(100))}, {{1, 2}});
+  for (int i = 0; i < 3; ++i) {
+    advance_to(std::max(now_.steady, timetable_.next_due()));
+    ASSERT_EQ(take().size(), 1U);
+    timetable_.succeeded(1, {.changed = true, .own = milliseconds(500), .whole_unit = milliseconds(500)}, now_);
+    timetable_.succeeded(2, {}, now_);
+  }
+  EXPECT_EQ(timetable_.backoff(1), 2);
+  EXPECT_EQ(timetable_.backoff(2), 2);
+  EXPECT_EQ(timetable_.period(2), milliseconds(200));
+}
+
+// Found by this test: a factor learned at 100 ms held for an hour too, that is for days.
+TEST_F(TimetableTest, AnotherScheduleForgetsTheBackoff) {
+  load({entry(1, every(100))});
+  for (int i = 0; i < 20; ++i) {
+    advance_to(std::max(now_.steady, timetable_.next_due()));
+    ASSERT_EQ(take().size(), 1U);
+    timetable_.succeeded(1, {.changed = true, .own = milliseconds(9000), .whole_unit = milliseconds(9000)}, now_);
+  }
+  EXPECT_EQ(timetable_.backoff(1), 64);
+  load({entry(1, every(100))});
+  EXPECT_EQ(timetable_.backoff(1), 64);
+  load({entry(1, every(3600000))});
+  EXPECT_EQ(timetable_.backoff(1), 1);
+  EXPECT_EQ(timetable_.period(1), milliseconds(3600000));
+}
+
+TEST_F(TimetableTest, BackoffKeepsWhatRunsTogetherTogether) {
+  TimetableEntry below = entry(2, every(100));
+  below.upstream = {1};
+  load({entry(1, every(100)), below});
+  // Only the first has changes, but the transaction is that of both.
+  std::vector<TableId> slowed;
+  for (int i = 0; i < 3; ++i) {
+    advance_to(std::max(now_.steady, timetable_.next_due()));
+    ASSERT_EQ(take().size(), 1U);
+    advance(150);
+    const Timetable::Success slow{.changed = true, .own = milliseconds(150), .whole_unit = milliseconds(150)};
+    EXPECT_TRUE(timetable_.succeeded(1, slow, now_).empty());
+    slowed = timetable_.succeeded(2, {}, now_);
+  }
+  EXPECT_EQ(slowed, (std::vector<TableId>{1, 2}));
+  EXPECT_EQ(timetable_.period(1), milliseconds(200));
+  EXPECT_EQ(timetable_.period(2), milliseconds(200));
+}
+
+// The hourly table of a community with one of 100 ms became one of 64 hours.
+TEST_F(TimetableTest, BackoffIsForSchedulesThatAreOutrun) {
+  load({entry(1, every(100)), entry(2, every(3600000), {1}), entry(3, every(100), {1})});
+  for (int i = 0; i < 30; ++i) {
+    advance_to(std::max(now_.steady, timetable_.next_due()));
+    for (const Unit& unit : take()) {
+      for (const TableId id : unit.tables)
+        timetable_.succeeded(id, {.changed = true, .own = milliseconds(100), .whole_unit = milliseconds(300)}, now_);
+    }
+  }
+  EXPECT_EQ(timetable_.backoff(1), 4);
+  EXPECT_EQ(timetable_.backoff(3), 4);
+  EXPECT_EQ(timetable_.backoff(2), 1);
+}
+
+class WithoutBackoff : public TimetableTest {
+ protected:
+  WithoutBackoff() : TimetableTest({.auto_backoff = false}) {}
+};
+
+TEST_F(WithoutBackoff, PeriodsStay) {
+  load({entry(1, every(100))});
+  for (int i = 0; i < 10; ++i) {
+    advance_to(std::max(now_.steady, timetable_.next_due()));
+    ASSERT_EQ(take().size(), 1U);
+    EXPECT_TRUE(
+        timetable_.succeeded(1, {.changed = true, .own = milliseconds(9000), .whole_unit = milliseconds(9000)}, now_)
+            .empty());
+  }
+  EXPECT_EQ(timetable_.period(1), milliseconds(100));
+}
+
+TEST_F(TimetableTest, NewSettingsHoldFromTheNextLoad) {
+  load({entry(1, calculated())});
+  succeed(take());
+  TimetableSettings settings;
+  settings.default_period = milliseconds(50);
+  timetable_.configure(settings);
+  EXPECT_EQ(timetable_.period(1), milliseconds(1000));
+  load({entry(1, calculated())});
+  EXPECT_EQ(timetable_.period(1), milliseconds(50));
+}
+
+}  // namespace
+}  // namespace pgtrickle::scheduler
