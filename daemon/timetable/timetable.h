@@ -3,9 +3,9 @@
 //
 // What is scheduled are clusters (clusters.h), within communities: tables that are connected by reading each other or
 // by a refresh group. Clusters of a community are due at the same moments of a grid, and whoever is due takes along
-// what is refreshed at least as often; so members with equal schedules always meet in one unit, that is in one
-// snapshot. While such a unit runs, nothing else of the community starts, unless it is or turns out to be a slow one.
-// Communities are spread over their periods.
+// what is refreshed at least as often, asleep or not; so members with equal schedules always meet in one unit, that is
+// in one snapshot. While such a unit runs, nothing else of the community starts, unless it is or turns out to be a slow
+// one. Communities are spread over their periods.
 //
 // Auto-backoff concerns what runs together: equal schedules of a community are slowed down by the same factor, so that
 // they go on meeting; a table that was cut off is slowed down with its cluster.
@@ -205,6 +205,7 @@ class Timetable {
   void place(Community& community, TableId id, const std::vector<TableId>& order);
   void forget(TableId community);
   void set_needs(Community& community);
+  void share_backoff(Community& community);
   void set_own_needs(Community& community, std::size_t begin, std::size_t end);
   void set_period(const ClusterState& cluster);
   void set_due(Table& table, const Need& old_need, Milliseconds old_period, Now now);

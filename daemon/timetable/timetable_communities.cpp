@@ -52,6 +52,22 @@ void Timetable::rebuild(std::set<TableId> tables, Now now) {
   settle_sources();
 }
 
+/// Who joins is as slow as those that it is to be refreshed with. The least slow ones: others may have been cut off.
+void Timetable::share_backoff(Community& community) {
+  std::map<Milliseconds, Backoff> by_period;
+  const auto joins = [](const Table& table) { return table.is_new || table.is_activated; };
+  for (const Table* table : community.tables) {
+    if (!table->need.period || !is_active(*table) || joins(*table)) continue;
+    const auto [found, is_first] = by_period.try_emplace(*table->need.period, table->backoff);
+    if (!is_first && table->backoff.factor() < found->second.factor()) found->second = table->backoff;
+  }
+  for (Table* table : community.tables) {
+    if (!table->need.period || !joins(*table)) continue;
+    const auto found = by_period.find(*table->need.period);
+    if (found != by_period.end()) table->backoff = found->second;
+  }
+}
+
 void Timetable::forget(TableId id) {
   const auto found = communities_.find(id);
   stop_listening(found->second, id);
@@ -86,6 +102,7 @@ void Timetable::build(const std::vector<TableId>& components, Now now) {
     // How much too slow it is for another period remains to be seen.
     if (table.need.period != before[i].first.period) table.backoff.reset();
   }
+  share_backoff(community);
   for (const ClusterState& cluster : community.states) set_period(cluster);
   for (std::size_t i = 0; i < community.tables.size(); ++i) {
     set_due(*community.tables[i], before[i].first, before[i].second, now);

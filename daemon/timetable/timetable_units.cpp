@@ -54,20 +54,30 @@ void Timetable::take_from(TableId id, Now now, std::vector<Unit>& plan) {
       return !need.period && need.has_crons_of(table.need);
     });
   };
-  // Those that sleep go along with what they read: it may be about to change.
-  std::vector<std::size_t> chosen;
-  std::vector<bool> is_chosen(community.states.size(), false);
+  // Those that sleep go along with what they read, which may be about to change, and as long as all are one unit with
+  // the others too: a writer may have committed before the unit's snapshot whose notification is still on its way.
+  std::vector<std::size_t> chosen, sleepers;
+  std::vector<bool> may_change(community.states.size(), false);
+  std::size_t tables = 0;
   for (std::size_t c = 0; !due.empty() && c < community.states.size(); ++c) {
     const ClusterState& cluster = community.states[c];
     if (!may_start(cluster) || is_failing(cluster)) continue;
+    if (cluster.due > now.steady && (is_held(cluster) || !goes_along(cluster))) continue;
     const auto& upstream = community.clusters[c].upstream;
-    const bool may_change = is_awake(cluster) || std::any_of(upstream.begin(), upstream.end(),
-                                                             [&](std::size_t up) { return is_chosen[up]; });
-    if (cluster.due > now.steady && (!may_change || is_held(cluster) || !goes_along(cluster))) continue;
-    is_chosen[c] = true;
-    chosen.push_back(c);
+    may_change[c] = is_awake(cluster) ||
+                    std::any_of(upstream.begin(), upstream.end(), [&](std::size_t up) { return may_change[up]; });
+    (may_change[c] ? chosen : sleepers).push_back(c);
+    tables += cluster.tables.size();
   }
-  const auto cost = [this](TableId table) { return tables_.at(table).cost; };
+  if (tables <= settings_.limits.max_tables) {
+    chosen.insert(chosen.end(), sleepers.begin(), sleepers.end());
+    std::sort(chosen.begin(), chosen.end());
+  }
+  const auto cost = [&](TableId of) {
+    const Table& table = tables_.at(of);
+    const bool is_expected = may_change[table.cluster] || is_failing(community.states[table.cluster]);
+    return is_expected ? table.cost : Milliseconds(0);
+  };
   std::vector<Unit> units = plan_units(community.clusters, chosen, cost, settings_.limits);
   for (const std::size_t c : retries) {
     auto alone = plan_units(community.clusters, {c}, cost, settings_.limits);

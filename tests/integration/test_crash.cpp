@@ -98,6 +98,7 @@ class Crash : public ::testing::Test {
   }
 
   void start_daemon() {
+    if (daemon_) logs_ += "\n--- log of an earlier daemon\n" + daemon_->log();
     daemon_.reset();
     daemon_ = std::make_unique<DaemonProcess>(DaemonProcess::Options{.dsns = {db_.dsn()}, .wait_ready = false});
   }
@@ -200,7 +201,11 @@ class Crash : public ::testing::Test {
   void expect_no_rebuild() {
     EXPECT_EQ(main_->table("SELECT pgt_id, count(*) FROM pgtrickle.pgt_refresh_history WHERE initiated_by = 'INITIAL' "
                            "GROUP BY 1 HAVING count(*) > 1"),
-              "");
+              "")
+        << main_->table(
+               "SELECT pgt_id, initiated_by, start_time, end_time FROM pgtrickle.pgt_refresh_history WHERE "
+               "initiated_by = 'INITIAL' ORDER BY start_time")
+        << logs_;
   }
 
   std::mt19937 random_;
@@ -208,6 +213,7 @@ class Crash : public ::testing::Test {
   std::unique_ptr<Session> main_;
   std::unique_ptr<DaemonProcess> daemon_;
   std::vector<std::string> names_;
+  std::string logs_;
   std::vector<std::thread> writers_;
   std::atomic<bool> stopping_{false};
   std::atomic<int> committed_{0};

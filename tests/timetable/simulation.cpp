@@ -352,6 +352,7 @@ void Simulation::settle(std::int64_t number) {
   const Unit& unit = running.work.batch->units[running.work.unit];
   const auto whole = std::chrono::ceil<Milliseconds>(now_.steady - running.begun);
   in_flight_.erase(unit.serial);
+  ++(running.changed.empty() ? stats_.fruitless : stats_.fruitful);
   for (const TableId id : unit.tables) {
     Table& table = tables_.at(id);
     table.running = false;

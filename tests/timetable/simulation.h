@@ -32,6 +32,7 @@ class Simulation {
 
   struct Stats {
     long refreshes = 0, changed = 0, failures = 0, wakes = 0, takes = 0, units = 0, judged = 0;
+    long fruitful = 0, fruitless = 0;  // units that changed something, or did not
     int tables_slept = 0;
     double worst = 0;  // lateness beyond the period, in terms of what it may be
   };

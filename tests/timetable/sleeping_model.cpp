@@ -24,7 +24,10 @@ TimetableSettings settings_for(unsigned seed) {
 }  // namespace
 
 SleepingModel::SleepingModel(unsigned seed, ModelOptions options)
-    : random_(seed), options_(options), timetable_(settings_for(seed)) {
+    : random_(seed),
+      options_(options),
+      most_tables_(settings_for(seed).limits.max_tables),
+      timetable_(settings_for(seed)) {
   for (std::size_t i = 0; i <= 2 + number(4); ++i) create_table();
   timetable_.load(catalog(), groups_, now_);
   channel_.clear();
@@ -350,6 +353,7 @@ void SleepingModel::dispatch_event() {
   for (std::size_t i = 0; i < units.size(); ++i) {
     Running& running = running_.emplace_back();
     running.unit = std::move(units[i]);
+    running.left_out = left_out_of(running.unit);
     running.batch = batches_;
     running.number = i;
   }
@@ -397,6 +401,7 @@ void SleepingModel::advance_unit(Running& running) {
           running.outcomes.clear();
         } else {
           commit(running.tx);
+          check_in_step(running);
         }
         running.phase = Running::Phase::kCommitted;
         return;
@@ -655,6 +660,30 @@ void SleepingModel::check() {
   for (const SourceId source : exclusive_) {
     const bool known = locked_.contains(source) || (locking_ && locking_->contains(source));
     if (!known) violated("the lock of source " + std::to_string(source) + " is kept for nothing");
+  }
+}
+
+// Those that sleep, are connected with the unit, and are refreshed as often as its members.
+std::set<TableId> SleepingModel::left_out_of(const Unit& unit) const {
+  std::set<TableId> out;
+  if (!unit.whole) return out;
+  Milliseconds longest{0};
+  for (const TableId id : unit.tables) longest = std::max(longest, timetable_.period(id));
+  const Dag& dag = timetable_.dag();
+  for (const TableId id : dag.component(dag.component_of(unit.tables.front()))) {
+    if (asleep(id) && timetable_.period(id) <= longest) out.insert(id);
+  }
+  if (unit.tables.size() + out.size() > most_tables_) out.clear();  // too many for one snapshot
+  return out;
+}
+
+// Whoever has seen the unit's tables and then this one has seen two states of the base tables.
+void SleepingModel::check_in_step(const Running& running) {
+  for (const TableId id : running.left_out) {
+    Table bases = tables_.at(id);
+    std::erase_if(bases.inputs, [](SourceId input) { return input >= kFirstSource + static_cast<SourceId>(kSources); });
+    if (bases.exists && !is_gated(id) && has_pending(bases, running.snapshot, std::nullopt))
+      violated("table " + std::to_string(id) + " was asleep, and was not refreshed in the snapshot of its community");
   }
 }
 

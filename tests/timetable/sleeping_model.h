@@ -99,6 +99,7 @@ class SleepingModel {
     Snapshot snapshot = 0;
     std::map<TableId, Outcome> outcomes;
     std::set<TableId> failed, held, withheld;  // for good; outcomes are those of the attempt
+    std::set<TableId> left_out;                // asleep, and of its community
   };
   void dispatch_event();
   void unit_event();
@@ -115,6 +116,8 @@ class SleepingModel {
   void tick();
   void check();
   void check_consumed();
+  void check_in_step(const Running& running);
+  [[nodiscard]] std::set<TableId> left_out_of(const Unit& unit) const;
   [[nodiscard]] bool excused(const Table& table) const;
   [[nodiscard]] std::set<TableId> with_upstream(TableId id) const;
   [[nodiscard]] bool asleep(TableId id) const;
@@ -140,6 +143,7 @@ class SleepingModel {
   std::vector<Tx> writers_;
   std::vector<ManualRefresh> manual_;
 
+  std::size_t most_tables_;  // of a unit
   Timetable timetable_;
   bool bell_ = true;
   std::set<SourceId> locked_;                        // as the daemon sees it

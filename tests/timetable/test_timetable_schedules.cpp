@@ -267,6 +267,28 @@ TEST_F(TimetableTest, ACommunityHasOneBackoff) {
   EXPECT_EQ(timetable_.period(2), milliseconds(200));
 }
 
+// Else it would be refreshed more often than those that it is to be in step with.
+TEST_F(TimetableTest, WhoJoinsIsAsSlowAsTheOthers) {
+  const auto all = [](bool third_is_active) {
+    TimetableEntry third = entry(3, every(100), {1});
+    third.active = third_is_active;
+    return std::vector<TimetableEntry>{entry(1, every(100)), entry(2, every(100), {1}), third};
+  };
+  load(all(false));
+  for (int i = 0; i < 3; ++i) {
+    advance_to(std::max(now_.steady, timetable_.next_due()));
+    ASSERT_EQ(take().size(), 1U);
+    timetable_.succeeded(1, {.changed = true, .own = milliseconds(150), .whole_unit = milliseconds(150)}, now_);
+    timetable_.succeeded(2, {.changed = true, .own = milliseconds(1), .whole_unit = milliseconds(150)}, now_);
+  }
+  EXPECT_EQ(timetable_.backoff(2), 2);
+  load(all(true));
+  timetable_.put(entry(4, every(100), {3}), now_);
+  timetable_.put(entry(5, every(300), {3}), now_);
+  for (const TableId id : {1, 2, 3, 4}) EXPECT_EQ(timetable_.backoff(id), 2) << id;
+  EXPECT_EQ(timetable_.backoff(5), 1);
+}
+
 // Found by this test: a factor learned at 100 ms held for an hour too, that is for days.
 TEST_F(TimetableTest, AnotherScheduleForgetsTheBackoff) {
   load({entry(1, every(100))});
