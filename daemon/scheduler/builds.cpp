@@ -23,7 +23,7 @@ constexpr milliseconds kGarbageInterval{300000};
 
 bool DatabaseScheduler::wants_build(const Table& table) const {
   const sql::StreamTable& row = table.row;
-  if (!row.exists || table.building) return false;
+  if (!row.exists || table.building || table.loaded_at <= table.build_ended) return false;
   if (row.status == "PENDING" || row.status == "INITIALIZING") return true;
   if (!row.needs_reinit) return false;
   return row.status == "ACTIVE" || (row.status == "ERROR" && table.failed_generation != row.generation);
@@ -42,7 +42,8 @@ void DatabaseScheduler::start_builds() {
     const bool upstream_busy = std::any_of(upstream.begin(), upstream.end(), [&](TableId up) {
       const auto other = tables_.find(up);
       return other != tables_.end() &&
-             (other->second.building || (wants_build(other->second) && now >= other->second.build_not_before));
+             (other->second.building || other->second.loaded_at <= other->second.build_ended ||
+              (wants_build(other->second) && now >= other->second.build_not_before));
     });
     if (upstream_busy && timetable_.dag().cycle(id).empty()) continue;
     start_build(table);
@@ -88,6 +89,7 @@ void DatabaseScheduler::build_ended(TableId id, std::int64_t generation, const c
   }
   Table& table = found->second;
   table.building = false;
+  table.build_ended = Clock::now();
   switch (result.status) {
     case catalog::BuildStatus::kActive:
       garbage_expected_ = garbage_expected_ || table.row.needs_reinit;  // the old program's capture

@@ -235,7 +235,7 @@ asio::awaitable<MaybeError> DatabaseScheduler::load_catalog(ConnectionPtr connec
   if (auto error = postgres::first_error(results)) co_return error;
   auto catalog = sql::read_catalog(results);
   if (!catalog) co_return catalog.error();
-  adopt(std::move(*catalog));
+  adopt(std::move(*catalog), begun);
   const TimePoint ended = Clock::now();
   next_load_ = ended + std::max<Clock::duration>(settings_.catalog_poll_interval, (ended - begun) * kLoadShare);
   co_return std::nullopt;
@@ -243,6 +243,7 @@ asio::awaitable<MaybeError> DatabaseScheduler::load_catalog(ConnectionPtr connec
 
 asio::awaitable<MaybeError> DatabaseScheduler::load_changed(ConnectionPtr connection) {
   const std::set<TableId> ids = std::exchange(changed_tables_, {});
+  const TimePoint begun = Clock::now();
   const auto answer = co_await connection->query(sql::load_tables(ids), deadline_after(kQueryTimeout));
   if (!answer) co_return answer.error();
   auto rows = sql::read_tables(*answer);
@@ -250,7 +251,7 @@ asio::awaitable<MaybeError> DatabaseScheduler::load_changed(ConnectionPtr connec
   std::set<TableId> gone = ids;
   for (sql::StreamTable& row : *rows) {
     gone.erase(row.id);
-    const TimetableEntry entry = adopt(std::move(row));
+    const TimetableEntry entry = adopt(std::move(row), begun);
     timetable_.put(entry, now());
   }
   for (const TableId id : gone) {
@@ -261,7 +262,7 @@ asio::awaitable<MaybeError> DatabaseScheduler::load_changed(ConnectionPtr connec
   co_return std::nullopt;
 }
 
-TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row) {
+TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_after) {
   const auto [place, is_new] = tables_.try_emplace(row.id);
   Table& table = place->second;
   if (is_new || table.row.generation != row.generation) {
@@ -271,7 +272,7 @@ TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row) {
   }
   garbage_expected_ = garbage_expected_ || (!row.exists && (is_new || table.row.exists));
   table.row = std::move(row);
-  table.loaded_at = Clock::now();
+  table.loaded_at = read_after;
   table.refreshes_since_load = 0;
 
   TimetableEntry entry;
@@ -305,12 +306,12 @@ void DatabaseScheduler::forget_table(TableId id) {
   fresh_written_.erase(id);
 }
 
-void DatabaseScheduler::adopt(sql::Catalog catalog) {
+void DatabaseScheduler::adopt(sql::Catalog catalog, TimePoint read_after) {
   std::set<TableId> seen;
   std::vector<TimetableEntry> entries;
   for (sql::StreamTable& row : catalog.tables) {
     seen.insert(row.id);
-    entries.push_back(adopt(std::move(row)));
+    entries.push_back(adopt(std::move(row), read_after));
   }
   std::vector<TableId> gone;
   for (const auto& [id, table] : tables_) {

@@ -49,9 +49,9 @@ TimetableSettings DatabaseScheduler::timetable_settings() const {
 void DatabaseScheduler::start() {
   registered_ = true;
   budget_ = shared_->budget->register_database(database_.name, database_.workers, database_.pool_size,
-                                              [weak = weak_from_this()] {
-                                                if (const auto self = weak.lock()) self->start_ready();
-                                              });
+                                               [weak = weak_from_this()] {
+                                                 if (const auto self = weak.lock()) self->start_ready();
+                                               });
   control_task_ = spawn(control(shared_from_this()));
 }
 

@@ -70,12 +70,13 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
 
   struct Table {
     sql::StreamTable row;
-    TimePoint loaded_at;
+    TimePoint loaded_at;  // the row shows a state of the catalog after this moment
     Health health;
     refresh::CostModel costs;
     refresh::FuseModel fuse;
     // Building
     bool building = false;
+    TimePoint build_ended = TimePoint::min();  // the row knows of it if it was loaded later
     int build_failures = 0;
     TimePoint build_not_before = TimePoint::min();
     std::optional<std::int64_t> failed_generation;  // a build of this generation ended with an error
@@ -125,8 +126,8 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   boost::asio::awaitable<std::optional<postgres::Error>> load_history(ConnectionPtr connection);
   boost::asio::awaitable<std::optional<postgres::Error>> beat(ConnectionPtr connection);
   boost::asio::awaitable<void> pause(std::chrono::milliseconds delay);
-  void adopt(sql::Catalog catalog);
-  TimetableEntry adopt(sql::StreamTable row);
+  void adopt(sql::Catalog catalog, TimePoint read_after);
+  TimetableEntry adopt(sql::StreamTable row, TimePoint read_after);
   void forget_table(TableId id);
   void lose_leadership();
   void reload_soon();
