@@ -204,7 +204,7 @@ CREATE TABLE pgtrickle.pgt_sccs (
     frontiers         bigint[] NOT NULL,              -- seq of the members' frontiers: others, and somebody else refreshed one alone
     last_iterations   int,
     last_converged_at timestamptz,
-    last_error        text
+    last_error        text                            -- of the daemon's last attempt, if it failed
 );
 
 -- Where this catalog was written. Transaction ids and OIDs mean nothing in another cluster or database: after a restore

@@ -222,10 +222,19 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT pg_has_role(current_user, n.nspowner, 'USAGE') FROM pg_namespace n WHERE n.nspname = 'pgtrickle'
 $$;
 
--- May the caller drop what this role created? The role may be gone: then it is for the admin.
-CREATE FUNCTION pgtrickle._may_drop(creator name) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = creator AND pg_has_role(current_user, r.oid, 'USAGE')) OR pgtrickle._is_admin()
+-- May the caller drop this group, which is a watermark group or a refresh group? Its creator may be gone: then it is for the admin.
+-- Errors: 42704 it does not exist (creator is NULL), 42501 the caller may not.
+CREATE FUNCTION pgtrickle._check_drop_group(kind text, group_name text, creator name) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF creator IS NULL THEN
+        RAISE EXCEPTION '% group "%" does not exist', kind, group_name
+            USING ERRCODE = 'undefined_object', HINT = format('pgtrickle.%s_groups() lists them.', kind);
+    ELSIF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = creator AND pg_has_role(current_user, r.oid, 'USAGE')) AND NOT pgtrickle._is_admin() THEN
+        RAISE EXCEPTION 'must be creator of % group "%" to drop it', kind, group_name
+            USING ERRCODE = 'insufficient_privilege', HINT = format('It was created by role "%s".', creator);
+    END IF;
+END
 $$;
 
 CREATE FUNCTION pgtrickle._check_group_name(group_name text) RETURNS void
@@ -286,12 +295,7 @@ DECLARE
     g pgtrickle.pgt_watermark_groups;
 BEGIN
     SELECT * INTO g FROM pgtrickle.pgt_watermark_groups w WHERE w.group_name = drop_watermark_group.group_name;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'watermark group "%" does not exist', group_name USING ERRCODE = 'undefined_object', HINT = 'pgtrickle.watermark_groups() lists them.';
-    ELSIF NOT pgtrickle._may_drop(g.created_by) THEN
-        RAISE EXCEPTION 'must be creator of watermark group "%" to drop it', group_name
-            USING ERRCODE = 'insufficient_privilege', HINT = format('It was created by role "%s".', g.created_by);
-    END IF;
+    PERFORM pgtrickle._check_drop_group('watermark', group_name, g.created_by);
     DELETE FROM pgtrickle.pgt_watermark_groups w WHERE w.group_id = g.group_id;
     PERFORM pgtrickle._wake('');
 END

@@ -99,12 +99,7 @@ DECLARE
     g pgtrickle.pgt_refresh_groups;
 BEGIN
     SELECT * INTO g FROM pgtrickle.pgt_refresh_groups r WHERE r.group_name = drop_refresh_group.group_name;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'refresh group "%" does not exist', group_name USING ERRCODE = 'undefined_object', HINT = 'pgtrickle.refresh_groups() lists them.';
-    ELSIF NOT pgtrickle._may_drop(g.created_by) THEN
-        RAISE EXCEPTION 'must be creator of refresh group "%" to drop it', group_name
-            USING ERRCODE = 'insufficient_privilege', HINT = format('It was created by role "%s".', g.created_by);
-    END IF;
+    PERFORM pgtrickle._check_drop_group('refresh', group_name, g.created_by);
     DELETE FROM pgtrickle.pgt_refresh_groups r WHERE r.group_id = g.group_id;
     PERFORM pgtrickle._wake('');
 END

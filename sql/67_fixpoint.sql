@@ -114,6 +114,19 @@ BEGIN
 END
 $$;
 
+-- Records why the cycle with these members could not be refreshed; _refresh_scc forgets it when it could.
+CREATE FUNCTION pgtrickle._scc_failed(ids bigint[], message text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+BEGIN
+    IF ids IS DISTINCT FROM pgtrickle._cycle_of(ids[1]) THEN        -- it was changed meanwhile
+        RETURN;
+    END IF;
+    DELETE FROM pgtrickle.pgt_sccs c WHERE c.members && ids AND c.members <> ids;
+    INSERT INTO pgtrickle.pgt_sccs (scc_id, members, generations, frontiers, last_error) VALUES (ids[1], ids, '{}', '{}', message)
+    ON CONFLICT (scc_id) DO UPDATE SET last_error = excluded.last_error;
+END
+$$;
+
 -- Brings the cycle with these members to its least fixed point, in the caller's transaction, and returns what was done with
 -- each. Waits, blown fuses and rebuilds concern the cycle as a whole: if a member answers HELD, BLOWN or REINIT, nothing is
 -- done, and the others are HELD. A fuse looks at what came from outside, not at what members derive from each other.
@@ -162,6 +175,7 @@ BEGIN
         SELECT FROM pgtrickle.pgt_sccs c WHERE c.scc_id = scc.members[1] AND c.members = scc.members
         AND c.frontiers = (SELECT array_agg(f.seq ORDER BY f.pgt_id) FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = ANY (scc.members)));
     IF NOT anew AND actions <@ ARRAY['NO_DATA'] THEN
+        UPDATE pgtrickle.pgt_sccs c SET last_error = NULL WHERE c.scc_id = scc.members[1] AND c.last_error IS NOT NULL;
         RETURN QUERY SELECT u.id, 'NO_DATA', 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0 FROM unnest(members) AS u(id);
         RETURN;
     END IF;

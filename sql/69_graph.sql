@@ -9,7 +9,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM pgtrickle.pgt_sccs c ORDER BY c.scc_id
 $$;
 COMMENT ON FUNCTION pgtrickle.pgt_scc_status() IS
-'The cycles of stream tables: members, how many iterations it last took to reach the fixed point, and when.';
+'The cycles of stream tables: members, how many iterations it last took to reach the fixed point, and when. last_error: why the daemon could not refresh
+the cycle the last time, for example because there is no fixed point; NULL if it could.';
 
 CREATE FUNCTION pgtrickle.diamond_groups()
 RETURNS TABLE (group_id int, member_name text, member_schema text, is_convergence boolean, epoch bigint, schedule_policy text)

@@ -302,6 +302,10 @@ Statement clear_errors(TableId id) {
       {text(id)});
 }
 
+Statement record_cycle_failure(const std::vector<TableId>& members, const std::string& message) {
+  return make("SELECT pgtrickle._scc_failed($1::bigint[], $2)", {array_of(members), message});
+}
+
 Statement request_rebuild(TableId id, const std::string& reason, bool wide_keys) {
   return make(
       "UPDATE pgtrickle.pgt_stream_tables SET needs_reinit = true, "

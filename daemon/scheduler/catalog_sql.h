@@ -132,6 +132,8 @@ struct Failure {
 /// The error in pgt_stream_tables, and a FAILED row in the history.
 std::vector<Statement> record_failure(const Failure& failure);
 Statement clear_errors(TableId id);
+/// Of the cycle with these members, ascending; its next refresh takes it back.
+Statement record_cycle_failure(const std::vector<TableId>& members, const std::string& message);
 Statement request_rebuild(TableId id, const std::string& reason, bool wide_keys);
 struct Price {
   std::int64_t full_threshold = 0;

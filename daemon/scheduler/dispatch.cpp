@@ -25,6 +25,11 @@ double epoch_now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+/// The members of the cycle that the stream table is in, ascending; none if it is in none.
+std::vector<TableId> cycle_of(const Dag& dag, TableId id) {
+  return dag.contains(id) ? dag.cycle(id) : std::vector<TableId>();
+}
+
 milliseconds rounded(std::chrono::microseconds duration) {
   return std::chrono::duration_cast<milliseconds>(duration + std::chrono::microseconds(500));
 }
@@ -256,7 +261,7 @@ void DatabaseScheduler::settle_success(Table& table, const refresh::Outcome& out
       id, {.changed = applied, .own = rounded(outcome.server_duration), .whole_unit = rounded(outcome.unit_duration)},
       now());
   if (outcome.iterations > 0) {
-    const auto& members = timetable_.dag().contains(id) ? timetable_.dag().cycle(id) : std::vector<TableId>();
+    const std::vector<TableId> members = cycle_of(timetable_.dag(), id);
     if (!members.empty() && members.front() == id)
       shared_->observer->on_scc(database_.name, id, outcome.iterations, true);
   }
@@ -312,6 +317,9 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
           "re-initialised " + std::to_string(Health::kMaxRebuilds) + " times without success: " + failure.message;
     }
     for (Statement& statement : sql::record_failure(failure)) settlement.statements.push_back(std::move(statement));
+    const std::vector<TableId> members = cycle_of(timetable_.dag(), table.row.id);
+    if (!members.empty() && members.front() == table.row.id)  // the error of one is that of all
+      settlement.statements.push_back(sql::record_cycle_failure(members, failure.message));
     table.row.last_error = failure.message;
     alert_failure(table, error, judgement, settlement);
   }
@@ -333,8 +341,7 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
 
 void DatabaseScheduler::alert_failure(const Table& table, const Error& error, const Judgement& judgement,
                                       Settlement& settlement) {
-  const auto& dag = timetable_.dag();
-  const std::vector<TableId> members = dag.contains(table.row.id) ? dag.cycle(table.row.id) : std::vector<TableId>();
+  const std::vector<TableId> members = cycle_of(timetable_.dag(), table.row.id);
   const auto errors = static_cast<std::int64_t>(table.health.consecutive_errors());
   if (!members.empty() && error.sqlstate == "54001") {
     if (members.front() != table.row.id) return;

@@ -307,6 +307,29 @@ TEST_F(Cycles, WithoutAFixedPointNothingIsApplied) {
   EXPECT_TRUE(equals_query(session_, "depth"));
 }
 
+TEST_F(Cycles, AFailureIsKnownUntilTheNextSuccess) {
+  session_.exec("INSERT INTO edges VALUES (1, 2), (2, 3)");
+  make_reachability();
+  auto fails = [&](const std::string& members, const std::string& message) {
+    session_.exec("SELECT pgtrickle._scc_failed(" + members + ", '" + message + "')");
+  };
+  auto status = [&] {
+    return session_.table("SELECT members, last_iterations IS NULL, last_error FROM pgtrickle.pgt_scc_status()");
+  };
+  const std::string cycle = "pgtrickle._cycle_of(" + std::to_string(db_.id_of("path_a")) + ")";
+  fails(cycle, "before the first success");
+  EXPECT_EQ(status(), "{public.path_a,public.path_b}|t|before the first success");
+  refresh_scc("path_a");
+  expect_reachability("after a failure");
+  EXPECT_EQ(status(), "{public.path_a,public.path_b}|f|null");
+  fails(cycle, "again");
+  EXPECT_EQ(status(), "{public.path_a,public.path_b}|f|again");
+  EXPECT_EQ(refresh_scc("path_a"), "NO_DATA +0 -0, NO_DATA +0 -0");
+  EXPECT_EQ(status(), "{public.path_a,public.path_b}|f|null");
+  fails("ARRAY[" + std::to_string(db_.id_of("path_b")) + "::bigint]", "not a cycle");
+  EXPECT_EQ(status(), "{public.path_a,public.path_b}|f|null");
+}
+
 TEST_F(Cycles, AreRefusedUnlessAllowedAndMonotone) {
   db_.create_stream_table("a", "SELECT src, dst FROM edges", "DIFFERENTIAL");
   db_.create_stream_table("b", "SELECT src, dst FROM a");

@@ -248,6 +248,35 @@ TEST_F(Operation, ACycleIsKeptAtItsFixedPointByTheDaemon) {
   pgt::test::expect_equal_to_query(session_, "steps");
 }
 
+TEST_F(Operation, ACycleWithoutAFixedPointSaysSoUntilItHasOne) {
+  session_.exec("CREATE TABLE starts (a int PRIMARY KEY, most int); INSERT INTO starts VALUES (1, 5)");
+  create("depths", "SELECT a, most, 0 AS n FROM starts");
+  start();
+  wait_active({"depths"});
+  session_.exec(
+      "SELECT pgtrickle.alter_stream_table('depths', 'SELECT a, most, 0 AS n FROM starts UNION SELECT a, most, n + 1 "
+      "FROM depths WHERE n < most', allow_circular => true)");
+  wait_active({"depths"});
+  const auto error = [&] {
+    return session_.value("SELECT coalesce(max(last_error), 'none') FROM pgtrickle.pgt_scc_status()");
+  };
+  const auto health = [&] {
+    return session_.value("SELECT severity FROM pgtrickle.health_check() WHERE check_name = 'cycles'");
+  };
+  EXPECT_TRUE(wait_until([&] { return session_.value("SELECT count(*) FROM depths") == "6"; }));
+  EXPECT_EQ(error(), "none");
+  session_.exec("INSERT INTO starts VALUES (2, 1000000)");
+  EXPECT_FALSE(alert("scc_diverged", "public.depths").is_null());
+  EXPECT_THAT(error(), ::testing::HasSubstr("public.depths has no fixed point"));
+  EXPECT_EQ(health(), "ERROR");
+  EXPECT_EQ(session_.value("SELECT count(*) FROM depths"), "6");
+  session_.exec("UPDATE starts SET most = 7 WHERE a = 2");
+  session_.exec("SELECT pgtrickle.resume_stream_table('depths')");
+  EXPECT_TRUE(wait_until([&] { return session_.value("SELECT count(*) FROM depths") == "14"; }));
+  EXPECT_EQ(error(), "none");
+  EXPECT_EQ(health(), "OK");
+}
+
 TEST_F(Operation, ErrorsAndRecoveriesAreAlerts) {
   create("quotients", "SELECT id, 100 / amount AS q FROM items");
   start();

@@ -2,7 +2,6 @@
 // and no lock is kept that does not spare anything. Needs a server whose triggers may notify.
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <sstream>
@@ -101,10 +100,9 @@ TEST_F(Sleeping, WhilePausedWritersDoNotNotify) {
 }
 
 TEST_F(Sleeping, AGraphThatChangesUnderWritesKeepsNoLock) {
-  std::atomic<bool> stop = false;
-  std::thread writer([&, dsn = db_.dsn()] {
+  std::jthread writer([dsn = db_.dsn()](const std::stop_token& stop) {
     Session session(dsn);
-    for (int i = 0; !stop; ++i) {
+    for (int i = 0; !stop.stop_requested(); ++i) {
       session.exec("UPDATE items SET amount = amount + 1 WHERE id = " + std::to_string(1 + i % 500));
       session.exec("UPDATE kinds SET name = name || '.' WHERE id = " + std::to_string(i % 5));
       std::this_thread::sleep_for(std::chrono::milliseconds(i % 7 * 20));
@@ -117,7 +115,7 @@ TEST_F(Sleeping, AGraphThatChangesUnderWritesKeepsNoLock) {
     session_.exec("SELECT pgtrickle.drop_stream_table('named')");
   }
   create("named", "SELECT k.name, t.n, t.total FROM totals t JOIN kinds k ON k.id = t.kind");
-  stop = true;
+  writer.request_stop();
   writer.join();
   EXPECT_TRUE(becomes_equal("totals"));
   EXPECT_TRUE(becomes_equal("named"));
