@@ -283,6 +283,7 @@ class Builder {
     if (!replace_content) {
       try {
         pqxx::work tx(connection_);
+        lock_frontier(tx);
         create_in(tx);
         tx.commit();
       } catch (const pqxx::unique_violation&) {
@@ -292,6 +293,7 @@ class Builder {
     {
       pqxx::transaction<pqxx::repeatable_read> tx(connection_);
       tx.exec("SELECT pgtrickle._enter_unit()");  // not while the database is paused or drained
+      lock_frontier(tx);
       // With a change of the table itself, all of it is one transaction, so that readers never see it empty.
       if (replace_content) {
         empty_table(tx);
@@ -308,6 +310,7 @@ class Builder {
 
   void record_error(const std::string& sqlstate, const std::string& message, const std::string& hint) {
     pqxx::work tx(connection_);
+    lock_frontier(tx);
     tx.exec_params(
         "UPDATE pgtrickle.pgt_stream_tables SET status = 'ERROR', last_error = $2, last_error_code = $3, "
         "last_error_hint = nullif($4, ''),\n"
@@ -317,9 +320,16 @@ class Builder {
   }
 
  private:
+  /// The first lock of everybody who writes about the stream table: so dropping it waits for the transactions of its
+  /// build, or is what they find.
+  void lock_frontier(pqxx::transaction_base& tx) const {
+    if (tx.exec_params("SELECT FROM pgtrickle.pgt_frontiers WHERE pgt_id = $1 FOR UPDATE", id_).empty()) throw Gone{};
+  }
+
   /// Marks the row, so that a crash leaves something to resume, and notes the generation that this build answers.
   void start() {
     pqxx::work tx(connection_);
+    lock_frontier(tx);
     const auto rows = tx.exec_params(
         "UPDATE pgtrickle.pgt_stream_tables SET status = 'INITIALIZING' WHERE pgt_id = $1 RETURNING generation", id_);
     if (rows.empty()) throw Gone{};
@@ -352,6 +362,7 @@ class Builder {
     if (const auto reason = dropped_source(tx, id_))
       throw BuildFailure("42P01", *reason, "Restore it and resume the stream table, or drop the stream table.");
     if (names_changed(tx, id_)) {
+      lock_frontier(tx);
       const std::string was = d.request.query;
       d.request.query = requalified_definition(tx, id_, d.request.owner, was);
       const auto renamed = tx.exec_params(
@@ -394,6 +405,7 @@ class Builder {
       tx.commit();
     }
     pqxx::work tx(connection_);
+    lock_frontier(tx);
     ServerTypes types(tx);
     record_dependencies(tx, load_definition(tx, id_, types, settings_.limits), program_);
     tx.commit();
@@ -545,7 +557,7 @@ BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id,
       builder->record_error(result.sqlstate, result.message, result.hint);
       return result;
     });
-    if (recorded.status == BuildStatus::kRetry) return recorded;
+    if (recorded.status == BuildStatus::kRetry || recorded.status == BuildStatus::kGone) return recorded;
   }
   return result;
 }
