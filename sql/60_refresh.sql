@@ -99,18 +99,17 @@ BEGIN
 END
 $$;
 
--- Does the work of refresh_stream_table and refresh: the stream table, with the others of its refresh group.
+-- Does the work of refresh_stream_table and refresh: the stream table, with what is refreshed as one with it.
 CREATE FUNCTION pgtrickle._refresh(name text, caller_path text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     st         pgtrickle.pgt_stream_tables := pgtrickle._find_own(name, caller_path);
-    members    bigint[];
+    members    bigint[] := pgtrickle._refreshed_with(st.pgt_id);
     group_name text;
 BEGIN
-    SELECT array_agg(other.pgt_id), min(g.group_name) INTO members, group_name
-    FROM pgtrickle.pgt_refresh_group_members own JOIN pgtrickle.pgt_refresh_groups g USING (group_id) JOIN pgtrickle.pgt_refresh_group_members other USING (group_id)
-    WHERE own.pgt_id = st.pgt_id;
-    IF members IS NULL THEN
+    SELECT min(g.group_name) INTO group_name FROM pgtrickle.pgt_refresh_group_members m JOIN pgtrickle.pgt_refresh_groups g USING (group_id)
+    WHERE m.pgt_id = ANY (members);
+    IF group_name IS NULL THEN      -- alone, or with its cycle
         RETURN pgtrickle._refresh_one(st.pgt_id);
     END IF;
     RETURN pgtrickle._refresh_together(members, st.pgt_id, format('It is refreshed together with %s, in refresh group "%s".', pgtrickle._qualified(st.pgt_relid), group_name));
@@ -126,7 +125,7 @@ COMMENT ON FUNCTION pgtrickle.refresh_stream_table(text) IS
 'Brings a stream table up to date now, in the caller''s transaction: afterwards it includes all that this transaction sees, its own
 uncommitted changes too. In READ COMMITTED it locks the sources against writers (SHARE) until the transaction ends; in REPEATABLE READ
 it locks nothing but may fail with 40001 if the daemon refreshed in between: retry the transaction. Also works while the stream table is paused.
-Stream tables that it reads are not refreshed, but the other members of its refresh group are, in the same transaction.
+Stream tables that it reads are not refreshed, but the other members of its refresh group, and what lies between them, are, in the same transaction.
 Errors: 42P01, 42501 not the owner; 55000 not initialised, being rebuilt, waiting for a gate or watermark, or its fuse is blown; errors of the query.';
 
 CREATE PROCEDURE pgtrickle.refresh(name text) LANGUAGE plpgsql AS $$

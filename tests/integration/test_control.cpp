@@ -10,6 +10,7 @@
 
 #include "support/database.h"
 #include "support/oracle.h"
+#include "support/process.h"
 
 namespace {
 
@@ -53,6 +54,28 @@ TEST(Control, MembersOfAGroupRefreshedByHandShowOneState) {
   }
   stop = true;
   EXPECT_GT(writer.get(), 0);
+}
+
+TEST(Control, WhatLiesBetweenTheMembersOfAGroupIsRefreshedByHandWithThem) {
+  TestDatabase db;
+  Session s(db.dsn());
+  s.exec("CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL); INSERT INTO t VALUES (1, 1)");
+  db.create_stream_table("first", "SELECT id, n FROM t", "DIFFERENTIAL");
+  db.create_stream_table("between", "SELECT id, n FROM first WHERE n > 0", "DIFFERENTIAL");
+  db.create_stream_table("last", "SELECT sum(n) AS n FROM between", "DIFFERENTIAL");
+  s.exec("SELECT pgtrickle.create_refresh_group('g', ARRAY['first', 'last'])");
+  int n = 1;
+  const auto states = [&] {
+    return s.table("SELECT (SELECT sum(n) FROM first), (SELECT sum(n) FROM between), (SELECT n FROM last)");
+  };
+  for (const char* name : {"first", "between", "last"}) {
+    for (const char* how : {"SELECT pgtrickle.refresh_stream_table('", "CALL pgtrickle.refresh('"}) {
+      s.exec("INSERT INTO t VALUES (" + std::to_string(++n) + ", 1)");
+      s.exec(how + std::string(name) + "')");
+      const std::string all = std::to_string(n);
+      EXPECT_EQ(states(), all + "|" + all + "|" + all) << how << name;
+    }
+  }
 }
 
 TEST(Control, FreshnessIsWaitedForThroughRealPrograms) {
