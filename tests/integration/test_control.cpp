@@ -56,6 +56,63 @@ TEST(Control, MembersOfAGroupRefreshedByHandShowOneState) {
   EXPECT_GT(writer.get(), 0);
 }
 
+/// A session that runs a statement in the background and is known to wait for a lock when the constructor returns.
+class Waiting {
+ public:
+  Waiting(const std::string& dsn, Session& watcher, const std::string& sql) : session_(dsn) {
+    const std::string pid = session_.value("SELECT pg_backend_pid()");
+    done_ = std::async(std::launch::async, [this, sql] { return session_.table(sql); });
+    const bool waits = pgt::test::wait_until(
+        [&] { return watcher.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = " + pid) != "0"; });
+    if (!waits) throw std::runtime_error("does not wait: " + sql);
+  }
+  /// Its result; throws its error.
+  std::string result() { return done_.get(); }
+
+ private:
+  Session session_;
+  std::future<std::string> done_;
+};
+
+// The daemon refreshes b after a in one transaction; whoever refreshes b by hand keeps writers off a. Whoever takes the
+// frontier of b before that, and the table a after, meets the daemon in a deadlock.
+TEST(Control, ARefreshByHandGivesWayToTheDaemon) {
+  TestDatabase db;
+  Session daemon(db.dsn()), watcher(db.dsn());
+  daemon.exec("CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL); INSERT INTO t VALUES (1, 1)");
+  db.create_stream_table("a", "SELECT id, n FROM t", "DIFFERENTIAL");
+  db.create_stream_table("b", "SELECT sum(n) AS n FROM a", "DIFFERENTIAL");
+  const auto refresh = [&](const std::string& name) {
+    return daemon.value("SELECT action FROM pgtrickle_state.refresh_" + std::to_string(db.id_of(name)) + "('auto')");
+  };
+  daemon.exec("INSERT INTO t VALUES (2, 20)");
+  daemon.exec("BEGIN ISOLATION LEVEL REPEATABLE READ");
+  ASSERT_EQ(refresh("a"), "DIFFERENTIAL");
+  Waiting by_hand(db.dsn(), watcher, "SELECT pgtrickle.refresh_stream_table('b')");
+  EXPECT_EQ(refresh("b"), "DIFFERENTIAL");
+  daemon.exec("COMMIT");
+  EXPECT_NO_THROW(by_hand.result());
+  EXPECT_EQ(watcher.value("SELECT n FROM b"), "21");
+
+  // The same where b is a cycle.
+  watcher.exec("SELECT pgtrickle.create_stream_table('c', 'SELECT id, n FROM a', allow_circular => true)");
+  ASSERT_EQ(db.build("c").status, pgtrickle::catalog::BuildStatus::kActive);
+  watcher.exec(
+      "SELECT pgtrickle.alter_stream_table('c', query => 'SELECT id, n FROM a UNION SELECT id + 1, n FROM c WHERE id < "
+      "5')");
+  ASSERT_EQ(db.build("c").status, pgtrickle::catalog::BuildStatus::kActive);
+  db.refresh("c");
+  daemon.exec("INSERT INTO t VALUES (3, 3)");
+  daemon.exec("BEGIN ISOLATION LEVEL REPEATABLE READ");
+  ASSERT_EQ(refresh("a"), "DIFFERENTIAL");
+  Waiting cycle_by_hand(db.dsn(), watcher, "SELECT pgtrickle.refresh_stream_table('c')");
+  EXPECT_EQ(daemon.value("SELECT action FROM pgtrickle._refresh_scc(ARRAY[" + std::to_string(db.id_of("c")) + "])"),
+            "DIFFERENTIAL");
+  daemon.exec("COMMIT");
+  EXPECT_NO_THROW(cycle_by_hand.result());
+  EXPECT_EQ(watcher.table("SELECT * FROM pgtrickle.verify_stream_table('c')"), "0|0");
+}
+
 TEST(Control, WhatLiesBetweenTheMembersOfAGroupIsRefreshedByHandWithThem) {
   TestDatabase db;
   Session s(db.dsn());

@@ -26,8 +26,10 @@ class RefreshWriter {
         apply_(function_name("apply", request.id)) {}
 
   [[nodiscard]] std::string function() const {
-    std::string body = declarations() + "BEGIN\n" + check_mode() + lock();
-    if (!sources_.empty()) body += empty_table() + keep_writers_out();
+    std::string body = declarations() + "BEGIN\n" + check_mode();
+    if (!sources_.empty()) body += keep_writers_out();
+    body += lock();
+    if (!sources_.empty()) body += empty_table();
     body += check_gates();
     for (const auto& source : sources_) body += check_source(source);
     for (const auto& source : sources_) body += check_not_null(*source.source, source.columns);
@@ -119,13 +121,23 @@ class RefreshWriter {
            id_ + ";\n        action := 'EMPTY';\n        RETURN;\n    END IF;\n";
   }
 
+  /// Before the frontier is locked: the daemon, which refreshes in one transaction what this one reads and then this
+  /// one, has written there by the time it waits for the frontier. In the order of OIDs, in which it usually writes.
   [[nodiscard]] std::string keep_writers_out() const {
+    auto sources = sources_;
+    std::sort(sources.begin(), sources.end(),
+              [](const auto& a, const auto& b) { return a.source->relid < b.source->relid; });
     std::vector<std::string> tables;
-    for (const auto& s : sources_) tables.push_back(qualified(s.source->schema, s.source->name));
+    for (const auto& s : sources) tables.push_back(qualified(s.source->schema, s.source->name));
     return "    IF current_setting('transaction_isolation') IN ('read committed', 'read uncommitted') THEN\n"
            "        -- No single snapshot here: keep writers out instead, until the end of the transaction.\n"
-           "        LOCK TABLE " +
-           join(tables, ", ") + " IN SHARE MODE;\n        v.gates := " + kAnyGate + ";\n    END IF;\n";
+           "        IF (v.chooses OR $1 = 'differential') AND EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s\n"
+           "                WHERE s.pgt_id = " +
+           id_ +
+           " AND s.needs_reinit) THEN\n"
+           "            action := 'REINIT';  -- its sources may have other names by now\n"
+           "            RETURN;\n        END IF;\n        LOCK TABLE " +
+           join(tables, ", ") + " IN SHARE MODE;\n    END IF;\n";
   }
 
   [[nodiscard]] std::string check_gates() const {
