@@ -113,6 +113,31 @@ TEST(Control, ARefreshByHandGivesWayToTheDaemon) {
   EXPECT_EQ(watcher.table("SELECT * FROM pgtrickle.verify_stream_table('c')"), "0|0");
 }
 
+// In READ COMMITTED a recomputation reads an older snapshot than the statement after it.
+TEST(Control, ARecomputationIsAsFreshAsWhatItRead) {
+  TestDatabase db;
+  Session s(db.dsn()), lock(db.dsn());
+  s.exec(
+      "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1);"
+      "CREATE FUNCTION at_the_lock() RETURNS int LANGUAGE sql VOLATILE AS 'SELECT pg_advisory_xact_lock_shared(77); "
+      "SELECT 1'");
+  db.create_stream_table("st", "SELECT count(*) AS n, at_the_lock() AS one FROM t", "FULL");
+  lock.exec("SELECT pg_advisory_lock(77)");
+  Waiting by_hand(db.dsn(), s, "SELECT pgtrickle.refresh_stream_table('st')");
+  s.exec("INSERT INTO t VALUES (2)");
+  lock.exec("SELECT pg_advisory_unlock(77)");
+  by_hand.result();
+  ASSERT_EQ(s.value("SELECT n FROM st"), "1");
+  EXPECT_THROW(s.exec("SELECT pgtrickle.wait_for_freshness('st', '10 ms')"), pqxx::sql_error);
+  auto reader = std::async(std::launch::async, [&] {
+    Session r(db.dsn());
+    r.exec("SELECT pgtrickle.wait_for_freshness('st', '15 s')");
+    return r.value("SELECT n FROM st");
+  });
+  while (reader.wait_for(std::chrono::milliseconds(10)) != std::future_status::ready) db.refresh("st");
+  EXPECT_EQ(reader.get(), "2");
+}
+
 TEST(Control, WhatLiesBetweenTheMembersOfAGroupIsRefreshedByHandWithThem) {
   TestDatabase db;
   Session s(db.dsn());

@@ -35,7 +35,8 @@ class RefreshWriter {
     for (const auto& source : sources_) body += check_not_null(*source.source, source.columns);
     body +=
         "    -- Taken before anything is read: rows that this transaction writes from here on come later.\n"
-        "    v.run := nextval('pgtrickle_changes.log_seq');\n";
+        "    v.run := nextval('pgtrickle_changes.log_seq');\n"
+        "    v.taken := pg_current_snapshot();\n";
     body += sources_.empty() ? "    v.recompute := true;\n" : count_pending();
     body += decide() + apply() + move_frontier() + "END\n";
     return "CREATE OR REPLACE FUNCTION " + function_name("refresh", request_.id) +
@@ -57,6 +58,7 @@ class RefreshWriter {
            "    f_seq bigint;\n"
            "    started CONSTANT timestamptz := clock_timestamp();\n"
            "    run bigint;\n"
+           "    taken pg_snapshot;  -- not newer than what is read\n"
            "    changed bigint := 0;\n"
            "    pending bigint;\n"
            "    counts bigint[];  -- pending rows of each source\n"
@@ -264,7 +266,7 @@ class RefreshWriter {
   [[nodiscard]] std::string move_frontier() const {
     const std::string skipped_now = sources_.empty() ? "v.skip" : "v.skip AND v.changed <> 0";
     return "    UPDATE pgtrickle.pgt_frontiers p\n"
-           "    SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = v.run, data_timestamp = "
+           "    SET snapshot = v.taken, xid = pg_current_xact_id(), seq = v.run, data_timestamp = "
            "now(),\n"
            "        last_refresh_at = clock_timestamp(), last_action = $2, last_delta_rows = $3,\n"
            "        last_duration_ms = extract(epoch FROM clock_timestamp() - v.started) * 1000,\n"
