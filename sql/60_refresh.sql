@@ -20,7 +20,7 @@ BEGIN
     ELSE    -- all of it or nothing; it writes its own history
         SELECT r.* INTO done FROM pgtrickle._refresh_scc(cycle, initiated_by => 'MANUAL') AS r WHERE r.pgt_id = id;
     END IF;
-    IF done.action = 'REINIT' THEN
+    IF done.action = 'REINIT' AND st.fuse_blown_at IS NULL THEN
         RAISE EXCEPTION 'stream table % must be built anew before it can be refreshed', qualified
             USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = concat_ws(' ', coalesce(st.reinit_reason, 'A source changed.'), because),
                   HINT = CASE WHEN pgtrickle._daemon_alive() THEN 'The daemon does that, at the latest with its next refresh: try again later.'
@@ -29,7 +29,7 @@ BEGIN
         RAISE EXCEPTION 'stream table % has to wait: %', qualified, coalesce(pgtrickle._hold_reason(id), 'a source was gated a moment ago')
             USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = coalesce(because, ''),
                   HINT = 'It may go on after pgtrickle.ungate_source(), or pgtrickle.advance_watermark() of the source that is behind.';
-    ELSIF done.action = 'BLOWN' THEN
+    ELSIF done.action IN ('BLOWN', 'REINIT') THEN     -- nor is it built anew
         RAISE EXCEPTION 'the fuse of stream table % is blown', qualified
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   DETAIL = concat_ws(' ', CASE WHEN st.fuse_blown_at IS NOT NULL THEN format('Blown on %s: %s.', date_trunc('second', st.fuse_blown_at), coalesce(st.fuse_blow_reason, 'unknown reason'))
@@ -177,6 +177,10 @@ BEGIN
                 USING ERRCODE = CASE WHEN st.last_error_code ~ '^[0-9A-Z]{5}$' AND st.last_error_code !~ '^0[0-2]' THEN st.last_error_code ELSE '55000' END,
                       DETAIL = format('Its status is %s%s.', st.status, coalesce(' since ' || st.last_error_at, '')),
                       HINT = coalesce(st.last_error_hint, format('After removing the cause: SELECT pgtrickle.resume_stream_table(%L);', qualified));
+        ELSIF st.fuse_blown_at IS NOT NULL THEN
+            RAISE EXCEPTION 'stream table % is not built anew while its fuse is blown', qualified
+                USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('Blown because %s; it must be built anew because %s.', coalesce(st.fuse_blow_reason, 'of an unknown reason'), coalesce(st.reinit_reason, 'of an unknown reason')),
+                      HINT = format('SELECT pgtrickle.reset_fuse(%L);', qualified);
         ELSIF st.status = 'PAUSED' THEN
             RAISE EXCEPTION 'stream table % is paused', qualified
                 USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('SELECT pgtrickle.resume_stream_table(%L);', qualified);
