@@ -519,7 +519,7 @@ CREATE FUNCTION pgtrickle._resume(id bigint) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     UPDATE pgtrickle.pgt_stream_tables s
        SET status = CASE WHEN s.status IN ('PENDING', 'INITIALIZING', 'ACTIVE') THEN s.status
-                         WHEN s.needs_reinit OR s.effective_refresh_mode IS NULL
+                         WHEN s.needs_reinit OR s.effective_refresh_mode IS NULL OR pgtrickle._has_new_owner(s.pgt_id)
                               OR NOT EXISTS (SELECT FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = s.pgt_id AND f.snapshot IS NOT NULL) THEN 'PENDING'
                          ELSE 'ACTIVE' END,
            consecutive_errors = 0, last_error = NULL, last_error_code = NULL, last_error_hint = NULL, last_error_at = NULL,

@@ -176,6 +176,19 @@ TEST_F(Operation, ABlownFuseIsNotMendedByARebuild) {
   EXPECT_EQ(session_.value("SELECT count(*) FROM st"), "20");
 }
 
+TEST_F(Operation, ANewOwnerIsFollowed) {
+  session_.exec("CREATE ROLE new_owner_" + db_.name() + "; GRANT SELECT ON items TO new_owner_" + db_.name() +
+                "; GRANT CREATE ON SCHEMA public TO new_owner_" + db_.name());
+  create("st", "SELECT kind, count(*) AS n FROM items GROUP BY kind");
+  start();
+  wait_active({"st"});
+  session_.exec("ALTER TABLE st OWNER TO new_owner_" + db_.name());
+  session_.exec("INSERT INTO items VALUES (1000, 7, 1)");
+  EXPECT_TRUE(becomes_equal("st"));
+  EXPECT_EQ(session_.value("SELECT status FROM pgtrickle.pgt_stream_tables"), "ACTIVE");
+  session_.exec("DROP OWNED BY new_owner_" + db_.name() + " CASCADE; DROP ROLE new_owner_" + db_.name());
+}
+
 TEST_F(Operation, DrainWaitsForWhatRunsAndKeepsTheRestOut) {
   session_.exec(
       "CREATE FUNCTION slow(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$BEGIN PERFORM pg_sleep(1); RETURN i; "
