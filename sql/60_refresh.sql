@@ -18,7 +18,12 @@ BEGIN
     IF cycle IS NULL THEN
         EXECUTE format('SELECT * FROM pgtrickle_state.refresh_%s($1)', id) INTO done USING 'auto';
     ELSE    -- all of it or nothing; it writes its own history
-        SELECT r.* INTO done FROM pgtrickle._refresh_scc(cycle, initiated_by => 'MANUAL') AS r WHERE r.pgt_id = id;
+        SELECT r.* INTO done FROM pgtrickle._refresh_scc(cycle, initiated_by => 'MANUAL') AS r ORDER BY r.action IN ('BLOWN', 'REINIT') DESC, r.pgt_id = id DESC LIMIT 1;
+        IF done.pgt_id <> id THEN       -- why all the others wait
+            because := concat_ws(' ', format('It is in a cycle with %s.', qualified), because);
+            SELECT * INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = done.pgt_id;
+            qualified := pgtrickle._qualified(st.pgt_relid);
+        END IF;
     END IF;
     IF done.action = 'REINIT' AND st.fuse_blown_at IS NULL THEN
         RAISE EXCEPTION 'stream table % must be built anew before it can be refreshed', qualified
