@@ -93,9 +93,17 @@ class RefreshWriter {
 
   [[nodiscard]] std::string lock() const {
     return "    -- First of all: whoever holds this row refreshes this stream table.\n"
-           "    SELECT * INTO STRICT v.f FROM pgtrickle.pgt_frontiers p WHERE p.pgt_id = " +
+           "    SELECT * INTO v.f FROM pgtrickle.pgt_frontiers p WHERE p.pgt_id = " +
            id_ +
            " FOR UPDATE;\n"
+           "    IF NOT FOUND THEN\n"
+           "        IF v.chooses AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = " +
+           id_ +
+           ") THEN\n            action := 'NO_DATA';  -- it was dropped, and the daemon will soon know\n"
+           "            RETURN;\n        END IF;\n"
+           "        RAISE EXCEPTION USING ERRCODE = 'no_data_found', MESSAGE = 'the stream table has no row in "
+           "pgtrickle.pgt_frontiers',\n"
+           "            HINT = 'pgtrickle.repair_stream_table() makes it anew.';\n    END IF;\n"
            "    v.f_snapshot := v.f.snapshot; v.f_xmin := pg_snapshot_xmin(v.f.snapshot);\n"
            "    v.f_xmax := pg_snapshot_xmax(v.f.snapshot); v.f_xid := v.f.xid; v.f_seq := "
            "v.f.seq;\n"
