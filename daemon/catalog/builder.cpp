@@ -233,8 +233,22 @@ void create_program(pqxx::transaction_base& tx, const Definition& d, const Progr
   tx.exec("RESET ROLE");
 }
 
+/// The names by which the definition knows what it reads, as recorded: relations by OID, columns by OID and number.
+constexpr const char* kRecordedNames =
+    "(SELECT d.source_relid::text AS key, format('%I.%I', d.source_schema, d.source_name) AS name FROM "
+    "pgtrickle.pgt_dependencies d WHERE d.pgt_id = $1\n"
+    " UNION ALL SELECT d.source_relid || '.' || u.num, u.was FROM pgtrickle.pgt_dependencies d\n"
+    " CROSS JOIN LATERAL unnest(d.columns, d.column_names) AS u(num, was) WHERE d.pgt_id = $1)";
+
 /// What the stream table reads. The frontier is cleared with it: it belonged to another program or another log.
+/// Throws Held if something was renamed since the query was compiled: recorded by its new name it would never be
+/// noticed that the definition has the old one.
 void record_dependencies(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
+  const std::string names =
+      tx.exec_params1(
+            std::string("SELECT coalesce(jsonb_object_agg(r.key, r.name), '{}') FROM ") + kRecordedNames + " r",
+            d.request.id)[0]
+          .c_str();
   // A query that cannot be parsed keeps what PostgreSQL recorded for it at creation.
   if (!program.sources.empty())
     tx.exec_params("DELETE FROM pgtrickle.pgt_dependencies WHERE pgt_id = $1", d.request.id);
@@ -255,6 +269,10 @@ void record_dependencies(pqxx::transaction_base& tx, const Definition& d, const 
         "$2",
         d.request.id, use.relid, use.captured, columns + "}");
   }
+  const auto renamed = tx.exec_params(std::string("SELECT $2::jsonb ->> r.key FROM ") + kRecordedNames +
+                                          " r WHERE $2::jsonb ->> r.key <> r.name LIMIT 1",
+                                      d.request.id, names);
+  if (!renamed.empty()) throw Held{std::string(renamed[0][0].c_str()) + " was renamed just now"};
   tx.exec_params("UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL, xid = NULL, seq = NULL WHERE pgt_id = $1",
                  d.request.id);
 }

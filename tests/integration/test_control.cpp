@@ -160,6 +160,29 @@ TEST(Control, WhatLiesBetweenTheMembersOfAGroupIsRefreshedByHandWithThem) {
   }
 }
 
+// Between compiling the query, in the names of that moment, and recording what it reads, somebody renames a column
+// back.
+TEST(Control, ARenameInTheMiddleOfABuildIsFollowed) {
+  TestDatabase db;
+  Session s(db.dsn()), writer(db.dsn());
+  s.exec("CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL); INSERT INTO t VALUES (1, 1)");
+  db.create_stream_table("st", "SELECT id, n FROM t", "DIFFERENTIAL");
+  s.exec("ALTER TABLE t RENAME n TO other");
+  writer.exec("BEGIN");
+  writer.exec("INSERT INTO t VALUES (2, 2)");
+  auto build = std::async(std::launch::async, [&] { return db.build("st"); });
+  ASSERT_TRUE(pgt::test::wait_until([&] {  // compiled: it waits to capture changes
+    return s.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 't'::regclass") != "0";
+  }));
+  writer.exec("ALTER TABLE t RENAME other TO n");
+  writer.exec("COMMIT");
+  build.get();
+  db.build_pending();
+  EXPECT_EQ(s.table("SELECT status, needs_reinit, last_error FROM pgtrickle.pgt_stream_tables"), "ACTIVE|f|null");
+  s.exec("INSERT INTO t VALUES (3, 3)");
+  EXPECT_EQ(s.table("SELECT * FROM pgtrickle.verify_stream_table('st')"), "0|0");
+}
+
 TEST(Control, FreshnessIsWaitedForThroughRealPrograms) {
   TestDatabase db;
   Session s(db.dsn());
