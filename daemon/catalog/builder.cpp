@@ -240,9 +240,10 @@ constexpr const char* kRecordedNames =
     " UNION ALL SELECT d.source_relid || '.' || u.num, u.was FROM pgtrickle.pgt_dependencies d\n"
     " CROSS JOIN LATERAL unnest(d.columns, d.column_names) AS u(num, was) WHERE d.pgt_id = $1)";
 
-/// What the stream table reads. The frontier is cleared with it: it belonged to another program or another log.
-/// Throws Held if something was renamed since the query was compiled: recorded by its new name it would never be
-/// noticed that the definition has the old one.
+/// What the stream table reads. Columns that the query only mentions stay as recorded at its definition: the program
+/// has no use for them, but the text has their names. The frontier is cleared with it: it belonged to another program
+/// or another log. Throws Held if something was renamed since the query was compiled: recorded by its new name it would
+/// never be noticed that the definition has the old one.
 void record_dependencies(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
   const std::string names =
       tx.exec_params1(
@@ -265,9 +266,13 @@ void record_dependencies(pqxx::transaction_base& tx, const Definition& d, const 
         "       (SELECT x.source_id FROM pgtrickle.pgt_sources x WHERE x.relid = c.oid AND $3), u.columns,\n"
         "       (SELECT coalesce(array_agg(a.attname ORDER BY a.attnum), '{}') FROM pg_attribute a\n"
         "        WHERE a.attrelid = c.oid AND a.attnum = ANY (u.columns)), n.nspname, c.relname\n"
-        "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, (SELECT $4::int2[] AS columns) u WHERE c.oid = "
+        "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,\n"
+        "     (SELECT coalesce(array_agg(DISTINCT x.num ORDER BY x.num), '{}') AS columns FROM (\n"
+        "        SELECT unnest($4::int2[]) AS num UNION ALL SELECT a.attnum FROM pg_attribute a\n"
+        "        WHERE a.attrelid = $2 AND NOT a.attisdropped AND $5::jsonb ? ($2 || '.' || a.attnum)) x) u WHERE "
+        "c.oid = "
         "$2",
-        d.request.id, use.relid, use.captured, columns + "}");
+        d.request.id, use.relid, use.captured, columns + "}", names);
   }
   const auto renamed = tx.exec_params(std::string("SELECT $2::jsonb ->> r.key FROM ") + kRecordedNames +
                                           " r WHERE $2::jsonb ->> r.key <> r.name LIMIT 1",

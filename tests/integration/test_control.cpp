@@ -176,10 +176,24 @@ TEST(Control, ARenameInTheMiddleOfABuildIsFollowed) {
   }));
   writer.exec("ALTER TABLE t RENAME other TO n");
   writer.exec("COMMIT");
-  build.get();
-  db.build_pending();
+  EXPECT_EQ(build.get().status, pgtrickle::catalog::BuildStatus::kActive);
   EXPECT_EQ(s.table("SELECT status, needs_reinit, last_error FROM pgtrickle.pgt_stream_tables"), "ACTIVE|f|null");
   s.exec("INSERT INTO t VALUES (3, 3)");
+  EXPECT_EQ(s.table("SELECT * FROM pgtrickle.verify_stream_table('st')"), "0|0");
+}
+
+TEST(Control, RenamesOfColumnsThatNobodyNeedsAreFollowed) {
+  TestDatabase db;
+  Session s(db.dsn());
+  s.exec("CREATE TABLE t (id int PRIMARY KEY, a int, b int); INSERT INTO t VALUES (1, 1, 1)");
+  db.create_stream_table("st", "SELECT id FROM (SELECT id, a, b + 1 AS c FROM t) x", "DIFFERENTIAL");
+  s.exec("ALTER TABLE t RENAME a TO a2; ALTER TABLE t RENAME b TO a");
+  EXPECT_EQ(s.value("SELECT needs_reinit FROM pgtrickle.pgt_stream_tables"), "t");
+  ASSERT_EQ(db.build("st").status, pgtrickle::catalog::BuildStatus::kActive);
+  s.exec("SELECT pgtrickle.alter_stream_table('st', refresh_mode => 'FULL')");
+  ASSERT_EQ(db.build("st").status, pgtrickle::catalog::BuildStatus::kActive);
+  EXPECT_EQ(s.table("SELECT status, needs_reinit, last_error FROM pgtrickle.pgt_stream_tables"), "ACTIVE|f|null");
+  s.exec("INSERT INTO t VALUES (2, 2, 2)");
   EXPECT_EQ(s.table("SELECT * FROM pgtrickle.verify_stream_table('st')"), "0|0");
 }
 
