@@ -98,7 +98,7 @@ CREATE TABLE pgtrickle.pgt_dependencies (
     source_relid  oid NOT NULL,
     source_type   text NOT NULL CHECK (source_type IN ('TABLE', 'PARTITIONED_TABLE', 'STREAM_TABLE', 'VIEW', 'MATERIALIZED_VIEW', 'FOREIGN_TABLE')),
     source_id     bigint REFERENCES pgtrickle.pgt_sources ON DELETE SET NULL,   -- NULL: not captured
-    columns       int2[] NOT NULL DEFAULT '{}',       -- attribute numbers read, ascending
+    columns       int2[] NOT NULL DEFAULT '{}',       -- attribute numbers that the query names, ascending
     column_names  name[] NOT NULL DEFAULT '{}',       -- their names, in the same order
     source_schema name NOT NULL,
     source_name   name NOT NULL,

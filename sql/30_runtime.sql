@@ -148,6 +148,14 @@ BEGIN
 END
 $$;
 
+-- Has the stream table another owner than its program? Then that writes with the rights of the old one, and must be made anew.
+CREATE FUNCTION pgtrickle._has_new_owner(id bigint) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid
+                   JOIN pg_proc p ON p.pronamespace = 'pgtrickle_state'::regnamespace AND p.proname = format('apply_%s', s.pgt_id)
+                   WHERE s.pgt_id = id AND p.proowner <> c.relowner)
+$$;
+
 -- Is there a daemon with a heartbeat in the last 15 s?
 CREATE FUNCTION pgtrickle._daemon_alive() RETURNS boolean
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$

@@ -73,6 +73,9 @@ BEGIN
             UPDATE pgtrickle.pgt_stream_tables t SET pgt_schema = s.nspname, pgt_name = s.relname WHERE t.pgt_id = s.pgt_id;
             PERFORM pgtrickle._mark_reinit(ARRAY[s.pgt_id], format('the stream table was renamed to %I.%I', s.nspname, s.relname));
         END LOOP;
+        FOR s IN SELECT t.pgt_id FROM pgtrickle.pgt_stream_tables t WHERE t.pgt_relid = ANY (ids) AND pgtrickle._has_new_owner(t.pgt_id) LOOP
+            PERFORM pgtrickle._mark_reinit(ARRAY[s.pgt_id], 'the stream table has a new owner');
+        END LOOP;
     EXCEPTION WHEN OTHERS THEN
         RAISE WARNING 'pgtrickle could not mark stream tables for re-initialisation: %', SQLERRM;
     END;

@@ -5,7 +5,7 @@ CREATE FUNCTION pgtrickle._resume(id bigint) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     UPDATE pgtrickle.pgt_stream_tables s
        SET status = CASE WHEN s.status IN ('PENDING', 'INITIALIZING', 'ACTIVE') THEN s.status
-                         WHEN s.needs_reinit OR s.effective_refresh_mode IS NULL
+                         WHEN s.needs_reinit OR s.effective_refresh_mode IS NULL OR pgtrickle._has_new_owner(s.pgt_id)
                               OR NOT EXISTS (SELECT FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = s.pgt_id AND f.snapshot IS NOT NULL) THEN 'PENDING'
                          ELSE 'ACTIVE' END,
            consecutive_errors = 0, last_error = NULL, last_error_code = NULL, last_error_hint = NULL, last_error_at = NULL,
@@ -266,6 +266,9 @@ DECLARE
     same       boolean;
     fits       boolean;
     readers    text;
+    group_id   int;
+    gated      boolean;
+    id         bigint;
 BEGIN
     SELECT * INTO target FROM pgtrickle._target(name, caller_path);
     IF NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = target.existing) THEN
@@ -290,10 +293,24 @@ BEGIN
             USING ERRCODE = 'dependent_objects_still_exist', DETAIL = readers,
                   HINT = 'Its columns would change in a way that needs a new table. Keep the columns that are there in their order and add new ones after them, or drop the readers first.';
     END IF;
+    SELECT min(m.group_id) INTO group_id FROM pgtrickle.pgt_refresh_group_members m WHERE m.pgt_id = st.pgt_id;
+    gated := EXISTS (SELECT FROM pgtrickle.pgt_source_gates g WHERE g.source_relid = st.pgt_relid AND g.gated);
     PERFORM pgtrickle._drop_stream_table(target.qualified, false, caller_path);
     PERFORM pgtrickle._create_stream_table(target.qualified, query, schedule, refresh_mode, initialize, false,
         ROW(new.diamond_consistency, new.diamond_schedule_policy, NULL, NULL, NULL, NULL, NULL, new.max_delta_fraction, new.tier, new.max_staleness, new.fuse,
             new.fuse_ceiling, new.fuse_sensitivity, new.allow_circular)::pgtrickle._options, caller_path);
+    -- It is the same to its owner: what he has asked for still holds.
+    SELECT s.pgt_id INTO id FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = to_regclass(target.qualified);
+    IF group_id IS NOT NULL THEN
+        INSERT INTO pgtrickle.pgt_refresh_group_members (group_id, pgt_id) VALUES (group_id, id);
+        PERFORM pgtrickle._wake('');
+    END IF;
+    IF st.status = 'PAUSED' THEN
+        UPDATE pgtrickle.pgt_stream_tables s SET status = 'PAUSED' WHERE s.pgt_id = id;
+    END IF;
+    IF gated THEN
+        PERFORM pgtrickle._set_gate(target.qualified, true, caller_path);
+    END IF;
 END
 $$;
 
@@ -313,6 +330,6 @@ END
 $$;
 COMMENT ON FUNCTION pgtrickle.create_or_replace_stream_table(text, text, text, text, boolean, text, text, text, boolean, boolean, text, int, double precision, text, interval, text, bigint, int, boolean) IS
 'Makes a stream table what the arguments say: creates it if it does not exist; does nothing if query, schedule, mode and options are already so; changes it
-in place, as alter_stream_table() does, where its columns allow that; otherwise drops and creates it, if nothing reads it (grants and indexes on the table are then lost).
+in place, as alter_stream_table() does, where its columns allow that; otherwise drops and creates it, if nothing reads it (grants and indexes on the table are then lost; it stays paused, gated and in its refresh group).
 Options that are NULL stay as they are. Parameters as in create_stream_table().
 Errors: as create_stream_table() and alter_stream_table(); 42P07 a relation of this name that is not a stream table; 2BP01 it must be made anew but something reads it.';

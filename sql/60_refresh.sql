@@ -18,9 +18,14 @@ BEGIN
     IF cycle IS NULL THEN
         EXECUTE format('SELECT * FROM pgtrickle_state.refresh_%s($1)', id) INTO done USING 'auto';
     ELSE    -- all of it or nothing; it writes its own history
-        SELECT r.* INTO done FROM pgtrickle._refresh_scc(cycle, initiated_by => 'MANUAL') AS r WHERE r.pgt_id = id;
+        SELECT r.* INTO done FROM pgtrickle._refresh_scc(cycle, initiated_by => 'MANUAL') AS r ORDER BY r.action IN ('BLOWN', 'REINIT') DESC, r.pgt_id = id DESC LIMIT 1;
+        IF done.pgt_id <> id THEN       -- why all the others wait
+            because := concat_ws(' ', format('It is in a cycle with %s.', qualified), because);
+            SELECT * INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = done.pgt_id;
+            qualified := pgtrickle._qualified(st.pgt_relid);
+        END IF;
     END IF;
-    IF done.action = 'REINIT' THEN
+    IF done.action = 'REINIT' AND st.fuse_blown_at IS NULL THEN
         RAISE EXCEPTION 'stream table % must be built anew before it can be refreshed', qualified
             USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = concat_ws(' ', coalesce(st.reinit_reason, 'A source changed.'), because),
                   HINT = CASE WHEN pgtrickle._daemon_alive() THEN 'The daemon does that, at the latest with its next refresh: try again later.'
@@ -29,7 +34,7 @@ BEGIN
         RAISE EXCEPTION 'stream table % has to wait: %', qualified, coalesce(pgtrickle._hold_reason(id), 'a source was gated a moment ago')
             USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = coalesce(because, ''),
                   HINT = 'It may go on after pgtrickle.ungate_source(), or pgtrickle.advance_watermark() of the source that is behind.';
-    ELSIF done.action = 'BLOWN' THEN
+    ELSIF done.action IN ('BLOWN', 'REINIT') THEN     -- nor is it built anew
         RAISE EXCEPTION 'the fuse of stream table % is blown', qualified
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   DETAIL = concat_ws(' ', CASE WHEN st.fuse_blown_at IS NOT NULL THEN format('Blown on %s: %s.', date_trunc('second', st.fuse_blown_at), coalesce(st.fuse_blow_reason, 'unknown reason'))
@@ -99,18 +104,17 @@ BEGIN
 END
 $$;
 
--- Does the work of refresh_stream_table and refresh: the stream table, with the others of its refresh group.
+-- Does the work of refresh_stream_table and refresh: the stream table, with what is refreshed as one with it.
 CREATE FUNCTION pgtrickle._refresh(name text, caller_path text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     st         pgtrickle.pgt_stream_tables := pgtrickle._find_own(name, caller_path);
-    members    bigint[];
+    members    bigint[] := pgtrickle._refreshed_with(st.pgt_id);
     group_name text;
 BEGIN
-    SELECT array_agg(other.pgt_id), min(g.group_name) INTO members, group_name
-    FROM pgtrickle.pgt_refresh_group_members own JOIN pgtrickle.pgt_refresh_groups g USING (group_id) JOIN pgtrickle.pgt_refresh_group_members other USING (group_id)
-    WHERE own.pgt_id = st.pgt_id;
-    IF members IS NULL THEN
+    SELECT min(g.group_name) INTO group_name FROM pgtrickle.pgt_refresh_group_members m JOIN pgtrickle.pgt_refresh_groups g USING (group_id)
+    WHERE m.pgt_id = ANY (members);
+    IF group_name IS NULL THEN      -- alone, or with its cycle
         RETURN pgtrickle._refresh_one(st.pgt_id);
     END IF;
     RETURN pgtrickle._refresh_together(members, st.pgt_id, format('It is refreshed together with %s, in refresh group "%s".', pgtrickle._qualified(st.pgt_relid), group_name));
@@ -126,7 +130,7 @@ COMMENT ON FUNCTION pgtrickle.refresh_stream_table(text) IS
 'Brings a stream table up to date now, in the caller''s transaction: afterwards it includes all that this transaction sees, its own
 uncommitted changes too. In READ COMMITTED it locks the sources against writers (SHARE) until the transaction ends; in REPEATABLE READ
 it locks nothing but may fail with 40001 if the daemon refreshed in between: retry the transaction. Also works while the stream table is paused.
-Stream tables that it reads are not refreshed, but the other members of its refresh group are, in the same transaction.
+Stream tables that it reads are not refreshed, but the other members of its refresh group, and what lies between them, are, in the same transaction.
 Errors: 42P01, 42501 not the owner; 55000 not initialised, being rebuilt, waiting for a gate or watermark, or its fuse is blown; errors of the query.';
 
 CREATE PROCEDURE pgtrickle.refresh(name text) LANGUAGE plpgsql AS $$
@@ -178,6 +182,10 @@ BEGIN
                 USING ERRCODE = CASE WHEN st.last_error_code ~ '^[0-9A-Z]{5}$' AND st.last_error_code !~ '^0[0-2]' THEN st.last_error_code ELSE '55000' END,
                       DETAIL = format('Its status is %s%s.', st.status, coalesce(' since ' || st.last_error_at, '')),
                       HINT = coalesce(st.last_error_hint, format('After removing the cause: SELECT pgtrickle.resume_stream_table(%L);', qualified));
+        ELSIF st.fuse_blown_at IS NOT NULL THEN
+            RAISE EXCEPTION 'stream table % is not built anew while its fuse is blown', qualified
+                USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('Blown because %s; it must be built anew because %s.', coalesce(st.fuse_blow_reason, 'of an unknown reason'), coalesce(st.reinit_reason, 'of an unknown reason')),
+                      HINT = format('SELECT pgtrickle.reset_fuse(%L);', qualified);
         ELSIF st.status = 'PAUSED' THEN
             RAISE EXCEPTION 'stream table % is paused', qualified
                 USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('SELECT pgtrickle.resume_stream_table(%L);', qualified);

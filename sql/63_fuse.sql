@@ -36,6 +36,11 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Use apply (the pending changes are wanted), reinitialize (compute it anew) or skip_changes (leave them out).';
     END IF;
+    IF what = 'skip_changes' AND st.needs_reinit AND st.fuse_blown_at IS NOT NULL THEN
+        RAISE EXCEPTION 'the changes pending for stream table % cannot be skipped, because it must be built anew', qualified
+            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = coalesce(st.reinit_reason, ''),
+                  HINT = 'Building it applies everything. Correct the source first, or use apply or reinitialize.';
+    END IF;
     UPDATE pgtrickle.pgt_stream_tables s
        SET fuse_blown_at = NULL, fuse_blow_reason = NULL, fuse_reset = CASE WHEN what <> 'reinitialize' THEN what END,
            needs_reinit = s.needs_reinit OR what = 'reinitialize',
@@ -62,4 +67,5 @@ $$;
 COMMENT ON FUNCTION pgtrickle.reset_fuse(text, text) IS
 'Decides about the changes that blew a fuse: apply (they are wanted: the next refresh does not look at the fuse), reinitialize (compute the table anew), or
 skip_changes (they are passed over, and the table does not equal its query until it is re-initialised). Only a NOTICE if the fuse is not blown.
-Errors: 42P01 not a stream table, 42501 not its owner, 22023 another action.';
+Until then the table is not rebuilt either, whatever happens to its sources.
+Errors: 42P01 not a stream table, 42501 not its owner, 22023 another action, 55000 changes to skip, but it must be rebuilt.';

@@ -117,18 +117,37 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION pgtrickle.refresh_groups() IS 'The refresh groups and their members.';
 
+-- Stream tables that are refreshed by hand as one with this one: the members of its refresh group and what lies between
+-- them, of every group that shares one of these; or the members of its cycle. NULL: it is refreshed alone.
+CREATE FUNCTION pgtrickle._refreshed_with(id bigint) RETURNS bigint[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+    cycle bigint[] := pgtrickle._cycle_of(id);
+BEGIN
+    RETURN (
+        WITH RECURSIVE wholes(pgt_ids) AS MATERIALIZED (
+            SELECT ARRAY(SELECT u.pgt_id FROM unnest(pgtrickle._upstream(g.members)) AS u(pgt_id) WHERE pgtrickle._upstream(ARRAY[u.pgt_id]) && g.members)
+            FROM (SELECT array_agg(m.pgt_id) AS members FROM pgtrickle.pgt_refresh_group_members m GROUP BY m.group_id) AS g
+            UNION ALL SELECT cycle WHERE cycle IS NOT NULL),
+        reached(pgt_id) AS (
+            SELECT id
+            UNION SELECT u.pgt_id FROM reached r JOIN wholes w ON r.pgt_id = ANY (w.pgt_ids) CROSS JOIN LATERAL unnest(w.pgt_ids) AS u(pgt_id))
+        SELECT array_agg(r.pgt_id ORDER BY r.pgt_id) FROM reached r WHERE EXISTS (SELECT FROM wholes w WHERE id = ANY (w.pgt_ids)));
+END
+$$;
+
 -- For refresh_<id>('lock'), which runs as the admin and only for who may refresh: keeps writers off the tables that a
--- stream table reads until the transaction ends. Not off the members of its refresh group, which are about to be
--- refreshed: that takes their frontier first. Error: 42501 if the admin may not lock one.
+-- stream table reads until the transaction ends. Not off those that are about to be refreshed with it: that takes their
+-- frontiers first. Error: 42501 if the admin may not lock one.
 CREATE FUNCTION pgtrickle._lock_sources(id bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    s record;
+    s       record;
+    with_it bigint[] := pgtrickle._refreshed_with(id);
 BEGIN
     FOR s IN SELECT pgtrickle._qualified(c.oid) AS name FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid
              WHERE d.pgt_id = id AND c.relkind IN ('r', 'p') AND c.relnamespace <> 'pg_catalog'::regnamespace
-               AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables t JOIN pgtrickle.pgt_refresh_group_members m USING (pgt_id)
-                               JOIN pgtrickle.pgt_refresh_group_members own USING (group_id) WHERE t.pgt_relid = c.oid AND own.pgt_id = id)
+               AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables t WHERE t.pgt_relid = c.oid AND t.pgt_id = ANY (with_it))
              ORDER BY c.oid LOOP
         BEGIN
             EXECUTE format('LOCK TABLE %s IN SHARE MODE', s.name);

@@ -179,8 +179,8 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     st pgtrickle.pgt_stream_tables := pgtrickle._find_own(name, caller_path);
 BEGIN
-    IF sla <= interval '0' THEN
-        RAISE EXCEPTION 'stream table %: the promised staleness must be more than 0, not %', pgtrickle._qualified(st.pgt_relid), sla
+    IF sla <= interval '0' OR NOT isfinite(sla) THEN
+        RAISE EXCEPTION 'stream table %: the promised staleness must be more than 0 and finite, not %', pgtrickle._qualified(st.pgt_relid), sla
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give an interval, for example ''5 minutes''; NULL promises nothing.';
     END IF;
     UPDATE pgtrickle.pgt_stream_tables s SET max_staleness = sla WHERE s.pgt_id = st.pgt_id;

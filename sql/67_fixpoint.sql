@@ -155,7 +155,17 @@ DECLARE
 BEGIN
     PERFORM pgtrickle._check_cycle(members);
 
-    -- What would be done? This locks the frontiers and, in READ COMMITTED, the sources.
+    -- In READ COMMITTED first the sources outside, then the frontiers: the daemon writes there before it comes here.
+    IF current_setting('transaction_isolation') IN ('read committed', 'read uncommitted') THEN
+        FOR m IN 1..n LOOP
+            IF to_regprocedure(format('pgtrickle_state.refresh_%s(text)', members[m])) IS NOT NULL THEN
+                EXECUTE format('SELECT FROM pgtrickle_state.refresh_%s($1)', members[m]) USING 'lock';
+            END IF;
+        END LOOP;
+        PERFORM pgtrickle._lock_frontiers(members);
+    END IF;
+
+    -- What would be done?
     FOR m IN 1..n LOOP
         IF to_regprocedure(format('pgtrickle_state.refresh_%s(text)', members[m])) IS NULL THEN
             actions[m] := 'REINIT';

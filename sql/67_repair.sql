@@ -104,7 +104,7 @@ BEGIN
     END IF;
     PERFORM pgtrickle._wake('t:' || st.pgt_id);
     RETURN array_to_string(found || format('the daemon will rebuild program, capture and content%s',
-               CASE WHEN st.status = 'PAUSED' THEN ' when it is resumed: it stays PAUSED' WHEN NOT pgtrickle._daemon_alive() THEN ' as soon as one runs' ELSE '' END), E'\n');
+               CASE WHEN st.fuse_blown_at IS NOT NULL THEN ' after reset_fuse(): its fuse is blown' WHEN st.status = 'PAUSED' THEN ' when it is resumed: it stays PAUSED' WHEN NOT pgtrickle._daemon_alive() THEN ' as soon as one runs' ELSE '' END), E'\n');
 END
 $$;
 

@@ -234,8 +234,23 @@ void create_program(pqxx::transaction_base& tx, const Definition& d, const Progr
   tx.exec("RESET ROLE");
 }
 
-/// What the stream table reads. The frontier is cleared with it: it belonged to another program or another log.
+/// The names by which the definition knows what it reads, as recorded: relations by OID, columns by OID and number.
+constexpr const char* kRecordedNames =
+    "(SELECT d.source_relid::text AS key, format('%I.%I', d.source_schema, d.source_name) AS name FROM "
+    "pgtrickle.pgt_dependencies d WHERE d.pgt_id = $1\n"
+    " UNION ALL SELECT d.source_relid || '.' || u.num, u.was FROM pgtrickle.pgt_dependencies d\n"
+    " CROSS JOIN LATERAL unnest(d.columns, d.column_names) AS u(num, was) WHERE d.pgt_id = $1)";
+
+/// What the stream table reads. Columns that the query only mentions stay as recorded at its definition: the program
+/// has no use for them, but the text has their names. The frontier is cleared with it: it belonged to another program
+/// or another log. Throws Held if something was renamed since the query was compiled: recorded by its new name it would
+/// never be noticed that the definition has the old one.
 void record_dependencies(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
+  const std::string names =
+      tx.exec_params1(
+            std::string("SELECT coalesce(jsonb_object_agg(r.key, r.name), '{}') FROM ") + kRecordedNames + " r",
+            d.request.id)[0]
+          .c_str();
   // A query that cannot be parsed keeps what PostgreSQL recorded for it at creation.
   if (!program.sources.empty())
     tx.exec_params("DELETE FROM pgtrickle.pgt_dependencies WHERE pgt_id = $1", d.request.id);
@@ -250,10 +265,18 @@ void record_dependencies(pqxx::transaction_base& tx, const Definition& d, const 
         "       (SELECT x.source_id FROM pgtrickle.pgt_sources x WHERE x.relid = c.oid AND $3), u.columns,\n"
         "       (SELECT coalesce(array_agg(a.attname ORDER BY a.attnum), '{}') FROM pg_attribute a\n"
         "        WHERE a.attrelid = c.oid AND a.attnum = ANY (u.columns)), n.nspname, c.relname\n"
-        "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, (SELECT $4::int2[] AS columns) u WHERE c.oid = "
+        "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,\n"
+        "     (SELECT coalesce(array_agg(DISTINCT x.num ORDER BY x.num), '{}') AS columns FROM (\n"
+        "        SELECT unnest($4::int2[]) AS num UNION ALL SELECT a.attnum FROM pg_attribute a\n"
+        "        WHERE a.attrelid = $2 AND NOT a.attisdropped AND $5::jsonb ? ($2 || '.' || a.attnum)) x) u WHERE "
+        "c.oid = "
         "$2",
-        d.request.id, use.relid, use.captured, postgres::array_of(use.columns));
+        d.request.id, use.relid, use.captured, postgres::array_of(use.columns), names);
   }
+  const auto renamed = tx.exec_params(std::string("SELECT $2::jsonb ->> r.key FROM ") + kRecordedNames +
+                                          " r WHERE $2::jsonb ->> r.key <> r.name LIMIT 1",
+                                      d.request.id, names);
+  if (!renamed.empty()) throw Held{std::string(renamed[0][0].c_str()) + " was renamed just now"};
   tx.exec_params("UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL, xid = NULL, seq = NULL WHERE pgt_id = $1",
                  d.request.id);
 }

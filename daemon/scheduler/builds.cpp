@@ -24,6 +24,7 @@ constexpr milliseconds kGarbageInterval{300000};
 bool DatabaseScheduler::wants_build(const Table& table) const {
   const sql::StreamTable& row = table.row;
   if (!row.exists || table.building || table.loaded_at <= table.build_ended) return false;
+  if (row.fuse_blown) return false;  // a build applies everything: that is for reset_fuse() to decide
   if (row.status == "PENDING" || row.status == "INITIALIZING") return true;
   if (!row.needs_reinit) return false;
   return row.status == "ACTIVE" || (row.status == "ERROR" && table.failed_generation != row.generation);

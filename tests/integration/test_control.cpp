@@ -10,6 +10,7 @@
 
 #include "support/database.h"
 #include "support/oracle.h"
+#include "support/process.h"
 
 namespace {
 
@@ -53,6 +54,147 @@ TEST(Control, MembersOfAGroupRefreshedByHandShowOneState) {
   }
   stop = true;
   EXPECT_GT(writer.get(), 0);
+}
+
+/// A session that runs a statement in the background and is known to wait for a lock when the constructor returns.
+class Waiting {
+ public:
+  Waiting(const std::string& dsn, Session& watcher, const std::string& sql) : session_(dsn) {
+    const std::string pid = session_.value("SELECT pg_backend_pid()");
+    done_ = std::async(std::launch::async, [this, sql] { return session_.table(sql); });
+    const bool waits = pgt::test::wait_until(
+        [&] { return watcher.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = " + pid) != "0"; });
+    if (!waits) throw std::runtime_error("does not wait: " + sql);
+  }
+  /// Its result; throws its error.
+  std::string result() { return done_.get(); }
+
+ private:
+  Session session_;
+  std::future<std::string> done_;
+};
+
+// The daemon refreshes b after a in one transaction; whoever refreshes b by hand keeps writers off a. Whoever takes the
+// frontier of b before that, and the table a after, meets the daemon in a deadlock.
+TEST(Control, ARefreshByHandGivesWayToTheDaemon) {
+  TestDatabase db;
+  Session daemon(db.dsn()), watcher(db.dsn());
+  daemon.exec("CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL); INSERT INTO t VALUES (1, 1)");
+  db.create_stream_table("a", "SELECT id, n FROM t", "DIFFERENTIAL");
+  db.create_stream_table("b", "SELECT sum(n) AS n FROM a", "DIFFERENTIAL");
+  const auto refresh = [&](const std::string& name) {
+    return daemon.value("SELECT action FROM pgtrickle_state.refresh_" + std::to_string(db.id_of(name)) + "('auto')");
+  };
+  daemon.exec("INSERT INTO t VALUES (2, 20)");
+  daemon.exec("BEGIN ISOLATION LEVEL REPEATABLE READ");
+  ASSERT_EQ(refresh("a"), "DIFFERENTIAL");
+  Waiting by_hand(db.dsn(), watcher, "SELECT pgtrickle.refresh_stream_table('b')");
+  EXPECT_EQ(refresh("b"), "DIFFERENTIAL");
+  daemon.exec("COMMIT");
+  EXPECT_NO_THROW(by_hand.result());
+  EXPECT_EQ(watcher.value("SELECT n FROM b"), "21");
+
+  // The same where b is a cycle.
+  watcher.exec("SELECT pgtrickle.create_stream_table('c', 'SELECT id, n FROM a', allow_circular => true)");
+  ASSERT_EQ(db.build("c").status, pgtrickle::catalog::BuildStatus::kActive);
+  watcher.exec(
+      "SELECT pgtrickle.alter_stream_table('c', query => 'SELECT id, n FROM a UNION SELECT id + 1, n FROM c WHERE id < "
+      "5')");
+  ASSERT_EQ(db.build("c").status, pgtrickle::catalog::BuildStatus::kActive);
+  db.refresh("c");
+  daemon.exec("INSERT INTO t VALUES (3, 3)");
+  daemon.exec("BEGIN ISOLATION LEVEL REPEATABLE READ");
+  ASSERT_EQ(refresh("a"), "DIFFERENTIAL");
+  Waiting cycle_by_hand(db.dsn(), watcher, "SELECT pgtrickle.refresh_stream_table('c')");
+  EXPECT_EQ(daemon.value("SELECT action FROM pgtrickle._refresh_scc(ARRAY[" + std::to_string(db.id_of("c")) + "])"),
+            "DIFFERENTIAL");
+  daemon.exec("COMMIT");
+  EXPECT_NO_THROW(cycle_by_hand.result());
+  EXPECT_EQ(watcher.table("SELECT * FROM pgtrickle.verify_stream_table('c')"), "0|0");
+}
+
+// In READ COMMITTED a recomputation reads an older snapshot than the statement after it.
+TEST(Control, ARecomputationIsAsFreshAsWhatItRead) {
+  TestDatabase db;
+  Session s(db.dsn()), lock(db.dsn());
+  s.exec(
+      "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1);"
+      "CREATE FUNCTION at_the_lock() RETURNS int LANGUAGE sql VOLATILE AS 'SELECT pg_advisory_xact_lock_shared(77); "
+      "SELECT 1'");
+  db.create_stream_table("st", "SELECT count(*) AS n, at_the_lock() AS one FROM t", "FULL");
+  lock.exec("SELECT pg_advisory_lock(77)");
+  Waiting by_hand(db.dsn(), s, "SELECT pgtrickle.refresh_stream_table('st')");
+  s.exec("INSERT INTO t VALUES (2)");
+  lock.exec("SELECT pg_advisory_unlock(77)");
+  by_hand.result();
+  ASSERT_EQ(s.value("SELECT n FROM st"), "1");
+  EXPECT_THROW(s.exec("SELECT pgtrickle.wait_for_freshness('st', '10 ms')"), pqxx::sql_error);
+  auto reader = std::async(std::launch::async, [&] {
+    Session r(db.dsn());
+    r.exec("SELECT pgtrickle.wait_for_freshness('st', '15 s')");
+    return r.value("SELECT n FROM st");
+  });
+  while (reader.wait_for(std::chrono::milliseconds(10)) != std::future_status::ready) db.refresh("st");
+  EXPECT_EQ(reader.get(), "2");
+}
+
+TEST(Control, WhatLiesBetweenTheMembersOfAGroupIsRefreshedByHandWithThem) {
+  TestDatabase db;
+  Session s(db.dsn());
+  s.exec("CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL); INSERT INTO t VALUES (1, 1)");
+  db.create_stream_table("first", "SELECT id, n FROM t", "DIFFERENTIAL");
+  db.create_stream_table("between", "SELECT id, n FROM first WHERE n > 0", "DIFFERENTIAL");
+  db.create_stream_table("last", "SELECT sum(n) AS n FROM between", "DIFFERENTIAL");
+  s.exec("SELECT pgtrickle.create_refresh_group('g', ARRAY['first', 'last'])");
+  int n = 1;
+  const auto states = [&] {
+    return s.table("SELECT (SELECT sum(n) FROM first), (SELECT sum(n) FROM between), (SELECT n FROM last)");
+  };
+  for (const char* name : {"first", "between", "last"}) {
+    for (const char* how : {"SELECT pgtrickle.refresh_stream_table('", "CALL pgtrickle.refresh('"}) {
+      s.exec("INSERT INTO t VALUES (" + std::to_string(++n) + ", 1)");
+      s.exec(how + std::string(name) + "')");
+      const std::string all = std::to_string(n);
+      EXPECT_EQ(states(), all + "|" + all + "|" + all) << how << name;
+    }
+  }
+}
+
+// Between compiling the query, in the names of that moment, and recording what it reads, somebody renames a column
+// back.
+TEST(Control, ARenameInTheMiddleOfABuildIsFollowed) {
+  TestDatabase db;
+  Session s(db.dsn()), writer(db.dsn());
+  s.exec("CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL); INSERT INTO t VALUES (1, 1)");
+  db.create_stream_table("st", "SELECT id, n FROM t", "DIFFERENTIAL");
+  s.exec("ALTER TABLE t RENAME n TO other");
+  writer.exec("BEGIN");
+  writer.exec("INSERT INTO t VALUES (2, 2)");
+  auto build = std::async(std::launch::async, [&] { return db.build("st"); });
+  ASSERT_TRUE(pgt::test::wait_until([&] {  // compiled: it waits to capture changes
+    return s.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 't'::regclass") != "0";
+  }));
+  writer.exec("ALTER TABLE t RENAME other TO n");
+  writer.exec("COMMIT");
+  EXPECT_EQ(build.get().status, pgtrickle::catalog::BuildStatus::kActive);
+  EXPECT_EQ(s.table("SELECT status, needs_reinit, last_error FROM pgtrickle.pgt_stream_tables"), "ACTIVE|f|null");
+  s.exec("INSERT INTO t VALUES (3, 3)");
+  EXPECT_EQ(s.table("SELECT * FROM pgtrickle.verify_stream_table('st')"), "0|0");
+}
+
+TEST(Control, RenamesOfColumnsThatNobodyNeedsAreFollowed) {
+  TestDatabase db;
+  Session s(db.dsn());
+  s.exec("CREATE TABLE t (id int PRIMARY KEY, a int, b int); INSERT INTO t VALUES (1, 1, 1)");
+  db.create_stream_table("st", "SELECT id FROM (SELECT id, a, b + 1 AS c FROM t) x", "DIFFERENTIAL");
+  s.exec("ALTER TABLE t RENAME a TO a2; ALTER TABLE t RENAME b TO a");
+  EXPECT_EQ(s.value("SELECT needs_reinit FROM pgtrickle.pgt_stream_tables"), "t");
+  ASSERT_EQ(db.build("st").status, pgtrickle::catalog::BuildStatus::kActive);
+  s.exec("SELECT pgtrickle.alter_stream_table('st', refresh_mode => 'FULL')");
+  ASSERT_EQ(db.build("st").status, pgtrickle::catalog::BuildStatus::kActive);
+  EXPECT_EQ(s.table("SELECT status, needs_reinit, last_error FROM pgtrickle.pgt_stream_tables"), "ACTIVE|f|null");
+  s.exec("INSERT INTO t VALUES (2, 2, 2)");
+  EXPECT_EQ(s.table("SELECT * FROM pgtrickle.verify_stream_table('st')"), "0|0");
 }
 
 TEST(Control, FreshnessIsWaitedForThroughRealPrograms) {

@@ -217,6 +217,16 @@ TEST_F(HoldAndFuse, ReinitialisingForgetsFuseAndSkipping) {
   EXPECT_TRUE(equals_query(session_, "st"));
 }
 
+// The daemon may not know yet: a table that was dropped is no error to alert anybody of. One whose frontier is gone is.
+TEST_F(HoldAndFuse, ADroppedTableHasNothingToDo) {
+  db_.create_stream_table("st", "SELECT id, v FROM t", "DIFFERENTIAL");
+  const std::string call = "SELECT action FROM pgtrickle_state.refresh_" + std::to_string(db_.id_of("st")) + "('auto')";
+  session_.exec("BEGIN; DELETE FROM pgtrickle.pgt_frontiers");
+  EXPECT_THROW(session_.exec(call), pqxx::sql_error);
+  session_.exec("ROLLBACK; DROP TABLE st");
+  EXPECT_EQ(session_.value(call), "NO_DATA");
+}
+
 TEST_F(HoldAndFuse, MoreIsNeededToChangeTheWayThanToStay) {
   db_.create_stream_table("st", "SELECT id, v FROM t", "DIFFERENTIAL");
   insert(1);

@@ -156,6 +156,39 @@ TEST_F(Operation, ABlownFuseTellsAndWaitsForADecision) {
   EXPECT_TRUE(becomes_equal("copy"));
 }
 
+// A rebuild applies everything, and nobody has decided that yet.
+TEST_F(Operation, ABlownFuseIsNotMendedByARebuild) {
+  session_.exec("CREATE TABLE parts (id int) PARTITION BY RANGE (id)");
+  session_.exec("CREATE TABLE part_1 PARTITION OF parts FOR VALUES FROM (0) TO (100)");
+  create("st", "SELECT id FROM parts", "schedule => '50 ms', fuse => 'on', fuse_ceiling => 3");
+  create("other", "SELECT id FROM parts");
+  start();
+  wait_active({"st", "other"});
+  session_.exec("INSERT INTO parts SELECT generate_series(1, 20)");
+  ASSERT_FALSE(alert("fuse_blown", "public.st").is_null());
+  session_.exec("CREATE TABLE part_2 PARTITION OF parts FOR VALUES FROM (100) TO (200)");
+  EXPECT_TRUE(becomes_equal("other"));  // it was rebuilt
+  ASSERT_FALSE(alert("reinitialised", "public.other").is_null());
+  EXPECT_EQ(session_.value("SELECT count(*) FROM st"), "0");
+  EXPECT_EQ(session_.value("SELECT fuse_state FROM pgtrickle.fuse_status() WHERE stream_table = 'public.st'"), "blown");
+  session_.exec("SELECT pgtrickle.reset_fuse('st')");
+  EXPECT_TRUE(becomes_equal("st"));
+  EXPECT_EQ(session_.value("SELECT count(*) FROM st"), "20");
+}
+
+TEST_F(Operation, ANewOwnerIsFollowed) {
+  session_.exec("CREATE ROLE new_owner_" + db_.name() + "; GRANT SELECT ON items TO new_owner_" + db_.name() +
+                "; GRANT CREATE ON SCHEMA public TO new_owner_" + db_.name());
+  create("st", "SELECT kind, count(*) AS n FROM items GROUP BY kind");
+  start();
+  wait_active({"st"});
+  session_.exec("ALTER TABLE st OWNER TO new_owner_" + db_.name());
+  session_.exec("INSERT INTO items VALUES (1000, 7, 1)");
+  EXPECT_TRUE(becomes_equal("st"));
+  EXPECT_EQ(session_.value("SELECT status FROM pgtrickle.pgt_stream_tables"), "ACTIVE");
+  session_.exec("DROP OWNED BY new_owner_" + db_.name() + " CASCADE; DROP ROLE new_owner_" + db_.name());
+}
+
 TEST_F(Operation, DrainWaitsForWhatRunsAndKeepsTheRestOut) {
   session_.exec(
       "CREATE FUNCTION slow(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$BEGIN PERFORM pg_sleep(1); RETURN i; "

@@ -26,14 +26,17 @@ class RefreshWriter {
         apply_(function_name("apply", request.id)) {}
 
   [[nodiscard]] std::string function() const {
-    std::string body = declarations() + "BEGIN\n" + check_mode() + lock();
-    if (!sources_.empty()) body += empty_table() + keep_writers_out();
+    std::string body = declarations() + "BEGIN\n" + check_mode();
+    if (!sources_.empty()) body += keep_writers_out();
+    body += lock();
+    if (!sources_.empty()) body += empty_table();
     body += check_gates();
     for (const auto& source : sources_) body += check_source(source);
     for (const auto& source : sources_) body += check_not_null(*source.source, source.columns);
     body +=
         "    -- Taken before anything is read: rows that this transaction writes from here on come later.\n"
-        "    v.run := nextval('pgtrickle_changes.log_seq');\n";
+        "    v.run := nextval('pgtrickle_changes.log_seq');\n"
+        "    v.taken := pg_current_snapshot();\n";
     body += sources_.empty() ? "    v.recompute := true;\n" : count_pending();
     body += decide() + apply() + move_frontier() + "END\n";
     return "CREATE OR REPLACE FUNCTION " + function_name("refresh", request_.id) +
@@ -55,6 +58,7 @@ class RefreshWriter {
            "    f_seq bigint;\n"
            "    started CONSTANT timestamptz := clock_timestamp();\n"
            "    run bigint;\n"
+           "    taken pg_snapshot;  -- not newer than what is read\n"
            "    changed bigint := 0;\n"
            "    pending bigint;\n"
            "    counts bigint[];  -- pending rows of each source\n"
@@ -89,9 +93,17 @@ class RefreshWriter {
 
   [[nodiscard]] std::string lock() const {
     return "    -- First of all: whoever holds this row refreshes this stream table.\n"
-           "    SELECT * INTO STRICT v.f FROM pgtrickle.pgt_frontiers p WHERE p.pgt_id = " +
+           "    SELECT * INTO v.f FROM pgtrickle.pgt_frontiers p WHERE p.pgt_id = " +
            id_ +
            " FOR UPDATE;\n"
+           "    IF NOT FOUND THEN\n"
+           "        IF v.chooses AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = " +
+           id_ +
+           ") THEN\n            action := 'NO_DATA';  -- it was dropped, and the daemon will soon know\n"
+           "            RETURN;\n        END IF;\n"
+           "        RAISE EXCEPTION USING ERRCODE = 'no_data_found', MESSAGE = 'the stream table has no row in "
+           "pgtrickle.pgt_frontiers',\n"
+           "            HINT = 'pgtrickle.repair_stream_table() makes it anew.';\n    END IF;\n"
            "    v.f_snapshot := v.f.snapshot; v.f_xmin := pg_snapshot_xmin(v.f.snapshot);\n"
            "    v.f_xmax := pg_snapshot_xmax(v.f.snapshot); v.f_xid := v.f.xid; v.f_seq := "
            "v.f.seq;\n"
@@ -119,13 +131,23 @@ class RefreshWriter {
            id_ + ";\n        action := 'EMPTY';\n        RETURN;\n    END IF;\n";
   }
 
+  /// Before the frontier is locked: the daemon, which refreshes in one transaction what this one reads and then this
+  /// one, has written there by the time it waits for the frontier. In the order of OIDs, in which it usually writes.
   [[nodiscard]] std::string keep_writers_out() const {
+    auto sources = sources_;
+    std::sort(sources.begin(), sources.end(),
+              [](const auto& a, const auto& b) { return a.source->relid < b.source->relid; });
     std::vector<std::string> tables;
-    for (const auto& s : sources_) tables.push_back(qualified(s.source->schema, s.source->name));
+    for (const auto& s : sources) tables.push_back(qualified(s.source->schema, s.source->name));
     return "    IF current_setting('transaction_isolation') IN ('read committed', 'read uncommitted') THEN\n"
            "        -- No single snapshot here: keep writers out instead, until the end of the transaction.\n"
-           "        LOCK TABLE " +
-           join(tables, ", ") + " IN SHARE MODE;\n        v.gates := " + kAnyGate + ";\n    END IF;\n";
+           "        IF (v.chooses OR $1 = 'differential') AND EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s\n"
+           "                WHERE s.pgt_id = " +
+           id_ +
+           " AND s.needs_reinit) THEN\n"
+           "            action := 'REINIT';  -- its sources may have other names by now\n"
+           "            RETURN;\n        END IF;\n        LOCK TABLE " +
+           join(tables, ", ") + " IN SHARE MODE;\n    END IF;\n";
   }
 
   [[nodiscard]] std::string check_gates() const {
@@ -252,7 +274,7 @@ class RefreshWriter {
   [[nodiscard]] std::string move_frontier() const {
     const std::string skipped_now = sources_.empty() ? "v.skip" : "v.skip AND v.changed <> 0";
     return "    UPDATE pgtrickle.pgt_frontiers p\n"
-           "    SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = v.run, data_timestamp = "
+           "    SET snapshot = v.taken, xid = pg_current_xact_id(), seq = v.run, data_timestamp = "
            "now(),\n"
            "        last_refresh_at = clock_timestamp(), last_action = $2, last_delta_rows = $3,\n"
            "        last_duration_ms = extract(epoch FROM clock_timestamp() - v.started) * 1000,\n"

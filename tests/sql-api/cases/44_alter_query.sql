@@ -158,3 +158,11 @@ SET search_path = other, public;
 SELECT pgtrickle.create_or_replace_stream_table('r', 'SELECT 1 AS x');
 RESET search_path;
 SELECT test.ok('another one', to_regclass('other.r') IS NOT NULL AND columns('public.r') = 'v text, id integer, n numeric(8,2)');
+-- made anew it stays paused, gated and in its refresh group
+SELECT pgtrickle.create_stream_table('kept', 'SELECT id FROM t'), pgtrickle.create_refresh_group('kept together', ARRAY['kept', 'public.r']), pgtrickle.gate_source('kept'), pgtrickle.pause_stream_table('kept');
+SELECT (st('kept')).pgt_id AS id \gset
+SELECT pgtrickle.create_or_replace_stream_table('kept', 'SELECT v, id FROM t');
+SELECT test.ok('made anew', (st('kept')).pgt_id > :id), test.eq('still paused', (st('kept')).status, 'PAUSED');
+SELECT test.eq('still in its group', (SELECT members::text FROM pgtrickle.refresh_groups() WHERE group_name = 'kept together'), '{public.kept,public.r}');
+SELECT test.eq('still gated', (SELECT string_agg(source_table, ' ') FROM pgtrickle.source_gates() WHERE gated), 'kept');
+SELECT pgtrickle.resume_stream_table('kept'); SELECT test.eq('resumed, it is built', (st('kept')).status, 'PENDING');
