@@ -215,7 +215,7 @@ BEGIN
         quiet := true;
         FOR m IN 1..n LOOP
             EXECUTE format('SELECT * FROM pgtrickle_state.refresh_%s($1)', members[m]) INTO done USING 'go';
-            IF pgtrickle._together(done.action, members[m]) <> 'NO_DATA' THEN
+            IF pgtrickle._together(done.action, members[m], done.delta_rows) <> 'NO_DATA' THEN
                 quiet := false;
                 applied[m] := true;
                 inserted[m] := inserted[m] + done.rows_inserted;

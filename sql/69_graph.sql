@@ -6,7 +6,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT c.scc_id::int, cardinality(c.members),
            ARRAY(SELECT pgtrickle._qualified(s.pgt_relid) FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = ANY (c.members) ORDER BY 1),
            c.last_iterations, c.last_converged_at, c.last_error
-    FROM pgtrickle.pgt_sccs c ORDER BY c.scc_id
+    FROM pgtrickle.pgt_sccs c WHERE c.members = pgtrickle._cycle_of(c.scc_id) ORDER BY c.scc_id     -- not of a cycle that is no more
 $$;
 COMMENT ON FUNCTION pgtrickle.pgt_scc_status() IS
 'The cycles of stream tables: members, how many iterations it last took to reach the fixed point, and when. last_error: why the daemon could not refresh

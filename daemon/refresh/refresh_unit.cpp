@@ -1,6 +1,7 @@
 #include "refresh/refresh_unit.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <utility>
 
@@ -33,7 +34,7 @@ Statement refresh_statement(std::int64_t id, bool together) {
   const std::string number = std::to_string(id);
   Statement statement;
   statement.name = "pgt_refresh_" + number + (together ? "_together" : "");
-  const std::string action = together ? "pgtrickle._together(x.action, " + number + ")" : "x.action";
+  const std::string action = together ? "pgtrickle._together(x.action, " + number + ", x.delta_rows)" : "x.action";
   statement.sql = "WITH r AS MATERIALIZED (SELECT " + action +
                   " AS action, x.delta_rows, x.rows_inserted, x.rows_updated, x.rows_deleted, "
                   "clock_timestamp() AS ended FROM pgtrickle_state.refresh_" +
@@ -152,6 +153,14 @@ asio::awaitable<Attempt> attempt_unit(Connection& connection, const std::vector<
   co_return attempt;
 }
 
+/// "<pgt_id> <pending rows>" in the detail of TR002.
+std::int64_t pending_rows_in(const std::string& detail) {
+  std::int64_t rows = 0;
+  const std::size_t space = detail.find(' ');
+  if (space != std::string::npos) (void)std::from_chars(detail.data() + space + 1, detail.data() + detail.size(), rows);
+  return rows;
+}
+
 /// The members of the step that could not be refreshed, and of those that go with it.
 void give_up(std::vector<Step>& steps, std::size_t culprit, const Attempt& attempt,
              std::map<std::int64_t, Outcome>& outcomes) {
@@ -169,6 +178,7 @@ void give_up(std::vector<Step>& steps, std::size_t culprit, const Attempt& attem
       } else if (attempt.error->sqlstate == kWithheld) {
         outcome.id = id;
         outcome.action = attempt.error->message;  // what refresh_<id> said
+        if (step.ids.size() == 1) outcome.delta_rows = pending_rows_in(attempt.error->detail);
         outcome.duration = attempt.duration;
       } else {
         outcome = failed(id, *attempt.error, attempt.duration);

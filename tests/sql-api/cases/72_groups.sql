@@ -56,8 +56,8 @@ UPDATE pgtrickle.pgt_stream_tables SET status = 'ACTIVE' WHERE pgt_id = :a;
 SELECT pgtrickle.refresh_stream_table('other');
 SELECT test.ok('moved', states() <> :'before');
 -- all or nothing for the daemon
-SELECT test.eq('together', pgtrickle._together('DIFFERENTIAL', 7), 'DIFFERENTIAL'), test.eq('together', pgtrickle._together('NO_DATA', 7), 'NO_DATA'), test.eq('together', pgtrickle._together('SKIPPED', 7), 'SKIPPED');
-SELECT test.fails(format('SELECT pgtrickle._together(%L, 7)', a), 'TR002', '^' || a || ' \| 7 \|') FROM unnest(ARRAY['HELD', 'BLOWN', 'REINIT']) a;
+SELECT test.eq('together', pgtrickle._together('DIFFERENTIAL', 7, 12), 'DIFFERENTIAL'), test.eq('together', pgtrickle._together('NO_DATA', 7, 0), 'NO_DATA'), test.eq('together', pgtrickle._together('SKIPPED', 7, NULL), 'SKIPPED');
+SELECT test.fails(format('SELECT pgtrickle._together(%L, 7, 12)', a), 'TR002', '^' || a || ' \| 7 12 \|') FROM unnest(ARRAY['HELD', 'BLOWN', 'REINIT']) a;
 -- cycles end the order too
 INSERT INTO pgtrickle.pgt_dependencies (pgt_id, source_relid, source_type, source_schema, source_name) VALUES (:x, 'a_second'::regclass, 'STREAM_TABLE', 'public', 'a_second');
 SELECT test.eq('cycle', pgtrickle._upstream_first(ARRAY[:a, :x, :b]::bigint[])::text, format('{%s,%s,%s}', :b, :x, :a));

@@ -26,8 +26,12 @@ SELECT as_bob('SELECT pgtrickle.write_and_refresh(''INSERT INTO public.t VALUES 
 SET ROLE bob; SELECT test.eq('may look', pgtrickle.get_staleness('a'), 0::double precision); RESET ROLE;
 SELECT test.eq('nothing was written', (SELECT count(*) FROM t), 3::bigint);
 -- cycles
+BEGIN;
 INSERT INTO pgtrickle.pgt_sccs (scc_id, members, generations, frontiers, last_iterations, last_converged_at) VALUES (:a, ARRAY[:a, :b], '{1,1}', '{1,1}', 3, '2024-01-01');
+SELECT test.eq('of a cycle that is no more', (SELECT count(*) FROM pgtrickle.pgt_scc_status()), 0::bigint);
+INSERT INTO pgtrickle.pgt_dependencies (pgt_id, source_relid, source_type, source_schema, source_name) VALUES (:a, 'b'::regclass, 'STREAM_TABLE', 'public', 'b'), (:b, 'a'::regclass, 'STREAM_TABLE', 'public', 'a') ON CONFLICT DO NOTHING;
 SELECT test.eq('scc', (SELECT concat_ws(' ', scc_id = :a, member_count, members, last_iterations, last_converged_at IS NOT NULL, last_error) FROM pgtrickle.pgt_scc_status()), 't 2 {public.a,public.b} 3 t');
+ROLLBACK;
 -- diamonds: t -> l, r -> top; t -> direct, l -> mixed; a chain is none
 CREATE TABLE x (id int);
 SELECT pgtrickle.create_stream_table('l', 'SELECT id FROM x'), pgtrickle.create_stream_table('r', 'SELECT id + 1 AS id FROM x'), pgtrickle.create_stream_table('r2', 'SELECT id FROM r'),
