@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <set>
 #include <stdexcept>
@@ -210,18 +211,34 @@ std::string log_bytes() {
          "AND c.relnamespace = 'pgtrickle_changes'::regnamespace";
 }
 
+/// Until the daemon has emptied the logs of what was before, and waits to be woken. Seconds; nothing after five
+/// minutes.
+std::optional<double> seconds_until_asleep(const test::DaemonProcess& daemon) {
+  const auto start = Clock::now();
+  while (seconds_since(start) < 300) {
+    const std::string metrics = test::http_get(daemon.http_port(), "/metrics").body;
+    const auto line = metrics.find("\npgtrickle_sources_awake{");
+    if (line != std::string::npos && std::stod(metrics.substr(metrics.find(' ', line))) == 0)
+      return seconds_since(start);
+    std::this_thread::sleep_for(seconds(2));
+  }
+  return std::nullopt;
+}
+
 void measure_idle(const Options& options, test::Session& session, const test::DaemonProcess& daemon,
                   const std::string& schedule, Report& report) {
   progress("scale: idle, schedule " + schedule);
   wait_fresh(session);
+  const auto asleep_after = seconds_until_asleep(daemon);
   std::this_thread::sleep_for(seconds(10));
   const CpuMeter meter(session, daemon);
   const long before = number(session, "SELECT sum(total_refreshes) FROM pgtrickle.pgt_frontiers");
   std::this_thread::sleep_for(seconds(options.scale_seconds));
   const CpuMeter::Use use = meter.per_cent();
   const long refreshes = number(session, "SELECT sum(total_refreshes) FROM pgtrickle.pgt_frontiers") - before;
-  report.table_row({schedule, format_number(use.daemon + use.server), format_number(use.daemon),
-                    format_number(use.server), format_number(use.sessions), std::to_string(refreshes),
+  report.table_row({schedule, asleep_after ? format_number(*asleep_after) : "never",
+                    format_number(use.daemon + use.server), format_number(use.daemon), format_number(use.server),
+                    format_number(use.sessions), std::to_string(refreshes),
                     format_number(resident_megabytes(daemon.pid()))});
 }
 
@@ -341,9 +358,12 @@ void measure_many_tables(const Options& options, Report& report) {
   daemon->stop();
 
   report.heading("The same, idle for " + std::to_string(options.scale_seconds) + " s");
-  report.paragraph("CPU in per cent of one core; goal: below 1 in all. The server alone, without a daemon, used " +
-                   format_number(cluster_alone) + ". Sessions: the daemon's, a part of the server.");
-  report.table_header({"schedule", "CPU in all", "daemon", "server", "sessions", "refreshes", "daemon MB"});
+  report.paragraph(
+      "CPU in per cent of one core; goal: below 1 in all. The server alone, without a daemon, used " +
+      format_number(cluster_alone) +
+      ". Sessions: the daemon's, a part of the server. Asleep after: until all sources sleep, after what was before.");
+  report.table_header(
+      {"schedule", "asleep after s", "CPU in all", "daemon", "server", "sessions", "refreshes", "daemon MB"});
   report.append(idle);
   report.heading("The same, with 1 % of the rows of every source changing per second");
   report.paragraph(

@@ -221,8 +221,6 @@ void drop_program(pqxx::transaction_base& tx, std::int64_t id) {
 }
 
 void create_program(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
-  // Grants of two builds on the same log would fail with "tuple concurrently updated".
-  tx.exec("SELECT pg_advisory_xact_lock(1885828212, 0)");
   drop_program(tx, d.request.id);
   drop_indexes(tx, d);
   tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(d.request.id)));
@@ -306,7 +304,9 @@ class Builder {
     if (!replace_content) {
       try {
         pqxx::work tx(connection_);
+        lock_grants(tx);
         lock_frontier(tx);
+        lock_row(tx);
         create_in(tx);
         tx.commit();
       } catch (const pqxx::unique_violation&) {
@@ -316,9 +316,11 @@ class Builder {
     {
       pqxx::transaction<pqxx::repeatable_read> tx(connection_);
       tx.exec("SELECT pgtrickle._enter_unit()");  // not while the database is paused or drained
+      if (replace_content) lock_grants(tx);
       lock_frontier(tx);
       // With a change of the table itself, all of it is one transaction, so that readers never see it empty.
       if (replace_content) {
+        lock_row(tx);
         empty_table(tx);
         create_in(tx);
       }
@@ -343,15 +345,28 @@ class Builder {
   }
 
  private:
-  /// The first lock of everybody who writes about the stream table: so dropping it waits for the transactions of its
-  /// build, or is what they find.
+  // Locks of a build, in this order and before anything that waits for the lock of a table or of another row. Else it
+  // could meet a drop, an alter, or another build in a deadlock.
+
+  /// Two builds that grant something on the same object at once would fail with "tuple concurrently updated". Who waits
+  /// for this one holds nothing.
+  static void lock_grants(pqxx::transaction_base& tx) { tx.exec("SELECT pg_advisory_xact_lock(1885828212, 0)"); }
+
+  /// The first lock of everybody else who writes about the stream table: so dropping it waits for the transactions of
+  /// its build, or is what they find.
   void lock_frontier(pqxx::transaction_base& tx) const {
     if (tx.exec_params("SELECT FROM pgtrickle.pgt_frontiers WHERE pgt_id = $1 FOR UPDATE", id_).empty()) throw Gone{};
+  }
+
+  /// For short transactions: nobody can alter the stream table meanwhile.
+  void lock_row(pqxx::transaction_base& tx) const {
+    tx.exec_params("SELECT FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1 FOR NO KEY UPDATE", id_);
   }
 
   /// Marks the row, so that a crash leaves something to resume, and notes the generation that this build answers.
   void start() {
     pqxx::work tx(connection_);
+    lock_grants(tx);
     lock_frontier(tx);
     const auto rows = tx.exec_params(
         "UPDATE pgtrickle.pgt_stream_tables SET status = 'INITIALIZING' WHERE pgt_id = $1 RETURNING generation", id_);
@@ -361,10 +376,8 @@ class Builder {
     tx.commit();
   }
 
-  /// The owner keeps state tables and functions in pgtrickle_state, and reads logs. Two builds that grant at once would
-  /// fail with "tuple concurrently updated", hence the lock.
+  /// The owner keeps state tables and functions in pgtrickle_state, and reads logs.
   void let_owner_in(pqxx::transaction_base& tx) {
-    tx.exec("SELECT pg_advisory_xact_lock(1885828212, 0)");
     for (const auto& row :
          tx.exec_params("SELECT format('GRANT %s ON SCHEMA %I TO %I', g.rights, g.schema, r.rolname) FROM "
                         "pgtrickle.pgt_stream_tables s\n"
@@ -429,6 +442,7 @@ class Builder {
     }
     pqxx::work tx(connection_);
     lock_frontier(tx);
+    lock_row(tx);
     ServerTypes types(tx);
     record_dependencies(tx, load_definition(tx, id_, types, settings_.limits), program_);
     tx.commit();
