@@ -1,8 +1,8 @@
 -- Stream tables that are refreshed together: refresh groups, and what refreshing several of them needs.
 
 -- For a member of a group that is refreshed as a whole or not at all: raises TR002, and so undoes the others, if this one
--- could not be refreshed. MESSAGE is the action, DETAIL the id; returns the action otherwise.
--- DETAIL is for the daemon: the stream table and its pending rows, as far as refresh_<id> has counted them.
+-- could not be refreshed; returns the action otherwise. For the daemon, MESSAGE is the action, DETAIL the id and the
+-- pending rows, as far as refresh_<id> has counted them.
 CREATE FUNCTION pgtrickle._together(action text, id bigint, pending bigint) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

@@ -105,6 +105,8 @@ class AlertBook {
   [[nodiscard]] std::optional<std::int64_t> raise(const Alert& alert, AlertTime now);
   /// It is over, and nobody need hear of it. The next one is sent at once.
   void clear(AlertKind kind, const std::string& object);
+  /// Nothing is active, and nothing was sent of late.
+  [[nodiscard]] bool empty() const { return entries_.empty(); }
   [[nodiscard]] bool is_active(AlertKind kind, const std::string& object) const;
   /// Forgets everything about objects that are gone.
   void forget(const std::function<bool(const Alert&)>& gone);

@@ -26,6 +26,7 @@ namespace {
 
 constexpr milliseconds kListeningLockRetry{1000};
 constexpr milliseconds kBellCheck{10000};
+constexpr milliseconds kBellAnswer{5000};  // to a check
 
 std::optional<std::int64_t> number_after(const std::string& payload, char kind) {
   if (payload.size() < 3 || payload[0] != kind || payload[1] != ':') return std::nullopt;
@@ -83,10 +84,10 @@ asio::awaitable<bool> DatabaseScheduler::open_bell() {
 }
 
 // Nothing if it fails, and if the bell is another one by the time of the answer.
-asio::awaitable<std::optional<Rows>> DatabaseScheduler::ask_bell(Statement statement) {
+asio::awaitable<std::optional<Rows>> DatabaseScheduler::ask_bell(Statement statement, milliseconds timeout) {
   const ConnectionPtr bell = bell_;
   if (!bell || !bell->usable()) co_return std::nullopt;
-  auto answer = co_await bell->query(std::move(statement), deadline_after(kQueryTimeout));
+  auto answer = co_await bell->query(std::move(statement), deadline_after(timeout));
   if (!answer || bell != bell_) co_return std::nullopt;
   bell_heard_ = Clock::now();
   co_return std::move(*answer);
@@ -94,7 +95,7 @@ asio::awaitable<std::optional<Rows>> DatabaseScheduler::ask_bell(Statement state
 
 asio::awaitable<void> DatabaseScheduler::unlock(std::vector<SourceId> sources) {
   std::erase_if(sources, [this](SourceId source) { return locked_.erase(source) == 0; });
-  if (!sources.empty()) (void)co_await ask_bell(sql::unlock_sources(sources));
+  if (!sources.empty()) (void)co_await ask_bell(sql::unlock_sources(sources), kQueryTimeout);
 }
 
 // Those that were not armed again after all: the graph has changed, or we were paused.
@@ -111,7 +112,7 @@ asio::awaitable<void> DatabaseScheduler::arm_sources() {
   if (!listening_lock_ && Clock::now() >= next_listening_lock_) {
     // Fails while a transaction runs whose triggers took us for awake: what it did is found by looking.
     next_listening_lock_ = Clock::now() + kListeningLockRetry;
-    const auto answer = co_await ask_bell(sql::try_lock(sql::kListenKey));
+    const auto answer = co_await ask_bell(sql::try_lock(sql::kListenKey), kQueryTimeout);
     if (!answer) co_return;
     listening_lock_ = sql::read_flag(*answer).ok() && *sql::read_flag(*answer);
   }
@@ -131,7 +132,7 @@ asio::awaitable<void> DatabaseScheduler::arm_sources() {
     }
   }
   if (to_lock.empty()) co_return;
-  const auto answer = co_await ask_bell(sql::lock_sources(to_lock));
+  const auto answer = co_await ask_bell(sql::lock_sources(to_lock), kQueryTimeout);
   if (!answer) co_return;
   const auto locks = sql::read_source_locks(*answer);
   if (!locks) co_return;
@@ -188,7 +189,7 @@ asio::awaitable<void> DatabaseScheduler::listen_until(TimePoint deadline) {
   if (Clock::now() < bell_heard_ + kBellCheck) co_return;
   Statement nothing;
   nothing.sql = "SELECT";
-  (void)co_await ask_bell(std::move(nothing));
+  (void)co_await ask_bell(std::move(nothing), kBellAnswer);
 }
 
 }  // namespace pgtrickle::scheduler

@@ -134,7 +134,8 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
 
   // bell
   boost::asio::awaitable<bool> open_bell();
-  boost::asio::awaitable<std::optional<postgres::Rows>> ask_bell(postgres::Statement statement);
+  boost::asio::awaitable<std::optional<postgres::Rows>> ask_bell(postgres::Statement statement,
+                                                                 std::chrono::milliseconds timeout);
   boost::asio::awaitable<void> arm_sources();
   boost::asio::awaitable<void> unlock(std::vector<SourceId> sources);
   boost::asio::awaitable<void> unlock_spared();

@@ -1,6 +1,8 @@
 // Sleeping, seen from outside: sources that nobody writes to are locked and not looked at, writers wake their readers,
 // and no lock is kept that does not spare anything. Needs a server whose triggers may notify.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <chrono>
 #include <memory>
@@ -19,6 +21,18 @@ using pgt::test::DaemonProcess;
 using pgt::test::Session;
 using pgt::test::TestDatabase;
 using pgt::test::wait_until;
+
+/// A process that does nothing for a while.
+class StandsStill {
+ public:
+  explicit StandsStill(pid_t pid) : pid_(pid) { EXPECT_EQ(::kill(pid_, SIGSTOP), 0); }
+  ~StandsStill() { ::kill(pid_, SIGCONT); }
+  StandsStill(const StandsStill&) = delete;
+  StandsStill& operator=(const StandsStill&) = delete;
+
+ private:
+  pid_t pid_;
+};
 
 class Sleeping : public ::testing::Test {
  protected:
@@ -97,6 +111,22 @@ TEST_F(Sleeping, WhilePausedWritersDoNotNotify) {
   session_.exec("SELECT pgtrickle.resume_scheduler()");
   EXPECT_TRUE(becomes_equal("totals"));
   EXPECT_TRUE(locks_become("1"));
+}
+
+// As behind a network that swallows everything: the backend of the bell stands still, keeps its locks, and says
+// nothing.
+TEST_F(Sleeping, ABellThatDiedWithoutAWordIsNoticed) {
+  ASSERT_TRUE(locks_become("1"));
+  const pid_t bell = std::stoi(session_.value(
+      "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = 1885828213 AND mode = "
+      "'ExclusiveLock' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"));
+  {
+    const StandsStill still(bell);
+    session_.exec("UPDATE items SET amount = amount + 1 WHERE id = 7");
+    EXPECT_TRUE(becomes_equal("totals", 60s));
+  }
+  EXPECT_THAT(daemon_->log(), testing::HasSubstr("wake-up connection lost"));
+  EXPECT_TRUE(locks_become("1"));  // asleep again, on another connection
 }
 
 TEST_F(Sleeping, AGraphThatChangesUnderWritesKeepsNoLock) {

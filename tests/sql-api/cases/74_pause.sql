@@ -77,4 +77,5 @@ SELECT test.eq('all', statuses(), 'a ACTIVE, b ACTIVE, c PENDING, bobs PENDING')
 -- what readers are promised
 SELECT pgtrickle.set_stream_table_sla('a', '5 min'); SELECT test.eq('sla', (SELECT max_staleness FROM pgtrickle.pgt_stream_tables WHERE pgt_id = :a), interval '5 min');
 SELECT pgtrickle.set_stream_table_sla('a', NULL); SELECT test.eq('none', (SELECT max_staleness FROM pgtrickle.pgt_stream_tables WHERE pgt_id = :a), NULL::interval);
+SELECT test.fails('SELECT pgtrickle.set_stream_table_sla(''a'', ''infinity'')', '22023', 'finite') WHERE current_setting('server_version_num')::int >= 170000;   -- before there is none
 SELECT test.fails('SELECT pgtrickle.set_stream_table_sla(''a'', ''-1 s'')', '22023', 'more than 0'), test.fails('SELECT pgtrickle.set_stream_table_sla(''t'', ''1 s'')', '42P01'), as_bob('SELECT pgtrickle.set_stream_table_sla(''public.a'', ''1 s'')', '42501');
