@@ -23,7 +23,7 @@ struct Scheduler {
   Milliseconds default_schedule{1000};  // schedule of 'calculated' stream tables without consumers
   Milliseconds catalog_poll_interval{
       2000};  // how often to look for new/altered/dropped stream tables if nobody notifies
-  Milliseconds housekeeping_interval{1000};  // log rotation, garbage, history pruning, heartbeat
+  Milliseconds housekeeping_interval{1000};  // log rotation
   Milliseconds refresh_timeout{0};           // statement_timeout of a refresh; 0 = none
   Milliseconds lock_timeout{2000};           // lock_timeout when installing capture
   Milliseconds retry_backoff_min{100};       // first retry after a retryable error, doubles with jitter

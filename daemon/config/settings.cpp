@@ -224,13 +224,14 @@ std::vector<Setting<Config>> make_settings() {
                "How often a stream table with the schedule 'calculated' is refreshed if no other stream table "
                "reads it.",
                [](C& c) -> Milliseconds& { return c.scheduler.default_schedule; }));
-  all.push_back(duration("scheduler.catalog_poll_interval", 100 * kMs, kHour, "100ms to 1h",
-                         "How often to look for created, altered and dropped stream tables. The SQL functions wake the "
-                         "daemon at once; this is for what bypasses them, such as DROP TABLE.",
-                         [](C& c) -> Milliseconds& { return c.scheduler.catalog_poll_interval; }));
+  all.push_back(
+      duration("scheduler.catalog_poll_interval", 100 * kMs, kHour, "100ms to 1h",
+               "How often to look for created, altered and dropped stream tables. The SQL functions wake the "
+               "daemon at once; this is for what bypasses them, such as DROP TABLE. Less often if reading the "
+               "catalog takes more than a thousandth of this.",
+               [](C& c) -> Milliseconds& { return c.scheduler.catalog_poll_interval; }));
   all.push_back(duration("scheduler.housekeeping_interval", 100 * kMs, kHour, "100ms to 1h",
-                         "How often change logs are rotated, garbage is collected, history is pruned and the heartbeat "
-                         "is written.",
+                         "How often change logs are rotated; less often where there is nothing to do.",
                          [](C& c) -> Milliseconds& { return c.scheduler.housekeeping_interval; }));
   all.push_back(duration("scheduler.refresh_timeout", Milliseconds(0), 7 * kDay, "0 (no limit) to 7d",
                          "statement_timeout of one refresh.",

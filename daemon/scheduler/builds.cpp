@@ -31,14 +31,17 @@ bool DatabaseScheduler::wants_build(const Table& table) const {
 }
 
 void DatabaseScheduler::start_builds() {
-  if (!leading() || paused_) return;
+  if (!leading() || paused_ || !builds_expected_) return;
   const TimePoint now = Clock::now();
+  bool expected = false;
   for (const TableId id : timetable_.dag().order()) {
     if (builds_running_ >= kBuildsAtOnce) return;
     const auto found = tables_.find(id);
     if (found == tables_.end()) continue;
     Table& table = found->second;
-    if (!wants_build(table) || now < table.build_not_before || timetable_.in_flight(id)) continue;
+    if (!wants_build(table)) continue;
+    expected = true;
+    if (now < table.build_not_before || timetable_.in_flight(id)) continue;
     const auto& upstream = timetable_.dag().upstream(id);
     const bool upstream_busy = std::any_of(upstream.begin(), upstream.end(), [&](TableId up) {
       const auto other = tables_.find(up);
@@ -49,6 +52,7 @@ void DatabaseScheduler::start_builds() {
     if (upstream_busy && timetable_.dag().cycle(id).empty()) continue;
     start_build(table);
   }
+  builds_expected_ = expected;
 }
 
 void DatabaseScheduler::start_build(Table& table) {

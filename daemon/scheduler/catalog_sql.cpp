@@ -22,6 +22,11 @@ Statement make(std::string sql, std::vector<postgres::Parameter> parameters = {}
   return {.sql = std::move(sql), .parameters = std::move(parameters)};
 }
 
+/// What is said every few seconds, for ever.
+Statement often(std::string name, std::string sql, std::vector<postgres::Parameter> parameters) {
+  return {.sql = std::move(sql), .parameters = std::move(parameters), .name = "pgt_" + std::move(name)};
+}
+
 }  // namespace
 
 Statement installation() {
@@ -262,7 +267,8 @@ Result<bool> read_flag(const Rows& rows) {
 }
 
 Statement heartbeat(const Heartbeat& beat) {
-  return make(
+  return often(
+      "beat",
       "INSERT INTO pgtrickle.pgt_daemons AS d (instance, pid, host, version, database, heartbeat_at, is_leader) "
       "VALUES ($1, $2::int, $3, $4, current_database(), clock_timestamp(), $5::boolean) "
       "ON CONFLICT (instance) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, is_leader = excluded.is_leader",
@@ -349,7 +355,7 @@ Statement mark_fresh(const std::map<TableId, double>& seconds_ago) {
     ids.push_back(id);
     ages.push_back(age);
   }
-  return make(R"(
+  return often("mark_fresh", R"(
 WITH free AS MATERIALIZED (SELECT f.pgt_id FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = ANY ($1::bigint[])
                            AND f.snapshot IS NOT NULL FOR UPDATE SKIP LOCKED)
 UPDATE pgtrickle.pgt_frontiers f
@@ -357,12 +363,12 @@ UPDATE pgtrickle.pgt_frontiers f
        last_refresh_at = greatest(f.last_refresh_at, clock_timestamp() - a.age * interval '1 s')
   FROM free JOIN unnest($1::bigint[], $2::float8[]) AS a(pgt_id, age) ON a.pgt_id = free.pgt_id
  WHERE f.pgt_id = free.pgt_id)",
-              {array_of(ids), array_of(ages)});
+               {array_of(ids), array_of(ages)});
 }
 
 // Main forks only: an empty TOAST table still has a page of index, which would look like work for ever.
-Statement log_sizes() {
-  return make(R"(
+Statement log_sizes(const std::set<std::int64_t>& without) {
+  return often("log_sizes", R"(
 SELECT s.source_id, format('%I.%I', s.source_schema, s.source_name) AS source,
        coalesce(sum(z.bytes) FILTER (WHERE right(z.relname, 1) = s.active_log::text), 0)::bigint AS active_bytes,
        coalesce(sum(z.bytes) FILTER (WHERE right(z.relname, 1) <> s.active_log::text), 0)::bigint AS inactive_bytes
@@ -370,7 +376,9 @@ FROM pgtrickle.pgt_sources s LEFT JOIN LATERAL (
     SELECT c.relname, pg_relation_size(c.oid) + coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0) AS bytes
     FROM pg_class c WHERE c.relnamespace = 'pgtrickle_changes'::regnamespace
      AND c.relname IN ('log_' || s.source_id || '_a', 'log_' || s.source_id || '_b')) AS z ON true
-GROUP BY s.source_id ORDER BY s.source_id)");
+WHERE s.source_id <> ALL ($1::bigint[])
+GROUP BY s.source_id ORDER BY s.source_id)",
+               {array_of(without)});
 }
 
 Result<std::vector<LogSize>> read_log_sizes(const Rows& rows) {

@@ -151,7 +151,8 @@ struct LogSize {
   std::string source;
   std::int64_t active_bytes = 0, inactive_bytes = 0;
 };
-Statement log_sizes();
+/// Of all sources but these.
+Statement log_sizes(const std::set<std::int64_t>& without);
 Result<std::vector<LogSize>> read_log_sizes(const Rows& rows);
 Statement rotate_log(std::int64_t source_id, std::int64_t switch_bytes);
 /// Where no event triggers watch the sources: looks for changes of their shape and neutralises what is broken.

@@ -22,11 +22,8 @@ namespace {
 
 using MaybeError = std::optional<Error>;
 
-constexpr milliseconds kHeartbeatMin{3000};
-constexpr milliseconds kHeartbeatMax{5000};  // SQL takes a daemon for dead after 15 s
-constexpr milliseconds kWatchInterval{1000};
-constexpr int kLoadShare = 500;         // loading the catalog takes at most this part of the time
-constexpr std::int64_t kLockShare = 4;  // of the server's lock table that sleeping sources may fill
+constexpr milliseconds kHeartbeat{5000};  // SQL takes a daemon for dead after 15 s
+constexpr std::int64_t kLockShare = 4;    // of the server's lock table that sleeping sources may fill
 
 }  // namespace
 
@@ -131,7 +128,7 @@ asio::awaitable<MaybeError> DatabaseScheduler::beat(ConnectionPtr connection) {
   beat.pid = static_cast<int>(::getpid());
   beat.leader = leader_;
   const auto result = co_await connection->query(sql::heartbeat(beat), deadline_after(kQueryTimeout));
-  next_beat_ = Clock::now() + std::clamp(settings_.housekeeping_interval, kHeartbeatMin, kHeartbeatMax);
+  next_beat_ = Clock::now() + kHeartbeat;
   if (!result) co_return result.error();
   co_return std::nullopt;
 }
@@ -183,8 +180,7 @@ asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
     start_builds();
     start_garbage_collection();
     if (Clock::now() >= next_watch_) {
-      watch_tables();
-      next_watch_ = Clock::now() + kWatchInterval;
+      next_watch_ = watch_tables();
     }
     if (Clock::now() >= next_housekeeping_ && !housekeeping_running_) {
       housekeeping_running_ = true;
@@ -237,7 +233,7 @@ asio::awaitable<MaybeError> DatabaseScheduler::load_catalog(ConnectionPtr connec
   if (!catalog) co_return catalog.error();
   adopt(std::move(*catalog), begun);
   const TimePoint ended = Clock::now();
-  next_load_ = ended + std::max<Clock::duration>(settings_.catalog_poll_interval, (ended - begun) * kLoadShare);
+  next_load_ = ended + std::max<Clock::duration>(settings_.catalog_poll_interval, (ended - begun) * kIdleShare);
   co_return std::nullopt;
 }
 
@@ -273,6 +269,8 @@ TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_aft
   garbage_expected_ = garbage_expected_ || (!row.exists && (is_new || table.row.exists));
   table.row = std::move(row);
   table.loaded_at = read_after;
+  builds_expected_ = logs_expected_ = true;
+  next_watch_ = std::min(next_watch_, Clock::now() + kWatchMin);
   table.refreshes_since_load = 0;
 
   TimetableEntry entry;

@@ -252,8 +252,8 @@ observe::DatabaseStatus DatabaseScheduler::status() const {
   out.sources_awake = static_cast<int>(timetable_.sources()) - out.sources_asleep;
   out.arms_total = arms_;
   out.alerts = alerts_.active();
-  for (const sql::LogSize& log : log_sizes_) {
-    out.logs.push_back({.source = log.source, .bytes = log.active_bytes + log.inactive_bytes});
+  for (const auto& [id, log] : logs_) {
+    out.logs.push_back({.source = log.size.source, .bytes = log.size.active_bytes + log.size.inactive_bytes});
   }
   return out;
 }

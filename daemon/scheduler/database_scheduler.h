@@ -177,12 +177,15 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   [[nodiscard]] double staleness_of(const Table& table, TimePoint now) const;
   [[nodiscard]] bool breaks_promise(const Table& table, double staleness) const;
   [[nodiscard]] std::string held_because(TableId id) const;  // empty: it does not wait
-  void watch_tables();
+  TimePoint watch_tables();                                  // returns when to look again
   void watch_logs();
   void watch_catalog(const sql::Catalog& catalog);
 
   // housekeeping
   boost::asio::awaitable<void> keep_house(Self self);
+  [[nodiscard]] bool wants_rotation(const sql::LogSize& log) const;
+  [[nodiscard]] std::set<SourceId> quiet_logs() const;
+  boost::asio::awaitable<bool> look_at_logs(postgres::Connection& connection);
   /// True if a log wants to be rotated.
   boost::asio::awaitable<bool> rotate_logs(postgres::Connection& connection);
   boost::asio::awaitable<void> update_frontiers(Self self);
@@ -247,18 +250,22 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   std::int64_t arms_ = 0;
 
   int builds_running_ = 0;
+  bool builds_expected_ = true;  // a table may want a build
   bool collecting_garbage_ = false;
   bool garbage_expected_ = false;
   TimePoint next_garbage_;
 
   bool housekeeping_running_ = false;
   bool updating_frontiers_ = false;
-  std::vector<sql::LogSize> log_sizes_;
-  struct RotationDelay {
+  struct Log {
+    sql::LogSize size;
+    TimePoint looked_at;  // the size is of this moment or later
     TimePoint not_before;
-    std::chrono::milliseconds delay{0};
+    std::chrono::milliseconds delay{0};  // between two attempts to rotate it
   };
-  std::map<std::int64_t, RotationDelay> rotations_;
+  std::map<SourceId, Log> logs_;
+  bool logs_expected_ = true;  // there may be others
+  TimePoint next_log_check_;   // of those that should not have changed, too
   std::map<TableId, TimePoint> fresh_written_;
   TimePoint next_frontier_update_, next_prune_, next_source_check_;
 };

@@ -22,9 +22,9 @@ constexpr milliseconds kSourceCheckInterval{30000};
 constexpr milliseconds kRotationDelayMax{8000};
 constexpr int kPruneBatch = 1000;
 constexpr std::size_t kTablesAtOnce = 100;
-// Looking around when there is nothing to do takes at most this part of the time, however many sources there are.
-constexpr int kHouseShare = 500;
-constexpr milliseconds kHouseMax{10000};
+constexpr int kHouseShare = 500;  // looking at logs takes at most this part of the time
+constexpr milliseconds kHouseMax{5000};
+constexpr milliseconds kLogCheckInterval{60000};
 
 }  // namespace
 
@@ -60,45 +60,90 @@ asio::awaitable<void> DatabaseScheduler::keep_house(Self self) {
   if (self->control_connection_) self->control_connection_->poke();
 }
 
-asio::awaitable<bool> DatabaseScheduler::rotate_logs(Connection& connection) {
-  bool busy = false;
-  const auto rows = co_await connection.query(sql::log_sizes(), deadline_after(kQueryTimeout));
+bool DatabaseScheduler::wants_rotation(const sql::LogSize& log) const {
+  return log.inactive_bytes > 0 || log.active_bytes >= std::max<std::int64_t>(settings_.log_switch_bytes, 1);
+}
+
+// Those in which there was nothing to do, and whose writers have not written since: the size of a log is several calls
+// of the file system.
+std::set<SourceId> DatabaseScheduler::quiet_logs() const {
+  std::set<SourceId> out;
+  const auto add = [&](SourceId source, std::optional<TimePoint> silent_since) {
+    const auto found = logs_.find(source);
+    if (silent_since && found != logs_.end() && *silent_since <= found->second.looked_at &&
+        !wants_rotation(found->second.size))
+      out.insert(source);
+  };
+  for (const auto& [source, log] : logs_) add(source, timetable_.armed_at(source));
+  for (const auto& [id, table] : tables_) {
+    if (table.row.own_log) add(*table.row.own_log, timetable_.asleep_since(id));
+  }
+  return out;
+}
+
+asio::awaitable<bool> DatabaseScheduler::look_at_logs(Connection& connection) {
+  const TimePoint begun = Clock::now();
+  std::set<SourceId> quiet;
+  if (begun < next_log_check_) {
+    quiet = quiet_logs();
+    if (quiet.size() == logs_.size() && !logs_expected_) co_return true;
+  } else {
+    next_log_check_ = begun + kLogCheckInterval;
+  }
+  logs_expected_ = false;
+  const auto rows = co_await connection.query(sql::log_sizes(quiet), deadline_after(kQueryTimeout));
   if (!rows) {
+    logs_expected_ = true;
     spdlog::debug("log sizes unknown database={} error=\"{}\"", database_.name, rows.error().text());
-    co_return busy;
+    co_return false;
   }
   auto sizes = sql::read_log_sizes(*rows);
   if (!sizes) {
+    logs_expected_ = true;
     spdlog::warn("log sizes unreadable database={} error=\"{}\"", database_.name, sizes.error().text());
-    co_return busy;
+    co_return false;
   }
-  log_sizes_ = std::move(*sizes);
+  std::map<SourceId, Log> old = std::exchange(logs_, {});
+  for (const SourceId source : quiet) logs_.insert(old.extract(source));
+  for (sql::LogSize& size : *sizes) {
+    Log& log = logs_[size.source_id];
+    if (const auto known = old.find(size.source_id); known != old.end()) log = std::move(known->second);
+    log.size = std::move(size);
+    log.looked_at = begun;
+  }
   watch_logs();
-  const std::vector<sql::LogSize> todo = log_sizes_;
-  for (const sql::LogSize& log : todo) {
+  co_return true;
+}
+
+asio::awaitable<bool> DatabaseScheduler::rotate_logs(Connection& connection) {
+  bool busy = false;
+  if (!co_await look_at_logs(connection)) co_return busy;
+  std::vector<SourceId> todo;
+  for (const auto& [source, log] : logs_) {
+    if (wants_rotation(log.size)) todo.push_back(source);
+  }
+  for (const SourceId source : todo) {
     if (stopping_) co_return busy;
-    if (log.inactive_bytes == 0 && log.active_bytes < std::max<std::int64_t>(settings_.log_switch_bytes, 1)) continue;
     busy = true;
-    RotationDelay& rotation = rotations_[log.source_id];
-    if (Clock::now() < rotation.not_before) continue;
-    const auto answer = co_await connection.query(sql::rotate_log(log.source_id, settings_.log_switch_bytes),
-                                                  deadline_after(kQueryTimeout));
+    if (Clock::now() < logs_.at(source).not_before) continue;
+    const auto answer =
+        co_await connection.query(sql::rotate_log(source, settings_.log_switch_bytes), deadline_after(kQueryTimeout));
+    Log& log = logs_.at(source);
     std::string done = "failed";
     if (answer) {
       postgres::RowReader row(*answer, 0);
       done = row.get<std::string>("done");
     } else {
-      spdlog::info("log not rotated database={} source={} error=\"{}\"", database_.name, log.source,
+      spdlog::info("log not rotated database={} source={} error=\"{}\"", database_.name, log.size.source,
                    answer.error().text());
       if (!connection.usable()) co_return busy;
     }
     // What a slow consumer still needs is not worth asking for every second.
     const bool progress = done == "truncated" || done == "switched";
-    rotation.delay = progress
-                         ? milliseconds(0)
-                         : std::min(kRotationDelayMax, std::max(rotation.delay * 2, settings_.housekeeping_interval));
-    rotation.not_before = Clock::now() + rotation.delay;
-    if (progress) spdlog::debug("log rotated database={} source={} done={}", database_.name, log.source, done);
+    log.delay = progress ? milliseconds(0)
+                         : std::min(kRotationDelayMax, std::max(log.delay * 2, settings_.housekeeping_interval));
+    log.not_before = Clock::now() + log.delay;
+    if (progress) spdlog::debug("log rotated database={} source={} done={}", database_.name, log.size.source, done);
   }
   co_return busy;
 }
@@ -118,7 +163,7 @@ asio::awaitable<void> DatabaseScheduler::update_frontiers(Self self) {
   const TimePoint ended = Clock::now();
   self->updating_frontiers_ = false;
   self->next_frontier_update_ =
-      ended + std::max<Clock::duration>(kFrontierUpdateInterval, (ended - begun) * kHouseShare);
+      ended + std::max<Clock::duration>(kFrontierUpdateInterval, (ended - begun) * kIdleShare);
   if (self->control_connection_) self->control_connection_->poke();
 }
 

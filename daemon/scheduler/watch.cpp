@@ -79,8 +79,9 @@ std::string DatabaseScheduler::held_because(TableId id) const {
   return "it is refreshed together with " + label(found->second) + ", " + why;
 }
 
-void DatabaseScheduler::watch_tables() {
+TimePoint DatabaseScheduler::watch_tables() {
   const TimePoint now = Clock::now();
+  double until_stale = std::chrono::duration<double>(kWatchMax).count();
   for (const auto& [id, table] : tables_) {
     if (table.row.status != "ACTIVE" && !table.row.max_staleness_seconds) continue;
     const double staleness = staleness_of(table, now);
@@ -88,6 +89,7 @@ void DatabaseScheduler::watch_tables() {
     const double usual = std::max(kLateAtLeast, kLatePeriods * std::chrono::duration<double>(period).count());
     const bool late = table.row.status == "ACTIVE" && table.row.tier != "frozen" && staleness > usual;
     const double promise = table.row.max_staleness_seconds.value_or(usual);
+    until_stale = std::min(until_stale, promise - staleness);
     if (breaks_promise(table, staleness) || (late && !table.row.max_staleness_seconds)) {
       alert(AlertKind::kStale, label(table), "its data is older than it should be",
             {{"staleness_seconds", staleness}, {"max_staleness_seconds", promise}, {"held", held_because(id)}});
@@ -95,10 +97,13 @@ void DatabaseScheduler::watch_tables() {
       alert(AlertKind::kFresh, label(table), "its data is young enough again", {{"staleness_seconds", staleness}});
     }
   }
+  if (!alerts_.empty()) return now + kWatchMin;
+  return now + std::max(kWatchMin, std::chrono::ceil<milliseconds>(std::chrono::duration<double>(until_stale)));
 }
 
 void DatabaseScheduler::watch_logs() {
-  for (const sql::LogSize& log : log_sizes_) {
+  for (const auto& [source, entry] : logs_) {
+    const sql::LogSize& log = entry.size;
     const std::int64_t bytes = log.active_bytes + log.inactive_bytes;
     if (settings_.log_alert_bytes > 0 && bytes > settings_.log_alert_bytes) {
       std::string consumers;
@@ -109,7 +114,7 @@ void DatabaseScheduler::watch_logs() {
       }
       alert(AlertKind::kLogGrowing, log.source, "its change log grows",
             {{"bytes", bytes}, {"limit_bytes", settings_.log_alert_bytes}, {"consumers", consumers}});
-    } else {
+    } else if (!alerts_.empty()) {
       alert(AlertKind::kLogShrunk, log.source, "its change log is small again", {{"bytes", bytes}});
     }
   }

@@ -113,6 +113,10 @@ class Timetable {
   /// Anything may have happened, or the locks are lost, at most `silent_for` ago. Returns what was armed.
   std::vector<SourceId> wake_all(Now now, Milliseconds silent_for = Milliseconds(0));
   [[nodiscard]] bool is_armed(SourceId source) const { return arming_.armed_at(source).has_value(); }
+  /// Since when nothing can have been written to the source without a notification that we would have heard of.
+  [[nodiscard]] std::optional<TimePoint> armed_at(SourceId source) const { return arming_.armed_at(source); }
+  /// When the last refresh of a table ended that sleeps, so that nothing has changed it since; none if it is awake.
+  [[nodiscard]] std::optional<TimePoint> asleep_since(TableId id) const;
   /// Armed sources that are not needed any more: unlock them.
   [[nodiscard]] std::vector<SourceId> take_unneeded();
   [[nodiscard]] std::size_t sources_asleep() const { return arming_.asleep(); }

@@ -190,6 +190,12 @@ std::vector<SourceId> Timetable::wake_all(Now now, Milliseconds silent_for) {
   return were_armed;
 }
 
+std::optional<TimePoint> Timetable::asleep_since(TableId id) const {
+  const auto found = tables_.find(id);
+  if (found == tables_.end() || !found->second.asleep) return std::nullopt;
+  return found->second.checked_end;
+}
+
 std::vector<SourceId> Timetable::take_unneeded() {
   std::vector<SourceId> out;
   for (const SourceId source : unneeded_) {

@@ -137,6 +137,24 @@ TEST_F(Sleeping, ABellThatDiedWithoutAWordIsNoticed) {
   EXPECT_TRUE(locks_become("1"));  // asleep again, on another connection
 }
 
+// Logs in which nothing is written are not looked at: that of a source, and that of a stream table that others read.
+TEST_F(Sleeping, LogsThatWereQuietAreEmptiedOnceTheyGrow) {
+  create("amounts", "SELECT id, kind, amount FROM items");
+  create("sums", "SELECT kind, sum(amount) AS total FROM amounts GROUP BY kind");
+  session_.exec("SELECT pgtrickle.wait_until_active('sums', '30 s')");
+  const auto log_bytes = [&] {
+    return std::stoll(session_.value(
+        "SELECT sum(pg_relation_size(c.oid)) FROM pg_class c WHERE c.relnamespace = 'pgtrickle_changes'::regnamespace "
+        "AND c.relname ~ '^log_[0-9]+_[ab]$'"));
+  };
+  ASSERT_TRUE(fall_asleep("1"));
+  std::this_thread::sleep_for(3s);  // some looks at logs
+  for (int i = 0; i < 12; ++i) session_.exec("UPDATE items SET amount = amount + 1");
+  EXPECT_TRUE(becomes_equal("sums"));
+  EXPECT_GT(log_bytes(), 500'000);
+  EXPECT_TRUE(wait_until([&] { return log_bytes() < 262'144; }, 20s)) << log_bytes();
+}
+
 TEST_F(Sleeping, AGraphThatChangesUnderWritesKeepsNoLock) {
   std::jthread writer([dsn = db_.dsn()](const std::stop_token& stop) {
     Session session(dsn);
