@@ -173,7 +173,11 @@ HttpAnswer alerts_answer(const std::vector<DatabaseStatus>& status) {
 HttpHandler make_handler(Metrics& metrics, const StatusSource& source) {
   return [&metrics, &source](const std::string& path) -> HttpAnswer {
     if (path == "/metrics") {
-      return {200, "text/plain; version=0.0.4; charset=utf-8", metrics.render(source.status())};
+      metrics.update(source.status());
+      HttpAnswer page;
+      page.content_type = "text/plain; version=0.0.4; charset=utf-8";
+      page.long_body = [&metrics] { return metrics.text(); };
+      return page;
     }
     if (path == "/health") return health_answer(source.status());
     if (path == "/ready") return ready_answer(source.status());

@@ -8,6 +8,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
@@ -29,6 +30,7 @@ using Response = http::response<http::string_body>;
 
 constexpr std::size_t kMaxConnections = 64;
 constexpr std::uint32_t kHeaderLimit = 8192;
+constexpr const char* kInternalError = "internal error; see the log of pgtrickled";
 constexpr auto kRequestTimeout = std::chrono::seconds(10);
 constexpr auto kIdleTimeout = std::chrono::seconds(60);
 
@@ -54,6 +56,7 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
 
   tcp::acceptor acceptor;
   HttpHandler handler;
+  asio::thread_pool body_maker{1};
   std::set<beast::tcp_stream*> connections;  // those of the coroutines that run serve()
   bool stopped = false;
 
@@ -123,7 +126,9 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
       head = request.method() == http::verb::head;
       // A body would have to be read before the next request; such a client gets its answer and loses the connection.
       const bool keep = request.keep_alive() && parser.is_done();
-      response = make_response(answer(request), request.version(), keep);
+      HttpAnswer made = answer(request);
+      if (made.long_body) co_await make_body(made);
+      response = make_response(made, request.version(), keep);
       if (response->result() == http::status::method_not_allowed) response->set(http::field::allow, "GET, HEAD");
     }
 
@@ -138,6 +143,19 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
     co_return !error && response->keep_alive();
   }
 
+  // The page of metrics of a thousand stream tables takes longer than a refresh.
+  asio::awaitable<void> make_body(HttpAnswer& made) {
+    try {
+      auto body = call(std::move(made.long_body));
+      made.body = co_await asio::co_spawn(body_maker, std::move(body), asio::use_awaitable);
+    } catch (const std::exception& error) {
+      spdlog::error("http: an answer could not be made: {}", error.what());
+      made = error_answer(500, kInternalError);
+    }
+  }
+
+  static asio::awaitable<std::string> call(std::function<std::string()> long_body) { co_return long_body(); }
+
   HttpAnswer answer(const http::request<http::empty_body>& request) {
     if (request.method() != http::verb::get && request.method() != http::verb::head) {
       return error_answer(405, "only GET and HEAD are supported");
@@ -147,7 +165,7 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
       return handler(target.substr(0, target.find('?')));
     } catch (const std::exception& error) {
       spdlog::error("http: {} failed: {}", target, error.what());
-      return error_answer(500, "internal error; see the log of pgtrickled");
+      return error_answer(500, kInternalError);
     }
   }
 
@@ -170,6 +188,7 @@ HttpServer::HttpServer(const asio::any_io_executor& executor, const std::string&
 
 HttpServer::~HttpServer() {
   impl_->stop();
+  impl_->body_maker.join();
 }
 
 void HttpServer::stop() {

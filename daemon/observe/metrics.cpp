@@ -306,9 +306,13 @@ void Metrics::on_scc(const std::string& database, std::int64_t scc, int iteratio
   impl_->scc_iterations.at(scc_labels(database, scc)).Set(iterations);
 }
 
-std::string Metrics::render(const std::vector<DatabaseStatus>& status) {
+void Metrics::update(const std::vector<DatabaseStatus>& status) {
   impl_->set_gauges(status);
   impl_->forget_what_is_gone(status);
+}
+
+// The registry and its families lock what they collect.
+std::string Metrics::text() const {
   return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
 }
 

@@ -1,6 +1,6 @@
 // Metrics of the daemon in the Prometheus text format: counts the scheduler's events, and takes gauges from its status
 // when it is asked for the text. Series of stream tables and databases that are gone from the status disappear.
-// Threads: the event loop thread only. `status` of render() is borrowed for the call.
+// Threads: the event loop thread, but text() may be called on any other.
 #pragma once
 
 #include <memory>
@@ -29,8 +29,10 @@ class Metrics final : public Observer {
   void on_lag(const std::string& database, std::chrono::microseconds lag) override;
   void on_scc(const std::string& database, std::int64_t scc, int iterations, bool converged) override;
 
+  /// What is not counted is as the status says from now on.
+  void update(const std::vector<DatabaseStatus>& status);
   /// The text of /metrics.
-  [[nodiscard]] std::string render(const std::vector<DatabaseStatus>& status);
+  [[nodiscard]] std::string text() const;
 
  private:
   struct Impl;

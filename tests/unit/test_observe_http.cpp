@@ -7,6 +7,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
+#include <future>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -211,6 +212,19 @@ class HttpServerTest : public ::testing::Test {
     handler_ = make_handler(metrics_, source_);
     server_ = std::make_unique<HttpServer>(io_.get_executor(), "127.0.0.1", 0, [this](const std::string& path) {
       if (path == "/throws") throw std::runtime_error("secret detail");
+      HttpAnswer slow;
+      slow.content_type = "text/plain";
+      if (path == "/long") {
+        slow.long_body = [this] {
+          begun_.set_value();
+          return may_end_.get_future().get();
+        };
+        return slow;
+      }
+      if (path == "/long-throws") {
+        slow.long_body = []() -> std::string { throw std::runtime_error("secret detail"); };
+        return slow;
+      }
       return handler_(path);
     });
     port_ = server_->port();
@@ -242,6 +256,8 @@ class HttpServerTest : public ::testing::Test {
   Metrics metrics_;
   FixedStatus source_;
   HttpHandler handler_;
+  std::promise<void> begun_;           // of the body of /long
+  std::promise<std::string> may_end_;  // what it is
   boost::asio::io_context io_;
   std::unique_ptr<HttpServer> server_;
   std::uint16_t port_ = 0;
@@ -287,9 +303,18 @@ TEST_F(HttpServerTest, HugeHeadersAndNonsenseAreRefused) {
 TEST_F(HttpServerTest, AFailingHandlerIsA500WithoutDetails) {
   const auto previous = spdlog::get_level();
   spdlog::set_level(spdlog::level::off);
-  const std::string answer = get("/throws");
+  for (const char* path : {"/throws", "/long-throws"}) {
+    EXPECT_THAT(get(path), ::testing::AllOf(StartsWith("HTTP/1.1 500"), Not(HasSubstr("secret")))) << path;
+  }
   spdlog::set_level(previous);
-  EXPECT_THAT(answer, ::testing::AllOf(StartsWith("HTTP/1.1 500"), Not(HasSubstr("secret"))));
+}
+
+TEST_F(HttpServerTest, ABodyThatTakesLongDoesNotHoldTheLoop) {
+  auto body = std::async(std::launch::async, [this] { return get("/long"); });
+  begun_.get_future().wait();
+  EXPECT_THAT(get("/ready"), StartsWith("HTTP/1.1 200"));
+  may_end_.set_value("at last");
+  EXPECT_THAT(body.get(), ::testing::AllOf(HasSubstr("Content-Length: 7\r\n"), ::testing::EndsWith("at last")));
 }
 
 TEST_F(HttpServerTest, AConnectionThatSaysNothingDoesNotBlockOthersOrTheEnd) {
