@@ -157,11 +157,41 @@ bool exclude_virtual_columns(pqxx::transaction_base& tx, const Program& program,
   return found;
 }
 
+/// A view of the query, so that PostgreSQL says what it makes of it. The caller drops it.
+std::string make_shape(pqxx::transaction_base& tx, const Definition& d) {
+  const std::string view = "pgtrickle_state.shape_" + std::to_string(d.request.id);
+  run_as_owner(tx, d.request.owner, "CREATE VIEW " + view + " AS " + d.request.query);
+  return view;
+}
+
+/// What the query reads that the program does not name: views, which may be replaced, gated, or part of a cycle; and,
+/// if it is recomputed, what is behind them.
+std::vector<compiler::SourceUse> also_read(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
+  const std::string view = make_shape(tx, d);
+  std::vector<compiler::SourceUse> out;
+  for (const auto& row : tx.exec_params("SELECT v.relid, unnest(v.columns || 0::int2) FROM pgtrickle._view_sources($1::"
+                                        "regclass) v JOIN pg_class c ON c.oid = v.relid\n"
+                                        "WHERE c.relkind = 'v' OR NOT $2 ORDER BY 1, 2",
+                                        view, program.differential)) {
+    const auto relid = row[0].as<std::uint32_t>();
+    if (std::any_of(program.sources.begin(), program.sources.end(),
+                    [&](const auto& use) { return use.relid == relid; }))
+      continue;
+    if (out.empty() || out.back().relid != relid) out.emplace_back().relid = relid;
+    if (const auto column = row[1].as<int>(); column > 0)
+      out.back().columns.push_back(static_cast<std::int16_t>(column));
+  }
+  tx.exec("DROP VIEW " + view);
+  return out;
+}
+
+/// Its sources are all that the query reads.
 Program compile_definition(pqxx::transaction_base& tx, const Definition& d, ServerTypes& types) {
   types.use_owner(d.request.owner);
   auto catalog = load_catalog(tx, d.request.query, d.request.owner, types);
   auto program = compiler::compile(d.request, catalog, types);
   if (exclude_virtual_columns(tx, program, catalog)) program = compiler::compile(d.request, catalog, types);
+  for (auto& use : also_read(tx, d, program)) program.sources.push_back(std::move(use));
   return program;
 }
 
@@ -184,8 +214,7 @@ void drop_indexes(pqxx::transaction_base& tx, const Definition& d) {
 /// Makes the table's column types those of the query. True if something had to change (the rows are gone then).
 bool align_table(pqxx::transaction_base& tx, const Definition& d) {
   // A view tells what CREATE TABLE AS would make of the query.
-  const std::string view = "pgtrickle_state.shape_" + std::to_string(d.request.id);
-  run_as_owner(tx, d.request.owner, "CREATE VIEW " + view + " AS " + d.request.query);
+  const std::string view = make_shape(tx, d);
   const auto differing = tx.exec_params(
       "SELECT t.attname, format_type(v.atttypid, v.atttypmod) FROM pg_attribute t\n"
       "JOIN LATERAL (SELECT a.atttypid, a.atttypmod, a.attcollation, row_number() OVER (ORDER BY a.attnum) AS n FROM "

@@ -1,6 +1,7 @@
 #include "catalog/requalify.h"
 
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -31,6 +32,18 @@ std::string rename_relations(const std::string& query, const std::map<Name, Name
   return compiler::deparse_select(root.select_stmt());
 }
 
+/// The relations that the text names, qualified. What is behind a view need not be readable for the owner.
+std::set<Name> named_relations(const std::string& query) {
+  compiler::Node root;
+  *root.mutable_select_stmt() = compiler::parse_select(query);
+  std::set<Name> names;
+  compiler::rewrite(root, [&](compiler::Node& node) {
+    if (node.has_range_var()) names.insert({node.range_var().schemaname(), node.range_var().relname()});
+    return false;
+  });
+  return names;
+}
+
 }  // namespace
 
 std::string requalified_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, const std::string& owner,
@@ -47,7 +60,9 @@ std::string requalified_definition(pqxx::transaction_base& tx, std::int64_t pgt_
   // LIKE keeps a lock on the source until the end of the transaction, so that the names which the caller records are
   // those of this text. Rolling back to a savepoint would release it: what was made here is dropped instead.
   std::string made;
+  const std::set<Name> named = named_relations(definition);
   for (const auto& source : sources) {
+    if (!named.contains({source[1].c_str(), source[2].c_str()})) continue;
     const std::string shadow = "shadow_" + std::to_string(pgt_id) + "_" + std::to_string(to_shadow.size() + 1);
     const std::string qualified = compiler::qualified("pgtrickle_state", shadow);
     to_shadow[{source[1].c_str(), source[2].c_str()}] = {"pgtrickle_state", shadow};
