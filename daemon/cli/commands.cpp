@@ -35,10 +35,14 @@ std::string daemon_line(Database& db) {
       "SELECT host, pid, is_leader, extract(epoch FROM clock_timestamp() - heartbeat_at)::float8 "
       "FROM pgtrickle.pgt_daemons WHERE heartbeat_at > clock_timestamp() - interval '15 s' "
       "ORDER BY is_leader DESC, instance");
-  if (rows.empty()) return "no daemon is running for this database: start pgtrickled";
   std::string text;
+  for (const auto& paused : db.run("SELECT concat_ws(': ', 'paused by ' || c.paused_by, c.reason) FROM "
+                                   "pgtrickle.pgt_control c WHERE c.paused"))
+    text += "refreshing is " + text_of(paused[0]) + "\n";
+  if (rows.empty()) return text + "no daemon is running for this database: start pgtrickled";
+  const std::size_t before = text.size();
   for (const auto& row : rows) {
-    text += (text.empty() ? "daemon: " : "; ") + text_of(row[0], "?") + " pid " + text_of(row[1], "?") +
+    text += (text.size() == before ? "daemon: " : "; ") + text_of(row[0], "?") + " pid " + text_of(row[1], "?") +
             (row[2].as<bool>() ? ", leader" : ", standby") + ", heartbeat " + format_seconds(row[3].as<double>()) +
             " ago";
   }
@@ -151,15 +155,19 @@ int status(Database& db, const StatusOptions& options) {
   const auto rows = db.run(
       "SELECT name, status, refresh_mode, effective_refresh_mode, schedule, extract(epoch FROM staleness)::float8, "
       "rows, "
-      "total_refreshes, last_duration_ms, CASE WHEN status IN ('ERROR', 'SUSPENDED') THEN last_error "
-      "WHEN needs_reinit THEN reinit_reason WHEN effective_refresh_mode = 'FULL' AND refresh_mode = 'AUTO' THEN reason "
-      "END "
+      "total_refreshes, last_duration_ms, concat_ws('; ', "
+      "CASE WHEN status IN ('ERROR', 'SUSPENDED') THEN last_error WHEN needs_reinit THEN reinit_reason "
+      "WHEN effective_refresh_mode = 'FULL' AND refresh_mode = 'AUTO' THEN reason END, "
+      "CASE WHEN fuse_blown_at IS NOT NULL THEN 'its fuse is blown' END, "
+      "CASE WHEN skipped_at IS NOT NULL THEN 'changes were skipped' END, 'held: ' || held, "
+      "CASE WHEN slo_violated THEN 'older than its max_staleness' END), "
+      "status = 'ACTIVE' AND fuse_blown_at IS NULL AND skipped_at IS NULL AND slo_violated IS NOT TRUE "
       "FROM pgtrickle.stream_tables" +
       filter + " ORDER BY name");
-  bool all_active = true;
+  bool all_well = true;
   std::vector<std::vector<std::string>> cells;
   for (const auto& row : rows) {
-    all_active &= std::string(row[1].c_str()) == "ACTIVE";
+    all_well &= row[10].as<bool>();
     cells.push_back({text_of(row[0]), text_of(row[1]), text_of(row[3], text_of(row[2])), text_of(row[4]),
                      row[5].is_null() ? "-" : format_seconds(row[5].as<double>()), text_of(row[6], "-"),
                      text_of(row[7], "0"), row[8].is_null() ? "-" : format_seconds(row[8].as<double>() / 1000),
@@ -182,7 +190,7 @@ int status(Database& db, const StatusOptions& options) {
     }
     std::cout << daemon_line(db) << "\n";
   }
-  return options.check && !all_active ? kSpecial : kOk;
+  return options.check && !all_well ? kSpecial : kOk;
 }
 
 int explain(Database& db, const std::string& name) {

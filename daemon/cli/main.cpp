@@ -19,7 +19,8 @@ constexpr const char* kFooter =
     "Without --dsn, libpq's environment variables (PGHOST, PGDATABASE, ...) and service files say where to connect.\n"
     "Names are SQL names: schema.table, quoted with double quotes where SQL needs it.\n"
     "Exit codes: 0 done; 1 failed (verify: rows differ; validate: rejected in every mode); 2 wrong arguments;\n"
-    "3 validate: FULL only; status --check: a stream table is not ACTIVE.";
+    "3 validate: FULL only; status --check: a stream table is not ACTIVE, or not as\n"
+    "fresh as it promises, its fuse is blown, or changes were skipped.";
 
 // A query from its argument, a file, or standard input.
 struct QuerySource {
@@ -166,7 +167,7 @@ int run(int argc, char** argv) {
   auto* status = app.add_subcommand("status", "Show stream tables and the daemon.");
   status->add_option("name", shown.names, "only these");
   status->add_flag("--json", shown.json, "all columns of pgtrickle.stream_tables as JSON");
-  status->add_flag("--check", shown.check, "exit code 3 unless all are ACTIVE");
+  status->add_flag("--check", shown.check, "exit code 3 unless all are well");
   on(status, [&] {
     shown.width = terminal_width();
     auto db = connect();

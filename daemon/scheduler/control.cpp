@@ -167,8 +167,10 @@ asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
   if (!error) error = co_await beat(connection);
   if (error) co_return error;
   set_problem("");
+  raise_lasting();
 
   const TimePoint now = Clock::now();
+  judges_from_ = now + kWatchMax;
   next_housekeeping_ = next_garbage_ = next_prune_ = next_source_check_ = next_bell_ = next_watch_ = now;
   next_frontier_update_ = now + kFrontierUpdateInterval;
   spawn(dispatch(shared_from_this(), term));
@@ -213,6 +215,7 @@ void DatabaseScheduler::lose_leadership() {
   ++term_;
   if (registered_) shared_->budget->set_waiting(budget_, 0);
   for (const auto& waiting : ready_.drain()) drop(waiting.work);
+  alerts_.forget([](const observe::Alert&) { return true; });  // whoever leads now knows better
   close_bell();
   ring();
 }

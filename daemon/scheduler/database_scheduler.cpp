@@ -148,7 +148,8 @@ Result<postgres::ConnectSettings> DatabaseScheduler::connect_settings(bool for_r
   std::string options = option("jit", "off") + " " + option("plan_cache_mode", "force_generic_plan") + " " +
                         option("client_min_messages", "warning") + " " + option("search_path", "pg_catalog") + " " +
                         option("default_transaction_read_only", "off") + " " + option("idle_session_timeout", "0") +
-                        " " + option("idle_in_transaction_session_timeout", "60s") + " " + option("lock_timeout", "5s");
+                        " " + option("quote_all_identifiers", "off") + " " +
+                        option("idle_in_transaction_session_timeout", "60s") + " " + option("lock_timeout", "5s");
   if (for_refreshes) {
     // Losing the last refreshes in a crash means doing them again.
     options +=
@@ -230,7 +231,7 @@ observe::DatabaseStatus DatabaseScheduler::status() const {
     st.staleness_seconds = staleness_of(table, now);
     st.tier = table.row.tier;
     st.period_seconds = std::chrono::duration<double>(timetable_.period(id)).count();
-    if (st.period_seconds > 1e9) st.period_seconds = 0;
+    if (st.period_seconds > 3e8) st.period_seconds = 0;  // it has none, or never comes
     st.backoff_factor = timetable_.backoff(id);
     st.max_staleness_seconds = table.row.max_staleness_seconds;
     st.slo_violated = breaks_promise(table, st.staleness_seconds);

@@ -175,10 +175,13 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
              std::vector<std::pair<std::string, observe::AlertValue>> details = {});
   boost::asio::awaitable<void> send_alerts(Self self);
   [[nodiscard]] double staleness_of(const Table& table, TimePoint now) const;
+  /// We know how old its data is: a standby does not, nor does a leader before its first look.
+  [[nodiscard]] bool judges(const Table& table, TimePoint now) const;
   [[nodiscard]] bool breaks_promise(const Table& table, double staleness) const;
   [[nodiscard]] std::string held_because(TableId id) const;  // empty: it does not wait
   TimePoint watch_tables();                                  // returns when to look again
   void watch_logs();
+  void raise_lasting();  // what another leader has told before us
   void watch_catalog(const sql::Catalog& catalog);
 
   // housekeeping
@@ -246,7 +249,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   observe::AlertBook alerts_;
   std::vector<postgres::Statement> notifications_;  // to be sent
   bool sending_ = false;
-  TimePoint next_watch_;
+  TimePoint next_watch_, judges_from_;
   std::int64_t arms_ = 0;
 
   int builds_running_ = 0;

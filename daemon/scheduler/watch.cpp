@@ -61,8 +61,12 @@ double DatabaseScheduler::staleness_of(const Table& table, TimePoint now) const 
   return std::max(0.0, age.value_or(0));
 }
 
+bool DatabaseScheduler::judges(const Table& table, TimePoint now) const {
+  return leader_ && (now >= judges_from_ || timetable_.fresh_at(table.row.id, now));
+}
+
 bool DatabaseScheduler::breaks_promise(const Table& table, double staleness) const {
-  return table.row.max_staleness_seconds && table.row.effective_refresh_mode != "" &&
+  return judges(table, Clock::now()) && table.row.max_staleness_seconds && table.row.effective_refresh_mode != "" &&
          staleness > *table.row.max_staleness_seconds;
 }
 
@@ -84,6 +88,10 @@ TimePoint DatabaseScheduler::watch_tables() {
   double until_stale = std::chrono::duration<double>(kWatchMax).count();
   for (const auto& [id, table] : tables_) {
     if (table.row.status != "ACTIVE" && !table.row.max_staleness_seconds) continue;
+    if (!judges(table, now)) {
+      until_stale = 0;
+      continue;
+    }
     const double staleness = staleness_of(table, now);
     const Milliseconds period = timetable_.period(id);
     const double usual = std::max(kLateAtLeast, kLatePeriods * std::chrono::duration<double>(period).count());
@@ -99,6 +107,16 @@ TimePoint DatabaseScheduler::watch_tables() {
   }
   if (!alerts_.empty()) return now + kWatchMin;
   return now + std::max(kWatchMin, std::chrono::ceil<milliseconds>(std::chrono::duration<double>(until_stale)));
+}
+
+void DatabaseScheduler::raise_lasting() {
+  for (const auto& [id, table] : tables_) {
+    const sql::StreamTable& row = table.row;
+    if (row.fuse_blown) alert(AlertKind::kFuseBlown, label(table), "its fuse is blown and nothing is applied");
+    if (row.status != "ERROR" && row.status != "SUSPENDED") continue;
+    alert(row.status == "ERROR" ? AlertKind::kError : AlertKind::kSuspended, label(table), row.last_error,
+          {{"consecutive_errors", static_cast<std::int64_t>(row.consecutive_errors)}});
+  }
 }
 
 void DatabaseScheduler::watch_logs() {
@@ -157,8 +175,14 @@ void DatabaseScheduler::watch_catalog(const sql::Catalog& catalog) {
     if (table.row.status == "ACTIVE" && table.row.last_error.empty() && table.row.consecutive_errors == 0)
       alert(AlertKind::kRecovered, label(table), "it is refreshed again");
   }
-  alerts_.forget([this](const Alert& old) {
+  alerts_.forget([&](const Alert& old) {
     using enum AlertKind;
+    const auto is_old = [&](const std::string& name) { return name == old.object; };
+    if (old.kind == kGated) return std::ranges::none_of(catalog.gates, is_old, &sql::Gate::source);
+    if (old.kind == kWatermarkStuck)
+      return std::ranges::none_of(catalog.watermarks, is_old, &sql::WatermarkGroup::group);
+    if (old.kind == kLogGrowing)
+      return std::ranges::none_of(logs_, [&](const auto& log) { return is_old(log.second.size.source); });
     const bool of_a_table = old.kind == kStale || old.kind == kError || old.kind == kSuspended ||
                             old.kind == kFuseBlown || old.kind == kFallingBehind || old.kind == kSccDiverged ||
                             (old.kind == kPaused && !old.object.empty());

@@ -107,6 +107,20 @@ TEST_F(Cli, StatusCheckIsForMonitoring) {
   EXPECT_EQ(run({"status", "--check"}).exit_code, 0);
   EXPECT_EQ(run({"alter", "sales", "--status", "PAUSED"}).exit_code, 0);
   EXPECT_EQ(run({"status", "--check"}).exit_code, 3);
+  EXPECT_EQ(run({"alter", "sales", "--status", "ACTIVE"}).exit_code, 0);
+  EXPECT_EQ(run({"status", "--check"}).exit_code, 0);
+
+  session_.exec("UPDATE pgtrickle.pgt_stream_tables SET skipped_at = now(), fuse_blown_at = now()");
+  const auto bad = run({"status", "--check"});
+  EXPECT_EQ(bad.exit_code, 3);
+  EXPECT_THAT(bad.out, HasSubstr("its fuse is blown; changes were skipped"));
+  EXPECT_THAT(bad.out, Not(HasSubstr("paused")));
+  session_.exec("UPDATE pgtrickle.pgt_stream_tables SET skipped_at = NULL, fuse_blown_at = NULL");
+  session_.exec("SELECT pgtrickle.gate_source('orders'); SELECT pgtrickle.pause_scheduler('an upgrade')");
+  const auto waiting = run({"status", "--check"});
+  EXPECT_EQ(waiting.exit_code, 0);
+  EXPECT_THAT(waiting.out, AllOf(HasSubstr("held: source public.orders is gated"),
+                                 HasSubstr("refreshing is paused by "), HasSubstr(": an upgrade")));
 }
 
 TEST_F(Cli, OptionsOfCreateAndAlter) {

@@ -141,6 +141,65 @@ TEST_F(Scheduling, ASecondDaemonStandsByAndTakesOver) {
             "0");
 }
 
+// Alerts are the leader's, and so is the judgement of promises: nobody else knows what is fresh.
+TEST_F(Scheduling, ANewLeaderTellsWhatLastsAndTheOldOneNoMore) {
+  create_totals();
+  create("blown", "SELECT id, amount FROM items");
+  session_.exec("SELECT pgtrickle.alter_stream_table('totals', max_staleness => '1 s')");
+  DaemonProcess first(db_.dsn());
+  for (const char* name : {"totals", "blown"}) wait_active(name);
+  session_.exec("SELECT pgtrickle.alter_stream_table('blown', fuse => 'on', fuse_ceiling => 1)");
+  session_.exec("UPDATE items SET amount = 1 WHERE id < 5");
+  const auto alerts = [](const DaemonProcess& daemon) {
+    return pgt::test::http_get(daemon.http_port(), "/api/v1/alerts").body;
+  };
+  EXPECT_TRUE(wait_until([&] { return alerts(first).find("\"fuse_blown\"") != std::string::npos; }));
+
+  DaemonProcess second(DaemonProcess::Options{.dsns = {db_.dsn()}, .wait_ready = false});
+  EXPECT_TRUE(wait_until([&] {
+    return pgt::test::http_get(second.http_port(), "/metrics").body.find("stream_table=\"totals\"") !=
+           std::string::npos;
+  }));
+  std::this_thread::sleep_for(1500ms);  // what a standby reads in the catalog is older than the promise now and then
+  const std::string standby = pgt::test::http_get(second.http_port(), "/health").body;
+  EXPECT_EQ(standby.find("max_staleness"), std::string::npos) << standby;
+  EXPECT_EQ(alerts(second).find("fuse_blown"), std::string::npos);
+
+  // The standby gets the lock while the old leader has no connection.
+  EXPECT_TRUE(wait_until(
+      [&] {
+        session_.exec(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND mode = "
+            "'ExclusiveLock' AND pid IN (SELECT pid FROM pg_stat_activity WHERE application_name = 'pgtrickled' AND "
+            "datname = current_database())");
+        std::this_thread::sleep_for(1s);
+        return second.log().find("leading database") != std::string::npos;
+      },
+      60s));
+  EXPECT_TRUE(wait_until([&] { return alerts(second).find("\"fuse_blown\"") != std::string::npos; }));
+  EXPECT_TRUE(wait_until([&] { return alerts(first).find("fuse_blown") == std::string::npos; })) << alerts(first);
+  std::this_thread::sleep_for(1500ms);
+  EXPECT_EQ(second.log().find("kind=stale"), std::string::npos) << second.log();
+}
+
+// They are for other sessions.
+TEST_F(Scheduling, SettingsOfTheDatabaseDoNotStopTheDaemon) {
+  create_totals();
+  const std::string database = "ALTER DATABASE " + db_.name() + " SET ";
+  session_.exec(database + "default_transaction_read_only = on; " + database + "statement_timeout = '1ms'; " +
+                database + "idle_in_transaction_session_timeout = '1ms'; " + database + "quote_all_identifiers = on; " +
+                database + "default_transaction_isolation = 'serializable'");
+  DaemonProcess daemon(db_.dsn());
+  wait_active("totals");
+  session_.exec("UPDATE items SET amount = amount + 1");
+  EXPECT_TRUE(becomes_equal("totals"));
+  daemon.stop();
+  session_.exec("UPDATE items SET amount = amount + 1");
+  session_.exec("SET quote_all_identifiers = on");
+  session_.exec("CALL pgtrickle.refresh('totals')");
+  EXPECT_TRUE(becomes_equal("totals"));
+}
+
 TEST_F(Scheduling, OneFailingStreamTableDoesNotStopTheOthersAndIsSuspended) {
   session_.exec("CREATE TABLE divisors (id int PRIMARY KEY, d int)");
   session_.exec("INSERT INTO divisors VALUES (1, 1)");

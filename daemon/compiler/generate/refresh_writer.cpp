@@ -316,7 +316,7 @@ class RefreshWriter {
         "END IF;\n"
         "IF pg_get_functiondef(" +
         oid +
-        ") !~ E'^[^\\n]+\\n RETURNS record\\n LANGUAGE plpgsql\\n SECURITY DEFINER\\n' THEN\n"
+        ") !~ E'^[^\\n]+\\n RETURNS \"?record\"?\\n LANGUAGE \"?plpgsql\"?\\n SECURITY DEFINER\\n' THEN\n"
         "    RAISE EXCEPTION USING ERRCODE = 'data_corrupted',\n"
         "        MESSAGE = 'the program ' || " +
         quote_literal(function) +
