@@ -16,12 +16,12 @@ CREATE FUNCTION pgtrickle.fuse_status()
 RETURNS TABLE (stream_table text, fuse_mode text, fuse_state text, fuse_ceiling bigint, effective_ceiling bigint, fuse_sensitivity int, blown_at timestamptz, blow_reason text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT pgtrickle._qualified(s.pgt_relid), s.fuse,
-           CASE WHEN s.fuse_blown_at IS NOT NULL THEN 'blown' WHEN s.fuse_limit IS NULL THEN 'disarmed' ELSE 'armed' END,
+           CASE WHEN s.fuse_blown_at IS NOT NULL THEN 'blown' WHEN s.fuse_limit IS NULL OR s.effective_refresh_mode = 'FULL' THEN 'disarmed' ELSE 'armed' END,
            s.fuse_ceiling, s.fuse_limit, s.fuse_sensitivity, s.fuse_blown_at, s.fuse_blow_reason
     FROM pgtrickle.pgt_stream_tables s ORDER BY 1
 $$;
 COMMENT ON FUNCTION pgtrickle.fuse_status() IS
-'The fuse of every stream table. fuse_state: blown (nothing is applied until reset_fuse()), armed, or disarmed: off, or ''auto'' that has not learned a limit yet.
+'The fuse of every stream table. fuse_state: blown (nothing is applied until reset_fuse()), armed, or disarmed: off, ''auto'' that has not learned a limit yet, or the query is recomputed, so that no changes are counted.
 effective_ceiling: more pending changes than this blow it.';
 
 CREATE FUNCTION pgtrickle._reset_fuse(name text, action text, caller_path text) RETURNS void

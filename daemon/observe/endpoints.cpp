@@ -28,6 +28,7 @@ std::string trouble_of(const StreamTableStatus& table) {
   const auto add = [&](const std::string& what) { out += (out.empty() ? "" : "; ") + what; };
   if (is_broken(table)) add("is " + table.status + (table.last_error.empty() ? "" : ": " + table.last_error));
   if (table.fuse_blown) add("has a blown fuse");
+  if (table.skipped) add("lacks changes that were skipped");
   if (table.slo_violated) {
     add(fmt::format("is {:.1f} s old, its max_staleness is {:g} s", table.staleness_seconds,
                     table.max_staleness_seconds.value_or(0)) +
@@ -135,6 +136,7 @@ HttpAnswer stream_tables_answer(const std::vector<DatabaseStatus>& status) {
                         {"slo_violated", t.slo_violated},
                         {"held", text_or_null(t.held)},
                         {"fuse_blown", t.fuse_blown},
+                        {"skipped", t.skipped},
                         {"scc", optional_value(t.scc)},
                         {"last_refresh_at", timestamp(t.last_refresh_epoch)},
                         {"last_duration_ms", t.last_duration_ms},

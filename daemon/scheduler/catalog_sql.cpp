@@ -72,7 +72,7 @@ SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname
        coalesce(s.diamond_consistency, 'atomic') = 'atomic' AS atomic_diamond,
        coalesce(s.diamond_schedule_policy, 'fastest') = 'slowest' AS slowest, s.allow_circular,
        s.fuse, coalesce(s.fuse_sensitivity, 6) AS fuse_sensitivity, s.fuse_learned, s.fuse_limit, s.reinit_reason,
-       s.fuse_blown_at IS NOT NULL AS fuse_blown, d.upstream, d.sources, d.relations, o.source_id AS own_log
+       s.fuse_blown_at IS NOT NULL AS fuse_blown, s.skipped_at IS NOT NULL AS skipped, d.upstream, d.sources, d.relations, o.source_id AS own_log
 FROM pgtrickle.pgt_stream_tables s LEFT JOIN pgtrickle.pgt_frontiers f ON f.pgt_id = s.pgt_id
 LEFT JOIN pg_class c ON c.oid = s.pgt_relid LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pgtrickle.pgt_sources o ON o.relid = s.pgt_relid
@@ -168,6 +168,7 @@ Result<std::vector<StreamTable>> read_tables(const Rows& rows) {
     t.fuse_limit = row.get<std::optional<std::int64_t>>("fuse_limit");
     t.reinit_reason = row.get<std::optional<std::string>>("reinit_reason").value_or("");
     t.fuse_blown = row.get<bool>("fuse_blown");
+    t.skipped = row.get<bool>("skipped");
     t.upstream = integers(row.get<std::optional<std::string>>("upstream"));
     t.sources = integers(row.get<std::optional<std::string>>("sources"));
     t.relations = integers(row.get<std::optional<std::string>>("relations"));
@@ -271,7 +272,8 @@ Statement heartbeat(const Heartbeat& beat) {
       "beat",
       "INSERT INTO pgtrickle.pgt_daemons AS d (instance, pid, host, version, database, heartbeat_at, is_leader) "
       "VALUES ($1, $2::int, $3, $4, current_database(), clock_timestamp(), $5::boolean) "
-      "ON CONFLICT (instance) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, is_leader = excluded.is_leader",
+      "ON CONFLICT (instance) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, is_leader = excluded.is_leader, "
+      "database = excluded.database",
       {beat.instance, text(beat.pid), beat.host, beat.version, beat.leader ? "t" : "f"});
 }
 

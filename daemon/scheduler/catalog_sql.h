@@ -45,6 +45,7 @@ struct StreamTable {
   std::optional<std::int64_t> fuse_learned, fuse_limit;
   std::string reinit_reason;
   bool fuse_blown = false;
+  bool skipped = false;  // changes that blew the fuse: it does not equal its query
   std::vector<TableId> upstream;
   std::vector<std::int64_t> sources;    // captured, without those of stream tables
   std::vector<std::int64_t> relations;  // OIDs of what it reads that is no stream table

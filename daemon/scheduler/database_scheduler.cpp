@@ -237,6 +237,7 @@ observe::DatabaseStatus DatabaseScheduler::status() const {
     st.slo_violated = breaks_promise(table, st.staleness_seconds);
     st.held = held_because(id);
     st.fuse_blown = table.row.fuse_blown;
+    st.skipped = table.row.skipped;
     if (timetable_.dag().contains(id) && !timetable_.dag().cycle(id).empty())
       st.scc = timetable_.dag().cycle(id).front();
     st.last_refresh_epoch = std::max(table.row.last_refresh_epoch, table.last_refresh_epoch.value_or(0));

@@ -99,6 +99,8 @@ TEST(Health, DegradedWhenAPromiseIsBrokenAFuseIsBlownOrADatabaseIsPaused) {
   late.held = "source public.orders is gated";
   db.stream_tables[1].fuse_blown = true;
   db.stream_tables[2].fuse_blown = true;
+  db.stream_tables.push_back(table("less", "ACTIVE"));
+  db.stream_tables[3].skipped = true;
   auto answer = health_answer({db});
   EXPECT_EQ(answer.status, 200U);
   auto body = json::parse(answer.body);
@@ -107,7 +109,8 @@ TEST(Health, DegradedWhenAPromiseIsBrokenAFuseIsBlownOrADatabaseIsPaused) {
             json::array({"stream table shop: public.late is 7.2 s old, its max_staleness is 5 s, it is held: source "
                          "public.orders is gated",
                          "stream table shop: public.burnt has a blown fuse",
-                         "stream table shop: public.both is SUSPENDED: no; has a blown fuse"}));
+                         "stream table shop: public.both is SUSPENDED: no; has a blown fuse",
+                         "stream table shop: public.less lacks changes that were skipped"}));
   EXPECT_EQ(body["databases"][0]["stream_tables_late"], 1);
   EXPECT_EQ(ready_answer({db}).status, 200U);
 
@@ -166,6 +169,7 @@ TEST(Api, StreamTablesShowTheirScheduling) {
   EXPECT_EQ(tables[0]["slo_violated"], true);
   EXPECT_EQ(tables[0]["held"], "gate");
   EXPECT_EQ(tables[0]["fuse_blown"], true);
+  EXPECT_EQ(tables[0]["skipped"], false);
   EXPECT_EQ(tables[0]["scc"], 3);
   for (const char* key : {"period_seconds", "max_staleness_seconds", "held", "scc"}) {
     EXPECT_TRUE(tables[1][key].is_null()) << key;

@@ -10,6 +10,8 @@ SELECT test.eq('off', fuse(), 'off disarmed f'), test.eq('all of them', (SELECT 
 UPDATE pgtrickle.pgt_stream_tables SET fuse = 'auto', fuse_sensitivity = 4 WHERE pgt_id = :a; SELECT test.eq('nothing learned', fuse(), 'auto disarmed 4 f');
 UPDATE pgtrickle.pgt_stream_tables SET fuse_learned = 100, fuse_ceiling = 50 WHERE pgt_id = :a; SELECT test.eq('the smaller one', fuse(), 'auto armed 50 50 4 f');
 UPDATE pgtrickle.pgt_stream_tables SET fuse = 'on', fuse_ceiling = 3, fuse_sensitivity = NULL WHERE pgt_id = :a; SELECT test.eq('on', fuse(), 'on armed 3 3 f');
+UPDATE pgtrickle.pgt_stream_tables SET effective_refresh_mode = 'FULL' WHERE pgt_id = :a; SELECT test.eq('nothing is counted', fuse(), 'on disarmed 3 3 f');
+UPDATE pgtrickle.pgt_stream_tables SET effective_refresh_mode = 'DIFFERENTIAL' WHERE pgt_id = :a;
 -- not blown: nothing to reset
 SELECT (st()).generation AS g \gset
 SELECT pgtrickle.reset_fuse('a'), pgtrickle.reset_fuse('a', 'skip_changes');
