@@ -29,20 +29,23 @@ std::string text_of(const pqxx::field& field, const std::string& if_null = {}) {
   return field.is_null() ? if_null : field.c_str();
 }
 
+// A line of its own if the database is paused, else nothing.
+std::string pause_line(Database& db) {
+  const auto rows = db.run(
+      "SELECT concat_ws(': ', 'paused by ' || c.paused_by, c.reason) FROM pgtrickle.pgt_control c WHERE c.paused");
+  return rows.empty() ? "" : "refreshing is " + text_of(rows[0][0]) + "\n";
+}
+
 // The line under the table: is anybody keeping the stream tables fresh?
 std::string daemon_line(Database& db) {
   const auto rows = db.run(
       "SELECT host, pid, is_leader, extract(epoch FROM clock_timestamp() - heartbeat_at)::float8 "
       "FROM pgtrickle.pgt_daemons WHERE heartbeat_at > clock_timestamp() - interval '15 s' "
       "ORDER BY is_leader DESC, instance");
+  if (rows.empty()) return "no daemon is running for this database: start pgtrickled";
   std::string text;
-  for (const auto& paused : db.run("SELECT concat_ws(': ', 'paused by ' || c.paused_by, c.reason) FROM "
-                                   "pgtrickle.pgt_control c WHERE c.paused"))
-    text += "refreshing is " + text_of(paused[0]) + "\n";
-  if (rows.empty()) return text + "no daemon is running for this database: start pgtrickled";
-  const std::size_t before = text.size();
   for (const auto& row : rows) {
-    text += (text.size() == before ? "daemon: " : "; ") + text_of(row[0], "?") + " pid " + text_of(row[1], "?") +
+    text += (text.empty() ? "daemon: " : "; ") + text_of(row[0], "?") + " pid " + text_of(row[1], "?") +
             (row[2].as<bool>() ? ", leader" : ", standby") + ", heartbeat " + format_seconds(row[3].as<double>()) +
             " ago";
   }
@@ -188,7 +191,7 @@ int status(Database& db, const StatusOptions& options) {
                                  {"NOTE"}},
                                 cells, options.width);
     }
-    std::cout << daemon_line(db) << "\n";
+    std::cout << pause_line(db) << daemon_line(db) << "\n";
   }
   return options.check && !all_well ? kSpecial : kOk;
 }

@@ -72,7 +72,8 @@ SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname
        coalesce(s.diamond_consistency, 'atomic') = 'atomic' AS atomic_diamond,
        coalesce(s.diamond_schedule_policy, 'fastest') = 'slowest' AS slowest, s.allow_circular,
        s.fuse, coalesce(s.fuse_sensitivity, 6) AS fuse_sensitivity, s.fuse_learned, s.fuse_limit, s.reinit_reason,
-       s.fuse_blown_at IS NOT NULL AS fuse_blown, s.skipped_at IS NOT NULL AS skipped, d.upstream, d.sources, d.relations, o.source_id AS own_log
+       s.fuse_blown_at IS NOT NULL AS fuse_blown, s.skipped_at IS NOT NULL AS skipped,
+       d.upstream, d.sources, d.relations, o.source_id AS own_log
 FROM pgtrickle.pgt_stream_tables s LEFT JOIN pgtrickle.pgt_frontiers f ON f.pgt_id = s.pgt_id
 LEFT JOIN pg_class c ON c.oid = s.pgt_relid LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pgtrickle.pgt_sources o ON o.relid = s.pgt_relid

@@ -112,8 +112,10 @@ TimePoint DatabaseScheduler::watch_tables() {
 void DatabaseScheduler::raise_lasting() {
   for (const auto& [id, table] : tables_) {
     const sql::StreamTable& row = table.row;
-    if (row.fuse_blown) alert(AlertKind::kFuseBlown, label(table), "its fuse is blown and nothing is applied",
+    if (row.fuse_blown) {
+      alert(AlertKind::kFuseBlown, label(table), "its fuse is blown and nothing is applied",
             {{"limit", row.fuse_limit.value_or(0)}});
+    }
     if (row.status != "ERROR" && row.status != "SUSPENDED") continue;
     alert(row.status == "ERROR" ? AlertKind::kError : AlertKind::kSuspended, label(table), row.last_error,
           {{"consecutive_errors", static_cast<std::int64_t>(row.consecutive_errors)}});

@@ -182,6 +182,18 @@ TEST_F(Scheduling, ANewLeaderTellsWhatLastsAndTheOldOneNoMore) {
   EXPECT_EQ(second.log().find("kind=stale"), std::string::npos) << second.log();
 }
 
+TEST_F(Scheduling, AnAlertAboutWhatIsGoneEnds) {
+  session_.exec("CREATE TABLE gone (id int)");
+  session_.exec("SELECT pgtrickle.gate_source('gone')");
+  const DaemonProcess daemon(db_.dsn());
+  const auto is_told = [&] {
+    return pgt::test::http_get(daemon.http_port(), "/api/v1/alerts").body.find("public.gone") != std::string::npos;
+  };
+  EXPECT_TRUE(wait_until(is_told));
+  session_.exec("DROP TABLE gone");
+  EXPECT_TRUE(wait_until([&] { return !is_told(); }));
+}
+
 // They are for other sessions.
 TEST_F(Scheduling, SettingsOfTheDatabaseDoNotStopTheDaemon) {
   create_totals();
