@@ -167,6 +167,13 @@ std::string make_shape(pqxx::transaction_base& tx, const Definition& d) {
   return view;
 }
 
+/// Everything that the query depends on, as it is now. What is compiled is read after it, and compared with it at the end.
+void record_facts(pqxx::transaction_base& tx, const Definition& d) {
+  const std::string view = make_shape(tx, d);
+  tx.exec_params("SELECT pgtrickle._record_facts($1, $2::regclass)", d.request.id, view);
+  tx.exec("DROP VIEW " + view);
+}
+
 /// What the query reads that the program does not name: views, which may be replaced, gated, or part of a cycle; and,
 /// if it is recomputed, what is behind them.
 std::vector<compiler::SourceUse> also_read(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
@@ -498,6 +505,7 @@ class Builder {
   void create_in(pqxx::transaction_base& tx) {
     ServerTypes types(tx);
     const Definition d = load_definition(tx, id_, types, settings_.limits);
+    record_facts(tx, d);
     program_ = compile_definition(tx, d, types);
     refuse_cycle(tx, program_);  // by now the dependencies of others that are built at the same time may be known
     create_program(tx, d, program_);
