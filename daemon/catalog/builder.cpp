@@ -197,6 +197,7 @@ class Builder {
   void create_in(pqxx::transaction_base& tx) {
     ServerTypes types(tx);
     const Definition d = load_definition(tx, id_, types, settings_.limits);
+    record_facts(tx, d);
     program_ = compile_definition(tx, d, types);
     refuse_cycle(tx, program_);  // by now the dependencies of others that are built at the same time may be known
     create_program(tx, d, program_);
