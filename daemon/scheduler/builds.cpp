@@ -18,6 +18,7 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr milliseconds kBlockedMax{5000};  // between two attempts to get locks
+constexpr milliseconds kFlightCheck{20};
 constexpr milliseconds kGarbageInterval{300000};
 
 }  // namespace
@@ -50,8 +51,12 @@ void DatabaseScheduler::start_builds() {
     Table& table = found->second;
     if (!wants_build(table)) continue;
     expected = true;
-    if (now < build_time(table)) next_build_ = std::min(next_build_, build_time(table));
-    if (now < build_time(table) || timetable_.in_flight(id)) continue;
+    // The end of its refresh need not wake us.
+    const TimePoint at = timetable_.in_flight(id) ? now + kFlightCheck : build_time(table);
+    if (now < at) {
+      next_build_ = std::min(next_build_, at);
+      continue;
+    }
     const auto& upstream = timetable_.dag().upstream(id);
     const bool upstream_busy = std::any_of(upstream.begin(), upstream.end(), [&](TableId up) {
       const auto other = tables_.find(up);
