@@ -48,7 +48,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                       ELSE format('process %s (%s)', l.pid, concat_ws(', ', 'role ' || a.usename, nullif(a.application_name, ''), a.state)) END
                  || format(' holds %s', string_agg(DISTINCT format('%s on %s', l.mode, pgtrickle._qualified(l.relid)), ', '))
                  || coalesce(format(' for %s s', round(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, p.prepared)), 1)), '')
-                 || coalesce(CASE WHEN queries THEN ': ' END || nullif(left(regexp_replace(a.query, '[[:space:][:cntrl:]]+', ' ', 'g'), 200), ''), '') AS line
+                 || coalesce(CASE WHEN queries THEN ': ' END || nullif(left(regexp_replace(nullif(a.query, '<insufficient privilege>'), '[[:space:][:cntrl:]]+', ' ', 'g'), 200), ''), '') AS line
           FROM pgtrickle._locks_against_build(ids) AS l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
           LEFT JOIN pg_prepared_xacts p ON l.pid IS NULL AND l.virtualtransaction = '-1/' || p.transaction
           WHERE l.pid IS DISTINCT FROM pg_backend_pid() AND a.application_name IS DISTINCT FROM 'pgtrickled build'

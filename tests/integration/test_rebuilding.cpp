@@ -129,8 +129,9 @@ TEST_F(Rebuilding, SaysWhoIsInItsWayAndLetsWritersPass) {
   session_.exec("SELECT pgtrickle.pause_scheduler()");
   session_.exec("ALTER TABLE items ALTER COLUMN amount TYPE bigint");
   Session idle(db_.dsn());
-  idle.exec("SET application_name = 'forgotten'; BEGIN; INSERT INTO items VALUES (1000, 1, 424242)");
   const std::string pid = idle.value("SELECT pg_backend_pid()");
+  idle.exec("SET application_name = 'forgotten'; BEGIN");
+  idle.exec("INSERT INTO items VALUES (1000, 1, 424242)");
   session_.exec("SELECT pgtrickle.resume_scheduler()");
   session_.exec("SET lock_timeout = '1s'");
   int id = 2000;
