@@ -261,15 +261,18 @@ asio::awaitable<MaybeError> DatabaseScheduler::look_for_changes(ConnectionPtr co
   if (!answer) co_return answer.error();
   const auto changes = sql::read_catalog_changes(*answer);
   if (!changes) co_return changes.error();
-  writers_left_ = writers_left_ || *changes != changes_seen_;
-  changes_seen_ = *changes;
+  const bool moved = std::exchange(changes_seen_, *changes) != *changes;
+  writers_left_ = writers_left_ || moved;
   if (!writers_left_) co_return std::nullopt;
   const auto who = co_await connection->query(sql::catalog_writers(), deadline_after(kQueryTimeout));
   if (!who) co_return who.error();
   const auto writers = sql::read_catalog_writers(*who);
   if (!writers) co_return writers.error();
   writers_left_ = writers->any;
-  if (std::exchange(committed_, writers->committed) != writers->committed) reload_requested_ = true;
+  const bool committed = std::exchange(committed_, writers->committed) != writers->committed;
+  // While somebody is still at it for long, only for what others commit; in the end in any case: what was undone by
+  // then, as a table that was made and dropped, may have left something.
+  if (moved || committed || !writers_left_) reload_requested_ = true;
   co_return std::nullopt;
 }
 
@@ -385,8 +388,8 @@ void DatabaseScheduler::adopt(sql::Catalog catalog, TimePoint read_after) {
   timetable_.load(entries, catalog.groups, now());
   timetable_.release_holds(Clock::now());  // what held them may be what has changed
   if (paused_ != catalog.paused) {
-    log::info("scheduler", "{} database={} reason={}", log::raw(catalog.paused ? "paused" : "no longer paused"), database_.name,
-              catalog.paused_reason);
+    log::info("scheduler", "{} database={} reason={}", log::raw(catalog.paused ? "paused" : "no longer paused"),
+              database_.name, catalog.paused_reason);
   }
   paused_ = catalog.paused;
   watch_catalog(catalog);
