@@ -1,12 +1,17 @@
 #include "catalog/builder.h"
 
+#include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <optional>
 #include <pqxx/pqxx>
+#include <thread>
 #include <utility>
 
 #include "catalog/as_owner.h"
 #include "catalog/cycles.h"
 #include "catalog/definition.h"
+#include "catalog/errors.h"
 #include "catalog/outcome.h"
 #include "catalog/program.h"
 #include "catalog/requalify.h"
@@ -29,22 +34,27 @@ class Builder {
 
   BuildResult build() {
     start();
-    compile();
-    install_capture();
+    for (int i = 0; i == 0 || (i < kMostRestarts && was_marked_); ++i) {
+      compile();
+      install_capture();
+    }
     bool replace_content = realigned_;
     if (!replace_content) {
       try {
-        pqxx::work tx(connection_);
-        lock_grants(tx);
-        lock_frontier(tx);
-        lock_row(tx);
-        create_in(tx);
-        tx.commit();
+        with_locks([&] {
+          pqxx::work tx(connection_);
+          lock_grants(tx);
+          lock_frontier(tx);
+          lock_row(tx);
+          limit_locks(tx);
+          create_in(tx);
+          tx.commit();
+        });
       } catch (const pqxx::unique_violation&) {
         replace_content = true;  // the old content does not fit the new key
       }
     }
-    {
+    with_locks([&] {
       pqxx::transaction<pqxx::repeatable_read> tx(connection_);
       tx.exec("SELECT pgtrickle._enter_unit()");  // not while the database is paused or drained
       if (replace_content) lock_grants(tx);
@@ -52,12 +62,14 @@ class Builder {
       // With a change of the table itself, all of it is one transaction, so that readers never see it empty.
       if (replace_content) {
         lock_row(tx);
+        limit_locks(tx);
         empty_table(tx);
         create_in(tx);
+        tx.exec("SET LOCAL lock_timeout = 0");
       }
       initialise_in(tx);
       tx.commit();
-    }
+    });
     BuildResult result;
     result.status = BuildStatus::kActive;
     result.message = program_.differential ? "DIFFERENTIAL" : "FULL: " + program_.reason;
@@ -70,12 +82,75 @@ class Builder {
     tx.exec_params(
         "UPDATE pgtrickle.pgt_stream_tables SET status = 'ERROR', last_error = $2, last_error_code = $3, "
         "last_error_hint = nullif($4, ''),\n"
-        "       last_error_at = clock_timestamp(), consecutive_errors = consecutive_errors + 1 WHERE pgt_id = $1",
-        id_, message, sqlstate, hint);
+        "       last_error_at = clock_timestamp(), consecutive_errors = consecutive_errors + 1,\n"
+        "       retry_at = clock_timestamp() + nullif(greatest($5::float8, $6::float8), 0) * interval '1 ms'\n"
+        "WHERE pgt_id = $1",
+        id_, message, sqlstate, hint, settings_.error_pause_ms,
+        settings_.error_pause_ms > 0 ? kErrorShare * took() : 0);
     tx.commit();
   }
 
+  /// What it waits for, without what the others are doing: everybody may read the catalog.
+  void record_blocked(const std::string& message) {
+    pqxx::work tx(connection_);
+    tx.exec_params(
+        "UPDATE pgtrickle.pgt_stream_tables SET last_error = $2, last_error_code = '55P03', last_error_at = "
+        "clock_timestamp(),\n"
+        "       last_error_hint = 'It is tried again and again. Whoever holds the lock must end his transaction.'\n"
+        "WHERE pgt_id = (SELECT s.pgt_id FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = $1 FOR NO KEY UPDATE SKIP "
+        "LOCKED)",
+        id_, message);
+    tx.commit();
+  }
+
+  /// Who keeps it from being built, as far as we may know; with what they are doing only if `queries`.
+  std::string blockers(bool queries) {
+    pqxx::work tx(connection_);
+    const auto who = tx.exec_params1("SELECT pgtrickle._build_blockers(ARRAY[$1::bigint], $2)", id_, queries)[0];
+    return who.is_null() ? "a transaction that has ended meanwhile" : who.c_str();
+  }
+
  private:
+  static constexpr int kMostRestarts = 5;
+  static constexpr double kErrorShare = 20;  // a pause after an error is so many times as long as the build was
+  static constexpr int kFirstLockMs = 20;
+  static constexpr double kLockGrowth = 1.5;
+  static constexpr int kPauseShare = 10;                       // times the time that others may have been held up
+  static constexpr std::chrono::milliseconds kPatience{3000};  // then the worker is given back
+
+  [[nodiscard]] double took() const {
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began_).count();
+  }
+
+  /// Whoever comes after us queues behind us, so we do not stay: this long, then a pause of ten times as long.
+  [[nodiscard]] int lock_timeout() const {
+    const double ms = kFirstLockMs * std::pow(kLockGrowth, std::min(attempts_ + 2 * settings_.failures, 50));
+    return std::max(1, static_cast<int>(std::min<double>(ms, settings_.lock_timeout_ms)));
+  }
+
+  void limit_locks(pqxx::transaction_base& tx) const {
+    tx.exec("SET LOCAL lock_timeout = " + std::to_string(lock_timeout()));
+  }
+
+  /// Tries a transaction until it gets its locks. Throws Blocked when that takes too long.
+  template <typename Work>
+  void with_locks(Work work) {
+    const auto started = std::chrono::steady_clock::now();
+    for (attempts_ = 0;; ++attempts_) {
+      try {
+        return work();
+      } catch (const pqxx::sql_error& e) {
+        if (server_error(e).sqlstate != "55P03") throw;
+      }
+      const auto pause = std::chrono::milliseconds(lock_timeout() * kPauseShare);
+      if (std::chrono::steady_clock::now() - started + pause > kPatience) {
+        record_blocked("the build waits for a lock: " + blockers(false));
+        throw Blocked{"waits for a lock: " + blockers(true)};
+      }
+      std::this_thread::sleep_for(pause);
+    }
+  }
+
   // Locks of a build, in this order and before anything that waits for the lock of a table or of another row. Else it
   // could meet a drop, an alter, or another build in a deadlock.
 
@@ -163,19 +238,26 @@ class Builder {
   }
 
   /// Before the initial snapshot is taken, the logs must know their new consumer: rotation spares what it may need.
+  /// Whoever else does that too at the same time may make a log anew and mark us: then all of this is done again.
   void install_capture() {
     for (const auto& use : program_.sources) {
       if (!use.captured) continue;
-      pqxx::work tx(connection_);
-      tx.exec("SET LOCAL lock_timeout = " + std::to_string(settings_.lock_timeout_ms));
-      tx.exec_params1("SELECT pgtrickle._install_capture($1, $2::int2[])", use.relid, postgres::array_of(use.columns));
-      tx.commit();
+      with_locks([&] {
+        pqxx::work tx(connection_);
+        limit_locks(tx);
+        tx.exec_params1("SELECT pgtrickle._install_capture($1, $2::int2[], $3)", use.relid,
+                        postgres::array_of(use.columns), id_);
+        tx.commit();
+      });
     }
     pqxx::work tx(connection_);
     lock_frontier(tx);
     lock_row(tx);
     ServerTypes types(tx);
     record_dependencies(tx, load_definition(tx, id_, types, settings_.limits), program_);
+    const auto rows = tx.exec_params("SELECT generation FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1", id_);
+    if (rows.empty()) throw Gone{};
+    was_marked_ = std::exchange(generation_, rows[0][0].as<std::int64_t>()) != rows[0][0].as<std::int64_t>();
     tx.commit();
   }
 
@@ -242,7 +324,7 @@ class Builder {
         "END, is_populated = true,\n"
         "       needs_reinit = needs_reinit AND generation <> $2, reinit_reason = CASE WHEN generation <> $2 THEN "
         "reinit_reason END, consecutive_errors = 0, last_error = NULL, last_error_code = NULL,\n"
-        "       last_error_hint = NULL, last_error_at = NULL, fuse_blown_at = NULL, "
+        "       last_error_hint = NULL, last_error_at = NULL, retry_at = NULL, fuse_blown_at = NULL, "
         "fuse_blow_reason "
         "= NULL, fuse_reset = NULL\n"
         "WHERE pgt_id = $1",
@@ -255,6 +337,9 @@ class Builder {
   BuildSettings settings_;
   Program program_;
   std::int64_t generation_ = 0;
+  bool was_marked_ = false;  // by somebody else, or altered, since it was compiled
+  int attempts_ = 0;         // to get the locks of the present transaction
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   bool realigned_ = false;  // the query's column types are not those of the table any more
 };
 

@@ -16,6 +16,10 @@ BuildResult guarded(const std::function<BuildResult()>& work) {
   } catch (const Held& held) {
     result.status = BuildStatus::kRetry;
     result.message = held.reason;
+  } catch (const Blocked& blocked) {
+    result.status = BuildStatus::kRetry;
+    result.sqlstate = "55P03";
+    result.message = blocked.message;
   } catch (const pqxx::sql_error& e) {
     const auto error = server_error(e);
     const bool concurrent_ddl =
