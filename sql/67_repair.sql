@@ -128,7 +128,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
         WHEN code LIKE '08%' OR code = '26000' THEN 'retryable'
         WHEN code LIKE '28%' OR code = '42501' THEN 'privilege'
         WHEN code = '3D000' OR code = '53400' THEN 'permanent'
-        WHEN code IN ('0A000', '22P02', '3F000', '42P01', '42703', '42704', '42P22', '42804', '42883', '55000') THEN 'obsolete'
+        WHEN code IN ('0A000', '22P02', '3F000', '42P01', '42703', '42704', '42P22', '42804', '42883') THEN 'obsolete'
         WHEN code = '40003' THEN 'in doubt'
         WHEN code = '54000' THEN 'index too large'
         WHEN code LIKE '40%' OR code LIKE '53%' OR code LIKE '57P%' OR code LIKE '58%' OR code IN ('55006', '55P03', '57014', '25006', '25P03') THEN 'retryable'

@@ -1,17 +1,14 @@
 #include "catalog/builder.h"
 
-#include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <optional>
 #include <pqxx/pqxx>
-#include <thread>
 #include <utility>
 
 #include "catalog/as_owner.h"
 #include "catalog/cycles.h"
 #include "catalog/definition.h"
-#include "catalog/errors.h"
+#include "catalog/lock_attempts.h"
 #include "catalog/outcome.h"
 #include "catalog/program.h"
 #include "catalog/requalify.h"
@@ -41,35 +38,12 @@ class Builder {
     bool replace_content = realigned_;
     if (!replace_content) {
       try {
-        with_locks([&] {
-          pqxx::work tx(connection_);
-          lock_grants(tx);
-          lock_frontier(tx);
-          lock_row(tx);
-          limit_locks(tx);
-          create_in(tx);
-          tx.commit();
-        });
+        with_locks([&] { create(); });
       } catch (const pqxx::unique_violation&) {
         replace_content = true;  // the old content does not fit the new key
       }
     }
-    with_locks([&] {
-      pqxx::transaction<pqxx::repeatable_read> tx(connection_);
-      tx.exec("SELECT pgtrickle._enter_unit()");  // not while the database is paused or drained
-      if (replace_content) lock_grants(tx);
-      lock_frontier(tx);
-      // With a change of the table itself, all of it is one transaction, so that readers never see it empty.
-      if (replace_content) {
-        lock_row(tx);
-        limit_locks(tx);
-        empty_table(tx);
-        create_in(tx);
-        tx.exec("SET LOCAL lock_timeout = 0");
-      }
-      initialise_in(tx);
-      tx.commit();
-    });
+    with_locks([&] { initialise(replace_content); });
     BuildResult result;
     result.status = BuildStatus::kActive;
     result.message = program_.differential ? "DIFFERENTIAL" : "FULL: " + program_.reason;
@@ -90,6 +64,21 @@ class Builder {
     tx.commit();
   }
 
+ private:
+  static constexpr int kMostRestarts = 5;
+  static constexpr double kErrorShare = 20;  // a pause after an error is so many times as long as the build was
+
+  [[nodiscard]] double took() const {
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began_).count();
+  }
+
+  template <typename Work>
+  void with_locks(Work work) {
+    if (locks_.run(work)) return;
+    record_blocked("the build waits for a lock: " + blockers(false));
+    throw Blocked{"waits for a lock: " + blockers(true)};
+  }
+
   /// What it waits for, without what the others are doing: everybody may read the catalog.
   void record_blocked(const std::string& message) {
     pqxx::work tx(connection_);
@@ -108,47 +97,6 @@ class Builder {
     pqxx::work tx(connection_);
     const auto who = tx.exec_params1("SELECT pgtrickle._build_blockers(ARRAY[$1::bigint], $2)", id_, queries)[0];
     return who.is_null() ? "a transaction that has ended meanwhile" : who.c_str();
-  }
-
- private:
-  static constexpr int kMostRestarts = 5;
-  static constexpr double kErrorShare = 20;  // a pause after an error is so many times as long as the build was
-  static constexpr int kFirstLockMs = 20;
-  static constexpr double kLockGrowth = 1.5;
-  static constexpr int kPauseShare = 10;                       // times the time that others may have been held up
-  static constexpr std::chrono::milliseconds kPatience{3000};  // then the worker is given back
-
-  [[nodiscard]] double took() const {
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began_).count();
-  }
-
-  /// Whoever comes after us queues behind us, so we do not stay: this long, then a pause of ten times as long.
-  [[nodiscard]] int lock_timeout() const {
-    const double ms = kFirstLockMs * std::pow(kLockGrowth, std::min(attempts_ + 2 * settings_.failures, 50));
-    return std::max(1, static_cast<int>(std::min<double>(ms, settings_.lock_timeout_ms)));
-  }
-
-  void limit_locks(pqxx::transaction_base& tx) const {
-    tx.exec("SET LOCAL lock_timeout = " + std::to_string(lock_timeout()));
-  }
-
-  /// Tries a transaction until it gets its locks. Throws Blocked when that takes too long.
-  template <typename Work>
-  void with_locks(Work work) {
-    const auto started = std::chrono::steady_clock::now();
-    for (attempts_ = 0;; ++attempts_) {
-      try {
-        return work();
-      } catch (const pqxx::sql_error& e) {
-        if (server_error(e).sqlstate != "55P03") throw;
-      }
-      const auto pause = std::chrono::milliseconds(lock_timeout() * kPauseShare);
-      if (std::chrono::steady_clock::now() - started + pause > kPatience) {
-        record_blocked("the build waits for a lock: " + blockers(false));
-        throw Blocked{"waits for a lock: " + blockers(true)};
-      }
-      std::this_thread::sleep_for(pause);
-    }
   }
 
   // Locks of a build, in this order and before anything that waits for the lock of a table or of another row. Else it
@@ -244,7 +192,7 @@ class Builder {
       if (!use.captured) continue;
       with_locks([&] {
         pqxx::work tx(connection_);
-        limit_locks(tx);
+        locks_.limit(tx);
         tx.exec_params1("SELECT pgtrickle._install_capture($1, $2::int2[], $3)", use.relid,
                         postgres::array_of(use.columns), id_);
         tx.commit();
@@ -257,7 +205,35 @@ class Builder {
     record_dependencies(tx, load_definition(tx, id_, types, settings_.limits), program_);
     const auto rows = tx.exec_params("SELECT generation FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1", id_);
     if (rows.empty()) throw Gone{};
-    was_marked_ = std::exchange(generation_, rows[0][0].as<std::int64_t>()) != rows[0][0].as<std::int64_t>();
+    const auto generation = rows[0][0].as<std::int64_t>();
+    was_marked_ = std::exchange(generation_, generation) != generation;
+    tx.commit();
+  }
+
+  void create() {
+    pqxx::work tx(connection_);
+    lock_grants(tx);
+    lock_frontier(tx);
+    lock_row(tx);
+    locks_.limit(tx);
+    create_in(tx);
+    tx.commit();
+  }
+
+  /// With a change of the table itself, all of it is one transaction, so that readers never see it empty.
+  void initialise(bool replace_content) {
+    pqxx::transaction<pqxx::repeatable_read> tx(connection_);
+    tx.exec("SELECT pgtrickle._enter_unit()");  // not while the database is paused or drained
+    if (replace_content) lock_grants(tx);
+    lock_frontier(tx);
+    if (replace_content) {
+      lock_row(tx);
+      locks_.limit(tx);
+      empty_table(tx);
+      create_in(tx);
+      tx.exec("SET LOCAL lock_timeout = 0");
+    }
+    initialise_in(tx);
     tx.commit();
   }
 
@@ -336,11 +312,11 @@ class Builder {
   std::int64_t id_;
   BuildSettings settings_;
   Program program_;
+  LockAttempts locks_{settings_.lock_timeout_ms, settings_.failures};
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::int64_t generation_ = 0;
   bool was_marked_ = false;  // by somebody else, or altered, since it was compiled
-  int attempts_ = 0;         // to get the locks of the present transaction
-  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
-  bool realigned_ = false;  // the query's column types are not those of the table any more
+  bool realigned_ = false;   // the query's column types are not those of the table any more
 };
 
 }  // namespace

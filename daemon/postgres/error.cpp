@@ -34,7 +34,6 @@ constexpr std::array kRules{
     Rule{"53400", ErrorClass::kPermanent},      // configuration_limit_exceeded
     Rule{"53", ErrorClass::kRetryable},         // insufficient resources: connections, disk, memory
     Rule{"54000", ErrorClass::kIndexTooLarge},  // program_limit_exceeded: index row size exceeds maximum
-    Rule{"55000", ErrorClass::kObsolete},       // object_not_in_prerequisite_state: published without identity
     Rule{"55006", ErrorClass::kRetryable},      // object_in_use
     Rule{"55P03", ErrorClass::kRetryable},      // lock_not_available
     Rule{"57014", ErrorClass::kRetryable},      // query_canceled: by somebody else or by statement_timeout

@@ -1,9 +1,9 @@
 // Building stream tables and collecting garbage on worker threads.
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
 
+#include "observe/log.h"
 #include "postgres/conninfo.h"
 #include "scheduler/database_scheduler.h"
 #include "scheduler/limits.h"
@@ -11,12 +11,14 @@
 namespace pgtrickle::scheduler {
 
 namespace asio = boost::asio;
+namespace log = observe::log;
 using postgres::Clock;
 using std::chrono::milliseconds;
 
 namespace {
 
 constexpr milliseconds kBlockedMax{5000};  // between two attempts to get locks
+constexpr milliseconds kFlightCheck{20};
 constexpr milliseconds kGarbageInterval{300000};
 
 }  // namespace
@@ -49,8 +51,12 @@ void DatabaseScheduler::start_builds() {
     Table& table = found->second;
     if (!wants_build(table)) continue;
     expected = true;
-    if (now < build_time(table)) next_build_ = std::min(next_build_, build_time(table));
-    if (now < build_time(table) || timetable_.in_flight(id)) continue;
+    // The end of its refresh need not wake us.
+    const TimePoint at = timetable_.in_flight(id) ? now + kFlightCheck : build_time(table);
+    if (now < at) {
+      next_build_ = std::min(next_build_, at);
+      continue;
+    }
     const auto& upstream = timetable_.dag().upstream(id);
     const bool upstream_busy = std::any_of(upstream.begin(), upstream.end(), [&](TableId up) {
       const auto other = tables_.find(up);
@@ -69,8 +75,8 @@ void DatabaseScheduler::start_build(Table& table) {
   if (!conninfo) return;
   table.building = true;
   ++builds_running_;
-  spdlog::info("building database={} stream_table={} status={} needs_reinit={}", database_.name, label(table),
-               table.row.status, table.row.needs_reinit);
+  log::info("build", "building database={} stream_table={} status={} needs_reinit={}", database_.name, label(table),
+            table.row.status, table.row.needs_reinit);
   catalog::BuildSettings settings;
   settings.lock_timeout_ms = static_cast<int>(settings_.lock_timeout.count());
   settings.statement_timeout_ms = settings_.refresh_timeout.count();
@@ -86,7 +92,7 @@ void DatabaseScheduler::start_build(Table& table) {
     try {
       result = self->shared_->builder.build(conninfo, id, settings);
     } catch (const std::exception& e) {
-      spdlog::critical("builder failed database={} pgt_id={} error=\"{}\"", self->database_.name, id, e.what());
+      log::critical("build", "builder failed database={} pgt_id={} error={}", self->database_.name, id, e.what());
       result.status = catalog::BuildStatus::kRetry;
       result.sqlstate = "XX000";
       result.message = e.what();
@@ -114,7 +120,7 @@ void DatabaseScheduler::build_ended(TableId id, std::int64_t generation, const c
       table.build_not_before = TimePoint::min();
       table.failed_generation.reset();
       shared_->observer->on_build(database_.name, label(table), true);
-      spdlog::info("built database={} stream_table={} result=\"{}\"", database_.name, label(table), result.message);
+      log::info("build", "built database={} stream_table={} result={}", database_.name, label(table), result.message);
       if (table.row.needs_reinit) {
         alert(observe::AlertKind::kReinitialised, label(table), "it was rebuilt and recomputed",
               {{"reason", table.row.reinit_reason}});
@@ -124,8 +130,8 @@ void DatabaseScheduler::build_ended(TableId id, std::int64_t generation, const c
       ++table.build_failures;
       table.failed_generation = generation;
       shared_->observer->on_build(database_.name, label(table), false);
-      spdlog::warn("build failed database={} stream_table={} sqlstate={} error=\"{}\"", database_.name, label(table),
-                   result.sqlstate, result.message);
+      log::warn("build", "build failed database={} stream_table={} sqlstate={} error={}", database_.name, label(table),
+                result.sqlstate, result.message);
       alert(observe::AlertKind::kError, label(table), result.message,
             {{"sqlstate", result.sqlstate},
              {"consecutive_errors", static_cast<std::int64_t>(table.build_failures)},
@@ -139,8 +145,8 @@ void DatabaseScheduler::build_ended(TableId id, std::int64_t generation, const c
       const milliseconds pause = health_rules().retry.delay(table.build_failures, random01());
       table.build_not_before = Clock::now() + (blocked ? std::min(pause, kBlockedMax) : pause);
       shared_->observer->on_retry(database_.name, result.sqlstate);
-      spdlog::info("build will be retried database={} stream_table={} sqlstate={} error=\"{}\"", database_.name,
-                   label(table), result.sqlstate, result.message);
+      log::info("build", "build will be retried database={} stream_table={} sqlstate={} error={}", database_.name,
+                label(table), result.sqlstate, result.message);
       // The control coroutine sleeps until its next duty; a retry may be due earlier.
       next_load_ = std::min(next_load_, table.build_not_before);
       break;
@@ -167,13 +173,13 @@ void DatabaseScheduler::start_garbage_collection() {
     try {
       removed = self->shared_->builder.collect_garbage(conninfo, settings);
     } catch (const std::exception& e) {
-      spdlog::warn("garbage collection failed database={} error=\"{}\"", self->database_.name, e.what());
+      log::warn("build", "garbage collection failed database={} error={}", self->database_.name, e.what());
     }
     asio::post(self->shared_->executor, [self, removed] {
       --self->builds_running_;
       self->collecting_garbage_ = false;
       self->task_ended_.set();
-      if (removed > 0) spdlog::info("garbage collected database={} removed={}", self->database_.name, removed);
+      if (removed > 0) log::info("build", "garbage collected database={} removed={}", self->database_.name, removed);
     });
   });
 }

@@ -1,10 +1,10 @@
 // The control connection: leadership, notifications, arming, loading the catalog.
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "observe/log.h"
 #include "scheduler/database_scheduler.h"
 #include "scheduler/discovery.h"
 #include "scheduler/limits.h"
@@ -12,6 +12,7 @@
 namespace pgtrickle::scheduler {
 
 namespace asio = boost::asio;
+namespace log = observe::log;
 using postgres::Clock;
 using postgres::Connection;
 using postgres::deadline_after;
@@ -161,12 +162,12 @@ asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
   if (!relinked) co_return relinked.error();
   postgres::RowReader adopted(*relinked, 0);
   if (const auto count = adopted.get<std::optional<int>>("adopted")) {
-    spdlog::warn("catalog came from another cluster or database, relinked database={} stream_tables={}", database_.name,
-                 *count);
+    log::warn("scheduler", "catalog came from another cluster or database, relinked database={} stream_tables={}",
+              database_.name, *count);
   }
   leader_ = true;
   const std::uint64_t term = ++term_;
-  spdlog::info("leading database={} instance={}", database_.name, shared_->instance);
+  log::info("scheduler", "leading database={} instance={}", database_.name, shared_->instance);
   MaybeError error = co_await load_catalog(connection);
   if (!error) error = co_await load_history(connection);
   if (!error) error = co_await beat(connection);
@@ -221,7 +222,7 @@ asio::awaitable<MaybeError> DatabaseScheduler::wait_for_duties(ConnectionPtr con
 
 void DatabaseScheduler::lose_leadership() {
   if (!leader_) return;
-  spdlog::info("no longer leading database={}", database_.name);
+  log::info("scheduler", "no longer leading database={}", database_.name);
   leader_ = false;
   ++term_;
   if (registered_) shared_->budget->set_waiting(budget_, 0);
@@ -288,7 +289,7 @@ asio::awaitable<MaybeError> DatabaseScheduler::try_suspended(ConnectionPtr conne
   if (ids.empty()) co_return std::nullopt;
   const auto tried = co_await connection->query(sql::try_suspended(ids), deadline_after(kQueryTimeout));
   if (!tried) co_return tried.error();
-  spdlog::info("suspended stream tables are tried again database={} count={}", database_.name, ids.size());
+  log::info("scheduler", "suspended stream tables are tried again database={} count={}", database_.name, ids.size());
   reload_requested_ = true;
   co_return std::nullopt;
 }
@@ -340,8 +341,8 @@ TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_aft
   if (auto schedule = parse_schedule(table.row.schedule, table.row.schedule_ms)) {
     entry.schedule = std::move(*schedule);
   } else if (is_new) {
-    spdlog::error("schedule cannot be read, taken as calculated database={} stream_table={} schedule=\"{}\"",
-                  database_.name, label(table), table.row.schedule);
+    log::error("scheduler", "schedule cannot be read, taken as calculated database={} stream_table={} schedule={}",
+               database_.name, label(table), table.row.schedule);
   }
   entry.tier = parse_tier(table.row.tier);
   entry.captured = table.row.effective_refresh_mode == "DIFFERENTIAL";
@@ -358,6 +359,8 @@ TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_aft
   entry.own_log = table.row.own_log;
   entry.atomic_diamond = table.row.atomic_diamond;
   entry.slowest = table.row.slowest;
+  entry.thrifty = table.row.refresh_mode == "AUTO" && table.row.effective_refresh_mode == "FULL";
+  if (entry.thrifty) entry.cost = milliseconds(static_cast<std::int64_t>(table.row.last_duration_ms));
   return entry;
 }
 
@@ -382,8 +385,8 @@ void DatabaseScheduler::adopt(sql::Catalog catalog, TimePoint read_after) {
   timetable_.load(entries, catalog.groups, now());
   timetable_.release_holds(Clock::now());  // what held them may be what has changed
   if (paused_ != catalog.paused) {
-    spdlog::info("{} database={} reason=\"{}\"", catalog.paused ? "paused" : "no longer paused", database_.name,
-                 catalog.paused_reason);
+    log::info("scheduler", "{} database={} reason={}", log::raw(catalog.paused ? "paused" : "no longer paused"), database_.name,
+              catalog.paused_reason);
   }
   paused_ = catalog.paused;
   watch_catalog(catalog);

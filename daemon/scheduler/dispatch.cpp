@@ -1,14 +1,15 @@
 // Units: from being due to the consequences of their outcome.
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
+#include "observe/log.h"
 #include "scheduler/database_scheduler.h"
 #include "scheduler/limits.h"
 
 namespace pgtrickle::scheduler {
 
 namespace asio = boost::asio;
+namespace log = observe::log;
 using postgres::Clock;
 using postgres::deadline_after;
 using postgres::Error;
@@ -247,7 +248,7 @@ void DatabaseScheduler::settle_success(Table& table, const refresh::Outcome& out
     settlement.statements.push_back(sql::clear_errors(id));
     table.row.consecutive_errors = 0;
     table.row.last_error.clear();
-    spdlog::info("recovered database={} stream_table={}", database_.name, label(table));
+    log::info("refresh", "recovered database={} stream_table={}", database_.name, label(table));
     settlement.alerts.push_back({observe::AlertKind::kRecovered, label(table), "a refresh succeeded again"});
   }
   if (applied) {
@@ -298,12 +299,12 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
   const bool retrying = !judgement.counted && judgement.remedy == Remedy::kRetry;
   if (retrying) shared_->observer->on_retry(database_.name, error.sqlstate);
   if (retrying && !judgement.report) {
-    spdlog::debug("refresh will be retried database={} stream_table={} error=\"{}\" delay_ms={}", database_.name,
-                  label(table), error.text(), judgement.delay.count());
+    log::debug("refresh", "refresh will be retried database={} stream_table={} error={} delay_ms={}", database_.name,
+               label(table), error.text(), judgement.delay.count());
   } else {
-    spdlog::warn("refresh failed database={} stream_table={} error=\"{}\" consecutive_errors={} suspended={}",
-                 database_.name, label(table), error.text(), table.health.consecutive_errors(),
-                 judgement.remedy == Remedy::kSuspend);
+    log::warn("refresh", "refresh failed database={} stream_table={} error={} consecutive_errors={} suspended={}",
+              database_.name, label(table), error.text(), table.health.consecutive_errors(),
+              judgement.remedy == Remedy::kSuspend);
   }
 
   if (judgement.remedy == Remedy::kGiveUp) table.failed_generation = table.row.generation;
@@ -395,8 +396,8 @@ void DatabaseScheduler::settle_rebuild(Table& table, const Judgement& judgement,
     failure.retry_in = judgement.delay;
     for (Statement& statement : sql::record_failure(failure)) settlement.statements.push_back(std::move(statement));
   } else {
-    spdlog::info("re-initialisation requested database={} stream_table={} reason=\"{}\" wide_keys={}", database_.name,
-                 label(table), reason, judgement.remedy == Remedy::kRebuildWide);
+    log::info("refresh", "re-initialisation requested database={} stream_table={} reason={} wide_keys={}",
+              database_.name, label(table), reason, judgement.remedy == Remedy::kRebuildWide);
     settlement.statements.push_back(sql::request_rebuild(id, reason, judgement.remedy == Remedy::kRebuildWide));
   }
   timetable_.deactivate(id);
@@ -407,12 +408,12 @@ void DatabaseScheduler::settle_rebuild(Table& table, const Judgement& judgement,
 asio::awaitable<void> DatabaseScheduler::record(std::vector<Statement> statements) {
   auto lease = co_await maintenance_pool_->acquire(deadline_after(kQueryTimeout));
   if (!lease) {
-    spdlog::warn("outcome not recorded database={} error=\"{}\"", database_.name, lease.error().text());
+    log::warn("refresh", "outcome not recorded database={} error={}", database_.name, lease.error().text());
     co_return;
   }
   const auto results = co_await (*lease)->pipeline(std::move(statements), deadline_after(kQueryTimeout));
   if (const auto error = postgres::first_error(results)) {
-    spdlog::warn("outcome not recorded database={} error=\"{}\"", database_.name, error->text());
+    log::warn("refresh", "outcome not recorded database={} error={}", database_.name, error->text());
   }
 }
 

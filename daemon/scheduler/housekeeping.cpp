@@ -1,14 +1,15 @@
 // Housekeeping: logs, history, sources without event triggers, and what frontiers say about tables without changes.
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
+#include "observe/log.h"
 #include "scheduler/database_scheduler.h"
 #include "scheduler/limits.h"
 
 namespace pgtrickle::scheduler {
 
 namespace asio = boost::asio;
+namespace log = observe::log;
 using postgres::Clock;
 using postgres::Connection;
 using postgres::deadline_after;
@@ -49,7 +50,8 @@ asio::awaitable<void> DatabaseScheduler::keep_house(Self self) {
       self->next_source_check_ = Clock::now() + kSourceCheckInterval;
       const auto checked = co_await connection.query(sql::check_sources(), deadline_after(kQueryTimeout));
       if (!checked)
-        spdlog::warn("source check failed database={} error=\"{}\"", self->database_.name, checked.error().text());
+        log::warn("housekeeping", "source check failed database={} error={}", self->database_.name,
+                  checked.error().text());
     }
   }
   self->housekeeping_running_ = false;
@@ -94,13 +96,13 @@ asio::awaitable<bool> DatabaseScheduler::look_at_logs(Connection& connection) {
   const auto rows = co_await connection.query(sql::log_sizes(quiet), deadline_after(kQueryTimeout));
   if (!rows) {
     logs_expected_ = true;
-    spdlog::debug("log sizes unknown database={} error=\"{}\"", database_.name, rows.error().text());
+    log::debug("housekeeping", "log sizes unknown database={} error={}", database_.name, rows.error().text());
     co_return false;
   }
   auto sizes = sql::read_log_sizes(*rows);
   if (!sizes) {
     logs_expected_ = true;
-    spdlog::warn("log sizes unreadable database={} error=\"{}\"", database_.name, sizes.error().text());
+    log::warn("housekeeping", "log sizes unreadable database={} error={}", database_.name, sizes.error().text());
     co_return false;
   }
   std::map<SourceId, Log> old = std::exchange(logs_, {});
@@ -134,8 +136,8 @@ asio::awaitable<bool> DatabaseScheduler::rotate_logs(Connection& connection) {
       postgres::RowReader row(*answer, 0);
       done = row.get<std::string>("done");
     } else {
-      spdlog::info("log not rotated database={} source={} error=\"{}\"", database_.name, log.size.source,
-                   answer.error().text());
+      log::info("housekeeping", "log not rotated database={} source={} error={}", database_.name, log.size.source,
+                answer.error().text());
       if (!connection.usable()) co_return busy;
     }
     // What a slow consumer still needs is not worth asking for every second.
@@ -143,7 +145,8 @@ asio::awaitable<bool> DatabaseScheduler::rotate_logs(Connection& connection) {
     log.delay = progress ? milliseconds(0)
                          : std::min(kRotationDelayMax, std::max(log.delay * 2, settings_.housekeeping_interval));
     log.not_before = Clock::now() + log.delay;
-    if (progress) spdlog::debug("log rotated database={} source={} done={}", database_.name, log.size.source, done);
+    if (progress)
+      log::debug("housekeeping", "log rotated database={} source={} done={}", database_.name, log.size.source, done);
   }
   co_return busy;
 }
