@@ -71,6 +71,14 @@ std::vector<compiler::TargetColumn> table_columns(pqxx::transaction_base& tx, st
   return columns;
 }
 
+void describe_server(pqxx::transaction_base& tx, CompileRequest& request) {
+  request.server_version = tx.exec1("SELECT current_setting('server_version_num')")[0].as<int>();
+  for (const auto& row : tx.exec("SELECT e.oid, e.xmin FROM pg_event_trigger e WHERE e.evtname IN ('pgtrickle_ddl', "
+                                 "'pgtrickle_drop', 'pgtrickle_rewrite') AND "
+                                 "pgtrickle._has_event_triggers() ORDER BY 1"))
+    request.event_triggers.emplace_back(row[0].as<std::uint32_t>(), row[1].c_str());
+}
+
 Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, ServerTypes& types,
                            const compiler::Limits& limits) {
   const auto rows = tx.exec_params(
@@ -103,6 +111,7 @@ Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, Serv
   for (const auto& log : tx.exec("SELECT relid, source_id FROM pgtrickle.pgt_sources"))
     d.request.log_ids.emplace_back(log[0].as<std::uint32_t>(), log[1].as<std::int64_t>());
   d.request.columns = table_columns(tx, d.relid, types);
+  describe_server(tx, d.request);
   return d;
 }
 
@@ -167,7 +176,8 @@ std::string make_shape(pqxx::transaction_base& tx, const Definition& d) {
   return view;
 }
 
-/// Everything that the query depends on, as it is now. What is compiled is read after it, and compared with it at the end.
+/// Everything that the query depends on, as it is now. What is compiled is read after it, and compared with it at the
+/// end.
 void record_facts(pqxx::transaction_base& tx, const Definition& d) {
   const std::string view = make_shape(tx, d);
   tx.exec_params("SELECT pgtrickle._record_facts($1, $2::regclass)", d.request.id, view);
@@ -523,6 +533,7 @@ class Builder {
     // Run the delta program once on nothing: whatever is wrong with it shows now and not at three in the morning.
     if (program_.differential) tx.exec1(refresh + "('differential')");
     pin_settings(tx);
+    expect_same_facts(tx);
     const auto table = tx.exec_params1(
         "SELECT pgtrickle._qualified(c.oid), pg_get_userbyid(c.relowner) FROM pgtrickle.pgt_stream_tables s\n"
         "JOIN pg_class c ON c.oid = s.pgt_relid WHERE s.pgt_id = $1",
@@ -555,7 +566,26 @@ class Builder {
         "= NULL, fuse_reset = NULL\n"
         "WHERE pgt_id = $1",
         id_, generation_);
+    check_readers(tx);
     tx.exec("SELECT pg_notify('pgtrickle_wake', '')");
+  }
+
+  /// What changed since the facts were read may be half in the program and half not. Who changes something from here on
+  /// finds the facts; who has not committed yet what he changed before is found by the first refreshes.
+  void expect_same_facts(pqxx::transaction_base& tx) const {
+    const auto changed = tx.exec_params(
+        "SELECT reason FROM pgtrickle._changed_facts(ARRAY[$1::bigint]) WHERE kind <> 'storage' LIMIT 1", id_);
+    if (!changed.empty()) throw Held{std::string(changed[0][0].c_str()) + " during the build"};
+    tx.exec_params("SELECT pgtrickle._note_storage($1)", id_);
+    tx.exec_params("UPDATE pgtrickle.pgt_frontiers SET facts_from = '0' WHERE pgt_id = $1", id_);
+  }
+
+  /// The stream table may have been given another key than the one that programs which read it rely on.
+  void check_readers(pqxx::transaction_base& tx) const {
+    tx.exec_params(
+        "SELECT pgtrickle._check_facts(ARRAY['pg_class'::regclass::oid], ARRAY[s.pgt_relid])\n"
+        "FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = $1",
+        id_);
   }
 
   pqxx::connection connection_;
