@@ -127,7 +127,7 @@ CREATE TABLE pgtrickle.pgt_facts (
     PRIMARY KEY (pgt_id, classid, objid, kind, role)
 );
 CREATE INDEX pgt_facts_object ON pgtrickle.pgt_facts (objid, classid);
-CREATE INDEX pgt_facts_name ON pgtrickle.pgt_facts (name);
+CREATE INDEX pgt_facts_overloads ON pgtrickle.pgt_facts (classid) WHERE kind = 'overloads';
 
 -- One row per refresh that did something, or failed. No foreign key: it outlives the stream table.
 CREATE TABLE pgtrickle.pgt_refresh_history (

@@ -385,8 +385,8 @@ void DatabaseScheduler::adopt(sql::Catalog catalog, TimePoint read_after) {
   timetable_.load(entries, catalog.groups, now());
   timetable_.release_holds(Clock::now());  // what held them may be what has changed
   if (paused_ != catalog.paused) {
-    log::info("scheduler", "{} database={} reason={}", log::raw(catalog.paused ? "paused" : "no longer paused"), database_.name,
-              catalog.paused_reason);
+    log::info("scheduler", "{} database={} reason={}", log::raw(catalog.paused ? "paused" : "no longer paused"),
+              database_.name, catalog.paused_reason);
   }
   paused_ = catalog.paused;
   watch_catalog(catalog);
