@@ -230,12 +230,14 @@ bool align_table(pqxx::transaction_base& tx, const Definition& d) {
       d.relid, view);
   tx.exec("DROP VIEW " + view);
   if (differing.empty()) return false;
-  drop_indexes(tx, d);
   tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(d.request.id)));
-  std::string statements = "DELETE FROM " + d.relation;
+  // Before its key goes, which can be the replica identity that a publication asks for.
+  run_as_owner(tx, d.request.owner, "DELETE FROM " + d.relation);
+  drop_indexes(tx, d);
+  std::string statements;
   for (const auto& row : differing)
-    statements += ";\nALTER TABLE " + d.relation + " ALTER COLUMN " + quote_ident(row[0].c_str()) + " TYPE " +
-                  row[1].c_str() + " USING NULL::" + row[1].c_str();
+    statements += "ALTER TABLE " + d.relation + " ALTER COLUMN " + quote_ident(row[0].c_str()) + " TYPE " +
+                  row[1].c_str() + " USING NULL::" + row[1].c_str() + ";\n";
   run_as_owner(tx, d.request.owner, statements);
   return true;
 }
@@ -252,6 +254,23 @@ void drop_program(pqxx::transaction_base& tx, std::int64_t id) {
     tx.exec(row[0].c_str());
 }
 
+/// What ALTER DEFAULT PRIVILEGES has given to others on state and functions: state holds what the result does not show.
+void keep_private(pqxx::transaction_base& tx, const Definition& d) {
+  tx.exec_params(
+      "SELECT pgtrickle._keep_private(c.oid) FROM pg_class c WHERE c.relnamespace = 'pgtrickle_state'::regnamespace\n"
+      "  AND c.relname ~ format('^(node|delta)_%s_[0-9]+$', $1::bigint) AND c.relkind = 'r'",
+      d.request.id);
+  for (const auto& row :
+       tx.exec_params("SELECT DISTINCT format('REVOKE ALL ON FUNCTION %s FROM %s', p.oid::regprocedure,\n"
+                      "         CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)\n"
+                      "FROM pg_proc p CROSS JOIN LATERAL aclexplode(p.proacl) AS a WHERE p.pronamespace = "
+                      "'pgtrickle_state'::regnamespace\n"
+                      "  AND p.proname ~ format('^(refresh|apply)_%s(_small)?$', $1::bigint)\n"
+                      "  AND (a.grantee = 0 OR pg_get_userbyid(a.grantee) NOT IN ($2, $3))",
+                      d.request.id, d.request.owner, d.request.admin))
+    tx.exec(row[0].c_str());
+}
+
 void create_program(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
   drop_program(tx, d.request.id);
   drop_indexes(tx, d);
@@ -262,6 +281,8 @@ void create_program(pqxx::transaction_base& tx, const Definition& d, const Progr
   tx.exec("SET LOCAL ROLE " + quote_ident(d.request.admin));
   for (const auto& statement : program.admin_ddl) tx.exec(statement);
   tx.exec("RESET ROLE");
+  keep_private(tx, d);
+  tx.exec_params("SELECT pgtrickle._settle_replica_identities($1)", d.request.id);
 }
 
 /// The names by which the definition knows what it reads, as recorded: relations by OID, columns by OID and number.
@@ -365,15 +386,32 @@ class Builder {
     return result;
   }
 
-  void record_error(const std::string& sqlstate, const std::string& message, const std::string& hint) {
+  /// status: the new one; empty: it stays.
+  void record_error(const std::string& sqlstate, const std::string& message, const std::string& hint,
+                    const std::string& status) {
     pqxx::work tx(connection_);
     lock_frontier(tx);
     tx.exec_params(
-        "UPDATE pgtrickle.pgt_stream_tables SET status = 'ERROR', last_error = $2, last_error_code = $3, "
-        "last_error_hint = nullif($4, ''),\n"
+        "UPDATE pgtrickle.pgt_stream_tables SET status = coalesce(nullif($5, ''), status), last_error = $2, "
+        "last_error_code = $3, last_error_hint = nullif($4, ''),\n"
         "       last_error_at = clock_timestamp(), consecutive_errors = consecutive_errors + 1 WHERE pgt_id = $1",
-        id_, message, sqlstate, hint);
+        id_, message, sqlstate, hint, status);
     tx.commit();
+  }
+
+  /// Is this the error with which PostgreSQL refuses to change a published table, and is the stream table or its state
+  /// published?
+  bool is_obstructed_by_publication(const std::string& sqlstate) {
+    if (sqlstate != "55000" && sqlstate != "42P10") return false;
+    pqxx::work tx(connection_);
+    return tx
+        .exec_params1(
+            "SELECT coalesce(bool_or(pgtrickle._is_published(c.oid)), false) FROM pg_class c\n"
+            "WHERE c.oid = (SELECT s.pgt_relid FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = $1::bigint)\n"
+            "   OR c.relnamespace = 'pgtrickle_state'::regnamespace AND c.relname ~ format('^node_%s_[0-9]+$', "
+            "$1::bigint)",
+            id_)[0]
+        .as<bool>();
   }
 
  private:
@@ -426,6 +464,7 @@ class Builder {
     pqxx::work tx(connection_);
     ServerTypes types(tx);
     Definition d = load_definition(tx, id_, types, settings_.limits);
+    refuse_foreign_writer(tx);
     compiler::check_nesting(d.request.query, d.request.limits);  // the server might not take its own text any more
     if (const auto reason = dropped_source(tx, id_))
       throw BuildFailure("42P01", *reason, "Restore it and resume the stream table, or drop the stream table.");
@@ -459,6 +498,20 @@ class Builder {
     program_ = std::move(program);
   }
 
+  /// Replication fires none of the triggers that keep everybody else from writing to a stream table.
+  void refuse_foreign_writer(pqxx::transaction_base& tx) const {
+    const auto subscription = tx.exec_params1(
+        "SELECT quote_ident(pgtrickle._subscription_of(ARRAY[s.pgt_relid])) FROM pgtrickle.pgt_stream_tables s WHERE "
+        "s.pgt_id = $1",
+        id_)[0];
+    if (!subscription.is_null())
+      throw BuildFailure("55000",
+                         std::string("the stream table is filled by logical subscription ") + subscription.c_str() +
+                             ": its rows are not those of its query",
+                         "Take the table out of the publication and ALTER SUBSCRIPTION .. REFRESH PUBLICATION, or drop "
+                         "the stream table: subscribe to an ordinary table instead.");
+  }
+
   void refuse_cycle(pqxx::transaction_base& tx, const Program& program) const {
     if (const auto cycle = forbidden_cycle(tx, id_, program)) throw BuildFailure("42P17", cycle->message, cycle->hint);
   }
@@ -467,10 +520,15 @@ class Builder {
   void install_capture() {
     for (const auto& use : program_.sources) {
       if (!use.captured) continue;
-      pqxx::work tx(connection_);
-      tx.exec("SET LOCAL lock_timeout = " + std::to_string(settings_.lock_timeout_ms));
-      tx.exec_params1("SELECT pgtrickle._install_capture($1, $2::int2[])", use.relid, postgres::array_of(use.columns));
-      tx.commit();
+      try {
+        pqxx::work tx(connection_);
+        tx.exec("SET LOCAL lock_timeout = " + std::to_string(settings_.lock_timeout_ms));
+        tx.exec_params1("SELECT pgtrickle._install_capture($1, $2::int2[])", use.relid,
+                        postgres::array_of(use.columns));
+        tx.commit();
+      } catch (const pqxx::feature_not_supported& e) {  // when it was compiled it could still be captured
+        throw Held{server_error(e).message};
+      }
     }
     pqxx::work tx(connection_);
     lock_frontier(tx);
@@ -484,12 +542,14 @@ class Builder {
     ServerTypes types(tx);
     const Definition d = load_definition(tx, id_, types, settings_.limits);
     // Programs that read it are made for its types. Capture tells only those that are captured, and event triggers.
-    if (align_table(tx, d))
+    if (align_table(tx, d)) {  // which has emptied it
       tx.exec_params(
           "SELECT pgtrickle._mark_reinit(array_agg(r.pgt_id), format('the types of the columns of %s were changed', "
           "$2::text))\n"
           "FROM pgtrickle.pgt_dependencies r WHERE r.source_relid = $1 AND r.pgt_id <> $3",
           d.relid, d.relation, id_);
+      return;
+    }
     tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(id_)));
     run_as_owner(tx, d.request.owner, "DELETE FROM " + d.relation);
   }
@@ -623,10 +683,13 @@ BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id,
   }
   if (result.status == BuildStatus::kError && builder) {
     BuildResult recorded = guarded([&] {
-      builder->record_error(result.sqlstate, result.message, result.hint);
+      // It passes once the publication is another one; nobody else can do anything about it.
+      const bool passes = builder->is_obstructed_by_publication(result.sqlstate);
+      builder->record_error(result.sqlstate, result.message, result.hint, passes ? "" : "ERROR");
+      if (passes) result.status = BuildStatus::kRetry;
       return result;
     });
-    if (recorded.status == BuildStatus::kRetry || recorded.status == BuildStatus::kGone) return recorded;
+    if (recorded.status != BuildStatus::kError) return recorded;
   }
   return result;
 }

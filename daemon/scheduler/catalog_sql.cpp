@@ -411,6 +411,10 @@ FROM (SELECT s.source_id, pgtrickle._source_problem(s.source_id) AS why FROM pgt
 WHERE p.why IS NOT NULL)");
 }
 
+Statement follow_replication() {
+  return make("SELECT pgtrickle._follow_subscriptions() + pgtrickle._settle_replica_identities() AS changed");
+}
+
 Statement prune_history(std::chrono::hours retention, int limit) {
   return make(
       "DELETE FROM pgtrickle.pgt_refresh_history WHERE refresh_id IN (SELECT h.refresh_id FROM "

@@ -50,6 +50,7 @@ asio::awaitable<void> DatabaseScheduler::keep_house(Self self) {
       const auto checked = co_await connection.query(sql::check_sources(), deadline_after(kQueryTimeout));
       if (!checked)
         spdlog::warn("source check failed database={} error=\"{}\"", self->database_.name, checked.error().text());
+      co_await self->follow_replication(connection);
     }
   }
   self->housekeeping_running_ = false;
@@ -58,6 +59,25 @@ asio::awaitable<void> DatabaseScheduler::keep_house(Self self) {
   self->next_housekeeping_ = ended + (busy ? self->settings_.housekeeping_interval
                                            : std::max<Clock::duration>(self->settings_.housekeeping_interval, idle));
   if (self->control_connection_) self->control_connection_->poke();
+}
+
+asio::awaitable<void> DatabaseScheduler::follow_replication(Connection& connection) {
+  const auto answer = co_await connection.query(sql::follow_replication(), deadline_after(kQueryTimeout));
+  if (!answer) {
+    spdlog::warn("subscriptions and publications not followed database={} error=\"{}\"", database_.name,
+                 answer.error().text());
+    co_return;
+  }
+  postgres::RowReader row(*answer, 0);
+  const auto changed = row.get<std::int64_t>("changed");
+  if (row.error() || changed == 0) co_return;
+  spdlog::info("adapted to subscriptions and publications database={} changes={}", database_.name, changed);
+  reload_soon();
+}
+
+void DatabaseScheduler::follow_replication_soon() {
+  next_housekeeping_ = next_source_check_ = Clock::now();
+  if (control_connection_) control_connection_->poke();
 }
 
 bool DatabaseScheduler::wants_rotation(const sql::LogSize& log) const {
