@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "postgres/array.h"
+#include "postgres/installation.h"
 #include "postgres/rows.h"
 
 namespace pgtrickle::scheduler::sql {
@@ -31,9 +32,11 @@ Statement often(std::string name, std::string sql, std::vector<postgres::Paramet
 
 Statement installation() {
   return make(
-      "SELECT pg_is_in_recovery() AS in_recovery, to_regprocedure('pgtrickle.version()') IS NOT NULL AS installed, "
-      "current_setting('max_prepared_transactions') = '0' AS may_notify, "
-      "current_setting('max_locks_per_transaction')::bigint * current_setting('max_connections')::bigint AS slots");
+      std::string("SELECT pg_is_in_recovery() AS in_recovery, w.installed, w.stranger, "
+                  "current_setting('max_prepared_transactions') = '0' AS may_notify, "
+                  "current_setting('max_locks_per_transaction')::bigint * current_setting('max_connections')::bigint "
+                  "AS slots\nFROM (") +
+      postgres::kWhoseInstallation + ") AS w");
 }
 
 Result<Installation> read_installation(const Rows& rows) {
@@ -41,6 +44,7 @@ Result<Installation> read_installation(const Rows& rows) {
   Installation out;
   out.in_recovery = row.get<bool>("in_recovery");
   out.installed = row.get<bool>("installed");
+  out.stranger = row.get<std::optional<std::string>>("stranger");
   out.may_notify_from_triggers = row.get<bool>("may_notify");
   out.lock_slots = row.get<std::int64_t>("slots");
   if (row.error()) return *row.error();

@@ -78,6 +78,7 @@ struct Catalog {
 struct Installation {
   bool in_recovery = false;
   bool installed = false;
+  std::optional<std::string> stranger;    // a role that a part of it belongs to and that we do not trust
   bool may_notify_from_triggers = false;  // prepared transactions are off: see _wake_from_trigger()
   std::int64_t lock_slots = 0;            // that all sessions of the server share
 };

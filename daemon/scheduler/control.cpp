@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "scheduler/database_scheduler.h"
+#include "scheduler/discovery.h"
 #include "scheduler/limits.h"
 
 namespace pgtrickle::scheduler {
@@ -97,6 +98,10 @@ asio::awaitable<bool> DatabaseScheduler::check_installation(ConnectionPtr connec
   }
   if (!found->installed) {
     set_problem("pgtrickle is not installed in this database: run CREATE EXTENSION pg_trickle, or pgtrickle install");
+    co_return false;
+  }
+  if (found->stranger) {
+    set_problem(foreign_installation(*found->stranger));
     co_return false;
   }
   may_sleep_ = found->may_notify_from_triggers;
