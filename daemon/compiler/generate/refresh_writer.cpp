@@ -69,6 +69,7 @@ class RefreshWriter {
            "    chooses CONSTANT boolean := $1 IN ('auto', 'look', 'go');  -- does nothing if nothing is pending\n"
            "    reinit boolean;\n"
            "    gates boolean;\n"
+           "    subscribed boolean;  -- this database has subscriptions\n"
            "    fuse_limit bigint;\n"
            "    blown boolean;\n"
            "    fuse_reset text;\n"
@@ -114,12 +115,17 @@ class RefreshWriter {
            "    SELECT s.needs_reinit, s.fuse_limit, s.fuse_blown_at IS NOT NULL, s.fuse_reset, s.skipped_at IS NOT "
            "NULL, s.max_delta_fraction,\n           " +
            kAnyGate +
-           "\n    INTO v.reinit, v.fuse_limit, v.blown, v.fuse_reset, v.skipped, v.fraction, v.gates\n"
+           ", EXISTS (SELECT FROM pg_subscription_rel)\n"
+           "    INTO v.reinit, v.fuse_limit, v.blown, v.fuse_reset, v.skipped, v.fraction, v.gates, v.subscribed\n"
            "    FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = " +
            id_ +
            ";\n"
            "    v.skip := v.asks AND v.fuse_reset IS NOT DISTINCT FROM 'skip_changes';\n"
-           "    IF (v.chooses OR $1 = 'differential') AND (v.reinit OR v.f_snapshot IS NULL) THEN\n"
+           "    IF (v.chooses OR $1 = 'differential')\n"
+           // What a subscription writes fires no trigger of ours; this snapshot has its rows only if it has it too.
+           "        AND (v.reinit OR v.f_snapshot IS NULL OR v.subscribed AND pgtrickle._is_subscribed(" +
+           id_ +
+           ")) THEN\n"
            "        action := 'REINIT';\n"
            "        RETURN;\n"
            "    END IF;\n";
