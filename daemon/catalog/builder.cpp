@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <pqxx/pqxx>
+#include <set>
 #include <stdexcept>
 #include <vector>
 
@@ -365,6 +366,20 @@ class Builder {
     return result;
   }
 
+  /// Whether recomputing may do, although the server has refused the program: it may not take its statements, or
+  /// evaluate in them what the query by itself would never have evaluated. A query that fails itself will say so.
+  [[nodiscard]] bool may_recompute(const BuildResult& failed) const {
+    static const std::set<std::string> kClasses{"0A", "21", "22", "42", "54"};
+    const bool recomputed = !program_.differential && !program_.owner_ddl.empty();
+    return failed.status == BuildStatus::kError && failed.by_server && mode_ == "AUTO" && !recomputed &&
+           failed.sqlstate != "42501" && kClasses.count(failed.sqlstate.substr(0, 2)) != 0;
+  }
+
+  BuildResult build_recomputing(const std::string& reason) {
+    full_reason_ = reason;
+    return build();
+  }
+
   void record_error(const std::string& sqlstate, const std::string& message, const std::string& hint) {
     pqxx::work tx(connection_);
     lock_frontier(tx);
@@ -379,6 +394,17 @@ class Builder {
  private:
   // Locks of a build, in this order and before anything that waits for the lock of a table or of another row. Else it
   // could meet a drop, an alter, or another build in a deadlock.
+
+  /// What is to be built, once more as it is now.
+  Definition load(pqxx::transaction_base& tx, ServerTypes& types) {
+    Definition d = load_definition(tx, id_, types, settings_.limits);
+    mode_ = d.refresh_mode;
+    if (mode_ == "AUTO" && !full_reason_.empty()) {
+      d.request.force_full = true;
+      d.request.full_reason = full_reason_;
+    }
+    return d;
+  }
 
   /// Two builds that grant something on the same object at once would fail with "tuple concurrently updated". Who waits
   /// for this one holds nothing.
@@ -425,7 +451,7 @@ class Builder {
   void compile() {
     pqxx::work tx(connection_);
     ServerTypes types(tx);
-    Definition d = load_definition(tx, id_, types, settings_.limits);
+    Definition d = load(tx, types);
     compiler::check_nesting(d.request.query, d.request.limits);  // the server might not take its own text any more
     if (const auto reason = dropped_source(tx, id_))
       throw BuildFailure("42P01", *reason, "Restore it and resume the stream table, or drop the stream table.");
@@ -497,7 +523,7 @@ class Builder {
   /// Compiles again, now that the logs exist, and creates the program.
   void create_in(pqxx::transaction_base& tx) {
     ServerTypes types(tx);
-    const Definition d = load_definition(tx, id_, types, settings_.limits);
+    const Definition d = load(tx, types);
     program_ = compile_definition(tx, d, types);
     refuse_cycle(tx, program_);  // by now the dependencies of others that are built at the same time may be known
     create_program(tx, d, program_);
@@ -553,9 +579,11 @@ class Builder {
   pqxx::connection connection_;
   std::int64_t id_;
   BuildSettings settings_;
-  Program program_;
+  Program program_;  // the last one that was compiled
   std::int64_t generation_ = 0;
-  bool realigned_ = false;  // the query's column types are not those of the table any more
+  std::string mode_;         // as the user wants it
+  std::string full_reason_;  // why AUTO recomputes although the compiler would not
+  bool realigned_ = false;   // the query's column types are not those of the table any more
 };
 
 template <typename Work>
@@ -574,6 +602,7 @@ BuildResult guarded(Work work) {
         error.sqlstate == "XX000" && error.message.find("concurrently updated") != std::string::npos;
     const bool paused = error.sqlstate == "TR001";
     result.status = is_passing(error.sqlstate) || concurrent_ddl || paused ? BuildStatus::kRetry : BuildStatus::kError;
+    result.by_server = true;
     result.sqlstate = error.sqlstate;
     result.message = error.message;
     if (!error.detail.empty()) result.message += " (" + error.detail + ")";
@@ -620,6 +649,10 @@ BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id,
         pgt_id);
     tx.commit();
     if (changed.affected_rows() > 0) return build_stream_table(conninfo, pgt_id, settings);
+  }
+  if (builder && builder->may_recompute(result)) {
+    const std::string reason = "the server does not take its delta program: " + result.message;
+    result = guarded([&] { return builder->build_recomputing(reason); });
   }
   if (result.status == BuildStatus::kError && builder) {
     BuildResult recorded = guarded([&] {
