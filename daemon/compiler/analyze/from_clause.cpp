@@ -162,6 +162,8 @@ FromItem QueryAnalyzer::range_var(const pg_query::RangeVar& range, const CteScop
   for (const auto& col : source.columns) names.push_back(col.name);
   switch (source.kind) {
     case SourceKind::kView: {
+      if (!source.misread.empty())
+        throw Unsupported("view " + shown + " cannot be taken apart: " + source.misread, shown);
       views_.insert(source.relid);
       const auto definition = parse_select(source.view_definition, limits_.nesting);
       reject_invalid(definition);
