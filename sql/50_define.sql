@@ -101,6 +101,58 @@ BEGIN
 END
 $$;
 
+-- The stored parse tree of a view, without what does not change its meaning: positions in the text, how casts and calls were
+-- written, aliases, and names that only an alias can show (names of row fields stay, as :colnames).
+CREATE FUNCTION pgtrickle._view_tree(view_oid oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT regexp_replace(regexp_replace(regexp_replace(r.ev_action::text,
+        ':(location|stmt_location|stmt_len|list_start|list_end|funcformat|relabelformat|coerceformat|convertformat|row_format) -?[0-9]+|'
+            ':relid ' || view_oid || ' ', '', 'g'),
+        ':(alias|eref|join_using_alias) (<>|\{ALIAS ([^\\}]|\\.)*\})', '', 'g'),
+        ':(operName|isNatural|usingClause|selectedCols) (<>|true|false|\(([^\\)]|\\.)*\))|:resname (<>|([^\\ ]|\\.)*)', '', 'g')
+    FROM pg_rewrite r WHERE r.ev_class = view_oid AND r.ev_type = '1'
+$$;
+
+-- pg_get_viewdef() can lose the meaning of a query: field names of rows made from an alias of JOIN .. USING, and which
+-- operator stands behind words like IS DISTINCT FROM, which it writes without a schema. Compares a view with what its text
+-- means when it is read again. Returns nothing if they are the same query.
+CREATE FUNCTION pgtrickle._lost_in_text(view_oid oid, definition text, OUT message text, OUT hint text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    again     text := 'pgtrickle_again_' || replace(gen_random_uuid()::text, '-', '');
+    mine      text := pgtrickle._view_tree(view_oid);
+    other     text;
+    names     CONSTANT text := ':colnames (<>|\(([^\\)]|\\.)*\))';
+    operators text;
+BEGIN
+    BEGIN
+        EXECUTE format('CREATE TEMPORARY VIEW pg_temp.%s AS %s', again, definition);
+    EXCEPTION WHEN syntax_error OR undefined_function OR ambiguous_function OR datatype_mismatch OR indeterminate_datatype THEN
+        message := format('PostgreSQL cannot read its own text of it (%s)', SQLERRM);
+        hint := 'Write it in another way.';
+        RETURN;
+    END;
+    other := pgtrickle._view_tree(to_regclass('pg_temp.' || again));
+    EXECUTE format('DROP VIEW pg_temp.%s', again);
+    IF mine = other THEN
+        RETURN;
+    END IF;
+    SELECT string_agg(DISTINCT format('%I.%s', n.nspname, o.oprname), ', ') INTO operators
+    FROM regexp_matches(mine, ':opno ([0-9]+)', 'g') AS m JOIN pg_operator o ON o.oid = m[1]::oid JOIN pg_namespace n ON n.oid = o.oprnamespace
+    WHERE n.nspname <> 'pg_catalog' AND other !~ format(':opno %s ', o.oid);
+    IF operators IS NOT NULL THEN
+        message := format('IS DISTINCT FROM, NULLIF, CASE x WHEN or USING means operator %s, which its text cannot say', operators);
+        hint := 'Write the operator: for example a OPERATOR(schema.=) b in CASE WHEN or ON.';
+    ELSIF regexp_replace(mine, names, '', 'g') = regexp_replace(other, names, '', 'g') THEN
+        message := 'its text loses the names of the fields of a row';
+        hint := 'Make the row in a subquery: for example row_to_json((SELECT r FROM (SELECT t.a, t.b) AS r)).';
+    ELSE
+        message := 'PostgreSQL''s text of it means another query';
+        hint := 'Write it in another way, and please report the query.';
+    END IF;
+END
+$$;
+
 -- Our explanation of an error that PostgreSQL raised for a query, by SQLSTATE; its own hint comes first.
 CREATE FUNCTION pgtrickle._query_hint(code text, message text, own text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -305,6 +357,11 @@ BEGIN
     canonical := pg_catalog.pg_get_viewdef(view_oid);
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     canonical := regexp_replace(canonical, ';\s*$', '');
+    SELECT l.message, l.hint INTO problem FROM pgtrickle._lost_in_text(view_oid, canonical) AS l;
+    IF problem.message IS NOT NULL THEN
+        RAISE EXCEPTION 'stream table %: the query cannot be kept as text: %', qualified, problem.message
+            USING ERRCODE = 'feature_not_supported', HINT = problem.hint;
+    END IF;
 END
 $$;
 
@@ -326,6 +383,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     view_name text := 'pgtrickle_definition_' || replace(gen_random_uuid()::text, '-', '');
     code text; message text; hint text;
+    canonical text;
     p record;
 BEGIN
     BEGIN
@@ -340,6 +398,11 @@ BEGIN
     FOR p IN SELECT * FROM pgtrickle._view_problems(to_regclass('pg_temp.' || view_name)) LOOP
         RETURN QUERY SELECT p.check_name, concat_ws('; ', p.message, p.hint), 'error';
     END LOOP;
+    PERFORM set_config('search_path', '', true);
+    canonical := pg_catalog.pg_get_viewdef(pg_catalog.to_regclass('pg_temp.' || view_name));
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    RETURN QUERY SELECT 'text', concat_ws('; ', l.message, l.hint), 'error'
+        FROM pgtrickle._lost_in_text(to_regclass('pg_temp.' || view_name), canonical) AS l WHERE l.message IS NOT NULL;
     RETURN QUERY
         SELECT 'source', format('%s: %s', pgtrickle._qualified(v.relid), coalesce(CASE WHEN c.relkind = 'v' THEN 'view, inlined' ELSE
                    'changes cannot be captured, ' || pgtrickle._not_capturable(v.relid) END, 'changes can be captured')),

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <optional>
 #include <pqxx/pqxx>
+#include <set>
 #include <utility>
 
 #include "catalog/as_owner.h"
@@ -49,6 +50,20 @@ class Builder {
     result.status = BuildStatus::kActive;
     result.message = program_.differential ? "DIFFERENTIAL" : "FULL: " + program_.reason;
     return result;
+  }
+
+  /// Whether recomputing may do, although the server has refused the program: it may not take its statements, or
+  /// evaluate in them what the query by itself would never have evaluated. A query that fails itself will say so.
+  [[nodiscard]] bool may_recompute(const BuildResult& failed) const {
+    static const std::set<std::string> kClasses{"0A", "21", "22", "42", "54"};
+    const bool recomputed = !program_.differential && !program_.owner_ddl.empty();
+    return failed.status == BuildStatus::kError && failed.by_server && mode_ == "AUTO" && !recomputed &&
+           failed.sqlstate != "42501" && kClasses.count(failed.sqlstate.substr(0, 2)) != 0;
+  }
+
+  BuildResult build_recomputing(const std::string& reason) {
+    full_reason_ = reason;
+    return build();
   }
 
   /// status: the new one; empty: it stays.
@@ -120,6 +135,17 @@ class Builder {
   // Locks of a build, in this order and before anything that waits for the lock of a table or of another row. Else it
   // could meet a drop, an alter, or another build in a deadlock.
 
+  /// What is to be built, once more as it is now.
+  Definition load(pqxx::transaction_base& tx, ServerTypes& types) {
+    Definition d = load_definition(tx, id_, types, settings_.limits);
+    mode_ = d.refresh_mode;
+    if (mode_ == "AUTO" && !full_reason_.empty()) {
+      d.request.force_full = true;
+      d.request.full_reason = full_reason_;
+    }
+    return d;
+  }
+
   /// Two builds that grant something on the same object at once would fail with "tuple concurrently updated". Who waits
   /// for this one holds nothing.
   static void lock_grants(pqxx::transaction_base& tx) { tx.exec("SELECT pg_advisory_xact_lock(1885828212, 0)"); }
@@ -165,7 +191,7 @@ class Builder {
   void compile() {
     pqxx::work tx(connection_);
     ServerTypes types(tx);
-    Definition d = load_definition(tx, id_, types, settings_.limits);
+    Definition d = load(tx, types);
     refuse_foreign_writer(tx);
     compiler::check_nesting(d.request.query, d.request.limits);  // the server might not take its own text any more
     if (const auto reason = dropped_source(tx, id_))
@@ -293,7 +319,7 @@ class Builder {
   /// Compiles again, now that the logs exist, and creates the program.
   void create_in(pqxx::transaction_base& tx) {
     ServerTypes types(tx);
-    const Definition d = load_definition(tx, id_, types, settings_.limits);
+    const Definition d = load(tx, types);
     record_facts(tx, d);
     program_ = compile_definition(tx, d, types);
     refuse_cycle(tx, program_);  // by now the dependencies of others that are built at the same time may be known
@@ -370,11 +396,13 @@ class Builder {
   pqxx::connection connection_;
   std::int64_t id_;
   BuildSettings settings_;
-  Program program_;
+  Program program_;  // the last one that was compiled
   LockAttempts locks_{settings_.lock_timeout_ms, settings_.failures};
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::int64_t generation_ = 0;
   bool was_marked_ = false;  // by somebody else, or altered, since it was compiled
+  std::string mode_;         // as the user wants it
+  std::string full_reason_;  // why AUTO recomputes although the compiler would not
   bool realigned_ = false;   // the query's column types are not those of the table any more
 };
 
@@ -396,6 +424,10 @@ BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id,
         pgt_id);
     tx.commit();
     if (changed.affected_rows() > 0) return build_stream_table(conninfo, pgt_id, settings);
+  }
+  if (builder && builder->may_recompute(result)) {
+    const std::string reason = "the server does not take its delta program: " + result.message;
+    result = guarded([&] { return builder->build_recomputing(reason); });
   }
   if (result.status == BuildStatus::kError && builder) {
     BuildResult recorded = guarded([&] {
