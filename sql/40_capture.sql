@@ -262,7 +262,7 @@ $body$, target, names, replace(news, '%', '%%'), replace(olds, '%', '%%'), repla
     IF TG_OP = 'UPDATE' THEN
         GET DIAGNOSTICS context = PG_CONTEXT;
         context := concat(current_query(), E'\n', context);
-        IF context ~* '\mmerge\M|\mSQL function\M|\mPL/(?!pgSQL)' OR current_query() ~* '\mexecute\M' OR context !~* '\mupdate\M' THEN
+        IF context ~* E'\\mmerge\\M|\\mSQL function\\M|\\mPL/(?!pgSQL)' OR current_query() ~* E'\\mexecute\\M' OR context !~* E'\\mupdate\\M' THEN
             INSERT INTO %s (w) VALUES (0);
             IF %s THEN
                 %s;
