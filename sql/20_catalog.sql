@@ -127,7 +127,7 @@ CREATE TABLE pgtrickle.pgt_facts (
     PRIMARY KEY (pgt_id, classid, objid, kind, role)
 );
 CREATE INDEX pgt_facts_object ON pgtrickle.pgt_facts (objid, classid);
-CREATE INDEX pgt_facts_name ON pgtrickle.pgt_facts (name);
+CREATE INDEX pgt_facts_overloads ON pgtrickle.pgt_facts (classid) WHERE kind = 'overloads';
 
 -- One row per refresh that did something, or failed. No foreign key: it outlives the stream table.
 CREATE TABLE pgtrickle.pgt_refresh_history (
@@ -238,6 +238,7 @@ CREATE TABLE pgtrickle.pgt_installation (
     version           text NOT NULL,
     installed_at      timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
+ALTER TABLE pgtrickle.pgt_installation REPLICA IDENTITY FULL;     -- it can be published like all tables
 
 -- Orders rows within one transaction, in all logs; see docs/ARCHITECTURE.md. A large cache: sessions do not meet here.
 CREATE SEQUENCE pgtrickle_changes.log_seq CACHE 1000;

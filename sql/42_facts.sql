@@ -117,6 +117,13 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                      FROM pg_class c, pg_roles r WHERE c.oid = relid AND r.oid = role), false)
 $$;
 
+-- Does a view read with the rights of who reads it (PostgreSQL 15 and later), instead of its owner's?
+CREATE FUNCTION pgtrickle._is_security_invoker(view_oid oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce((SELECT p.option_value::boolean FROM pg_class c CROSS JOIN LATERAL pg_options_to_table(c.reloptions) AS p
+                     WHERE c.oid = view_oid AND p.option_name = 'security_invoker'), false)
+$$;
+
 -- With whose rights relations are read: those of `owner`, and behind a view those of the view's owner, unless it is a
 -- security invoker. A row per relation and role.
 CREATE FUNCTION pgtrickle._read_as(view_oid oid, owner oid) RETURNS TABLE (relid oid, role oid)
@@ -124,9 +131,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH RECURSIVE reads(relid, role) AS (
         SELECT view_oid, owner
         UNION
-        SELECT d.refobjid, CASE WHEN v.relid = view_oid OR 'security_invoker' = ANY (o.on) THEN v.role ELSE c.relowner END
+        SELECT d.refobjid, CASE WHEN v.relid = view_oid OR pgtrickle._is_security_invoker(v.relid) THEN v.role ELSE c.relowner END
         FROM reads v JOIN pg_class c ON c.oid = v.relid AND c.relkind = 'v'
-        CROSS JOIN LATERAL (SELECT ARRAY(SELECT p.option_name FROM pg_options_to_table(c.reloptions) AS p WHERE p.option_value::boolean) AS on) AS o
         JOIN pg_rewrite r ON r.ev_class = v.relid AND r.ev_type = '1'
         JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.relid)
     SELECT r.relid, r.role FROM reads r JOIN pg_class c ON c.oid = r.relid WHERE c.relkind IN ('r', 'p')
@@ -136,7 +142,7 @@ $$;
 --   definition    of a function, type, operator ...: its name and whatever decides what it does
 --   overloads     of a function or operator: others of its name, which its name could mean when the text is read again
 --   casts         user-defined casts between the types in use, and between those that PostgreSQL has
---   collation     version of the library that the database's default collation comes from
+--   collation     version of the library that a collation, or (objid 0) that of the database, comes from
 --   relation      names and types of the columns in use; of a view its query
 --   keys          NOT NULL columns and unique keys: what is recorded must still be there, more may be
 --   children      partitions, inheritance
@@ -185,8 +191,7 @@ BEGIN
                     FROM pg_operator o WHERE o.oid = f.objid);
         WHEN 'pg_collation'::regclass THEN
             RETURN (SELECT jsonb_build_object('name', format('%s.%I', c.collnamespace::regnamespace, c.collname),
-                                              'properties', md5((to_jsonb(c) - ARRAY['oid', 'collname', 'collnamespace', 'collowner'])::text),
-                                              'version', pg_collation_actual_version(c.oid))
+                                              'properties', md5((to_jsonb(c) - ARRAY['oid', 'collname', 'collnamespace', 'collowner'])::text))
                     FROM pg_collation c WHERE c.oid = f.objid);
         WHEN 'pg_ts_config'::regclass THEN
             RETURN (SELECT jsonb_build_object('name', format('%s.%I', c.cfgnamespace::regnamespace, c.cfgname), 'parser', c.cfgparser::bigint,
@@ -219,6 +224,9 @@ BEGIN
                   AND (k.castsource IN (SELECT u.objid FROM used u) OR k.casttarget IN (SELECT u.objid FROM used u)
                        OR k.castsource < 12000 AND k.casttarget < 12000));
     WHEN 'collation' THEN
+        IF f.objid <> 0 THEN
+            RETURN (SELECT jsonb_build_object('version', pg_collation_actual_version(c.oid)) FROM pg_collation c WHERE c.oid = f.objid);
+        END IF;
         RETURN (SELECT jsonb_build_object('version', pg_database_collation_actual_version(d.oid)) FROM pg_database d WHERE d.datname = current_database());
     WHEN 'relation' THEN
         RETURN (SELECT jsonb_build_object(
@@ -245,9 +253,13 @@ BEGIN
                 ELSE '{"applies": false}' END
                 FROM pg_class c WHERE c.oid = f.objid);
     WHEN 'triggers' THEN
-        RETURN (SELECT jsonb_build_object('triggers', (SELECT jsonb_agg(concat_ws(' ', t.tgrelid, t.tgname, t.tgenabled, t.xmin) ORDER BY t.oid)
-                    FROM pg_trigger t WHERE t.tgrelid = ANY (pgtrickle._source_relations(c.oid)) AND t.tgname ~ '^pgtrickle_[0-9]+_[iudt]$'))
-                FROM pg_class c WHERE c.oid = f.objid);
+        RETURN (SELECT jsonb_build_object('source', x.id, 'triggers',
+                    (SELECT jsonb_agg(concat_ws(' ', t.tgrelid, t.tgname, t.tgenabled, t.xmin) ORDER BY t.oid) FROM pg_trigger t
+                     WHERE t.tgrelid = ANY (pgtrickle._source_relations(c.oid)) AND t.tgname ~ ('^pgtrickle_' || x.id || '_[iudt]$')))
+                FROM pg_class c CROSS JOIN LATERAL (
+                    SELECT coalesce((f.fingerprint ->> 'source')::bigint,
+                                    (SELECT d.source_id FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = f.pgt_id AND d.source_relid = c.oid)) AS id) AS x
+                WHERE c.oid = f.objid);
     WHEN 'storage' THEN
         RETURN (SELECT jsonb_build_object('files', jsonb_agg(jsonb_build_array(p.oid::bigint, p.relfilenode::bigint) ORDER BY p.oid))
                 FROM pg_class c JOIN pg_class p ON p.oid = ANY (pgtrickle._source_relations(c.oid)) WHERE c.oid = f.objid HAVING count(*) > 0);
@@ -288,7 +300,7 @@ BEGIN
     WITH used AS MATERIALIZED (
         SELECT u.classid, u.objid, u.used_by FROM pgtrickle._used_objects(view_oid, id) AS u),
     relations AS MATERIALIZED (     -- with the columns that are used
-        SELECT c.oid, c.relkind, coalesce(d.columns, s.columns, '{}') AS columns, u.used_by
+        SELECT c.oid, c.relkind, coalesce(d.columns, s.columns, '{}') AS columns, u.used_by, d.source_id
         FROM used u JOIN pg_class c ON u.classid = 'pg_class'::regclass AND c.oid = u.objid AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
         LEFT JOIN pgtrickle._view_sources(view_oid) AS s ON s.relid = c.oid
         LEFT JOIN pgtrickle.pgt_dependencies d ON d.pgt_id = id AND d.source_relid = c.oid),
@@ -298,10 +310,12 @@ BEGIN
         SELECT u.classid, u.objid, 'overloads', 0::oid, '{}', u.used_by FROM used u
         WHERE u.classid = 'pg_proc'::regclass AND u.used_by <> 'object' OR u.classid = 'pg_operator'::regclass AND u.used_by IN ('query', 'view')
         UNION ALL
+        SELECT u.classid, u.objid, 'collation', 0::oid, '{}', u.used_by FROM used u WHERE u.classid = 'pg_collation'::regclass
+        UNION ALL
         SELECT 'pg_class'::regclass, r.oid, 'relation', 0::oid, r.columns, r.used_by FROM relations r
         UNION ALL
-        SELECT 'pg_class'::regclass, r.oid, k.kind, 0::oid, r.columns, r.used_by FROM relations r CROSS JOIN unnest(ARRAY['keys', 'children', 'triggers', 'storage']) AS k(kind)
-        WHERE r.relkind IN ('r', 'p')
+        SELECT 'pg_class'::regclass, r.oid, k.kind, 0::oid, r.columns, r.used_by FROM relations r CROSS JOIN unnest(ARRAY['keys', 'children', 'storage', 'triggers']) AS k(kind)
+        WHERE r.relkind IN ('r', 'p') AND (k.kind IN ('keys', 'children') OR r.source_id IS NOT NULL)
         UNION ALL
         SELECT 'pg_class'::regclass, a.relid, 'row security', a.role, '{}', 'query' FROM pgtrickle._read_as(view_oid, owner) AS a
         UNION ALL
@@ -316,5 +330,167 @@ BEGIN
     FROM (SELECT (ROW(id, y.class::regclass, 0, y.kind, 0, '{}', y.kind, NULL, NULL, y.kind, 'object', '{}')::pgtrickle.pgt_facts).*
           FROM (VALUES ('pg_cast', 'casts'), ('pg_database', 'collation')) AS y(class, kind)) AS x;
     UPDATE pgtrickle.pgt_frontiers x SET facts_from = '0' WHERE x.pgt_id = id;
+END
+$$;
+
+-- How a fact differs from what is there now, for people; NULL if it does not. now: see _fact_now.
+CREATE FUNCTION pgtrickle._fact_reason(f pgtrickle.pgt_facts, now jsonb) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    what    text := concat_ws(' ', f.object_type, f.identity);
+    changed text[];
+    name    text;
+BEGIN
+    IF f.kind = 'keys' AND now -> 'not_null' @> (f.fingerprint -> 'not_null') AND now -> 'unique' @> (f.fingerprint -> 'unique') THEN
+        RETURN NULL;        -- what the program relies on is there
+    ELSIF now IS NULL THEN
+        RETURN format('%s was dropped', what);
+    END IF;
+    SELECT coalesce(array_agg(w.key), '{}') INTO changed FROM jsonb_each(f.fingerprint) AS w WHERE w.value IS DISTINCT FROM now -> w.key;
+    IF 'name' = ANY (changed) THEN
+        RETURN format('%s was renamed to %s', what, now ->> 'name');
+    END IF;
+    CASE f.kind
+    WHEN 'definition' THEN
+        RETURN CASE
+            WHEN f.classid = 'pg_proc'::regclass AND changed && ARRAY['body', 'arguments', 'aggregate'] THEN format('%s was replaced', what)
+            WHEN 'labels' = ANY (changed) THEN format('the labels of %s were changed', what)
+            WHEN changed && ARRAY['domain', 'constraints'] THEN format('the domain %s was altered', f.identity)
+            WHEN 'attributes' = ANY (changed) THEN format('the columns of %s were changed', what)
+            WHEN 'comparison' = ANY (changed) THEN format('how values of %s are compared was changed', what)
+            ELSE format('%s was altered', what) END;
+    WHEN 'overloads' THEN
+        RETURN format('there are other %ss with the name of %s now', f.object_type, f.identity);
+    WHEN 'casts' THEN
+        RETURN 'a cast was created or dropped';
+    WHEN 'collation' THEN
+        RETURN format('the version of %s changed', CASE f.objid WHEN 0 THEN 'the database''s default collation' ELSE what END);
+    WHEN 'relation' THEN
+        IF 'columns' = ANY (changed) THEN
+            SELECT format('column %I of %s was %s', w.value ->> 1, what,
+                          CASE WHEN n.value IS NULL THEN 'dropped' WHEN n.value ->> 1 <> w.value ->> 1 THEN format('renamed to %I', n.value ->> 1)
+                               WHEN n.value -> 4 <> w.value -> 4 AND n.value -> 2 = w.value -> 2 THEN 'given another collation'
+                               WHEN n.value -> 2 <> w.value -> 2 OR n.value -> 3 <> w.value -> 3 THEN 'given another type' ELSE 'given another expression' END)
+            INTO name
+            FROM jsonb_array_elements(f.fingerprint -> 'columns') AS w LEFT JOIN jsonb_array_elements(now -> 'columns') AS n ON n.value -> 0 = w.value -> 0
+            WHERE n.value IS DISTINCT FROM w.value LIMIT 1;
+            RETURN coalesce(name, format('the columns of %s changed', what));
+        END IF;
+        RETURN format(CASE WHEN 'query' = ANY (changed) THEN '%s was replaced' ELSE '%s was altered' END, what);
+    WHEN 'keys' THEN
+        SELECT format('column %I of %s may be NULL now', a.attname, what) INTO name
+        FROM jsonb_array_elements_text(f.fingerprint -> 'not_null') AS w(num) JOIN pg_attribute a ON a.attrelid = f.objid AND a.attnum = w.num::int
+        WHERE NOT now -> 'not_null' @> to_jsonb(w.num::int) LIMIT 1;
+        RETURN coalesce(name, format('a unique key of %s was dropped or altered', what));
+    WHEN 'children' THEN
+        RETURN format('partitions or children of %s changed, or what it belongs to', what);
+    WHEN 'row security' THEN
+        SELECT format('policy %I of %s was %s', k.policy, what, CASE WHEN f.fingerprint -> 'policies' -> k.policy IS NULL THEN 'added'
+                                                                     WHEN now -> 'policies' -> k.policy IS NULL THEN 'dropped' ELSE 'changed' END)
+        INTO name
+        FROM (SELECT jsonb_object_keys(coalesce(nullif(f.fingerprint -> 'policies', 'null'), '{}') || coalesce(nullif(now -> 'policies', 'null'), '{}'))) AS k(policy)
+        WHERE 'applies' <> ALL (changed) AND f.fingerprint -> 'policies' -> k.policy IS DISTINCT FROM now -> 'policies' -> k.policy LIMIT 1;
+        RETURN coalesce(name, format(CASE WHEN (now -> 'applies')::boolean THEN 'row security of %s applies to role %I now'
+                                          ELSE 'row security of %s does not apply to role %I any more' END,
+                                     what, (SELECT r.rolname FROM pg_roles r WHERE r.oid = f.role)));
+    WHEN 'triggers' THEN
+        RETURN format('capture triggers of %s were dropped, disabled or altered', what);
+    WHEN 'storage' THEN
+        RETURN format('%s was rewritten', what);
+    WHEN 'owner' THEN
+        RETURN 'the stream table has a new owner';
+    END CASE;
+END
+$$;
+
+-- The reason why a fact does not hold any more, NULL if it does.
+CREATE FUNCTION pgtrickle._lost_fact(f pgtrickle.pgt_facts) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    now jsonb := pgtrickle._fact_now(f);
+BEGIN
+    RETURN CASE WHEN now IS DISTINCT FROM f.fingerprint THEN pgtrickle._fact_reason(f, now) END;
+END
+$$;
+
+-- Which recorded facts do not hold any more, of these stream tables and of these kinds (NULL: of all).
+CREATE FUNCTION pgtrickle._changed_facts(ids bigint[], kinds text[] DEFAULT NULL)
+RETURNS TABLE (pgt_id bigint, kind text, identity text, reason text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY SELECT x.pgt_id, x.kind, x.identity, x.reason
+                 FROM (SELECT f.pgt_id, f.kind, f.identity, pgtrickle._lost_fact(f) AS reason, f.classid, f.objid FROM pgtrickle.pgt_facts f
+                       WHERE f.pgt_id = ANY (ids) AND (kinds IS NULL OR f.kind = ANY (kinds))) AS x
+                 WHERE x.reason IS NOT NULL ORDER BY x.pgt_id, x.classid, x.objid, x.kind;
+END
+$$;
+
+-- For a refresh, at its snapshot: 'rebuild' or 'recompute' if facts do not hold any more, NULL if all do. everything: not only
+-- row security, which roles can change as well, so that no event trigger tells.
+CREATE FUNCTION pgtrickle._facts_answer(id bigint, everything boolean) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT CASE WHEN bool_or(c.kind <> 'storage') THEN 'rebuild' WHEN count(*) > 0 THEN 'recompute' END
+            FROM pgtrickle._changed_facts(ARRAY[id], CASE WHEN NOT everything THEN ARRAY['row security'] END) AS c);
+END
+$$;
+
+-- After all has been recomputed: the files of the sources are those that were read.
+CREATE FUNCTION pgtrickle._note_storage(id bigint) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE pgtrickle.pgt_facts x SET fingerprint = coalesce(pgtrickle._fact_now(x), '{}') WHERE x.pgt_id = id AND x.kind = 'storage'
+$$;
+
+-- A look at facts for which no refresh is needed, so that idle stream tables notice what no event trigger tells; for the daemon.
+-- Those of which facts do not hold any more are marked for re-initialisation; a rewritten source gets a marker in its log.
+-- Returns how many differ. With event triggers that is what roles and libraries decide, unless not all transactions are
+-- known to have ended that were older than the facts: these looked for facts that were not there yet.
+CREATE FUNCTION pgtrickle._watch_facts(ids bigint[]) RETURNS int
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+    watched boolean := pgtrickle._has_event_triggers();
+    settled xid8 := pg_snapshot_xmin(pg_current_snapshot());
+    open    xid8 := pg_snapshot_xmax(pg_current_snapshot());
+    c       record;
+    n       int := 0;
+BEGIN
+    FOR c IN SELECT s.pgt_id, f.facts_from, x.reason, x.storage
+             FROM pgtrickle.pgt_stream_tables s JOIN pgtrickle.pgt_frontiers f USING (pgt_id)
+             CROSS JOIN LATERAL (
+                 SELECT min(y.reason) FILTER (WHERE y.kind <> 'storage') AS reason, count(*) > 0 AS storage
+                 FROM pgtrickle._changed_facts(ARRAY[s.pgt_id], CASE WHEN watched AND f.facts_from IS NULL THEN ARRAY['row security', 'collation', 'owner'] END) AS y) AS x
+             WHERE s.pgt_id = ANY (ids) AND NOT s.needs_reinit AND s.status NOT IN ('PENDING', 'INITIALIZING') ORDER BY s.pgt_id LOOP
+        IF c.reason IS NOT NULL THEN
+            PERFORM pgtrickle._mark_reinit(ARRAY[c.pgt_id], c.reason);
+            n := n + 1;
+        ELSIF c.storage THEN
+            PERFORM pgtrickle._mark_rewritten(c.pgt_id);
+            n := n + 1;
+        ELSIF c.facts_from IS NOT NULL THEN
+            -- Whoever refreshes at this moment does it himself.
+            UPDATE pgtrickle.pgt_frontiers f SET facts_from = CASE WHEN settled = open OR f.facts_from > '0' AND settled >= f.facts_from THEN NULL
+                                                                   WHEN f.facts_from = '0' THEN open ELSE f.facts_from END
+            FROM (SELECT x.pgt_id FROM pgtrickle.pgt_frontiers x WHERE x.pgt_id = c.pgt_id AND x.facts_from = c.facts_from FOR UPDATE SKIP LOCKED) AS free
+            WHERE f.pgt_id = free.pgt_id;
+        END IF;
+    END LOOP;
+    RETURN n;
+END
+$$;
+
+-- A marker in the log of each source of `id` that was rewritten, unless something is pending there anyway: a refresh that finds
+-- anything pending compares by itself.
+CREATE FUNCTION pgtrickle._mark_rewritten(id bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    s record;
+BEGIN
+    FOR s IN SELECT x.source_id, x.active_log FROM pgtrickle.pgt_facts f
+             JOIN pgtrickle.pgt_dependencies d ON d.pgt_id = f.pgt_id AND d.source_relid = f.objid JOIN pgtrickle.pgt_sources x ON x.source_id = d.source_id
+             WHERE f.pgt_id = id AND f.kind = 'storage' AND pgtrickle._lost_fact(f) IS NOT NULL AND pgtrickle._pending(id, x.source_id) = 0 LOOP
+        EXECUTE format('INSERT INTO pgtrickle_changes.log_%s_%s (w) VALUES (0)', s.source_id, s.active_log);
+        PERFORM pg_notify('pgtrickle_wake', 's:' || s.source_id);
+    END LOOP;
 END
 $$;

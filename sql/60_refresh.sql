@@ -145,6 +145,7 @@ DECLARE
     started   timestamptz := clock_timestamp();
     cycle     bigint[];
     done      record;
+    answer    text;
 BEGIN
     SELECT * INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id;
     qualified := pgtrickle._qualified(st.pgt_relid);
@@ -152,6 +153,15 @@ BEGIN
     cycle := pgtrickle._cycle_of(id);
     IF cycle IS NULL THEN
         EXECUTE format('SELECT * FROM pgtrickle_state.refresh_%s($1)', id) INTO done USING 'auto';
+        -- Nothing is pending, as far as triggers tell. Where nothing watches DDL that says little.
+        IF done.action = 'NO_DATA' AND NOT pgtrickle._has_event_triggers() THEN
+            answer := pgtrickle._facts_answer(id, true);
+            IF answer = 'rebuild' THEN
+                done.action := 'REINIT';
+            ELSIF answer = 'recompute' THEN
+                EXECUTE format('SELECT * FROM pgtrickle_state.refresh_%s($1)', id) INTO done USING 'full';
+            END IF;
+        END IF;
     ELSE    -- all of it or nothing; it writes its own history
         SELECT r.* INTO done FROM pgtrickle._refresh_scc(cycle, initiated_by => 'MANUAL') AS r ORDER BY r.action IN ('BLOWN', 'REINIT') DESC, r.pgt_id = id DESC LIMIT 1;
         IF done.pgt_id <> id THEN       -- why all the others wait
@@ -162,13 +172,14 @@ BEGIN
     END IF;
     IF done.action = 'REINIT' AND st.fuse_blown_at IS NULL THEN
         RAISE EXCEPTION 'stream table % must be built anew before it can be refreshed', qualified
-            USING ERRCODE = 'TR004', DETAIL = concat_ws(' ', coalesce(st.reinit_reason, 'A source changed.'), because),
+            USING ERRCODE = 'TR004', DETAIL = concat_ws(' ', coalesce(st.reinit_reason || '.', (SELECT string_agg(c.reason, ', ') || '.' FROM pgtrickle._changed_facts(ARRAY[st.pgt_id]) AS c),
+                                                 'A source changed.'), because),
                   HINT = CASE WHEN pgtrickle._daemon_alive() THEN 'The daemon does that, at the latest with its next refresh: try again later.'
                               ELSE 'No daemon is running for this database: start pgtrickled.' END;
     ELSIF done.action = 'HELD' THEN
-        RAISE EXCEPTION 'stream table % has to wait: %', qualified, coalesce(pgtrickle._hold_reason(id), 'a source was gated a moment ago')
-            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = coalesce(because, ''),
-                  HINT = 'It may go on after pgtrickle.ungate_source(), or pgtrickle.advance_watermark() of the source that is behind.';
+        PERFORM pgtrickle._fail('55000', format('stream table %s has to wait: %s', qualified,
+                                                coalesce(pgtrickle._hold_reason(id), 'a source was gated a moment ago')), because,
+                                'It may go on after pgtrickle.ungate_source(), or pgtrickle.advance_watermark() of the source that is behind.');
     ELSIF done.action IN ('BLOWN', 'REINIT') THEN     -- nor is it built anew
         RAISE EXCEPTION 'the fuse of stream table % is blown', qualified
             USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -193,19 +204,17 @@ DECLARE
     qualified text := pgtrickle._qualified(st.pgt_relid);
 BEGIN
     IF st.status IN ('PENDING', 'INITIALIZING') THEN
-        RAISE EXCEPTION 'stream table % is not ready: its status is %', qualified, st.status
-            USING ERRCODE = 'TR004', DETAIL = coalesce(because, ''),
-                  HINT = CASE WHEN pgtrickle._daemon_alive() THEN format('Wait for it: SELECT pgtrickle.wait_until_active(%L);', qualified)
-                              ELSE 'No daemon is running for this database: start pgtrickled.' END;
+        PERFORM pgtrickle._fail('TR004', format('stream table %s is not ready: its status is %s', qualified, st.status), because,
+                                CASE WHEN pgtrickle._daemon_alive() THEN format('Wait for it: SELECT pgtrickle.wait_until_active(%L);', qualified)
+                                     ELSE 'No daemon is running for this database: start pgtrickled.' END);
     ELSIF EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = 'pgtrickle_state'::regnamespace AND p.proname = format('refresh_%s', st.pgt_id)) THEN
         RETURN;
     ELSIF st.status <> 'ACTIVE' AND st.last_error IS NOT NULL THEN
-        RAISE EXCEPTION 'stream table % has no program: its status is %', qualified, st.status
-            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = concat_ws(' ', st.last_error, because), HINT = coalesce(st.last_error_hint, '');
+        PERFORM pgtrickle._fail('55000', format('stream table %s has no program: its status is %s', qualified, st.status),
+                                concat_ws(' ', st.last_error, because), st.last_error_hint);
     ELSE
-        RAISE EXCEPTION 'stream table % has no program', qualified
-            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = coalesce(because, ''),
-                  HINT = 'The daemon makes it: resume the stream table and wait_until_active().';
+        PERFORM pgtrickle._fail('55000', format('stream table %s has no program', qualified), because,
+                                'The daemon makes it: resume the stream table and wait_until_active().');
     END IF;
 END
 $$;
@@ -222,7 +231,7 @@ DECLARE
 BEGIN
     FOR st IN SELECT s.* FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = ANY (pgt_ids) ORDER BY s.pgt_id LOOP
         IF NOT pgtrickle._may_manage(st.pgt_relid) THEN
-            RAISE EXCEPTION 'must be owner of stream table %', pgtrickle._qualified(st.pgt_relid) USING ERRCODE = 'insufficient_privilege', DETAIL = coalesce(because, '');
+            PERFORM pgtrickle._fail('42501', format('must be owner of stream table %s', pgtrickle._qualified(st.pgt_relid)), because);
         END IF;
         PERFORM pgtrickle._require_program(st, CASE WHEN st.pgt_id <> named THEN because END);
         IF current_setting('transaction_isolation') IN ('read committed', 'read uncommitted') THEN
@@ -418,7 +427,17 @@ DECLARE
     aliases text; from_query text; from_table text; keys text;
     statement text;
     definition text;
+    by_owner  text;
 BEGIN
+    IF refresh AND pg_is_in_recovery() THEN
+        RAISE EXCEPTION 'stream table % cannot be refreshed on a standby', pgtrickle._qualified(st.pgt_relid)
+            USING ERRCODE = 'read_only_sql_transaction',
+                  HINT = format('Compare it as it is: SELECT * FROM pgtrickle.verify_stream_table(%L, refresh => false);', pgtrickle._qualified(st.pgt_relid));
+    ELSIF owner <> current_user AND current_setting('transaction_read_only')::boolean THEN
+        RAISE EXCEPTION 'stream table % can be verified in a read-only transaction by its owner only', pgtrickle._qualified(st.pgt_relid)
+            USING ERRCODE = 'read_only_sql_transaction', DETAIL = 'For others its query is run by a temporary function of its owner, which cannot be made here.',
+                  HINT = format('Connect as role "%s", or verify it on the primary in a read-write transaction.', owner);
+    END IF;
     IF refresh THEN
         PERFORM pgtrickle._refresh(name, caller_path);
     END IF;
@@ -440,14 +459,17 @@ BEGIN
             'FROM (SELECT sum(u.w) AS n FROM (SELECT 1 AS w, %s FROM (%s) AS q(%s) UNION ALL SELECT -1, %s FROM %s AS t) AS u '
             'GROUP BY %s HAVING sum(u.w) <> 0) AS d', from_query, definition, aliases, from_table, pgtrickle._qualified(st.pgt_relid), keys);
         IF owner <> current_user THEN
+            by_owner := 'pgtrickle_verify_' || replace(gen_random_uuid()::text, '-', '');
             -- Not by SET ROLE alone: what the query calls could set the role back. In a SECURITY DEFINER function it cannot.
             PERFORM set_config('role', owner, true);
-            CREATE OR REPLACE FUNCTION pg_temp.pgtrickle_verify(statement text, OUT missing bigint, OUT extra bigint)
-                LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN EXECUTE statement INTO missing, extra; END';
-            GRANT EXECUTE ON FUNCTION pg_temp.pgtrickle_verify(text) TO PUBLIC;
+            -- Under a new name each time: owners cannot replace each other's functions, nor be in each other's way.
+            EXECUTE format('CREATE FUNCTION pg_temp.%1$I(statement text, OUT missing bigint, OUT extra bigint)
+                            LANGUAGE plpgsql SECURITY DEFINER AS ''BEGIN EXECUTE statement INTO missing, extra; END'';
+                            GRANT EXECUTE ON FUNCTION pg_temp.%1$I(text) TO PUBLIC', by_owner);
             PERFORM set_config('role', role, true);
-            SELECT v.missing, v.extra INTO missing, extra FROM pg_temp.pgtrickle_verify(statement) AS v;
+            EXECUTE format('SELECT v.missing, v.extra FROM pg_temp.%I($1) AS v', by_owner) INTO missing, extra USING statement;
             PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);     -- whatever it did to it
+            EXECUTE format('DROP FUNCTION pg_temp.%I(text)', by_owner);
         ELSE
             EXECUTE statement INTO missing, extra;
         END IF;
@@ -466,4 +488,5 @@ COMMENT ON FUNCTION pgtrickle.verify_stream_table(text, boolean) IS
 'Compares a stream table with its query, as multisets, at one snapshot: missing = rows of the query that the table lacks, extra = rows it should not have. Both 0: equal.
 refresh: bring it up to date first (locks as in refresh_stream_table); with false, changes not yet applied count as differences.
 Runs the whole query, with the owner''s rights and under the settings recorded at creation. Rows are compared by equality, types without one by their text. Where rows tie under LIMIT or DISTINCT ON, any right answer would do; the table keeps to one.
-Errors: as refresh_stream_table().';
+On a standby, and in read-only transactions, its owner can compare it with refresh => false; nothing is locked but for reading.
+Errors: as refresh_stream_table(); 25006 on a standby, see above.';

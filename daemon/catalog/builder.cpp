@@ -3,11 +3,13 @@
 #include <chrono>
 #include <optional>
 #include <pqxx/pqxx>
+#include <set>
 #include <utility>
 
 #include "catalog/as_owner.h"
 #include "catalog/cycles.h"
 #include "catalog/definition.h"
+#include "catalog/errors.h"
 #include "catalog/lock_attempts.h"
 #include "catalog/outcome.h"
 #include "catalog/program.h"
@@ -50,18 +52,49 @@ class Builder {
     return result;
   }
 
-  void record_error(const std::string& sqlstate, const std::string& message, const std::string& hint) {
+  /// Whether recomputing may do, although the server has refused the program: it may not take its statements, or
+  /// evaluate in them what the query by itself would never have evaluated. A query that fails itself will say so.
+  [[nodiscard]] bool may_recompute(const BuildResult& failed) const {
+    static const std::set<std::string> kClasses{"0A", "21", "22", "42", "54"};
+    const bool recomputed = !program_.differential && !program_.owner_ddl.empty();
+    return failed.status == BuildStatus::kError && failed.by_server && mode_ == "AUTO" && !recomputed &&
+           failed.sqlstate != "42501" && kClasses.count(failed.sqlstate.substr(0, 2)) != 0;
+  }
+
+  BuildResult build_recomputing(const std::string& reason) {
+    full_reason_ = reason;
+    return build();
+  }
+
+  /// status: the new one; empty: it stays.
+  void record_error(const std::string& sqlstate, const std::string& message, const std::string& hint,
+                    const std::string& status) {
     pqxx::work tx(connection_);
     lock_frontier(tx);
     tx.exec_params(
-        "UPDATE pgtrickle.pgt_stream_tables SET status = 'ERROR', last_error = $2, last_error_code = $3, "
-        "last_error_hint = nullif($4, ''),\n"
+        "UPDATE pgtrickle.pgt_stream_tables SET status = coalesce(nullif($7, ''), status), last_error = $2, "
+        "last_error_code = $3, last_error_hint = nullif($4, ''),\n"
         "       last_error_at = clock_timestamp(), consecutive_errors = consecutive_errors + 1,\n"
         "       retry_at = clock_timestamp() + nullif(greatest($5::float8, $6::float8), 0) * interval '1 ms'\n"
         "WHERE pgt_id = $1",
-        id_, message, sqlstate, hint, settings_.error_pause_ms,
-        settings_.error_pause_ms > 0 ? kErrorShare * took() : 0);
+        id_, message, sqlstate, hint, settings_.error_pause_ms, settings_.error_pause_ms > 0 ? kErrorShare * took() : 0,
+        status);
     tx.commit();
+  }
+
+  /// Is this the error with which PostgreSQL refuses to change a published table, and is the stream table or its state
+  /// published?
+  bool is_obstructed_by_publication(const std::string& sqlstate) {
+    if (sqlstate != "55000" && sqlstate != "42P10") return false;
+    pqxx::work tx(connection_);
+    return tx
+        .exec_params1(
+            "SELECT coalesce(bool_or(pgtrickle._is_published(c.oid)), false) FROM pg_class c\n"
+            "WHERE c.oid = (SELECT s.pgt_relid FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = $1::bigint)\n"
+            "   OR c.relnamespace = 'pgtrickle_state'::regnamespace AND c.relname ~ format('^node_%s_[0-9]+$', "
+            "$1::bigint)",
+            id_)[0]
+        .as<bool>();
   }
 
  private:
@@ -101,6 +134,17 @@ class Builder {
 
   // Locks of a build, in this order and before anything that waits for the lock of a table or of another row. Else it
   // could meet a drop, an alter, or another build in a deadlock.
+
+  /// What is to be built, once more as it is now.
+  Definition load(pqxx::transaction_base& tx, ServerTypes& types) {
+    Definition d = load_definition(tx, id_, types, settings_.limits);
+    mode_ = d.refresh_mode;
+    if (mode_ == "AUTO" && !full_reason_.empty()) {
+      d.request.force_full = true;
+      d.request.full_reason = full_reason_;
+    }
+    return d;
+  }
 
   /// Two builds that grant something on the same object at once would fail with "tuple concurrently updated". Who waits
   /// for this one holds nothing.
@@ -147,7 +191,8 @@ class Builder {
   void compile() {
     pqxx::work tx(connection_);
     ServerTypes types(tx);
-    Definition d = load_definition(tx, id_, types, settings_.limits);
+    Definition d = load(tx, types);
+    refuse_foreign_writer(tx);
     compiler::check_nesting(d.request.query, d.request.limits);  // the server might not take its own text any more
     if (const auto reason = dropped_source(tx, id_))
       throw BuildFailure("42P01", *reason, "Restore it and resume the stream table, or drop the stream table.");
@@ -181,6 +226,20 @@ class Builder {
     program_ = std::move(program);
   }
 
+  /// Replication fires none of the triggers that keep everybody else from writing to a stream table.
+  void refuse_foreign_writer(pqxx::transaction_base& tx) const {
+    const auto subscription = tx.exec_params1(
+        "SELECT quote_ident(pgtrickle._subscription_of(ARRAY[s.pgt_relid])) FROM pgtrickle.pgt_stream_tables s WHERE "
+        "s.pgt_id = $1",
+        id_)[0];
+    if (!subscription.is_null())
+      throw BuildFailure("55000",
+                         std::string("the stream table is filled by logical subscription ") + subscription.c_str() +
+                             ": its rows are not those of its query",
+                         "Take the table out of the publication and ALTER SUBSCRIPTION .. REFRESH PUBLICATION, or drop "
+                         "the stream table: subscribe to an ordinary table instead.");
+  }
+
   void refuse_cycle(pqxx::transaction_base& tx, const Program& program) const {
     if (const auto cycle = forbidden_cycle(tx, id_, program)) throw BuildFailure("42P17", cycle->message, cycle->hint);
   }
@@ -190,13 +249,17 @@ class Builder {
   void install_capture() {
     for (const auto& use : program_.sources) {
       if (!use.captured) continue;
-      with_locks([&] {
-        pqxx::work tx(connection_);
-        locks_.limit(tx);
-        tx.exec_params1("SELECT pgtrickle._install_capture($1, $2::int2[], $3)", use.relid,
-                        postgres::array_of(use.columns), id_);
-        tx.commit();
-      });
+      try {
+        with_locks([&] {
+          pqxx::work tx(connection_);
+          locks_.limit(tx);
+          tx.exec_params1("SELECT pgtrickle._install_capture($1, $2::int2[], $3)", use.relid,
+                          postgres::array_of(use.columns), id_);
+          tx.commit();
+        });
+      } catch (const pqxx::feature_not_supported& e) {  // when it was compiled it could still be captured
+        throw Held{server_error(e).message};
+      }
     }
     pqxx::work tx(connection_);
     lock_frontier(tx);
@@ -241,12 +304,14 @@ class Builder {
     ServerTypes types(tx);
     const Definition d = load_definition(tx, id_, types, settings_.limits);
     // Programs that read it are made for its types. Capture tells only those that are captured, and event triggers.
-    if (align_table(tx, d))
+    if (align_table(tx, d)) {  // which has emptied it
       tx.exec_params(
           "SELECT pgtrickle._mark_reinit(array_agg(r.pgt_id), format('the types of the columns of %s were changed', "
           "$2::text))\n"
           "FROM pgtrickle.pgt_dependencies r WHERE r.source_relid = $1 AND r.pgt_id <> $3",
           d.relid, d.relation, id_);
+      return;
+    }
     tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(id_)));
     run_as_owner(tx, d.request.owner, "DELETE FROM " + d.relation);
   }
@@ -254,7 +319,7 @@ class Builder {
   /// Compiles again, now that the logs exist, and creates the program.
   void create_in(pqxx::transaction_base& tx) {
     ServerTypes types(tx);
-    const Definition d = load_definition(tx, id_, types, settings_.limits);
+    const Definition d = load(tx, types);
     record_facts(tx, d);
     program_ = compile_definition(tx, d, types);
     refuse_cycle(tx, program_);  // by now the dependencies of others that are built at the same time may be known
@@ -273,6 +338,7 @@ class Builder {
     // Run the delta program once on nothing: whatever is wrong with it shows now and not at three in the morning.
     if (program_.differential) tx.exec1(refresh + "('differential')");
     pin_settings(tx);
+    expect_same_facts(tx);
     const auto table = tx.exec_params1(
         "SELECT pgtrickle._qualified(c.oid), pg_get_userbyid(c.relowner) FROM pgtrickle.pgt_stream_tables s\n"
         "JOIN pg_class c ON c.oid = s.pgt_relid WHERE s.pgt_id = $1",
@@ -305,17 +371,38 @@ class Builder {
         "= NULL, fuse_reset = NULL\n"
         "WHERE pgt_id = $1",
         id_, generation_);
+    check_readers(tx);
     tx.exec("SELECT pg_notify('pgtrickle_wake', '')");
+  }
+
+  /// What changed since the facts were read may be half in the program and half not. Who changes something from here on
+  /// finds the facts; who has not committed yet what he changed before is found by the first refreshes.
+  void expect_same_facts(pqxx::transaction_base& tx) const {
+    const auto changed = tx.exec_params(
+        "SELECT reason FROM pgtrickle._changed_facts(ARRAY[$1::bigint]) WHERE kind <> 'storage' LIMIT 1", id_);
+    if (!changed.empty()) throw Held{std::string(changed[0][0].c_str()) + " during the build"};
+    tx.exec_params("SELECT pgtrickle._note_storage($1)", id_);
+    tx.exec_params("UPDATE pgtrickle.pgt_frontiers SET facts_from = '0' WHERE pgt_id = $1", id_);
+  }
+
+  /// The stream table may have been given another key than the one that programs which read it rely on.
+  void check_readers(pqxx::transaction_base& tx) const {
+    tx.exec_params(
+        "SELECT pgtrickle._check_facts(ARRAY['pg_class'::regclass::oid], ARRAY[s.pgt_relid])\n"
+        "FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = $1",
+        id_);
   }
 
   pqxx::connection connection_;
   std::int64_t id_;
   BuildSettings settings_;
-  Program program_;
+  Program program_;  // the last one that was compiled
   LockAttempts locks_{settings_.lock_timeout_ms, settings_.failures};
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::int64_t generation_ = 0;
   bool was_marked_ = false;  // by somebody else, or altered, since it was compiled
+  std::string mode_;         // as the user wants it
+  std::string full_reason_;  // why AUTO recomputes although the compiler would not
   bool realigned_ = false;   // the query's column types are not those of the table any more
 };
 
@@ -338,12 +425,19 @@ BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id,
     tx.commit();
     if (changed.affected_rows() > 0) return build_stream_table(conninfo, pgt_id, settings);
   }
+  if (builder && builder->may_recompute(result)) {
+    const std::string reason = "the server does not take its delta program: " + result.message;
+    result = guarded([&] { return builder->build_recomputing(reason); });
+  }
   if (result.status == BuildStatus::kError && builder) {
     BuildResult recorded = guarded([&] {
-      builder->record_error(result.sqlstate, result.message, result.hint);
+      // It passes once the publication is another one; nobody else can do anything about it.
+      const bool passes = builder->is_obstructed_by_publication(result.sqlstate);
+      builder->record_error(result.sqlstate, result.message, result.hint, passes ? "" : "ERROR");
+      if (passes) result.status = BuildStatus::kRetry;
       return result;
     });
-    if (recorded.status == BuildStatus::kRetry || recorded.status == BuildStatus::kGone) return recorded;
+    if (recorded.status != BuildStatus::kError) return recorded;
   }
   return result;
 }

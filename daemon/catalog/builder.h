@@ -28,6 +28,7 @@ struct BuildResult {
   std::string sqlstate;  // of the error, if any
   std::string message;   // of the error; for kActive the effective mode and reason
   std::string hint;
+  bool by_server = false;  // the error is one of the server's
 };
 
 struct BuildSettings {

@@ -26,6 +26,7 @@ BuildResult guarded(const std::function<BuildResult()>& work) {
         error.sqlstate == "XX000" && error.message.find("concurrently updated") != std::string::npos;
     const bool paused = error.sqlstate == "TR001";
     result.status = is_passing(error.sqlstate) || concurrent_ddl || paused ? BuildStatus::kRetry : BuildStatus::kError;
+    result.by_server = true;
     result.sqlstate = error.sqlstate;
     result.message = error.message;
     if (!error.detail.empty()) result.message += " (" + error.detail + ")";

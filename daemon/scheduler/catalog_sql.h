@@ -151,6 +151,7 @@ Statement clear_errors(TableId id);
 Statement try_suspended(const std::vector<TableId>& ids);
 /// Of the cycle with these members, ascending; its next refresh takes it back.
 Statement record_cycle_failure(const std::vector<TableId>& members, const std::string& message);
+/// No reason: what _changed_facts says.
 Statement request_rebuild(TableId id, const std::string& reason, bool wide_keys);
 struct Price {
   std::int64_t full_threshold = 0;
@@ -174,6 +175,12 @@ Result<std::vector<LogSize>> read_log_sizes(const Rows& rows);
 Statement rotate_log(std::int64_t source_id, std::int64_t switch_bytes);
 /// Where no event triggers watch the sources: looks for changes of their shape and neutralises what is broken.
 Statement check_sources();
+Statement has_event_triggers();  // flag
+/// Compares what the programs of these were made for with what is there; changed: how many are to be rebuilt.
+Statement watch_facts(const std::vector<TableId>& ids);
+/// Subscriptions that fill sources, publications that ask for replica identities; where event triggers did not see to
+/// it.
+Statement follow_replication();
 Statement prune_history(std::chrono::hours retention, int limit);
 Statement terminate_by_application_name(const std::string& name);
 

@@ -205,7 +205,7 @@ void DatabaseScheduler::settle(const refresh::Outcome& outcome, Settlement& sett
   } else if (outcome.error) {
     settle_failure(table, outcome, settlement);
   } else if (outcome.action == "REINIT") {
-    settle_rebuild(table, table.health.on_reinit(random01()), "a source changed its shape", settlement);
+    settle_rebuild(table, table.health.on_reinit(random01()), "", settlement);
   } else if (outcome.action == "HELD") {
     timetable_.held(outcome.id, now());
   } else if (outcome.action == "WITHHELD") {
@@ -332,6 +332,7 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
     table.row.last_error = failure.message;
     alert_failure(table, error, judgement, settlement);
   }
+  if (error.of_publication) follow_replication_soon();
   if (judgement.remedy == Remedy::kRebuild || judgement.remedy == Remedy::kRebuildWide) {
     settle_rebuild(table, judgement, error.message, settlement);
     return;
@@ -390,7 +391,7 @@ void DatabaseScheduler::settle_rebuild(Table& table, const Judgement& judgement,
     failure.id = id;
     failure.generation = table.row.generation;
     failure.code = "55000";
-    failure.message = "it asks for re-initialisation again and again: " + reason;
+    failure.message = "it asks for re-initialisation again and again" + (reason.empty() ? reason : ": " + reason);
     failure.consecutive_errors = table.health.consecutive_errors();
     failure.new_status = "ERROR";
     failure.retry_in = judgement.delay;
