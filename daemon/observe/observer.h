@@ -38,7 +38,7 @@ struct StreamTableStatus {
   bool slo_violated = false;  // staler than it promises
   std::string held = {};      // why it waits (gate, watermark, group, ...), empty = it does not
   bool fuse_blown = false;
-  bool skipped = false;  // changes were left out: it does not equal its query
+  bool skipped = false;                  // changes were left out: it does not equal its query
   std::optional<std::int64_t> scc = {};  // of the cycle that it is part of
 };
 
@@ -51,7 +51,8 @@ struct DatabaseStatus {
   std::string name;
   bool connected = false;
   bool leader = false;
-  std::string problem;  // why it is not healthy, empty if it is
+  std::string problem;       // why it is not healthy, empty if it is
+  bool uninstalled = false;  // that is all: pgtrickle is not in it, nobody expects anything
   int pool_size = 0, pool_idle = 0, pool_broken = 0;
   std::vector<StreamTableStatus> stream_tables;
   std::vector<LogStatus> logs;

@@ -96,6 +96,7 @@ asio::awaitable<bool> DatabaseScheduler::check_installation(ConnectionPtr connec
     set_problem("the server is a standby: stream tables are refreshed on the primary");
     co_return false;
   }
+  uninstalled_ = !found->installed;
   if (!found->installed) {
     set_problem("pgtrickle is not installed in this database: run CREATE EXTENSION pg_trickle, or pgtrickle install");
     co_return false;
@@ -173,6 +174,7 @@ asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
   if (error) co_return error;
   set_problem("");
   raise_lasting();
+  warm_soon();
 
   const TimePoint now = Clock::now();
   judges_from_ = now + kWatchMax;
@@ -310,6 +312,8 @@ TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_aft
 void DatabaseScheduler::forget_table(TableId id) {
   garbage_expected_ = tables_.erase(id) > 0 || garbage_expected_;
   fresh_written_.erase(id);
+  homes_.erase(id);
+  to_warm_.erase(id);
 }
 
 void DatabaseScheduler::adopt(sql::Catalog catalog, TimePoint read_after) {

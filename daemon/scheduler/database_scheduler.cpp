@@ -211,6 +211,7 @@ observe::DatabaseStatus DatabaseScheduler::status() const {
   out.connected = control_connection_ && control_connection_->open();
   out.leader = leader_;
   out.problem = problem_;
+  out.uninstalled = uninstalled_;
   if (refresh_pool_) {
     const auto stats = refresh_pool_->stats();
     out.pool_size = stats.size;
