@@ -101,6 +101,58 @@ BEGIN
 END
 $$;
 
+-- The stored parse tree of a view, without what does not change its meaning: positions in the text, how casts and calls were
+-- written, aliases, and names that only an alias can show (names of row fields stay, as :colnames).
+CREATE FUNCTION pgtrickle._view_tree(view_oid oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
+    SELECT regexp_replace(regexp_replace(regexp_replace(r.ev_action::text,
+        ':(location|stmt_location|stmt_len|list_start|list_end|funcformat|relabelformat|coerceformat|convertformat|row_format) -?[0-9]+|'
+            ':relid ' || view_oid || ' ', '', 'g'),
+        E':(alias|eref|join_using_alias) (<>|\\{ALIAS ([^\\\\}]|\\\\.)*\\})', '', 'g'),
+        E':(operName|isNatural|usingClause|selectedCols) (<>|true|false|\\(([^\\\\)]|\\\\.)*\\))|:resname (<>|([^\\\\ ]|\\\\.)*)', '', 'g')
+    FROM pg_rewrite r WHERE r.ev_class = view_oid AND r.ev_type = '1'
+$$;
+
+-- pg_get_viewdef() can lose the meaning of a query: field names of rows made from an alias of JOIN .. USING, and which
+-- operator stands behind words like IS DISTINCT FROM, which it writes without a schema. Compares a view with what its text
+-- means when it is read again. Returns nothing if they are the same query.
+CREATE FUNCTION pgtrickle._lost_in_text(view_oid oid, definition text, OUT message text, OUT hint text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
+DECLARE
+    again     text := 'pgtrickle_again_' || replace(gen_random_uuid()::text, '-', '');
+    mine      text := pgtrickle._view_tree(view_oid);
+    other     text;
+    names     CONSTANT text := E':colnames (<>|\\(([^\\\\)]|\\\\.)*\\))';
+    operators text;
+BEGIN
+    BEGIN
+        EXECUTE format('CREATE TEMPORARY VIEW pg_temp.%s AS %s', again, definition);
+    EXCEPTION WHEN syntax_error OR undefined_function OR ambiguous_function OR datatype_mismatch OR indeterminate_datatype THEN
+        message := format('PostgreSQL cannot read its own text of it (%s)', SQLERRM);
+        hint := 'Write it in another way.';
+        RETURN;
+    END;
+    other := pgtrickle._view_tree(to_regclass('pg_temp.' || again));
+    EXECUTE format('DROP VIEW pg_temp.%s', again);
+    IF mine = other THEN
+        RETURN;
+    END IF;
+    SELECT string_agg(DISTINCT format('%I.%s', n.nspname, o.oprname), ', ') INTO operators
+    FROM regexp_matches(mine, ':opno ([0-9]+)', 'g') AS m JOIN pg_operator o ON o.oid = m[1]::oid JOIN pg_namespace n ON n.oid = o.oprnamespace
+    WHERE n.nspname <> 'pg_catalog' AND other !~ format(':opno %s ', o.oid);
+    IF operators IS NOT NULL THEN
+        message := format('IS DISTINCT FROM, NULLIF, CASE x WHEN or USING means operator %s, which its text cannot say', operators);
+        hint := 'Write the operator: for example a OPERATOR(schema.=) b in CASE WHEN or ON.';
+    ELSIF regexp_replace(mine, names, '', 'g') = regexp_replace(other, names, '', 'g') THEN
+        message := 'its text loses the names of the fields of a row';
+        hint := 'Make the row in a subquery: for example row_to_json((SELECT r FROM (SELECT t.a, t.b) AS r)).';
+    ELSE
+        message := 'PostgreSQL''s text of it means another query';
+        hint := 'Write it in another way, and please report the query.';
+    END IF;
+END
+$$;
+
 -- Why what a view shows cannot be maintained from changes, as far as the server alone can see it; one row per reason. The
 -- compiler says the same, but only when the daemon builds it. Functions are looked for in the stored parse trees, because
 -- dependencies on those of PostgreSQL itself are not recorded.
@@ -423,6 +475,11 @@ BEGIN
     canonical := pg_catalog.pg_get_viewdef(view_oid);
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     canonical := regexp_replace(canonical, E';\\s*$', '');
+    SELECT l.message, l.hint INTO problem FROM pgtrickle._lost_in_text(view_oid, canonical) AS l;
+    IF problem.message IS NOT NULL THEN
+        RAISE EXCEPTION 'stream table %: the query cannot be kept as text: %', qualified, problem.message
+            USING ERRCODE = 'feature_not_supported', HINT = problem.hint;
+    END IF;
 END
 $$;
 
@@ -444,6 +501,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     view_name text := 'pgtrickle_definition_' || replace(gen_random_uuid()::text, '-', '');
     code text; message text; hint text; place text;
+    canonical text;
     p record;
 BEGIN
     IF btrim(query) IS NULL OR btrim(query) = '' THEN
@@ -465,6 +523,11 @@ BEGIN
     FOR p IN SELECT * FROM pgtrickle._view_problems(to_regclass('pg_temp.' || view_name)) LOOP
         RETURN QUERY SELECT p.check_name, concat_ws('; ', p.message, p.hint), 'error';
     END LOOP;
+    PERFORM set_config('search_path', '', true);
+    canonical := pg_catalog.pg_get_viewdef(pg_catalog.to_regclass('pg_temp.' || view_name));
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    RETURN QUERY SELECT 'text', concat_ws('; ', l.message, l.hint), 'error'
+        FROM pgtrickle._lost_in_text(to_regclass('pg_temp.' || view_name), canonical) AS l WHERE l.message IS NOT NULL;
     RETURN QUERY    -- uncapturable sources are said below
         SELECT 'differential', format('cannot be maintained from changes: %s; %s', d.reason, d.hint), 'warning'
         FROM pgtrickle._not_differential(to_regclass('pg_temp.' || view_name)) AS d WHERE d.reason NOT LIKE 'changes of %';
