@@ -417,7 +417,7 @@ END
 $$;
 
 CREATE FUNCTION pgtrickle._verify_stream_table(name text, refresh boolean, caller_path text, OUT missing bigint, OUT extra bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 DECLARE
     st    pgtrickle.pgt_stream_tables := pgtrickle._find_own(name, caller_path);
     owner name := (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = st.pgt_relid);

@@ -19,7 +19,7 @@ ValidateResult validate_query(const std::string& conninfo, const std::string& qu
     pqxx::work tx(connection);
     // The query is canonicalised under the caller's own search_path; a temporary view shows its columns.
     tx.exec("CREATE TEMP VIEW pgtrickle_validate AS " + query);
-    tx.exec("SET LOCAL search_path = ''");
+    tx.exec("SET LOCAL search_path = ''; SET LOCAL standard_conforming_strings = on");
     Definition d;
     d.request.query =
         tx.exec1("SELECT pg_catalog.pg_get_viewdef('pg_temp.pgtrickle_validate'::pg_catalog.regclass)")[0].c_str();

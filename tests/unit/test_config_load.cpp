@@ -179,7 +179,9 @@ TEST(ConfigLoad, AnUnclosedQuoteIsShownWhereItIsOpened) {
 TEST(ConfigLoad, ADirectoryAndAnEmptyFileAreNoConfiguration) {
   EXPECT_THAT(load("/tmp", {}).problems.at(0), ::testing::StartsWith("/tmp: it is a directory"));
   EXPECT_THAT(load("/dev/null", {}).problems.at(0), ::testing::StartsWith("/dev/null:1: the file is empty"));
-  EXPECT_TRUE(load("/dev/null", {.dsns = {"dbname=x"}}).ok());
+  Overrides flags;
+  flags.dsns = {"dbname=x"};
+  EXPECT_TRUE(load("/dev/null", flags).ok());
 }
 
 TEST(ConfigLoad, EmptyFileAndEmptySectionsMeanDefaults) {
