@@ -35,26 +35,26 @@ FROM (VALUES ('SELECT id, random() AS r FROM t', 'function random\(\) is VOLATIL
     ('SELECT id FROM kept_before', 'changes of public.kept_before cannot be captured')) AS x(q, pattern);
 SELECT test.eq('nothing is left', (SELECT count(*) FROM pgtrickle.pgt_stream_tables), 0::bigint);
 SELECT pgtrickle.create_stream_table('good', 'SELECT id, lower(v) AS v, agg(id) OVER (PARTITION BY v) AS a, to_char(now_was, ''YYYY'') AS y FROM t, (VALUES (timestamptz ''2024-01-01'')) AS n(now_was)', refresh_mode => 'DIFFERENTIAL');
-SELECT pgtrickle.create_stream_table('any', 'SELECT id FROM rnd');
-SELECT test.fails('SELECT pgtrickle.alter_stream_table(''any'', refresh_mode => ''DIFFERENTIAL'')', '0A000', 'public.any: .*random\(\) is VOLATILE in view public.rnd');
+SELECT pgtrickle.create_stream_table('anyone', 'SELECT id FROM rnd');
+SELECT test.fails('SELECT pgtrickle.alter_stream_table(''anyone'', refresh_mode => ''DIFFERENTIAL'')', '0A000', 'public.anyone: .*random\(\) is VOLATILE in view public.rnd');
 SELECT test.fails('SELECT pgtrickle.alter_stream_table(''good'', query => ''SELECT id, v, 1 AS a, random()::text AS y FROM t'')', '0A000', 'public.good: .*random\(\) is VOLATILE');
-SELECT test.fails('SELECT pgtrickle.create_or_replace_stream_table(''any'', ''SELECT id FROM rnd'', refresh_mode => ''DIFFERENTIAL'')', '0A000', 'public.any: .*random');
-SELECT pgtrickle.alter_stream_table('any', query => 'SELECT id FROM t', refresh_mode => 'DIFFERENTIAL'), pgtrickle.alter_stream_table('good', refresh_mode => 'FULL'), pgtrickle.alter_stream_table('good', refresh_mode => 'DIFFERENTIAL');
+SELECT test.fails('SELECT pgtrickle.create_or_replace_stream_table(''anyone'', ''SELECT id FROM rnd'', refresh_mode => ''DIFFERENTIAL'')', '0A000', 'public.anyone: .*random');
+SELECT pgtrickle.alter_stream_table('anyone', query => 'SELECT id FROM t', refresh_mode => 'DIFFERENTIAL'), pgtrickle.alter_stream_table('good', refresh_mode => 'FULL'), pgtrickle.alter_stream_table('good', refresh_mode => 'DIFFERENTIAL');
 SELECT test.ok('validate_query says so', EXISTS (SELECT FROM pgtrickle.validate_query('SELECT id FROM rnd') WHERE severity = 'warning' AND result ~ 'random\(\) is VOLATILE in view public.rnd'));
 SELECT test.eq('no view is left', (SELECT count(*) FROM pg_class WHERE relname LIKE 'pgtrickle\_definition%'), 0::bigint);
 -- 3. RAISE prints a line for an empty DETAIL or HINT and refuses NULL: what may be missing goes through _fail(). The rule:
 SELECT test.eq('functions that raise what may be empty', (SELECT string_agg(p.proname, ', ' ORDER BY p.proname) FROM pg_proc p WHERE p.pronamespace = 'pgtrickle'::regnamespace
-    AND p.prosrc ~ '(DETAIL|HINT) = (coalesce\([^;]*, ''''\)|(detail|(problem\.)(detail|hint)|concat_ws|array_to_string)\M[^;]*;)' AND p.proname NOT IN ('_check_cycle', '_refresh_one', '_require_hope')), NULL);
+    AND p.prosrc ~ '(DETAIL|HINT) = (coalesce\([a-z_.]+, ''''\)|(detail|because)\M)'), NULL);
 SELECT test.fails('SELECT pgtrickle._fail(''55000'', ''m'', NULL, NULL)', '55000', '^m \|  \| $'), test.fails('SELECT pgtrickle._fail(''55000'', ''m'', '''', ''h'')', '55000', '^m \|  \| h$'),
        test.fails('SELECT pgtrickle._fail(''55000'', ''m'', ''d %'', NULL)', '55000', '^m \| d % \| $'), test.fails('SELECT pgtrickle._fail(''55000'', ''%'', ''d'', ''h'')', '55000', '^% \| d \| h$');
 -- 4. NULL where something must be
-SELECT test.fails('SELECT pgtrickle.gate_source(NULL)', '22004', 'name of the table'), test.fails('SELECT pgtrickle.write_and_refresh(NULL, ''any'')', '22004', 'statement to run must not be NULL');
+SELECT test.fails('SELECT pgtrickle.gate_source(NULL)', '22004', 'name of the table'), test.fails('SELECT pgtrickle.write_and_refresh(NULL, ''anyone'')', '22004', 'statement to run must not be NULL');
 SELECT test.eq('validate nothing', (SELECT result FROM pgtrickle.validate_query(NULL)), 'the query is empty; Give a SELECT.');
 -- 5. who reads it, what works on it
-SELECT pgtrickle.create_stream_table('above', 'SELECT count(*) AS n FROM "any"');
-CREATE VIEW shown AS SELECT * FROM "any";
-CREATE MATERIALIZED VIEW kept AS SELECT * FROM "any";
-SELECT test.ok('readers', (SELECT e ~ E'\nread by\n  public.above  stream table\n  public.kept  materialized view\n  public.shown  view\n' FROM pgtrickle.explain_stream_table('any') AS e));
+SELECT pgtrickle.create_stream_table('above', 'SELECT count(*) AS n FROM anyone');
+CREATE VIEW shown AS SELECT * FROM anyone;
+CREATE MATERIALIZED VIEW kept AS SELECT * FROM anyone;
+SELECT test.ok('readers', (SELECT e ~ E'\nread by\n  public.above  stream table\n  public.kept  materialized view\n  public.shown  view\n' FROM pgtrickle.explain_stream_table('anyone') AS e));
 SELECT test.ok('none', (SELECT e ~ E'\nread by\n  \\(nothing' AND e !~ E'\nnow  ' FROM pgtrickle.explain_stream_table('above') AS e));
 SELECT test.connect('a'); SELECT test.run('a', 'BEGIN'), test.run('a', 'LOCK TABLE above IN ROW EXCLUSIVE MODE');
 SELECT test.ok('at work', (SELECT e ~ E'\nnow           pid [0-9]+ \\(.*\\), for [0-9.]+ s: writes to it\n' FROM pgtrickle.explain_stream_table('above') AS e));

@@ -2,7 +2,7 @@
 # ways: plain extension
 # standard_conforming_strings = off, in the session or the database: nothing of ours depends on it, and a query keeps the
 # meaning that it has in the session of whoever creates the stream table
-set -euxo pipefail
+set -euo pipefail
 db=$1
 psql() { "$PG_BIN/psql" -X -q -At -v ON_ERROR_STOP=1 -d "$db" "$@"; }
 fail() { echo "$1"; exit 1; }
