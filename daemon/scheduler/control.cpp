@@ -99,6 +99,7 @@ asio::awaitable<bool> DatabaseScheduler::check_installation(ConnectionPtr connec
   }
   uninstalled_ = !found->installed;
   if (!found->installed) {
+    if (!tables_.empty()) adopt(sql::Catalog{}, Clock::now());  // they are ordinary tables now
     set_problem("pgtrickle is not installed in this database: run CREATE EXTENSION pg_trickle, or pgtrickle install");
     co_return false;
   }
