@@ -64,10 +64,11 @@ std::optional<OpenQuote> open_quote(const std::string& text) {
   std::optional<OpenQuote> open;
   int line = 1;
   bool comment = false;
-  char before = '\n';
+  char before = '\n', word = '\n';  // the character before, and the last one that was no blank
   for (std::size_t i = 0; i < text.size(); before = text[i++]) {
     const char c = text[i];
-    const bool starts = std::strchr(" \t\n[{,", before) != nullptr;  // a value or a comment may begin here
+    const bool blank = std::strchr(" \t\n", before) != nullptr;
+    const bool value = (blank && std::strchr(":-?", word) != nullptr) || std::strchr("\n[{,", word) != nullptr;
     if (open) {
       if (c == '\\' && open->quote == '"') {
         ++i;
@@ -80,12 +81,13 @@ std::optional<OpenQuote> open_quote(const std::string& text) {
       }
     } else if (comment) {
       comment = c != '\n';
-    } else if (c == '#' && starts) {
+    } else if (c == '#' && blank) {
       comment = true;
-    } else if ((c == '"' || c == '\'') && starts) {
+    } else if ((c == '"' || c == '\'') && value) {
       open = OpenQuote{.quote = c, .line = line};
     }
     if (i < text.size() && text[i] == '\n') ++line;
+    if (i < text.size() && !comment && text[i] != ' ' && text[i] != '\t') word = text[i];
   }
   return open;
 }
@@ -142,7 +144,17 @@ class Loader {
                                (hint.empty() ? "" : "; " + hint));
   }
 
+  void unclosed(const OpenQuote& open) {
+    problem_at(
+        path_ + ":" + std::to_string(open.line), "",
+        std::string("not valid YAML: the quote (") + open.quote + ") that is opened in this line is " +
+            (open.closed_in == 0 ? "never closed" : "closed in line " + std::to_string(open.closed_in) + " only"),
+        "close it in the same line");
+  }
+
   void read_file(const std::string& text) try {
+    // The parser takes the end of the file for a closing quote.
+    if (const auto open = open_quote(text); open && open->closed_in == 0) return unclosed(*open);
     const std::vector<YAML::Node> documents = YAML::LoadAll(text);
     if (documents.empty() || documents[0].IsNull()) return;
     if (documents.size() > 1)
@@ -167,14 +179,7 @@ class Loader {
       }
     });
   } catch (const YAML::Exception& error) {
-    if (const auto open = open_quote(text)) {
-      const std::string end =
-          open->closed_in == 0 ? "is never closed" : "is closed in line " + std::to_string(open->closed_in) + " only";
-      return problem_at(
-          path_ + ":" + std::to_string(open->line), "",
-          std::string("not valid YAML: the quote (") + open->quote + ") that is opened in this line " + end,
-          "close it in the same line");
-    }
+    if (const auto open = open_quote(text)) return unclosed(*open);
     problem(error.mark, "", "not valid YAML: " + error.msg, "check indentation and quotes around it");
   }
 

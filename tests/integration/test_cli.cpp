@@ -124,8 +124,8 @@ TEST_F(Cli, VerifyGoesOnAfterWhatItCannotCheck) {
   session_.exec("SELECT pgtrickle.gate_source('other'); INSERT INTO other VALUES (2)");
   session_.exec("SELECT pgtrickle.alter_stream_table('b_blown', fuse => 'on', fuse_ceiling => 1)");
   session_.exec(
-      "UPDATE pgtrickle.pgt_stream_tables SET fuse_blown_at = now(), fuse_limit = 1, fuse_blow_reason = 'x' WHERE "
-      "pgt_name = 'b_blown'");
+      "UPDATE pgtrickle.pgt_stream_tables SET fuse_blown_at = now(), fuse_blow_reason = 'x' WHERE pgt_name = "
+      "'b_blown'");
   session_.exec("SELECT pgtrickle.pause_stream_table('c_paused')");
   session_.exec(
       "UPDATE pgtrickle.pgt_stream_tables SET status = 'ERROR', last_error = 'so' WHERE pgt_name = 'd_broken'");

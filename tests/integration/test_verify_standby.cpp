@@ -66,7 +66,7 @@ TEST(VerifyOnAStandby, OwnersCompareOthersAreTold) {
     db.create_stream_table(name, "SELECT a FROM t");
     session.exec("ALTER TABLE " + name + " OWNER TO " + alice);
     session.exec("SELECT pgtrickle.alter_stream_table('" + name + "', status => 'ACTIVE')");
-    session.exec("UPDATE pgtrickle.pgt_stream_tables SET needs_reinit = true");
+    session.exec("UPDATE pgtrickle.pgt_stream_tables SET needs_reinit = true WHERE pgt_name = '" + name + "'");
     db.build(name);
   }
   session.exec("ALTER TABLE wrong DISABLE TRIGGER ALL; DELETE FROM wrong WHERE a = 1");

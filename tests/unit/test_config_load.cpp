@@ -174,6 +174,8 @@ TEST(ConfigLoad, AnUnclosedQuoteIsShownWhereItIsOpened) {
               HasSubstr("f.yaml:1: not valid YAML: the quote (\") that is opened in this line is never closed"));
   EXPECT_TRUE(load_text("databases:\n  - dsn: \"host=x\n      dbname=y\"\n", "f.yaml", {}).ok())
       << "it may take two lines";
+  EXPECT_THAT(problems_of("databases:\n  - name: rock 'n roll  # it's \"\n    dsn: password='x\n"),
+              ElementsAre(HasSubstr("not a valid connection string")));
 }
 
 TEST(ConfigLoad, ADirectoryAndAnEmptyFileAreNoConfiguration) {
