@@ -184,7 +184,7 @@ BEGIN
         IF definition.canonical <> st.defining_query OR pgtrickle._current_settings() <> st.settings THEN
             new.reinit_reason := CASE WHEN pgtrickle._align_columns(st, definition.view_oid) THEN 'the query and its columns were changed' ELSE 'the query was changed' END;
             new.needs_reinit := true;
-            new.original_query := query;
+            new.original_query := pgtrickle._kept_text(query, definition.canonical);
             new.defining_query := definition.canonical;
             new.definite_query := NULL;
             new.settings := pgtrickle._current_settings();

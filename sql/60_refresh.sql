@@ -114,8 +114,7 @@ BEGIN
                                  ELSE 'End the transaction that is in the way.' END;
         END IF;
     END IF;
-    RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = problem.message,
-        DETAIL = coalesce(problem.detail, ''), HINT = coalesce(problem.hint, '');
+    PERFORM pgtrickle._fail('55000', problem.message, problem.detail, problem.hint);
 END
 $$;
 
@@ -172,7 +171,7 @@ BEGIN
     END IF;
     IF done.action = 'REINIT' AND st.fuse_blown_at IS NULL THEN
         RAISE EXCEPTION 'stream table % must be built anew before it can be refreshed', qualified
-            USING ERRCODE = 'TR004', DETAIL = concat_ws(' ', coalesce(st.reinit_reason || '.', (SELECT string_agg(c.reason, ', ') || '.' FROM pgtrickle._changed_facts(ARRAY[st.pgt_id]) AS c),
+            USING ERRCODE = 'TR004', DETAIL = concat_ws(' ', coalesce(st.reinit_reason, (SELECT string_agg(c.reason, ', ') || '.' FROM pgtrickle._changed_facts(ARRAY[st.pgt_id]) AS c),
                                                  'A source changed.'), because),
                   HINT = CASE WHEN pgtrickle._daemon_alive() THEN 'The daemon does that, at the latest with its next refresh: try again later.'
                               ELSE 'No daemon is running for this database: start pgtrickled.' END;
@@ -418,7 +417,7 @@ END
 $$;
 
 CREATE FUNCTION pgtrickle._verify_stream_table(name text, refresh boolean, caller_path text, OUT missing bigint, OUT extra bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 DECLARE
     st    pgtrickle.pgt_stream_tables := pgtrickle._find_own(name, caller_path);
     owner name := (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = st.pgt_relid);

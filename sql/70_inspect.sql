@@ -129,7 +129,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     JOIN pg_stat_activity a ON a.pid = l.pid
 $$;
 
-CREATE FUNCTION pgtrickle._explain_stream_table(name text, caller_path text) RETURNS text
+-- with_program: also the functions that refresh it.
+CREATE FUNCTION pgtrickle._explain_stream_table(name text, caller_path text, with_program boolean) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     st     pgtrickle.pgt_stream_tables := pgtrickle._find(name, caller_path);
@@ -167,6 +168,9 @@ BEGIN
     result := concat_ws(E'\n', result, coalesce(part, '  (none)'));
     SELECT string_agg('  ' || r.reader, E'\n' ORDER BY r.kind, r.reader) INTO part FROM pgtrickle._read_by(st) AS r;
     result := concat_ws(E'\n', result, '', 'read by', coalesce(part, '  (nothing that the catalogs know of)'), '', 'plan', coalesce(st.plan, '  (not compiled yet)'));
+    IF NOT with_program THEN
+        RETURN result;
+    END IF;
     SELECT string_agg(pg_get_functiondef(p.oid), E'\n' ORDER BY p.proname) INTO part
     FROM pg_proc p WHERE p.pronamespace = 'pgtrickle_state'::regnamespace
      AND p.proname IN ('apply_' || st.pgt_id, 'apply_' || st.pgt_id || '_small', 'refresh_' || st.pgt_id);
@@ -176,7 +180,7 @@ $$;
 
 CREATE FUNCTION pgtrickle.explain_stream_table(name text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN pgtrickle._explain_stream_table(name, pg_catalog.current_setting('search_path'));
+    RETURN pgtrickle._explain_stream_table(name, pg_catalog.current_setting('search_path'), true);
 END
 $$;
 COMMENT ON FUNCTION pgtrickle.explain_stream_table(text) IS

@@ -97,7 +97,9 @@ asio::awaitable<bool> DatabaseScheduler::check_installation(ConnectionPtr connec
     set_problem("the server is a standby: stream tables are refreshed on the primary");
     co_return false;
   }
+  uninstalled_ = !found->installed;
   if (!found->installed) {
+    if (!tables_.empty()) adopt(sql::Catalog{}, Clock::now());  // they are ordinary tables now
     set_problem("pgtrickle is not installed in this database: run CREATE EXTENSION pg_trickle, or pgtrickle install");
     co_return false;
   }
@@ -174,6 +176,7 @@ asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
   if (error) co_return error;
   set_problem("");
   raise_lasting();
+  warm_soon();
 
   const TimePoint now = Clock::now();
   judges_from_ = now + kWatchMax;
@@ -370,6 +373,8 @@ TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_aft
 void DatabaseScheduler::forget_table(TableId id) {
   garbage_expected_ = tables_.erase(id) > 0 || garbage_expected_;
   fresh_written_.erase(id);
+  homes_.erase(id);
+  to_warm_.erase(id);
 }
 
 void DatabaseScheduler::adopt(sql::Catalog catalog, TimePoint read_after) {

@@ -147,8 +147,10 @@ Result<postgres::ConnectSettings> DatabaseScheduler::connect_settings(bool for_r
   const auto ms = [](milliseconds value) { return std::to_string(value.count()); };
   std::string options = option("jit", "off") + " " + option("plan_cache_mode", "force_generic_plan") + " " +
                         option("client_min_messages", "warning") + " " + option("search_path", "pg_catalog") + " " +
-                        option("default_transaction_read_only", "off") + " " + option("idle_session_timeout", "0") +
-                        " " + option("quote_all_identifiers", "off") + " " +
+                        option("default_transaction_read_only", "off") + " " +
+                        option("default_transaction_isolation", "read committed") + " " +
+                        option("standard_conforming_strings", "on") + " " + option("idle_session_timeout", "0") + " " +
+                        option("quote_all_identifiers", "off") + " " +
                         option("idle_in_transaction_session_timeout", "60s") + " " + option("lock_timeout", "5s");
   if (for_refreshes) {
     // Losing the last refreshes in a crash means doing them again.
@@ -211,6 +213,7 @@ observe::DatabaseStatus DatabaseScheduler::status() const {
   out.connected = control_connection_ && control_connection_->open();
   out.leader = leader_;
   out.problem = problem_;
+  out.uninstalled = uninstalled_;
   if (refresh_pool_) {
     const auto stats = refresh_pool_->stats();
     out.pool_size = stats.size;
