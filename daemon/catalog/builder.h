@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "compiler/compile.h"
@@ -32,6 +33,7 @@ struct BuildSettings {
   int lock_timeout_ms = 2000;          // for capture installation on a source
   long long statement_timeout_ms = 0;  // for the initial population; 0 = none
   compiler::Limits limits;
+  std::function<void(const std::string&)> say;  // what a build is about to change besides the content; may be empty
 };
 
 /// Builds stream table `pgt_id` in the database that `conninfo` (libpq connection string) names.
