@@ -152,7 +152,9 @@ class Builder {
     Definition d = load_definition(tx, id_, types, settings_.limits);
     compiler::check_nesting(d.request.query, d.request.limits);  // the server might not take its own text any more
     if (const auto reason = dropped_source(tx, id_))
-      throw BuildFailure("42P01", *reason, "Restore it and resume the stream table, or drop the stream table.");
+      throw BuildFailure("42P01", *reason,
+                         "Put it back, and the stream table is rebuilt by itself; or give it a query that does "
+                         "without: pgtrickle.alter_stream_table(..., query => ...).");
     follow_names(tx, d);
     announce_changes(tx, d);
     tx.exec("SAVEPOINT align");
