@@ -66,6 +66,7 @@ CREATE TABLE pgtrickle.pgt_frontiers (
     full_threshold      bigint,                       -- pending rows above which 'auto' recomputes; NULL = never
     ms_per_delta_row    double precision,             -- what the threshold was made of; NULL: not known yet
     ms_per_full         double precision,
+    facts_from          xid8,                         -- not NULL: not all transactions older than its facts are known to have ended
     last_delta_rows     bigint,
     data_timestamp      timestamptz,                  -- when snapshot was taken
     last_refresh_at     timestamptz,
@@ -110,6 +111,26 @@ CREATE TABLE pgtrickle.pgt_dependencies (
 );
 CREATE INDEX pgt_dependencies_source ON pgtrickle.pgt_dependencies (source_relid);
 CREATE INDEX pgt_dependencies_log ON pgtrickle.pgt_dependencies (source_id);
+
+-- What a program took from the catalog when it was compiled: one row per thing and kind of fact, as the world was then. Written
+-- by the daemon when it builds (_record_facts), compared with the world as it is by _changed_facts.
+CREATE TABLE pgtrickle.pgt_facts (
+    pgt_id      bigint NOT NULL REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    classid     oid NOT NULL,                         -- catalog of the object, such as pg_proc
+    objid       oid NOT NULL,                         -- 0: a fact about no single object
+    kind        text NOT NULL,                        -- what about it, see _fact_now
+    role        oid NOT NULL DEFAULT 0,               -- with whose rights it is read, where that matters
+    columns     int2[] NOT NULL DEFAULT '{}',         -- of a relation: those that are used
+    object_type text NOT NULL,                        -- function, type, table ...; for people
+    schema      name,                                 -- schema, name and identity as recorded; OIDs are followed, names are not
+    name        name,
+    identity    text NOT NULL,                        -- for example public.f(integer)
+    used_by     text NOT NULL CHECK (used_by IN ('query', 'view', 'object', 'body')),   -- who names it: see _used_objects
+    fingerprint jsonb NOT NULL,
+    PRIMARY KEY (pgt_id, classid, objid, kind, role)
+);
+CREATE INDEX pgt_facts_object ON pgtrickle.pgt_facts (objid, classid);
+CREATE INDEX pgt_facts_overloads ON pgtrickle.pgt_facts (classid) WHERE kind = 'overloads';
 
 -- One row per refresh that did something, or failed. No foreign key: it outlives the stream table.
 CREATE TABLE pgtrickle.pgt_refresh_history (

@@ -10,6 +10,7 @@ DECLARE
     started   timestamptz := clock_timestamp();
     cycle     bigint[];
     done      record;
+    answer    text;
 BEGIN
     SELECT * INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id;
     qualified := pgtrickle._qualified(st.pgt_relid);
@@ -17,6 +18,15 @@ BEGIN
     cycle := pgtrickle._cycle_of(id);
     IF cycle IS NULL THEN
         EXECUTE format('SELECT * FROM pgtrickle_state.refresh_%s($1)', id) INTO done USING 'auto';
+        -- Nothing is pending, as far as triggers tell. Where nothing watches DDL that says little.
+        IF done.action = 'NO_DATA' AND NOT pgtrickle._has_event_triggers() THEN
+            answer := pgtrickle._facts_answer(id, true);
+            IF answer = 'rebuild' THEN
+                done.action := 'REINIT';
+            ELSIF answer = 'recompute' THEN
+                EXECUTE format('SELECT * FROM pgtrickle_state.refresh_%s($1)', id) INTO done USING 'full';
+            END IF;
+        END IF;
     ELSE    -- all of it or nothing; it writes its own history
         SELECT r.* INTO done FROM pgtrickle._refresh_scc(cycle, initiated_by => 'MANUAL') AS r ORDER BY r.action IN ('BLOWN', 'REINIT') DESC, r.pgt_id = id DESC LIMIT 1;
         IF done.pgt_id <> id THEN       -- why all the others wait
@@ -27,7 +37,8 @@ BEGIN
     END IF;
     IF done.action = 'REINIT' AND st.fuse_blown_at IS NULL THEN
         RAISE EXCEPTION 'stream table % must be built anew before it can be refreshed', qualified
-            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = concat_ws(' ', coalesce(st.reinit_reason, 'A source changed.'), because),
+            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = concat_ws(' ', coalesce(st.reinit_reason || '.', (SELECT string_agg(c.reason, ', ') || '.' FROM pgtrickle._changed_facts(ARRAY[st.pgt_id]) AS c),
+                                                 'A source changed.'), because),
                   HINT = CASE WHEN pgtrickle._daemon_alive() THEN 'The daemon does that, at the latest with its next refresh: try again later.'
                               ELSE 'No daemon is running for this database: start pgtrickled.' END;
     ELSIF done.action = 'HELD' THEN

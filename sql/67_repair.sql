@@ -45,6 +45,7 @@ BEGIN
             RETURN QUERY SELECT format('changes of %s are not captured', pgtrickle._qualified(d.source_relid)), NULL;
         END IF;
     END LOOP;
+    RETURN QUERY SELECT c.reason, NULL FROM pgtrickle._changed_facts(ARRAY[st.pgt_id]) AS c WHERE c.kind NOT IN ('triggers', 'storage');
     IF st.effective_refresh_mode IS NOT NULL THEN
         RETURN QUERY SELECT format('function pgtrickle_state.%s is missing', f.name), NULL
                      FROM unnest(ARRAY['refresh_' || st.pgt_id, 'apply_' || st.pgt_id] || CASE WHEN st.effective_refresh_mode = 'DIFFERENTIAL' THEN ARRAY['apply_' || st.pgt_id || '_small'] END) AS f(name)

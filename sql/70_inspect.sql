@@ -254,8 +254,8 @@ BEGIN
     SELECT string_agg(x.problem, '; ') INTO what FROM (SELECT coalesce(s.problem, pgtrickle._source_problem(s.source_id)) AS problem FROM pgtrickle.pgt_sources s ORDER BY s.source_id) AS x;
     RETURN QUERY SELECT 'capture', CASE WHEN what IS NULL THEN 'OK' ELSE 'ERROR' END, coalesce(what, 'triggers are present and enabled on every source');
     RETURN QUERY SELECT 'event_triggers', CASE WHEN pgtrickle._has_event_triggers() THEN 'OK' ELSE 'WARN' END,
-        CASE WHEN pgtrickle._has_event_triggers() THEN 'changes of sources are noticed at once'
-             ELSE 'not installed or not enabled: ALTER TABLE .. USING on a source is not noticed, other changes are when the daemon looks' END;
+        CASE WHEN pgtrickle._has_event_triggers() THEN 'changes of sources, functions, types and policies are noticed at once'
+             ELSE 'not installed or not enabled: DDL is noticed by the next refresh that has something to do, otherwise when the daemon compares (every 5 s, or 1 % of the time)' END;
     SELECT string_agg(format('log of %s: %s', pgtrickle._qualified(x.relid), pg_size_pretty(x.bytes)), '; ' ORDER BY x.bytes DESC) INTO what
     FROM (SELECT s.relid, pg_table_size(to_regclass(format('pgtrickle_changes.log_%s_a', s.source_id))) + pg_table_size(to_regclass(format('pgtrickle_changes.log_%s_b', s.source_id))) AS bytes
           FROM pgtrickle.pgt_sources s) AS x WHERE x.bytes > 1073741824;

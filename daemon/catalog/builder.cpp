@@ -261,6 +261,7 @@ class Builder {
   void create_in(pqxx::transaction_base& tx) {
     ServerTypes types(tx);
     const Definition d = load_definition(tx, id_, types, settings_.limits);
+    record_facts(tx, d);
     program_ = compile_definition(tx, d, types);
     refuse_cycle(tx, program_);  // by now the dependencies of others that are built at the same time may be known
     create_program(tx, d, program_);
@@ -278,6 +279,7 @@ class Builder {
     // Run the delta program once on nothing: whatever is wrong with it shows now and not at three in the morning.
     if (program_.differential) tx.exec1(refresh + "('differential')");
     pin_settings(tx);
+    expect_same_facts(tx);
     const auto table = tx.exec_params1(
         "SELECT pgtrickle._qualified(c.oid), pg_get_userbyid(c.relowner) FROM pgtrickle.pgt_stream_tables s\n"
         "JOIN pg_class c ON c.oid = s.pgt_relid WHERE s.pgt_id = $1",
@@ -311,7 +313,26 @@ class Builder {
         "= NULL, fuse_reset = NULL\n"
         "WHERE pgt_id = $1",
         id_, generation_);
+    check_readers(tx);
     tx.exec("SELECT pg_notify('pgtrickle_wake', '')");
+  }
+
+  /// What changed since the facts were read may be half in the program and half not. Who changes something from here on
+  /// finds the facts; who has not committed yet what he changed before is found by the first refreshes.
+  void expect_same_facts(pqxx::transaction_base& tx) const {
+    const auto changed = tx.exec_params(
+        "SELECT reason FROM pgtrickle._changed_facts(ARRAY[$1::bigint]) WHERE kind <> 'storage' LIMIT 1", id_);
+    if (!changed.empty()) throw Held{std::string(changed[0][0].c_str()) + " during the build"};
+    tx.exec_params("SELECT pgtrickle._note_storage($1)", id_);
+    tx.exec_params("UPDATE pgtrickle.pgt_frontiers SET facts_from = '0' WHERE pgt_id = $1", id_);
+  }
+
+  /// The stream table may have been given another key than the one that programs which read it rely on.
+  void check_readers(pqxx::transaction_base& tx) const {
+    tx.exec_params(
+        "SELECT pgtrickle._check_facts(ARRAY['pg_class'::regclass::oid], ARRAY[s.pgt_relid])\n"
+        "FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = $1",
+        id_);
   }
 
   pqxx::connection connection_;

@@ -316,12 +316,14 @@ Statement record_cycle_failure(const std::vector<TableId>& members, const std::s
 }
 
 Statement request_rebuild(TableId id, const std::string& reason, bool wide_keys) {
-  return make(
-      "UPDATE pgtrickle.pgt_stream_tables SET needs_reinit = true, "
-      "reinit_reason = CASE WHEN needs_reinit THEN coalesce(reinit_reason, $2) ELSE $2 END, "
-      "options = CASE WHEN $3::boolean THEN options || '{\"wide_keys\": true}' ELSE options END "
-      "WHERE pgt_id = $1::bigint",
-      {text(id), reason, wide_keys ? "t" : "f"});
+  return make(R"(
+UPDATE pgtrickle.pgt_stream_tables s SET needs_reinit = true,
+       reinit_reason = coalesce(CASE WHEN s.needs_reinit THEN s.reinit_reason END, nullif($2, ''),
+           (SELECT string_agg(DISTINCT c.reason, '; ') FROM pgtrickle._changed_facts(ARRAY[s.pgt_id]) AS c
+            WHERE c.kind <> 'storage'), 'a source changed its shape'),
+       options = CASE WHEN $3::boolean THEN options || '{"wide_keys": true}' ELSE options END
+ WHERE s.pgt_id = $1::bigint)",
+              {text(id), reason, wide_keys ? "t" : "f"});
 }
 
 Statement set_price(TableId id, const Price& price) {
@@ -409,6 +411,14 @@ SELECT count(pgtrickle._neutralize_capture(p.source_id, p.why)) AS neutralized
 FROM (SELECT s.source_id, pgtrickle._source_problem(s.source_id) AS why FROM pgtrickle.pgt_sources s
       WHERE s.problem IS NULL AND NOT (SELECT pgtrickle._has_event_triggers()) OFFSET 0) AS p
 WHERE p.why IS NOT NULL)");
+}
+
+Statement has_event_triggers() {
+  return make("SELECT pgtrickle._has_event_triggers() AS flag");
+}
+
+Statement watch_facts(const std::vector<TableId>& ids) {
+  return often("watch_facts", "SELECT pgtrickle._watch_facts($1::bigint[]) AS changed", {array_of(ids)});
 }
 
 Statement prune_history(std::chrono::hours retention, int limit) {

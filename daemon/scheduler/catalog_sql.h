@@ -135,6 +135,7 @@ std::vector<Statement> record_failure(const Failure& failure);
 Statement clear_errors(TableId id);
 /// Of the cycle with these members, ascending; its next refresh takes it back.
 Statement record_cycle_failure(const std::vector<TableId>& members, const std::string& message);
+/// No reason: what _changed_facts says.
 Statement request_rebuild(TableId id, const std::string& reason, bool wide_keys);
 struct Price {
   std::int64_t full_threshold = 0;
@@ -158,6 +159,9 @@ Result<std::vector<LogSize>> read_log_sizes(const Rows& rows);
 Statement rotate_log(std::int64_t source_id, std::int64_t switch_bytes);
 /// Where no event triggers watch the sources: looks for changes of their shape and neutralises what is broken.
 Statement check_sources();
+Statement has_event_triggers();  // flag
+/// Compares what the programs of these were made for with what is there; changed: how many are to be rebuilt.
+Statement watch_facts(const std::vector<TableId>& ids);
 Statement prune_history(std::chrono::hours retention, int limit);
 Statement terminate_by_application_name(const std::string& name);
 

@@ -191,6 +191,8 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   boost::asio::awaitable<bool> look_at_logs(postgres::Connection& connection);
   /// True if a log wants to be rotated.
   boost::asio::awaitable<bool> rotate_logs(postgres::Connection& connection);
+  /// What changed in the catalog that no event trigger told and no refresh has noticed.
+  boost::asio::awaitable<void> check_facts(postgres::Connection& connection);
   boost::asio::awaitable<void> update_frontiers(Self self);
   boost::asio::awaitable<void> update_frontiers_of(std::vector<TableId> ids);
 

@@ -198,7 +198,7 @@ void DatabaseScheduler::settle(const refresh::Outcome& outcome, Settlement& sett
   } else if (outcome.error) {
     settle_failure(table, outcome, settlement);
   } else if (outcome.action == "REINIT") {
-    settle_rebuild(table, table.health.on_reinit(), "a source changed its shape", settlement);
+    settle_rebuild(table, table.health.on_reinit(), "", settlement);
   } else if (outcome.action == "HELD") {
     timetable_.held(outcome.id, now());
   } else if (outcome.action == "WITHHELD") {
@@ -381,7 +381,7 @@ void DatabaseScheduler::settle_rebuild(Table& table, const Judgement& judgement,
     failure.id = id;
     failure.generation = table.row.generation;
     failure.code = "55000";
-    failure.message = "it asks for re-initialisation again and again: " + reason;
+    failure.message = "it asks for re-initialisation again and again" + (reason.empty() ? reason : ": " + reason);
     failure.consecutive_errors = table.health.consecutive_errors();
     failure.new_status = "ERROR";
     for (Statement& statement : sql::record_failure(failure)) settlement.statements.push_back(std::move(statement));

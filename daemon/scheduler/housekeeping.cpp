@@ -18,7 +18,9 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr milliseconds kPruneInterval{60000};
-constexpr milliseconds kSourceCheckInterval{30000};
+constexpr milliseconds kFactsIntervalWatched{30000};  // roles, libraries: event triggers tell the rest
+constexpr milliseconds kFactsIntervalAlone{5000};
+constexpr int kFactsShareAlone = 100;  // where there are no event triggers it may take this part of the time
 constexpr milliseconds kRotationDelayMax{8000};
 constexpr int kPruneBatch = 1000;
 constexpr std::size_t kTablesAtOnce = 100;
@@ -45,12 +47,7 @@ asio::awaitable<void> DatabaseScheduler::keep_house(Self self) {
         (void)co_await connection.query(sql::forget_dead_daemons(), deadline_after(kQueryTimeout));
       }
     }
-    if (Clock::now() >= self->next_source_check_) {
-      self->next_source_check_ = Clock::now() + kSourceCheckInterval;
-      const auto checked = co_await connection.query(sql::check_sources(), deadline_after(kQueryTimeout));
-      if (!checked)
-        spdlog::warn("source check failed database={} error=\"{}\"", self->database_.name, checked.error().text());
-    }
+    if (Clock::now() >= self->next_source_check_) co_await self->check_facts(connection);
   }
   self->housekeeping_running_ = false;
   const TimePoint ended = Clock::now();
@@ -58,6 +55,39 @@ asio::awaitable<void> DatabaseScheduler::keep_house(Self self) {
   self->next_housekeeping_ = ended + (busy ? self->settings_.housekeeping_interval
                                            : std::max<Clock::duration>(self->settings_.housekeeping_interval, idle));
   if (self->control_connection_) self->control_connection_->poke();
+}
+
+asio::awaitable<void> DatabaseScheduler::check_facts(Connection& connection) {
+  const TimePoint begun = Clock::now();
+  std::vector<Statement> statements;
+  statements.push_back(sql::has_event_triggers());
+  statements.push_back(sql::check_sources());
+  std::vector<TableId> ids;
+  for (const auto& [id, table] : tables_) {
+    if (table.row.exists && !table.row.effective_refresh_mode.empty() && !table.row.needs_reinit) ids.push_back(id);
+  }
+  for (std::size_t from = 0; from < ids.size(); from += kTablesAtOnce) {
+    const auto to = std::min(ids.size(), from + kTablesAtOnce);
+    statements.push_back(sql::watch_facts(
+        {ids.begin() + static_cast<std::ptrdiff_t>(from), ids.begin() + static_cast<std::ptrdiff_t>(to)}));
+  }
+  bool watched = true;
+  for (std::size_t i = 0; i < statements.size() && !stopping_; ++i) {
+    const auto answer = co_await connection.query(statements[i], deadline_after(kQueryTimeout));
+    if (!answer) {
+      spdlog::warn("catalog not compared database={} error=\"{}\"", database_.name, answer.error().text());
+      if (!connection.usable()) break;
+    } else if (i == 0) {
+      const auto flag = sql::read_flag(*answer);
+      watched = flag.ok() && *flag;
+    } else if (i > 1) {
+      postgres::RowReader row(*answer, 0);
+      if (row.get<int>("changed") > 0) reload_soon();
+    }
+  }
+  const TimePoint ended = Clock::now();
+  next_source_check_ = ended + std::max<Clock::duration>(watched ? kFactsIntervalWatched : kFactsIntervalAlone,
+                                                         (ended - begun) * (watched ? kIdleShare : kFactsShareAlone));
 }
 
 bool DatabaseScheduler::wants_rotation(const sql::LogSize& log) const {
