@@ -219,9 +219,20 @@ class Requalifier {
     std::erase_if(readable, [](const auto& setting) { return setting.first == "extra_float_digits"; });
     std::string text = value_as_owner(
         tx_, query_.owner, "SELECT pg_catalog.pg_get_viewdef('" + view_ + "'::pg_catalog.regclass)", readable);
+    refuse_loss(text, readable);
     run_as_owner(tx_, query_.owner, "DROP VIEW " + view_);
     while (!text.empty() && text.back() == ';') text.pop_back();
     return text;
+  }
+
+  /// PostgreSQL's text of a query can be another query.
+  void refuse_loss(const std::string& text, const FunctionSettings& readable) {
+    const std::string lost =
+        value_as_owner(tx_, query_.owner,
+                       "SELECT l.message FROM pgtrickle._lost_in_text('" + view_ + "'::pg_catalog.regclass, " +
+                           quote_literal(text.substr(0, text.rfind(';'))) + ") AS l",
+                       readable);
+    if (!lost.empty()) throw CannotFollow(lost);
   }
 
   [[nodiscard]] std::string without_shadows(const std::string& text) const {

@@ -145,11 +145,11 @@ TEST_F(AlterQuery, ReadersOfAWholeRowSeeNewColumns) {
 
 TEST_F(AlterQuery, WhatCannotBeMaintainedSaysSoAndThePreviousQueryGoesOn) {
   db_.create_stream_table("st", "SELECT region FROM orders", "DIFFERENTIAL");
-  alter("st", "SELECT region || random() AS region FROM orders");
+  alter("st", "SELECT region FROM (SELECT region FROM orders LIMIT 3) AS any_three");
   const auto result = db_.build("st");
   EXPECT_EQ(result.status, pgtrickle::catalog::BuildStatus::kError);
   EXPECT_THAT(result.message, testing::HasSubstr("the previous one goes on"));
-  expect_previous("st", "SELECT region FROM orders", "refresh mode DIFFERENTIAL is not possible");
+  expect_previous("st", "SELECT region FROM orders", "LIMIT");
   alter("st", "SELECT lower(region) AS region FROM orders");
   EXPECT_EQ(session_.value("SELECT status || coalesce(last_error, ' ok') FROM pgtrickle.stream_tables"), "ACTIVE ok");
   build_all();
@@ -173,10 +173,10 @@ TEST_F(AlterQuery, AQueryThatFailsWhenItRunsGivesWayToThePreviousOne) {
 TEST_F(AlterQuery, ModeAndQueryGoBackTogether) {
   db_.create_stream_table("st", "SELECT region FROM orders", "FULL");
   session_.exec(
-      "SELECT pgtrickle.alter_stream_table('st', query => 'SELECT region || random() AS region FROM orders', "
+      "SELECT pgtrickle.alter_stream_table('st', query => 'SELECT 1 / (id - 5) || region AS region FROM orders', "
       "refresh_mode => 'DIFFERENTIAL')");
   EXPECT_EQ(db_.build("st").status, pgtrickle::catalog::BuildStatus::kError);
-  expect_previous("st", "SELECT region FROM orders", "refresh mode DIFFERENTIAL is not possible");
+  expect_previous("st", "SELECT region FROM orders", "division by zero");
   EXPECT_EQ(session_.value("SELECT refresh_mode FROM pgtrickle.stream_tables"), "FULL");
 }
 
