@@ -37,18 +37,6 @@ std::vector<compiler::TargetColumn> table_columns(pqxx::transaction_base& tx, st
   return columns;
 }
 
-namespace {
-
-void describe_server(pqxx::transaction_base& tx, compiler::CompileRequest& request) {
-  request.server_version = tx.exec1("SELECT current_setting('server_version_num')")[0].as<int>();
-  for (const auto& row : tx.exec("SELECT e.oid, e.xmin FROM pg_event_trigger e WHERE e.evtname IN ('pgtrickle_ddl', "
-                                 "'pgtrickle_drop', 'pgtrickle_rewrite') AND "
-                                 "pgtrickle._has_event_triggers() ORDER BY 1"))
-    request.event_triggers.emplace_back(row[0].as<std::uint32_t>(), row[1].c_str());
-}
-
-}  // namespace
-
 Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, ServerTypes& types,
                            const compiler::Limits& limits) {
   const auto rows = tx.exec_params(
@@ -174,11 +162,6 @@ std::string make_shape(pqxx::transaction_base& tx, const Definition& d) {
   const std::string view = "pgtrickle_state.shape_" + std::to_string(d.request.id);
   run_as_owner(tx, d.request.owner, "CREATE VIEW " + view + " AS " + d.request.query);
   return view;
-}
-void record_facts(pqxx::transaction_base& tx, const Definition& d) {
-  const std::string view = make_shape(tx, d);
-  tx.exec_params("SELECT pgtrickle._record_facts($1, $2::regclass)", d.request.id, view);
-  tx.exec("DROP VIEW " + view);
 }
 
 Program compile_definition(pqxx::transaction_base& tx, const Definition& d, ServerTypes& types) {
