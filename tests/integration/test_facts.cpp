@@ -205,9 +205,9 @@ class Facts : public ::testing::Test {
 class ChangedFacts : public Facts, public ::testing::WithParamInterface<std::tuple<bool, Change>> {};
 
 INSTANTIATE_TEST_SUITE_P(All, ChangedFacts, ::testing::Combine(::testing::Bool(), ::testing::ValuesIn(kChanges)),
-                         [](const auto& info) {
-                           return std::string(std::get<1>(info.param).name) +
-                                  (std::get<0>(info.param) ? "" : "WithoutEventTriggers");
+                         [](const auto& p) {
+                           return std::string(std::get<1>(p.param).name) +
+                                  (std::get<0>(p.param) ? "" : "WithoutEventTriggers");
                          });
 
 TEST_P(ChangedFacts, AreNoticedAndTheTableBuiltAnew) {
@@ -415,7 +415,7 @@ class RowSecurity : public ::testing::TestWithParam<bool> {
 };
 
 INSTANTIATE_TEST_SUITE_P(EventTriggers, RowSecurity, ::testing::Bool(),
-                         [](const auto& info) { return info.param ? "Watched" : "Alone"; });
+                         [](const auto& p) { return p.param ? "Watched" : "Alone"; });
 
 TEST_P(RowSecurity, SwitchedOn) {
   create();
@@ -538,7 +538,7 @@ class FactsWithDaemon : public ::testing::TestWithParam<bool> {
 };
 
 INSTANTIATE_TEST_SUITE_P(EventTriggers, FactsWithDaemon, ::testing::Bool(),
-                         [](const auto& info) { return info.param ? "Watched" : "Alone"; });
+                         [](const auto& p) { return p.param ? "Watched" : "Alone"; });
 
 TEST_P(FactsWithDaemon, AnIdleStreamTableNotices) {
   session_.exec(
