@@ -7,6 +7,7 @@
 #include "catalog/as_owner.h"
 #include "catalog/cycles.h"
 #include "catalog/definition.h"
+#include "catalog/errors.h"
 #include "catalog/outcome.h"
 #include "catalog/program.h"
 #include "catalog/requalify.h"

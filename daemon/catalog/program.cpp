@@ -66,16 +66,22 @@ bool align_table(pqxx::transaction_base& tx, const Definition& d) {
   return true;
 }
 
-void drop_program(pqxx::transaction_base& tx, std::int64_t id) {
-  for (const auto& row : tx.exec_params("SELECT format('DROP FUNCTION %s', p.oid::regprocedure) FROM pg_proc p\n"
+int drop_program(pqxx::transaction_base& tx, std::int64_t id) {
+  int dropped = 0;
+  for (const auto& row : tx.exec_params("SELECT format('DROP FUNCTION IF EXISTS %s CASCADE', p.oid::regprocedure) FROM "
+                                        "pg_proc p\n"
                                         "WHERE p.pronamespace = 'pgtrickle_state'::regnamespace AND p.proname ~ "
                                         "format('^(refresh|apply)_%s(_small)?$', $1::bigint)\n"
                                         "UNION ALL\n"
-                                        "SELECT format('DROP TABLE pgtrickle_state.%I', c.relname) FROM pg_class c\n"
+                                        "SELECT format('DROP TABLE IF EXISTS pgtrickle_state.%I CASCADE', c.relname) "
+                                        "FROM pg_class c\n"
                                         "WHERE c.relnamespace = 'pgtrickle_state'::regnamespace AND c.relkind = 'r'\n"
                                         "  AND c.relname ~ format('^(node|delta)_%s_[0-9]+$', $1::bigint)",
-                                        id))
+                                        id)) {
     tx.exec(row[0].c_str());
+    ++dropped;
+  }
+  return dropped;
 }
 
 namespace {
@@ -86,14 +92,14 @@ void keep_private(pqxx::transaction_base& tx, const Definition& d) {
       "SELECT pgtrickle._keep_private(c.oid) FROM pg_class c WHERE c.relnamespace = 'pgtrickle_state'::regnamespace\n"
       "  AND c.relname ~ format('^(node|delta)_%s_[0-9]+$', $1::bigint) AND c.relkind = 'r'",
       d.request.id);
-  for (const auto& row : tx.exec_params(
-           "SELECT DISTINCT format('REVOKE ALL ON FUNCTION %s FROM %s', p.oid::regprocedure,\n"
-           "         CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)\n"
-           "FROM pg_proc p CROSS JOIN LATERAL aclexplode(p.proacl) AS a WHERE p.pronamespace = "
-           "'pgtrickle_state'::regnamespace\n"
-           "  AND p.proname ~ format('^(refresh|apply)_%s(_small)?$', $1::bigint)\n"
-           "  AND (a.grantee = 0 OR pg_get_userbyid(a.grantee) NOT IN ($2, $3))",
-           d.request.id, d.request.owner, d.request.admin))
+  for (const auto& row :
+       tx.exec_params("SELECT DISTINCT format('REVOKE ALL ON FUNCTION %s FROM %s', p.oid::regprocedure,\n"
+                      "         CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)\n"
+                      "FROM pg_proc p CROSS JOIN LATERAL aclexplode(p.proacl) AS a WHERE p.pronamespace = "
+                      "'pgtrickle_state'::regnamespace\n"
+                      "  AND p.proname ~ format('^(refresh|apply)_%s(_small)?$', $1::bigint)\n"
+                      "  AND (a.grantee = 0 OR pg_get_userbyid(a.grantee) NOT IN ($2, $3))",
+                      d.request.id, d.request.owner, d.request.admin))
     tx.exec(row[0].c_str());
 }
 

@@ -119,6 +119,8 @@ struct Heartbeat {
   int pid = 0;
   bool leader = false;
 };
+/// Why nobody refreshes although a daemon stands by; NULL if a leader is alive.
+Statement leader_trouble();
 Statement heartbeat(const Heartbeat& beat);
 Statement forget_daemon(const std::string& instance);
 Statement forget_dead_daemons();
@@ -159,7 +161,8 @@ Result<std::vector<LogSize>> read_log_sizes(const Rows& rows);
 Statement rotate_log(std::int64_t source_id, std::int64_t switch_bytes);
 /// Where no event triggers watch the sources: looks for changes of their shape and neutralises what is broken.
 Statement check_sources();
-/// Subscriptions that fill sources, publications that ask for replica identities; where event triggers did not see to it.
+/// Subscriptions that fill sources, publications that ask for replica identities; where event triggers did not see to
+/// it.
 Statement follow_replication();
 Statement prune_history(std::chrono::hours retention, int limit);
 Statement terminate_by_application_name(const std::string& name);
