@@ -1,13 +1,16 @@
 #include "catalog/builder.h"
 
+#include <chrono>
 #include <optional>
 #include <pqxx/pqxx>
+#include <set>
 #include <utility>
 
 #include "catalog/as_owner.h"
 #include "catalog/cycles.h"
 #include "catalog/definition.h"
 #include "catalog/errors.h"
+#include "catalog/lock_attempts.h"
 #include "catalog/outcome.h"
 #include "catalog/program.h"
 #include "catalog/requalify.h"
@@ -30,39 +33,37 @@ class Builder {
 
   BuildResult build() {
     start();
-    compile();
-    install_capture();
+    for (int i = 0; i == 0 || (i < kMostRestarts && was_marked_); ++i) {
+      compile();
+      install_capture();
+    }
     bool replace_content = realigned_;
     if (!replace_content) {
       try {
-        pqxx::work tx(connection_);
-        lock_grants(tx);
-        lock_frontier(tx);
-        lock_row(tx);
-        create_in(tx);
-        tx.commit();
+        with_locks([&] { create(); });
       } catch (const pqxx::unique_violation&) {
         replace_content = true;  // the old content does not fit the new key
       }
     }
-    {
-      pqxx::transaction<pqxx::repeatable_read> tx(connection_);
-      tx.exec("SELECT pgtrickle._enter_unit()");  // not while the database is paused or drained
-      if (replace_content) lock_grants(tx);
-      lock_frontier(tx);
-      // With a change of the table itself, all of it is one transaction, so that readers never see it empty.
-      if (replace_content) {
-        lock_row(tx);
-        empty_table(tx);
-        create_in(tx);
-      }
-      initialise_in(tx);
-      tx.commit();
-    }
+    with_locks([&] { initialise(replace_content); });
     BuildResult result;
     result.status = BuildStatus::kActive;
     result.message = program_.differential ? "DIFFERENTIAL" : "FULL: " + program_.reason;
     return result;
+  }
+
+  /// Whether recomputing may do, although the server has refused the program: it may not take its statements, or
+  /// evaluate in them what the query by itself would never have evaluated. A query that fails itself will say so.
+  [[nodiscard]] bool may_recompute(const BuildResult& failed) const {
+    static const std::set<std::string> kClasses{"0A", "21", "22", "42", "54"};
+    const bool recomputed = !program_.differential && !program_.owner_ddl.empty();
+    return failed.status == BuildStatus::kError && failed.by_server && mode_ == "AUTO" && !recomputed &&
+           failed.sqlstate != "42501" && kClasses.count(failed.sqlstate.substr(0, 2)) != 0;
+  }
+
+  BuildResult build_recomputing(const std::string& reason) {
+    full_reason_ = reason;
+    return build();
   }
 
   /// status: the new one; empty: it stays.
@@ -71,10 +72,13 @@ class Builder {
     pqxx::work tx(connection_);
     lock_frontier(tx);
     tx.exec_params(
-        "UPDATE pgtrickle.pgt_stream_tables SET status = coalesce(nullif($5, ''), status), last_error = $2, "
+        "UPDATE pgtrickle.pgt_stream_tables SET status = coalesce(nullif($7, ''), status), last_error = $2, "
         "last_error_code = $3, last_error_hint = nullif($4, ''),\n"
-        "       last_error_at = clock_timestamp(), consecutive_errors = consecutive_errors + 1 WHERE pgt_id = $1",
-        id_, message, sqlstate, hint, status);
+        "       last_error_at = clock_timestamp(), consecutive_errors = consecutive_errors + 1,\n"
+        "       retry_at = clock_timestamp() + nullif(greatest($5::float8, $6::float8), 0) * interval '1 ms'\n"
+        "WHERE pgt_id = $1",
+        id_, message, sqlstate, hint, settings_.error_pause_ms, settings_.error_pause_ms > 0 ? kErrorShare * took() : 0,
+        status);
     tx.commit();
   }
 
@@ -94,8 +98,53 @@ class Builder {
   }
 
  private:
+  static constexpr int kMostRestarts = 5;
+  static constexpr double kErrorShare = 20;  // a pause after an error is so many times as long as the build was
+
+  [[nodiscard]] double took() const {
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began_).count();
+  }
+
+  template <typename Work>
+  void with_locks(Work work) {
+    if (locks_.run(work)) return;
+    record_blocked("the build waits for a lock: " + blockers(false));
+    throw Blocked{"waits for a lock: " + blockers(true)};
+  }
+
+  /// What it waits for, without what the others are doing: everybody may read the catalog.
+  void record_blocked(const std::string& message) {
+    pqxx::work tx(connection_);
+    tx.exec_params(
+        "UPDATE pgtrickle.pgt_stream_tables SET last_error = $2, last_error_code = '55P03', last_error_at = "
+        "clock_timestamp(),\n"
+        "       last_error_hint = 'It is tried again and again. Whoever holds the lock must end his transaction.'\n"
+        "WHERE pgt_id = (SELECT s.pgt_id FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = $1 FOR NO KEY UPDATE SKIP "
+        "LOCKED)",
+        id_, message);
+    tx.commit();
+  }
+
+  /// Who keeps it from being built, as far as we may know; with what they are doing only if `queries`.
+  std::string blockers(bool queries) {
+    pqxx::work tx(connection_);
+    const auto who = tx.exec_params1("SELECT pgtrickle._build_blockers(ARRAY[$1::bigint], $2)", id_, queries)[0];
+    return who.is_null() ? "a transaction that has ended meanwhile" : who.c_str();
+  }
+
   // Locks of a build, in this order and before anything that waits for the lock of a table or of another row. Else it
   // could meet a drop, an alter, or another build in a deadlock.
+
+  /// What is to be built, once more as it is now.
+  Definition load(pqxx::transaction_base& tx, ServerTypes& types) {
+    Definition d = load_definition(tx, id_, types, settings_.limits);
+    mode_ = d.refresh_mode;
+    if (mode_ == "AUTO" && !full_reason_.empty()) {
+      d.request.force_full = true;
+      d.request.full_reason = full_reason_;
+    }
+    return d;
+  }
 
   /// Two builds that grant something on the same object at once would fail with "tuple concurrently updated". Who waits
   /// for this one holds nothing.
@@ -142,7 +191,7 @@ class Builder {
   void compile() {
     pqxx::work tx(connection_);
     ServerTypes types(tx);
-    Definition d = load_definition(tx, id_, types, settings_.limits);
+    Definition d = load(tx, types);
     refuse_foreign_writer(tx);
     compiler::check_nesting(d.request.query, d.request.limits);  // the server might not take its own text any more
     if (const auto reason = dropped_source(tx, id_))
@@ -196,15 +245,18 @@ class Builder {
   }
 
   /// Before the initial snapshot is taken, the logs must know their new consumer: rotation spares what it may need.
+  /// Whoever else does that too at the same time may make a log anew and mark us: then all of this is done again.
   void install_capture() {
     for (const auto& use : program_.sources) {
       if (!use.captured) continue;
       try {
-        pqxx::work tx(connection_);
-        tx.exec("SET LOCAL lock_timeout = " + std::to_string(settings_.lock_timeout_ms));
-        tx.exec_params1("SELECT pgtrickle._install_capture($1, $2::int2[])", use.relid,
-                        postgres::array_of(use.columns));
-        tx.commit();
+        with_locks([&] {
+          pqxx::work tx(connection_);
+          locks_.limit(tx);
+          tx.exec_params1("SELECT pgtrickle._install_capture($1, $2::int2[], $3)", use.relid,
+                          postgres::array_of(use.columns), id_);
+          tx.commit();
+        });
       } catch (const pqxx::feature_not_supported& e) {  // when it was compiled it could still be captured
         throw Held{server_error(e).message};
       }
@@ -214,6 +266,37 @@ class Builder {
     lock_row(tx);
     ServerTypes types(tx);
     record_dependencies(tx, load_definition(tx, id_, types, settings_.limits), program_);
+    const auto rows = tx.exec_params("SELECT generation FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1", id_);
+    if (rows.empty()) throw Gone{};
+    const auto generation = rows[0][0].as<std::int64_t>();
+    was_marked_ = std::exchange(generation_, generation) != generation;
+    tx.commit();
+  }
+
+  void create() {
+    pqxx::work tx(connection_);
+    lock_grants(tx);
+    lock_frontier(tx);
+    lock_row(tx);
+    locks_.limit(tx);
+    create_in(tx);
+    tx.commit();
+  }
+
+  /// With a change of the table itself, all of it is one transaction, so that readers never see it empty.
+  void initialise(bool replace_content) {
+    pqxx::transaction<pqxx::repeatable_read> tx(connection_);
+    tx.exec("SELECT pgtrickle._enter_unit()");  // not while the database is paused or drained
+    if (replace_content) lock_grants(tx);
+    lock_frontier(tx);
+    if (replace_content) {
+      lock_row(tx);
+      locks_.limit(tx);
+      empty_table(tx);
+      create_in(tx);
+      tx.exec("SET LOCAL lock_timeout = 0");
+    }
+    initialise_in(tx);
     tx.commit();
   }
 
@@ -236,7 +319,8 @@ class Builder {
   /// Compiles again, now that the logs exist, and creates the program.
   void create_in(pqxx::transaction_base& tx) {
     ServerTypes types(tx);
-    const Definition d = load_definition(tx, id_, types, settings_.limits);
+    const Definition d = load(tx, types);
+    record_facts(tx, d);
     program_ = compile_definition(tx, d, types);
     refuse_cycle(tx, program_);  // by now the dependencies of others that are built at the same time may be known
     create_program(tx, d, program_);
@@ -254,6 +338,7 @@ class Builder {
     // Run the delta program once on nothing: whatever is wrong with it shows now and not at three in the morning.
     if (program_.differential) tx.exec1(refresh + "('differential')");
     pin_settings(tx);
+    expect_same_facts(tx);
     const auto table = tx.exec_params1(
         "SELECT pgtrickle._qualified(c.oid), pg_get_userbyid(c.relowner) FROM pgtrickle.pgt_stream_tables s\n"
         "JOIN pg_class c ON c.oid = s.pgt_relid WHERE s.pgt_id = $1",
@@ -281,20 +366,44 @@ class Builder {
         "END, is_populated = true,\n"
         "       needs_reinit = needs_reinit AND generation <> $2, reinit_reason = CASE WHEN generation <> $2 THEN "
         "reinit_reason END, consecutive_errors = 0, last_error = NULL, last_error_code = NULL,\n"
-        "       last_error_hint = NULL, last_error_at = NULL, fuse_blown_at = NULL, "
+        "       last_error_hint = NULL, last_error_at = NULL, retry_at = NULL, fuse_blown_at = NULL, "
         "fuse_blow_reason "
         "= NULL, fuse_reset = NULL\n"
         "WHERE pgt_id = $1",
         id_, generation_);
+    check_readers(tx);
     tx.exec("SELECT pg_notify('pgtrickle_wake', '')");
+  }
+
+  /// What changed since the facts were read may be half in the program and half not. Who changes something from here on
+  /// finds the facts; who has not committed yet what he changed before is found by the first refreshes.
+  void expect_same_facts(pqxx::transaction_base& tx) const {
+    const auto changed = tx.exec_params(
+        "SELECT reason FROM pgtrickle._changed_facts(ARRAY[$1::bigint]) WHERE kind <> 'storage' LIMIT 1", id_);
+    if (!changed.empty()) throw Held{std::string(changed[0][0].c_str()) + " during the build"};
+    tx.exec_params("SELECT pgtrickle._note_storage($1)", id_);
+    tx.exec_params("UPDATE pgtrickle.pgt_frontiers SET facts_from = '0' WHERE pgt_id = $1", id_);
+  }
+
+  /// The stream table may have been given another key than the one that programs which read it rely on.
+  void check_readers(pqxx::transaction_base& tx) const {
+    tx.exec_params(
+        "SELECT pgtrickle._check_facts(ARRAY['pg_class'::regclass::oid], ARRAY[s.pgt_relid])\n"
+        "FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = $1",
+        id_);
   }
 
   pqxx::connection connection_;
   std::int64_t id_;
   BuildSettings settings_;
-  Program program_;
+  Program program_;  // the last one that was compiled
+  LockAttempts locks_{settings_.lock_timeout_ms, settings_.failures};
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::int64_t generation_ = 0;
-  bool realigned_ = false;  // the query's column types are not those of the table any more
+  bool was_marked_ = false;  // by somebody else, or altered, since it was compiled
+  std::string mode_;         // as the user wants it
+  std::string full_reason_;  // why AUTO recomputes although the compiler would not
+  bool realigned_ = false;   // the query's column types are not those of the table any more
 };
 
 }  // namespace
@@ -315,6 +424,10 @@ BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id,
         pgt_id);
     tx.commit();
     if (changed.affected_rows() > 0) return build_stream_table(conninfo, pgt_id, settings);
+  }
+  if (builder && builder->may_recompute(result)) {
+    const std::string reason = "the server does not take its delta program: " + result.message;
+    result = guarded([&] { return builder->build_recomputing(reason); });
   }
   if (result.status == BuildStatus::kError && builder) {
     BuildResult recorded = guarded([&] {

@@ -10,6 +10,19 @@ namespace pgtrickle::catalog {
 
 using compiler::Program;
 
+namespace {
+
+/// What of the server programs are made for.
+void describe_server(pqxx::transaction_base& tx, compiler::CompileRequest& request) {
+  request.server_version = tx.exec1("SELECT current_setting('server_version_num')")[0].as<int>();
+  for (const auto& row : tx.exec("SELECT e.oid, e.xmin FROM pg_event_trigger e WHERE e.evtname IN ('pgtrickle_ddl', "
+                                 "'pgtrickle_drop', 'pgtrickle_rewrite') AND "
+                                 "pgtrickle._has_event_triggers() ORDER BY 1"))
+    request.event_triggers.emplace_back(row[0].as<std::uint32_t>(), row[1].c_str());
+}
+
+}  // namespace
+
 std::string admin_role(pqxx::transaction_base& tx) {
   return tx.exec1("SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'pgtrickle'")[0].c_str();
 }
@@ -56,6 +69,7 @@ Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, Serv
   for (const auto& log : tx.exec("SELECT relid, source_id FROM pgtrickle.pgt_sources"))
     d.request.log_ids.emplace_back(log[0].as<std::uint32_t>(), log[1].as<std::int64_t>());
   d.request.columns = table_columns(tx, d.relid, types);
+  describe_server(tx, d.request);
   return d;
 }
 std::optional<std::string> dropped_source(pqxx::transaction_base& tx, std::int64_t pgt_id) {

@@ -16,12 +16,17 @@ BuildResult guarded(const std::function<BuildResult()>& work) {
   } catch (const Held& held) {
     result.status = BuildStatus::kRetry;
     result.message = held.reason;
+  } catch (const Blocked& blocked) {
+    result.status = BuildStatus::kRetry;
+    result.sqlstate = "55P03";
+    result.message = blocked.message;
   } catch (const pqxx::sql_error& e) {
     const auto error = server_error(e);
     const bool concurrent_ddl =
         error.sqlstate == "XX000" && error.message.find("concurrently updated") != std::string::npos;
     const bool paused = error.sqlstate == "TR001";
     result.status = is_passing(error.sqlstate) || concurrent_ddl || paused ? BuildStatus::kRetry : BuildStatus::kError;
+    result.by_server = true;
     result.sqlstate = error.sqlstate;
     result.message = error.message;
     if (!error.detail.empty()) result.message += " (" + error.detail + ")";

@@ -26,6 +26,11 @@ struct Held {
   std::string reason;
 };
 
+/// Ends a build that cannot have a lock for now.
+struct Blocked {
+  std::string message;
+};
+
 /// Runs `work`; never throws.
 BuildResult guarded(const std::function<BuildResult()>& work);
 

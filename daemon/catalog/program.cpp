@@ -119,6 +119,12 @@ void create_program(pqxx::transaction_base& tx, const Definition& d, const Progr
   tx.exec_params("SELECT pgtrickle._settle_replica_identities($1)", d.request.id);
 }
 
+void record_facts(pqxx::transaction_base& tx, const Definition& d) {
+  const std::string view = make_shape(tx, d);
+  tx.exec_params("SELECT pgtrickle._record_facts($1, $2::regclass)", d.request.id, view);
+  tx.exec("DROP VIEW " + view);
+}
+
 void record_dependencies(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
   const std::string names =
       tx.exec_params1(

@@ -26,4 +26,8 @@ void record_dependencies(pqxx::transaction_base& tx, const Definition& d, const 
 /// The dependencies, and what is said about the program.
 void record_program(pqxx::transaction_base& tx, const Definition& d, const compiler::Program& program);
 
+/// Everything that the query depends on, as it is now. What is compiled is read after it, and compared with it at the
+/// end.
+void record_facts(pqxx::transaction_base& tx, const Definition& d);
+
 }  // namespace pgtrickle::catalog

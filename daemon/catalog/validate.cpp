@@ -22,6 +22,10 @@ ValidateResult validate_query(const std::string& conninfo, const std::string& qu
     d.relid =
         tx.exec1("SELECT 'pg_temp.pgtrickle_validate'::pg_catalog.regclass::pg_catalog.oid")[0].as<std::uint32_t>();
     tx.exec("SET LOCAL search_path = pg_catalog, pg_temp");
+    const auto lost =
+        tx.exec_params1("SELECT message, hint FROM pgtrickle._lost_in_text($1, $2)", d.relid, d.request.query);
+    if (!lost[0].is_null())
+      throw BuildFailure("0A000", std::string("the query cannot be kept as text: ") + lost[0].c_str(), lost[1].c_str());
     ServerTypes types(tx);
     d.request.columns = table_columns(tx, d.relid, types);
     d.request.limits = limits;

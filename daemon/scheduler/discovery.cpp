@@ -1,16 +1,16 @@
 #include "scheduler/discovery.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <boost/asio/this_coro.hpp>
 
+#include "observe/log.h"
 #include "postgres/conninfo.h"
 #include "postgres/installation.h"
 
 namespace pgtrickle::scheduler {
 
 namespace asio = boost::asio;
+namespace log = observe::log;
 using postgres::Clock;
 using postgres::deadline_after;
 using postgres::Result;
@@ -186,11 +186,11 @@ asio::awaitable<Result<Rows>> Discovery::ask(std::string database, std::string s
 void Discovery::set_problem(const std::string& database, const std::string& problem) {
   std::string& known = problems_[database];
   if (known == problem) return;
-  const std::string what = database.empty() ? std::string() : " database=" + database;
+  const std::string what = database.empty() ? std::string() : " database=" + observe::log_quoted(database);
   if (problem.empty()) {
-    spdlog::info("discovery works again entry=\"{}\"{}", label(), what);
+    log::info("discovery", "discovery works again entry={}{}", label(), log::raw(what));
   } else {
-    spdlog::warn("discovery failed entry=\"{}\"{} error=\"{}\"", label(), what, problem);
+    log::warn("discovery", "discovery failed entry={}{} error={}", label(), log::raw(what), problem);
   }
   known = problem;
 }
