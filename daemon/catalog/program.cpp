@@ -27,9 +27,19 @@ void drop_indexes(pqxx::transaction_base& tx, const Definition& d) {
   tx.exec("ALTER TABLE " + d.relation + " DROP CONSTRAINT IF EXISTS " + base + "_key");
   for (const auto& column : columns)
     tx.exec("ALTER TABLE " + d.relation + " ALTER COLUMN " + quote_ident(column[0].c_str()) + " DROP NOT NULL");
-  tx.exec("DROP INDEX IF EXISTS " + compiler::qualified(d.request.schema, base + "_key") + ", " +
-          compiler::qualified(d.request.schema, base + "_hash"));
+  // Indexes of these names on other tables are left over from a restore without our data, in which the same number
+  // belonged to another stream table.
+  for (const auto& row :
+       tx.exec_params("SELECT CASE WHEN i.indrelid = $1 THEN format('DROP INDEX %I.%I', n.nspname, c.relname)\n"
+                      "            ELSE format('ALTER INDEX %I.%I RENAME TO pgtrickle_left_over_%s', n.nspname, "
+                      "c.relname, c.oid) END\n"
+                      "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_index i ON i.indexrelid = "
+                      "c.oid\n"
+                      "WHERE n.nspname = $2 AND c.relname IN ($3 || '_key', $3 || '_hash')",
+                      d.relid, d.request.schema, base))
+    tx.exec(row[0].c_str());
 }
+
 /// The names by which the definition knows what it reads, as recorded: relations by OID, columns by OID and number.
 constexpr const char* kRecordedNames =
     "(SELECT d.source_relid::text AS key, format('%I.%I', d.source_schema, d.source_name) AS name FROM "

@@ -14,13 +14,15 @@ using pgt::test::equals_query;
 using pgt::test::Session;
 using pgt::test::TestDatabase;
 
-/// What is left in pgtrickle's schemas, and triggers on other tables.
+/// What is left of stream tables in pgtrickle's schemas, and triggers on users' tables.
 constexpr const char* kLeft =
     "SELECT c.relname::text COLLATE \"C\" FROM pg_class c WHERE c.relnamespace IN ('pgtrickle_state'::regnamespace, "
     "'pgtrickle_changes'::regnamespace) AND c.relkind IN ('r', 'v') UNION ALL "
     "SELECT p.proname FROM pg_proc p WHERE p.pronamespace IN ('pgtrickle_state'::regnamespace, "
-    "'pgtrickle_changes'::regnamespace) UNION ALL "
-    "SELECT t.tgname FROM pg_trigger t WHERE NOT t.tgisinternal ORDER BY 1";
+    "'pgtrickle_changes'::regnamespace) AND p.proname ~ '_[0-9]+' UNION ALL "
+    "SELECT t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND "
+    "c.relnamespace = "
+    "'public'::regnamespace ORDER BY 1";
 
 class GarbageOf : public ::testing::Test {
  protected:

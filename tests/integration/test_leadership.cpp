@@ -82,7 +82,7 @@ TEST_F(Leadership, ALeaderThatHangsIsReportedByTheOneThatStandsBy) {
 TEST_F(Leadership, ALockThatIsNoDaemonsIsReported) {
   Session stranger(db_.dsn() + " application_name=stranger");
   stranger.exec("SELECT pg_advisory_lock(1885828210, 2)");
-  DaemonProcess daemon({.dsns = {db_.dsn()}, .wait_ready = false});
+  DaemonProcess daemon(DaemonProcess::Options{.dsns = {db_.dsn()}, .wait_ready = false});
   EXPECT_TRUE(
       wait_until([&] { return health(daemon) == 503 && says(daemon, "/health", "(stranger) holds the lock"); }, 60s))
       << daemon.log();

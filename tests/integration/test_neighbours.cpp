@@ -448,7 +448,7 @@ TEST_F(Neighbours, AuditTriggersOnAllTables) {
       "FOR EACH ROW EXECUTE FUNCTION public.audit()', t); END LOOP; END $$");
   change();
   expect_refreshed("with audit triggers everywhere");
-  EXPECT_NE(value("SELECT count(*) FROM audit WHERE tab = 'totals'"), "0") << "the stream table is audited too";
+  EXPECT_NE(value("SELECT count(*) FROM audit WHERE tab LIKE '%totals'"), "0") << "the stream table is audited too";
   create("after_it", "SELECT kind, max(amount) FROM items GROUP BY kind");
   run("ALTER TABLE items ALTER COLUMN amount TYPE bigint");
   rebuild();
@@ -509,15 +509,14 @@ TEST_F(Neighbours, PartitionsThatComeAndGo) {
       "DROP TABLE events_1",
       "ALTER TABLE events ATTACH PARTITION events_0 FOR VALUES FROM (0) TO (10); DELETE FROM events_0 WHERE day < 5",
       "TRUNCATE events_2",
+      "ALTER TABLE events DETACH PARTITION events_3 CONCURRENTLY",
+      "DROP TABLE events_3",
       "CREATE TABLE events_rest PARTITION OF events DEFAULT; INSERT INTO events VALUES (1000, 7); UPDATE events SET "
-      "day = 39 "
-      "WHERE day = 1000"};
+      "day = 29 WHERE day = 1000"};
   for (const char* step : steps) {
     run(step);
     EXPECT_TRUE(becomes_equal("days")) << step;
   }
-  run("ALTER TABLE events DETACH PARTITION events_3 CONCURRENTLY");
-  EXPECT_TRUE(becomes_equal("days")) << "DETACH CONCURRENTLY";
 }
 
 // Row security on the stream table ------------------------------------------------------------------------------------
@@ -539,7 +538,7 @@ TEST(NeighboursOfOwners, RowSecurityOnAStreamTableHidesRowsFromReadersOnly) {
        {"ALTER TABLE totals ENABLE ROW LEVEL SECURITY", "ALTER TABLE totals FORCE ROW LEVEL SECURITY"}) {
     session.exec(ddl);
     if (std::string(ddl).find("ENABLE") != std::string::npos)
-      session.exec("CREATE POLICY some ON totals USING (kind = 1); GRANT SELECT ON totals TO " + reader);
+      session.exec("CREATE POLICY visible ON totals USING (kind = 1); GRANT SELECT ON totals TO " + reader);
     session.exec(
         "INSERT INTO items SELECT coalesce(max(id), 0) + 1, 2 FROM items; UPDATE items SET kind = kind + 1 WHERE id < "
         "7");
@@ -588,10 +587,12 @@ class Dumped : public Neighbours {
   std::string file_ = "/tmp/pgt_dump_" + db_.name() + ".sql";
 };
 
+/// On users' tables.
 constexpr const char* kOurTriggers =
-    "SELECT count(*) FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid WHERE NOT t.tgisinternal AND p.pronamespace "
-    "IN "
-    "('pgtrickle'::regnamespace, 'pgtrickle_changes'::regnamespace)";
+    "SELECT count(*) FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_class c ON c.oid = t.tgrelid WHERE "
+    "NOT "
+    "t.tgisinternal AND p.pronamespace IN ('pgtrickle'::regnamespace, 'pgtrickle_changes'::regnamespace) AND "
+    "c.relnamespace = 'public'::regnamespace";
 
 TEST_F(Dumped, SchemaOnlyOfEverythingIsPutInOrderByTheDaemon) {
   create_all();
@@ -609,7 +610,8 @@ TEST_F(Dumped, SchemaOnlyOfEverythingIsPutInOrderByTheDaemon) {
   there.exec("INSERT INTO totals VALUES (1, 1, 1); UPDATE plain SET amount = 1; DROP TABLE bag");
   there.exec("SELECT pgtrickle.create_stream_table('bag', 'SELECT kind FROM items', schedule => '100 ms')");
   there.exec("INSERT INTO items VALUES (2, 2, 2)");
-  EXPECT_TRUE(wait_until([&] { return there.value("SELECT count(*) FROM bag") == "2"; }, 30s)) << daemon.log();
+  EXPECT_TRUE(wait_until([&] { return there.value("SELECT count(*) FROM bag") == "2"; }, 30s))
+      << there.table("SELECT * FROM pgtrickle.stream_tables") << daemon.log();
   EXPECT_TRUE(equals_query(there, "bag"));
 }
 
@@ -618,8 +620,9 @@ TEST_F(Dumped, SchemaOnlyBesideAnExtensionIsNoticedAndPutInOrder) {
   // As where pgtrickle is an extension: its own schema is not in the dump, what it has made since is.
   dump({"--schema-only", "-n", "public", "-n", "pgtrickle_changes", "-n", "pgtrickle_state"});
   TestDatabase copy;
-  restore(copy);
   Session there(copy.dsn());
+  there.exec("SELECT pgtrickle._adopt_cluster()");  // it is a copy itself
+  restore(copy);
   there.exec("INSERT INTO items VALUES (1, 1, 1)");
   ASSERT_NE(there.value(kOurTriggers), "0");
   const std::string found =

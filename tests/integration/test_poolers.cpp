@@ -82,7 +82,7 @@ class Poolers : public ::testing::Test {
   }
 
   void expect_refused(const PgBouncer& pooler) {
-    DaemonProcess daemon({.dsns = {pooler.dsn(db_.name())}, .wait_ready = false});
+    DaemonProcess daemon(DaemonProcess::Options{.dsns = {pooler.dsn(db_.name())}, .wait_ready = false});
     std::string body;
     EXPECT_TRUE(wait_until([&] {
       const auto answer = pgt::test::http_get(daemon.http_port(), "/health");
