@@ -402,7 +402,13 @@ BEGIN
         PERFORM pgtrickle._mark_reinit(array_remove(consumers, building), why);
     END IF;
 
-    source := nextval(pg_get_serial_sequence('pgtrickle.pgt_sources', 'source_id'));
+    LOOP        -- a restore without our data leaves logs of numbers that are free again
+        source := nextval(pg_get_serial_sequence('pgtrickle.pgt_sources', 'source_id'));
+        EXIT WHEN NOT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'pgtrickle_changes'::regnamespace
+                              AND c.relname IN (format('log_%s', source), format('log_%s_a', source), format('log_%s_b', source)))
+              AND NOT EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = 'pgtrickle_changes'::regnamespace
+                              AND p.proname = format('capture_%s', source));
+    END LOOP;
     s := ROW(source, relid, (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relid),
              (SELECT c.relname FROM pg_class c WHERE c.oid = relid), 'a', wanted, pgtrickle._source_shape(relid, wanted),
              pgtrickle._source_relations(relid), NULL, now(), NULL)::pgtrickle.pgt_sources;
@@ -461,16 +467,25 @@ DECLARE
     t record;
 BEGIN
     -- The source before the advisory lock: the order in which an ALTER TABLE with its event trigger takes them.
-    FOR t IN SELECT DISTINCT g.tgrelid FROM pg_trigger g WHERE g.tgfoid = to_regproc(format('pgtrickle_changes.capture_%s', source)) ORDER BY g.tgrelid LOOP
-        EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', pgtrickle._qualified(t.tgrelid));
+    FOR t IN SELECT DISTINCT n.nspname, c.relname, c.oid FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
+             JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE g.tgfoid = to_regproc(format('pgtrickle_changes.capture_%s', source)) ORDER BY c.oid LOOP
+        BEGIN
+            EXECUTE format('LOCK TABLE ONLY %I.%I IN ACCESS EXCLUSIVE MODE', t.nspname, t.relname);
+        EXCEPTION WHEN undefined_table OR invalid_schema_name THEN
+            NULL;       -- dropped or renamed meanwhile: DROP TRIGGER below looks again
+        END;
     END LOOP;
     PERFORM pgtrickle._lock_capture(source);
     -- First the row, so that the event triggers do not see a source whose triggers are dropped.
     DELETE FROM pgtrickle.pgt_sources s WHERE s.source_id = source;
-    FOR t IN SELECT g.tgname, g.tgrelid FROM pg_trigger g WHERE g.tgfoid = to_regproc(format('pgtrickle_changes.capture_%s', source)) ORDER BY g.tgrelid LOOP
-        EXECUTE format('DROP TRIGGER %I ON %s', t.tgname, pgtrickle._qualified(t.tgrelid));
+    FOR t IN SELECT g.tgname, n.nspname, c.relname FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
+             JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE g.tgfoid = to_regproc(format('pgtrickle_changes.capture_%s', source)) ORDER BY c.oid LOOP
+        EXECUTE format('DROP TRIGGER IF EXISTS %I ON %I.%I', t.tgname, t.nspname, t.relname);
     END LOOP;
-    EXECUTE format('DROP FUNCTION IF EXISTS pgtrickle_changes.capture_%s()', source);
+    -- CASCADE: with triggers of a table that was renamed while we looked
+    EXECUTE format('DROP FUNCTION IF EXISTS pgtrickle_changes.capture_%s() CASCADE', source);
     -- CASCADE: somebody may have made a view on a log
     EXECUTE format('DROP VIEW IF EXISTS pgtrickle_changes.log_%s CASCADE', source);
     EXECUTE format('DROP TABLE IF EXISTS pgtrickle_changes.log_%1$s_a, pgtrickle_changes.log_%1$s_b CASCADE', source);
@@ -633,8 +648,12 @@ BEGIN
         FROM (SELECT c.relname::text AS name FROM pg_class c WHERE c.relnamespace = 'pgtrickle_changes'::regnamespace AND c.relname ~ '^log_[0-9]{1,18}(_[ab])?$'
               UNION ALL SELECT p.proname::text FROM pg_proc p WHERE p.pronamespace = 'pgtrickle_changes'::regnamespace AND p.proname ~ '^capture_[0-9]{1,18}$') AS o
         WHERE NOT EXISTS (SELECT FROM pgtrickle.pgt_sources s WHERE s.source_id = substring(o.name FROM '[0-9]+')::bigint) LOOP
-        PERFORM pgtrickle._uninstall_capture(source);
-        n := n + 1;
+        BEGIN
+            PERFORM pgtrickle._uninstall_capture(source);
+            n := n + 1;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected OR insufficient_privilege THEN
+            RAISE WARNING 'pgtrickle could not remove the capture of source %: %', source, SQLERRM;      -- see _leftovers()
+        END;
     END LOOP;
     RETURN n;
 END
