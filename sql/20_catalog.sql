@@ -43,6 +43,7 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     last_error_code        text,                                  -- SQLSTATE
     last_error_hint        text,
     last_error_at          timestamptz,
+    retry_at               timestamptz,                           -- ERROR, SUSPENDED: when the daemon tries again; NULL: as soon as it sees it
     definite_query         text,                                  -- where rows tie (LIMIT, DISTINCT ON): the query with the order that decides
     plan                   text,                                  -- operator tree and nodes, for people
     options                jsonb NOT NULL DEFAULT '{}',
@@ -237,9 +238,13 @@ CREATE TABLE pgtrickle.pgt_installation (
     version           text NOT NULL,
     installed_at      timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
+ALTER TABLE pgtrickle.pgt_installation REPLICA IDENTITY FULL;     -- it can be published like all tables
 
 -- Orders rows within one transaction, in all logs; see docs/ARCHITECTURE.md. A large cache: sessions do not meet here.
 CREATE SEQUENCE pgtrickle_changes.log_seq CACHE 1000;
+
+-- Bumped by whoever changes the catalog but may not notify, see _wake_from_trigger().
+CREATE SEQUENCE pgtrickle.catalog_changes;
 
 -- Access -------------------------------------------------------------------------------------------------------------
 
@@ -270,7 +275,7 @@ GRANT INSERT (pgt_relid, pgt_schema, pgt_name, original_query, defining_query, s
               max_staleness, diamond_consistency, diamond_schedule_policy, allow_circular, max_delta_fraction, fuse, fuse_ceiling, fuse_sensitivity)
     ON pgtrickle.pgt_stream_tables TO PUBLIC;
 GRANT UPDATE (schedule, refresh_mode, status, needs_reinit, reinit_reason, consecutive_errors,
-              last_error, last_error_code, last_error_hint, last_error_at, options, generation, tier,
+              last_error, last_error_code, last_error_hint, last_error_at, retry_at, options, generation, tier,
               max_staleness, diamond_consistency, diamond_schedule_policy, allow_circular, max_delta_fraction, fuse, fuse_ceiling, fuse_sensitivity,
               fuse_blown_at, fuse_blow_reason, fuse_reset, original_query, defining_query, definite_query, settings)
     ON pgtrickle.pgt_stream_tables TO PUBLIC;

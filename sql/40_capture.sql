@@ -51,10 +51,13 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         WHEN EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid) THEN
             format('it is a partition or child of %s: changes made through that table do not fire its triggers',
                    (SELECT pgtrickle._qualified(i.inhparent) FROM pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno LIMIT 1))
-        ELSE (SELECT format('its partition or child %s is %s', pgtrickle._qualified(p.oid),
-                            CASE WHEN p.relkind = 'f' THEN 'a foreign table' ELSE 'not a permanent table' END)
-              FROM pg_class p WHERE p.oid = ANY (pgtrickle._source_relations(c.oid)) AND (p.relkind NOT IN ('r', 'p') OR p.relpersistence <> 'p')
-              LIMIT 1)
+        ELSE coalesce(
+            (SELECT format('its partition or child %s is %s', pgtrickle._qualified(p.oid),
+                           CASE WHEN p.relkind = 'f' THEN 'a foreign table' ELSE 'not a permanent table' END)
+             FROM pg_class p WHERE p.oid = ANY (pgtrickle._source_relations(c.oid)) AND (p.relkind NOT IN ('r', 'p') OR p.relpersistence <> 'p')
+             LIMIT 1),
+            'it is filled by logical subscription ' || quote_ident(pgtrickle._subscription_of(pgtrickle._source_relations(c.oid)))
+            || ': replication fires no statement triggers')
         END
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relid
 $$;
@@ -259,7 +262,7 @@ $body$, target, names, replace(news, '%', '%%'), replace(olds, '%', '%%'), repla
     IF TG_OP = 'UPDATE' THEN
         GET DIAGNOSTICS context = PG_CONTEXT;
         context := concat(current_query(), E'\n', context);
-        IF context ~* '\mmerge\M|\mSQL function\M|\mPL/(?!pgSQL)' OR current_query() ~* '\mexecute\M' OR context !~* '\mupdate\M' THEN
+        IF context ~* E'\\mmerge\\M|\\mSQL function\\M|\\mPL/(?!pgSQL)' OR current_query() ~* E'\\mexecute\\M' OR context !~* E'\\mupdate\\M' THEN
             INSERT INTO %s (w) VALUES (0);
             IF %s THEN
                 %s;
@@ -302,15 +305,15 @@ BEGIN
 END
 $$;
 
--- _install_capture(relid, columns) -> source id.
+-- _install_capture(relid, columns, building) -> source id.
 -- Captures at least these columns (attribute numbers; may be empty for a query that only counts rows) of a table, with
 -- all its partitions or inheritance children. Does nothing, and takes no lock, if that is already the case. Otherwise
 -- takes SHARE ROW EXCLUSIVE on the table: set lock_timeout (milliseconds) first and retry on 55P03. Adding columns to an
 -- existing log keeps it. If the source is not what it was (shape, partitions, triggers), it gets a new log and a new source
--- id, and all stream tables that used the old one are marked for re-initialisation.
+-- id, and all stream tables that used the old one are marked for re-initialisation, but for the one that is being built.
 -- Errors: 42P01 no such table, 0A000 cannot be captured (with the reason), 42703 no such column, 54011 too many columns,
 -- 42501 the admin may not create triggers on it.
-CREATE FUNCTION pgtrickle._install_capture(relid oid, columns int2[]) RETURNS bigint
+CREATE FUNCTION pgtrickle._install_capture(relid oid, columns int2[], building bigint DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     s         pgtrickle.pgt_sources;
@@ -396,7 +399,7 @@ BEGIN
         SELECT array_agg(d.pgt_id) INTO consumers FROM pgtrickle.pgt_dependencies d WHERE d.source_id = s.source_id;
         why := coalesce(s.problem, pgtrickle._source_problem(s.source_id), format('the change log of %s was made anew', name));
         PERFORM pgtrickle._uninstall_capture(s.source_id);
-        PERFORM pgtrickle._mark_reinit(consumers, why);
+        PERFORM pgtrickle._mark_reinit(array_remove(consumers, building), why);
     END IF;
 
     source := nextval(pg_get_serial_sequence('pgtrickle.pgt_sources', 'source_id'));
@@ -414,9 +417,17 @@ BEGIN
         EXECUTE format('ALTER TABLE %s SET (toast.autovacuum_enabled = false)', rel::regclass);
     END LOOP;
     PERFORM pgtrickle._write_log_view(source);
+    FOR rel IN SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'pgtrickle_changes'::regnamespace
+               AND c.relname IN (format('log_%s', source), format('log_%s_a', source), format('log_%s_b', source)) LOOP
+        PERFORM pgtrickle._keep_private(rel);
+    END LOOP;
+    -- Rows are deleted from logs where cycles end (_net_log), which a publication of all tables must not stop. For what
+    -- else happens to them, INSERT and TRUNCATE, it changes nothing.
+    EXECUTE format('ALTER TABLE pgtrickle_changes.log_%s_a REPLICA IDENTITY FULL', source);
+    EXECUTE format('ALTER TABLE pgtrickle_changes.log_%s_b REPLICA IDENTITY FULL', source);
     PERFORM pgtrickle._lock_capture(source);
     PERFORM pgtrickle._write_capture_function(source, relid, s.columns, s.shape, s.partitions, s.active_log, NULL);
-    EXECUTE format('REVOKE EXECUTE ON FUNCTION pgtrickle_changes.capture_%s() FROM PUBLIC', source);
+    PERFORM pgtrickle._keep_function_private(format('pgtrickle_changes.capture_%s()', source)::regprocedure);
     BEGIN
         FOREACH rel IN ARRAY s.partitions LOOP
             FOR event IN SELECT * FROM (VALUES ('i', 'INSERT', 'REFERENCING NEW TABLE AS newt'),

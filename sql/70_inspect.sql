@@ -33,6 +33,13 @@ EXCEPTION WHEN undefined_table THEN     -- the log was made anew while we looked
 END
 $$;
 
+-- How often what can only be recomputed is recomputed, where nobody said how often, for people. As daemon/timetable/pace.h.
+CREATE FUNCTION pgtrickle._pace(refresh_mode text, effective_refresh_mode text, schedule text, max_staleness interval) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN refresh_mode = 'AUTO' AND effective_refresh_mode = 'FULL' AND schedule = 'calculated' AND max_staleness IS NULL THEN
+        'without a schedule, its own or of what reads it, it is recomputed at most 4 % of the time' END
+$$;
+
 CREATE VIEW pgtrickle.stream_tables AS
 SELECT pg_catalog.format('%I.%I', l.schema, l.table_name) AS name,
        l.schema,
@@ -41,7 +48,7 @@ SELECT pg_catalog.format('%I.%I', l.schema, l.table_name) AS name,
        s.status,
        s.refresh_mode,
        s.effective_refresh_mode,
-       s.reason,
+       nullif(pg_catalog.concat_ws('; ', s.reason, pgtrickle._pace(s.refresh_mode, s.effective_refresh_mode, s.schedule, s.max_staleness)), '') AS reason,
        s.schedule,
        CASE WHEN f.data_timestamp IS NULL THEN NULL WHEN pgtrickle._is_fresh(s.pgt_id) THEN interval '0'
             ELSE pg_catalog.clock_timestamp() - f.data_timestamp END AS staleness,
@@ -72,7 +79,8 @@ SELECT pg_catalog.format('%I.%I', l.schema, l.table_name) AS name,
        pgtrickle._hold_reason(s.pgt_id) AS held,
        s.skipped_at,
        s.allow_circular,
-       CASE WHEN s.allow_circular THEN (pgtrickle._cycle_of(s.pgt_id))[1] END AS scc_id
+       CASE WHEN s.allow_circular THEN (pgtrickle._cycle_of(s.pgt_id))[1] END AS scc_id,
+       s.retry_at
 FROM pgtrickle.pgt_stream_tables s
 LEFT JOIN pgtrickle.pgt_frontiers f USING (pgt_id)
 LEFT JOIN pg_catalog.pg_class c ON c.oid = s.pgt_relid
@@ -82,7 +90,7 @@ CROSS JOIN LATERAL (SELECT coalesce(n.nspname, s.pgt_schema) AS schema, coalesce
 COMMENT ON VIEW pgtrickle.stream_tables IS
 'One row per stream table, under its present name. staleness: 0 if all changes of the sources are in it, otherwise the time since the snapshot that it shows; NULL: not initialised.
 slo_violated: staleness is above max_staleness (NULL: none promised). held: why it waits although there may be changes (a gated source, a watermark). skipped_at: changes were
-skipped then, so it does not equal its query. scc_id: the smallest pgt_id of the cycle that it is part of.';
+skipped then, so it does not equal its query. retry_at: when the daemon tries again what is in error or suspended. scc_id: the smallest pgt_id of the cycle that it is part of.';
 GRANT SELECT ON pgtrickle.stream_tables TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.pgt_status()
@@ -95,6 +103,31 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM pgtrickle.stream_tables s ORDER BY s.name
 $$;
 COMMENT ON FUNCTION pgtrickle.pgt_status() IS 'Short status of every stream table. Columns as in stream_tables.';
+
+-- Who reads a stream table, as far as catalogs say: other stream tables, and views.
+CREATE FUNCTION pgtrickle._read_by(st pgtrickle.pgt_stream_tables, OUT kind int, OUT reader text) RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT 1, format('%s  stream table', pgtrickle._qualified(s.pgt_relid))
+    FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_stream_tables s USING (pgt_id) WHERE d.source_relid = st.pgt_relid AND d.pgt_id <> st.pgt_id
+    UNION
+    SELECT 2, format('%s  %s', pgtrickle._qualified(c.oid), CASE c.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END)
+    FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class c ON c.oid = r.ev_class
+    WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = st.pgt_relid AND c.relkind IN ('v', 'm')
+$$;
+
+-- Sessions that hold a lock which only a refresh, a build or DDL takes on the stream table: who, for how long, and what they wait for.
+-- NULL if there are none. What others run is shown to those that may see it in pg_stat_activity.
+CREATE FUNCTION pgtrickle._at_work_on(st pgtrickle.pgt_stream_tables) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT string_agg(format('pid %s (%s), for %s s: %s%s', a.pid, coalesce(nullif(a.application_name, ''), a.backend_type, 'unknown'),
+                             round(extract(epoch FROM clock_timestamp() - a.xact_start)::numeric, 1),
+                             CASE l.writes WHEN true THEN 'writes to it' ELSE 'waits for it' END,
+                             coalesce(', blocked by pid ' || nullif(array_to_string(pg_blocking_pids(a.pid), ', '), ''), '')), E'\n              ' ORDER BY a.pid)
+    FROM (SELECT k.pid, bool_or(k.granted) AS writes FROM pg_locks k
+          WHERE k.locktype = 'relation' AND k.relation = st.pgt_relid AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+            AND k.mode NOT IN ('AccessShareLock', 'RowShareLock') AND k.pid <> pg_backend_pid() GROUP BY k.pid) AS l
+    JOIN pg_stat_activity a ON a.pid = l.pid
+$$;
 
 CREATE FUNCTION pgtrickle._explain_stream_table(name text, caller_path text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -109,7 +142,8 @@ BEGIN
         format('stream table  %s', pgtrickle._qualified(st.pgt_relid)),
         format('status        %s', st.status),
         format('mode          %s, effective %s%s', st.refresh_mode, coalesce(st.effective_refresh_mode, '(not compiled yet)'), coalesce(': ' || st.reason, '')),
-        format('schedule      %s%s', st.schedule, CASE WHEN st.tier <> 'hot' THEN ', tier ' || st.tier ELSE '' END),
+        format('schedule      %s%s%s', st.schedule, ': ' || pgtrickle._pace(st.refresh_mode, st.effective_refresh_mode, st.schedule, st.max_staleness)
+                                                    || coalesce(format(', about every %s s', ceil(f.last_duration_ms / 1000 * 25)), ''), CASE WHEN st.tier <> 'hot' THEN ', tier ' || st.tier ELSE '' END),
         CASE WHEN st.max_staleness IS NOT NULL THEN format('promised      at most %s old', st.max_staleness) END,
         CASE WHEN st.fuse <> 'off' THEN format('fuse          %s, %s%s', st.fuse, coalesce(format('more than %s pending rows blow it', st.fuse_limit), 'nothing learned yet'),
                                                coalesce(format('; blown %s: %s', st.fuse_blown_at, coalesce(st.fuse_blow_reason, 'unknown reason')), '')) END,
@@ -117,9 +151,12 @@ BEGIN
         CASE WHEN st.skipped_at IS NOT NULL THEN format('skipped       changes were skipped %s: it does not equal its query until it is re-initialised', st.skipped_at) END,
         'cycle         ' || CASE WHEN st.allow_circular THEN array_to_string(pgtrickle._cycle_path(st.pgt_id), ' -> ') END,
         CASE WHEN st.needs_reinit THEN format('to be rebuilt %s', coalesce(st.reinit_reason, 'unknown reason')) END,
+        CASE WHEN st.needs_reinit OR st.status IN ('PENDING', 'INITIALIZING') THEN 'in its way    ' || pgtrickle._build_blockers(ARRAY[st.pgt_id]) END,
+        CASE WHEN st.status IN ('ERROR', 'SUSPENDED') AND st.retry_at IS NOT NULL THEN format('tried again   %s', date_trunc('second', st.retry_at)) END,
         CASE WHEN st.last_error IS NOT NULL THEN format('last error    %s (SQLSTATE %s, %s)%s', st.last_error, st.last_error_code, st.last_error_at,
                                                         coalesce(E'\nhint          ' || st.last_error_hint, '')) END,
         CASE WHEN f.last_refresh_at IS NOT NULL THEN format('last refresh  %s, %s, %s ms', f.last_refresh_at, f.last_action, round(f.last_duration_ms::numeric, 3)) END,
+        'now           ' || pgtrickle._at_work_on(st),
         '', 'query', st.defining_query, '', 'sources');
     SELECT string_agg(format('  %s  %s, %s%s', pgtrickle._qualified(d.source_relid), lower(replace(d.source_type, '_', ' ')),
                              CASE WHEN d.source_id IS NOT NULL THEN format('captured in pgtrickle_changes.log_%s', d.source_id)
@@ -127,7 +164,9 @@ BEGIN
                              CASE WHEN d.column_names <> '{}' THEN '; columns ' || array_to_string(d.column_names, ', ') ELSE '' END),
                       E'\n' ORDER BY d.source_schema, d.source_name) INTO part
     FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = st.pgt_id;
-    result := concat_ws(E'\n', result, coalesce(part, '  (none)'), '', 'plan', coalesce(st.plan, '  (not compiled yet)'));
+    result := concat_ws(E'\n', result, coalesce(part, '  (none)'));
+    SELECT string_agg('  ' || r.reader, E'\n' ORDER BY r.kind, r.reader) INTO part FROM pgtrickle._read_by(st) AS r;
+    result := concat_ws(E'\n', result, '', 'read by', coalesce(part, '  (nothing that the catalogs know of)'), '', 'plan', coalesce(st.plan, '  (not compiled yet)'));
     SELECT string_agg(pg_get_functiondef(p.oid), E'\n' ORDER BY p.proname) INTO part
     FROM pg_proc p WHERE p.pronamespace = 'pgtrickle_state'::regnamespace
      AND p.proname IN ('apply_' || st.pgt_id, 'apply_' || st.pgt_id || '_small', 'refresh_' || st.pgt_id);
@@ -141,7 +180,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION pgtrickle.explain_stream_table(text) IS
-'Everything about one stream table as text: status, mode and why, query, sources, plan, and the source of the functions that refresh it. Error: 42P01.';
+'Everything about one stream table as text: status, mode and why, what works on it now, query, sources, who reads it, plan, and the source of the
+functions that refresh it. Error: 42P01.';
 
 CREATE FUNCTION pgtrickle._refresh_history(id bigint, max_rows int)
 RETURNS TABLE (refresh_id bigint, data_timestamp timestamptz, start_time timestamptz, end_time timestamptz, action text, status text,

@@ -7,6 +7,7 @@
 
 #include "catalog/as_owner.h"
 #include "compiler/error.h"
+#include "compiler/generate/sql_text.h"
 #include "compiler/parse/ast.h"
 #include "postgres/array.h"
 
@@ -48,7 +49,13 @@ Source load_source(pqxx::transaction_base& tx, const pqxx::row& row, const std::
                 : kind == 'p'                       ? SourceKind::kPartitionedTable
                 : row["is_stream_table"].as<bool>() ? SourceKind::kStreamTable
                                                     : SourceKind::kTable;
-  if (source.kind == SourceKind::kView) source.view_definition = row["definition"].c_str();
+  if (source.kind == SourceKind::kView) {
+    source.view_definition = row["definition"].c_str();
+    source.misread =
+        value_as_owner(tx, owner,
+                       "SELECT coalesce(l.message, '') FROM pgtrickle._lost_in_text(" + std::to_string(source.relid) +
+                           ", " + compiler::quote_literal(source.view_definition) + ") AS l");
+  }
 
   const auto columns = tx.exec_params(
       // From PostgreSQL 18 on, attnotnull is also set by NOT NULL constraints that are not validated yet.

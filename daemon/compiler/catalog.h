@@ -42,6 +42,7 @@ struct Source {
   std::vector<std::vector<std::int16_t>> unique_keys;  // immediate, total unique indexes over NOT NULL columns
   std::vector<std::int16_t> indexed_columns;           // leading columns of its indexes
   std::string view_definition;                         // of a view: pg_get_viewdef under an empty search_path
+  std::string misread;                                 // what its view_definition does not say; empty: it says all
   std::string not_capturable;                          // why its changes cannot be captured; empty if they can
   bool row_security = false;                           // policies apply to the owner of the stream table
   bool has_inheritance_children = false;               // or partitions

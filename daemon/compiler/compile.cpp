@@ -213,7 +213,10 @@ Program compile(const CompileRequest& request, const Catalog& catalog, TypeOracl
     return compile_full(request, select, catalog, e.what(), e.hint());
   }
   reject_invalid(select);
-  if (request.force_full) return compile_full(request, select, catalog, "refresh_mode is FULL", {});
+  if (request.force_full) {
+    const bool asked = request.full_reason.empty();
+    return compile_full(request, select, catalog, asked ? "refresh_mode is FULL" : request.full_reason, {});
+  }
   try {
     return compile_differential(request, select, catalog, oracle);
   } catch (const Rejected&) {

@@ -44,7 +44,8 @@ struct CompileRequest {
   std::vector<TargetColumn> columns;
   std::vector<std::pair<std::string, std::string>> settings;    // recorded at creation; the programs run under them
   std::vector<std::pair<std::uint32_t, std::int64_t>> log_ids;  // relid -> source_id of its change log
-  bool force_full = false;                                      // refresh_mode FULL
+  bool force_full = false;                                      // refresh_mode FULL, or full_reason says why
+  std::string full_reason;
   Limits limits;
   int server_version = 0;                                             // as server_version_num
   std::vector<std::pair<std::uint32_t, std::string>> event_triggers;  // OID and xmin of those that watch DDL

@@ -1,14 +1,15 @@
 // Housekeeping: logs, history, sources without event triggers, and what frontiers say about tables without changes.
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
+#include "observe/log.h"
 #include "scheduler/database_scheduler.h"
 #include "scheduler/limits.h"
 
 namespace pgtrickle::scheduler {
 
 namespace asio = boost::asio;
+namespace log = observe::log;
 using postgres::Clock;
 using postgres::Connection;
 using postgres::deadline_after;
@@ -47,7 +48,10 @@ asio::awaitable<void> DatabaseScheduler::keep_house(Self self) {
         (void)co_await connection.query(sql::forget_dead_daemons(), deadline_after(kQueryTimeout));
       }
     }
-    if (Clock::now() >= self->next_source_check_) co_await self->check_facts(connection);
+    if (Clock::now() >= self->next_source_check_) {
+      co_await self->check_facts(connection);
+      if (connection.usable()) co_await self->follow_replication(connection);
+    }
   }
   self->housekeeping_running_ = false;
   const TimePoint ended = Clock::now();
@@ -75,7 +79,7 @@ asio::awaitable<void> DatabaseScheduler::check_facts(Connection& connection) {
   for (std::size_t i = 0; i < statements.size() && !stopping_; ++i) {
     const auto answer = co_await connection.query(statements[i], deadline_after(kQueryTimeout));
     if (!answer) {
-      spdlog::warn("catalog not compared database={} error=\"{}\"", database_.name, answer.error().text());
+      log::warn("housekeeping", "catalog not compared database={} error={}", database_.name, answer.error().text());
       if (!connection.usable()) break;
     } else if (i == 0) {
       const auto flag = sql::read_flag(*answer);
@@ -88,6 +92,26 @@ asio::awaitable<void> DatabaseScheduler::check_facts(Connection& connection) {
   const TimePoint ended = Clock::now();
   next_source_check_ = ended + std::max<Clock::duration>(watched ? kFactsIntervalWatched : kFactsIntervalAlone,
                                                          (ended - begun) * (watched ? kIdleShare : kFactsShareAlone));
+}
+
+asio::awaitable<void> DatabaseScheduler::follow_replication(Connection& connection) {
+  const auto answer = co_await connection.query(sql::follow_replication(), deadline_after(kQueryTimeout));
+  if (!answer) {
+    log::warn("housekeeping", "subscriptions and publications not followed database={} error={}", database_.name,
+              answer.error().text());
+    co_return;
+  }
+  postgres::RowReader row(*answer, 0);
+  const auto changed = row.get<std::int64_t>("changed");
+  if (row.error() || changed == 0) co_return;
+  log::info("housekeeping", "adapted to subscriptions and publications database={} changes={}", database_.name,
+            changed);
+  reload_soon();
+}
+
+void DatabaseScheduler::follow_replication_soon() {
+  next_housekeeping_ = next_source_check_ = Clock::now();
+  if (control_connection_) control_connection_->poke();
 }
 
 bool DatabaseScheduler::wants_rotation(const sql::LogSize& log) const {
@@ -124,13 +148,13 @@ asio::awaitable<bool> DatabaseScheduler::look_at_logs(Connection& connection) {
   const auto rows = co_await connection.query(sql::log_sizes(quiet), deadline_after(kQueryTimeout));
   if (!rows) {
     logs_expected_ = true;
-    spdlog::debug("log sizes unknown database={} error=\"{}\"", database_.name, rows.error().text());
+    log::debug("housekeeping", "log sizes unknown database={} error={}", database_.name, rows.error().text());
     co_return false;
   }
   auto sizes = sql::read_log_sizes(*rows);
   if (!sizes) {
     logs_expected_ = true;
-    spdlog::warn("log sizes unreadable database={} error=\"{}\"", database_.name, sizes.error().text());
+    log::warn("housekeeping", "log sizes unreadable database={} error={}", database_.name, sizes.error().text());
     co_return false;
   }
   std::map<SourceId, Log> old = std::exchange(logs_, {});
@@ -164,8 +188,8 @@ asio::awaitable<bool> DatabaseScheduler::rotate_logs(Connection& connection) {
       postgres::RowReader row(*answer, 0);
       done = row.get<std::string>("done");
     } else {
-      spdlog::info("log not rotated database={} source={} error=\"{}\"", database_.name, log.size.source,
-                   answer.error().text());
+      log::info("housekeeping", "log not rotated database={} source={} error={}", database_.name, log.size.source,
+                answer.error().text());
       if (!connection.usable()) co_return busy;
     }
     // What a slow consumer still needs is not worth asking for every second.
@@ -173,7 +197,8 @@ asio::awaitable<bool> DatabaseScheduler::rotate_logs(Connection& connection) {
     log.delay = progress ? milliseconds(0)
                          : std::min(kRotationDelayMax, std::max(log.delay * 2, settings_.housekeeping_interval));
     log.not_before = Clock::now() + log.delay;
-    if (progress) spdlog::debug("log rotated database={} source={} done={}", database_.name, log.size.source, done);
+    if (progress)
+      log::debug("housekeeping", "log rotated database={} source={} done={}", database_.name, log.size.source, done);
   }
   co_return busy;
 }

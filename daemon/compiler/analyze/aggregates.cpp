@@ -310,6 +310,14 @@ QueryAnalyzer::Grouping QueryAnalyzer::grouping(const SelectStmt& select, const 
     result.sets = std::move(unique);
   }
   result.several = result.sets.size() > 1;
+  for (const auto& node : result.keys) {
+    if (returns_set(node))
+      throw Unsupported("a set-returning function in GROUP BY is not maintained incrementally", fragment(node),
+                        "Call it in FROM.");
+    // Which of the equal constants in the select list is the key, and so NULL in other sets, only PostgreSQL knows.
+    if (result.several && columns_of(node).empty())
+      throw Unsupported("a constant among several grouping sets is not maintained incrementally", fragment(node));
+  }
   return result;
 }
 

@@ -33,6 +33,7 @@ void append(FromItem& left, FromItem right) {
   for (auto& relation : right.relations) left.relations.push_back(std::move(relation));
   for (auto& column : right.merged) left.merged.push_back(std::move(column));
   left.width += right.width;
+  left.ordered = left.ordered || right.ordered;
 }
 
 const Node* find(const Names& names, const std::string& name) {
@@ -50,8 +51,9 @@ Node coalesce(const Node& left, const Node& right) {
 
 /// One input under one alias, its columns renamed by the alias's column list.
 FromItem relation(OperatorPtr input, const std::string& name, const pg_query::Alias& alias,
-                  const std::vector<std::string>& names) {
+                  const std::vector<std::string>& names, bool ordered = false) {
   FromItem item;
+  item.ordered = ordered;
   ScopeRelation relation{name, {}, {}};
   for (std::size_t i = 0; i < input->columns().size(); ++i) {
     const int at = static_cast<int>(i);
@@ -120,7 +122,8 @@ FromItem QueryAnalyzer::from_item(const Node& node, const CteScope* ctes, int de
       throw Unsupported("a LATERAL subquery is not maintained incrementally", fragment(sub.subquery().select_stmt()));
     // The operator's own names are made unique; SQL sees those of the select list.
     const auto names = select_names(sub.subquery().select_stmt());
-    return relation(query(sub.subquery().select_stmt(), ctes, depth + 1), sub.alias().aliasname(), sub.alias(), names);
+    auto input = query(sub.subquery().select_stmt(), ctes, depth + 1);
+    return relation(std::move(input), sub.alias().aliasname(), sub.alias(), names, ordered_);
   }
   if (node.has_join_expr()) return join_expr(node.join_expr(), ctes, depth);
   if (is_function(node)) return row_function({}, node, ctes, false, nullptr);
@@ -143,7 +146,7 @@ FromItem QueryAnalyzer::range_var(const pg_query::RangeVar& range, const CteScop
       std::vector<std::string> names = select_names(select);
       for (int i = 0; i < scope->cte->aliascolnames_size(); ++i)
         names.at(static_cast<std::size_t>(i)) = scope->cte->aliascolnames(i).string().sval();
-      return relation(std::move(input), alias, range.alias(), names);
+      return relation(std::move(input), alias, range.alias(), names, ordered_);
     }
   }
   const auto found = catalog_.sources.find({range.schemaname(), range.relname()});
@@ -159,11 +162,14 @@ FromItem QueryAnalyzer::range_var(const pg_query::RangeVar& range, const CteScop
   for (const auto& col : source.columns) names.push_back(col.name);
   switch (source.kind) {
     case SourceKind::kView: {
+      if (!source.misread.empty())
+        throw Unsupported("view " + shown + " cannot be taken apart: " + source.misread, shown);
       views_.insert(source.relid);
       const auto definition = parse_select(source.view_definition, limits_.nesting);
       reject_invalid(definition);
       check_volatility(definition, catalog_);
-      return relation(query(definition, nullptr, depth + 1), alias, range.alias(), names);
+      auto input = query(definition, nullptr, depth + 1);
+      return relation(std::move(input), alias, range.alias(), names, ordered_);
     }
     case SourceKind::kMaterializedView:
       throw Unsupported("materialized view " + shown + " cannot be captured: REFRESH fires no triggers", shown,
@@ -348,6 +354,7 @@ FromItem QueryAnalyzer::outer_join(FromItem left, FromItem right, std::vector<No
   shift(right, left_width);
   FromItem result;
   result.width = width;
+  result.ordered = left.ordered || right.ordered;
   result.inputs.push_back(std::move(joined));
   result.relations = std::move(left.relations);
   for (auto& relation : right.relations) result.relations.push_back(std::move(relation));

@@ -61,12 +61,14 @@ OperatorPtr QueryAnalyzer::query(const SelectStmt& select, const CteScope* ctes,
     notes_.emplace_back("ORDER BY without LIMIT: accepted and ignored, a table has no order");
   if (select.op() == pg_query::SETOP_NONE && select.values_lists().empty()) return plain_select(select, ctes, depth);
   OperatorPtr result = select.op() != pg_query::SETOP_NONE ? set_operation(select, ctes, depth) : values(select);
+  ordered_ = ordered_ || !select.sort_clause().empty();
   if (!limits_rows(select)) return result;
   auto order = output_sort_terms(select, *result, select_names(select));
   return limited(select, std::move(result), std::move(order));
 }
 
 OperatorPtr QueryAnalyzer::values(const SelectStmt& select) {
+  ordered_ = false;
   std::vector<std::vector<Node>> rows;
   for (const auto& list : select.values_lists()) {
     rows.emplace_back();
@@ -83,6 +85,7 @@ OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteSco
   SelectStmt select = original;
   inline_windows(select);
   FromItem from = from_clause(select, ctes, depth);
+  const bool ordered_from = from.ordered;
   const Scope scope{std::move(from.relations), std::move(from.merged), ctes};
   if (select.has_where_clause()) split_conjuncts(resolve(select.where_clause(), scope), from.conditions);
   OperatorPtr input = combined(from);
@@ -111,6 +114,7 @@ OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteSco
     for (const auto& node : select.distinct_clause()) on.push_back(output_or_input(node, targets, names, scope));
   std::vector<SortTerm> order;
   if (limits_rows(select) || distinct_on) order = sort_terms(select, targets, names, scope);
+  check_sort_sets(select, targets, scope);
 
   // Everything that is evaluated over the (grouped) row.
   std::vector<Node*> exprs;
@@ -119,10 +123,16 @@ OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteSco
   for (auto& term : order) exprs.push_back(&term.expr);
   const std::size_t outputs = exprs.size();
   for (auto& node : having) exprs.push_back(&node);
+  if (ordered_from) check_row_order(select, exprs);
 
   const bool aggregates = std::any_of(exprs.begin(), exprs.end(), [&](const Node* n) { return has_aggregate(*n); });
-  if (aggregates || !select.group_clause().empty() || select.has_having_clause())
+  const bool grouped = aggregates || !select.group_clause().empty() || select.has_having_clause();
+  ordered_ = !select.sort_clause().empty() || (ordered_from && !grouped && !distinct);
+  if (grouped && !aggregates && select.group_clause().empty()) {
+    input = make_single_row();  // one row, whatever is in the tables: PostgreSQL does not even look, at WHERE neither
+  } else if (grouped) {
     input = aggregate(select, scope, std::move(input), names, exprs);
+  }
   if (!having.empty()) {
     std::vector<Node> plain;
     std::vector<Node> links;
@@ -150,10 +160,10 @@ OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteSco
                  : make_projection(std::move(input), std::move(targets), names);
     return distinct ? make_distinct(std::move(input)) : std::move(input);
   }
-  for (const auto& node : targets)
-    if (returns_set(node))
+  for (const Node* expr : exprs)
+    if (returns_set(*expr))
       throw Unsupported("a set-returning function under LIMIT or DISTINCT ON is not maintained incrementally",
-                        fragment(node));
+                        fragment(*expr));
   return ordered(select, std::move(input), std::move(targets), names, std::move(on), std::move(order));
 }
 

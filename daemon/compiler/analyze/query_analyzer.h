@@ -53,6 +53,7 @@ struct FromItem {
   std::vector<ScopeRelation> relations;
   std::vector<std::pair<std::string, Node>> merged;
   int width = 0;
+  bool ordered = false;  // its rows come in an order that a subquery asks for
 };
 
 /// A subquery taken apart at its correlation: the rows it reads, and the conditions that tie them to the outer row.
@@ -97,6 +98,12 @@ class QueryAnalyzer {
                                           const std::vector<std::string>& names);
   Node output_or_input(const Node& node, const std::vector<Node>& targets, const std::vector<std::string>& names,
                        const Scope& scope);
+
+  // row_order.cpp
+  /// Throws Unsupported if the select list depends on the order of rows that FROM asks for.
+  void check_row_order(const pg_query::SelectStmt& select, const std::vector<Node*>& exprs) const;
+  /// Throws Unsupported if an ORDER BY that is ignored makes rows: a set-returning function that is in it alone.
+  void check_sort_sets(const pg_query::SelectStmt& select, const std::vector<Node>& targets, const Scope& scope);
 
   // windows.cpp
   static bool has_window(const Node& expr);
@@ -151,6 +158,7 @@ class QueryAnalyzer {
 
   const Catalog& catalog_;
   const Limits& limits_;
+  bool ordered_ = false;  // whether the query analyzed last asks for an order of its rows, itself or in its FROM
 };
 
 Node equality(Node left, Node right);

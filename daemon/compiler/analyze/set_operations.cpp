@@ -27,16 +27,22 @@ OperatorPtr QueryAnalyzer::set_operation(const SelectStmt& select, const CteScop
   if (select.op() == pg_query::SETOP_UNION) {
     // a UNION b UNION c: PostgreSQL unifies types from left to right, as the flat list does.
     std::vector<OperatorPtr> branches;
+    bool ordered = false;
+    auto add = [&](const SelectStmt& part) {
+      branches.push_back(query(part, ctes, depth + 1));
+      ordered = ordered || ordered_;
+    };
     std::function<void(const SelectStmt&, bool)> flatten = [&](const SelectStmt& part, bool top) {
       const bool same = part.op() == pg_query::SETOP_UNION && part.all() == select.all();
       if (!same || !(top || bare(part))) {
-        branches.push_back(query(part, ctes, depth + 1));
+        add(part);
         return;
       }
       flatten(part.larg(), false);
-      branches.push_back(query(part.rarg(), ctes, depth + 1));
+      add(part.rarg());
     };
     flatten(select, true);
+    ordered_ = ordered && select.all();
     OperatorPtr all = std::make_unique<UnionAll>(std::move(branches));
     return select.all() ? std::move(all) : make_distinct(std::move(all));
   }
@@ -53,6 +59,7 @@ OperatorPtr QueryAnalyzer::set_operation(const SelectStmt& select, const CteScop
     tagged.emplace_back("is_left");
     sides.push_back(make_projection(std::move(side), std::move(columns), tagged));
   }
+  ordered_ = false;
   OperatorPtr both = std::make_unique<UnionAll>(std::move(sides));
   const int tag = static_cast<int>(width);
   std::vector<Node> keys;

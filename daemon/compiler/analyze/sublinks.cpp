@@ -230,6 +230,7 @@ std::optional<Core> QueryAnalyzer::core(const SelectStmt& bound) {
     ctes = own.back().get();
   }
   FromItem from = from_clause(select, ctes, 1);
+  if (from.ordered) return std::nullopt;  // the result may depend on columns that only sort
   const Scope scope{from.relations, from.merged, ctes};
   Core result;
   std::vector<Node> links;
@@ -483,6 +484,10 @@ std::vector<Feed> QueryAnalyzer::feeds(const Node& value, const std::vector<int>
     Feed feed;
     if (columns_of(link.subselect()).empty()) {
       feed.relation = query(subquery, nullptr, 1);
+      if (type == pg_query::ARRAY_SUBLINK && ordered_) {  // what sorts is not in its output
+        for (auto& any : every_source(subquery)) result.push_back(std::move(any));
+        return false;
+      }
       std::vector<Node> outputs;
       for (std::size_t i = 0; i < feed.relation->columns().size(); ++i)
         outputs.push_back(column(keys + static_cast<int>(i)));

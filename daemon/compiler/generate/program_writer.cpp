@@ -227,6 +227,7 @@ std::string apply_function(const CompileRequest& request, const ApplyVariant& va
       "    f_seq CONSTANT bigint := $4;\n"
       "    changed CONSTANT bigint := $5;  -- bit per source with pending rows\n"
       "    run CONSTANT bigint := $6;\n"
+      "    watched CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none\n"
       "    violations bigint;\n";
   for (std::size_t i = 1; i <= variant.sizes; ++i)
     body += "    n_" + std::to_string(i) + " CONSTANT bigint := $7[" + std::to_string(i) + "];\n";
@@ -242,21 +243,25 @@ std::string apply_function(const CompileRequest& request, const ApplyVariant& va
     body += "    IF " + join(sizes, " + ") + " > " + std::to_string(kRowsPerPlan * variant.sizes) +
             " THEN\n        PERFORM set_config('plan_cache_mode', 'force_custom_plan', true);\n    END IF;\n";
   }
-  const std::string done = "PERFORM set_config('pgtrickle.apply', '', true);\n";
+  const std::string leave = "PERFORM set_config('pgtrickle.apply', '', true);\n";
+  // Constraints that wait for COMMIT would fail there, with the rights of the session, and all that is committed with
+  // it.
+  const std::string done = "IF v.watched IS NOT NULL THEN\n    PERFORM pgtrickle._check_deferred(" +
+                           quote_literal(qualified(request.schema, request.name)) + "::regclass);\nEND IF;\n" + leave;
   if (variant.differential.empty()) {
     body += indent("    " + variant.full, 4);
   } else if (variant.full.empty()) {
     body += indent("    " + variant.differential, 4);
   } else {
     body +=
-        "    IF $1 = 'full' THEN\n" + indent("        " + variant.full, 8) + "\n        " + done +
-        "        RETURN;\n    END IF;\n    IF $1 = 'empty' THEN\n        DELETE FROM " +
+        "    IF $1 = 'full' THEN\n" + indent("        " + variant.full, 8) + "\n        " + indent(done, 8) +
+        "RETURN;\n    END IF;\n    IF $1 = 'empty' THEN\n        DELETE FROM " +
         qualified(request.schema, request.name) +
         ";\n        GET DIAGNOSTICS rows_deleted = ROW_COUNT;\n        rows_inserted := 0;\n        rows_updated := "
         "0;\n        " +
-        done + "        RETURN;\n    END IF;\n" + indent("    " + variant.differential, 4);
+        leave + "        RETURN;\n    END IF;\n" + indent("    " + variant.differential, 4);
   }
-  body += "\n    " + done + "END\n";
+  body += "\n    " + indent(done, 4) + "END\n";
   std::string sql = "CREATE OR REPLACE FUNCTION " + variant.name + "(" + kApplyArguments +
                     ",\n    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)\n"
                     "LANGUAGE plpgsql SECURITY DEFINER\nSET search_path = pg_catalog, pg_temp\nSET jit = off\nSET "

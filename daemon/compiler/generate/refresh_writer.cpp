@@ -69,6 +69,7 @@ class RefreshWriter {
            "    chooses CONSTANT boolean := $1 IN ('auto', 'look', 'go');  -- does nothing if nothing is pending\n"
            "    reinit boolean;\n"
            "    gates boolean;\n"
+           "    subscribed boolean;  -- this database has subscriptions\n"
            "    fuse_limit bigint;\n"
            "    blown boolean;\n"
            "    fuse_reset text;\n"
@@ -78,7 +79,12 @@ class RefreshWriter {
            "    not_null boolean;\n"
            "    row_security boolean;\n"
            "    watched boolean;  -- by the event triggers that were there when the program was made\n"
-           "    answer text;\n";
+           "    answer text;\n"
+           "    user_keys text[];  -- columns of unique indexes that users made; NULL: there are none\n"
+           "    message text;\n"
+           "    detail text;\n"
+           "    relation name;\n"
+           "    constraint_name name;\n";
   }
 
   /// Programs that recompute cannot be members of a cycle, so they need not be emptied.
@@ -113,13 +119,19 @@ class RefreshWriter {
            "v.f.seq;\n"
            "    SELECT s.needs_reinit, s.fuse_limit, s.fuse_blown_at IS NOT NULL, s.fuse_reset, s.skipped_at IS NOT "
            "NULL, s.max_delta_fraction,\n           " +
-           kAnyGate +
-           "\n    INTO v.reinit, v.fuse_limit, v.blown, v.fuse_reset, v.skipped, v.fraction, v.gates\n"
+           kAnyGate + ", EXISTS (SELECT FROM pg_subscription_rel),\n           CASE WHEN " + foreign_index() +
+           " THEN '{}'::text[] END\n"
+           "    INTO v.reinit, v.fuse_limit, v.blown, v.fuse_reset, v.skipped, v.fraction, v.gates, v.subscribed, "
+           "v.user_keys\n"
            "    FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = " +
            id_ +
            ";\n"
            "    v.skip := v.asks AND v.fuse_reset IS NOT DISTINCT FROM 'skip_changes';\n"
-           "    IF (v.chooses OR $1 = 'differential') AND (v.reinit OR v.f_snapshot IS NULL) THEN\n"
+           "    IF (v.chooses OR $1 = 'differential')\n"
+           // What a subscription writes fires no trigger of ours; this snapshot has its rows only if it has it too.
+           "        AND (v.reinit OR v.f_snapshot IS NULL OR v.subscribed AND pgtrickle._is_subscribed(" +
+           id_ +
+           ")) THEN\n"
            "        action := 'REINIT';\n"
            "        RETURN;\n"
            "    END IF;\n";
@@ -129,7 +141,7 @@ class RefreshWriter {
   [[nodiscard]] std::string empty_table() const {
     return "    IF $1 = 'empty' THEN\n" + check_rights(apply_, "        ") +
            "        SELECT a.rows_deleted INTO rows_deleted FROM " + apply_ +
-           "('empty', NULL, NULL, NULL, 0, 0, NULL) a;\n" + pin_search_path("        ") +
+           "('empty', NULL, NULL, NULL, 0, 0, NULL, NULL) a;\n" + pin_search_path("        ") +
            "        UPDATE pgtrickle.pgt_frontiers p SET snapshot = NULL, xid = NULL, seq = NULL, rows = 0 WHERE "
            "p.pgt_id = " +
            id_ + ";\n        action := 'EMPTY';\n        RETURN;\n    END IF;\n";
@@ -303,22 +315,47 @@ class RefreshWriter {
            "    IF $1 = 'look' THEN\n        RETURN;\n    END IF;\n";
   }
 
+  /// Whether there is a unique index or exclusion constraint besides the program's own key.
+  [[nodiscard]] std::string foreign_index() const {
+    return "EXISTS (SELECT FROM pg_index i WHERE i.indrelid = s.pgt_relid AND (i.indisunique OR i.indisexclusion)\n"
+           "                             AND i.indexrelid IS DISTINCT FROM " +
+           own_key() + ")";
+  }
+  [[nodiscard]] std::string own_key() const {
+    return "to_regclass(" + quote_literal(qualified(request_.schema, "pgtrickle_" + id_ + "_key")) + ")";
+  }
+
   [[nodiscard]] std::string apply() const {
-    const std::string call =
-        "(CASE WHEN v.recompute THEN 'full' ELSE 'differential' END, v.f_snapshot, v.f_xid, v.f_seq,\n"
-        "            CASE WHEN $1 = 'differential' THEN -1 ELSE v.changed END, v.run,\n"
-        "            CASE WHEN $1 <> 'differential' THEN v.counts END) a";
-    const std::string into =
-        "SELECT a.rows_inserted, a.rows_updated, a.rows_deleted INTO rows_inserted, rows_updated, rows_deleted\n"
-        "        FROM ";
-    std::string sql = "    IF v.skip THEN\n        NULL;\n";
+    std::string sql = "    IF v.user_keys IS NOT NULL THEN\n        v.user_keys := pgtrickle._unique_columns(" + id_ +
+                      ", " + own_key() + ");\n    END IF;\n    IF v.skip THEN\n        NULL;\n";
     if (!sources_.empty())
       sql += "    ELSIF NOT v.recompute AND delta_rows <= " + std::to_string(kSmallDelta) + " THEN\n" +
-             check_rights(apply_ + "_small", "        ") + "        " + into + apply_ + "_small" + call + ";\n";
-    return sql + "    ELSE\n" + check_rights(apply_, "        ") + "        " + into + apply_ + call +
-           ";\n    END IF;\n    -- A function of the query may have changed the path, for good: what follows runs with "
-           "our rights.\n" +
+             call_apply(apply_ + "_small");
+    return sql + "    ELSE\n" + call_apply(apply_) +
+           "    END IF;\n    -- A function of the query may have changed the path, for good: what follows runs with "
+           "our "
+           "rights.\n" +
            pin_search_path("    ");
+  }
+
+  /// Where users made unique indexes, rows that violate one are explained, which needs a subtransaction.
+  [[nodiscard]] std::string call_apply(const std::string& function) const {
+    const std::string call =
+        "SELECT a.rows_inserted, a.rows_updated, a.rows_deleted INTO rows_inserted, rows_updated, rows_deleted\n"
+        "FROM " +
+        function +
+        "(CASE WHEN v.recompute THEN 'full' ELSE 'differential' END, v.f_snapshot, v.f_xid, v.f_seq,\n"
+        "    CASE WHEN $1 = 'differential' THEN -1 ELSE v.changed END, v.run,\n"
+        "    CASE WHEN $1 <> 'differential' THEN v.counts END, v.user_keys) a;";
+    return check_rights(function, "        ") + "        IF v.user_keys IS NULL THEN\n            " + indent(call, 12) +
+           "\n        ELSE\n            BEGIN\n                " + indent(call, 16) +
+           "\n            EXCEPTION WHEN unique_violation OR exclusion_violation THEN\n"
+           "                GET STACKED DIAGNOSTICS v.message = MESSAGE_TEXT, v.detail = PG_EXCEPTION_DETAIL,\n"
+           "                    v.relation = TABLE_NAME, v.constraint_name = CONSTRAINT_NAME;\n" +
+           "            " + pin_search_path("    ") + "                PERFORM pgtrickle._raise_violation(" + id_ +
+           ", SQLSTATE, v.message, v.detail, v.relation, "
+           "v.constraint_name);\n"
+           "            END;\n        END IF;\n";
   }
 
   [[nodiscard]] std::string move_frontier() const {

@@ -15,9 +15,15 @@ std::string counts(const std::string& inserted, const std::string& updated, cons
          " AS rows_deleted,\n       " + violations + " AS violations";
 }
 
-constexpr const char* kInserted = "(SELECT count(*) FROM shown WHERE shown.inserted)";
-constexpr const char* kUpdated = "(SELECT count(*) FROM shown WHERE NOT shown.inserted)";
+constexpr const char* kMoved = "(SELECT count(*) FROM moved)";
+constexpr const char* kInserted = "(SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved)";
+constexpr const char* kUpdated = "(SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved)";
 constexpr const char* kDeleted = "(SELECT count(*) FROM hidden)";
+
+/// A condition that is true once all rows of `deleted` are: what is inserted under it comes after them.
+std::string after(const std::vector<std::string>& deleted) {
+  return join(deleted, " + ") + " >= 0";
+}
 
 }  // namespace
 
@@ -106,6 +112,23 @@ std::vector<std::string> Target::index_ddl() const {
   return ddl;
 }
 
+void Target::move_out(Statement& statement, const std::string& from, const std::string& where) const {
+  std::vector<std::string> differs;
+  for (const int position : all_) {
+    const auto& column = request_.columns[static_cast<std::size_t>(position)];
+    const std::string name = quote_ident(column.name);
+    differs.push_back(
+        quote_literal(column.name) + " = ANY (v.watched) AND " +
+        row_differs({"t." + name}, {"n." + names_[static_cast<std::size_t>(position)] + "::" + column.type_sql}));
+  }
+  statement.with("moved",
+                 "DELETE FROM " + table_ + " t USING " + from + " n\nWHERE v.watched IS NOT NULL" +
+                     (where.empty() ? "" : " AND " + where) + " AND " +
+                     key_match("t", prefixed(row_columns(key_), "n.")) + "\n  AND (" + join(differs, "\n    OR ") +
+                     ")\nRETURNING 1",
+                 false);
+}
+
 void Target::upsert(Statement& statement, const std::string& from, const std::string& where) const {
   std::vector<int> rest;
   for (const int position : all_) {
@@ -114,8 +137,8 @@ void Target::upsert(Statement& statement, const std::string& from, const std::st
     if (!key || !request_.columns[static_cast<std::size_t>(position)].type.identity) rest.push_back(position);
   }
   std::string sql = "INSERT INTO " + table_ + " AS t (" + join(table_columns(all_), ", ") + ")\nSELECT " +
-                    cast_list("n") + "\nFROM " + from + " n";
-  if (!where.empty()) sql += "\nWHERE " + where;
+                    cast_list("n") + "\nFROM " + from + " n\nWHERE " + after({kDeleted, kMoved});
+  if (!where.empty()) sql += " AND " + where;
   sql += "\nON CONFLICT (" + join(table_columns(key_), ", ") + ") DO ";
   if (rest.empty()) {
     sql += "NOTHING";
@@ -143,7 +166,8 @@ std::string Target::apply_bag(Statement& statement, const std::string& d) const 
                  false);
   statement.with("shown",
                  "INSERT INTO " + table_ + " (" + join(table_columns(all_), ", ") + ")\nSELECT " + join(theirs, ", ") +
-                     " FROM " + typed + " d CROSS JOIN LATERAL generate_series(1, d.w)\nWHERE d.w > 0\nRETURNING 1",
+                     " FROM " + typed + " d CROSS JOIN LATERAL generate_series(1, d.w)\nWHERE d.w > 0 AND " +
+                     after({kDeleted}) + "\nRETURNING 1",
                  false);
   return counts("(SELECT count(*) FROM shown)", "0::bigint", kDeleted,
                 "(SELECT coalesce(-sum(d.w), 0) FROM " + typed + " d WHERE d.w < 0) - " + kDeleted);
@@ -158,7 +182,6 @@ std::string Target::apply_delta(Statement& statement, const Delta& delta) const 
   }
   if (!keyed()) return apply_bag(statement, d);
   const auto keys = row_columns(key_);
-  upsert(statement, d, "n.w > 0");
   // Keys without a new row. By grouping: a join of the delta with itself is planned for the few rows it usually has.
   const std::string lost =
       statement.with("lost", "SELECT " + join(prefixed(keys, "n."), ", ") + " FROM " + d + " n\nGROUP BY " +
@@ -171,18 +194,23 @@ std::string Target::apply_delta(Statement& statement, const Delta& delta) const 
                  "DELETE FROM " + table_ + " t USING " + lost + " n\nWHERE " + key_match("t", prefixed(keys, "n.")) +
                      "\nRETURNING 1",
                  false);
+  move_out(statement, d, "n.w > 0");
+  upsert(statement, d, "n.w > 0");
   return counts(kInserted, kUpdated, kDeleted,
                 "(SELECT count(*) FROM " + d + " n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM " + lost +
-                    ") - " + kDeleted + ") + abs((SELECT a.n FROM " + added + " a) - " + kInserted + ")");
+                    ") - " + kDeleted + ") + abs((SELECT a.n FROM " + added + " a) - (" + kInserted + "))");
 }
 
 std::string Target::apply_rows(Statement& statement, const std::string& shown, const std::string& gone,
                                const std::vector<std::string>& key_columns, const std::string& violations) const {
-  upsert(statement, shown, {});
   statement.with("hidden",
                  "DELETE FROM " + table_ + " t USING " + gone + " c\nWHERE " +
                      key_match("t", prefixed(key_columns, "c.")) + "\nRETURNING 1",
                  false);
+  const std::string rows =
+      statement.with("rows", shown.front() == '(' ? shown.substr(1, shown.size() - 2) : "SELECT * FROM " + shown);
+  move_out(statement, rows, {});
+  upsert(statement, rows, {});
   return counts(kInserted, kUpdated, kDeleted, violations);
 }
 
@@ -193,6 +221,7 @@ std::string Target::replace(Statement& statement, const std::string& content) co
                    "DELETE FROM " + table_ + " t\nWHERE NOT EXISTS (SELECT FROM " + n + " n WHERE " +
                        key_match("t", prefixed(row_columns(key_), "n.")) + ")\nRETURNING 1",
                    false);
+    move_out(statement, n, {});
     // Rows that are there already are filtered out here: ON CONFLICT would lock, and so write, each of them.
     upsert(statement, n,
            "NOT EXISTS (SELECT FROM " + table_ + " o WHERE " +

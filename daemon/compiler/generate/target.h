@@ -2,7 +2,8 @@
 //   keyed  a unique key exists in the output: rows that are gone are deleted by key, the rest is upserted in place, and
 //          users get a real primary or unique key;
 //   bag    rows may repeat: the right number of copies is deleted, found through an index on the hash of the whole row.
-// Rows that do not change are not touched, also when everything was recomputed.
+// Rows that do not change are not touched, also when everything was recomputed. Rows are deleted before others come, so
+// that no unique index of a user sees both; a row deleted by the same transaction is none to an index.
 //
 // Each function adds common table expressions and returns the SELECT that ends the statement: one row with
 // rows_inserted, rows_updated, rows_deleted and the number of violated expectations (not 0: state and table disagree).
@@ -47,6 +48,10 @@ class Target {
   [[nodiscard]] bool needs_hash_index() const;
   [[nodiscard]] bool loose() const;  // some column has equal values that are not the same
   std::string apply_bag(Statement& statement, const std::string& d) const;
+  /// Deletes the rows that `from` replaces and that differ in v.watched, the columns that unique indexes and exclusion
+  /// constraints of users are about: updated in place, two rows could not trade values. NULL: there are none.
+  void move_out(Statement& statement, const std::string& from, const std::string& where) const;
+  /// Inserts new rows and updates others in place, once "hidden" and "moved" are deleted.
   void upsert(Statement& statement, const std::string& from, const std::string& where) const;
 
   const CompileRequest& request_;

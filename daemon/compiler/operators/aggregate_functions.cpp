@@ -137,17 +137,38 @@ class Planner {
     return plan;
   }
 
+  /// The argument, and NaN instead of values whose square may not fit into a numeric. PostgreSQL adds up in a wider
+  /// type.
+  [[nodiscard]] std::string squarable(const std::string& arg) const {
+    return "CASE WHEN abs(" + arg + ") >= '1e1000' AND " + arg + " < 'Infinity' AND " + arg +
+           " > '-Infinity' OR scale(" + arg + ") > 1000 THEN 'NaN' ELSE " + arg + " END";
+  }
+
   AggregatePlan variance(std::uint32_t type) {
     AggregatePlan plan;
-    const std::string arg = args_[0] + "::numeric";
+    const bool bounded = type != kNumeric || call_.fixed_scale;  // a numeric(p, s) has at most 1000 digits
+    const std::string arg = bounded ? args_[0] + "::numeric" : squarable(args_[0]);
     Component squares = linear("squares_" + hint_suffix(), "(" + arg + " * " + arg + ")", "numeric");
     squares.numeric_sum = type == kNumeric;
-    plan.components = {not_null_count(), running_sum(type), std::move(squares)};
+    Component total = running_sum(type);
+    if (!bounded) {
+      total = linear("sum_" + hint_suffix(), "(" + arg + ")", "numeric");
+      total.numeric_sum = true;
+    }
+    plan.components = {not_null_count(), std::move(total), std::move(squares)};
     auto sum = scaled_sum(plan, type, 1, 1);
     auto sum_squares = [&]() -> std::function<std::string(const std::vector<std::string>&)> {
       if (plan.components.size() == 3) return [](const std::vector<std::string>& c) { return c[2]; };
       return [](const std::vector<std::string>& c) { return "round(" + c[2] + ", " + max_scale(c[3]) + " * 2)"; };
     }();
+    if (!bounded) {
+      // With a NaN among the squares the group is computed afresh whenever it is touched: so is its variance.
+      Component exact;
+      exact.hint = name_ + "_" + hint_suffix();
+      exact.full = "coalesce(CASE WHEN " + plan.components[2].full + " = 'NaN' THEN " + full_ + " END, 0)::numeric";
+      exact.delta = "0::numeric";
+      plan.components.push_back(std::move(exact));
+    }
     const bool sample = name_ == "variance" || name_ == "stddev" || name_.find("_samp") != std::string::npos;
     const bool root = name_.rfind("stddev", 0) == 0;
     plan.value = [=](const auto& c, const std::string&) {
@@ -160,8 +181,9 @@ class Planner {
       if (root)
         value = "(SELECT round(sqrt(round(q, coalesce(scale(q), 0) + 20)), coalesce(scale(q), 0)) FROM (SELECT " +
                 value + " AS q) q)";
-      return "CASE WHEN " + c[0] + (sample ? " > 1" : " > 0") + " THEN CASE WHEN " + numerator + " <= 0 THEN 0 ELSE " +
-             value + " END END";
+      return "CASE WHEN " + c[0] + (sample ? " > 1" : " > 0") + " THEN CASE" +
+             (bounded ? "" : " WHEN " + c[2] + " = 'NaN' THEN " + c.back()) + " WHEN " + numerator +
+             " <= 0 THEN 0 ELSE " + value + " END END";
     };
     return plan;
   }
