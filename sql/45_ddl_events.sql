@@ -192,6 +192,7 @@ BEGIN
        AND NOT EXISTS (SELECT FROM pgtrickle.pgt_watermarks) AND NOT EXISTS (SELECT FROM pgtrickle.pgt_watermark_groups) THEN
         RETURN;
     END IF;
+    PERFORM pgtrickle._warn_of_drop();
     FOR o IN SELECT d.objid, d.objsubid, d.object_type, d.object_identity,
                     CASE WHEN d.object_type = 'trigger' THEN d.address_names[array_upper(d.address_names, 1)] END AS trigger_name
              FROM pg_event_trigger_dropped_objects() AS d
