@@ -29,8 +29,8 @@ int main(int argc, char** argv) try {
   app.add_flag("--quick", options.quick, "100k rows only, few repetitions");
   app.add_option("--output", options.output, "file for the report");
   app.add_option("--revision", options.revision, "revision of the source tree, for the report");
-  app.add_option("--part", parts, "refresh, capture, latency (default: these), tpch, graphs, tables")
-      ->check(CLI::IsMember({"refresh", "capture", "latency", "tpch", "graphs", "tables"}));
+  app.add_option("--part", parts, "refresh, capture, latency (default: these), tpch, graphs, tables, rebuild")
+      ->check(CLI::IsMember({"refresh", "capture", "latency", "tpch", "graphs", "tables", "rebuild"}));
   app.add_option("--sf", options.scale_factors, "scale factors of TPC-H");
   app.add_option("--queries", options.tpch_queries, "numbers of TPC-H queries, as 1,3,5; default: all");
   app.add_option("--budget", options.tpch_budget, "seconds per scale factor of TPC-H: limits the repetitions");
@@ -39,6 +39,7 @@ int main(int argc, char** argv) try {
   app.add_option("--rounds", options.scale_rounds, "changes per graph and schedule");
   app.add_option("--tables", options.scale_tables, "how many tables are many, a multiple of 20");
   app.add_option("--table-schedules", options.scale_many_schedules, "of the many tables")->delimiter(',');
+  app.add_option("--rebuilds", options.rebuild_rounds, "rebuilds per change");
   app.add_option("--seconds", options.scale_seconds, "how long the many tables are measured, idle and under load");
   CLI11_PARSE(app, argc, argv);
   if (parts.empty()) parts = {"refresh", "capture", "latency"};
@@ -51,6 +52,7 @@ int main(int argc, char** argv) try {
     options.single_row_updates = 300;
     options.bulk_inserts = 3;
     options.scale_rounds = 20;
+    options.rebuild_rounds = 10;
     options.scale_tables = 100;
     options.scale_seconds = 10;
   }
@@ -65,6 +67,7 @@ int main(int argc, char** argv) try {
   if (wanted("tpch")) measure_tpch(options, report);
   if (wanted("graphs")) measure_graph_latency(options, report);
   if (wanted("tables")) measure_many_tables(options, report);
+  if (wanted("rebuild")) measure_rebuild(options, report);
 
   std::cout << report.text();
   if (!options.output.empty()) {

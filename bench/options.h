@@ -23,6 +23,7 @@ struct Options {
   int scale_tables = 1000;
   std::vector<std::string> scale_many_schedules{"1s", "continuous"};  // of the many tables
   int scale_seconds = 60;                                             // idle, and under load
+  int rebuild_rounds = 100;                                           // per change
   bool quick = false;
   std::string output;    // RESULTS.md; empty: standard output only
   std::string revision;  // of the source tree

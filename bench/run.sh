@@ -9,14 +9,25 @@
 # bench/run.sh scale [--rounds N] [--schedules S,S] [--seconds N] [--tables N] [--table-schedules S,S] [--part graphs|tables]:
 # graphs of stream tables with the daemon running; writes bench/RESULTS_SCALE.md, or with an option RESULTS_SCALE.md in the
 # build directory. The server takes no prepared transactions, as it is by default, so that writers wake the daemon.
+#
+# bench/run.sh rebuild [--rebuilds N]: from COMMIT of DDL until stream tables are built anew, without and with prepared
+# transactions (the daemon is woken, or looks); writes bench/RESULTS_REBUILD.md, or with an option RESULTS_REBUILD.md in the
+# build directory.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
 export PGT_BUILD_DIR=${PGT_BUILD_DIR:-$PWD/build/bench}
 output=$PWD/bench/RESULTS.md
-if [ "${1:-}" = scale ]; then
+settings=("${PGT_MAX_PREPARED:-10}")
+if [ "${1:-}" = rebuild ]; then
   shift
-  export PGT_MAX_PREPARED=0
+  settings=(0 10)
+  output=$PWD/bench/RESULTS_REBUILD.md
+  if [ $# -gt 0 ]; then output=$PGT_BUILD_DIR/RESULTS_REBUILD.md; fi
+  set -- --part rebuild "$@"
+elif [ "${1:-}" = scale ]; then
+  shift
+  settings=(0)
   if [ $# -eq 0 ]; then
     output=$PWD/bench/RESULTS_SCALE.md
   else
@@ -43,4 +54,14 @@ if [ -z "${PGT_BENCH_SKIP_BUILD:-}" ]; then
   if grep -q 'add_executable(pgtrickled' daemon/CMakeLists.txt; then targets+=(pgtrickled); fi
   ninja -C "$PGT_BUILD_DIR" "${targets[@]}" >&2
 fi
-exec tests/support/with_cluster.sh "$PGT_BUILD_DIR/bench/pgtrickle_bench" --output "$output" --revision "$revision" "$@"
+part=$(mktemp)
+trap 'rm -f "$part"' EXIT
+for prepared in "${settings[@]}"; do
+  PGT_MAX_PREPARED=$prepared tests/support/with_cluster.sh "$PGT_BUILD_DIR/bench/pgtrickle_bench" --output "$part" \
+    --revision "$revision" "$@"
+  if [ "$prepared" = "${settings[0]}" ]; then
+    cp "$part" "$output"
+  else
+    sed -n '/^## /,$p' "$part" >>"$output"  # the head is the same
+  fi
+done

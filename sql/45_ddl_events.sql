@@ -1,13 +1,81 @@
 -- Event triggers: what ALTER and DROP mean for sources and stream tables, handled in the transaction that does it.
 -- They never make the user's command fail (an error becomes a WARNING) and do next to nothing if the command concerns
--- no source. Creating them needs a superuser; without them capture functions guard themselves (40_capture.sql) and the
--- daemon notices the rest when it polls _source_problem().
+-- no source and no fact. Creating them needs a superuser; without them capture functions guard themselves (40_capture.sql), and
+-- refreshes and the daemon compare all facts (42_facts.sql).
 
--- After ALTER/CREATE of relations and ALTER SCHEMA.
+-- What a command touched, as that on which facts can depend: for an index, policy, trigger, rule or constraint its table or domain, for
+-- a table also its row type, for an operator class or family the types that it compares.
+CREATE FUNCTION pgtrickle._concerned(class oid, object oid) RETURNS TABLE (classid oid, objid oid)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT class, object
+    UNION SELECT 'pg_class'::regclass::oid, x.relid FROM (
+        SELECT i.indrelid FROM pg_index i WHERE class = 'pg_class'::regclass AND i.indexrelid = object
+        UNION ALL SELECT p.polrelid FROM pg_policy p WHERE class = 'pg_policy'::regclass AND p.oid = object
+        UNION ALL SELECT t.tgrelid FROM pg_trigger t WHERE class = 'pg_trigger'::regclass AND t.oid = object
+        UNION ALL SELECT r.ev_class FROM pg_rewrite r WHERE class = 'pg_rewrite'::regclass AND r.oid = object
+        UNION ALL SELECT d.adrelid FROM pg_attrdef d WHERE class = 'pg_attrdef'::regclass AND d.oid = object
+        UNION ALL SELECT k.conrelid FROM pg_constraint k WHERE class = 'pg_constraint'::regclass AND k.oid = object) AS x(relid)
+    UNION SELECT 'pg_type'::regclass::oid, y.typid FROM (
+        SELECT c.reltype FROM pg_class c WHERE class = 'pg_class'::regclass AND c.oid = object AND c.reltype <> 0
+        UNION ALL SELECT k.contypid FROM pg_constraint k WHERE class = 'pg_constraint'::regclass AND k.oid = object
+        UNION ALL SELECT o.opcintype FROM pg_opclass o WHERE class = 'pg_opclass'::regclass AND o.oid = object
+        UNION ALL SELECT o.opcintype FROM pg_opclass o WHERE class = 'pg_opfamily'::regclass AND o.opcfamily = object) AS y(typid)
+$$;
+
+-- Marks stream tables for re-initialisation from a transaction that is not ours. Where that fails (it is REPEATABLE READ and a row
+-- has changed since it began, or it will not wait for a lock) a marker in the logs of their sources makes the next refresh compare.
+CREATE FUNCTION pgtrickle._mark_reinit_or_logs(pgt_ids bigint[], why text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    s record;
+BEGIN
+    PERFORM pgtrickle._mark_reinit(pgt_ids, why);
+EXCEPTION WHEN OTHERS THEN
+    FOR s IN SELECT DISTINCT x.source_id, x.active_log FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_sources x USING (source_id)
+             WHERE d.pgt_id = ANY (pgt_ids) LOOP
+        EXECUTE format('INSERT INTO pgtrickle_changes.log_%s_%s (w) VALUES (0)', s.source_id, s.active_log);
+    END LOOP;
+    PERFORM pgtrickle._wake_from_trigger();
+END
+$$;
+
+-- Marks the stream tables of which facts about these objects do not hold any more. Never raises: warns. A stream table that is
+-- being built loses its key and gets it again: its builder looks at those who read it.
+CREATE FUNCTION pgtrickle._check_facts(classes oid[], objects oid[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+    lost record;
+BEGIN
+    FOR lost IN
+        WITH touched AS MATERIALIZED (SELECT DISTINCT t.class, t.object FROM unnest(classes, objects) AS t(class, object)),
+        names AS MATERIALIZED (
+            SELECT t.class, t.object, p.proname AS name FROM touched t JOIN pg_proc p ON t.class = 'pg_proc'::regclass AND p.oid = t.object
+            UNION ALL SELECT t.class, t.object, o.oprname FROM touched t JOIN pg_operator o ON t.class = 'pg_operator'::regclass AND o.oid = t.object
+            UNION ALL SELECT t.class, t.object, NULL FROM touched t WHERE t.class IN ('pg_proc'::regclass, 'pg_operator'::regclass)),
+        facts AS MATERIALIZED (
+            SELECT f.* FROM touched t JOIN pgtrickle.pgt_facts f ON f.classid = t.class AND f.objid = t.object
+            UNION SELECT f.* FROM names n JOIN pgtrickle.pgt_facts f ON f.kind = 'overloads' AND f.classid = n.class
+                  AND (f.name = n.name OR f.fingerprint -> 'objects' @> to_jsonb(n.object::bigint))
+            UNION SELECT f.* FROM pgtrickle.pgt_facts f WHERE f.kind = 'casts' AND 'pg_cast'::regclass::oid = ANY (classes))
+        SELECT x.why, array_agg(DISTINCT x.pgt_id) AS ids FROM (SELECT f.pgt_id, pgtrickle._lost_fact(f) AS why FROM facts f WHERE f.kind <> 'storage' AND NOT (f.kind = 'keys' AND EXISTS (
+                      SELECT FROM pgtrickle.pgt_stream_tables b WHERE b.pgt_relid = f.objid AND b.status = 'INITIALIZING'))) AS x
+        WHERE x.why IS NOT NULL AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = x.pgt_id AND s.needs_reinit)
+        GROUP BY x.why ORDER BY x.why
+    LOOP
+        PERFORM pgtrickle._mark_reinit_or_logs(lost.ids, lost.why);
+    END LOOP;
+EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING 'pgtrickle could not mark stream tables for re-initialisation: %', SQLERRM;
+END
+$$;
+
+-- After ALTER, CREATE and DROP of whatever a query can depend on.
 CREATE FUNCTION pgtrickle._on_ddl() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    ids oid[];
+    ids     oid[];
+    classes oid[];
+    objects oid[];
     s   record;
     why text;
 BEGIN
@@ -15,12 +83,18 @@ BEGIN
        AND NOT EXISTS (SELECT FROM pgtrickle.pgt_sources) THEN
         RETURN;
     END IF;
-    IF tg_tag = 'ALTER SCHEMA' THEN     -- everything in it has a new name
+    IF tg_tag IN ('ALTER SCHEMA', 'ALTER EXTENSION') THEN     -- there is no list of what has another schema now
         SELECT array_agg(d.source_relid) INTO ids FROM (SELECT d.source_relid FROM pgtrickle.pgt_dependencies d UNION
                                                         SELECT t.pgt_relid FROM pgtrickle.pgt_stream_tables t) AS d;
+        SELECT array_agg(f.classid), array_agg(f.objid) INTO classes, objects FROM (SELECT DISTINCT x.classid, x.objid FROM pgtrickle.pgt_facts x) AS f;
     ELSE
-        SELECT array_agg(DISTINCT c.objid) INTO ids FROM pg_event_trigger_ddl_commands() AS c WHERE c.classid = 'pg_class'::regclass AND c.objid <> 0;
-        IF ids IS NULL THEN
+        -- Programs, logs and what only one session sees concern nobody.
+        SELECT array_agg(DISTINCT c.objid) FILTER (WHERE c.classid = 'pg_class'::regclass), array_agg(x.classid), array_agg(x.objid)
+          INTO ids, classes, objects
+          FROM pg_event_trigger_ddl_commands() AS c CROSS JOIN LATERAL pgtrickle._concerned(c.classid, c.objid) AS x
+         WHERE c.objid <> 0 AND c.schema_name IS DISTINCT FROM 'pgtrickle_state' AND c.schema_name IS DISTINCT FROM 'pgtrickle_changes'
+           AND c.schema_name IS DISTINCT FROM 'pg_temp';
+        IF objects IS NULL THEN
             RETURN;
         END IF;
     END IF;
@@ -62,7 +136,7 @@ BEGIN
             WHERE d.source_relid = ANY (ids)
         LOOP
             IF s.why IS NOT NULL THEN
-                PERFORM pgtrickle._mark_reinit(ARRAY[s.pgt_id], s.why);
+                PERFORM pgtrickle._mark_reinit_or_logs(ARRAY[s.pgt_id], s.why);
             END IF;
         END LOOP;
         FOR s IN
@@ -71,17 +145,31 @@ BEGIN
             WHERE t.pgt_relid = ANY (ids) AND (n.nspname <> t.pgt_schema OR c.relname <> t.pgt_name)
         LOOP
             UPDATE pgtrickle.pgt_stream_tables t SET pgt_schema = s.nspname, pgt_name = s.relname WHERE t.pgt_id = s.pgt_id;
-            PERFORM pgtrickle._mark_reinit(ARRAY[s.pgt_id], format('the stream table was renamed to %I.%I', s.nspname, s.relname));
+            PERFORM pgtrickle._mark_reinit_or_logs(ARRAY[s.pgt_id], format('the stream table was renamed to %I.%I', s.nspname, s.relname));
         END LOOP;
         FOR s IN SELECT t.pgt_id FROM pgtrickle.pgt_stream_tables t WHERE t.pgt_relid = ANY (ids) AND pgtrickle._has_new_owner(t.pgt_id) LOOP
-            PERFORM pgtrickle._mark_reinit(ARRAY[s.pgt_id], 'the stream table has a new owner');
+            PERFORM pgtrickle._mark_reinit_or_logs(ARRAY[s.pgt_id], 'the stream table has a new owner');
         END LOOP;
     EXCEPTION WHEN OTHERS THEN
         RAISE WARNING 'pgtrickle could not mark stream tables for re-initialisation: %', SQLERRM;
     END;
+    PERFORM pgtrickle._check_facts(classes, objects);
 EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'pgtrickle could not follow the command: %', SQLERRM;
 END
+$$;
+
+-- What the drop of an object can concern beside facts about itself: facts about the table, domain or types that it belonged to. Where
+-- it cannot be told, about all that it could have been. names: address_names of the object.
+CREATE FUNCTION pgtrickle._concerned_by_drop(object_type text, schema name, names text[]) RETURNS TABLE (classid oid, objid oid)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT 'pg_class'::regclass::oid, to_regclass(format('%I.%I', names[1], names[2]))::oid
+    WHERE object_type IN ('policy', 'trigger', 'rule', 'table constraint', 'default value') AND to_regclass(format('%I.%I', names[1], names[2])) IS NOT NULL
+    UNION ALL SELECT DISTINCT f.classid, f.objid FROM pgtrickle.pgt_facts f WHERE object_type = 'index' AND f.kind = 'keys' AND f.schema = $2
+    UNION ALL SELECT 'pg_cast'::regclass, 0::oid WHERE object_type = 'cast'
+    UNION ALL SELECT DISTINCT f.classid, f.objid FROM pgtrickle.pgt_facts f
+    WHERE object_type IN ('domain constraint', 'operator class', 'operator family', 'operator of access method', 'function of access method')
+      AND f.kind = 'definition' AND f.classid = 'pg_type'::regclass
 $$;
 
 -- After DROP of anything.
@@ -91,6 +179,8 @@ DECLARE
     o record;
     s record;
     why text;
+    classes oid[];
+    objects oid[];
 BEGIN
     IF to_regclass('pgtrickle.pgt_dependencies') IS NULL OR NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables)
        AND NOT EXISTS (SELECT FROM pgtrickle.pgt_sources) AND NOT EXISTS (SELECT FROM pgtrickle.pgt_source_gates)
@@ -121,11 +211,11 @@ BEGIN
                 END IF;
                 PERFORM pgtrickle._forget_relation(o.objid);
                 IF EXISTS (SELECT FROM pgtrickle.pgt_dependencies d WHERE d.source_relid = o.objid) THEN
-                    PERFORM pgtrickle._mark_reinit((SELECT array_agg(d.pgt_id) FROM pgtrickle.pgt_dependencies d WHERE d.source_relid = o.objid),
+                    PERFORM pgtrickle._mark_reinit_or_logs((SELECT array_agg(d.pgt_id) FROM pgtrickle.pgt_dependencies d WHERE d.source_relid = o.objid),
                                                    format('%s %s was dropped', o.object_type, o.object_identity));
                 END IF;
             ELSIF EXISTS (SELECT FROM pgtrickle.pgt_dependencies d WHERE d.source_relid = o.objid AND o.objsubid = ANY (d.columns)) THEN
-                PERFORM pgtrickle._mark_reinit((SELECT array_agg(d.pgt_id) FROM pgtrickle.pgt_dependencies d
+                PERFORM pgtrickle._mark_reinit_or_logs((SELECT array_agg(d.pgt_id) FROM pgtrickle.pgt_dependencies d
                                                 WHERE d.source_relid = o.objid AND o.objsubid = ANY (d.columns)),
                                                format('column %s was dropped', o.object_identity));
             END IF;
@@ -139,6 +229,14 @@ BEGIN
             RAISE WARNING 'pgtrickle could not follow the drop of % %: %', o.object_type, o.object_identity, SQLERRM;
         END;
     END LOOP;
+    SELECT array_agg(x.classid), array_agg(x.objid) INTO classes, objects
+    FROM pg_event_trigger_dropped_objects() AS d CROSS JOIN LATERAL (
+        SELECT d.classid, d.objid UNION ALL SELECT c.* FROM pgtrickle._concerned_by_drop(d.object_type, d.schema_name, d.address_names) AS c) AS x
+    WHERE NOT d.is_temporary AND d.schema_name IS DISTINCT FROM 'pgtrickle_state' AND d.schema_name IS DISTINCT FROM 'pgtrickle_changes'
+      AND d.object_type NOT IN ('sequence', 'toast table');
+    IF objects IS NOT NULL THEN
+        PERFORM pgtrickle._check_facts(classes, objects);
+    END IF;
 EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'pgtrickle could not follow the command: %', SQLERRM;
 END
@@ -166,8 +264,15 @@ $$;
 
 DO $create$
 BEGIN
-    EXECUTE 'CREATE EVENT TRIGGER pgtrickle_ddl ON ddl_command_end WHEN TAG IN (''ALTER TABLE'', ''CREATE TABLE'', ''ALTER SCHEMA'', ''ALTER VIEW'', '
-            '''CREATE VIEW'', ''CREATE RULE'', ''ALTER MATERIALIZED VIEW'', ''ALTER FOREIGN TABLE'', ''CREATE FOREIGN TABLE'') EXECUTE FUNCTION pgtrickle._on_ddl()';
+    -- All that can change what a query means or what its program relies on, and that this server knows.
+    EXECUTE format('CREATE EVENT TRIGGER pgtrickle_ddl ON ddl_command_end WHEN TAG IN (%s) EXECUTE FUNCTION pgtrickle._on_ddl()',
+        (SELECT string_agg(quote_literal(t), ', ') FROM unnest(ARRAY[
+            'ALTER AGGREGATE', 'ALTER COLLATION', 'ALTER DOMAIN', 'ALTER EXTENSION', 'ALTER FOREIGN TABLE', 'ALTER FUNCTION', 'ALTER INDEX',
+            'ALTER MATERIALIZED VIEW', 'ALTER OPERATOR', 'ALTER OPERATOR CLASS', 'ALTER OPERATOR FAMILY', 'ALTER POLICY', 'ALTER ROUTINE', 'ALTER RULE',
+            'ALTER SCHEMA', 'ALTER TABLE', 'ALTER TEXT SEARCH CONFIGURATION', 'ALTER TEXT SEARCH DICTIONARY', 'ALTER TEXT SEARCH PARSER',
+            'ALTER TEXT SEARCH TEMPLATE', 'ALTER TRIGGER', 'ALTER TYPE', 'ALTER VIEW', 'CREATE AGGREGATE', 'CREATE CAST', 'CREATE DOMAIN',
+            'CREATE FOREIGN TABLE', 'CREATE FUNCTION', 'CREATE OPERATOR', 'CREATE OPERATOR CLASS', 'CREATE OPERATOR FAMILY', 'CREATE POLICY',
+            'CREATE RULE', 'CREATE TABLE', 'CREATE TRIGGER', 'CREATE TYPE', 'CREATE VIEW']) AS t));
     EXECUTE 'CREATE EVENT TRIGGER pgtrickle_drop ON sql_drop EXECUTE FUNCTION pgtrickle._on_drop()';
     EXECUTE 'CREATE EVENT TRIGGER pgtrickle_rewrite ON table_rewrite WHEN TAG IN (''ALTER TABLE'') EXECUTE FUNCTION pgtrickle._on_rewrite()';
     -- also under session_replication_role = replica

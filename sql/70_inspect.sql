@@ -33,6 +33,13 @@ EXCEPTION WHEN undefined_table THEN     -- the log was made anew while we looked
 END
 $$;
 
+-- How often what can only be recomputed is recomputed, where nobody said how often, for people. As daemon/timetable/pace.h.
+CREATE FUNCTION pgtrickle._pace(refresh_mode text, effective_refresh_mode text, schedule text, max_staleness interval) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN refresh_mode = 'AUTO' AND effective_refresh_mode = 'FULL' AND schedule = 'calculated' AND max_staleness IS NULL THEN
+        'without a schedule, its own or of what reads it, it is recomputed at most 4 % of the time' END
+$$;
+
 CREATE VIEW pgtrickle.stream_tables AS
 SELECT pg_catalog.format('%I.%I', l.schema, l.table_name) AS name,
        l.schema,
@@ -41,7 +48,7 @@ SELECT pg_catalog.format('%I.%I', l.schema, l.table_name) AS name,
        s.status,
        s.refresh_mode,
        s.effective_refresh_mode,
-       s.reason,
+       nullif(pg_catalog.concat_ws('; ', s.reason, pgtrickle._pace(s.refresh_mode, s.effective_refresh_mode, s.schedule, s.max_staleness)), '') AS reason,
        s.schedule,
        CASE WHEN f.data_timestamp IS NULL THEN NULL WHEN pgtrickle._is_fresh(s.pgt_id) THEN interval '0'
             ELSE pg_catalog.clock_timestamp() - f.data_timestamp END AS staleness,
@@ -72,7 +79,8 @@ SELECT pg_catalog.format('%I.%I', l.schema, l.table_name) AS name,
        pgtrickle._hold_reason(s.pgt_id) AS held,
        s.skipped_at,
        s.allow_circular,
-       CASE WHEN s.allow_circular THEN (pgtrickle._cycle_of(s.pgt_id))[1] END AS scc_id
+       CASE WHEN s.allow_circular THEN (pgtrickle._cycle_of(s.pgt_id))[1] END AS scc_id,
+       s.retry_at
 FROM pgtrickle.pgt_stream_tables s
 LEFT JOIN pgtrickle.pgt_frontiers f USING (pgt_id)
 LEFT JOIN pg_catalog.pg_class c ON c.oid = s.pgt_relid
@@ -82,7 +90,7 @@ CROSS JOIN LATERAL (SELECT coalesce(n.nspname, s.pgt_schema) AS schema, coalesce
 COMMENT ON VIEW pgtrickle.stream_tables IS
 'One row per stream table, under its present name. staleness: 0 if all changes of the sources are in it, otherwise the time since the snapshot that it shows; NULL: not initialised.
 slo_violated: staleness is above max_staleness (NULL: none promised). held: why it waits although there may be changes (a gated source, a watermark). skipped_at: changes were
-skipped then, so it does not equal its query. scc_id: the smallest pgt_id of the cycle that it is part of.';
+skipped then, so it does not equal its query. retry_at: when the daemon tries again what is in error or suspended. scc_id: the smallest pgt_id of the cycle that it is part of.';
 GRANT SELECT ON pgtrickle.stream_tables TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.pgt_status()
@@ -109,7 +117,8 @@ BEGIN
         format('stream table  %s', pgtrickle._qualified(st.pgt_relid)),
         format('status        %s', st.status),
         format('mode          %s, effective %s%s', st.refresh_mode, coalesce(st.effective_refresh_mode, '(not compiled yet)'), coalesce(': ' || st.reason, '')),
-        format('schedule      %s%s', st.schedule, CASE WHEN st.tier <> 'hot' THEN ', tier ' || st.tier ELSE '' END),
+        format('schedule      %s%s%s', st.schedule, ': ' || pgtrickle._pace(st.refresh_mode, st.effective_refresh_mode, st.schedule, st.max_staleness)
+                                                    || coalesce(format(', about every %s s', ceil(f.last_duration_ms / 1000 * 25)), ''), CASE WHEN st.tier <> 'hot' THEN ', tier ' || st.tier ELSE '' END),
         CASE WHEN st.max_staleness IS NOT NULL THEN format('promised      at most %s old', st.max_staleness) END,
         CASE WHEN st.fuse <> 'off' THEN format('fuse          %s, %s%s', st.fuse, coalesce(format('more than %s pending rows blow it', st.fuse_limit), 'nothing learned yet'),
                                                coalesce(format('; blown %s: %s', st.fuse_blown_at, coalesce(st.fuse_blow_reason, 'unknown reason')), '')) END,
@@ -117,6 +126,8 @@ BEGIN
         CASE WHEN st.skipped_at IS NOT NULL THEN format('skipped       changes were skipped %s: it does not equal its query until it is re-initialised', st.skipped_at) END,
         'cycle         ' || CASE WHEN st.allow_circular THEN array_to_string(pgtrickle._cycle_path(st.pgt_id), ' -> ') END,
         CASE WHEN st.needs_reinit THEN format('to be rebuilt %s', coalesce(st.reinit_reason, 'unknown reason')) END,
+        CASE WHEN st.needs_reinit OR st.status IN ('PENDING', 'INITIALIZING') THEN 'in its way    ' || pgtrickle._build_blockers(ARRAY[st.pgt_id]) END,
+        CASE WHEN st.status IN ('ERROR', 'SUSPENDED') AND st.retry_at IS NOT NULL THEN format('tried again   %s', date_trunc('second', st.retry_at)) END,
         CASE WHEN st.last_error IS NOT NULL THEN format('last error    %s (SQLSTATE %s, %s)%s', st.last_error, st.last_error_code, st.last_error_at,
                                                         coalesce(E'\nhint          ' || st.last_error_hint, '')) END,
         CASE WHEN f.last_refresh_at IS NOT NULL THEN format('last refresh  %s, %s, %s ms', f.last_refresh_at, f.last_action, round(f.last_duration_ms::numeric, 3)) END,
@@ -252,8 +263,8 @@ BEGIN
     SELECT string_agg(x.problem, '; ') INTO what FROM (SELECT coalesce(s.problem, pgtrickle._source_problem(s.source_id)) AS problem FROM pgtrickle.pgt_sources s ORDER BY s.source_id) AS x;
     RETURN QUERY SELECT 'capture', CASE WHEN what IS NULL THEN 'OK' ELSE 'ERROR' END, coalesce(what, 'triggers are present and enabled on every source');
     RETURN QUERY SELECT 'event_triggers', CASE WHEN pgtrickle._has_event_triggers() THEN 'OK' ELSE 'WARN' END,
-        CASE WHEN pgtrickle._has_event_triggers() THEN 'changes of sources are noticed at once'
-             ELSE 'not installed or not enabled: ALTER TABLE .. USING on a source is not noticed, other changes are when the daemon looks' END;
+        CASE WHEN pgtrickle._has_event_triggers() THEN 'changes of sources, functions, types and policies are noticed at once'
+             ELSE 'not installed or not enabled: DDL is noticed by the next refresh that has something to do, otherwise when the daemon compares (every 5 s, or 1 % of the time)' END;
     SELECT string_agg(format('log of %s: %s', pgtrickle._qualified(x.relid), pg_size_pretty(x.bytes)), '; ' ORDER BY x.bytes DESC) INTO what
     FROM (SELECT s.relid, pg_table_size(to_regclass(format('pgtrickle_changes.log_%s_a', s.source_id))) + pg_table_size(to_regclass(format('pgtrickle_changes.log_%s_b', s.source_id))) AS bytes
           FROM pgtrickle.pgt_sources s) AS x WHERE x.bytes > 1073741824;

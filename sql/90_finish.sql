@@ -11,6 +11,7 @@ BEGIN
     FOR f IN SELECT p.oid::pg_catalog.regprocedure AS signature, p.prokind FROM pg_catalog.pg_proc p
              WHERE p.pronamespace = 'pgtrickle'::regnamespace AND (pg_catalog.left(p.proname, 1) <> '_' OR p.proname IN (
                 '_schedule_kind', '_duration_ms', '_cron_field', '_check_cron', '_schedule_ms', '_check_schedule', '_parse_schedule', '_may_manage', '_may_manage_id', '_wake', '_qualified', '_parse_name', '_resolve', '_find', '_find_own',
+                '_fact_now', '_fact_reason', '_lost_fact', '_changed_facts', '_facts_answer', '_not_null_columns', '_unique_keys', '_row_security_applies', '_object_name',
                 '_is_groupable', '_daemon_alive', '_has_new_owner', '_source_shape', '_source_relations', '_has_event_triggers', '_not_capturable', '_source_problem',
                 '_pending', '_pending_rows', '_is_fresh', '_make_view', '_view_sources', '_view_problems', '_query_hint', '_current_settings', '_guard',
                 '_check_mode', '_choice', '_with_options', '_target', '_define', '_record_sources', '_create_stream_table', '_readers', '_drop_stream_table', '_lock_frontiers', '_resume',
@@ -20,7 +21,8 @@ BEGIN
                 -- gates, watermarks, groups, fuses (62 to 64), operating, repairing, explaining, freshness (66 to 69)
                 '_reads', '_relatives', '_watermark_state', '_hold_reason', '_consumers', '_names', '_find_source', '_require_owner', '_set_gate', '_advance_watermark',
                 '_is_admin', '_check_drop_group', '_check_group_name', '_create_watermark_group', '_reset_fuse', '_upstream', '_upstream_first', '_refreshed_with', '_create_refresh_group',
-                '_refresh_one', '_require_program', '_refresh_together', '_require_admin', '_require_no_nodes', '_pause_stream_table', '_set_stream_table_sla',
+                '_refresh_one', '_refresh_now', '_require_program', '_rebuild_wait', '_locks_against_build', '_build_blockers', '_own_locks_against_build', '_wait_for_rebuild',
+                '_ask_for_rebuild', '_pace', '_refresh_together', '_require_admin', '_require_no_nodes', '_pause_stream_table', '_set_stream_table_sla',
                 '_install_guard', '_findings', '_repair_stream_table', '_error_class', '_remedy', '_diagnose_errors', '_ms', '_explain_choice', '_explain_refresh_mode',
                 '_contains', '_not_covered', '_wait_for_freshness', '_require_hope', '_staleness', '_refresh_if_stale', '_refresh_with_upstream')) LOOP
         EXECUTE pg_catalog.format('GRANT EXECUTE ON %s %s TO PUBLIC', CASE f.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, f.signature);

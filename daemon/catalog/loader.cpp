@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
+#include <utility>
 
 #include "catalog/as_owner.h"
 #include "compiler/error.h"
@@ -251,39 +253,49 @@ std::vector<TypeInfo> ServerTypes::column_types(const std::string& select) {
   return types;
 }
 
+// What is behind a view is read with the rights of the view's owner, unless the view says that the reader's count.
 Catalog load_catalog(pqxx::transaction_base& tx, const std::string& query, const std::string& owner,
                      ServerTypes& types) {
+  struct Reading {
+    std::string query;
+    std::string reader;
+  };
   Catalog catalog;
-  std::vector<std::string> queries{query};
-  while (!queries.empty()) {
+  std::vector<Reading> readings{{query, owner}};
+  std::set<std::tuple<std::string, std::string, std::string>> seen;
+  while (!readings.empty()) {
+    const Reading reading = std::move(readings.back());
+    readings.pop_back();
     compiler::References refs;
     try {
-      refs = compiler::references(queries.back());
+      refs = compiler::references(reading.query);
     } catch (const compiler::Unsupported&) {
       // Syntax that is newer than the parser: compile() says so, and recomputes the query as it stands.
     }
-    queries.pop_back();
     load_functions(tx, refs.functions, catalog);
     load_operators(tx, refs.operators, catalog);
     for (const auto& [schema, name] : refs.relations) {
-      if (catalog.sources.count({schema, name}) != 0) continue;
+      if (!seen.emplace(reading.reader, schema, name).second) continue;
       // A canonical query qualifies everything but pg_catalog's relations; a CTE's name finds nothing here.
       const auto rows = tx.exec_params(
           "SELECT c.oid AS relid, n.nspname AS schema, c.relname AS name, c.relkind,\n"
-          "       c.relrowsecurity AND NOT (r.rolsuper OR r.rolbypassrls)\n"
-          "         AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE')) AS row_security,\n"
+          "       pgtrickle._row_security_applies(c.oid, r.oid) AS row_security,\n"
           "       EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) AS has_children,\n"
           "       EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = c.oid) AS is_stream_table,\n"
           "       CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END AS definition,\n"
+          "       CASE WHEN pgtrickle._is_security_invoker(c.oid) THEN r.rolname ELSE pg_get_userbyid(c.relowner) END "
+          "AS reader,\n"
           "       CASE WHEN c.relkind IN ('r', 'p') THEN pgtrickle._not_capturable(c.oid) END AS not_capturable\n"
           "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace\n"
-          "CROSS JOIN (SELECT oid, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = $3) r\n"
+          "CROSS JOIN (SELECT oid, rolname FROM pg_roles WHERE rolname = $3) r\n"
           "WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
-          schema, name, owner);
+          schema, name, reading.reader);
       if (rows.empty()) continue;
       auto source = load_source(tx, rows[0], owner, types);
-      if (source.kind == SourceKind::kView) queries.push_back(source.view_definition);
-      catalog.sources.emplace(std::make_pair(schema, name), std::move(source));
+      if (source.kind == SourceKind::kView) readings.push_back({source.view_definition, rows[0]["reader"].c_str()});
+      const bool row_security = source.row_security;
+      const auto [known, is_new] = catalog.sources.emplace(std::make_pair(schema, name), std::move(source));
+      if (!is_new) known->second.row_security = known->second.row_security || row_security;
     }
   }
   return catalog;

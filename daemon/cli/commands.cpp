@@ -6,6 +6,7 @@
 #include "catalog/builder.h"
 #include "cli/install_sql.h"
 #include "cli/table.h"
+#include "postgres/installation.h"
 
 namespace pgtrickle::cli {
 namespace {
@@ -13,10 +14,14 @@ namespace {
 using nlohmann::ordered_json;
 
 std::string installed_version(Database& db) {
-  if (db.run("SELECT to_regprocedure('pgtrickle.version()') IS NOT NULL")[0][0].as<bool>()) {
-    return db.run("SELECT pgtrickle.version()")[0][0].as<std::string>();
-  }
-  return {};
+  const auto found = db.run(postgres::kWhoseInstallation)[0];
+  if (!found["installed"].as<bool>()) return {};
+  if (found["superuser"].as<bool>() && !found["stranger"].is_null())
+    throw Failure("pgtrickle in database \"" + std::string(db.connection().dbname()) + "\" belongs to role \"" +
+                  found["stranger"].c_str() +
+                  "\": a superuser who calls it gives that role the server\nHINT:  Connect as that role, or have a "
+                  "superuser install pgtrickle.");
+  return db.run("SELECT pgtrickle.version()")[0][0].as<std::string>();
 }
 
 void require_installed(Database& db) {
@@ -102,6 +107,11 @@ int create(Database& db, const CreateOptions& options) {
          options.name, options.query, options.schedule, options.mode, options.initialize);
   if (options.wait) db.run("SELECT pgtrickle.wait_until_active($1, $2::interval)", options.name, *options.wait);
   std::cout << "created stream table " << options.name << (options.wait ? ", it is active" : "") << "\n";
+  const auto pace = db.run(
+      "SELECT pgtrickle._pace(s.refresh_mode, s.effective_refresh_mode, s.schedule, s.max_staleness) "
+      "FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = to_regclass($1)",
+      options.name);
+  if (!pace.empty() && !pace[0][0].is_null()) std::cout << text_of(pace[0][0]) << "\n";
   return kOk;
 }
 
@@ -159,8 +169,11 @@ int status(Database& db, const StatusOptions& options) {
       "SELECT name, status, refresh_mode, effective_refresh_mode, schedule, extract(epoch FROM staleness)::float8, "
       "rows, "
       "total_refreshes, last_duration_ms, concat_ws('; ', "
-      "CASE WHEN status IN ('ERROR', 'SUSPENDED') THEN last_error WHEN needs_reinit THEN reinit_reason "
+      "CASE WHEN status IN ('ERROR', 'SUSPENDED') THEN last_error "
+      "|| coalesce(' (tried again ' || date_trunc('second', retry_at) || ')', '') WHEN needs_reinit THEN reinit_reason "
       "WHEN effective_refresh_mode = 'FULL' AND refresh_mode = 'AUTO' THEN reason END, "
+      "CASE WHEN needs_reinit OR status IN ('PENDING', 'INITIALIZING') "
+      "THEN 'in its way: ' || pgtrickle._build_blockers(ARRAY[pgt_id]) END, "
       "CASE WHEN fuse_blown_at IS NOT NULL THEN 'its fuse is blown' END, "
       "CASE WHEN skipped_at IS NOT NULL THEN 'changes were skipped' END, 'held: ' || held, "
       "CASE WHEN slo_violated THEN 'older than its max_staleness' END), "

@@ -47,6 +47,8 @@ struct CompileRequest {
   bool force_full = false;                                      // refresh_mode FULL, or full_reason says why
   std::string full_reason;
   Limits limits;
+  int server_version = 0;                                             // as server_version_num
+  std::vector<std::pair<std::uint32_t, std::string>> event_triggers;  // OID and xmin of those that watch DDL
   bool wide_keys = false;  // an index on the key would be too large: identify rows by hash only
 };
 

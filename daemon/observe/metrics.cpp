@@ -12,6 +12,7 @@
 #include <map>
 #include <set>
 
+#include "observe/log.h"
 #include "observe/metric_register.h"
 
 namespace pgtrickle::observe {
@@ -288,10 +289,11 @@ void Metrics::on_alert(const Alert& alert) {
   impl_->alerts.at({{"database", alert.database}, {"kind", alert_info(alert.kind).name}}).Increment();
   const bool is_news = alert.severity() == AlertSeverity::kInfo;
   const bool is_bad = alert.severity() == AlertSeverity::kError;
-  spdlog::log(is_news  ? spdlog::level::info
-              : is_bad ? spdlog::level::err
-                       : spdlog::level::warn,
-              "{}", alert_line(alert));
+  log::write("alert",
+             is_news  ? spdlog::level::info
+             : is_bad ? spdlog::level::err
+                      : spdlog::level::warn,
+             "{}", log::raw(alert_line(alert)));
 }
 
 void Metrics::on_wakeup(const std::string& database) {

@@ -3,18 +3,19 @@
 //
 // Payloads: s:<source id>  somebody wrote to this source         t:<pgt_id>  this stream table was changed
 //           a              anything may have happened            (else)      look at the catalog
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <charconv>
 #include <utility>
 
+#include "observe/log.h"
 #include "scheduler/database_scheduler.h"
 #include "scheduler/limits.h"
 
 namespace pgtrickle::scheduler {
 
 namespace asio = boost::asio;
+namespace log = observe::log;
 using postgres::Clock;
 using postgres::Connection;
 using postgres::deadline_after;
@@ -57,7 +58,7 @@ void DatabaseScheduler::close_bell() {
 asio::awaitable<bool> DatabaseScheduler::open_bell() {
   if (bell_ && bell_->usable()) co_return true;
   if (bell_) {
-    spdlog::info("wake-up connection lost database={}", database_.name);
+    log::info("scheduler", "wake-up connection lost database={}", database_.name);
     close_bell();
   }
   if (Clock::now() < next_bell_) co_return false;

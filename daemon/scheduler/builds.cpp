@@ -1,22 +1,24 @@
 // Building stream tables and collecting garbage on worker threads.
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
 
+#include "observe/log.h"
 #include "postgres/conninfo.h"
 #include "scheduler/database_scheduler.h"
+#include "scheduler/limits.h"
 
 namespace pgtrickle::scheduler {
 
 namespace asio = boost::asio;
+namespace log = observe::log;
 using postgres::Clock;
 using std::chrono::milliseconds;
 
 namespace {
 
-constexpr int kBuildsAtOnce = 2;
-constexpr milliseconds kBuildRetryMax{300000};
+constexpr milliseconds kBlockedMax{5000};  // between two attempts to get locks
+constexpr milliseconds kFlightCheck{20};
 constexpr milliseconds kGarbageInterval{300000};
 
 }  // namespace
@@ -26,14 +28,22 @@ bool DatabaseScheduler::wants_build(const Table& table) const {
   if (!row.exists || table.building || table.loaded_at <= table.build_ended) return false;
   if (row.fuse_blown) return false;  // a build applies everything: that is for reset_fuse() to decide
   if (row.status == "PENDING" || row.status == "INITIALIZING") return true;
-  if (!row.needs_reinit) return false;
-  return row.status == "ACTIVE" || (row.status == "ERROR" && table.failed_generation != row.generation);
+  if (row.status == "ERROR") return table.retry || (row.needs_reinit && table.failed_generation != row.generation);
+  return row.needs_reinit && row.status == "ACTIVE";
+}
+
+// What ended with an error waits, unless it is another by now.
+TimePoint DatabaseScheduler::build_time(const Table& table) {
+  const bool is_new = table.row.needs_reinit && table.failed_generation != table.row.generation;
+  if (table.row.status != "ERROR" || is_new || !table.retry) return table.build_not_before;
+  return *table.retry;
 }
 
 void DatabaseScheduler::start_builds() {
   if (!leading() || paused_ || !builds_expected_) return;
   const TimePoint now = Clock::now();
   bool expected = false;
+  next_build_ = TimePoint::max();
   for (const TableId id : timetable_.dag().order()) {
     if (builds_running_ >= kBuildsAtOnce) return;
     const auto found = tables_.find(id);
@@ -41,13 +51,18 @@ void DatabaseScheduler::start_builds() {
     Table& table = found->second;
     if (!wants_build(table)) continue;
     expected = true;
-    if (now < table.build_not_before || timetable_.in_flight(id)) continue;
+    // The end of its refresh need not wake us.
+    const TimePoint at = timetable_.in_flight(id) ? now + kFlightCheck : build_time(table);
+    if (now < at) {
+      next_build_ = std::min(next_build_, at);
+      continue;
+    }
     const auto& upstream = timetable_.dag().upstream(id);
     const bool upstream_busy = std::any_of(upstream.begin(), upstream.end(), [&](TableId up) {
       const auto other = tables_.find(up);
       return other != tables_.end() &&
              (other->second.building || other->second.loaded_at <= other->second.build_ended ||
-              (wants_build(other->second) && now >= other->second.build_not_before));
+              (wants_build(other->second) && now >= build_time(other->second)));
     });
     if (upstream_busy && timetable_.dag().cycle(id).empty()) continue;
     start_build(table);
@@ -60,11 +75,14 @@ void DatabaseScheduler::start_build(Table& table) {
   if (!conninfo) return;
   table.building = true;
   ++builds_running_;
-  spdlog::info("building database={} stream_table={} status={} needs_reinit={}", database_.name, label(table),
-               table.row.status, table.row.needs_reinit);
+  log::info("build", "building database={} stream_table={} status={} needs_reinit={}", database_.name, label(table),
+            table.row.status, table.row.needs_reinit);
   catalog::BuildSettings settings;
   settings.lock_timeout_ms = static_cast<int>(settings_.lock_timeout.count());
   settings.statement_timeout_ms = settings_.refresh_timeout.count();
+  settings.failures = table.build_failures;
+  settings.error_pause_ms =
+      Health::pause(std::max(table.build_failures, table.row.consecutive_errors) + 1, random01()).count();
   settings.limits = {.nesting = compiler_.max_nesting,
                      .nodes = compiler_.max_nodes,
                      .grouping_branches = compiler_.max_grouping_branches};
@@ -74,7 +92,7 @@ void DatabaseScheduler::start_build(Table& table) {
     try {
       result = self->shared_->builder.build(conninfo, id, settings);
     } catch (const std::exception& e) {
-      spdlog::critical("builder failed database={} pgt_id={} error=\"{}\"", self->database_.name, id, e.what());
+      log::critical("build", "builder failed database={} pgt_id={} error={}", self->database_.name, id, e.what());
       result.status = catalog::BuildStatus::kRetry;
       result.sqlstate = "XX000";
       result.message = e.what();
@@ -102,7 +120,7 @@ void DatabaseScheduler::build_ended(TableId id, std::int64_t generation, const c
       table.build_not_before = TimePoint::min();
       table.failed_generation.reset();
       shared_->observer->on_build(database_.name, label(table), true);
-      spdlog::info("built database={} stream_table={} result=\"{}\"", database_.name, label(table), result.message);
+      log::info("build", "built database={} stream_table={} result={}", database_.name, label(table), result.message);
       if (table.row.needs_reinit) {
         alert(observe::AlertKind::kReinitialised, label(table), "it was rebuilt and recomputed",
               {{"reason", table.row.reinit_reason}});
@@ -110,12 +128,10 @@ void DatabaseScheduler::build_ended(TableId id, std::int64_t generation, const c
       break;
     case catalog::BuildStatus::kError: {
       ++table.build_failures;
-      const postgres::Backoff backoff{.min = milliseconds(1000), .max = kBuildRetryMax};
-      table.build_not_before = Clock::now() + backoff.delay(table.build_failures, random01());
       table.failed_generation = generation;
       shared_->observer->on_build(database_.name, label(table), false);
-      spdlog::warn("build failed database={} stream_table={} sqlstate={} error=\"{}\"", database_.name, label(table),
-                   result.sqlstate, result.message);
+      log::warn("build", "build failed database={} stream_table={} sqlstate={} error={}", database_.name, label(table),
+                result.sqlstate, result.message);
       alert(observe::AlertKind::kError, label(table), result.message,
             {{"sqlstate", result.sqlstate},
              {"consecutive_errors", static_cast<std::int64_t>(table.build_failures)},
@@ -123,15 +139,18 @@ void DatabaseScheduler::build_ended(TableId id, std::int64_t generation, const c
              {"hint", result.hint}});
       break;
     }
-    case catalog::BuildStatus::kRetry:
+    case catalog::BuildStatus::kRetry: {
       ++table.build_failures;
-      table.build_not_before = Clock::now() + health_rules().retry.delay(table.build_failures, random01());
+      const bool blocked = result.sqlstate == "55P03";  // it has been tried for a while, gently
+      const milliseconds pause = health_rules().retry.delay(table.build_failures, random01());
+      table.build_not_before = Clock::now() + (blocked ? std::min(pause, kBlockedMax) : pause);
       shared_->observer->on_retry(database_.name, result.sqlstate);
-      spdlog::info("build will be retried database={} stream_table={} sqlstate={} error=\"{}\"", database_.name,
-                   label(table), result.sqlstate, result.message);
+      log::info("build", "build will be retried database={} stream_table={} sqlstate={} error={}", database_.name,
+                label(table), result.sqlstate, result.message);
       // The control coroutine sleeps until its next duty; a retry may be due earlier.
       next_load_ = std::min(next_load_, table.build_not_before);
       break;
+    }
     case catalog::BuildStatus::kGone:
       garbage_expected_ = true;
       break;
@@ -154,13 +173,13 @@ void DatabaseScheduler::start_garbage_collection() {
     try {
       removed = self->shared_->builder.collect_garbage(conninfo, settings);
     } catch (const std::exception& e) {
-      spdlog::warn("garbage collection failed database={} error=\"{}\"", self->database_.name, e.what());
+      log::warn("build", "garbage collection failed database={} error={}", self->database_.name, e.what());
     }
     asio::post(self->shared_->executor, [self, removed] {
       --self->builds_running_;
       self->collecting_garbage_ = false;
       self->task_ended_.set();
-      if (removed > 0) spdlog::info("garbage collected database={} removed={}", self->database_.name, removed);
+      if (removed > 0) log::info("build", "garbage collected database={} removed={}", self->database_.name, removed);
     });
   });
 }

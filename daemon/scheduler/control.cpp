@@ -1,16 +1,18 @@
 // The control connection: leadership, notifications, arming, loading the catalog.
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "observe/log.h"
 #include "scheduler/database_scheduler.h"
+#include "scheduler/discovery.h"
 #include "scheduler/limits.h"
 
 namespace pgtrickle::scheduler {
 
 namespace asio = boost::asio;
+namespace log = observe::log;
 using postgres::Clock;
 using postgres::Connection;
 using postgres::deadline_after;
@@ -99,6 +101,10 @@ asio::awaitable<bool> DatabaseScheduler::check_installation(ConnectionPtr connec
     set_problem("pgtrickle is not installed in this database: run CREATE EXTENSION pg_trickle, or pgtrickle install");
     co_return false;
   }
+  if (found->stranger) {
+    set_problem(foreign_installation(*found->stranger));
+    co_return false;
+  }
   may_sleep_ = found->may_notify_from_triggers;
   most_locks_ = static_cast<std::size_t>(found->lock_slots / kLockShare);
   auto answer = co_await connection->query(sql::version(), deadline_after(kQueryTimeout));
@@ -156,12 +162,12 @@ asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
   if (!relinked) co_return relinked.error();
   postgres::RowReader adopted(*relinked, 0);
   if (const auto count = adopted.get<std::optional<int>>("adopted")) {
-    spdlog::warn("catalog came from another cluster or database, relinked database={} stream_tables={}", database_.name,
-                 *count);
+    log::warn("scheduler", "catalog came from another cluster or database, relinked database={} stream_tables={}",
+              database_.name, *count);
   }
   leader_ = true;
   const std::uint64_t term = ++term_;
-  spdlog::info("leading database={} instance={}", database_.name, shared_->instance);
+  log::info("scheduler", "leading database={} instance={}", database_.name, shared_->instance);
   MaybeError error = co_await load_catalog(connection);
   if (!error) error = co_await load_history(connection);
   if (!error) error = co_await beat(connection);
@@ -171,10 +177,14 @@ asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
 
   const TimePoint now = Clock::now();
   judges_from_ = now + kWatchMax;
-  next_housekeeping_ = next_garbage_ = next_prune_ = next_source_check_ = next_bell_ = next_watch_ = now;
+  next_housekeeping_ = next_garbage_ = next_prune_ = next_source_check_ = next_bell_ = next_watch_ = next_look_ = now;
+  writers_left_ = true;
   next_frontier_update_ = now + kFrontierUpdateInterval;
   spawn(dispatch(shared_from_this(), term));
   while (leading()) {
+    if (!may_sleep_ && Clock::now() >= next_look_) error = co_await look_for_changes(connection);
+    if (!error && Clock::now() >= next_trial_) error = co_await try_suspended(connection);
+    if (error) co_return error;
     if (reload_requested_ || Clock::now() >= next_load_) error = co_await load_catalog(connection);
     if (!error && !changed_tables_.empty()) error = co_await load_changed(connection);
     if (!error && Clock::now() >= next_beat_) error = co_await beat(connection);
@@ -200,7 +210,9 @@ asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
 }
 
 asio::awaitable<MaybeError> DatabaseScheduler::wait_for_duties(ConnectionPtr connection) {
-  TimePoint wake_at = std::min({next_load_, next_beat_, next_watch_});
+  TimePoint wake_at = std::min({next_load_, next_beat_, next_watch_, next_trial_});
+  if (!may_sleep_) wake_at = std::min(wake_at, next_look_);
+  if (builds_running_ < kBuildsAtOnce) wake_at = std::min(wake_at, next_build_);
   if (!housekeeping_running_) wake_at = std::min(wake_at, next_housekeeping_);
   if (!updating_frontiers_) wake_at = std::min(wake_at, next_frontier_update_);
   const auto poked = co_await connection->wait_notification(wake_at);  // it listens to nothing: until somebody pokes
@@ -210,7 +222,7 @@ asio::awaitable<MaybeError> DatabaseScheduler::wait_for_duties(ConnectionPtr con
 
 void DatabaseScheduler::lose_leadership() {
   if (!leader_) return;
-  spdlog::info("no longer leading database={}", database_.name);
+  log::info("scheduler", "no longer leading database={}", database_.name);
   leader_ = false;
   ++term_;
   if (registered_) shared_->budget->set_waiting(budget_, 0);
@@ -236,7 +248,49 @@ asio::awaitable<MaybeError> DatabaseScheduler::load_catalog(ConnectionPtr connec
   if (!catalog) co_return catalog.error();
   adopt(std::move(*catalog), begun);
   const TimePoint ended = Clock::now();
+  load_took_ = ended - begun;
   next_load_ = ended + std::max<Clock::duration>(settings_.catalog_poll_interval, (ended - begun) * kIdleShare);
+  co_return std::nullopt;
+}
+
+// A change is counted before it is committed. So once there is one, the catalog is loaded for everything that has been
+// committed, until nobody is left who may have counted: what he did shows in that load.
+asio::awaitable<MaybeError> DatabaseScheduler::look_for_changes(ConnectionPtr connection) {
+  const auto answer = co_await connection->query(sql::catalog_changes(), deadline_after(kQueryTimeout));
+  next_look_ = Clock::now() + std::max<Clock::duration>(kChangesInterval, load_took_ * kLoadShare);
+  if (!answer) co_return answer.error();
+  const auto changes = sql::read_catalog_changes(*answer);
+  if (!changes) co_return changes.error();
+  writers_left_ = writers_left_ || *changes != changes_seen_;
+  changes_seen_ = *changes;
+  if (!writers_left_) co_return std::nullopt;
+  const auto who = co_await connection->query(sql::catalog_writers(), deadline_after(kQueryTimeout));
+  if (!who) co_return who.error();
+  const auto writers = sql::read_catalog_writers(*who);
+  if (!writers) co_return writers.error();
+  writers_left_ = writers->any;
+  if (std::exchange(committed_, writers->committed) != writers->committed) reload_requested_ = true;
+  co_return std::nullopt;
+}
+
+asio::awaitable<MaybeError> DatabaseScheduler::try_suspended(ConnectionPtr connection) {
+  std::vector<TableId> ids;
+  next_trial_ = TimePoint::max();
+  if (paused_) co_return std::nullopt;  // the load that ends this looks again
+  for (auto& [id, table] : tables_) {
+    if (table.row.status != "SUSPENDED" || !table.row.exists || !table.retry) continue;
+    if (*table.retry > Clock::now()) {
+      next_trial_ = std::min(next_trial_, *table.retry);
+    } else {
+      ids.push_back(id);
+      table.retry.reset();  // the load that follows says when, if it stays suspended
+    }
+  }
+  if (ids.empty()) co_return std::nullopt;
+  const auto tried = co_await connection->query(sql::try_suspended(ids), deadline_after(kQueryTimeout));
+  if (!tried) co_return tried.error();
+  log::info("scheduler", "suspended stream tables are tried again database={} count={}", database_.name, ids.size());
+  reload_requested_ = true;
   co_return std::nullopt;
 }
 
@@ -272,6 +326,12 @@ TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_aft
   garbage_expected_ = garbage_expected_ || (!row.exists && (is_new || table.row.exists));
   table.row = std::move(row);
   table.loaded_at = read_after;
+  table.retry.reset();
+  if (table.row.retry_in_seconds) {
+    const double seconds = std::clamp(*table.row.retry_in_seconds, 0.0, 86400.0);
+    table.retry = read_after + std::chrono::ceil<milliseconds>(std::chrono::duration<double>(seconds));
+    next_trial_ = std::min(next_trial_, *table.retry);
+  }
   builds_expected_ = logs_expected_ = true;
   next_watch_ = std::min(next_watch_, Clock::now() + kWatchMin);
   table.refreshes_since_load = 0;
@@ -281,8 +341,8 @@ TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_aft
   if (auto schedule = parse_schedule(table.row.schedule, table.row.schedule_ms)) {
     entry.schedule = std::move(*schedule);
   } else if (is_new) {
-    spdlog::error("schedule cannot be read, taken as calculated database={} stream_table={} schedule=\"{}\"",
-                  database_.name, label(table), table.row.schedule);
+    log::error("scheduler", "schedule cannot be read, taken as calculated database={} stream_table={} schedule={}",
+               database_.name, label(table), table.row.schedule);
   }
   entry.tier = parse_tier(table.row.tier);
   entry.captured = table.row.effective_refresh_mode == "DIFFERENTIAL";
@@ -299,6 +359,8 @@ TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_aft
   entry.own_log = table.row.own_log;
   entry.atomic_diamond = table.row.atomic_diamond;
   entry.slowest = table.row.slowest;
+  entry.thrifty = table.row.refresh_mode == "AUTO" && table.row.effective_refresh_mode == "FULL";
+  if (entry.thrifty) entry.cost = milliseconds(static_cast<std::int64_t>(table.row.last_duration_ms));
   return entry;
 }
 
@@ -323,8 +385,8 @@ void DatabaseScheduler::adopt(sql::Catalog catalog, TimePoint read_after) {
   timetable_.load(entries, catalog.groups, now());
   timetable_.release_holds(Clock::now());  // what held them may be what has changed
   if (paused_ != catalog.paused) {
-    spdlog::info("{} database={} reason=\"{}\"", catalog.paused ? "paused" : "no longer paused", database_.name,
-                 catalog.paused_reason);
+    log::info("scheduler", "{} database={} reason={}", log::raw(catalog.paused ? "paused" : "no longer paused"),
+              database_.name, catalog.paused_reason);
   }
   paused_ = catalog.paused;
   watch_catalog(catalog);

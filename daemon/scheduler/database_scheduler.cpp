@@ -1,20 +1,20 @@
 // Beginning and end of a DatabaseScheduler, its connections, its status.
 #include "scheduler/database_scheduler.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/system/system_error.hpp>
 #include <utility>
 
+#include "observe/log.h"
 #include "postgres/conninfo.h"
 #include "scheduler/limits.h"
 
 namespace pgtrickle::scheduler {
 
 namespace asio = boost::asio;
+namespace log = observe::log;
 using postgres::Clock;
 using postgres::Result;
 using std::chrono::milliseconds;
@@ -79,7 +79,7 @@ std::shared_ptr<asio::cancellation_signal> DatabaseScheduler::spawn(asio::awaita
     } catch (const boost::system::system_error& e) {
       if (e.code() != asio::error::operation_aborted) throw;
     } catch (const std::exception& e) {
-      spdlog::critical("scheduler task failed database={} error=\"{}\"", self->database_.name, e.what());
+      log::critical("scheduler", "scheduler task failed database={} error={}", self->database_.name, e.what());
       throw;
     }
   };
@@ -197,9 +197,9 @@ bool DatabaseScheduler::make_pools() {
 void DatabaseScheduler::set_problem(const std::string& problem) {
   if (problem == problem_) return;
   if (!problem.empty()) {
-    spdlog::warn("database is not served database={} problem=\"{}\"", database_.name, problem);
+    log::warn("scheduler", "database is not served database={} problem={}", database_.name, problem);
   } else {
-    spdlog::info("database is served database={} leader={}", database_.name, leader_);
+    log::info("scheduler", "database is served database={} leader={}", database_.name, leader_);
   }
   problem_ = problem;
 }

@@ -1,14 +1,15 @@
 // Units: from being due to the consequences of their outcome.
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
+#include "observe/log.h"
 #include "scheduler/database_scheduler.h"
 #include "scheduler/limits.h"
 
 namespace pgtrickle::scheduler {
 
 namespace asio = boost::asio;
+namespace log = observe::log;
 using postgres::Clock;
 using postgres::deadline_after;
 using postgres::Error;
@@ -20,6 +21,12 @@ namespace {
 
 constexpr milliseconds kAcquireTimeout{60000};
 constexpr milliseconds kNoTimeoutButADay{24 * 3600 * 1000};
+constexpr int kErrorShare =
+    20;  // the pause before what has stopped is tried again is so many times as long as its refresh
+
+milliseconds pause_after(const Judgement& judgement, std::chrono::microseconds took) {
+  return std::max(judgement.delay, std::chrono::duration_cast<milliseconds>(took * kErrorShare));
+}
 
 double epoch_now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -198,7 +205,7 @@ void DatabaseScheduler::settle(const refresh::Outcome& outcome, Settlement& sett
   } else if (outcome.error) {
     settle_failure(table, outcome, settlement);
   } else if (outcome.action == "REINIT") {
-    settle_rebuild(table, table.health.on_reinit(), "a source changed its shape", settlement);
+    settle_rebuild(table, table.health.on_reinit(random01()), "", settlement);
   } else if (outcome.action == "HELD") {
     timetable_.held(outcome.id, now());
   } else if (outcome.action == "WITHHELD") {
@@ -241,7 +248,7 @@ void DatabaseScheduler::settle_success(Table& table, const refresh::Outcome& out
     settlement.statements.push_back(sql::clear_errors(id));
     table.row.consecutive_errors = 0;
     table.row.last_error.clear();
-    spdlog::info("recovered database={} stream_table={}", database_.name, label(table));
+    log::info("refresh", "recovered database={} stream_table={}", database_.name, label(table));
     settlement.alerts.push_back({observe::AlertKind::kRecovered, label(table), "a refresh succeeded again"});
   }
   if (applied) {
@@ -292,12 +299,12 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
   const bool retrying = !judgement.counted && judgement.remedy == Remedy::kRetry;
   if (retrying) shared_->observer->on_retry(database_.name, error.sqlstate);
   if (retrying && !judgement.report) {
-    spdlog::debug("refresh will be retried database={} stream_table={} error=\"{}\" delay_ms={}", database_.name,
-                  label(table), error.text(), judgement.delay.count());
+    log::debug("refresh", "refresh will be retried database={} stream_table={} error={} delay_ms={}", database_.name,
+               label(table), error.text(), judgement.delay.count());
   } else {
-    spdlog::warn("refresh failed database={} stream_table={} error=\"{}\" consecutive_errors={} suspended={}",
-                 database_.name, label(table), error.text(), table.health.consecutive_errors(),
-                 judgement.remedy == Remedy::kSuspend);
+    log::warn("refresh", "refresh failed database={} stream_table={} error={} consecutive_errors={} suspended={}",
+              database_.name, label(table), error.text(), table.health.consecutive_errors(),
+              judgement.remedy == Remedy::kSuspend);
   }
 
   if (judgement.remedy == Remedy::kGiveUp) table.failed_generation = table.row.generation;
@@ -310,6 +317,8 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
     failure.hint = error.hint;
     failure.duration = outcome.duration;
     failure.consecutive_errors = table.health.consecutive_errors();
+    if (judgement.remedy == Remedy::kSuspend || judgement.remedy == Remedy::kGiveUp)
+      failure.retry_in = pause_after(judgement, outcome.duration);
     if (judgement.remedy == Remedy::kSuspend) failure.new_status = "SUSPENDED";
     if (judgement.remedy == Remedy::kGiveUp) {
       failure.new_status = "ERROR";
@@ -381,13 +390,14 @@ void DatabaseScheduler::settle_rebuild(Table& table, const Judgement& judgement,
     failure.id = id;
     failure.generation = table.row.generation;
     failure.code = "55000";
-    failure.message = "it asks for re-initialisation again and again: " + reason;
+    failure.message = "it asks for re-initialisation again and again" + (reason.empty() ? reason : ": " + reason);
     failure.consecutive_errors = table.health.consecutive_errors();
     failure.new_status = "ERROR";
+    failure.retry_in = judgement.delay;
     for (Statement& statement : sql::record_failure(failure)) settlement.statements.push_back(std::move(statement));
   } else {
-    spdlog::info("re-initialisation requested database={} stream_table={} reason=\"{}\" wide_keys={}", database_.name,
-                 label(table), reason, judgement.remedy == Remedy::kRebuildWide);
+    log::info("refresh", "re-initialisation requested database={} stream_table={} reason={} wide_keys={}",
+              database_.name, label(table), reason, judgement.remedy == Remedy::kRebuildWide);
     settlement.statements.push_back(sql::request_rebuild(id, reason, judgement.remedy == Remedy::kRebuildWide));
   }
   timetable_.deactivate(id);
@@ -398,12 +408,12 @@ void DatabaseScheduler::settle_rebuild(Table& table, const Judgement& judgement,
 asio::awaitable<void> DatabaseScheduler::record(std::vector<Statement> statements) {
   auto lease = co_await maintenance_pool_->acquire(deadline_after(kQueryTimeout));
   if (!lease) {
-    spdlog::warn("outcome not recorded database={} error=\"{}\"", database_.name, lease.error().text());
+    log::warn("refresh", "outcome not recorded database={} error={}", database_.name, lease.error().text());
     co_return;
   }
   const auto results = co_await (*lease)->pipeline(std::move(statements), deadline_after(kQueryTimeout));
   if (const auto error = postgres::first_error(results)) {
-    spdlog::warn("outcome not recorded database={} error=\"{}\"", database_.name, error->text());
+    log::warn("refresh", "outcome not recorded database={} error={}", database_.name, error->text());
   }
 }
 

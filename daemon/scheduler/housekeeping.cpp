@@ -1,14 +1,15 @@
 // Housekeeping: logs, history, sources without event triggers, and what frontiers say about tables without changes.
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
+#include "observe/log.h"
 #include "scheduler/database_scheduler.h"
 #include "scheduler/limits.h"
 
 namespace pgtrickle::scheduler {
 
 namespace asio = boost::asio;
+namespace log = observe::log;
 using postgres::Clock;
 using postgres::Connection;
 using postgres::deadline_after;
@@ -18,7 +19,9 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr milliseconds kPruneInterval{60000};
-constexpr milliseconds kSourceCheckInterval{30000};
+constexpr milliseconds kFactsIntervalWatched{30000};  // roles, libraries: event triggers tell the rest
+constexpr milliseconds kFactsIntervalAlone{5000};
+constexpr int kFactsShareAlone = 100;  // where there are no event triggers it may take this part of the time
 constexpr milliseconds kRotationDelayMax{8000};
 constexpr int kPruneBatch = 1000;
 constexpr std::size_t kTablesAtOnce = 100;
@@ -45,12 +48,7 @@ asio::awaitable<void> DatabaseScheduler::keep_house(Self self) {
         (void)co_await connection.query(sql::forget_dead_daemons(), deadline_after(kQueryTimeout));
       }
     }
-    if (Clock::now() >= self->next_source_check_) {
-      self->next_source_check_ = Clock::now() + kSourceCheckInterval;
-      const auto checked = co_await connection.query(sql::check_sources(), deadline_after(kQueryTimeout));
-      if (!checked)
-        spdlog::warn("source check failed database={} error=\"{}\"", self->database_.name, checked.error().text());
-    }
+    if (Clock::now() >= self->next_source_check_) co_await self->check_facts(connection);
   }
   self->housekeeping_running_ = false;
   const TimePoint ended = Clock::now();
@@ -58,6 +56,39 @@ asio::awaitable<void> DatabaseScheduler::keep_house(Self self) {
   self->next_housekeeping_ = ended + (busy ? self->settings_.housekeeping_interval
                                            : std::max<Clock::duration>(self->settings_.housekeeping_interval, idle));
   if (self->control_connection_) self->control_connection_->poke();
+}
+
+asio::awaitable<void> DatabaseScheduler::check_facts(Connection& connection) {
+  const TimePoint begun = Clock::now();
+  std::vector<Statement> statements;
+  statements.push_back(sql::has_event_triggers());
+  statements.push_back(sql::check_sources());
+  std::vector<TableId> ids;
+  for (const auto& [id, table] : tables_) {
+    if (table.row.exists && !table.row.effective_refresh_mode.empty() && !table.row.needs_reinit) ids.push_back(id);
+  }
+  for (std::size_t from = 0; from < ids.size(); from += kTablesAtOnce) {
+    const auto to = std::min(ids.size(), from + kTablesAtOnce);
+    statements.push_back(sql::watch_facts(
+        {ids.begin() + static_cast<std::ptrdiff_t>(from), ids.begin() + static_cast<std::ptrdiff_t>(to)}));
+  }
+  bool watched = true;
+  for (std::size_t i = 0; i < statements.size() && !stopping_; ++i) {
+    const auto answer = co_await connection.query(statements[i], deadline_after(kQueryTimeout));
+    if (!answer) {
+      log::warn("housekeeping", "catalog not compared database={} error={}", database_.name, answer.error().text());
+      if (!connection.usable()) break;
+    } else if (i == 0) {
+      const auto flag = sql::read_flag(*answer);
+      watched = flag.ok() && *flag;
+    } else if (i > 1) {
+      postgres::RowReader row(*answer, 0);
+      if (row.get<int>("changed") > 0) reload_soon();
+    }
+  }
+  const TimePoint ended = Clock::now();
+  next_source_check_ = ended + std::max<Clock::duration>(watched ? kFactsIntervalWatched : kFactsIntervalAlone,
+                                                         (ended - begun) * (watched ? kIdleShare : kFactsShareAlone));
 }
 
 bool DatabaseScheduler::wants_rotation(const sql::LogSize& log) const {
@@ -94,13 +125,13 @@ asio::awaitable<bool> DatabaseScheduler::look_at_logs(Connection& connection) {
   const auto rows = co_await connection.query(sql::log_sizes(quiet), deadline_after(kQueryTimeout));
   if (!rows) {
     logs_expected_ = true;
-    spdlog::debug("log sizes unknown database={} error=\"{}\"", database_.name, rows.error().text());
+    log::debug("housekeeping", "log sizes unknown database={} error={}", database_.name, rows.error().text());
     co_return false;
   }
   auto sizes = sql::read_log_sizes(*rows);
   if (!sizes) {
     logs_expected_ = true;
-    spdlog::warn("log sizes unreadable database={} error=\"{}\"", database_.name, sizes.error().text());
+    log::warn("housekeeping", "log sizes unreadable database={} error={}", database_.name, sizes.error().text());
     co_return false;
   }
   std::map<SourceId, Log> old = std::exchange(logs_, {});
@@ -134,8 +165,8 @@ asio::awaitable<bool> DatabaseScheduler::rotate_logs(Connection& connection) {
       postgres::RowReader row(*answer, 0);
       done = row.get<std::string>("done");
     } else {
-      spdlog::info("log not rotated database={} source={} error=\"{}\"", database_.name, log.size.source,
-                   answer.error().text());
+      log::info("housekeeping", "log not rotated database={} source={} error={}", database_.name, log.size.source,
+                answer.error().text());
       if (!connection.usable()) co_return busy;
     }
     // What a slow consumer still needs is not worth asking for every second.
@@ -143,7 +174,8 @@ asio::awaitable<bool> DatabaseScheduler::rotate_logs(Connection& connection) {
     log.delay = progress ? milliseconds(0)
                          : std::min(kRotationDelayMax, std::max(log.delay * 2, settings_.housekeeping_interval));
     log.not_before = Clock::now() + log.delay;
-    if (progress) spdlog::debug("log rotated database={} source={} done={}", database_.name, log.size.source, done);
+    if (progress)
+      log::debug("housekeeping", "log rotated database={} source={} done={}", database_.name, log.size.source, done);
   }
   co_return busy;
 }

@@ -1,6 +1,5 @@
 #include "scheduler/scheduler.h"
 
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include <boost/system/system_error.hpp>
 #include <utility>
 
+#include "observe/log.h"
 #include "postgres/conninfo.h"
 #include "scheduler/database_scheduler.h"
 #include "scheduler/discovery.h"
@@ -21,6 +21,7 @@
 namespace pgtrickle::scheduler {
 
 namespace asio = boost::asio;
+namespace log = observe::log;
 using postgres::Clock;
 
 namespace {
@@ -51,15 +52,15 @@ struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
   }
 
   void start(const config::Database& database) {
-    spdlog::info("starting database={} dsn=\"{}\" pool_size={}", database.name, postgres::redact_conninfo(database.dsn),
-                 database.pool_size);
+    log::info("scheduler", "starting database={} dsn={} pool_size={}", database.name,
+              postgres::redact_conninfo(database.dsn), database.pool_size);
     auto scheduler = std::make_shared<DatabaseScheduler>(shared, database, config.scheduler, config.compiler);
     databases.push_back(scheduler);
     scheduler->start();
   }
 
   void retire(const std::shared_ptr<DatabaseScheduler>& scheduler) {
-    spdlog::info("ending database={}", scheduler->database().name);
+    log::info("scheduler", "ending database={}", scheduler->database().name);
     ++ending;
     scheduler->begin_stop();
     asio::co_spawn(shared->executor, end(shared_from_this(), scheduler), asio::detached);
@@ -124,8 +125,8 @@ struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
   }
 
   void start_search(const config::Database& entry) {
-    spdlog::info("looking for databases dsn=\"{}\" interval_ms={}", postgres::redact_conninfo(entry.dsn),
-                 config.scheduler.discovery_interval.count());
+    log::info("scheduler", "looking for databases dsn={} interval_ms={}", postgres::redact_conninfo(entry.dsn),
+              config.scheduler.discovery_interval.count());
     Search search;
     search.cancel = std::make_shared<asio::cancellation_signal>();
     search.discovery = std::make_shared<Discovery>(shared->executor, shared->libpq_workers, entry,

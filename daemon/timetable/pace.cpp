@@ -1,5 +1,8 @@
 #include "timetable/pace.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace pgtrickle::scheduler {
 
 Tier parse_tier(const std::string& text) {
@@ -27,6 +30,20 @@ bool Backoff::refreshed(std::chrono::milliseconds took, std::chrono::millisecond
   }
   slow_ = fast_ = 0;
   return true;
+}
+
+bool Thrift::recomputed(std::chrono::milliseconds took) {
+  const auto ms = static_cast<double>(took.count());
+  cost_ = cost_ == 0 ? ms : (cost_ * 3 + ms) / 4;
+  const auto pace_for = [](double cost) {
+    if (cost * kShare <= static_cast<double>(kUnit.count())) return std::chrono::milliseconds(0);
+    auto pace = kUnit;
+    while (static_cast<double>(pace.count()) < cost * kShare && pace < std::chrono::hours(24 * 365)) pace *= 2;
+    return pace;
+  };
+  const auto needed = pace_for(cost_);
+  const auto wanted = needed < pace_ ? std::min(pace_, pace_for(cost_ * kNoise)) : needed;
+  return std::exchange(pace_, wanted) != wanted;
 }
 
 }  // namespace pgtrickle::scheduler

@@ -1,5 +1,5 @@
-// How much slower than its schedule a stream table is refreshed: its tier, and the auto-backoff of refreshes that
-// outrun their schedule. Pure.
+// How much slower than its schedule a stream table is refreshed: its tier, the auto-backoff of refreshes that outrun
+// their schedule, and the pace of recomputations that nobody asked for so often. Pure.
 #pragma once
 
 #include <chrono>
@@ -34,6 +34,25 @@ class Backoff {
   int factor_ = 1;
   int slow_ = 0;
   int fast_ = 0;
+};
+
+/// The pace of a stream table that is recomputed although nobody said how often: its own cost decides. A power of two
+/// of seconds, so that noise seldom changes it.
+class Thrift {
+ public:
+  static constexpr int kShare = 25;      // its recomputations take at most this part of the time
+  static constexpr double kNoise = 1.5;  // so much cheaper than the next pace allows, before that is taken
+  static constexpr std::chrono::milliseconds kUnit{1000};
+
+  /// True if the pace changed.
+  bool recomputed(std::chrono::milliseconds took);
+  /// Between two recomputations, at least; 0: no limit.
+  [[nodiscard]] std::chrono::milliseconds pace() const { return pace_; }
+  [[nodiscard]] bool knows() const { return cost_ > 0; }
+
+ private:
+  double cost_ = 0;  // milliseconds
+  std::chrono::milliseconds pace_{0};
 };
 
 }  // namespace pgtrickle::scheduler

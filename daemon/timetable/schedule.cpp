@@ -40,6 +40,7 @@ std::optional<Schedule> parse_schedule(const std::string& text, std::optional<Mi
 }
 
 void Need::add(const Need& other) {
+  by_default = by_default && other.by_default;
   if (other.period) period = std::min(period.value_or(*other.period), *other.period);
   continuous = continuous || other.continuous;
   for (const Cron& cron : other.crons) {

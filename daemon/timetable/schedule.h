@@ -36,6 +36,7 @@ struct Need {
   std::optional<Milliseconds> period;  // between refreshes; of continuous ones the smallest
   bool continuous = false;
   std::vector<Cron> crons;
+  bool by_default = true;  // nobody said how often
 
   void add(const Need& other);
   [[nodiscard]] bool empty() const { return !period && crons.empty(); }

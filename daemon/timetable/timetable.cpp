@@ -72,6 +72,7 @@ void Timetable::adopt(const TimetableEntry& entry) {
   Table& table = place->second;
   const bool was_active = !is_new && is_active(table);
   table.entry = entry;
+  if (entry.thrifty && entry.cost.count() > 0 && !table.thrift.knows()) (void)table.thrift.recomputed(entry.cost);
   if (!table.is_new && !was_active && is_active(table)) {
     table.is_activated = true;
     table.failing = false;

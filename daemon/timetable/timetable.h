@@ -49,6 +49,9 @@ struct TimetableEntry {
   std::optional<SourceId> own_log = {};  // its own change log, if somebody reads it
   bool atomic_diamond = true;
   bool slowest = false;  // diamond_schedule_policy
+  /// It is recomputed, which nobody asked for: at a pace of its own cost, unless somebody says how often.
+  bool thrifty = false;
+  Milliseconds cost{0};  // of its last recomputation, if known; used when the table is new here
 };
 
 struct TimetableSettings {
@@ -147,6 +150,7 @@ class Timetable {
     Milliseconds period{0};  // with it
     Milliseconds cost{0};
     Backoff backoff;
+    Thrift thrift;
     TimePoint due;
     std::optional<TimePoint> begun;                       // of the running or the last refresh
     std::uint64_t serial = 0;                             // of the unit in flight, or the last one
@@ -212,6 +216,8 @@ class Timetable {
   void share_backoff(Community& community);
   void set_own_needs(Community& community, std::size_t begin, std::size_t end);
   void set_period(const ClusterState& cluster);
+  void set_pace(Table& table);
+  [[nodiscard]] static Milliseconds pace_of(const Table& table);
   void set_due(Table& table, const Need& old_need, Milliseconds old_period, Now now);
 
   // Sleeping: timetable_sleeping.cpp

@@ -179,13 +179,16 @@ void Timetable::set_own_needs(Community& community, std::size_t begin, std::size
     table.need = {};
     switch (schedule.kind) {
       case Schedule::Kind::kEvery:
+        table.need.by_default = false;
         table.need.period = schedule.period;
         break;
       case Schedule::Kind::kContinuous:
+        table.need.by_default = false;
         table.need.period = schedule.period.value_or(settings_.continuous_min);
         table.need.continuous = true;
         break;
       case Schedule::Kind::kCron:
+        table.need.by_default = false;
         if (schedule.cron) table.need.crons.push_back(*schedule.cron);
         break;
       case Schedule::Kind::kCalculated:
@@ -201,7 +204,10 @@ void Timetable::set_own_needs(Community& community, std::size_t begin, std::size
     if (table.need.empty()) table.need = shared;
     if (table.need.empty()) {
       table.need.period = settings_.default_period;
-      if (table.entry.max_staleness) table.need.period = std::min(*table.need.period, *table.entry.max_staleness / 2);
+      if (table.entry.max_staleness) {
+        table.need.period = std::min(*table.need.period, *table.entry.max_staleness / 2);
+        table.need.by_default = false;
+      }
     }
     if (!table.need.period) continue;
     const int times = tier_multiplier(table.entry.tier, settings_.tiers);
@@ -214,9 +220,24 @@ void Timetable::set_period(const ClusterState& cluster) {
   if (settings_.auto_backoff) {
     for (const Table* table : cluster.tables) factor = std::max(factor, table->backoff.factor());
   }
+  Milliseconds pace{0};
+  for (const Table* table : cluster.tables) pace = std::max(pace, pace_of(*table));
   for (Table* table : cluster.tables) {
-    table->period = table->need.period ? std::min(*table->need.period * factor, kForEver) : kForEver;
+    table->period = table->need.period ? std::min(std::max(*table->need.period * factor, pace), kForEver) : kForEver;
   }
+}
+
+Milliseconds Timetable::pace_of(const Table& table) {
+  return table.entry.thrifty && table.need.by_default ? table.thrift.pace() : Milliseconds(0);
+}
+
+// Whoever reads it may sleep on it, or not any more, as it is slower or faster than that.
+void Timetable::set_pace(Table& table) {
+  Community& community = communities_.at(table.community);
+  set_period(community.states[table.cluster]);
+  stop_listening(community, table.community);
+  listen(community, table.community);
+  settle_sources();
 }
 
 void Timetable::set_due(Table& table, const Need& old_need, Milliseconds old_period, Now now) {

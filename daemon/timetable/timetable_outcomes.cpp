@@ -44,6 +44,7 @@ std::vector<TableId> Timetable::slow_down(const Flight& flight) {
   for (const TableId id : flight.tables) {
     const auto found = tables_.find(id);
     if (found == tables_.end() || !found->second.need.period) continue;
+    if (pace_of(found->second) > Milliseconds(0)) continue;  // that it is slow is taken care of
     concerned[*found->second.need.period].insert(id);
     communities.insert(found->second.community);
   }
@@ -118,6 +119,7 @@ std::vector<TableId> Timetable::succeeded(TableId id, const Success& success, No
     table.changed_end = now.steady;
     table.changed_serial = table.serial;
     table.cost = table.cost.count() == 0 ? success.own : (table.cost * 3 + success.own) / 4;
+    if (table.entry.thrifty && table.thrift.recomputed(success.own)) set_pace(table);
     if (const auto flight = flights_.find(table.serial); flight != flights_.end()) {
       flight->second.changed = true;
       flight->second.took = std::max(flight->second.took, success.whole_unit);

@@ -41,7 +41,7 @@ void Timetable::listen(Community& community, TableId id) {
 
 bool Timetable::is_slower(const Table& table, const Table& reader) {
   return table.cluster != reader.cluster && reader.need.period &&
-         table.need.period.value_or(kForEver) > *reader.need.period;
+         std::max(table.need.period.value_or(kForEver), pace_of(table)) > *reader.need.period;
 }
 
 void Timetable::stop_listening(Community& community, TableId id) {

@@ -1,6 +1,8 @@
 // Tiers and auto-backoff.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "timetable/pace.h"
 
 namespace pgtrickle::scheduler {
@@ -87,6 +89,29 @@ TEST(Backoff, ResetForgetsEverything) {
   backoff.reset();
   EXPECT_EQ(backoff.factor(), 1);
   EXPECT_EQ(until_change(backoff, milliseconds(10000)), Backoff::kPatience);
+}
+
+TEST(Thrift, TakesAtMostASmallPartOfTheTime) {
+  for (const int took : {41, 100, 999, 1000, 1500, 60000}) {
+    Thrift thrift;
+    thrift.recomputed(milliseconds(took));
+    EXPECT_GE(thrift.pace().count(), took * Thrift::kShare) << took;
+    EXPECT_LT(thrift.pace().count(), std::max(2 * took * Thrift::kShare, 2001)) << took;
+  }
+  Thrift cheap;
+  EXPECT_FALSE(cheap.recomputed(milliseconds(40)));
+  EXPECT_EQ(cheap.pace(), milliseconds(0));
+}
+
+TEST(Thrift, FollowsTheCostButNotItsNoise) {
+  Thrift thrift;
+  EXPECT_TRUE(thrift.recomputed(milliseconds(1200)));  // 30 s, so 32 s
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(thrift.recomputed(milliseconds(i % 2 == 0 ? 900 : 1250)));
+  EXPECT_EQ(thrift.pace(), milliseconds(32000));
+  for (int i = 0; i < 100; ++i) thrift.recomputed(milliseconds(10000));
+  EXPECT_EQ(thrift.pace(), milliseconds(256000));
+  for (int i = 0; i < 100; ++i) thrift.recomputed(milliseconds(10));
+  EXPECT_EQ(thrift.pace(), milliseconds(0));
 }
 
 }  // namespace

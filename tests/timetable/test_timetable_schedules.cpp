@@ -367,5 +367,77 @@ TEST_F(TimetableTest, NewSettingsHoldFromTheNextLoad) {
   EXPECT_EQ(timetable_.period(1), milliseconds(50));
 }
 
+// The pace of recomputations
+// -------------------------------------------------------------------------------------------
+
+TimetableEntry recomputed(TimetableEntry out, int cost = 0) {
+  out.captured = false;
+  out.thrifty = true;
+  out.cost = milliseconds(cost);
+  return out;
+}
+
+/// For so long, a refresh of a table in `slow` takes two seconds of the server's work, others one millisecond.
+class PaceTest : public TimetableTest {
+ protected:
+  std::map<TableId, int> refreshes(int ms, const Set& slow) {
+    std::map<TableId, int> out;
+    const TimePoint end = now_.steady + Milliseconds(ms);
+    while (timetable_.next_due() <= end) {
+      advance_to(std::max(now_.steady, timetable_.next_due()));
+      for (const Unit& unit : take()) {
+        for (const TableId id : unit.tables) {
+          ++out[id];
+          const Milliseconds took(slow.contains(id) ? 2000 : 1);
+          timetable_.succeeded(id, {.changed = true, .own = took, .whole_unit = took}, now_);
+        }
+      }
+    }
+    advance_to(end);
+    return out;
+  }
+};
+
+TEST_F(PaceTest, WhatNobodyAskedForIsRecomputedAtThePaceOfItsCost) {
+  load({recomputed(entry(1, calculated())), recomputed(entry(2, calculated()))});
+  const auto count = refreshes(640000, {1});
+  EXPECT_GE(count.at(1), 9);
+  EXPECT_LE(count.at(1), 12);  // every 64 s, after the first
+  EXPECT_GE(count.at(2), 630) << "what costs next to nothing keeps the default";
+  EXPECT_EQ(timetable_.backoff(1), 1) << "it is not late";
+  EXPECT_EQ(timetable_.period(1), milliseconds(64000));
+}
+
+TEST_F(PaceTest, AnExplicitScheduleIsHonoured) {
+  TimetableEntry promised = recomputed(entry(4, calculated()));
+  promised.max_staleness = milliseconds(4000);
+  TimetableSettings settings;
+  settings.auto_backoff = false;
+  timetable_.configure(settings);
+  load({recomputed(entry(1, every(2000))), recomputed(entry(2, calculated())), entry(3, every(3000), {2}), promised});
+  const auto count = refreshes(600000, {1, 2, 4});
+  EXPECT_GE(count.at(1), 299);
+  EXPECT_GE(count.at(2), 199) << "of who reads it";
+  EXPECT_GE(count.at(4), 599) << "of the promise";
+}
+
+TEST_F(PaceTest, WhoReadsItKeepsHisOwnPaceAndSleepsMeanwhile) {
+  load({recomputed(entry(1, calculated())), entry(2, calculated(), {1}, {500})});
+  auto count = refreshes(640000, {1});
+  EXPECT_LE(count.at(1), 12);
+  EXPECT_GE(count.at(2), 600);
+  timetable_.armed(500, now_.steady);
+  timetable_.armed(own_log(1), now_.steady);
+  count = refreshes(640000, {1});
+  EXPECT_LE(count.at(2), 12);
+}
+
+TEST_F(PaceTest, TheCostOfAnEarlierProcessIsRemembered) {
+  load({recomputed(entry(1, calculated()), 2000)});
+  EXPECT_EQ(timetable_.period(1), milliseconds(64000));
+  load({entry(1, calculated())});  // maintained from changes again
+  EXPECT_EQ(timetable_.period(1), milliseconds(1000));
+}
+
 }  // namespace
 }  // namespace pgtrickle::scheduler

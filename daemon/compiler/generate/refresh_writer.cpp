@@ -32,12 +32,12 @@ class RefreshWriter {
     if (!sources_.empty()) body += empty_table();
     body += check_gates();
     for (const auto& source : sources_) body += check_source(source);
-    for (const auto& source : sources_) body += check_not_null(*source.source, source.columns);
+    if (!sources_.empty()) body += look_at_world();
     body +=
         "    -- Taken before anything is read: rows that this transaction writes from here on come later.\n"
         "    v.run := nextval('pgtrickle_changes.log_seq');\n"
         "    v.taken := pg_current_snapshot();\n";
-    body += sources_.empty() ? "    v.recompute := true;\n" : count_pending();
+    body += sources_.empty() ? "    v.recompute := true;\n" : count_pending() + check_facts();
     body += decide() + apply() + move_frontier() + "END\n";
     return "CREATE OR REPLACE FUNCTION " + function_name("refresh", request_.id) +
            "(mode text DEFAULT 'auto', OUT action text, OUT delta_rows bigint,\n    OUT rows_inserted bigint, OUT "
@@ -75,11 +75,15 @@ class RefreshWriter {
            "    skip boolean;\n"
            "    skipped boolean;\n"
            "    fraction double precision;\n"
-           "    watched text[];  -- columns of unique indexes that users made; NULL: there are none\n"
+           "    unique_columns text[];  -- columns of unique indexes that users made; NULL: there are none\n"
            "    message text;\n"
            "    detail text;\n"
            "    relation name;\n"
-           "    constraint_name name;\n";
+           "    constraint_name name;\n"
+           "    not_null boolean;\n"
+           "    row_security boolean;\n"
+           "    watched boolean;  -- by the event triggers that were there when the program was made\n"
+           "    answer text;\n";
   }
 
   /// Programs that recompute cannot be members of a cycle, so they need not be emptied.
@@ -115,7 +119,8 @@ class RefreshWriter {
            "    SELECT s.needs_reinit, s.fuse_limit, s.fuse_blown_at IS NOT NULL, s.fuse_reset, s.skipped_at IS NOT "
            "NULL, s.max_delta_fraction,\n           " +
            kAnyGate + ",\n           CASE WHEN " + foreign_index() + " THEN '{}'::text[] END" +
-           "\n    INTO v.reinit, v.fuse_limit, v.blown, v.fuse_reset, v.skipped, v.fraction, v.gates, v.watched\n"
+           "\n    INTO v.reinit, v.fuse_limit, v.blown, v.fuse_reset, v.skipped, v.fraction, v.gates, "
+           "v.unique_columns\n"
            "    FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = " +
            id_ +
            ";\n"
@@ -189,29 +194,75 @@ class RefreshWriter {
     return sql;
   }
 
-  /// The program was made for columns without NULLs: its keys, its plain "=", its NOT IN. DROP NOT NULL fires nothing.
-  [[nodiscard]] static std::string check_not_null(const Source& source, const std::vector<std::int16_t>& used) {
-    std::vector<std::string> attnums;
-    for (const auto& col : source.columns)
-      if (col.not_null && std::find(used.begin(), used.end(), col.attnum) != used.end())
-        attnums.push_back(std::to_string(col.attnum));
-    if (attnums.empty()) return {};
-    const std::string what = "a column of " + qualified(source.schema, source.name) + " is not NOT NULL any more";
-    return "    IF (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = " + std::to_string(source.relid) +
-           " AND a.attnum = ANY ('{" + join(attnums, ",") +
-           "}') AND a.attnotnull\n"
-           "          AND NOT EXISTS (SELECT FROM pg_constraint n WHERE n.conrelid = a.attrelid AND n.contype = 'n' "
-           "AND NOT n.convalidated\n"
-           "                          AND n.conkey = ARRAY[a.attnum])) <> " +
-           std::to_string(attnums.size()) +
-           " THEN\n"
+  /// What is cheap to ask for at every refresh, in one statement: NOT NULL, which keys, plain "=" and NOT IN rely on,
+  /// and what event triggers cannot tell: whether row security concerns any source, and whether they are there.
+  [[nodiscard]] std::string look_at_world() const {
+    std::vector<std::string> counts;
+    std::vector<std::string> relids;
+    std::size_t expected = 0;
+    for (const auto& s : sources_) {
+      relids.push_back(std::to_string(s.source->relid));
+      const auto columns = not_null_columns(s);
+      if (columns.empty()) continue;
+      expected += columns.size();
+      counts.push_back("(SELECT count(*) FROM pg_attribute a WHERE a.attrelid = " + relids.back() +
+                       " AND a.attnum = ANY ('{" + join(columns, ",") + "}') AND a.attnotnull" + validated() + ")");
+    }
+    const std::string not_null =
+        counts.empty() ? "true" : join(counts, "\n            + ") + " = " + std::to_string(expected);
+    return "    SELECT " + not_null + ",\n           EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{" +
+           join(relids, ",") + "}') AND c.relrowsecurity),\n           " + watched() +
+           "\n    INTO v.not_null, v.row_security, v.watched;\n"
+           "    IF NOT v.not_null THEN\n"
            "        IF v.recompute THEN\n"
-           "            RAISE EXCEPTION USING ERRCODE = 'serialization_failure', MESSAGE = " +
-           quote_literal(what) +
-           ",\n"
-           "                HINT = 'Try again: the program is made anew.';\n"
-           "        END IF;\n"
-           "        action := 'REINIT';\n        RETURN;\n    END IF;\n";
+           "            RAISE EXCEPTION USING ERRCODE = 'serialization_failure',\n"
+           "                MESSAGE = 'a column of a source may be NULL now', HINT = 'Try again: the program is made "
+           "anew.';\n"
+           "        END IF;\n        action := 'REINIT';\n        RETURN;\n    END IF;\n";
+  }
+
+  [[nodiscard]] static std::vector<std::string> not_null_columns(const CapturedSource& s) {
+    std::vector<std::string> attnums;
+    for (const auto& col : s.source->columns)
+      if (col.not_null && std::find(s.columns.begin(), s.columns.end(), col.attnum) != s.columns.end())
+        attnums.push_back(std::to_string(col.attnum));
+    return attnums;
+  }
+
+  /// From PostgreSQL 18 on attnotnull is also set by constraints that are not validated yet.
+  [[nodiscard]] std::string validated() const {
+    if (request_.server_version < 180000) return {};
+    return "\n              AND NOT EXISTS (SELECT FROM pg_constraint n WHERE n.conrelid = a.attrelid AND n.contype = "
+           "'n'\n                              AND NOT n.convalidated AND n.conkey = ARRAY[a.attnum])";
+  }
+
+  /// A trigger that was disabled for a while has another xmin.
+  [[nodiscard]] std::string watched() const {
+    if (request_.event_triggers.empty()) return "false";
+    std::vector<std::string> oids;
+    std::vector<std::string> xmins;
+    for (const auto& [oid, xmin] : request_.event_triggers) {
+      oids.push_back(std::to_string(oid));
+      xmins.push_back(xmin);
+    }
+    return "(SELECT count(*) FROM pg_event_trigger e WHERE e.oid = ANY ('{" + join(oids, ",") +
+           "}')\n            AND e.xmin = ANY ('{" + join(xmins, ",") +
+           "}') AND e.evtenabled = 'A') = " + std::to_string(oids.size());
+  }
+
+  /// Facts that nobody watches are compared before a delta is trusted. A marker may stand for a change that could not
+  /// be noted in the catalog.
+  [[nodiscard]] std::string check_facts() const {
+    return "    IF v.chooses AND v.changed <> 0 AND (NOT v.watched OR v.f.facts_from IS NOT NULL OR v.recompute) THEN\n"
+           "        v.answer := pgtrickle._facts_answer(" +
+           id_ +
+           ", true);\n"
+           "    ELSIF v.chooses AND v.row_security THEN\n"
+           "        v.answer := pgtrickle._facts_answer(" +
+           id_ +
+           ", false);\n    END IF;\n"
+           "    IF v.answer = 'rebuild' THEN\n        action := 'REINIT';\n        RETURN;\n"
+           "    ELSIF v.answer = 'recompute' THEN\n        v.recompute := true;\n    END IF;\n";
   }
 
   [[nodiscard]] std::string count_pending() const {
@@ -269,8 +320,9 @@ class RefreshWriter {
   }
 
   [[nodiscard]] std::string apply() const {
-    std::string sql = "    IF v.watched IS NOT NULL THEN\n        v.watched := pgtrickle._unique_columns(" + id_ +
-                      ", " + own_key() + ");\n    END IF;\n    IF v.skip THEN\n        NULL;\n";
+    std::string sql =
+        "    IF v.unique_columns IS NOT NULL THEN\n        v.unique_columns := pgtrickle._unique_columns(" + id_ +
+        ", " + own_key() + ");\n    END IF;\n    IF v.skip THEN\n        NULL;\n";
     if (!sources_.empty())
       sql += "    ELSIF NOT v.recompute AND delta_rows <= " + std::to_string(kSmallDelta) + " THEN\n" +
              call_apply(apply_ + "_small");
@@ -289,9 +341,9 @@ class RefreshWriter {
         function +
         "(CASE WHEN v.recompute THEN 'full' ELSE 'differential' END, v.f_snapshot, v.f_xid, v.f_seq,\n"
         "    CASE WHEN $1 = 'differential' THEN -1 ELSE v.changed END, v.run,\n"
-        "    CASE WHEN $1 <> 'differential' THEN v.counts END, v.watched) a;";
-    return check_rights(function, "        ") + "        IF v.watched IS NULL THEN\n            " + indent(call, 12) +
-           "\n        ELSE\n            BEGIN\n                " + indent(call, 16) +
+        "    CASE WHEN $1 <> 'differential' THEN v.counts END, v.unique_columns) a;";
+    return check_rights(function, "        ") + "        IF v.unique_columns IS NULL THEN\n            " +
+           indent(call, 12) + "\n        ELSE\n            BEGIN\n                " + indent(call, 16) +
            "\n            EXCEPTION WHEN unique_violation OR exclusion_violation THEN\n"
            "                GET STACKED DIAGNOSTICS v.message = MESSAGE_TEXT, v.detail = PG_EXCEPTION_DETAIL,\n"
            "                    v.relation = TABLE_NAME, v.constraint_name = CONSTRAINT_NAME;\n" +
@@ -303,9 +355,11 @@ class RefreshWriter {
 
   [[nodiscard]] std::string move_frontier() const {
     const std::string skipped_now = sources_.empty() ? "v.skip" : "v.skip AND v.changed <> 0";
-    return "    UPDATE pgtrickle.pgt_frontiers p\n"
+    return settle_facts() +
+           "    UPDATE pgtrickle.pgt_frontiers p\n"
            "    SET snapshot = v.taken, xid = pg_current_xact_id(), seq = v.run, data_timestamp = "
            "now(),\n"
+           "        facts_from = v.f.facts_from,\n"
            "        last_refresh_at = clock_timestamp(), last_action = $2, last_delta_rows = $3,\n"
            "        last_duration_ms = extract(epoch FROM clock_timestamp() - v.started) * 1000,\n"
            "        rows = coalesce(p.rows, 0) + $4 - $6, total_refreshes = p.total_refreshes + 1,\n"
@@ -327,6 +381,21 @@ class RefreshWriter {
            " THEN now() WHEN v.skip OR NOT v.recompute THEN s.skipped_at END\n"
            "        WHERE s.pgt_id = " +
            id_ + ";\n    END IF;\n";
+  }
+
+  /// Facts are settled once all transactions have ended that were there before these could be looked up: what one of
+  /// them changes no event trigger tells. Until a refresh sees that, facts are compared.
+  [[nodiscard]] std::string settle_facts() const {
+    if (sources_.empty()) return {};
+    return "    IF (v.answer = 'recompute' OR $1 = 'full' AND NOT v.watched) AND NOT v.skip THEN\n        PERFORM "
+           "pgtrickle._note_storage(" +
+           id_ +
+           ");\n    END IF;\n"
+           "    IF v.f.facts_from IS NOT NULL AND v.chooses AND v.changed <> 0 THEN\n"
+           "        v.f.facts_from := CASE WHEN pg_snapshot_xmin(v.taken) = pg_snapshot_xmax(v.taken)\n"
+           "            OR v.f.facts_from > '0' AND pg_snapshot_xmin(v.taken) >= v.f.facts_from THEN NULL\n"
+           "            WHEN v.f.facts_from = '0' THEN pg_snapshot_xmax(v.taken) ELSE v.f.facts_from END;\n"
+           "    END IF;\n";
   }
 
   static std::string pin_search_path(const std::string& indentation) {

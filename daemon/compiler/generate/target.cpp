@@ -118,11 +118,11 @@ void Target::move_out(Statement& statement, const std::string& from, const std::
     const auto& column = request_.columns[static_cast<std::size_t>(position)];
     const std::string name = quote_ident(column.name);
     differs.push_back(
-        quote_literal(column.name) + " = ANY (v.watched) AND " +
+        quote_literal(column.name) + " = ANY (v.unique_columns) AND " +
         row_differs({"t." + name}, {"n." + names_[static_cast<std::size_t>(position)] + "::" + column.type_sql}));
   }
   statement.with("moved",
-                 "DELETE FROM " + table_ + " t USING " + from + " n\nWHERE v.watched IS NOT NULL" +
+                 "DELETE FROM " + table_ + " t USING " + from + " n\nWHERE v.unique_columns IS NOT NULL" +
                      (where.empty() ? "" : " AND " + where) + " AND " +
                      key_match("t", prefixed(row_columns(key_), "n.")) + "\n  AND (" + join(differs, "\n    OR ") +
                      ")\nRETURNING 1",
