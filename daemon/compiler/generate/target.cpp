@@ -139,7 +139,9 @@ void Target::upsert(Statement& statement, const std::string& from, const std::st
   std::string sql = "INSERT INTO " + table_ + " AS t (" + join(table_columns(all_), ", ") + ")\nSELECT " +
                     cast_list("n") + "\nFROM " + from + " n\nWHERE " + after({kDeleted, kMoved});
   if (!where.empty()) sql += " AND " + where;
-  sql += "\nON CONFLICT (" + join(table_columns(key_), ", ") + ") DO ";
+  // By name: of the columns alone, a user's constraint on the same ones would be an arbiter too, which fails if it is
+  // deferrable.
+  sql += "\nON CONFLICT ON CONSTRAINT pgtrickle_" + std::to_string(request_.id) + "_key DO ";
   if (rest.empty()) {
     sql += "NOTHING";
   } else {
