@@ -13,9 +13,9 @@
 CREATE FUNCTION pgtrickle._schedule_kind(schedule text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE WHEN s.s IS NULL OR s.s = 'calculated' THEN 'calculated'
-                WHEN s.s ~ '^continuous\M' THEN 'continuous'
+                WHEN s.s ~ E'^continuous\\M' THEN 'continuous'
                 -- no duration has an asterisk, two numbers in a row, or five words of which the first is not a number
-                WHEN s.s ~ '^(@|(cron_)?tz=)|\*|^[0-9,/-]+\s+[0-9,/-]+(\s|$)|^[^0-9]\S*(\s+\S+){4}$' THEN 'cron'
+                WHEN s.s ~ E'^(@|(cron_)?tz=)|\\*|^[0-9,/-]+\\s+[0-9,/-]+(\\s|$)|^[^0-9]\\S*(\\s+\\S+){4}$' THEN 'cron'
                 ELSE 'duration' END
     FROM (SELECT lower(btrim(schedule, E' \t\n\r')) AS s) AS s
 $$;
@@ -24,14 +24,14 @@ $$;
 -- ISO forms.
 CREATE FUNCTION pgtrickle._duration_ms(duration text) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN d.d ~ '^([0-9]{1,12}(\.[0-9]{1,6})?\s*(ms|msecs?|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)\s*)+$' THEN
+    SELECT CASE WHEN d.d ~ E'^([0-9]{1,12}(\\.[0-9]{1,6})?\\s*(ms|msecs?|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)\\s*)+$' THEN
            (SELECT sum(m[1]::numeric * CASE WHEN m[2] = 'ms' OR m[2] LIKE 'msec%' OR m[2] LIKE 'milli%' THEN 1
                                             WHEN m[2] = 's' OR m[2] LIKE 'sec%' THEN 1000
                                             WHEN m[2] = 'm' OR m[2] LIKE 'min%' THEN 60000
                                             WHEN m[2] LIKE 'h%' THEN 3600000
                                             WHEN m[2] LIKE 'd%' THEN 86400000
                                             ELSE 604800000 END)
-            FROM regexp_matches(d.d, '([0-9]+(?:\.[0-9]+)?)\s*([a-z]+)', 'g') AS m) END
+            FROM regexp_matches(d.d, E'([0-9]+(?:\\.[0-9]+)?)\\s*([a-z]+)', 'g') AS m) END
     FROM (SELECT lower(btrim(duration, E' \t\n\r')) AS d) AS d
 $$;
 
@@ -48,7 +48,7 @@ DECLARE
 BEGIN
     allowed := '{}';
     FOREACH item IN ARRAY string_to_array(lower(field), ',') LOOP
-        parts := regexp_match(item, '^(?:(\*)|([0-9]{1,2}|[a-z]{3})(?:-([0-9]{1,2}|[a-z]{3}))?)(?:/([0-9]{1,2}))?$');
+        parts := regexp_match(item, E'^(?:(\\*)|([0-9]{1,2}|[a-z]{3})(?:-([0-9]{1,2}|[a-z]{3}))?)(?:/([0-9]{1,2}))?$');
         IF parts IS NULL THEN
             problem := format('"%s" is not *, a value or a range', item);
             RETURN;
@@ -84,9 +84,9 @@ CREATE FUNCTION pgtrickle._check_cron(schedule text) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     whole  text := btrim(schedule, E' \t\n\r');
-    zoned  text[] := regexp_match(whole, '^(?:CRON_)?TZ=(\S*)\s*(.*)$');
+    zoned  text[] := regexp_match(whole, E'^(?:CRON_)?TZ=(\\S*)\\s*(.*)$');
     rest   text := coalesce(zoned[2], whole);
-    fields text[] := regexp_split_to_array(rest, '\s+');
+    fields text[] := regexp_split_to_array(rest, E'\\s+');
     field  record;
     days   int[];
     months int[];
@@ -135,7 +135,7 @@ CREATE FUNCTION pgtrickle._schedule_ms(schedule text) RETURNS bigint
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     kind    text := pgtrickle._schedule_kind(schedule);
-    written text := CASE kind WHEN 'continuous' THEN regexp_replace(schedule, '^\s*continuous\s*', '', 'i') ELSE schedule END;
+    written text := CASE kind WHEN 'continuous' THEN regexp_replace(schedule, E'^\\s*continuous\\s*', '', 'i') ELSE schedule END;
     ms      numeric;
 BEGIN
     IF kind = 'cron' THEN
@@ -165,7 +165,7 @@ $$;
 CREATE FUNCTION pgtrickle._check_schedule(schedule text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    zone    text := (regexp_match(schedule, '^\s*(?:CRON_)?TZ=(\S+)'))[1];
+    zone    text := (regexp_match(schedule, E'^\\s*(?:CRON_)?TZ=(\\S+)'))[1];
     close_one text;
 BEGIN
     PERFORM pgtrickle._schedule_ms(schedule);

@@ -238,6 +238,7 @@ CREATE TABLE pgtrickle.pgt_installation (
     version           text NOT NULL,
     installed_at      timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
+ALTER TABLE pgtrickle.pgt_installation REPLICA IDENTITY FULL;     -- it can be published like all tables
 
 -- Orders rows within one transaction, in all logs; see docs/ARCHITECTURE.md. A large cache: sessions do not meet here.
 CREATE SEQUENCE pgtrickle_changes.log_seq CACHE 1000;

@@ -23,6 +23,21 @@ BEGIN
 END
 $$;
 
+-- Raises an error of which detail and hint may be unknown: RAISE would print an empty line for '' and refuses NULL.
+CREATE FUNCTION pgtrickle._fail(code text, message text, detail text, hint text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF detail <> '' AND hint <> '' THEN
+        RAISE EXCEPTION USING ERRCODE = code, MESSAGE = message, DETAIL = format('%s', detail), HINT = format('%s', hint);
+    ELSIF detail <> '' THEN
+        RAISE EXCEPTION USING ERRCODE = code, MESSAGE = message, DETAIL = format('%s', detail);
+    ELSIF hint <> '' THEN
+        RAISE EXCEPTION USING ERRCODE = code, MESSAGE = message, HINT = format('%s', hint);
+    END IF;
+    RAISE EXCEPTION USING ERRCODE = code, MESSAGE = message;
+END
+$$;
+
 -- "schema.table", quoted as needed, or a text that says it is gone.
 CREATE FUNCTION pgtrickle._qualified(relid oid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -48,7 +63,7 @@ BEGIN
                   HINT = 'Write it as in SQL: table or schema.table, with "double quotes" around parts that need them.';
     END;
     IF parts IS NULL THEN
-        RAISE EXCEPTION 'the name of a stream table must not be NULL' USING ERRCODE = 'null_value_not_allowed';
+        RAISE EXCEPTION 'the name of the table must not be NULL' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give table or schema.table.';
     END IF;
     IF cardinality(parts) = 3 AND parts[1] = current_database() THEN
         parts := parts[2:3];

@@ -51,10 +51,13 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         WHEN EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid) THEN
             format('it is a partition or child of %s: changes made through that table do not fire its triggers',
                    (SELECT pgtrickle._qualified(i.inhparent) FROM pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno LIMIT 1))
-        ELSE (SELECT format('its partition or child %s is %s', pgtrickle._qualified(p.oid),
-                            CASE WHEN p.relkind = 'f' THEN 'a foreign table' ELSE 'not a permanent table' END)
-              FROM pg_class p WHERE p.oid = ANY (pgtrickle._source_relations(c.oid)) AND (p.relkind NOT IN ('r', 'p') OR p.relpersistence <> 'p')
-              LIMIT 1)
+        ELSE coalesce(
+            (SELECT format('its partition or child %s is %s', pgtrickle._qualified(p.oid),
+                           CASE WHEN p.relkind = 'f' THEN 'a foreign table' ELSE 'not a permanent table' END)
+             FROM pg_class p WHERE p.oid = ANY (pgtrickle._source_relations(c.oid)) AND (p.relkind NOT IN ('r', 'p') OR p.relpersistence <> 'p')
+             LIMIT 1),
+            'it is filled by logical subscription ' || quote_ident(pgtrickle._subscription_of(pgtrickle._source_relations(c.oid)))
+            || ': replication fires no statement triggers')
         END
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relid
 $$;
@@ -259,7 +262,7 @@ $body$, target, names, replace(news, '%', '%%'), replace(olds, '%', '%%'), repla
     IF TG_OP = 'UPDATE' THEN
         GET DIAGNOSTICS context = PG_CONTEXT;
         context := concat(current_query(), E'\n', context);
-        IF context ~* '\mmerge\M|\mSQL function\M|\mPL/(?!pgSQL)' OR current_query() ~* '\mexecute\M' OR context !~* '\mupdate\M' THEN
+        IF context ~* E'\\mmerge\\M|\\mSQL function\\M|\\mPL/(?!pgSQL)' OR current_query() ~* E'\\mexecute\\M' OR context !~* E'\\mupdate\\M' THEN
             INSERT INTO %s (w) VALUES (0);
             IF %s THEN
                 %s;
@@ -414,9 +417,17 @@ BEGIN
         EXECUTE format('ALTER TABLE %s SET (toast.autovacuum_enabled = false)', rel::regclass);
     END LOOP;
     PERFORM pgtrickle._write_log_view(source);
+    FOR rel IN SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'pgtrickle_changes'::regnamespace
+               AND c.relname IN (format('log_%s', source), format('log_%s_a', source), format('log_%s_b', source)) LOOP
+        PERFORM pgtrickle._keep_private(rel);
+    END LOOP;
+    -- Rows are deleted from logs where cycles end (_net_log), which a publication of all tables must not stop. For what
+    -- else happens to them, INSERT and TRUNCATE, it changes nothing.
+    EXECUTE format('ALTER TABLE pgtrickle_changes.log_%s_a REPLICA IDENTITY FULL', source);
+    EXECUTE format('ALTER TABLE pgtrickle_changes.log_%s_b REPLICA IDENTITY FULL', source);
     PERFORM pgtrickle._lock_capture(source);
     PERFORM pgtrickle._write_capture_function(source, relid, s.columns, s.shape, s.partitions, s.active_log, NULL);
-    EXECUTE format('REVOKE EXECUTE ON FUNCTION pgtrickle_changes.capture_%s() FROM PUBLIC', source);
+    PERFORM pgtrickle._keep_function_private(format('pgtrickle_changes.capture_%s()', source)::regprocedure);
     BEGIN
         FOREACH rel IN ARRAY s.partitions LOOP
             FOR event IN SELECT * FROM (VALUES ('i', 'INSERT', 'REFERENCING NEW TABLE AS newt'),

@@ -56,7 +56,7 @@ BEGIN
     SELECT string_agg(DISTINCT o.identity, ', ') INTO bad
     FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refobjid <> view_oid
     CROSS JOIN LATERAL pg_identify_object(d.refclassid, d.refobjid, 0) AS o
-    WHERE r.ev_class = view_oid AND (o.schema LIKE 'pg\_temp%' OR o.identity LIKE 'pg\_temp%.%');
+    WHERE r.ev_class = view_oid AND (o.schema LIKE E'pg\\_temp%' OR o.identity LIKE E'pg\\_temp%.%');
     IF bad IS NOT NULL THEN
         check_name := 'temporary_objects'; code := '42P16';
         message := format('it uses temporary objects: %s', bad);
@@ -72,13 +72,13 @@ BEGIN
         hint := 'Every refresh changes them. Query them with an ordinary view.';
         RETURN NEXT;
     END IF;
-    IF tree ~ '[ (]\{ROWMARKCLAUSE' THEN
+    IF tree ~ E'[ (]\\{ROWMARKCLAUSE' THEN
         check_name := 'locking'; code := '0A000';
         message := 'it has FOR UPDATE or FOR SHARE';
         hint := 'Remove the locking clause: a stored result locks no rows.';
         RETURN NEXT;
     END IF;
-    IF tree ~ '[ (]\{TABLESAMPLECLAUSE' THEN
+    IF tree ~ E'[ (]\\{TABLESAMPLECLAUSE' THEN
         check_name := 'tablesample'; code := '0A000';
         message := 'it has TABLESAMPLE';
         hint := 'A sample is another one each time. Filter by a column instead, for example WHERE id % 100 = 0.';
@@ -86,13 +86,13 @@ BEGIN
     END IF;
     -- Fields of a query node come in this order, and the outermost query is the last one. A constant NULL is LIMIT ALL.
     -- Limits in subqueries are for the daemon's compiler.
-    IF substring(tree FROM '.*(:sortClause .*)') ~ '^:sortClause <> :limitOffset (<> :limitCount )?\{(?!CONST [^}]*:constisnull true)' THEN
+    IF substring(tree FROM '.*(:sortClause .*)') ~ E'^:sortClause <> :limitOffset (<> :limitCount )?\\{(?!CONST [^}]*:constisnull true)' THEN
         check_name := 'limit'; code := '0A000';
         message := 'it has LIMIT or OFFSET without ORDER BY';
         hint := 'Without ORDER BY any rows may be the first. Add an ORDER BY that decides.';
         RETURN NEXT;
     END IF;
-    IF tree ~ '[ (]\{VAR :varno [0-9]+ :varattno -[0-9]' THEN
+    IF tree ~ E'[ (]\\{VAR :varno [0-9]+ :varattno -[0-9]' THEN
         check_name := 'system_columns'; code := '0A000';
         message := 'it uses a system column (ctid, xmin, tableoid, ...)';
         hint := 'System columns change without a change of the data. Use ordinary columns.';
@@ -104,7 +104,7 @@ $$;
 -- The stored parse tree of a view, without what does not change its meaning: positions in the text, how casts and calls were
 -- written, aliases, and names that only an alias can show (names of row fields stay, as :colnames).
 CREATE FUNCTION pgtrickle._view_tree(view_oid oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
     SELECT regexp_replace(regexp_replace(regexp_replace(r.ev_action::text,
         ':(location|stmt_location|stmt_len|list_start|list_end|funcformat|relabelformat|coerceformat|convertformat|row_format) -?[0-9]+|'
             ':relid ' || view_oid || ' ', '', 'g'),
@@ -117,7 +117,7 @@ $$;
 -- operator stands behind words like IS DISTINCT FROM, which it writes without a schema. Compares a view with what its text
 -- means when it is read again. Returns nothing if they are the same query.
 CREATE FUNCTION pgtrickle._lost_in_text(view_oid oid, definition text, OUT message text, OUT hint text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 DECLARE
     again     text := 'pgtrickle_again_' || replace(gen_random_uuid()::text, '-', '');
     mine      text := pgtrickle._view_tree(view_oid);
@@ -153,6 +153,70 @@ BEGIN
 END
 $$;
 
+-- Why what a view shows cannot be maintained from changes, as far as the server alone can see it; one row per reason. The
+-- compiler says the same, but only when the daemon builds it. Functions are looked for in the stored parse trees, because
+-- dependencies on those of PostgreSQL itself are not recorded.
+CREATE FUNCTION pgtrickle._not_differential(view_oid oid, OUT reason text, OUT hint text) RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH trees AS MATERIALIZED (
+        SELECT r.ev_action::text AS tree, CASE WHEN r.ev_class <> view_oid THEN format(' in view %s', pgtrickle._qualified(r.ev_class)) ELSE '' END AS place
+        FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+        WHERE r.ev_type = '1' AND c.relkind = 'v' AND (r.ev_class = view_oid OR r.ev_class IN (SELECT v.relid FROM pgtrickle._view_sources(view_oid) AS v)))
+    SELECT CASE WHEN p.provolatile = 'v' THEN format('function %s() is VOLATILE%s', p.name, t.place)
+                WHEN p.clock THEN format('the query depends on the current time: %s()%s', p.name, t.place)
+                ELSE format('function %s() is STABLE: it may read tables or session state, whose changes are not captured%s', p.name, t.place) END,
+           CASE WHEN p.provolatile = 'v' THEN format('Remove %s(), or use refresh_mode => ''FULL'', which recomputes it at every refresh.', p.name)
+                WHEN p.clock THEN 'AUTO recomputes it on schedule. Or move the comparison with the current time into the queries that read the stream table.'
+                ELSE format('Declare %s() IMMUTABLE if it only depends on its arguments, or use refresh_mode => ''AUTO''.', p.name) END
+    FROM trees t
+    CROSS JOIN LATERAL (SELECT DISTINCT m[1]::oid AS oid FROM regexp_matches(t.tree, ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([0-9]+)', 'g') AS m) AS f
+    JOIN LATERAL (SELECT x.provolatile, CASE WHEN x.pronamespace = 'pg_catalog'::regnamespace THEN x.proname::text ELSE format('%I.%I', n.nspname, x.proname) END AS name,
+                         x.pronamespace = 'pg_catalog'::regnamespace
+                         AND x.proname IN ('now', 'transaction_timestamp', 'statement_timestamp', 'clock_timestamp', 'timeofday') AS clock,
+                         x.pronamespace <> 'pg_catalog'::regnamespace AS foreign_one
+                  FROM pg_proc x JOIN pg_namespace n ON n.oid = x.pronamespace WHERE x.oid = f.oid) AS p
+      ON p.provolatile = 'v' OR p.clock OR p.foreign_one AND p.provolatile = 's'
+    UNION ALL
+    SELECT format('the query depends on the time or the session that runs it (CURRENT_DATE, CURRENT_USER or the like)%s', t.place),
+           'AUTO recomputes it on schedule. Or leave that to the queries that read the stream table.'
+    FROM trees t WHERE t.tree ~ E'[ (]\\{SQLVALUEFUNCTION '
+    UNION ALL
+    SELECT format('changes of %s cannot be captured: %s', pgtrickle._qualified(v.relid), pgtrickle._not_capturable(v.relid)),
+           'Use refresh_mode => ''AUTO'' or ''FULL'', which recompute the query.'
+    FROM pgtrickle._view_sources(view_oid) AS v JOIN pg_class c ON c.oid = v.relid
+    WHERE c.relkind <> 'v' AND pgtrickle._not_capturable(v.relid) IS NOT NULL
+$$;
+
+-- Error 0A000 if it is clear already that DIFFERENTIAL cannot be.
+CREATE FUNCTION pgtrickle._require_differential(qualified text, view_oid oid) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    bad record;
+BEGIN
+    FOR bad IN SELECT * FROM pgtrickle._not_differential(view_oid) LOOP
+        RAISE EXCEPTION 'stream table %: refresh mode DIFFERENTIAL is not possible: %', qualified, bad.reason
+            USING ERRCODE = 'feature_not_supported', HINT = bad.hint;
+    END LOOP;
+END
+$$;
+
+-- The same for a stream table whose query stays. A query that has become invalid is for the daemon to say.
+CREATE FUNCTION pgtrickle._require_differential_as_it_is(st pgtrickle.pgt_stream_tables, caller_path text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    qualified  text := pgtrickle._qualified(st.pgt_relid);
+    definition record;
+BEGIN
+    BEGIN
+        SELECT * INTO definition FROM pgtrickle._define(qualified, st.defining_query, caller_path);
+    EXCEPTION WHEN OTHERS THEN
+        RETURN;
+    END;
+    PERFORM pgtrickle._require_differential(qualified, definition.view_oid);
+    EXECUTE format('DROP VIEW %s', definition.view_oid::regclass);
+END
+$$;
+
 -- Our explanation of an error that PostgreSQL raised for a query, by SQLSTATE; its own hint comes first.
 CREATE FUNCTION pgtrickle._query_hint(code text, message text, own text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -166,6 +230,58 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
         WHEN code = '42P02' THEN 'Write the value instead of the parameter.'
         WHEN code = '42501' AND message LIKE '%temporary%' THEN 'pgtrickle reads the query through a temporary view: GRANT TEMPORARY ON DATABASE to this role.'
         WHEN code = '42601' THEN 'The query of a stream table is one statement: SELECT, VALUES, TABLE or WITH ... SELECT.' END)
+$$;
+
+-- Where PostgreSQL found the syntax error `message` in `query`, as a number of characters; NULL if that cannot be said.
+-- PL/pgSQL does not tell. But the parser stops at the first word that does not fit, so a beginning of the query has the same error
+-- if and only if it holds that word. Opening a cursor parses what it is given and runs nothing.
+CREATE FUNCTION pgtrickle._syntax_error_position(query text, caller_path text, message text) RETURNS int
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    probe   refcursor;
+    short   int := 0;           -- a beginning of this length has another error, or none
+    long    int := length(query);
+    middle  int;
+    got     text;
+BEGIN
+    WHILE long - short > 1 LOOP
+        middle := (short + long) / 2;
+        got := NULL;
+        BEGIN
+            PERFORM set_config('search_path', caller_path, true);
+            OPEN probe NO SCROLL FOR EXECUTE left(query, middle);
+            CLOSE probe;
+            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        EXCEPTION WHEN OTHERS THEN      -- undoes the search_path too
+            got := SQLERRM;
+        END;
+        IF got = message THEN
+            long := middle;
+        ELSE
+            short := middle;
+        END IF;
+    END LOOP;
+    -- The word is what the message quotes: the longest end of that beginning that is in it.
+    FOR n IN REVERSE least(long, 200) .. 1 LOOP
+        IF strpos(message, substr(query, long - n + 1, n)) > 0 THEN
+            RETURN long - n + 1;
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+
+-- The line of the query that has this character, with a caret under it, as psql shows it.
+CREATE FUNCTION pgtrickle._excerpt(query text, at int) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format(E'At character %s of the query:\n%s%s\n%s^', at, p.prefix, translate(substr(l.line, p.skipped + 1, 100), E'\t\r', '  '),
+                  repeat(' ', length(p.prefix) + l.before - p.skipped))
+    FROM (SELECT left(query, at - 1) AS text) AS t
+    CROSS JOIN LATERAL (SELECT 1 + length(t.text) - length(replace(t.text, E'\n', '')) AS number) AS n
+    CROSS JOIN LATERAL (SELECT split_part(query, E'\n', n.number) AS line, length(split_part(t.text, E'\n', -1)) AS before) AS l
+    CROSS JOIN LATERAL (SELECT CASE WHEN l.before > 60 THEN l.before - 40 ELSE 0 END AS skipped,
+                               format('LINE %s: ', n.number) || CASE WHEN l.before > 60 THEN '...' ELSE '' END AS prefix) AS p
+    WHERE at IS NOT NULL
 $$;
 
 -- Settings on which the text or value of an expression can depend.
@@ -316,7 +432,7 @@ BEGIN
             USING ERRCODE = 'invalid_schema_name', HINT = format('CREATE SCHEMA %I;', schema);
     END IF;
     qualified := format('%I.%I', schema, relation);
-    IF schema LIKE 'pg\_%' OR schema IN ('pgtrickle', 'pgtrickle_changes', 'pgtrickle_state', 'information_schema') THEN
+    IF schema LIKE E'pg\\_%' OR schema IN ('pgtrickle', 'pgtrickle_changes', 'pgtrickle_state', 'information_schema') THEN
         RAISE EXCEPTION 'stream table % cannot be made in schema "%"', qualified, schema
             USING ERRCODE = 'invalid_schema_name', HINT = 'Use a schema of your own; temporary stream tables do not exist.';
     END IF;
@@ -345,8 +461,10 @@ BEGIN
             detail := message;
             message := 'the query is not one SELECT statement';
         END IF;
-        RAISE EXCEPTION 'stream table %: %', qualified, message
-            USING ERRCODE = code, DETAIL = detail, HINT = coalesce(pgtrickle._query_hint(code, message, hint), '');
+        IF code = '42601' THEN
+            detail := coalesce(pgtrickle._excerpt(query, pgtrickle._syntax_error_position(query, caller_path, message)), detail);
+        END IF;
+        PERFORM pgtrickle._fail(code, format('stream table %s: %s', qualified, message), detail, pgtrickle._query_hint(code, message, hint));
     END;
     view_oid := to_regclass('pg_temp.' || view_name);
     FOR problem IN SELECT * FROM pgtrickle._view_problems(view_oid) LOOP
@@ -356,7 +474,7 @@ BEGIN
     PERFORM set_config('search_path', '', true);
     canonical := pg_catalog.pg_get_viewdef(view_oid);
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
-    canonical := regexp_replace(canonical, ';\s*$', '');
+    canonical := regexp_replace(canonical, E';\\s*$', '');
     SELECT l.message, l.hint INTO problem FROM pgtrickle._lost_in_text(view_oid, canonical) AS l;
     IF problem.message IS NOT NULL THEN
         RAISE EXCEPTION 'stream table %: the query cannot be kept as text: %', qualified, problem.message
@@ -382,16 +500,23 @@ CREATE FUNCTION pgtrickle._validate_query(query text, caller_path text) RETURNS 
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     view_name text := 'pgtrickle_definition_' || replace(gen_random_uuid()::text, '-', '');
-    code text; message text; hint text;
+    code text; message text; hint text; place text;
     canonical text;
     p record;
 BEGIN
+    IF btrim(query) IS NULL OR btrim(query) = '' THEN
+        RETURN QUERY SELECT 'query', 'the query is empty; Give a SELECT.', 'error';
+        RETURN;
+    END IF;
     BEGIN
         PERFORM pgtrickle._make_view(view_name, query, caller_path);
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
         hint := pgtrickle._query_hint(code, message, hint);
-        RETURN QUERY SELECT 'query', concat_ws('; ', message, hint), 'error';
+        IF code = '42601' THEN
+            place := E'\n' || pgtrickle._excerpt(query, pgtrickle._syntax_error_position(query, caller_path, message));
+        END IF;
+        RETURN QUERY SELECT 'query', concat(concat_ws('; ', message, hint), place), 'error';
         RETURN;
     END;
     RETURN QUERY SELECT 'query', 'one SELECT statement', 'ok';
@@ -403,6 +528,9 @@ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     RETURN QUERY SELECT 'text', concat_ws('; ', l.message, l.hint), 'error'
         FROM pgtrickle._lost_in_text(to_regclass('pg_temp.' || view_name), canonical) AS l WHERE l.message IS NOT NULL;
+    RETURN QUERY    -- uncapturable sources are said below
+        SELECT 'differential', format('cannot be maintained from changes: %s; %s', d.reason, d.hint), 'warning'
+        FROM pgtrickle._not_differential(to_regclass('pg_temp.' || view_name)) AS d WHERE d.reason NOT LIKE 'changes of %';
     RETURN QUERY
         SELECT 'source', format('%s: %s', pgtrickle._qualified(v.relid), coalesce(CASE WHEN c.relkind = 'v' THEN 'view, inlined' ELSE
                    'changes cannot be captured, ' || pgtrickle._not_capturable(v.relid) END, 'changes can be captured')),

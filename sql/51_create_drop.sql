@@ -34,6 +34,9 @@ BEGIN
     st.allow_circular := false;
     st := pgtrickle._with_options(st, options, target.qualified);
     SELECT * INTO definition FROM pgtrickle._define(target.qualified, query, caller_path);
+    IF mode = 'DIFFERENTIAL' THEN
+        PERFORM pgtrickle._require_differential(target.qualified, definition.view_oid);
+    END IF;
 
     -- The table. Its rows come from the view, so they are the result of exactly what was checked.
     BEGIN
@@ -44,8 +47,7 @@ BEGIN
         END IF;
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-        RAISE EXCEPTION 'stream table %: %', target.qualified, message
-            USING ERRCODE = code, DETAIL = detail, HINT = coalesce(pgtrickle._query_hint(code, message, hint), '');
+        PERFORM pgtrickle._fail(code, format('stream table %s: %s', target.qualified, message), detail, pgtrickle._query_hint(code, message, hint));
     END;
 
     INSERT INTO pgtrickle.pgt_stream_tables (pgt_relid, pgt_schema, pgt_name, original_query, defining_query, settings, schedule, refresh_mode, is_populated,
@@ -176,8 +178,8 @@ BEGIN
             EXECUTE format('DROP TABLE %s %s', reader.qualified, CASE WHEN cascade THEN 'CASCADE' ELSE '' END);
         EXCEPTION WHEN dependent_objects_still_exist THEN
             GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
-            RAISE EXCEPTION 'cannot drop stream table % because other objects depend on it', reader.qualified
-                USING ERRCODE = 'dependent_objects_still_exist', DETAIL = detail, HINT = 'Drop them first, or use cascade => true to drop them too.';
+            PERFORM pgtrickle._fail('2BP01', format('cannot drop stream table %s because other objects depend on it', reader.qualified), detail,
+                                    'Drop them first, or use cascade => true to drop them too.');
         END;
         PERFORM pgtrickle._wake('t:' || reader.pgt_id);
     END LOOP;

@@ -126,8 +126,8 @@ BEGIN
         EXECUTE format('ALTER TABLE %s %s', qualified, actions);
     EXCEPTION WHEN dependent_objects_still_exist THEN
         GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
-        RAISE EXCEPTION 'stream table %: %', qualified, message
-            USING ERRCODE = 'dependent_objects_still_exist', DETAIL = detail, HINT = 'Keep the column in the query, or drop what depends on it first.';
+        PERFORM pgtrickle._fail('2BP01', format('stream table %s: %s', qualified, message), detail,
+                                'Keep the column in the query, or drop what depends on it first.');
     END;
     RETURN true;
 END
@@ -191,7 +191,12 @@ BEGIN
             PERFORM pgtrickle._record_sources(id, definition.view_oid);
             resume := st.status IN ('ERROR', 'SUSPENDED') AND st.last_error IS NOT NULL;     -- its errors were those of the old query
         END IF;
+        IF new.refresh_mode = 'DIFFERENTIAL' AND new IS DISTINCT FROM st THEN
+            PERFORM pgtrickle._require_differential(pgtrickle._qualified(st.pgt_relid), definition.view_oid);
+        END IF;
         EXECUTE format('DROP VIEW %s', definition.view_oid::regclass);
+    ELSIF new.refresh_mode = 'DIFFERENTIAL' AND st.refresh_mode <> 'DIFFERENTIAL' THEN
+        PERFORM pgtrickle._require_differential_as_it_is(st, caller_path);
     END IF;
     IF new.defining_query <> st.defining_query OR new.allow_circular <> st.allow_circular THEN
         PERFORM pgtrickle._check_cycle(id, new.allow_circular);

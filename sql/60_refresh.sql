@@ -177,9 +177,9 @@ BEGIN
                   HINT = CASE WHEN pgtrickle._daemon_alive() THEN 'The daemon does that, at the latest with its next refresh: try again later.'
                               ELSE 'No daemon is running for this database: start pgtrickled.' END;
     ELSIF done.action = 'HELD' THEN
-        RAISE EXCEPTION 'stream table % has to wait: %', qualified, coalesce(pgtrickle._hold_reason(id), 'a source was gated a moment ago')
-            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = coalesce(because, ''),
-                  HINT = 'It may go on after pgtrickle.ungate_source(), or pgtrickle.advance_watermark() of the source that is behind.';
+        PERFORM pgtrickle._fail('55000', format('stream table %s has to wait: %s', qualified,
+                                                coalesce(pgtrickle._hold_reason(id), 'a source was gated a moment ago')), because,
+                                'It may go on after pgtrickle.ungate_source(), or pgtrickle.advance_watermark() of the source that is behind.');
     ELSIF done.action IN ('BLOWN', 'REINIT') THEN     -- nor is it built anew
         RAISE EXCEPTION 'the fuse of stream table % is blown', qualified
             USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -204,19 +204,17 @@ DECLARE
     qualified text := pgtrickle._qualified(st.pgt_relid);
 BEGIN
     IF st.status IN ('PENDING', 'INITIALIZING') THEN
-        RAISE EXCEPTION 'stream table % is not ready: its status is %', qualified, st.status
-            USING ERRCODE = 'TR004', DETAIL = coalesce(because, ''),
-                  HINT = CASE WHEN pgtrickle._daemon_alive() THEN format('Wait for it: SELECT pgtrickle.wait_until_active(%L);', qualified)
-                              ELSE 'No daemon is running for this database: start pgtrickled.' END;
+        PERFORM pgtrickle._fail('TR004', format('stream table %s is not ready: its status is %s', qualified, st.status), because,
+                                CASE WHEN pgtrickle._daemon_alive() THEN format('Wait for it: SELECT pgtrickle.wait_until_active(%L);', qualified)
+                                     ELSE 'No daemon is running for this database: start pgtrickled.' END);
     ELSIF EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = 'pgtrickle_state'::regnamespace AND p.proname = format('refresh_%s', st.pgt_id)) THEN
         RETURN;
     ELSIF st.status <> 'ACTIVE' AND st.last_error IS NOT NULL THEN
-        RAISE EXCEPTION 'stream table % has no program: its status is %', qualified, st.status
-            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = concat_ws(' ', st.last_error, because), HINT = coalesce(st.last_error_hint, '');
+        PERFORM pgtrickle._fail('55000', format('stream table %s has no program: its status is %s', qualified, st.status),
+                                concat_ws(' ', st.last_error, because), st.last_error_hint);
     ELSE
-        RAISE EXCEPTION 'stream table % has no program', qualified
-            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = coalesce(because, ''),
-                  HINT = 'The daemon makes it: resume the stream table and wait_until_active().';
+        PERFORM pgtrickle._fail('55000', format('stream table %s has no program', qualified), because,
+                                'The daemon makes it: resume the stream table and wait_until_active().');
     END IF;
 END
 $$;
@@ -233,7 +231,7 @@ DECLARE
 BEGIN
     FOR st IN SELECT s.* FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = ANY (pgt_ids) ORDER BY s.pgt_id LOOP
         IF NOT pgtrickle._may_manage(st.pgt_relid) THEN
-            RAISE EXCEPTION 'must be owner of stream table %', pgtrickle._qualified(st.pgt_relid) USING ERRCODE = 'insufficient_privilege', DETAIL = coalesce(because, '');
+            PERFORM pgtrickle._fail('42501', format('must be owner of stream table %s', pgtrickle._qualified(st.pgt_relid)), because);
         END IF;
         PERFORM pgtrickle._require_program(st, CASE WHEN st.pgt_id <> named THEN because END);
         IF current_setting('transaction_isolation') IN ('read committed', 'read uncommitted') THEN
@@ -429,7 +427,19 @@ DECLARE
     aliases text; from_query text; from_table text; keys text;
     statement text;
     definition text;
+    by_owner  text;
+    rounded   text;
+    other     bigint;      -- differing rows that differ by more than the last digits of floats
 BEGIN
+    IF refresh AND pg_is_in_recovery() THEN
+        RAISE EXCEPTION 'stream table % cannot be refreshed on a standby', pgtrickle._qualified(st.pgt_relid)
+            USING ERRCODE = 'read_only_sql_transaction',
+                  HINT = format('Compare it as it is: SELECT * FROM pgtrickle.verify_stream_table(%L, refresh => false);', pgtrickle._qualified(st.pgt_relid));
+    ELSIF owner <> current_user AND current_setting('transaction_read_only')::boolean THEN
+        RAISE EXCEPTION 'stream table % can be verified in a read-only transaction by its owner only', pgtrickle._qualified(st.pgt_relid)
+            USING ERRCODE = 'read_only_sql_transaction', DETAIL = 'For others its query is run by a temporary function of its owner, which cannot be made here.',
+                  HINT = format('Connect as role "%s", or verify it on the primary in a read-write transaction.', owner);
+    END IF;
     IF refresh THEN
         PERFORM pgtrickle._refresh(name, caller_path);
     END IF;
@@ -437,9 +447,13 @@ BEGIN
     SELECT string_agg(format('k%s', a.n), ', ' ORDER BY a.n),
            string_agg(CASE WHEN a.groupable THEN format('q.k%s AS k%s', a.n, a.n) ELSE format('q.k%s::text AS k%s', a.n, a.n) END, ', ' ORDER BY a.n),
            string_agg(CASE WHEN a.groupable THEN format('t.%I', a.attname) ELSE format('t.%I::text', a.attname) END, ', ' ORDER BY a.n),
-           string_agg(format('u.k%s', a.n), ', ' ORDER BY a.n)
-      INTO aliases, from_query, from_table, keys
-      FROM (SELECT x.attname, row_number() OVER (ORDER BY x.attnum) AS n, y.groupable
+           string_agg(format('u.k%s', a.n), ', ' ORDER BY a.n),
+           string_agg(CASE WHEN a.digits IS NULL THEN format('d.k%s', a.n)
+                           ELSE format('CASE WHEN d.k%1$s IN (''NaN'', ''Infinity'', ''-Infinity'') THEN d.k%1$s::text ELSE to_char(d.k%1$s::float8, %2$L) END',
+                                       a.n, '9.' || repeat('9', a.digits - 1) || 'EEEE') END, ', ' ORDER BY a.n)
+      INTO aliases, from_query, from_table, keys, rounded
+      FROM (SELECT x.attname, row_number() OVER (ORDER BY x.attnum) AS n, y.groupable,
+                   CASE (pgtrickle._base_type(x.atttypid, -1)).base WHEN 'float8'::regtype THEN 12 WHEN 'float4'::regtype THEN 5 END AS digits
             FROM pg_attribute x JOIN (SELECT z.atttypid, pgtrickle._is_groupable(z.atttypid) AS groupable FROM pg_attribute z
                                       WHERE z.attrelid = st.pgt_relid AND z.attnum > 0 AND NOT z.attisdropped GROUP BY z.atttypid) AS y USING (atttypid)
             WHERE x.attrelid = st.pgt_relid AND x.attnum > 0 AND NOT x.attisdropped) AS a;
@@ -447,24 +461,34 @@ BEGIN
     was := pgtrickle._apply_settings(st.settings);
     -- Where rows tie, the query has several right answers: the table must have one of them, the one that it keeps to.
     FOREACH definition IN ARRAY array_remove(ARRAY[st.defining_query, st.definite_query], NULL) LOOP
-        statement := format('SELECT coalesce(sum(d.n) FILTER (WHERE d.n > 0), 0), coalesce(-sum(d.n) FILTER (WHERE d.n < 0), 0) '
-            'FROM (SELECT sum(u.w) AS n FROM (SELECT 1 AS w, %s FROM (%s) AS q(%s) UNION ALL SELECT -1, %s FROM %s AS t) AS u '
-            'GROUP BY %s HAVING sum(u.w) <> 0) AS d', from_query, definition, aliases, from_table, pgtrickle._qualified(st.pgt_relid), keys);
+        statement := format('WITH d AS (SELECT sum(u.w) AS n, %6$s FROM (SELECT 1 AS w, %1$s FROM (%2$s) AS q(%3$s) UNION ALL SELECT -1, %4$s FROM %5$s AS t) AS u '
+            'GROUP BY %6$s HAVING sum(u.w) <> 0) '
+            'SELECT coalesce(sum(d.n) FILTER (WHERE d.n > 0), 0), coalesce(-sum(d.n) FILTER (WHERE d.n < 0), 0), '
+            '(SELECT coalesce(sum(abs(r.n)), 0) FROM (SELECT sum(d.n) AS n FROM d GROUP BY %7$s) AS r) FROM d',
+            from_query, definition, aliases, from_table, pgtrickle._qualified(st.pgt_relid), keys, rounded);
         IF owner <> current_user THEN
+            by_owner := 'pgtrickle_verify_' || replace(gen_random_uuid()::text, '-', '');
             -- Not by SET ROLE alone: what the query calls could set the role back. In a SECURITY DEFINER function it cannot.
             PERFORM set_config('role', owner, true);
-            CREATE OR REPLACE FUNCTION pg_temp.pgtrickle_verify(statement text, OUT missing bigint, OUT extra bigint)
-                LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN EXECUTE statement INTO missing, extra; END';
-            GRANT EXECUTE ON FUNCTION pg_temp.pgtrickle_verify(text) TO PUBLIC;
+            -- Under a new name each time: owners cannot replace each other's functions, nor be in each other's way.
+            EXECUTE format('CREATE FUNCTION pg_temp.%1$I(statement text, OUT missing bigint, OUT extra bigint, OUT other bigint)
+                            LANGUAGE plpgsql SECURITY DEFINER AS ''BEGIN EXECUTE statement INTO missing, extra, other; END'';
+                            GRANT EXECUTE ON FUNCTION pg_temp.%1$I(text) TO PUBLIC', by_owner);
             PERFORM set_config('role', role, true);
-            SELECT v.missing, v.extra INTO missing, extra FROM pg_temp.pgtrickle_verify(statement) AS v;
+            EXECUTE format('SELECT v.missing, v.extra, v.other FROM pg_temp.%I($1) AS v', by_owner) INTO missing, extra, other USING statement;
             PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);     -- whatever it did to it
+            EXECUTE format('DROP FUNCTION pg_temp.%I(text)', by_owner);
         ELSE
-            EXECUTE statement INTO missing, extra;
+            EXECUTE statement INTO missing, extra, other;
         END IF;
         EXIT WHEN missing = 0 AND extra = 0;
     END LOOP;
     PERFORM pgtrickle._apply_settings(was);
+    IF other < missing + extra THEN
+        RAISE NOTICE 'stream table %: % of the % differing rows differ only in the last digits of floating-point numbers', pgtrickle._qualified(st.pgt_relid),
+                     missing + extra - other, missing + extra
+            USING DETAIL = 'A sum of floats depends on the order in which they are added, which PostgreSQL does not define: the table has one of the possible results.';
+    END IF;
 END
 $$;
 
@@ -477,4 +501,7 @@ COMMENT ON FUNCTION pgtrickle.verify_stream_table(text, boolean) IS
 'Compares a stream table with its query, as multisets, at one snapshot: missing = rows of the query that the table lacks, extra = rows it should not have. Both 0: equal.
 refresh: bring it up to date first (locks as in refresh_stream_table); with false, changes not yet applied count as differences.
 Runs the whole query, with the owner''s rights and under the settings recorded at creation. Rows are compared by equality, types without one by their text. Where rows tie under LIMIT or DISTINCT ON, any right answer would do; the table keeps to one.
-Errors: as refresh_stream_table().';
+A sum of floats depends on the order in which they are added: rows that differ only in the last digits of floats (12 digits of double precision, 5 of real are
+the same) are counted as well, and a notice says how many they are.
+On a standby, and in read-only transactions, its owner can compare it with refresh => false; nothing is locked but for reading.
+Errors: as refresh_stream_table(); 25006 on a standby, see above.';

@@ -37,9 +37,8 @@ BEGIN
                   HINT = 'Use apply (the pending changes are wanted), reinitialize (compute it anew) or skip_changes (leave them out).';
     END IF;
     IF what = 'skip_changes' AND st.needs_reinit AND st.fuse_blown_at IS NOT NULL THEN
-        RAISE EXCEPTION 'the changes pending for stream table % cannot be skipped, because it must be built anew', qualified
-            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = coalesce(st.reinit_reason, ''),
-                  HINT = 'Building it applies everything. Correct the source first, or use apply or reinitialize.';
+        PERFORM pgtrickle._fail('55000', format('the changes pending for stream table %s cannot be skipped, because it must be built anew', qualified),
+                                st.reinit_reason, 'Building it applies everything. Correct the source first, or use apply or reinitialize.');
     END IF;
     UPDATE pgtrickle.pgt_stream_tables s
        SET fuse_blown_at = NULL, fuse_blow_reason = NULL, fuse_reset = CASE WHEN what <> 'reinitialize' THEN what END,

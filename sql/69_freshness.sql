@@ -206,6 +206,9 @@ CREATE FUNCTION pgtrickle.write_and_refresh(sql text, stream_table_name text) RE
 DECLARE
     caller_path text := pg_catalog.current_setting('search_path');
 BEGIN
+    IF sql IS NULL THEN
+        RAISE EXCEPTION 'the statement to run must not be NULL' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
     EXECUTE sql;
     PERFORM pgtrickle._refresh_with_upstream(stream_table_name, caller_path);
 END

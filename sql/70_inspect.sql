@@ -104,6 +104,31 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION pgtrickle.pgt_status() IS 'Short status of every stream table. Columns as in stream_tables.';
 
+-- Who reads a stream table, as far as catalogs say: other stream tables, and views.
+CREATE FUNCTION pgtrickle._read_by(st pgtrickle.pgt_stream_tables, OUT kind int, OUT reader text) RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT 1, format('%s  stream table', pgtrickle._qualified(s.pgt_relid))
+    FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_stream_tables s USING (pgt_id) WHERE d.source_relid = st.pgt_relid AND d.pgt_id <> st.pgt_id
+    UNION
+    SELECT 2, format('%s  %s', pgtrickle._qualified(c.oid), CASE c.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END)
+    FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class c ON c.oid = r.ev_class
+    WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = st.pgt_relid AND c.relkind IN ('v', 'm')
+$$;
+
+-- Sessions that hold a lock which only a refresh, a build or DDL takes on the stream table: who, for how long, and what they wait for.
+-- NULL if there are none. What others run is shown to those that may see it in pg_stat_activity.
+CREATE FUNCTION pgtrickle._at_work_on(st pgtrickle.pgt_stream_tables) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT string_agg(format('pid %s (%s), for %s s: %s%s', a.pid, coalesce(nullif(a.application_name, ''), a.backend_type, 'unknown'),
+                             round(extract(epoch FROM clock_timestamp() - a.xact_start)::numeric, 1),
+                             CASE l.writes WHEN true THEN 'writes to it' ELSE 'waits for it' END,
+                             coalesce(', blocked by pid ' || nullif(array_to_string(pg_blocking_pids(a.pid), ', '), ''), '')), E'\n              ' ORDER BY a.pid)
+    FROM (SELECT k.pid, bool_or(k.granted) AS writes FROM pg_locks k
+          WHERE k.locktype = 'relation' AND k.relation = st.pgt_relid AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+            AND k.mode NOT IN ('AccessShareLock', 'RowShareLock') AND k.pid <> pg_backend_pid() GROUP BY k.pid) AS l
+    JOIN pg_stat_activity a ON a.pid = l.pid
+$$;
+
 CREATE FUNCTION pgtrickle._explain_stream_table(name text, caller_path text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -131,6 +156,7 @@ BEGIN
         CASE WHEN st.last_error IS NOT NULL THEN format('last error    %s (SQLSTATE %s, %s)%s', st.last_error, st.last_error_code, st.last_error_at,
                                                         coalesce(E'\nhint          ' || st.last_error_hint, '')) END,
         CASE WHEN f.last_refresh_at IS NOT NULL THEN format('last refresh  %s, %s, %s ms', f.last_refresh_at, f.last_action, round(f.last_duration_ms::numeric, 3)) END,
+        'now           ' || pgtrickle._at_work_on(st),
         '', 'query', st.defining_query, '', 'sources');
     SELECT string_agg(format('  %s  %s, %s%s', pgtrickle._qualified(d.source_relid), lower(replace(d.source_type, '_', ' ')),
                              CASE WHEN d.source_id IS NOT NULL THEN format('captured in pgtrickle_changes.log_%s', d.source_id)
@@ -138,7 +164,9 @@ BEGIN
                              CASE WHEN d.column_names <> '{}' THEN '; columns ' || array_to_string(d.column_names, ', ') ELSE '' END),
                       E'\n' ORDER BY d.source_schema, d.source_name) INTO part
     FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = st.pgt_id;
-    result := concat_ws(E'\n', result, coalesce(part, '  (none)'), '', 'plan', coalesce(st.plan, '  (not compiled yet)'));
+    result := concat_ws(E'\n', result, coalesce(part, '  (none)'));
+    SELECT string_agg('  ' || r.reader, E'\n' ORDER BY r.kind, r.reader) INTO part FROM pgtrickle._read_by(st) AS r;
+    result := concat_ws(E'\n', result, '', 'read by', coalesce(part, '  (nothing that the catalogs know of)'), '', 'plan', coalesce(st.plan, '  (not compiled yet)'));
     SELECT string_agg(pg_get_functiondef(p.oid), E'\n' ORDER BY p.proname) INTO part
     FROM pg_proc p WHERE p.pronamespace = 'pgtrickle_state'::regnamespace
      AND p.proname IN ('apply_' || st.pgt_id, 'apply_' || st.pgt_id || '_small', 'refresh_' || st.pgt_id);
@@ -152,7 +180,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION pgtrickle.explain_stream_table(text) IS
-'Everything about one stream table as text: status, mode and why, query, sources, plan, and the source of the functions that refresh it. Error: 42P01.';
+'Everything about one stream table as text: status, mode and why, what works on it now, query, sources, who reads it, plan, and the source of the
+functions that refresh it. Error: 42P01.';
 
 CREATE FUNCTION pgtrickle._refresh_history(id bigint, max_rows int)
 RETURNS TABLE (refresh_id bigint, data_timestamp timestamptz, start_time timestamptz, end_time timestamptz, action text, status text,

@@ -9,6 +9,7 @@
 #include "catalog/as_owner.h"
 #include "catalog/cycles.h"
 #include "catalog/definition.h"
+#include "catalog/errors.h"
 #include "catalog/lock_attempts.h"
 #include "catalog/outcome.h"
 #include "catalog/program.h"
@@ -65,18 +66,35 @@ class Builder {
     return build();
   }
 
-  void record_error(const std::string& sqlstate, const std::string& message, const std::string& hint) {
+  /// status: the new one; empty: it stays.
+  void record_error(const std::string& sqlstate, const std::string& message, const std::string& hint,
+                    const std::string& status) {
     pqxx::work tx(connection_);
     lock_frontier(tx);
     tx.exec_params(
-        "UPDATE pgtrickle.pgt_stream_tables SET status = 'ERROR', last_error = $2, last_error_code = $3, "
-        "last_error_hint = nullif($4, ''),\n"
+        "UPDATE pgtrickle.pgt_stream_tables SET status = coalesce(nullif($7, ''), status), last_error = $2, "
+        "last_error_code = $3, last_error_hint = nullif($4, ''),\n"
         "       last_error_at = clock_timestamp(), consecutive_errors = consecutive_errors + 1,\n"
         "       retry_at = clock_timestamp() + nullif(greatest($5::float8, $6::float8), 0) * interval '1 ms'\n"
         "WHERE pgt_id = $1",
-        id_, message, sqlstate, hint, settings_.error_pause_ms,
-        settings_.error_pause_ms > 0 ? kErrorShare * took() : 0);
+        id_, message, sqlstate, hint, settings_.error_pause_ms, settings_.error_pause_ms > 0 ? kErrorShare * took() : 0,
+        status);
     tx.commit();
+  }
+
+  /// Is this the error with which PostgreSQL refuses to change a published table, and is the stream table or its state
+  /// published?
+  bool is_obstructed_by_publication(const std::string& sqlstate) {
+    if (sqlstate != "55000" && sqlstate != "42P10") return false;
+    pqxx::work tx(connection_);
+    return tx
+        .exec_params1(
+            "SELECT coalesce(bool_or(pgtrickle._is_published(c.oid)), false) FROM pg_class c\n"
+            "WHERE c.oid = (SELECT s.pgt_relid FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = $1::bigint)\n"
+            "   OR c.relnamespace = 'pgtrickle_state'::regnamespace AND c.relname ~ format('^node_%s_[0-9]+$', "
+            "$1::bigint)",
+            id_)[0]
+        .as<bool>();
   }
 
  private:
@@ -174,6 +192,7 @@ class Builder {
     pqxx::work tx(connection_);
     ServerTypes types(tx);
     Definition d = load(tx, types);
+    refuse_foreign_writer(tx);
     compiler::check_nesting(d.request.query, d.request.limits);  // the server might not take its own text any more
     if (const auto reason = dropped_source(tx, id_))
       throw BuildFailure("42P01", *reason, "Restore it and resume the stream table, or drop the stream table.");
@@ -207,6 +226,20 @@ class Builder {
     program_ = std::move(program);
   }
 
+  /// Replication fires none of the triggers that keep everybody else from writing to a stream table.
+  void refuse_foreign_writer(pqxx::transaction_base& tx) const {
+    const auto subscription = tx.exec_params1(
+        "SELECT quote_ident(pgtrickle._subscription_of(ARRAY[s.pgt_relid])) FROM pgtrickle.pgt_stream_tables s WHERE "
+        "s.pgt_id = $1",
+        id_)[0];
+    if (!subscription.is_null())
+      throw BuildFailure("55000",
+                         std::string("the stream table is filled by logical subscription ") + subscription.c_str() +
+                             ": its rows are not those of its query",
+                         "Take the table out of the publication and ALTER SUBSCRIPTION .. REFRESH PUBLICATION, or drop "
+                         "the stream table: subscribe to an ordinary table instead.");
+  }
+
   void refuse_cycle(pqxx::transaction_base& tx, const Program& program) const {
     if (const auto cycle = forbidden_cycle(tx, id_, program)) throw BuildFailure("42P17", cycle->message, cycle->hint);
   }
@@ -216,13 +249,17 @@ class Builder {
   void install_capture() {
     for (const auto& use : program_.sources) {
       if (!use.captured) continue;
-      with_locks([&] {
-        pqxx::work tx(connection_);
-        locks_.limit(tx);
-        tx.exec_params1("SELECT pgtrickle._install_capture($1, $2::int2[], $3)", use.relid,
-                        postgres::array_of(use.columns), id_);
-        tx.commit();
-      });
+      try {
+        with_locks([&] {
+          pqxx::work tx(connection_);
+          locks_.limit(tx);
+          tx.exec_params1("SELECT pgtrickle._install_capture($1, $2::int2[], $3)", use.relid,
+                          postgres::array_of(use.columns), id_);
+          tx.commit();
+        });
+      } catch (const pqxx::feature_not_supported& e) {  // when it was compiled it could still be captured
+        throw Held{server_error(e).message};
+      }
     }
     pqxx::work tx(connection_);
     lock_frontier(tx);
@@ -267,12 +304,14 @@ class Builder {
     ServerTypes types(tx);
     const Definition d = load_definition(tx, id_, types, settings_.limits);
     // Programs that read it are made for its types. Capture tells only those that are captured, and event triggers.
-    if (align_table(tx, d))
+    if (align_table(tx, d)) {  // which has emptied it
       tx.exec_params(
           "SELECT pgtrickle._mark_reinit(array_agg(r.pgt_id), format('the types of the columns of %s were changed', "
           "$2::text))\n"
           "FROM pgtrickle.pgt_dependencies r WHERE r.source_relid = $1 AND r.pgt_id <> $3",
           d.relid, d.relation, id_);
+      return;
+    }
     tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(id_)));
     run_as_owner(tx, d.request.owner, "DELETE FROM " + d.relation);
   }
@@ -392,10 +431,13 @@ BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id,
   }
   if (result.status == BuildStatus::kError && builder) {
     BuildResult recorded = guarded([&] {
-      builder->record_error(result.sqlstate, result.message, result.hint);
+      // It passes once the publication is another one; nobody else can do anything about it.
+      const bool passes = builder->is_obstructed_by_publication(result.sqlstate);
+      builder->record_error(result.sqlstate, result.message, result.hint, passes ? "" : "ERROR");
+      if (passes) result.status = BuildStatus::kRetry;
       return result;
     });
-    if (recorded.status == BuildStatus::kRetry || recorded.status == BuildStatus::kGone) return recorded;
+    if (recorded.status != BuildStatus::kError) return recorded;
   }
   return result;
 }

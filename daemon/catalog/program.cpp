@@ -54,12 +54,14 @@ bool align_table(pqxx::transaction_base& tx, const Definition& d) {
       d.relid, view);
   tx.exec("DROP VIEW " + view);
   if (differing.empty()) return false;
-  drop_indexes(tx, d);
   tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(d.request.id)));
-  std::string statements = "DELETE FROM " + d.relation;
+  // Before its key goes, which can be the replica identity that a publication asks for.
+  run_as_owner(tx, d.request.owner, "DELETE FROM " + d.relation);
+  drop_indexes(tx, d);
+  std::string statements;
   for (const auto& row : differing)
-    statements += ";\nALTER TABLE " + d.relation + " ALTER COLUMN " + quote_ident(row[0].c_str()) + " TYPE " +
-                  row[1].c_str() + " USING NULL::" + row[1].c_str();
+    statements += "ALTER TABLE " + d.relation + " ALTER COLUMN " + quote_ident(row[0].c_str()) + " TYPE " +
+                  row[1].c_str() + " USING NULL::" + row[1].c_str() + ";\n";
   run_as_owner(tx, d.request.owner, statements);
   return true;
 }
@@ -76,6 +78,27 @@ void drop_program(pqxx::transaction_base& tx, std::int64_t id) {
     tx.exec(row[0].c_str());
 }
 
+namespace {
+
+/// What ALTER DEFAULT PRIVILEGES has given to others on state and functions: state holds what the result does not show.
+void keep_private(pqxx::transaction_base& tx, const Definition& d) {
+  tx.exec_params(
+      "SELECT pgtrickle._keep_private(c.oid) FROM pg_class c WHERE c.relnamespace = 'pgtrickle_state'::regnamespace\n"
+      "  AND c.relname ~ format('^(node|delta)_%s_[0-9]+$', $1::bigint) AND c.relkind = 'r'",
+      d.request.id);
+  for (const auto& row :
+       tx.exec_params("SELECT DISTINCT format('REVOKE ALL ON FUNCTION %s FROM %s', p.oid::regprocedure,\n"
+                      "         CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)\n"
+                      "FROM pg_proc p CROSS JOIN LATERAL aclexplode(p.proacl) AS a WHERE p.pronamespace = "
+                      "'pgtrickle_state'::regnamespace\n"
+                      "  AND p.proname ~ format('^(refresh|apply)_%s(_small)?$', $1::bigint)\n"
+                      "  AND (a.grantee = 0 OR pg_get_userbyid(a.grantee) NOT IN ($2, $3))",
+                      d.request.id, d.request.owner, d.request.admin))
+    tx.exec(row[0].c_str());
+}
+
+}  // namespace
+
 void create_program(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
   drop_program(tx, d.request.id);
   drop_indexes(tx, d);
@@ -86,6 +109,8 @@ void create_program(pqxx::transaction_base& tx, const Definition& d, const Progr
   tx.exec("SET LOCAL ROLE " + quote_ident(d.request.admin));
   for (const auto& statement : program.admin_ddl) tx.exec(statement);
   tx.exec("RESET ROLE");
+  keep_private(tx, d);
+  tx.exec_params("SELECT pgtrickle._settle_replica_identities($1)", d.request.id);
 }
 
 void record_facts(pqxx::transaction_base& tx, const Definition& d) {

@@ -55,6 +55,8 @@ Error server_error(const PGresult* result) {
   error.context = field(PG_DIAG_CONTEXT);
   const std::string severity = field(PG_DIAG_SEVERITY_NONLOCALIZED);
   error.fatal = severity == "FATAL" || severity == "PANIC";
+  // By the place in the server's source: its SQLSTATEs stand for many things, its messages can be in any language.
+  error.of_publication = field(PG_DIAG_SOURCE_FUNCTION) == "CheckCmdReplicaIdentity";
   if (error.sqlstate.empty()) {  // libpq made this result itself
     error.origin = ErrorOrigin::kConnection;
     error.sqlstate = "08006";

@@ -83,6 +83,7 @@ std::string_view to_string(ErrorClass error_class) {
 
 ErrorClass Error::classify() const {
   if (in_doubt) return ErrorClass::kInDoubt;
+  if (of_publication) return ErrorClass::kRetryable;  // it is given one, or the publication goes
   switch (origin) {
     case ErrorOrigin::kCanceled:
       return ErrorClass::kCanceled;

@@ -34,6 +34,7 @@ struct Error {
   std::string detail, hint, context;  // of the server, may be empty
   bool fatal = false;                 // the server ended the connection with this message
   bool in_doubt = false;              // a COMMIT was under way
+  bool of_publication = false;        // a published table has no replica identity, or not the one it needs
 
   [[nodiscard]] ErrorClass classify() const;
   /// One line for logs: SQLSTATE, message, and the detail if there is one.

@@ -472,6 +472,10 @@ Statement watch_facts(const std::vector<TableId>& ids) {
   return often("watch_facts", "SELECT pgtrickle._watch_facts($1::bigint[]) AS changed", {array_of(ids)});
 }
 
+Statement follow_replication() {
+  return make("SELECT pgtrickle._follow_subscriptions() + pgtrickle._settle_replica_identities() AS changed");
+}
+
 Statement prune_history(std::chrono::hours retention, int limit) {
   return make(
       "DELETE FROM pgtrickle.pgt_refresh_history WHERE refresh_id IN (SELECT h.refresh_id FROM "

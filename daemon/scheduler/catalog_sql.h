@@ -178,6 +178,9 @@ Statement check_sources();
 Statement has_event_triggers();  // flag
 /// Compares what the programs of these were made for with what is there; changed: how many are to be rebuilt.
 Statement watch_facts(const std::vector<TableId>& ids);
+/// Subscriptions that fill sources, publications that ask for replica identities; where event triggers did not see to
+/// it.
+Statement follow_replication();
 Statement prune_history(std::chrono::hours retention, int limit);
 Statement terminate_by_application_name(const std::string& name);
 

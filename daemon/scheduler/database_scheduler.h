@@ -194,6 +194,8 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   [[nodiscard]] std::set<SourceId> quiet_logs() const;
   boost::asio::awaitable<bool> look_at_logs(postgres::Connection& connection);
   /// True if a log wants to be rotated.
+  boost::asio::awaitable<void> follow_replication(postgres::Connection& connection);
+  void follow_replication_soon();
   boost::asio::awaitable<bool> rotate_logs(postgres::Connection& connection);
   /// What changed in the catalog that no event trigger told and no refresh has noticed.
   boost::asio::awaitable<void> check_facts(postgres::Connection& connection);

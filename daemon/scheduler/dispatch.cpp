@@ -332,6 +332,7 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
     table.row.last_error = failure.message;
     alert_failure(table, error, judgement, settlement);
   }
+  if (error.of_publication) follow_replication_soon();
   if (judgement.remedy == Remedy::kRebuild || judgement.remedy == Remedy::kRebuildWide) {
     settle_rebuild(table, judgement, error.message, settlement);
     return;

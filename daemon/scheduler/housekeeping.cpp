@@ -48,7 +48,10 @@ asio::awaitable<void> DatabaseScheduler::keep_house(Self self) {
         (void)co_await connection.query(sql::forget_dead_daemons(), deadline_after(kQueryTimeout));
       }
     }
-    if (Clock::now() >= self->next_source_check_) co_await self->check_facts(connection);
+    if (Clock::now() >= self->next_source_check_) {
+      co_await self->check_facts(connection);
+      if (connection.usable()) co_await self->follow_replication(connection);
+    }
   }
   self->housekeeping_running_ = false;
   const TimePoint ended = Clock::now();
@@ -89,6 +92,26 @@ asio::awaitable<void> DatabaseScheduler::check_facts(Connection& connection) {
   const TimePoint ended = Clock::now();
   next_source_check_ = ended + std::max<Clock::duration>(watched ? kFactsIntervalWatched : kFactsIntervalAlone,
                                                          (ended - begun) * (watched ? kIdleShare : kFactsShareAlone));
+}
+
+asio::awaitable<void> DatabaseScheduler::follow_replication(Connection& connection) {
+  const auto answer = co_await connection.query(sql::follow_replication(), deadline_after(kQueryTimeout));
+  if (!answer) {
+    log::warn("housekeeping", "subscriptions and publications not followed database={} error={}", database_.name,
+              answer.error().text());
+    co_return;
+  }
+  postgres::RowReader row(*answer, 0);
+  const auto changed = row.get<std::int64_t>("changed");
+  if (row.error() || changed == 0) co_return;
+  log::info("housekeeping", "adapted to subscriptions and publications database={} changes={}", database_.name,
+            changed);
+  reload_soon();
+}
+
+void DatabaseScheduler::follow_replication_soon() {
+  next_housekeeping_ = next_source_check_ = Clock::now();
+  if (control_connection_) control_connection_->poke();
 }
 
 bool DatabaseScheduler::wants_rotation(const sql::LogSize& log) const {

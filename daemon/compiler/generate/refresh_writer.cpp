@@ -69,21 +69,22 @@ class RefreshWriter {
            "    chooses CONSTANT boolean := $1 IN ('auto', 'look', 'go');  -- does nothing if nothing is pending\n"
            "    reinit boolean;\n"
            "    gates boolean;\n"
+           "    subscribed boolean;  -- this database has subscriptions\n"
            "    fuse_limit bigint;\n"
            "    blown boolean;\n"
            "    fuse_reset text;\n"
            "    skip boolean;\n"
            "    skipped boolean;\n"
            "    fraction double precision;\n"
-           "    unique_columns text[];  -- columns of unique indexes that users made; NULL: there are none\n"
-           "    message text;\n"
-           "    detail text;\n"
-           "    relation name;\n"
-           "    constraint_name name;\n"
            "    not_null boolean;\n"
            "    row_security boolean;\n"
            "    watched boolean;  -- by the event triggers that were there when the program was made\n"
-           "    answer text;\n";
+           "    answer text;\n"
+           "    user_keys text[];  -- columns of unique indexes that users made; NULL: there are none\n"
+           "    message text;\n"
+           "    detail text;\n"
+           "    relation name;\n"
+           "    constraint_name name;\n";
   }
 
   /// Programs that recompute cannot be members of a cycle, so they need not be emptied.
@@ -118,14 +119,19 @@ class RefreshWriter {
            "v.f.seq;\n"
            "    SELECT s.needs_reinit, s.fuse_limit, s.fuse_blown_at IS NOT NULL, s.fuse_reset, s.skipped_at IS NOT "
            "NULL, s.max_delta_fraction,\n           " +
-           kAnyGate + ",\n           CASE WHEN " + foreign_index() + " THEN '{}'::text[] END" +
-           "\n    INTO v.reinit, v.fuse_limit, v.blown, v.fuse_reset, v.skipped, v.fraction, v.gates, "
-           "v.unique_columns\n"
+           kAnyGate + ", EXISTS (SELECT FROM pg_subscription_rel),\n           CASE WHEN " + foreign_index() +
+           " THEN '{}'::text[] END\n"
+           "    INTO v.reinit, v.fuse_limit, v.blown, v.fuse_reset, v.skipped, v.fraction, v.gates, v.subscribed, "
+           "v.user_keys\n"
            "    FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = " +
            id_ +
            ";\n"
            "    v.skip := v.asks AND v.fuse_reset IS NOT DISTINCT FROM 'skip_changes';\n"
-           "    IF (v.chooses OR $1 = 'differential') AND (v.reinit OR v.f_snapshot IS NULL) THEN\n"
+           "    IF (v.chooses OR $1 = 'differential')\n"
+           // What a subscription writes fires no trigger of ours; this snapshot has its rows only if it has it too.
+           "        AND (v.reinit OR v.f_snapshot IS NULL OR v.subscribed AND pgtrickle._is_subscribed(" +
+           id_ +
+           ")) THEN\n"
            "        action := 'REINIT';\n"
            "        RETURN;\n"
            "    END IF;\n";
@@ -320,9 +326,8 @@ class RefreshWriter {
   }
 
   [[nodiscard]] std::string apply() const {
-    std::string sql =
-        "    IF v.unique_columns IS NOT NULL THEN\n        v.unique_columns := pgtrickle._unique_columns(" + id_ +
-        ", " + own_key() + ");\n    END IF;\n    IF v.skip THEN\n        NULL;\n";
+    std::string sql = "    IF v.user_keys IS NOT NULL THEN\n        v.user_keys := pgtrickle._unique_columns(" + id_ +
+                      ", " + own_key() + ");\n    END IF;\n    IF v.skip THEN\n        NULL;\n";
     if (!sources_.empty())
       sql += "    ELSIF NOT v.recompute AND delta_rows <= " + std::to_string(kSmallDelta) + " THEN\n" +
              call_apply(apply_ + "_small");
@@ -341,9 +346,9 @@ class RefreshWriter {
         function +
         "(CASE WHEN v.recompute THEN 'full' ELSE 'differential' END, v.f_snapshot, v.f_xid, v.f_seq,\n"
         "    CASE WHEN $1 = 'differential' THEN -1 ELSE v.changed END, v.run,\n"
-        "    CASE WHEN $1 <> 'differential' THEN v.counts END, v.unique_columns) a;";
-    return check_rights(function, "        ") + "        IF v.unique_columns IS NULL THEN\n            " +
-           indent(call, 12) + "\n        ELSE\n            BEGIN\n                " + indent(call, 16) +
+        "    CASE WHEN $1 <> 'differential' THEN v.counts END, v.user_keys) a;";
+    return check_rights(function, "        ") + "        IF v.user_keys IS NULL THEN\n            " + indent(call, 12) +
+           "\n        ELSE\n            BEGIN\n                " + indent(call, 16) +
            "\n            EXCEPTION WHEN unique_violation OR exclusion_violation THEN\n"
            "                GET STACKED DIAGNOSTICS v.message = MESSAGE_TEXT, v.detail = PG_EXCEPTION_DETAIL,\n"
            "                    v.relation = TABLE_NAME, v.constraint_name = CONSTRAINT_NAME;\n" +
