@@ -227,7 +227,7 @@ std::string apply_function(const CompileRequest& request, const ApplyVariant& va
       "    f_seq CONSTANT bigint := $4;\n"
       "    changed CONSTANT bigint := $5;  -- bit per source with pending rows\n"
       "    run CONSTANT bigint := $6;\n"
-      "    watched CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none\n"
+      "    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none\n"
       "    violations bigint;\n";
   for (std::size_t i = 1; i <= variant.sizes; ++i)
     body += "    n_" + std::to_string(i) + " CONSTANT bigint := $7[" + std::to_string(i) + "];\n";
@@ -246,7 +246,7 @@ std::string apply_function(const CompileRequest& request, const ApplyVariant& va
   const std::string leave = "PERFORM set_config('pgtrickle.apply', '', true);\n";
   // Constraints that wait for COMMIT would fail there, with the rights of the session, and all that is committed with
   // it.
-  const std::string done = "IF v.watched IS NOT NULL THEN\n    PERFORM pgtrickle._check_deferred(" +
+  const std::string done = "IF v.user_keys IS NOT NULL THEN\n    PERFORM pgtrickle._check_deferred(" +
                            quote_literal(qualified(request.schema, request.name)) + "::regclass);\nEND IF;\n" + leave;
   if (variant.differential.empty()) {
     body += indent("    " + variant.full, 4);

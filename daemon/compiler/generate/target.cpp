@@ -98,11 +98,8 @@ std::vector<std::string> Target::index_ddl() const {
   if (keyed()) {
     const bool not_null = std::all_of(key_not_null_.begin(), key_not_null_.end(), [](bool b) { return b; });
     const std::string columns = "(" + join(table_columns(key_), ", ") + ")";
-    if (not_null) {
-      ddl.push_back("ALTER TABLE " + table_ + " ADD CONSTRAINT " + key_name + " PRIMARY KEY " + columns);
-    } else {
-      ddl.push_back("CREATE UNIQUE INDEX " + key_name + " ON " + table_ + " " + columns + " NULLS NOT DISTINCT");
-    }
+    ddl.push_back("ALTER TABLE " + table_ + " ADD CONSTRAINT " + key_name +
+                  (not_null ? " PRIMARY KEY " : " UNIQUE NULLS NOT DISTINCT ") + columns);
   }
   if (needs_hash_index()) {
     const auto& positions = keyed() ? key_ : all_;
@@ -118,11 +115,11 @@ void Target::move_out(Statement& statement, const std::string& from, const std::
     const auto& column = request_.columns[static_cast<std::size_t>(position)];
     const std::string name = quote_ident(column.name);
     differs.push_back(
-        quote_literal(column.name) + " = ANY (v.watched) AND " +
+        quote_literal(column.name) + " = ANY (v.user_keys) AND " +
         row_differs({"t." + name}, {"n." + names_[static_cast<std::size_t>(position)] + "::" + column.type_sql}));
   }
   statement.with("moved",
-                 "DELETE FROM " + table_ + " t USING " + from + " n\nWHERE v.watched IS NOT NULL" +
+                 "DELETE FROM " + table_ + " t USING " + from + " n\nWHERE v.user_keys IS NOT NULL" +
                      (where.empty() ? "" : " AND " + where) + " AND " +
                      key_match("t", prefixed(row_columns(key_), "n.")) + "\n  AND (" + join(differs, "\n    OR ") +
                      ")\nRETURNING 1",
@@ -139,7 +136,9 @@ void Target::upsert(Statement& statement, const std::string& from, const std::st
   std::string sql = "INSERT INTO " + table_ + " AS t (" + join(table_columns(all_), ", ") + ")\nSELECT " +
                     cast_list("n") + "\nFROM " + from + " n\nWHERE " + after({kDeleted, kMoved});
   if (!where.empty()) sql += " AND " + where;
-  sql += "\nON CONFLICT (" + join(table_columns(key_), ", ") + ") DO ";
+  // By name: of the columns alone, a user's constraint on the same ones would be an arbiter too, which fails if it is
+  // deferrable.
+  sql += "\nON CONFLICT ON CONSTRAINT pgtrickle_" + std::to_string(request_.id) + "_key DO ";
   if (rest.empty()) {
     sql += "NOTHING";
   } else {
