@@ -63,11 +63,13 @@ std::string admin_role(pqxx::transaction_base& tx) {
 
 std::vector<compiler::TargetColumn> table_columns(pqxx::transaction_base& tx, std::uint32_t relid, ServerTypes& types) {
   std::vector<compiler::TargetColumn> columns;
-  for (const auto& row : tx.exec_params(
-           "SELECT attname, atttypid, format_type(atttypid, CASE WHEN atttypmod = -1 THEN -1 ELSE atttypmod END)\n"
-           "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-           relid))
-    columns.push_back({row[0].c_str(), types.by_oid(row[1].as<std::uint32_t>()), row[2].c_str()});
+  for (const auto& row :
+       tx.exec_params("SELECT attname, atttypid, format_type(atttypid, CASE WHEN atttypmod = -1 THEN -1 ELSE atttypmod "
+                      "END), attcollation\n"
+                      "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+                      relid))
+    columns.push_back(
+        {row[0].c_str(), types.of_column(row[1].as<std::uint32_t>(), row[3].as<std::uint32_t>()), row[2].c_str()});
   return columns;
 }
 
@@ -93,6 +95,7 @@ Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, Serv
   d.request.owner = row["owner"].c_str();
   d.request.query = row["defining_query"].c_str();
   d.request.admin = admin_role(tx);
+  d.request.encoding = tx.exec1("SELECT getdatabaseencoding()")[0].c_str();
   d.request.force_full = d.refresh_mode == "FULL";
   d.request.wide_keys = row["wide_keys"].as<bool>();
   d.relation = compiler::qualified(d.request.schema, d.request.name);
