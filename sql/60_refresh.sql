@@ -450,17 +450,18 @@ BEGIN
     IF refresh THEN
         PERFORM pgtrickle._refresh(name, caller_path);
     END IF;
-    -- Types without equality are compared by their text.
+    -- Types without equality are compared by their images.
     SELECT string_agg(format('k%s', a.n), ', ' ORDER BY a.n),
-           string_agg(CASE WHEN a.groupable THEN format('q.k%s AS k%s', a.n, a.n) ELSE format('q.k%s::text AS k%s', a.n, a.n) END, ', ' ORDER BY a.n),
-           string_agg(CASE WHEN a.groupable THEN format('t.%I', a.attname) ELSE format('t.%I::text', a.attname) END, ', ' ORDER BY a.n),
+           string_agg(CASE WHEN a.groupable THEN format('q.k%s AS k%s', a.n, a.n) ELSE format('%s AS k%s', replace(a.image, '$1', 'q.k' || a.n), a.n) END, ', ' ORDER BY a.n),
+           string_agg(CASE WHEN a.groupable THEN format('t.%I', a.attname) ELSE replace(a.image, '$1', format('t.%I', a.attname)) END, ', ' ORDER BY a.n),
            string_agg(format('u.k%s', a.n), ', ' ORDER BY a.n),
            string_agg(CASE WHEN a.digits IS NULL THEN format('d.k%s', a.n)
                            ELSE format('CASE WHEN d.k%1$s IN (''NaN'', ''Infinity'', ''-Infinity'') THEN d.k%1$s::text ELSE to_char(d.k%1$s::float8, %2$L) END',
                                        a.n, '9.' || repeat('9', a.digits - 1) || 'EEEE') END, ', ' ORDER BY a.n)
       INTO aliases, from_query, from_table, keys, rounded
       FROM (SELECT x.attname, row_number() OVER (ORDER BY x.attnum) AS n, y.groupable,
-                   CASE (pgtrickle._base_type(x.atttypid, -1)).base WHEN 'float8'::regtype THEN 12 WHEN 'float4'::regtype THEN 5 END AS digits
+                   CASE (pgtrickle._base_type(x.atttypid, -1)).base WHEN 'float8'::regtype THEN 12 WHEN 'float4'::regtype THEN 5 END AS digits,
+                   CASE WHEN NOT y.groupable THEN (pgtrickle._value_image((pgtrickle._base_type(x.atttypid, -1)).base)).image END AS image
             FROM pg_attribute x JOIN (SELECT z.atttypid, pgtrickle._is_groupable(z.atttypid) AS groupable FROM pg_attribute z
                                       WHERE z.attrelid = st.pgt_relid AND z.attnum > 0 AND NOT z.attisdropped GROUP BY z.atttypid) AS y USING (atttypid)
             WHERE x.attrelid = st.pgt_relid AND x.attnum > 0 AND NOT x.attisdropped) AS a;
@@ -507,7 +508,7 @@ $$;
 COMMENT ON FUNCTION pgtrickle.verify_stream_table(text, boolean) IS
 'Compares a stream table with its query, as multisets, at one snapshot: missing = rows of the query that the table lacks, extra = rows it should not have. Both 0: equal.
 refresh: bring it up to date first (locks as in refresh_stream_table); with false, changes not yet applied count as differences.
-Runs the whole query, with the owner''s rights and under the settings recorded at creation. Rows are compared by equality, types without one by their text. Where rows tie under LIMIT or DISTINCT ON, any right answer would do; the table keeps to one.
+Runs the whole query, with the owner''s rights and under the settings recorded at creation. Rows are compared by equality, types without one byte for byte. Where rows tie under LIMIT or DISTINCT ON, any right answer would do; the table keeps to one.
 A sum of floats depends on the order in which they are added: rows that differ only in the last digits of floats (12 digits of double precision, 5 of real are
 the same) are counted as well, and a notice says how many they are.
 On a standby, and in read-only transactions, its owner can compare it with refresh => false; nothing is locked but for reading.
