@@ -7,8 +7,6 @@
 
 -- Stop before touching anything if this server is too old or pgtrickle is here already.
 DO $preflight$
-DECLARE
-    installed text;
 BEGIN
     IF pg_catalog.current_setting('server_version_num')::int < 150000 THEN
         RAISE EXCEPTION 'pgtrickle needs PostgreSQL 15 or later, this server is %', pg_catalog.current_setting('server_version')
@@ -19,9 +17,12 @@ BEGIN
         RETURN;
     END IF;
     IF pg_catalog.to_regprocedure('pgtrickle.version()') IS NOT NULL THEN
-        EXECUTE 'SELECT pgtrickle.version()' INTO installed;
-        RAISE EXCEPTION 'pgtrickle % is already installed in database "%"', installed, pg_catalog.current_database()
-            USING ERRCODE = 'duplicate_object', DETAIL = 'Nothing was changed.',
+        -- Not called: it may be somebody else's function.
+        RAISE EXCEPTION 'pgtrickle is already installed in database "%"', pg_catalog.current_database()
+            USING ERRCODE = 'duplicate_object',
+                  DETAIL = pg_catalog.format('It belongs to role %I. Nothing was changed.',
+                               (SELECT pg_catalog.pg_get_userbyid(n.nspowner) FROM pg_catalog.pg_namespace n
+                                WHERE n.nspname OPERATOR(pg_catalog.=) 'pgtrickle')),
                   HINT = 'To install it anew: DROP EXTENSION pg_trickle CASCADE if it is an extension, otherwise DROP SCHEMA pgtrickle, '
                          'pgtrickle_changes, pgtrickle_state CASCADE. Stream tables then stay as ordinary tables.';
     END IF;

@@ -43,6 +43,7 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     last_error_code        text,                                  -- SQLSTATE
     last_error_hint        text,
     last_error_at          timestamptz,
+    retry_at               timestamptz,                           -- ERROR, SUSPENDED: when the daemon tries again; NULL: as soon as it sees it
     definite_query         text,                                  -- where rows tie (LIMIT, DISTINCT ON): the query with the order that decides
     plan                   text,                                  -- operator tree and nodes, for people
     options                jsonb NOT NULL DEFAULT '{}',
@@ -62,6 +63,7 @@ CREATE TABLE pgtrickle.pgt_frontiers (
     full_threshold      bigint,                       -- pending rows above which 'auto' recomputes; NULL = never
     ms_per_delta_row    double precision,             -- what the threshold was made of; NULL: not known yet
     ms_per_full         double precision,
+    facts_from          xid8,                         -- not NULL: not all transactions older than its facts are known to have ended
     last_delta_rows     bigint,
     data_timestamp      timestamptz,                  -- when snapshot was taken
     last_refresh_at     timestamptz,
@@ -106,6 +108,26 @@ CREATE TABLE pgtrickle.pgt_dependencies (
 );
 CREATE INDEX pgt_dependencies_source ON pgtrickle.pgt_dependencies (source_relid);
 CREATE INDEX pgt_dependencies_log ON pgtrickle.pgt_dependencies (source_id);
+
+-- What a program took from the catalog when it was compiled: one row per thing and kind of fact, as the world was then. Written
+-- by the daemon when it builds (_record_facts), compared with the world as it is by _changed_facts.
+CREATE TABLE pgtrickle.pgt_facts (
+    pgt_id      bigint NOT NULL REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    classid     oid NOT NULL,                         -- catalog of the object, such as pg_proc
+    objid       oid NOT NULL,                         -- 0: a fact about no single object
+    kind        text NOT NULL,                        -- what about it, see _fact_now
+    role        oid NOT NULL DEFAULT 0,               -- with whose rights it is read, where that matters
+    columns     int2[] NOT NULL DEFAULT '{}',         -- of a relation: those that are used
+    object_type text NOT NULL,                        -- function, type, table ...; for people
+    schema      name,                                 -- schema, name and identity as recorded; OIDs are followed, names are not
+    name        name,
+    identity    text NOT NULL,                        -- for example public.f(integer)
+    used_by     text NOT NULL CHECK (used_by IN ('query', 'view', 'object', 'body')),   -- who names it: see _used_objects
+    fingerprint jsonb NOT NULL,
+    PRIMARY KEY (pgt_id, classid, objid, kind, role)
+);
+CREATE INDEX pgt_facts_object ON pgtrickle.pgt_facts (objid, classid);
+CREATE INDEX pgt_facts_name ON pgtrickle.pgt_facts (name);
 
 -- One row per refresh that did something, or failed. No foreign key: it outlives the stream table.
 CREATE TABLE pgtrickle.pgt_refresh_history (
@@ -220,6 +242,9 @@ CREATE TABLE pgtrickle.pgt_installation (
 -- Orders rows within one transaction, in all logs; see docs/ARCHITECTURE.md. A large cache: sessions do not meet here.
 CREATE SEQUENCE pgtrickle_changes.log_seq CACHE 1000;
 
+-- Bumped by whoever changes the catalog but may not notify, see _wake_from_trigger().
+CREATE SEQUENCE pgtrickle.catalog_changes;
+
 -- Access -------------------------------------------------------------------------------------------------------------
 
 -- May the current user manage the stream table with this OID? False if it does not exist.
@@ -249,7 +274,7 @@ GRANT INSERT (pgt_relid, pgt_schema, pgt_name, original_query, defining_query, s
               max_staleness, diamond_consistency, diamond_schedule_policy, allow_circular, max_delta_fraction, fuse, fuse_ceiling, fuse_sensitivity)
     ON pgtrickle.pgt_stream_tables TO PUBLIC;
 GRANT UPDATE (schedule, refresh_mode, status, needs_reinit, reinit_reason, consecutive_errors,
-              last_error, last_error_code, last_error_hint, last_error_at, options, generation, tier,
+              last_error, last_error_code, last_error_hint, last_error_at, retry_at, options, generation, tier,
               max_staleness, diamond_consistency, diamond_schedule_policy, allow_circular, max_delta_fraction, fuse, fuse_ceiling, fuse_sensitivity,
               fuse_blown_at, fuse_blow_reason, fuse_reset, original_query, defining_query, definite_query, settings)
     ON pgtrickle.pgt_stream_tables TO PUBLIC;

@@ -7,12 +7,17 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$ SELECT pg_notify('pgtri
 
 -- The same for triggers that can concern any number of stream tables and run in transactions that are not ours: PostgreSQL
 -- refuses to PREPARE a transaction that has sent a notification. So where prepared transactions are enabled, triggers do
--- not notify and the daemon polls. Otherwise they do while a daemon leads (it holds this key). Writers notify per source
--- instead, see _write_capture_function.
+-- not notify but count, in a sequence: others see that at once, and the daemon, which looks a few times per second, then
+-- loads the catalog until no writer of it is left, see wait_for_changes in daemon/scheduler/control.cpp. Otherwise they
+-- notify while a daemon leads (it holds this key). Writers notify per source instead, see _write_capture_function.
+-- The caller has changed pgt_stream_tables before: its lock on that table is how the daemon knows that it still runs.
 CREATE FUNCTION pgtrickle._wake_from_trigger() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF current_setting('max_prepared_transactions') = '0' AND NOT pg_try_advisory_xact_lock_shared(1885828210, 1) THEN
+    IF current_setting('max_prepared_transactions') <> '0' THEN
+        LOCK TABLE pgtrickle.pgt_stream_tables IN ROW EXCLUSIVE MODE;   -- where the caller changed other tables only
+        PERFORM nextval('pgtrickle.catalog_changes');
+    ELSIF NOT pg_try_advisory_xact_lock_shared(1885828210, 1) THEN
         PERFORM pg_notify('pgtrickle_wake', 'a');
     END IF;
 END

@@ -302,15 +302,15 @@ BEGIN
 END
 $$;
 
--- _install_capture(relid, columns) -> source id.
+-- _install_capture(relid, columns, building) -> source id.
 -- Captures at least these columns (attribute numbers; may be empty for a query that only counts rows) of a table, with
 -- all its partitions or inheritance children. Does nothing, and takes no lock, if that is already the case. Otherwise
 -- takes SHARE ROW EXCLUSIVE on the table: set lock_timeout (milliseconds) first and retry on 55P03. Adding columns to an
 -- existing log keeps it. If the source is not what it was (shape, partitions, triggers), it gets a new log and a new source
--- id, and all stream tables that used the old one are marked for re-initialisation.
+-- id, and all stream tables that used the old one are marked for re-initialisation, but for the one that is being built.
 -- Errors: 42P01 no such table, 0A000 cannot be captured (with the reason), 42703 no such column, 54011 too many columns,
 -- 42501 the admin may not create triggers on it.
-CREATE FUNCTION pgtrickle._install_capture(relid oid, columns int2[]) RETURNS bigint
+CREATE FUNCTION pgtrickle._install_capture(relid oid, columns int2[], building bigint DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     s         pgtrickle.pgt_sources;
@@ -396,7 +396,7 @@ BEGIN
         SELECT array_agg(d.pgt_id) INTO consumers FROM pgtrickle.pgt_dependencies d WHERE d.source_id = s.source_id;
         why := coalesce(s.problem, pgtrickle._source_problem(s.source_id), format('the change log of %s was made anew', name));
         PERFORM pgtrickle._uninstall_capture(s.source_id);
-        PERFORM pgtrickle._mark_reinit(consumers, why);
+        PERFORM pgtrickle._mark_reinit(array_remove(consumers, building), why);
     END IF;
 
     source := nextval(pg_get_serial_sequence('pgtrickle.pgt_sources', 'source_id'));

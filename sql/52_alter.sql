@@ -9,7 +9,7 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
                               OR NOT EXISTS (SELECT FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = s.pgt_id AND f.snapshot IS NOT NULL) THEN 'PENDING'
                          ELSE 'ACTIVE' END,
            consecutive_errors = 0, last_error = NULL, last_error_code = NULL, last_error_hint = NULL, last_error_at = NULL,
-           generation = s.generation + 1
+           retry_at = NULL, generation = s.generation + 1
      WHERE s.pgt_id = id
 $$;
 

@@ -1,7 +1,142 @@
 -- Refreshing by hand, waiting, verifying.
 
+-- An error that may have to be raised later.
+CREATE TYPE pgtrickle._problem AS (message text, detail text, hint text);
+
+-- How long a refresh by hand waits for a build: setting pgtrickle.rebuild_wait. Error 22023.
+CREATE FUNCTION pgtrickle._rebuild_wait() RETURNS interval
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    setting text := nullif(current_setting('pgtrickle.rebuild_wait', true), '');
+BEGIN
+    RETURN coalesce(setting::interval, interval '30 s');
+EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow OR interval_field_overflow THEN
+    RAISE EXCEPTION 'invalid value for parameter "pgtrickle.rebuild_wait": "%"', setting
+        USING ERRCODE = 'invalid_parameter_value', HINT = 'A duration, such as ''30s'' or ''5min''; 0 means not to wait.';
+END
+$$;
+
+-- The locks that keep the daemon from building these stream tables: any on a stream table, which is altered; those of writers
+-- on a source whose capture is to be made, and any on its log; DDL on any source. Who reads a source is in nobody's way.
+CREATE FUNCTION pgtrickle._locks_against_build(ids bigint[], OUT pid int, OUT relid oid, OUT mode text, OUT virtualtransaction text)
+RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH sources AS MATERIALIZED (
+        SELECT d.source_relid, x.source_id, d.source_type IN ('TABLE', 'PARTITIONED_TABLE', 'STREAM_TABLE')
+               AND (x.problem IS NOT NULL OR x.source_id IS NULL OR pgtrickle._source_problem(x.source_id) IS NOT NULL) AS captured_anew
+        FROM pgtrickle.pgt_dependencies d LEFT JOIN pgtrickle.pgt_sources x ON x.relid = d.source_relid WHERE d.pgt_id = ANY (ids)),
+    needed(relid, reads, writes) AS (     -- is who reads or writes it in the way? Who alters it always is.
+        SELECT s.pgt_relid, true, true FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = ANY (ids)
+        UNION ALL
+        SELECT r.relid, false, s.captured_anew FROM sources s CROSS JOIN LATERAL unnest(pgtrickle._source_relations(s.source_relid)) AS r(relid)
+        UNION ALL
+        SELECT c.oid, true, true FROM sources s JOIN pg_class c ON c.relnamespace = 'pgtrickle_changes'::regnamespace
+           AND c.relname = ANY (ARRAY[format('log_%s', s.source_id), format('log_%s_a', s.source_id), format('log_%s_b', s.source_id)]) WHERE s.captured_anew)
+    SELECT l.pid, l.relation, l.mode, l.virtualtransaction
+    FROM pg_locks l JOIN needed n ON n.relid = l.relation
+    WHERE l.locktype = 'relation' AND l.granted AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+      AND (n.reads OR n.writes AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') OR l.mode = 'AccessExclusiveLock')
+$$;
+
+-- Who is in the way of the daemon's building these stream tables, for people: as much as the caller may see of other sessions.
+-- NULL: nobody. queries: also what they are doing.
+CREATE FUNCTION pgtrickle._build_blockers(ids bigint[], queries boolean DEFAULT true) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT string_agg(b.line, '; ' ORDER BY b.since NULLS LAST, b.line)
+    FROM (SELECT coalesce(a.xact_start, p.prepared) AS since,
+                 CASE WHEN p.gid IS NOT NULL THEN format('prepared transaction %L', p.gid)
+                      ELSE format('process %s (%s)', l.pid, concat_ws(', ', 'role ' || a.usename, nullif(a.application_name, ''), a.state)) END
+                 || format(' holds %s', string_agg(DISTINCT format('%s on %s', l.mode, pgtrickle._qualified(l.relid)), ', '))
+                 || coalesce(format(' for %s s', round(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, p.prepared)), 1)), '')
+                 || coalesce(CASE WHEN queries THEN ': ' END || nullif(left(regexp_replace(a.query, '[[:space:][:cntrl:]]+', ' ', 'g'), 200), ''), '') AS line
+          FROM pgtrickle._locks_against_build(ids) AS l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+          LEFT JOIN pg_prepared_xacts p ON l.pid IS NULL AND l.virtualtransaction = '-1/' || p.transaction
+          WHERE l.pid IS DISTINCT FROM pg_backend_pid() AND a.application_name IS DISTINCT FROM 'pgtrickled build'
+          GROUP BY l.pid, a.usename, a.application_name, a.state, a.xact_start, a.query, p.gid, p.prepared) AS b
+$$;
+
+-- Why nobody can build these stream tables while this transaction goes on; NULL if it is not in the way.
+CREATE FUNCTION pgtrickle._own_locks_against_build(ids bigint[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE
+        WHEN EXISTS (SELECT FROM pg_locks l WHERE l.pid = pg_backend_pid() AND l.relation = 'pgtrickle.pgt_stream_tables'::regclass
+                     AND l.mode = 'RowExclusiveLock' AND l.granted) THEN
+            'This very transaction altered something that stream tables depend on, and the daemon does not see that before it commits.'
+        ELSE (SELECT 'The daemon cannot build it while this very transaction holds '
+                     || string_agg(DISTINCT format('%s on %s', l.mode, pgtrickle._qualified(l.relid)), ', ') || '.'
+              FROM pgtrickle._locks_against_build(ids) AS l WHERE l.pid = pg_backend_pid()) END
+$$;
+
+-- Returns when the stream tables that are refreshed as one with this one are built, or might be. Raises the problem, with
+-- error 55000, if waiting is in vain or the deadline has come.
+CREATE FUNCTION pgtrickle._wait_for_rebuild(id bigint, deadline timestamptz, problem pgtrickle._problem) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    ids      bigint[] := coalesce(pgtrickle._refreshed_with(id), ARRAY[id]);
+    began    timestamptz := clock_timestamp();
+    pause    double precision := 0.005;
+    own      text;
+    to_build boolean;
+    hopeless boolean;
+    blockers text;
+BEGIN
+    own := pgtrickle._own_locks_against_build(ids);
+    IF own IS NOT NULL THEN
+        problem.detail := concat_ws(' ', nullif(problem.detail, ''), own);
+        problem.hint := 'COMMIT, then refresh it.';
+    ELSIF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        problem.detail := concat_ws(' ', nullif(problem.detail, ''), format('This %s transaction would not see it built.', upper(current_setting('transaction_isolation'))));
+        problem.hint := 'End this transaction and try again, in READ COMMITTED or with CALL pgtrickle.refresh(..), which wait for it.';
+    ELSIF NOT pgtrickle._daemon_alive() THEN
+        NULL;                       -- the problem says so
+    ELSIF pgtrickle.is_paused() THEN
+        problem.hint := 'The daemon is paused: SELECT pgtrickle.resume_scheduler();';
+    ELSE
+        LOOP
+            SELECT coalesce(bool_or(s.status IN ('PENDING', 'INITIALIZING') OR s.needs_reinit), false),
+                   coalesce(bool_or(s.status IN ('ERROR', 'SUSPENDED', 'PAUSED') OR s.fuse_blown_at IS NOT NULL), false)
+              INTO to_build, hopeless FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = ANY (ids);
+            IF NOT to_build AND clock_timestamp() < deadline THEN
+                IF clock_timestamp() - began < interval '10 ms' THEN        -- nobody has noticed yet
+                    PERFORM pg_sleep(0.1);
+                END IF;
+                RETURN;
+            END IF;
+            EXIT WHEN hopeless OR clock_timestamp() >= deadline;
+            PERFORM pg_sleep(least(pause, greatest(extract(epoch FROM deadline - clock_timestamp()), 0.001)));
+            pause := least(pause * 1.5, 0.25);
+        END LOOP;
+        blockers := pgtrickle._build_blockers(ids);
+        problem.detail := concat_ws(' ', nullif(problem.detail, ''), 'In the way of the daemon: ' || blockers || '.');
+        IF NOT hopeless AND deadline > began THEN
+            problem.message := format('%s; it was waited for %s s', problem.message, round(extract(epoch FROM deadline - began)::numeric, 1));
+            problem.hint := CASE WHEN blockers IS NULL THEN 'A daemon is running: see its log, or wait longer (SET pgtrickle.rebuild_wait = ''5min'').'
+                                 ELSE 'End the transaction that is in the way.' END;
+        END IF;
+    END IF;
+    RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = problem.message,
+        DETAIL = coalesce(problem.detail, ''), HINT = coalesce(problem.hint, '');
+END
+$$;
+
+-- Tells the daemon, if nobody has noticed yet, that the stream tables that are refreshed as one with this one cannot be
+-- refreshed as they are.
+CREATE FUNCTION pgtrickle._ask_for_rebuild(id bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    ids bigint[] := coalesce(pgtrickle._refreshed_with(id), ARRAY[id]);
+BEGIN
+    IF NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = ANY (ids) AND (s.needs_reinit OR s.status <> 'ACTIVE')) THEN
+        UPDATE pgtrickle.pgt_stream_tables s SET needs_reinit = true, reinit_reason = 'a source changed, as a refresh by hand found'
+        WHERE s.pgt_id = ANY (ids) AND NOT s.needs_reinit;
+    END IF;
+    PERFORM pgtrickle._wake('t:' || id);
+END
+$$;
+
 -- One call of the program of a stream table, a row of history if it changed something. Raises what keeps it from being
--- refreshed. because: why it is refreshed although somebody named another one.
+-- refreshed. because: why it is refreshed although somebody named another one. Error TR004, which no user sees: it is to be
+-- built first.
 CREATE FUNCTION pgtrickle._refresh_one(id bigint, because text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -27,7 +162,7 @@ BEGIN
     END IF;
     IF done.action = 'REINIT' AND st.fuse_blown_at IS NULL THEN
         RAISE EXCEPTION 'stream table % must be built anew before it can be refreshed', qualified
-            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = concat_ws(' ', coalesce(st.reinit_reason, 'A source changed.'), because),
+            USING ERRCODE = 'TR004', DETAIL = concat_ws(' ', coalesce(st.reinit_reason, 'A source changed.'), because),
                   HINT = CASE WHEN pgtrickle._daemon_alive() THEN 'The daemon does that, at the latest with its next refresh: try again later.'
                               ELSE 'No daemon is running for this database: start pgtrickled.' END;
     ELSIF done.action = 'HELD' THEN
@@ -51,7 +186,7 @@ BEGIN
 END
 $$;
 
--- Error 55000 if a stream table has no program that could refresh it.
+-- Error 55000 if a stream table has no program that could refresh it, TR004 if the daemon is about to make it.
 CREATE FUNCTION pgtrickle._require_program(st pgtrickle.pgt_stream_tables, because text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -59,7 +194,7 @@ DECLARE
 BEGIN
     IF st.status IN ('PENDING', 'INITIALIZING') THEN
         RAISE EXCEPTION 'stream table % is not ready: its status is %', qualified, st.status
-            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = coalesce(because, ''),
+            USING ERRCODE = 'TR004', DETAIL = coalesce(because, ''),
                   HINT = CASE WHEN pgtrickle._daemon_alive() THEN format('Wait for it: SELECT pgtrickle.wait_until_active(%L);', qualified)
                               ELSE 'No daemon is running for this database: start pgtrickled.' END;
     ELSIF EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = 'pgtrickle_state'::regnamespace AND p.proname = format('refresh_%s', st.pgt_id)) THEN
@@ -104,20 +239,41 @@ BEGIN
 END
 $$;
 
--- Does the work of refresh_stream_table and refresh: the stream table, with what is refreshed as one with it.
-CREATE FUNCTION pgtrickle._refresh(name text, caller_path text) RETURNS text
+-- Refreshes a stream table, with what is refreshed as one with it. Error TR004: one of them is to be built first.
+CREATE FUNCTION pgtrickle._refresh_now(id bigint) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    st         pgtrickle.pgt_stream_tables := pgtrickle._find_own(name, caller_path);
-    members    bigint[] := pgtrickle._refreshed_with(st.pgt_id);
+    members    bigint[] := pgtrickle._refreshed_with(id);
     group_name text;
 BEGIN
     SELECT min(g.group_name) INTO group_name FROM pgtrickle.pgt_refresh_group_members m JOIN pgtrickle.pgt_refresh_groups g USING (group_id)
     WHERE m.pgt_id = ANY (members);
     IF group_name IS NULL THEN      -- alone, or with its cycle
-        RETURN pgtrickle._refresh_one(st.pgt_id);
+        RETURN pgtrickle._refresh_one(id);
     END IF;
-    RETURN pgtrickle._refresh_together(members, st.pgt_id, format('It is refreshed together with %s, in refresh group "%s".', pgtrickle._qualified(st.pgt_relid), group_name));
+    RETURN pgtrickle._refresh_together(members, id, (
+        SELECT format('It is refreshed together with %s, in refresh group "%s".', pgtrickle._qualified(s.pgt_relid), group_name)
+        FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id));
+END
+$$;
+
+-- The work of refresh_stream_table: as _refresh_now, but it waits for what is being built. In a subtransaction, so that who
+-- waits holds none of the locks that a refresh takes and a build needs.
+CREATE FUNCTION pgtrickle._refresh(name text, caller_path text) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    st       pgtrickle.pgt_stream_tables := pgtrickle._find_own(name, caller_path);
+    deadline timestamptz := clock_timestamp() + pgtrickle._rebuild_wait();
+    problem  pgtrickle._problem;
+BEGIN
+    LOOP
+        BEGIN
+            RETURN pgtrickle._refresh_now(st.pgt_id);
+        EXCEPTION WHEN SQLSTATE 'TR004' THEN
+            GET STACKED DIAGNOSTICS problem.message = MESSAGE_TEXT, problem.detail = PG_EXCEPTION_DETAIL, problem.hint = PG_EXCEPTION_HINT;
+        END;
+        PERFORM pgtrickle._wait_for_rebuild(st.pgt_id, deadline, problem);
+    END LOOP;
 END
 $$;
 
@@ -131,35 +287,52 @@ COMMENT ON FUNCTION pgtrickle.refresh_stream_table(text) IS
 uncommitted changes too. In READ COMMITTED it locks the sources against writers (SHARE) until the transaction ends; in REPEATABLE READ
 it locks nothing but may fail with 40001 if the daemon refreshed in between: retry the transaction. Also works while the stream table is paused.
 Stream tables that it reads are not refreshed, but the other members of its refresh group, and what lies between them, are, in the same transaction.
-Errors: 42P01, 42501 not the owner; 55000 not initialised, being rebuilt, waiting for a gate or watermark, or its fuse is blown; errors of the query.';
+If it must be built anew, because a source was altered, it waits for the daemon to do that, at most as long as the setting pgtrickle.rebuild_wait says (30 s;
+SET pgtrickle.rebuild_wait = ''5min'', or 0 not to wait); not in the transaction that altered the source, nor in REPEATABLE READ, which would not see it.
+Errors: 42P01, 42501 not the owner; 55000 not initialised or not rebuilt in time, waiting for a gate or watermark, or its fuse is blown; errors of the query.';
 
 CREATE PROCEDURE pgtrickle.refresh(name text) LANGUAGE plpgsql AS $$
 DECLARE
     caller_path text := pg_catalog.current_setting('search_path');
+    deadline    timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) pgtrickle._rebuild_wait();
     attempt     int := 1;
     done        boolean := false;
+    id          bigint;
+    problem     pgtrickle._problem;
 BEGIN
     LOOP
         COMMIT;
         SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+        problem := NULL;
         BEGIN
-            PERFORM pgtrickle._refresh(name, caller_path);
+            id := (pgtrickle._find_own(name, caller_path)).pgt_id;
+            PERFORM pgtrickle._refresh_now(id);
             done := true;
-        EXCEPTION WHEN serialization_failure OR deadlock_detected THEN
-            IF attempt OPERATOR(pg_catalog.>=) 10 THEN
-                RAISE;
-            END IF;
+        EXCEPTION
+            WHEN serialization_failure OR deadlock_detected THEN
+                IF attempt OPERATOR(pg_catalog.>=) 10 THEN
+                    RAISE;
+                END IF;
+                attempt := attempt OPERATOR(pg_catalog.+) 1;
+            WHEN SQLSTATE 'TR004' THEN
+                GET STACKED DIAGNOSTICS problem.message = MESSAGE_TEXT, problem.detail = PG_EXCEPTION_DETAIL, problem.hint = PG_EXCEPTION_HINT;
         END;
         EXIT WHEN done;
         ROLLBACK;           -- the daemon refreshed it in between: look again with a new snapshot
-        attempt := attempt OPERATOR(pg_catalog.+) 1;
+        CONTINUE WHEN problem.message IS NULL;
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+        PERFORM pgtrickle._ask_for_rebuild(id);
+        COMMIT;
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+        PERFORM pgtrickle._wait_for_rebuild(id, deadline, problem);
     END LOOP;
     COMMIT;
 END
 $$;
 COMMENT ON PROCEDURE pgtrickle.refresh(text) IS
 'As refresh_stream_table(), in a REPEATABLE READ transaction of its own, so that writers are never blocked; retries up to 10 times if another
-refresh came first. Commits what was done before; cannot be called in a transaction block (2D000).';
+refresh came first, and waits for what is being built anew (setting pgtrickle.rebuild_wait). Commits what was done before; cannot be called in a transaction
+block (2D000).';
 
 -- The work of wait_until_active. Each query of a VOLATILE function sees what has been committed meanwhile.
 CREATE FUNCTION pgtrickle._wait_until_active(name text, timeout interval, caller_path text) RETURNS void
@@ -199,7 +372,8 @@ BEGIN
                       HINT = 'Wait in a transaction of its own, in READ COMMITTED.';
         ELSIF clock_timestamp() >= deadline THEN
             RAISE EXCEPTION 'stream table % did not become active within %', qualified, coalesce(timeout, interval '60 s')
-                USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('Its status is %s%s.', st.status, CASE WHEN st.needs_reinit THEN ', it must be built anew: ' || coalesce(st.reinit_reason, 'unknown reason') ELSE '' END),
+                USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = concat_ws(' ', format('Its status is %s%s.', st.status, CASE WHEN st.needs_reinit THEN ', it must be built anew: ' || coalesce(st.reinit_reason, 'unknown reason') ELSE '' END),
+                                         'In the way of the daemon: ' || pgtrickle._build_blockers(ARRAY[id]) || '.'),
                       HINT = CASE WHEN pgtrickle._daemon_alive() THEN 'A daemon is running: see its log, or wait longer.'
                                   ELSE 'No daemon is running for this database (no heartbeat in the last 15 s): start pgtrickled.' END;
         END IF;

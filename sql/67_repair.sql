@@ -97,7 +97,7 @@ BEGIN
      WHERE s.pgt_id = st.pgt_id;
     IF st.status = 'PAUSED' THEN
         UPDATE pgtrickle.pgt_stream_tables s
-           SET consecutive_errors = 0, last_error = NULL, last_error_code = NULL, last_error_hint = NULL, last_error_at = NULL, generation = s.generation + 1
+           SET consecutive_errors = 0, last_error = NULL, last_error_code = NULL, last_error_hint = NULL, last_error_at = NULL, retry_at = NULL, generation = s.generation + 1
          WHERE s.pgt_id = st.pgt_id;
     ELSE
         PERFORM pgtrickle._resume(st.pgt_id);
@@ -128,7 +128,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
         WHEN code LIKE '08%' OR code = '26000' THEN 'retryable'
         WHEN code LIKE '28%' OR code = '42501' THEN 'privilege'
         WHEN code = '3D000' OR code = '53400' THEN 'permanent'
-        WHEN code IN ('3F000', '42P01', '42703', '42704', '42804', '42883') THEN 'obsolete'
+        WHEN code IN ('0A000', '22P02', '3F000', '42P01', '42703', '42704', '42P22', '42804', '42883', '55000') THEN 'obsolete'
         WHEN code = '40003' THEN 'in doubt'
         WHEN code = '54000' THEN 'index too large'
         WHEN code LIKE '40%' OR code LIKE '53%' OR code LIKE '57P%' OR code LIKE '58%' OR code IN ('55006', '55P03', '57014', '25006', '25P03') THEN 'retryable'
@@ -148,9 +148,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         WHEN c.class = 'retryable' OR c.class = 'in doubt' THEN 'Nothing: it is tried again. If it keeps coming, see the logs of the server and the daemon.'
         WHEN c.class = 'privilege' THEN format('Grant role %I what the message says, then SELECT pgtrickle.resume_stream_table(%L);', owner, qualified)
         WHEN c.class = 'corruption' THEN format('It is re-initialised by itself. If it comes again: SELECT pgtrickle.repair_stream_table(%L);', qualified)
+        WHEN code = '0A000' THEN format('It cannot be maintained from changes: SELECT pgtrickle.alter_stream_table(%L, refresh_mode => ''FULL''); or change the query.', qualified)
         WHEN c.class = 'obsolete' THEN format('It is rebuilt by itself. If what it reads is gone, bring it back and SELECT pgtrickle.resume_stream_table(%1$L); or SELECT pgtrickle.drop_stream_table(%1$L);', qualified)
         WHEN c.class = 'index too large' THEN 'Nothing: it is rebuilt with another kind of key.'
-        WHEN code = '0A000' THEN format('It cannot be maintained from changes: SELECT pgtrickle.alter_stream_table(%L, refresh_mode => ''FULL''); or change the query.', qualified)
         WHEN code LIKE '22%' THEN format('A row makes an expression of the query fail: correct the row or guard the expression, then SELECT pgtrickle.resume_stream_table(%L);', qualified)
         WHEN code LIKE '42%' THEN format('Correct the query or what it names, then SELECT pgtrickle.resume_stream_table(%L);', qualified)
         ELSE format('Remove the cause that the message names, then SELECT pgtrickle.resume_stream_table(%L);', qualified) END

@@ -15,6 +15,8 @@ $$;
 -- What keeps a stream table from covering what it reads, for people; NULL if it covers it. To be covered: of stream table
 -- reads[i] what snapshot seen[i] shows, of everything else what `base` shows, but nothing of the transaction `own`. Stream
 -- tables that are not in reads, members of the same cycle, are not looked at: they are refreshed together with it.
+-- It looks at the logs in a subtransaction that is always rolled back: so its locks on them end with the look. Who waits, or
+-- reads on in the same transaction, must not keep a rebuild from making a log anew.
 CREATE FUNCTION pgtrickle._not_covered(id bigint, base pg_snapshot, reads oid[], seen pg_snapshot[], own xid8) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -22,6 +24,7 @@ DECLARE
     source   record;
     required pg_snapshot;
     pending  boolean;
+    lacking  text;
 BEGIN
     SELECT * INTO f FROM pgtrickle.pgt_frontiers x WHERE x.pgt_id = id;
     IF f.snapshot IS NULL THEN
@@ -40,16 +43,20 @@ BEGIN
                            'AND l.xid IS DISTINCT FROM $4 AND pg_visible_in_snapshot(l.xid, $5))', source.source_id)
                 INTO pending USING f.snapshot, f.xid, f.seq, own, required;
             IF pending THEN
-                RETURN format('changes of %s are not applied yet', source.name);
+                lacking := format('changes of %s are not applied yet', source.name);
             END IF;
         -- Not captured: it must have been recomputed since. After the source, if in the same transaction.
         ELSIF NOT pgtrickle._contains(f.snapshot, required, own) AND (source.xid = f.xid AND source.seq < f.seq) IS NOT TRUE THEN
-            RETURN format('it was not recomputed since %s could have changed', source.name);
+            lacking := format('it was not recomputed since %s could have changed', source.name);
         END IF;
+        EXIT WHEN lacking IS NOT NULL;
     END LOOP;
-    RETURN NULL;
-EXCEPTION WHEN undefined_table THEN     -- the log was made anew while we looked
-    RETURN 'it is being rebuilt';
+    RAISE EXCEPTION USING ERRCODE = 'TR003', MESSAGE = 'the look is over';
+EXCEPTION
+    WHEN SQLSTATE 'TR003' THEN
+        RETURN lacking;
+    WHEN undefined_table THEN   -- the log was made anew while we looked
+        RETURN 'it is being rebuilt';
 END
 $$;
 

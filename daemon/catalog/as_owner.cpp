@@ -24,6 +24,16 @@ std::string through_function(pqxx::transaction_base& tx, const std::string& owne
 
 }  // namespace
 
+void prepare_session(pqxx::connection_base& connection) {
+  pqxx::nontransaction tx(connection);
+  tx.exec(
+      "SET search_path = pg_catalog, pg_temp; SET jit = off; SET client_min_messages = warning; "
+      // What a role or database may have been given for other sessions.
+      "SET default_transaction_read_only = off; SET default_transaction_isolation = 'read committed'; "
+      "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = '5min'; SET "
+      "quote_all_identifiers = off; "
+      "SET application_name = 'pgtrickled build'");
+}
 void pin_settings(pqxx::transaction_base& tx) {
   tx.exec("SET search_path = pg_catalog, pg_temp; SET standard_conforming_strings = on");
 }

@@ -15,6 +15,9 @@ void run_as_owner(pqxx::transaction_base& tx, const std::string& owner, const st
 /// Runs a SELECT; the first column of its only row.
 std::string value_as_owner(pqxx::transaction_base& tx, const std::string& owner, const std::string& select);
 
+/// For connections of ours that build: settings that a role or database may have been given for other sessions.
+void prepare_session(pqxx::connection_base& connection);
+
 /// Sets again what our own statements rely on, after code of users has run in this session.
 void pin_settings(pqxx::transaction_base& tx);
 

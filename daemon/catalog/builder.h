@@ -1,5 +1,7 @@
 // Bringing a stream table to life: everything between "the catalog row says PENDING (or must be re-initialised)" and
 // "the daemon may refresh it". Synchronous (libpqxx): call it from a worker thread, never from the event loop.
+// Locks that others queue behind are tried for tens of milliseconds, with ten times as long pauses; who is in the way
+// is said in the result.
 //
 // build_stream_table(): compiles the definition, installs capture on the sources (short lock_timeout, retried by the
 // caller), creates state and functions, initialises in one REPEATABLE READ transaction, records the outcome in the
@@ -29,7 +31,9 @@ struct BuildResult {
 };
 
 struct BuildSettings {
-  int lock_timeout_ms = 2000;          // for capture installation on a source
+  int lock_timeout_ms = 200;           // at most so long does one attempt to lock a table queue before its users
+  int failures = 0;                    // of the builds before this one, in a row: attempts become longer with them
+  long long error_pause_ms = 0;        // until the next build, if this one ends with an error; recorded as retry_at
   long long statement_timeout_ms = 0;  // for the initial population; 0 = none
   compiler::Limits limits;
 };

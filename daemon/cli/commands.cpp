@@ -6,6 +6,7 @@
 #include "catalog/builder.h"
 #include "cli/install_sql.h"
 #include "cli/table.h"
+#include "postgres/installation.h"
 
 namespace pgtrickle::cli {
 namespace {
@@ -13,10 +14,14 @@ namespace {
 using nlohmann::ordered_json;
 
 std::string installed_version(Database& db) {
-  if (db.run("SELECT to_regprocedure('pgtrickle.version()') IS NOT NULL")[0][0].as<bool>()) {
-    return db.run("SELECT pgtrickle.version()")[0][0].as<std::string>();
-  }
-  return {};
+  const auto found = db.run(postgres::kWhoseInstallation)[0];
+  if (!found["installed"].as<bool>()) return {};
+  if (found["superuser"].as<bool>() && !found["stranger"].is_null())
+    throw Failure("pgtrickle in database \"" + std::string(db.connection().dbname()) + "\" belongs to role \"" +
+                  found["stranger"].c_str() +
+                  "\": a superuser who calls it gives that role the server\nHINT:  Connect as that role, or have a "
+                  "superuser install pgtrickle.");
+  return db.run("SELECT pgtrickle.version()")[0][0].as<std::string>();
 }
 
 void require_installed(Database& db) {

@@ -25,7 +25,7 @@ struct Scheduler {
       2000};  // how often to look for new/altered/dropped stream tables if nobody notifies
   Milliseconds housekeeping_interval{1000};  // log rotation
   Milliseconds refresh_timeout{0};           // statement_timeout of a refresh; 0 = none
-  Milliseconds lock_timeout{2000};           // lock_timeout when installing capture
+  Milliseconds lock_timeout{200};            // at most so long does one attempt of a build to lock a table take
   Milliseconds retry_backoff_min{100};       // first retry after a retryable error, doubles with jitter
   Milliseconds retry_backoff_max{30000};
   Milliseconds leader_retry_interval{1000};  // a standby asks this often whether it may lead

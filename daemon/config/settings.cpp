@@ -237,8 +237,8 @@ std::vector<Setting<Config>> make_settings() {
                          "statement_timeout of one refresh.",
                          [](C& c) -> Milliseconds& { return c.scheduler.refresh_timeout; }));
   all.push_back(duration("scheduler.lock_timeout", 10 * kMs, 10 * kMinute, "10ms to 10m",
-                         "How long installing capture waits for the lock on a source before it lets writers pass and "
-                         "tries again later.",
+                         "The longest that one attempt to lock a table for a build makes others queue behind it. It "
+                         "begins with 20ms; pauses are ten times as long.",
                          [](C& c) -> Milliseconds& { return c.scheduler.lock_timeout; }));
   all.push_back(duration("scheduler.retry_backoff_min", 10 * kMs, kHour, "10ms to 1h",
                          "Wait before the first retry after a passing error (serialization failure, deadlock, lock "

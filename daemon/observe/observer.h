@@ -38,7 +38,7 @@ struct StreamTableStatus {
   bool slo_violated = false;  // staler than it promises
   std::string held = {};      // why it waits (gate, watermark, group, ...), empty = it does not
   bool fuse_blown = false;
-  bool skipped = false;  // changes were left out: it does not equal its query
+  bool skipped = false;                  // changes were left out: it does not equal its query
   std::optional<std::int64_t> scc = {};  // of the cycle that it is part of
 };
 

@@ -19,6 +19,8 @@ constexpr std::array kRules{
     Rule{"26000", ErrorClass::kRetryable},      // invalid_sql_statement_name: a prepared statement vanished
     Rule{"28", ErrorClass::kPrivilege},         // invalid authorization
     Rule{"3D000", ErrorClass::kPermanent},      // invalid_catalog_name: no such database
+    Rule{"0A000", ErrorClass::kObsolete},       // feature_not_supported: a view depends on what the program alters
+    Rule{"22P02", ErrorClass::kObsolete},       // invalid_text_representation: a label of an enum was renamed
     Rule{"3F000", ErrorClass::kObsolete},       // invalid_schema_name
     Rule{"40003", ErrorClass::kInDoubt},        // statement_completion_unknown
     Rule{"40", ErrorClass::kRetryable},         // serialization_failure, deadlock_detected
@@ -26,11 +28,13 @@ constexpr std::array kRules{
     Rule{"42P01", ErrorClass::kObsolete},       // undefined_table
     Rule{"42703", ErrorClass::kObsolete},       // undefined_column
     Rule{"42704", ErrorClass::kObsolete},       // undefined_object
+    Rule{"42P22", ErrorClass::kObsolete},       // indeterminate_collation: the collation of a column changed
     Rule{"42804", ErrorClass::kObsolete},       // datatype_mismatch: a column's type changed under the program
     Rule{"42883", ErrorClass::kObsolete},       // undefined_function
     Rule{"53400", ErrorClass::kPermanent},      // configuration_limit_exceeded
     Rule{"53", ErrorClass::kRetryable},         // insufficient resources: connections, disk, memory
     Rule{"54000", ErrorClass::kIndexTooLarge},  // program_limit_exceeded: index row size exceeds maximum
+    Rule{"55000", ErrorClass::kObsolete},       // object_not_in_prerequisite_state: published without identity
     Rule{"55006", ErrorClass::kRetryable},      // object_in_use
     Rule{"55P03", ErrorClass::kRetryable},      // lock_not_available
     Rule{"57014", ErrorClass::kRetryable},      // query_canceled: by somebody else or by statement_timeout

@@ -6,6 +6,7 @@
 
 #include "postgres/conninfo.h"
 #include "scheduler/database_scheduler.h"
+#include "scheduler/limits.h"
 
 namespace pgtrickle::scheduler {
 
@@ -15,8 +16,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr int kBuildsAtOnce = 2;
-constexpr milliseconds kBuildRetryMax{300000};
+constexpr milliseconds kBlockedMax{5000};  // between two attempts to get locks
 constexpr milliseconds kGarbageInterval{300000};
 
 }  // namespace
@@ -26,14 +26,22 @@ bool DatabaseScheduler::wants_build(const Table& table) const {
   if (!row.exists || table.building || table.loaded_at <= table.build_ended) return false;
   if (row.fuse_blown) return false;  // a build applies everything: that is for reset_fuse() to decide
   if (row.status == "PENDING" || row.status == "INITIALIZING") return true;
-  if (!row.needs_reinit) return false;
-  return row.status == "ACTIVE" || (row.status == "ERROR" && table.failed_generation != row.generation);
+  if (row.status == "ERROR") return table.retry || (row.needs_reinit && table.failed_generation != row.generation);
+  return row.needs_reinit && row.status == "ACTIVE";
+}
+
+// What ended with an error waits, unless it is another by now.
+TimePoint DatabaseScheduler::build_time(const Table& table) {
+  const bool is_new = table.row.needs_reinit && table.failed_generation != table.row.generation;
+  if (table.row.status != "ERROR" || is_new || !table.retry) return table.build_not_before;
+  return *table.retry;
 }
 
 void DatabaseScheduler::start_builds() {
   if (!leading() || paused_ || !builds_expected_) return;
   const TimePoint now = Clock::now();
   bool expected = false;
+  next_build_ = TimePoint::max();
   for (const TableId id : timetable_.dag().order()) {
     if (builds_running_ >= kBuildsAtOnce) return;
     const auto found = tables_.find(id);
@@ -41,13 +49,14 @@ void DatabaseScheduler::start_builds() {
     Table& table = found->second;
     if (!wants_build(table)) continue;
     expected = true;
-    if (now < table.build_not_before || timetable_.in_flight(id)) continue;
+    if (now < build_time(table)) next_build_ = std::min(next_build_, build_time(table));
+    if (now < build_time(table) || timetable_.in_flight(id)) continue;
     const auto& upstream = timetable_.dag().upstream(id);
     const bool upstream_busy = std::any_of(upstream.begin(), upstream.end(), [&](TableId up) {
       const auto other = tables_.find(up);
       return other != tables_.end() &&
              (other->second.building || other->second.loaded_at <= other->second.build_ended ||
-              (wants_build(other->second) && now >= other->second.build_not_before));
+              (wants_build(other->second) && now >= build_time(other->second)));
     });
     if (upstream_busy && timetable_.dag().cycle(id).empty()) continue;
     start_build(table);
@@ -65,6 +74,9 @@ void DatabaseScheduler::start_build(Table& table) {
   catalog::BuildSettings settings;
   settings.lock_timeout_ms = static_cast<int>(settings_.lock_timeout.count());
   settings.statement_timeout_ms = settings_.refresh_timeout.count();
+  settings.failures = table.build_failures;
+  settings.error_pause_ms =
+      Health::pause(std::max(table.build_failures, table.row.consecutive_errors) + 1, random01()).count();
   settings.limits = {.nesting = compiler_.max_nesting,
                      .nodes = compiler_.max_nodes,
                      .grouping_branches = compiler_.max_grouping_branches};
@@ -110,8 +122,6 @@ void DatabaseScheduler::build_ended(TableId id, std::int64_t generation, const c
       break;
     case catalog::BuildStatus::kError: {
       ++table.build_failures;
-      const postgres::Backoff backoff{.min = milliseconds(1000), .max = kBuildRetryMax};
-      table.build_not_before = Clock::now() + backoff.delay(table.build_failures, random01());
       table.failed_generation = generation;
       shared_->observer->on_build(database_.name, label(table), false);
       spdlog::warn("build failed database={} stream_table={} sqlstate={} error=\"{}\"", database_.name, label(table),
@@ -123,15 +133,18 @@ void DatabaseScheduler::build_ended(TableId id, std::int64_t generation, const c
              {"hint", result.hint}});
       break;
     }
-    case catalog::BuildStatus::kRetry:
+    case catalog::BuildStatus::kRetry: {
       ++table.build_failures;
-      table.build_not_before = Clock::now() + health_rules().retry.delay(table.build_failures, random01());
+      const bool blocked = result.sqlstate == "55P03";  // it has been tried for a while, gently
+      const milliseconds pause = health_rules().retry.delay(table.build_failures, random01());
+      table.build_not_before = Clock::now() + (blocked ? std::min(pause, kBlockedMax) : pause);
       shared_->observer->on_retry(database_.name, result.sqlstate);
       spdlog::info("build will be retried database={} stream_table={} sqlstate={} error=\"{}\"", database_.name,
                    label(table), result.sqlstate, result.message);
       // The control coroutine sleeps until its next duty; a retry may be due earlier.
       next_load_ = std::min(next_load_, table.build_not_before);
       break;
+    }
     case catalog::BuildStatus::kGone:
       garbage_expected_ = true;
       break;

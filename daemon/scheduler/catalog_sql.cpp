@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "postgres/array.h"
+#include "postgres/installation.h"
 #include "postgres/rows.h"
 
 namespace pgtrickle::scheduler::sql {
@@ -31,9 +32,11 @@ Statement often(std::string name, std::string sql, std::vector<postgres::Paramet
 
 Statement installation() {
   return make(
-      "SELECT pg_is_in_recovery() AS in_recovery, to_regprocedure('pgtrickle.version()') IS NOT NULL AS installed, "
-      "current_setting('max_prepared_transactions') = '0' AS may_notify, "
-      "current_setting('max_locks_per_transaction')::bigint * current_setting('max_connections')::bigint AS slots");
+      std::string("SELECT pg_is_in_recovery() AS in_recovery, w.installed, w.stranger, "
+                  "current_setting('max_prepared_transactions') = '0' AS may_notify, "
+                  "current_setting('max_locks_per_transaction')::bigint * current_setting('max_connections')::bigint "
+                  "AS slots\nFROM (") +
+      postgres::kWhoseInstallation + ") AS w");
 }
 
 Result<Installation> read_installation(const Rows& rows) {
@@ -41,6 +44,7 @@ Result<Installation> read_installation(const Rows& rows) {
   Installation out;
   out.in_recovery = row.get<bool>("in_recovery");
   out.installed = row.get<bool>("installed");
+  out.stranger = row.get<std::optional<std::string>>("stranger");
   out.may_notify_from_triggers = row.get<bool>("may_notify");
   out.lock_slots = row.get<std::int64_t>("slots");
   if (row.error()) return *row.error();
@@ -64,7 +68,7 @@ SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname
             THEN pgtrickle._schedule_ms(regexp_replace(s.schedule, '^\s*continuous\s+', '', 'i'))
             ELSE s.schedule_ms END AS schedule_ms,
        s.needs_reinit, coalesce(s.options -> 'wide_keys' = 'true', false) AS wide_keys, s.generation,
-       s.consecutive_errors, s.last_error,
+       s.consecutive_errors, s.last_error, extract(epoch FROM s.retry_at - clock_timestamp())::float8 AS retry_in,
        extract(epoch FROM clock_timestamp() - f.data_timestamp)::float8 AS data_age,
        extract(epoch FROM f.last_refresh_at)::float8 AS last_refresh, f.last_duration_ms, f.total_refreshes,
        greatest(f.rows, d.rows) AS rows, f.full_threshold,
@@ -101,6 +105,38 @@ std::vector<std::int64_t> integers(const std::optional<std::string>& text) {
 }
 
 }  // namespace
+
+Statement catalog_changes() {
+  return often("changes",
+               "SELECT CASE WHEN c.is_called THEN c.last_value ELSE 0 END AS n FROM pgtrickle.catalog_changes c", {});
+}
+
+Result<std::int64_t> read_catalog_changes(const Rows& rows) {
+  RowReader row(rows, 0);
+  const auto n = row.get<std::int64_t>("n");
+  if (row.error()) return *row.error();
+  return n;
+}
+
+// Whoever has changed a row holds a lock on the table until he has ended, also while he is prepared.
+Statement catalog_writers() {
+  return often("writers", R"(
+SELECT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.granted
+               AND l.relation = 'pgtrickle.pgt_stream_tables'::regclass
+               AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())) AS any,
+       (SELECT concat_ws(' ', count(*), sum(s.generation), count(*) FILTER (WHERE s.needs_reinit), max(s.retry_at))
+        FROM pgtrickle.pgt_stream_tables s) AS committed)",
+               {});
+}
+
+Result<CatalogWriters> read_catalog_writers(const Rows& rows) {
+  RowReader row(rows, 0);
+  CatalogWriters out;
+  out.any = row.get<bool>("any");
+  out.committed = row.get<std::string>("committed");
+  if (row.error()) return *row.error();
+  return out;
+}
 
 std::vector<Statement> load_catalog() {
   std::vector<Statement> out;
@@ -152,6 +188,7 @@ Result<std::vector<StreamTable>> read_tables(const Rows& rows) {
     t.generation = row.get<std::int64_t>("generation");
     t.consecutive_errors = row.get<int>("consecutive_errors");
     t.last_error = row.get<std::optional<std::string>>("last_error").value_or("");
+    t.retry_in_seconds = row.get<std::optional<double>>("retry_in");
     t.data_age_seconds = row.get<std::optional<double>>("data_age");
     t.last_refresh_epoch = row.get<std::optional<double>>("last_refresh").value_or(0);
     t.last_duration_ms = row.get<std::optional<double>>("last_duration_ms").value_or(0);
@@ -291,10 +328,11 @@ std::vector<Statement> record_failure(const Failure& failure) {
   const postgres::Parameter hint = failure.hint.empty() ? postgres::Parameter() : failure.hint;
   out.push_back(make(
       "UPDATE pgtrickle.pgt_stream_tables SET consecutive_errors = $3::int, last_error = $4, last_error_code = $5, "
-      "last_error_hint = $6, last_error_at = clock_timestamp(), status = coalesce(nullif($7, ''), status) "
+      "last_error_hint = $6, last_error_at = clock_timestamp(), status = coalesce(nullif($7, ''), status), "
+      "retry_at = clock_timestamp() + nullif($8::float8, 0) * interval '1 ms' "
       "WHERE pgt_id = $1::bigint AND generation = $2::bigint",
       {text(failure.id), text(failure.generation), text(failure.consecutive_errors), failure.message, failure.code,
-       hint, failure.new_status}));
+       hint, failure.new_status, text(failure.retry_in.count())}));
   out.push_back(make(
       "INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, start_time, end_time, status, duration_ms, error_code, "
       "error_message, initiated_by) SELECT $1::bigint, c.now - $2::float8 * interval '1 microsecond', c.now, 'FAILED', "
@@ -306,9 +344,19 @@ std::vector<Statement> record_failure(const Failure& failure) {
 Statement clear_errors(TableId id) {
   return make(
       "UPDATE pgtrickle.pgt_stream_tables SET consecutive_errors = 0, last_error = NULL, last_error_code = NULL, "
-      "last_error_hint = NULL, last_error_at = NULL "
+      "last_error_hint = NULL, last_error_at = NULL, retry_at = NULL "
       "WHERE pgt_id = $1::bigint AND status = 'ACTIVE' AND (consecutive_errors <> 0 OR last_error IS NOT NULL)",
       {text(id)});
+}
+
+Statement try_suspended(const std::vector<TableId>& ids) {
+  return make(R"(
+UPDATE pgtrickle.pgt_stream_tables s
+   SET status = CASE WHEN s.needs_reinit OR NOT EXISTS (SELECT FROM pgtrickle.pgt_frontiers f
+                                                        WHERE f.pgt_id = s.pgt_id AND f.snapshot IS NOT NULL)
+                     THEN 'PENDING' ELSE 'ACTIVE' END
+ WHERE s.pgt_id = ANY ($1::bigint[]) AND s.status = 'SUSPENDED')",
+              {array_of(ids)});
 }
 
 Statement record_cycle_failure(const std::vector<TableId>& members, const std::string& message) {

@@ -28,6 +28,7 @@ struct StreamTable {
   std::optional<std::chrono::milliseconds> schedule_ms;  // of a duration, or the one in a continuous schedule
   std::int64_t generation = 0;
   int consecutive_errors = 0;
+  std::optional<double> retry_in_seconds;  // ERROR, SUSPENDED: until it is tried again; none: nobody has said so
   std::optional<double> data_age_seconds;
   double last_refresh_epoch = 0;
   double last_duration_ms = 0;
@@ -78,6 +79,7 @@ struct Catalog {
 struct Installation {
   bool in_recovery = false;
   bool installed = false;
+  std::optional<std::string> stranger;    // a role that a part of it belongs to and that we do not trust
   bool may_notify_from_triggers = false;  // prepared transactions are off: see _wake_from_trigger()
   std::int64_t lock_slots = 0;            // that all sessions of the server share
 };
@@ -88,6 +90,17 @@ Statement version();
 /// Relinks the catalog if it was restored from another cluster or database: (adopted: number of stream tables, or
 /// NULL).
 Statement adopt_cluster();
+
+/// Where triggers may not notify: the number of changes of the catalog so far, committed or not.
+Statement catalog_changes();
+Result<std::int64_t> read_catalog_changes(const Rows& rows);
+/// Is somebody still at it, and what has been committed so far.
+struct CatalogWriters {
+  bool any = false;
+  std::string committed;
+};
+Statement catalog_writers();
+Result<CatalogWriters> read_catalog_writers(const Rows& rows);
 
 std::vector<Statement> load_catalog();
 Result<Catalog> read_catalog(const std::vector<Result<Rows>>& answers);
@@ -128,11 +141,14 @@ struct Failure {
   std::string code, message, hint;
   std::chrono::microseconds duration{0};
   int consecutive_errors = 0;
-  std::string new_status;  // empty: unchanged
+  std::string new_status;                 // empty: unchanged
+  std::chrono::milliseconds retry_in{0};  // when it is tried again
 };
 /// The error in pgt_stream_tables, and a FAILED row in the history.
 std::vector<Statement> record_failure(const Failure& failure);
 Statement clear_errors(TableId id);
+/// Those of these that are suspended go on, on trial: their errors are kept until a refresh succeeds.
+Statement try_suspended(const std::vector<TableId>& ids);
 /// Of the cycle with these members, ascending; its next refresh takes it back.
 Statement record_cycle_failure(const std::vector<TableId>& members, const std::string& message);
 Statement request_rebuild(TableId id, const std::string& reason, bool wide_keys);

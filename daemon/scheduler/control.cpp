@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "scheduler/database_scheduler.h"
+#include "scheduler/discovery.h"
 #include "scheduler/limits.h"
 
 namespace pgtrickle::scheduler {
@@ -99,6 +100,10 @@ asio::awaitable<bool> DatabaseScheduler::check_installation(ConnectionPtr connec
     set_problem("pgtrickle is not installed in this database: run CREATE EXTENSION pg_trickle, or pgtrickle install");
     co_return false;
   }
+  if (found->stranger) {
+    set_problem(foreign_installation(*found->stranger));
+    co_return false;
+  }
   may_sleep_ = found->may_notify_from_triggers;
   most_locks_ = static_cast<std::size_t>(found->lock_slots / kLockShare);
   auto answer = co_await connection->query(sql::version(), deadline_after(kQueryTimeout));
@@ -171,10 +176,14 @@ asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
 
   const TimePoint now = Clock::now();
   judges_from_ = now + kWatchMax;
-  next_housekeeping_ = next_garbage_ = next_prune_ = next_source_check_ = next_bell_ = next_watch_ = now;
+  next_housekeeping_ = next_garbage_ = next_prune_ = next_source_check_ = next_bell_ = next_watch_ = next_look_ = now;
+  writers_left_ = true;
   next_frontier_update_ = now + kFrontierUpdateInterval;
   spawn(dispatch(shared_from_this(), term));
   while (leading()) {
+    if (!may_sleep_ && Clock::now() >= next_look_) error = co_await look_for_changes(connection);
+    if (!error && Clock::now() >= next_trial_) error = co_await try_suspended(connection);
+    if (error) co_return error;
     if (reload_requested_ || Clock::now() >= next_load_) error = co_await load_catalog(connection);
     if (!error && !changed_tables_.empty()) error = co_await load_changed(connection);
     if (!error && Clock::now() >= next_beat_) error = co_await beat(connection);
@@ -200,7 +209,9 @@ asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
 }
 
 asio::awaitable<MaybeError> DatabaseScheduler::wait_for_duties(ConnectionPtr connection) {
-  TimePoint wake_at = std::min({next_load_, next_beat_, next_watch_});
+  TimePoint wake_at = std::min({next_load_, next_beat_, next_watch_, next_trial_});
+  if (!may_sleep_) wake_at = std::min(wake_at, next_look_);
+  if (builds_running_ < kBuildsAtOnce) wake_at = std::min(wake_at, next_build_);
   if (!housekeeping_running_) wake_at = std::min(wake_at, next_housekeeping_);
   if (!updating_frontiers_) wake_at = std::min(wake_at, next_frontier_update_);
   const auto poked = co_await connection->wait_notification(wake_at);  // it listens to nothing: until somebody pokes
@@ -236,7 +247,49 @@ asio::awaitable<MaybeError> DatabaseScheduler::load_catalog(ConnectionPtr connec
   if (!catalog) co_return catalog.error();
   adopt(std::move(*catalog), begun);
   const TimePoint ended = Clock::now();
+  load_took_ = ended - begun;
   next_load_ = ended + std::max<Clock::duration>(settings_.catalog_poll_interval, (ended - begun) * kIdleShare);
+  co_return std::nullopt;
+}
+
+// A change is counted before it is committed. So once there is one, the catalog is loaded for everything that has been
+// committed, until nobody is left who may have counted: what he did shows in that load.
+asio::awaitable<MaybeError> DatabaseScheduler::look_for_changes(ConnectionPtr connection) {
+  const auto answer = co_await connection->query(sql::catalog_changes(), deadline_after(kQueryTimeout));
+  next_look_ = Clock::now() + std::max<Clock::duration>(kChangesInterval, load_took_ * kLoadShare);
+  if (!answer) co_return answer.error();
+  const auto changes = sql::read_catalog_changes(*answer);
+  if (!changes) co_return changes.error();
+  writers_left_ = writers_left_ || *changes != changes_seen_;
+  changes_seen_ = *changes;
+  if (!writers_left_) co_return std::nullopt;
+  const auto who = co_await connection->query(sql::catalog_writers(), deadline_after(kQueryTimeout));
+  if (!who) co_return who.error();
+  const auto writers = sql::read_catalog_writers(*who);
+  if (!writers) co_return writers.error();
+  writers_left_ = writers->any;
+  if (std::exchange(committed_, writers->committed) != writers->committed) reload_requested_ = true;
+  co_return std::nullopt;
+}
+
+asio::awaitable<MaybeError> DatabaseScheduler::try_suspended(ConnectionPtr connection) {
+  std::vector<TableId> ids;
+  next_trial_ = TimePoint::max();
+  if (paused_) co_return std::nullopt;  // the load that ends this looks again
+  for (auto& [id, table] : tables_) {
+    if (table.row.status != "SUSPENDED" || !table.row.exists || !table.retry) continue;
+    if (*table.retry > Clock::now()) {
+      next_trial_ = std::min(next_trial_, *table.retry);
+    } else {
+      ids.push_back(id);
+      table.retry.reset();  // the load that follows says when, if it stays suspended
+    }
+  }
+  if (ids.empty()) co_return std::nullopt;
+  const auto tried = co_await connection->query(sql::try_suspended(ids), deadline_after(kQueryTimeout));
+  if (!tried) co_return tried.error();
+  spdlog::info("suspended stream tables are tried again database={} count={}", database_.name, ids.size());
+  reload_requested_ = true;
   co_return std::nullopt;
 }
 
@@ -272,6 +325,12 @@ TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_aft
   garbage_expected_ = garbage_expected_ || (!row.exists && (is_new || table.row.exists));
   table.row = std::move(row);
   table.loaded_at = read_after;
+  table.retry.reset();
+  if (table.row.retry_in_seconds) {
+    const double seconds = std::clamp(*table.row.retry_in_seconds, 0.0, 86400.0);
+    table.retry = read_after + std::chrono::ceil<milliseconds>(std::chrono::duration<double>(seconds));
+    next_trial_ = std::min(next_trial_, *table.retry);
+  }
   builds_expected_ = logs_expected_ = true;
   next_watch_ = std::min(next_watch_, Clock::now() + kWatchMin);
   table.refreshes_since_load = 0;

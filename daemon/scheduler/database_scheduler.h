@@ -80,6 +80,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
     int build_failures = 0;
     TimePoint build_not_before = TimePoint::min();
     std::optional<std::int64_t> failed_generation;  // a build of this generation ended with an error
+    std::optional<TimePoint> retry;                 // ERROR, SUSPENDED: when it is tried again
     // As of this process, more recent than the row
     std::optional<double> last_refresh_epoch, last_duration_ms;
     std::int64_t refreshes_since_load = 0;
@@ -123,6 +124,8 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   boost::asio::awaitable<std::optional<postgres::Error>> wait_for_duties(ConnectionPtr connection);
   boost::asio::awaitable<std::optional<postgres::Error>> load_catalog(ConnectionPtr connection);
   boost::asio::awaitable<std::optional<postgres::Error>> load_changed(ConnectionPtr connection);
+  boost::asio::awaitable<std::optional<postgres::Error>> look_for_changes(ConnectionPtr connection);
+  boost::asio::awaitable<std::optional<postgres::Error>> try_suspended(ConnectionPtr connection);
   boost::asio::awaitable<std::optional<postgres::Error>> load_history(ConnectionPtr connection);
   boost::asio::awaitable<std::optional<postgres::Error>> beat(ConnectionPtr connection);
   boost::asio::awaitable<void> pause(std::chrono::milliseconds delay);
@@ -166,6 +169,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   // builds
   void start_builds();
   [[nodiscard]] bool wants_build(const Table& table) const;
+  [[nodiscard]] static TimePoint build_time(const Table& table);  // of one that wants to be built
   void start_build(Table& table);
   void build_ended(TableId id, std::int64_t generation, const catalog::BuildResult& result);
   void start_garbage_collection();
@@ -231,6 +235,12 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   bool reload_requested_ = false;
   std::set<TableId> changed_tables_;  // to be loaded again
   TimePoint next_load_, next_beat_, next_housekeeping_;
+  // Where triggers may not notify
+  TimePoint next_look_;
+  std::int64_t changes_seen_ = -1;
+  bool writers_left_ = true;  // who changes the catalog may not have ended yet
+  std::string committed_;     // what they had committed at the last look
+  std::chrono::steady_clock::duration load_took_{0};
   Timetable timetable_;
   ReadyQueue<Work> ready_;
   int units_running_ = 0;
@@ -253,7 +263,9 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   std::int64_t arms_ = 0;
 
   int builds_running_ = 0;
-  bool builds_expected_ = true;  // a table may want a build
+  bool builds_expected_ = true;              // a table may want a build
+  TimePoint next_build_ = TimePoint::max();  // of those that must not be built yet
+  TimePoint next_trial_ = TimePoint::max();  // of those that are suspended
   bool collecting_garbage_ = false;
   bool garbage_expected_ = false;
   TimePoint next_garbage_;

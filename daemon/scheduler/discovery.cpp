@@ -6,6 +6,7 @@
 #include <boost/asio/this_coro.hpp>
 
 #include "postgres/conninfo.h"
+#include "postgres/installation.h"
 
 namespace pgtrickle::scheduler {
 
@@ -25,9 +26,14 @@ constexpr const char* kList = R"(
     SELECT datname::text AS name FROM pg_catalog.pg_database
     WHERE datallowconn AND NOT datistemplate AND datconnlimit <> -2 AND pg_catalog.has_database_privilege(oid, 'CONNECT')
     ORDER BY 1)";
-constexpr const char* kAsk = "SELECT pg_catalog.to_regprocedure('pgtrickle.version()') IS NOT NULL AS installed";
 
 }  // namespace
+
+std::string foreign_installation(const std::string& owner) {
+  return "pgtrickle in this database belongs to role \"" + owner +
+         "\", which is neither the role that the daemon connects as nor a superuser: nothing of it is called. Connect "
+         "as that role, or have a superuser install pgtrickle";
+}
 
 bool FoundDatabases::exist(const std::vector<std::string>& databases) {
   return std::erase_if(names_, [&](const std::string& name) {
@@ -115,7 +121,7 @@ void Discovery::set_interval(config::Milliseconds interval) {
 }
 
 asio::awaitable<void> Discovery::look() {
-  const std::string server, list = kList, question = kAsk;
+  const std::string server, list = kList, question = postgres::kWhoseInstallation;
   const auto rows = co_await ask(server, list);
   if (stopping_) co_return;
   std::vector<std::string> names;
@@ -145,8 +151,11 @@ asio::awaitable<void> Discovery::look() {
     }
     postgres::RowReader row(*answer, 0);
     const bool installed = row.get<bool>("installed");
-    set_problem(name, row.error() ? row.error()->message : std::string());
-    if (!row.error() && found_.answered(name, installed)) changed_();
+    const auto stranger = row.get<std::optional<std::string>>("stranger");
+    std::string problem = row.error() ? row.error()->message : std::string();
+    if (installed && stranger) problem = foreign_installation(*stranger);
+    set_problem(name, problem);
+    if (!row.error() && found_.answered(name, installed && !stranger)) changed_();
     if (stopping_) co_return;
   }
 }

@@ -22,6 +22,9 @@
 
 namespace pgtrickle::scheduler {
 
+/// What to say of an installation that belongs to somebody whom we do not trust.
+[[nodiscard]] std::string foreign_installation(const std::string& owner);
+
 /// What is known of one server: its databases with pgtrickle. Both functions say whether that changed.
 class FoundDatabases {
  public:

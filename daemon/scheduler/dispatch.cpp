@@ -20,6 +20,12 @@ namespace {
 
 constexpr milliseconds kAcquireTimeout{60000};
 constexpr milliseconds kNoTimeoutButADay{24 * 3600 * 1000};
+constexpr int kErrorShare =
+    20;  // the pause before what has stopped is tried again is so many times as long as its refresh
+
+milliseconds pause_after(const Judgement& judgement, std::chrono::microseconds took) {
+  return std::max(judgement.delay, std::chrono::duration_cast<milliseconds>(took * kErrorShare));
+}
 
 double epoch_now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -198,7 +204,7 @@ void DatabaseScheduler::settle(const refresh::Outcome& outcome, Settlement& sett
   } else if (outcome.error) {
     settle_failure(table, outcome, settlement);
   } else if (outcome.action == "REINIT") {
-    settle_rebuild(table, table.health.on_reinit(), "a source changed its shape", settlement);
+    settle_rebuild(table, table.health.on_reinit(random01()), "a source changed its shape", settlement);
   } else if (outcome.action == "HELD") {
     timetable_.held(outcome.id, now());
   } else if (outcome.action == "WITHHELD") {
@@ -310,6 +316,8 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
     failure.hint = error.hint;
     failure.duration = outcome.duration;
     failure.consecutive_errors = table.health.consecutive_errors();
+    if (judgement.remedy == Remedy::kSuspend || judgement.remedy == Remedy::kGiveUp)
+      failure.retry_in = pause_after(judgement, outcome.duration);
     if (judgement.remedy == Remedy::kSuspend) failure.new_status = "SUSPENDED";
     if (judgement.remedy == Remedy::kGiveUp) {
       failure.new_status = "ERROR";
@@ -384,6 +392,7 @@ void DatabaseScheduler::settle_rebuild(Table& table, const Judgement& judgement,
     failure.message = "it asks for re-initialisation again and again: " + reason;
     failure.consecutive_errors = table.health.consecutive_errors();
     failure.new_status = "ERROR";
+    failure.retry_in = judgement.delay;
     for (Statement& statement : sql::record_failure(failure)) settlement.statements.push_back(std::move(statement));
   } else {
     spdlog::info("re-initialisation requested database={} stream_table={} reason=\"{}\" wide_keys={}", database_.name,

@@ -27,34 +27,39 @@ Judgement Health::on_error(const postgres::Error& error, bool wide_keys, const H
     }
     case ErrorClass::kPrivilege:
       ++consecutive_errors_;
-      return {.remedy = Remedy::kSuspend, .delay = {}, .counted = true, .report = true};
+      return {
+          .remedy = Remedy::kSuspend, .delay = pause(consecutive_errors_, random01), .counted = true, .report = true};
     case ErrorClass::kCorruption:
     case ErrorClass::kObsolete:
-      return rebuild(Remedy::kRebuild, Cause::kError);
+      return rebuild(Remedy::kRebuild, Cause::kError, random01);
     case ErrorClass::kIndexTooLarge:
-      if (!wide_keys) return rebuild(Remedy::kRebuildWide, Cause::kError);
+      if (!wide_keys) return rebuild(Remedy::kRebuildWide, Cause::kError, random01);
       break;
     case ErrorClass::kPermanent:
       break;
   }
   ++consecutive_errors_;
-  const bool suspend = consecutive_errors_ >= rules.max_consecutive_errors;
+  if (const int more = consecutive_errors_ - rules.max_consecutive_errors; more >= 0)
+    return {.remedy = Remedy::kSuspend, .delay = pause(more + 1, random01), .counted = true, .report = true};
   const postgres::Backoff backoff{.min = kErrorDelay, .max = std::max(kErrorDelay, rules.retry.max)};
-  return {.remedy = suspend ? Remedy::kSuspend : Remedy::kRetry,
-          .delay = backoff.delay(consecutive_errors_, random01),
-          .counted = true,
-          .report = true};
+  return {
+      .remedy = Remedy::kRetry, .delay = backoff.delay(consecutive_errors_, random01), .counted = true, .report = true};
 }
 
-Judgement Health::on_reinit() {
-  return rebuild(Remedy::kRebuild, Cause::kReinit);
+std::chrono::milliseconds Health::pause(int n, double random01) {
+  return postgres::Backoff{.min = kPauseMin, .max = kPauseMax}.delay(n, random01);
 }
 
-Judgement Health::rebuild(Remedy remedy, Cause cause) {
+Judgement Health::on_reinit(double random01) {
+  return rebuild(Remedy::kRebuild, Cause::kReinit, random01);
+}
+
+Judgement Health::rebuild(Remedy remedy, Cause cause, double random01) {
   ++rebuilds_;
   cause_ = cause;
   const bool error = cause == Cause::kError;
-  if (rebuilds_ > kMaxRebuilds) return {.remedy = Remedy::kGiveUp, .delay = {}, .counted = false, .report = true};
+  if (const int more = rebuilds_ - kMaxRebuilds; more > 0)
+    return {.remedy = Remedy::kGiveUp, .delay = pause(more, random01), .counted = false, .report = true};
   return {.remedy = remedy, .delay = {}, .counted = false, .report = error};
 }
 

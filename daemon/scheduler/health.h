@@ -3,6 +3,7 @@
 // Retryable errors never count against the table: they are retried with backoff for as long as they last, and reported
 // once they have lasted for kPatience attempts. Errors of the table itself are retried too, since data changes, until
 // max_consecutive_errors in a row suspend it. Errors that a rebuild may cure cause one, at most kMaxRebuilds in a row.
+// Nothing stops for good: what is suspended or given up is tried again after pauses that grow to kPauseMax.
 #pragma once
 
 #include <chrono>
@@ -19,10 +20,10 @@ struct HealthRules {
 
 enum class Remedy {
   kRetry,        // try again after the delay
-  kSuspend,      // status SUSPENDED until somebody resumes it
+  kSuspend,      // status SUSPENDED; tried again after the delay, or when somebody resumes it
   kRebuild,      // needs_reinit
   kRebuildWide,  // needs_reinit, with option wide_keys
-  kGiveUp,       // status ERROR: rebuilding did not help
+  kGiveUp,       // status ERROR: rebuilding did not help; again after the delay
 };
 
 struct Judgement {
@@ -36,15 +37,20 @@ class Health {
  public:
   static constexpr int kPatience = 5;
   static constexpr int kMaxRebuilds = 3;
+  static constexpr std::chrono::milliseconds kPauseMin{10000};
+  static constexpr std::chrono::milliseconds kPauseMax{300000};
 
   /// `wide_keys`: the option is already set. `random01`: jitter.
   Judgement on_error(const postgres::Error& error, bool wide_keys, const HealthRules& rules, double random01);
   /// The program answered REINIT.
-  Judgement on_reinit();
+  Judgement on_reinit(double random01 = 0.5);
   void on_no_data();
   void on_applied();
   /// Somebody changed the stream table: start afresh with the count that the catalog has.
   void reset(int consecutive_errors);
+
+  /// Before what has stopped is tried for the n-th time. Those that DDL or a resume cure do not wait for it.
+  [[nodiscard]] static std::chrono::milliseconds pause(int n, double random01);
 
   [[nodiscard]] int consecutive_errors() const { return consecutive_errors_; }
   /// The catalog may hold a report of ours that the next success must clear.
@@ -52,7 +58,7 @@ class Health {
 
  private:
   enum class Cause { kNone, kError, kReinit };
-  Judgement rebuild(Remedy remedy, Cause cause);
+  Judgement rebuild(Remedy remedy, Cause cause, double random01);
 
   int consecutive_errors_ = 0;
   int retries_ = 0;

@@ -9,8 +9,12 @@ inline constexpr std::chrono::milliseconds kQueryTimeout{20000};            // o
 inline constexpr std::chrono::milliseconds kFrontierUpdateInterval{10000};  // freshness of tables without changes
 inline constexpr std::chrono::milliseconds kStatusDelay{
     1000};  // for the catalog to be loaded again after a change of ours
+inline constexpr int kBuildsAtOnce = 2;
 // What is repeated although nothing happens takes at most this part of the time, however many tables there are.
 inline constexpr int kIdleShare = 1000;
+// Between two looks for changes of the catalog where triggers may not notify: so late does a rebuild begin at most.
+inline constexpr std::chrono::milliseconds kChangesInterval{200};
+inline constexpr int kLoadShare = 10;  // loading the catalog takes at most this part of the time while it changes
 // Between two looks at the staleness of all tables: until the first of them can be too old.
 inline constexpr std::chrono::milliseconds kWatchMin{1000};
 inline constexpr std::chrono::milliseconds kWatchMax{10000};

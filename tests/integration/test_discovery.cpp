@@ -11,6 +11,7 @@
 #include "support/cluster.h"
 #include "support/database.h"
 #include "support/process.h"
+#include "support/roles.h"
 
 namespace pgt::test {
 namespace {
@@ -70,6 +71,53 @@ TEST_F(Discovering, FindsDatabasesWithPgtrickleNowAndLater) {
   expect_fresh(later);
   expect_fresh(one);
   EXPECT_EQ(daemon.stop(), 0);
+}
+
+// Anybody who owns a database can make a schema pgtrickle with functions of his own: the daemon, which finds the
+// database by itself, and a superuser's command line must not call them with their rights.
+TEST_F(Discovering, APgtrickleOfSomebodyElseIsNotCalled) {
+  Roles roles;
+  const std::string bob = roles.create("bob");
+  TestDatabase trap(TestDatabase::Install::kNothing), honest;
+  Session superuser(trap.dsn());
+  superuser.exec("CREATE TABLE public.caught (who name DEFAULT current_user); GRANT INSERT ON public.caught TO PUBLIC");
+  superuser.exec("ALTER DATABASE " + trap.name() + " OWNER TO " + bob);
+  superuser.exec("SET ROLE " + bob +
+                 "; CREATE SCHEMA pgtrickle; CREATE FUNCTION pgtrickle.version() RETURNS text LANGUAGE plpgsql AS "
+                 "$$BEGIN INSERT INTO public.caught DEFAULT VALUES; RETURN '0.1.0'; END$$; RESET ROLE");
+  DaemonProcess daemon(options());
+  ASSERT_TRUE(serves(daemon, honest));
+  expect_fresh(honest);
+  EXPECT_TRUE(wait_until([&] { return daemon.log().find(bob) != std::string::npos; }));
+  EXPECT_THAT(served(daemon), Not(Contains(trap.name())));
+  const auto status = run_cli({"--dsn", trap.dsn(), "status"});
+  EXPECT_NE(status.exit_code, 0);
+  EXPECT_THAT(status.err, HasSubstr("belongs to role \"" + bob + "\""));
+  const auto install = run_cli({"--dsn", trap.dsn(), "install"});
+  EXPECT_NE(install.exit_code, 0);
+  EXPECT_THROW(superuser.exec(std::string(pgtrickle::install_sql())), pqxx::sql_error);
+  EXPECT_EQ(superuser.value("SELECT coalesce(string_agg(who, ' '), 'nobody') FROM public.caught"), "nobody");
+  EXPECT_EQ(daemon.stop(), 0);
+  superuser.exec("DROP SCHEMA pgtrickle CASCADE; ALTER DATABASE " + trap.name() + " OWNER TO CURRENT_USER");
+}
+
+// The same in a database that is listed.
+TEST_F(Discovering, AListedPgtrickleOfSomebodyElseIsNotCalled) {
+  Roles roles;
+  const std::string bob = roles.create("bob");
+  TestDatabase trap;
+  Session superuser(trap.dsn());
+  superuser.exec("CREATE TABLE public.caught (who name DEFAULT current_user); GRANT INSERT ON public.caught TO PUBLIC");
+  superuser.exec("ALTER FUNCTION pgtrickle.version() OWNER TO " + bob);
+  superuser.exec("GRANT CREATE ON SCHEMA pgtrickle TO " + bob + "; SET ROLE " + bob +
+                 "; CREATE OR REPLACE FUNCTION pgtrickle.version() RETURNS text LANGUAGE plpgsql AS "
+                 "$$BEGIN INSERT INTO public.caught DEFAULT VALUES; RETURN '0.1.0'; END$$; RESET ROLE");
+  DaemonProcess daemon(DaemonProcess::Options{.dsns = {trap.dsn()}, .wait_ready = false});
+  EXPECT_TRUE(wait_until(
+      [&] { return http_get(daemon.http_port(), "/health").body.find("belongs to role") != std::string::npos; }));
+  EXPECT_EQ(superuser.value("SELECT coalesce(string_agg(who, ' '), 'nobody') FROM public.caught"), "nobody");
+  EXPECT_EQ(daemon.stop(), 0);
+  superuser.exec("DROP SCHEMA pgtrickle, pgtrickle_changes, pgtrickle_state CASCADE");
 }
 
 TEST_F(Discovering, ADroppedDatabaseDisturbsNobody) {

@@ -50,6 +50,21 @@ $$;
 CREATE FUNCTION test.run(name text, statement text) RETURNS text LANGUAGE sql AS $$ SELECT public.dblink_exec(name, statement) $$;
 CREATE FUNCTION test.ask(name text, statement text) RETURNS text LANGUAGE sql AS $$ SELECT v FROM public.dblink(name, statement) AS r(v text) $$;
 
+-- Returns when some session of this database waits for a lock; an error after 30 s.
+CREATE FUNCTION test.until_blocked() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1..3000 LOOP
+        IF EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                   WHERE NOT l.granted AND a.datname = current_database()) THEN
+            RETURN;
+        END IF;
+        PERFORM pg_sleep(0.01);
+        PERFORM pg_stat_clear_snapshot();
+    END LOOP;
+    RAISE EXCEPTION 'no session waits for a lock';
+END
+$$;
+
 -- A copy of a table, by name, brought up to date from its log like a consumer would: with a snapshot frontier. Shows that
 -- the log holds exactly the differences.
 CREATE TABLE test.frontier (source bigint PRIMARY KEY, snapshot pg_snapshot, xid xid8, seq bigint);

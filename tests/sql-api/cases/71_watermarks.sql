@@ -42,7 +42,7 @@ SELECT test.eq('watermarks', (SELECT concat_ws(' ', source_table, schema_name, w
 -- two loads at once: the later moment stays, whoever comes first
 SELECT test.run('w', 'BEGIN'), test.ask('w', 'SELECT pgtrickle.advance_watermark(''items'', ''2024-01-03'')::text');
 SELECT test.connect('x'); SELECT public.dblink_send_query('x', 'SELECT pgtrickle.advance_watermark(''items'', ''2024-01-02'')::text');
-SELECT pg_sleep(0.1); SELECT test.eq('takes turns', public.dblink_is_busy('x'), 1);
+SELECT test.until_blocked(); SELECT test.eq('takes turns', public.dblink_is_busy('x'), 1);
 SELECT test.run('w', 'COMMIT');
 SELECT test.fails('SELECT * FROM public.dblink_get_result(''x'') AS r(t text)', '22023', 'cannot go back');
 SELECT * FROM public.dblink_get_result('x') AS r(t text);

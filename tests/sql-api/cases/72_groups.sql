@@ -23,7 +23,7 @@ DELETE FROM t WHERE id = 10;
 INSERT INTO t VALUES (2);
 SELECT test.run('w', 'BEGIN'), test.run('w', 'INSERT INTO u VALUES (2)');
 SELECT public.dblink_send_query('v', 'SELECT pgtrickle.refresh_stream_table(''b_first'')::text');
-SELECT pg_sleep(0.1);
+SELECT test.until_blocked();
 SELECT test.eq('waits for the writer', public.dblink_is_busy('v'), 1);
 SELECT test.eq('has locked t, has refreshed nothing', (SELECT string_agg(mode, ' ') FROM pg_locks WHERE granted AND relation IN ('t'::regclass, 'b_first'::regclass)), 'ShareLock');
 SELECT test.run('w', 'INSERT INTO u VALUES (3)'), test.run('w', 'COMMIT');
@@ -90,5 +90,5 @@ SELECT test.eq('no members', (SELECT count(*) FROM pgtrickle.pgt_refresh_group_m
 -- two at once want the same member
 SELECT test.run('w', 'BEGIN'), test.ask('w', 'SELECT pgtrickle.create_refresh_group(''one'', ARRAY[''x'', ''other''])::text');
 SELECT public.dblink_send_query('v', 'SELECT pgtrickle.create_refresh_group(''two'', ARRAY[''other'', ''b_first''])::text');
-SELECT pg_sleep(0.1); SELECT test.run('w', 'COMMIT');
+SELECT test.until_blocked(); SELECT test.run('w', 'COMMIT');
 SELECT test.fails('SELECT * FROM public.dblink_get_result(''v'') AS r(t text)', '23505', 'just become a member');

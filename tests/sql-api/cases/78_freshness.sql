@@ -115,6 +115,13 @@ UPDATE pgtrickle.pgt_stream_tables SET needs_reinit = true, reinit_reason = 'so'
 BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT test.fails('SELECT pgtrickle.wait_for_freshness(''b'')', '25001', 'REPEATABLE READ.*public.a: changes of public.t.*READ COMMITTED'); COMMIT;
 BEGIN; SELECT pgtrickle.create_stream_table('now', 'SELECT id FROM t'); SELECT test.fails('SELECT pgtrickle.wait_for_freshness(''now'')', '55000', 'created in this transaction.*COMMIT'); ROLLBACK;
 SELECT test.fails('SELECT pgtrickle.wait_for_freshness(''t'')', '42P01', 'not a stream table'), test.fails('SELECT pgtrickle.wait_for_freshness(''nope'')', '42P01');
+-- who waits, or has waited, keeps no lock on a log: else the rebuild that it waits for could not make the log anew
+CREATE FUNCTION locked_logs() RETURNS text LANGUAGE sql AS $$ SELECT coalesce(string_agg(DISTINCT l.relation::regclass::text, ' '), 'none') FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relnamespace = 'pgtrickle_changes'::regnamespace $$;
+SELECT public.dblink_send_query('r', 'SELECT pgtrickle.wait_for_freshness(''b'', ''20 s'')::text'); SELECT pg_sleep(0.3);
+SELECT test.ok('it waits', waits('r')), test.eq('logs locked by who waits', locked_logs(), 'none');
+SELECT test.refresh('a'); SELECT test.refresh('b'); SELECT done('r');
+BEGIN; SELECT pgtrickle.wait_for_freshness('b', '1 s'); SELECT test.eq('logs locked by who waited', locked_logs(), 'none'); COMMIT;
+INSERT INTO t VALUES (21);
 -- dropped meanwhile
 SELECT public.dblink_send_query('r', 'SELECT pgtrickle.wait_for_freshness(''b'', ''20 s'')::text'); SELECT pg_sleep(0.2); SELECT pgtrickle.drop_stream_table('b');
 SELECT test.fails('SELECT done(''r'')', '42P01', 'dropped'); SELECT * FROM public.dblink_get_result('r') AS x(t text);

@@ -1,0 +1,150 @@
+#include "catalog/definition.h"
+
+#include <algorithm>
+
+#include "catalog/as_owner.h"
+#include "catalog/outcome.h"
+#include "compiler/generate/sql_text.h"
+
+namespace pgtrickle::catalog {
+
+using compiler::Program;
+
+std::string admin_role(pqxx::transaction_base& tx) {
+  return tx.exec1("SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'pgtrickle'")[0].c_str();
+}
+
+std::vector<compiler::TargetColumn> table_columns(pqxx::transaction_base& tx, std::uint32_t relid, ServerTypes& types) {
+  std::vector<compiler::TargetColumn> columns;
+  for (const auto& row : tx.exec_params(
+           "SELECT attname, atttypid, format_type(atttypid, CASE WHEN atttypmod = -1 THEN -1 ELSE atttypmod END)\n"
+           "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+           relid))
+    columns.push_back({row[0].c_str(), types.by_oid(row[1].as<std::uint32_t>()), row[2].c_str()});
+  return columns;
+}
+
+Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, ServerTypes& types,
+                           const compiler::Limits& limits) {
+  const auto rows = tx.exec_params(
+      "SELECT s.pgt_relid, n.nspname, c.relname, pg_get_userbyid(c.relowner) AS owner, s.defining_query, "
+      "s.original_query,\n"
+      "       s.refresh_mode, coalesce((s.options ->> 'wide_keys')::boolean, false) AS wide_keys\n"
+      "FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid JOIN pg_namespace n ON n.oid = "
+      "c.relnamespace\n"
+      "WHERE s.pgt_id = $1",
+      pgt_id);
+  if (rows.empty()) throw Gone{};
+  const auto row = rows[0];
+  Definition d;
+  d.relid = row["pgt_relid"].as<std::uint32_t>();
+  d.refresh_mode = row["refresh_mode"].c_str();
+  d.request.id = pgt_id;
+  d.request.limits = limits;
+  d.request.schema = row["nspname"].c_str();
+  d.request.name = row["relname"].c_str();
+  d.request.owner = row["owner"].c_str();
+  d.request.query = row["defining_query"].c_str();
+  d.request.admin = admin_role(tx);
+  d.request.force_full = d.refresh_mode == "FULL";
+  d.request.wide_keys = row["wide_keys"].as<bool>();
+  d.relation = compiler::qualified(d.request.schema, d.request.name);
+  for (const auto& setting : tx.exec_params("SELECT e.key, e.value FROM pgtrickle.pgt_stream_tables s, "
+                                            "jsonb_each_text(s.settings) e WHERE s.pgt_id = $1 ORDER BY 1",
+                                            pgt_id))
+    d.request.settings.emplace_back(setting[0].c_str(), setting[1].c_str());
+  for (const auto& log : tx.exec("SELECT relid, source_id FROM pgtrickle.pgt_sources"))
+    d.request.log_ids.emplace_back(log[0].as<std::uint32_t>(), log[1].as<std::int64_t>());
+  d.request.columns = table_columns(tx, d.relid, types);
+  return d;
+}
+std::optional<std::string> dropped_source(pqxx::transaction_base& tx, std::int64_t pgt_id) {
+  const auto rows = tx.exec_params(
+      "SELECT format('%s %I.%I was dropped', lower(replace(d.source_type, '_', ' ')), d.source_schema, d.source_name)\n"
+      "FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = $1 AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = "
+      "d.source_relid)\n"
+      "  AND to_regclass(format('%I.%I', d.source_schema, d.source_name)) IS NULL\n"
+      "UNION ALL\n"
+      "SELECT format('column %I of %I.%I was dropped', u.was, d.source_schema, d.source_name)\n"
+      "FROM pgtrickle.pgt_dependencies d CROSS JOIN LATERAL unnest(d.columns, d.column_names) AS u(num, was)\n"
+      "JOIN pg_class c ON c.oid = d.source_relid\n"
+      "LEFT JOIN pg_attribute a ON a.attrelid = d.source_relid AND (a.attnum = u.num OR a.attname = u.was) AND NOT "
+      "a.attisdropped\n"
+      "WHERE d.pgt_id = $1 AND a.attnum IS NULL LIMIT 1",
+      pgt_id);
+  if (rows.empty()) return std::nullopt;
+  return std::string(rows[0][0].c_str());
+}
+
+bool names_changed(pqxx::transaction_base& tx, std::int64_t pgt_id) {
+  return tx
+      .exec_params1(
+          "SELECT EXISTS (SELECT FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid\n"
+          "               JOIN pg_namespace n ON n.oid = c.relnamespace\n"
+          "               WHERE d.pgt_id = $1 AND ((n.nspname, c.relname) <> (d.source_schema, d.source_name)\n"
+          "                  OR EXISTS (SELECT FROM unnest(d.columns, d.column_names) AS u(num, was) JOIN pg_attribute "
+          "a\n"
+          "                             ON a.attrelid = d.source_relid AND a.attnum = u.num WHERE NOT a.attisdropped "
+          "AND a.attname <> u.was)))",
+          pgt_id)[0]
+      .as<bool>();
+}
+namespace {
+
+/// Notes in `catalog` which sources the program cannot capture after all, because it reads columns of them that are
+/// computed when read (PostgreSQL 18): triggers do not see those. True if there are any.
+bool exclude_virtual_columns(pqxx::transaction_base& tx, const Program& program, compiler::Catalog& catalog) {
+  bool found = false;
+  for (const auto& use : program.sources) {
+    if (!use.captured) continue;
+    for (const auto& row : tx.exec_params(
+             "SELECT attnum, quote_ident(attname) FROM pg_attribute WHERE attrelid = $1 AND attgenerated = 'v'",
+             use.relid)) {
+      const auto attnum = static_cast<std::int16_t>(row[0].as<int>());
+      if (std::find(use.columns.begin(), use.columns.end(), attnum) == use.columns.end()) continue;
+      for (auto& [name, source] : catalog.sources)
+        if (source.relid == use.relid)
+          source.not_capturable = std::string("column ") + row[1].c_str() + " is a virtual generated column";
+      found = true;
+    }
+  }
+  return found;
+}
+/// What the query reads that the program does not name: views, which may be replaced, gated, or part of a cycle; and,
+/// if it is recomputed, what is behind them.
+std::vector<compiler::SourceUse> also_read(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
+  const std::string view = make_shape(tx, d);
+  std::vector<compiler::SourceUse> out;
+  for (const auto& row : tx.exec_params("SELECT v.relid, unnest(v.columns || 0::int2) FROM pgtrickle._view_sources($1::"
+                                        "regclass) v JOIN pg_class c ON c.oid = v.relid\n"
+                                        "WHERE c.relkind = 'v' OR NOT $2 ORDER BY 1, 2",
+                                        view, program.differential)) {
+    const auto relid = row[0].as<std::uint32_t>();
+    if (std::any_of(program.sources.begin(), program.sources.end(),
+                    [&](const auto& use) { return use.relid == relid; }))
+      continue;
+    if (out.empty() || out.back().relid != relid) out.emplace_back().relid = relid;
+    if (const auto column = row[1].as<int>(); column > 0)
+      out.back().columns.push_back(static_cast<std::int16_t>(column));
+  }
+  tx.exec("DROP VIEW " + view);
+  return out;
+}
+
+}  // namespace
+
+std::string make_shape(pqxx::transaction_base& tx, const Definition& d) {
+  const std::string view = "pgtrickle_state.shape_" + std::to_string(d.request.id);
+  run_as_owner(tx, d.request.owner, "CREATE VIEW " + view + " AS " + d.request.query);
+  return view;
+}
+Program compile_definition(pqxx::transaction_base& tx, const Definition& d, ServerTypes& types) {
+  types.use_owner(d.request.owner);
+  auto catalog = load_catalog(tx, d.request.query, d.request.owner, types);
+  auto program = compiler::compile(d.request, catalog, types);
+  if (exclude_virtual_columns(tx, program, catalog)) program = compiler::compile(d.request, catalog, types);
+  for (auto& use : also_read(tx, d, program)) program.sources.push_back(std::move(use));
+  return program;
+}
+
+}  // namespace pgtrickle::catalog

@@ -1,0 +1,143 @@
+#include "catalog/program.h"
+
+#include <string>
+
+#include "catalog/as_owner.h"
+#include "catalog/outcome.h"
+#include "compiler/generate/sql_text.h"
+#include "postgres/array.h"
+
+namespace pgtrickle::catalog {
+
+using compiler::Program;
+using compiler::quote_ident;
+using compiler::quote_literal;
+
+namespace {
+
+/// Drops the key and the index that an earlier program gave the table. A primary key leaves NOT NULL behind, which the
+/// query may not keep.
+void drop_indexes(pqxx::transaction_base& tx, const Definition& d) {
+  const std::string base = "pgtrickle_" + std::to_string(d.request.id);
+  const auto columns = tx.exec_params(
+      "SELECT a.attname FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY "
+      "(k.conkey)\n"
+      "WHERE k.conrelid = $1 AND k.conname = $2 AND k.contype = 'p'",
+      d.relid, base + "_key");
+  tx.exec("ALTER TABLE " + d.relation + " DROP CONSTRAINT IF EXISTS " + base + "_key");
+  for (const auto& column : columns)
+    tx.exec("ALTER TABLE " + d.relation + " ALTER COLUMN " + quote_ident(column[0].c_str()) + " DROP NOT NULL");
+  tx.exec("DROP INDEX IF EXISTS " + compiler::qualified(d.request.schema, base + "_key") + ", " +
+          compiler::qualified(d.request.schema, base + "_hash"));
+}
+/// The names by which the definition knows what it reads, as recorded: relations by OID, columns by OID and number.
+constexpr const char* kRecordedNames =
+    "(SELECT d.source_relid::text AS key, format('%I.%I', d.source_schema, d.source_name) AS name FROM "
+    "pgtrickle.pgt_dependencies d WHERE d.pgt_id = $1\n"
+    " UNION ALL SELECT d.source_relid || '.' || u.num, u.was FROM pgtrickle.pgt_dependencies d\n"
+    " CROSS JOIN LATERAL unnest(d.columns, d.column_names) AS u(num, was) WHERE d.pgt_id = $1)";
+
+}  // namespace
+
+bool align_table(pqxx::transaction_base& tx, const Definition& d) {
+  // A view tells what CREATE TABLE AS would make of the query.
+  const std::string view = make_shape(tx, d);
+  const auto differing = tx.exec_params(
+      "SELECT t.attname, format_type(v.atttypid, v.atttypmod) FROM pg_attribute t\n"
+      "JOIN LATERAL (SELECT a.atttypid, a.atttypmod, a.attcollation, row_number() OVER (ORDER BY a.attnum) AS n FROM "
+      "pg_attribute a\n"
+      "              WHERE a.attrelid = to_regclass($2) AND a.attnum > 0) v\n"
+      "  ON v.n = (SELECT count(*) FROM pg_attribute b WHERE b.attrelid = t.attrelid AND b.attnum > 0 AND b.attnum <= "
+      "t.attnum AND NOT b.attisdropped)\n"
+      "WHERE t.attrelid = $1 AND t.attnum > 0 AND NOT t.attisdropped AND (t.atttypid, t.atttypmod) <> (v.atttypid, "
+      "v.atttypmod)",
+      d.relid, view);
+  tx.exec("DROP VIEW " + view);
+  if (differing.empty()) return false;
+  drop_indexes(tx, d);
+  tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(d.request.id)));
+  std::string statements = "DELETE FROM " + d.relation;
+  for (const auto& row : differing)
+    statements += ";\nALTER TABLE " + d.relation + " ALTER COLUMN " + quote_ident(row[0].c_str()) + " TYPE " +
+                  row[1].c_str() + " USING NULL::" + row[1].c_str();
+  run_as_owner(tx, d.request.owner, statements);
+  return true;
+}
+
+void drop_program(pqxx::transaction_base& tx, std::int64_t id) {
+  for (const auto& row : tx.exec_params("SELECT format('DROP FUNCTION %s', p.oid::regprocedure) FROM pg_proc p\n"
+                                        "WHERE p.pronamespace = 'pgtrickle_state'::regnamespace AND p.proname ~ "
+                                        "format('^(refresh|apply)_%s(_small)?$', $1::bigint)\n"
+                                        "UNION ALL\n"
+                                        "SELECT format('DROP TABLE pgtrickle_state.%I', c.relname) FROM pg_class c\n"
+                                        "WHERE c.relnamespace = 'pgtrickle_state'::regnamespace AND c.relkind = 'r'\n"
+                                        "  AND c.relname ~ format('^(node|delta)_%s_[0-9]+$', $1::bigint)",
+                                        id))
+    tx.exec(row[0].c_str());
+}
+
+void create_program(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
+  drop_program(tx, d.request.id);
+  drop_indexes(tx, d);
+  tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(d.request.id)));
+  std::string owner_ddl;
+  for (const auto& statement : program.owner_ddl) owner_ddl += statement + ";\n";
+  run_as_owner(tx, d.request.owner, owner_ddl);
+  tx.exec("SET LOCAL ROLE " + quote_ident(d.request.admin));
+  for (const auto& statement : program.admin_ddl) tx.exec(statement);
+  tx.exec("RESET ROLE");
+}
+
+void record_facts(pqxx::transaction_base& tx, const Definition& d) {
+  const std::string view = make_shape(tx, d);
+  tx.exec_params("SELECT pgtrickle._record_facts($1, $2::regclass)", d.request.id, view);
+  tx.exec("DROP VIEW " + view);
+}
+
+void record_dependencies(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
+  const std::string names =
+      tx.exec_params1(
+            std::string("SELECT coalesce(jsonb_object_agg(r.key, r.name), '{}') FROM ") + kRecordedNames + " r",
+            d.request.id)[0]
+          .c_str();
+  // A query that cannot be parsed keeps what PostgreSQL recorded for it at creation.
+  if (!program.sources.empty())
+    tx.exec_params("DELETE FROM pgtrickle.pgt_dependencies WHERE pgt_id = $1", d.request.id);
+  for (const auto& use : program.sources) {
+    tx.exec_params(
+        "INSERT INTO pgtrickle.pgt_dependencies (pgt_id, source_relid, source_type, source_id, columns, column_names, "
+        "source_schema, source_name)\n"
+        "SELECT $1, c.oid, CASE WHEN EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = c.oid) THEN "
+        "'STREAM_TABLE'\n"
+        "         ELSE CASE c.relkind WHEN 'r' THEN 'TABLE' WHEN 'p' THEN 'PARTITIONED_TABLE' WHEN 'v' THEN 'VIEW'\n"
+        "                             WHEN 'm' THEN 'MATERIALIZED_VIEW' ELSE 'FOREIGN_TABLE' END END,\n"
+        "       (SELECT x.source_id FROM pgtrickle.pgt_sources x WHERE x.relid = c.oid AND $3), u.columns,\n"
+        "       (SELECT coalesce(array_agg(a.attname ORDER BY a.attnum), '{}') FROM pg_attribute a\n"
+        "        WHERE a.attrelid = c.oid AND a.attnum = ANY (u.columns)), n.nspname, c.relname\n"
+        "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,\n"
+        "     (SELECT coalesce(array_agg(DISTINCT x.num ORDER BY x.num), '{}') AS columns FROM (\n"
+        "        SELECT unnest($4::int2[]) AS num UNION ALL SELECT a.attnum FROM pg_attribute a\n"
+        "        WHERE a.attrelid = $2 AND NOT a.attisdropped AND $5::jsonb ? ($2 || '.' || a.attnum)) x) u WHERE "
+        "c.oid = "
+        "$2",
+        d.request.id, use.relid, use.captured, postgres::array_of(use.columns), names);
+  }
+  const auto renamed = tx.exec_params(std::string("SELECT $2::jsonb ->> r.key FROM ") + kRecordedNames +
+                                          " r WHERE $2::jsonb ->> r.key <> r.name LIMIT 1",
+                                      d.request.id, names);
+  if (!renamed.empty()) throw Held{std::string(renamed[0][0].c_str()) + " was renamed just now"};
+  tx.exec_params("UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL, xid = NULL, seq = NULL WHERE pgt_id = $1",
+                 d.request.id);
+}
+
+void record_program(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
+  record_dependencies(tx, d, program);
+  tx.exec_params(
+      "UPDATE pgtrickle.pgt_stream_tables SET effective_refresh_mode = $2, reason = nullif($3, ''), plan = $4, "
+      "       pgt_schema = $5, pgt_name = $6, definite_query = nullif($7, ''), non_monotone = nullif($8, '')\n"
+      "WHERE pgt_id = $1",
+      d.request.id, program.differential ? "DIFFERENTIAL" : "FULL", program.reason, program.plan, d.request.schema,
+      d.request.name, program.definite_query, program.non_monotone);
+}
+
+}  // namespace pgtrickle::catalog

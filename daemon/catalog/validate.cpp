@@ -1,0 +1,51 @@
+#include <pqxx/pqxx>
+
+#include "catalog/builder.h"
+#include "catalog/definition.h"
+#include "catalog/outcome.h"
+
+namespace pgtrickle::catalog {
+
+using compiler::Program;
+
+ValidateResult validate_query(const std::string& conninfo, const std::string& query, const compiler::Limits& limits) {
+  ValidateResult result;
+  const BuildResult outcome = guarded([&] {
+    pqxx::connection connection(conninfo);
+    pqxx::work tx(connection);
+    // The query is canonicalised under the caller's own search_path; a temporary view shows its columns.
+    tx.exec("CREATE TEMP VIEW pgtrickle_validate AS " + query);
+    tx.exec("SET LOCAL search_path = ''");
+    Definition d;
+    d.request.query =
+        tx.exec1("SELECT pg_catalog.pg_get_viewdef('pg_temp.pgtrickle_validate'::pg_catalog.regclass)")[0].c_str();
+    d.relid =
+        tx.exec1("SELECT 'pg_temp.pgtrickle_validate'::pg_catalog.regclass::pg_catalog.oid")[0].as<std::uint32_t>();
+    tx.exec("SET LOCAL search_path = pg_catalog, pg_temp");
+    ServerTypes types(tx);
+    d.request.columns = table_columns(tx, d.relid, types);
+    d.request.limits = limits;
+    d.request.schema = "public";
+    d.request.name = "stream_table";
+    d.request.owner = tx.exec1("SELECT current_user")[0].c_str();
+    d.request.admin = admin_role(tx);
+    for (const auto& log : tx.exec("SELECT relid, source_id FROM pgtrickle.pgt_sources"))
+      d.request.log_ids.emplace_back(log[0].as<std::uint32_t>(), log[1].as<std::int64_t>());
+    const Program program = compile_definition(tx, d, types);
+    result.ok = true;
+    result.effective_mode = program.differential ? "DIFFERENTIAL" : "FULL";
+    result.reason = program.reason;
+    result.hint = program.hint;
+    result.plan = program.plan;
+    for (const auto* statements : {&program.owner_ddl, &program.admin_ddl})
+      for (const auto& statement : *statements) result.sql += statement + ";\n\n";
+    return BuildResult{BuildStatus::kActive, {}, {}, {}};
+  });
+  if (!result.ok) {
+    result.reason = outcome.message;
+    result.hint = outcome.hint;
+  }
+  return result;
+}
+
+}  // namespace pgtrickle::catalog

@@ -1,0 +1,320 @@
+-- Facts: what a program took from the catalog, recorded, watched and compared.
+--
+-- A program is made for the world of one moment: functions, types, operators by name, keys, NOT NULLs, row security. Any
+-- of that can change later without any DML. So the daemon records all that the query depends on, with a fingerprint of
+-- what matters (_record_facts); event triggers (45_ddl_events.sql) and refreshes compare it with what is there now
+-- (_changed_facts). A difference means: build anew and recompute.
+--
+-- Objects with OIDs below 12000 are pinned by PostgreSQL and part of it: they need no watching.
+
+-- Which user-defined functions and types the body of a function may name, as far as words tell: a superset of what a call
+-- can reach, except for what is put together at run time.
+CREATE FUNCTION pgtrickle._named_in_body(function_oid oid) RETURNS TABLE (classid oid, objid oid)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH words AS MATERIALIZED (
+        SELECT DISTINCT x.word::name AS word
+        FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+        CROSS JOIN LATERAL (SELECT w AS word FROM regexp_split_to_table(p.prosrc, '[^[:alnum:]_$]+') AS w
+                            UNION ALL SELECT lower(w) FROM regexp_split_to_table(p.prosrc, '[^[:alnum:]_$]+') AS w
+                            UNION ALL SELECT m[1] FROM regexp_matches(p.prosrc, '"([^"]+)"', 'g') AS m) AS x
+        WHERE p.oid = function_oid AND p.prosqlbody IS NULL AND l.lanname NOT IN ('c', 'internal')
+          AND x.word <> '' AND octet_length(x.word) < 64)
+    SELECT 'pg_proc'::regclass::oid, p.oid FROM words w JOIN pg_proc p ON p.proname = w.word AND p.oid >= 16384 AND p.oid <> function_oid
+    WHERE p.pronamespace NOT IN ('pgtrickle'::regnamespace, 'pgtrickle_changes'::regnamespace, 'pgtrickle_state'::regnamespace)
+    UNION
+    SELECT 'pg_type'::regclass::oid, t.oid FROM words w JOIN pg_type t ON t.typname = w.word AND t.oid >= 16384
+    WHERE t.typtype IN ('b', 'd', 'e', 'r', 'm') OR t.typtype = 'c' AND EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c')
+$$;
+
+-- What a view depends on by OID, and what that is made of in turn, however deep: functions, operators, types, collations,
+-- text search objects, relations. used_by, the first that holds: 'query' the view names it, 'view' a view that it reads does,
+-- 'object' another object is made of it, 'body' its name is in the body of a function. `id` adds the columns that the
+-- dependencies of a stream table have.
+CREATE FUNCTION pgtrickle._used_objects(view_oid oid, id bigint) RETURNS TABLE (classid oid, objid oid, used_by text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY WITH RECURSIVE tracked(classid) AS (
+        SELECT c::regclass::oid FROM unnest(ARRAY['pg_class', 'pg_proc', 'pg_operator', 'pg_type', 'pg_collation', 'pg_ts_config', 'pg_ts_dict',
+                                                  'pg_ts_parser', 'pg_ts_template']) AS c),
+    uses(classid, objid, objsubid, rank) AS (
+        (SELECT d.refclassid, d.refobjid, d.refobjsubid, 1
+         FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+         WHERE r.ev_class = $1 AND NOT (d.refclassid = 'pg_class'::regclass AND d.refobjid = $1)
+         UNION ALL
+         SELECT 'pg_class'::regclass, d.source_relid, c.num, 3 FROM pgtrickle.pgt_dependencies d CROSS JOIN LATERAL unnest(d.columns) AS c(num)
+         WHERE d.pgt_id = $2)
+        UNION
+        SELECT x.classid, x.objid, x.objsubid, x.rank FROM uses u CROSS JOIN LATERAL (
+            -- what PostgreSQL recorded for it
+            SELECT d.refclassid, d.refobjid, d.refobjsubid, greatest(u.rank, 3)
+            FROM pg_depend d
+            WHERE d.classid = u.classid AND d.objid = u.objid AND d.objsubid = u.objsubid AND d.deptype IN ('n', 'a', 'i')
+              AND (u.classid <> 'pg_class'::regclass OR u.objsubid > 0)
+            UNION ALL       -- the rules of a view
+            SELECT d.refclassid, d.refobjid, d.refobjsubid, 2
+            FROM pg_class c JOIN pg_rewrite r ON r.ev_class = c.oid AND r.ev_type = '1'
+            JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+            WHERE u.classid = 'pg_class'::regclass AND u.rank < 3 AND c.oid = u.objid AND c.relkind = 'v'
+              AND NOT (d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid)
+            UNION ALL       -- what a column that is computed when it is read is computed with
+            SELECT d.refclassid, d.refobjid, d.refobjsubid, 3
+            FROM pg_attribute a JOIN pg_attrdef e ON e.adrelid = a.attrelid AND e.adnum = a.attnum
+            JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = e.oid
+            WHERE u.classid = 'pg_class'::regclass AND u.objsubid > 0 AND a.attrelid = u.objid AND a.attnum = u.objsubid AND a.attgenerated = 'v'
+            UNION ALL       -- the constraints of a domain
+            SELECT d.refclassid, d.refobjid, d.refobjsubid, 3
+            FROM pg_constraint k JOIN pg_depend d ON d.classid = 'pg_constraint'::regclass AND d.objid = k.oid
+            WHERE u.classid = 'pg_type'::regclass AND k.contypid = u.objid AND d.refobjid <> u.objid
+            UNION ALL       -- the columns of a composite type
+            SELECT 'pg_class'::regclass, a.attrelid, a.attnum::int, 3
+            FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+            WHERE u.classid = 'pg_type'::regclass AND t.oid = u.objid AND t.typtype = 'c'
+            UNION ALL       -- how the values of a type are compared and hashed
+            SELECT s.classid, s.objid, 0, 3
+            FROM pg_opclass o CROSS JOIN LATERAL (
+                SELECT 'pg_proc'::regclass::oid, p.amproc::oid FROM pg_amproc p
+                WHERE p.amprocfamily = o.opcfamily AND u.objid IN (p.amproclefttype, p.amprocrighttype)
+                UNION ALL
+                SELECT 'pg_operator'::regclass::oid, m.amopopr FROM pg_amop m
+                WHERE m.amopfamily = o.opcfamily AND u.objid IN (m.amoplefttype, m.amoprighttype)) AS s(classid, objid)
+            WHERE u.classid = 'pg_type'::regclass AND o.opcintype = u.objid
+            UNION ALL       -- casts from and to it
+            SELECT 'pg_proc'::regclass, k.castfunc, 0, 3 FROM pg_cast k
+            WHERE u.classid = 'pg_type'::regclass AND u.objid IN (k.castsource, k.casttarget) AND k.castfunc <> 0
+            UNION ALL
+            SELECT b.classid, b.objid, 0, 4 FROM pgtrickle._named_in_body(u.objid) AS b WHERE u.classid = 'pg_proc'::regclass
+        ) AS x(classid, objid, objsubid, rank)
+        WHERE x.classid IN (SELECT t.classid FROM tracked t) AND x.objid >= 12000)
+    SELECT u.classid, u.objid, (ARRAY['query', 'view', 'object', 'body'])[min(u.rank)]
+    FROM uses u WHERE u.objid >= 12000 AND u.classid IN (SELECT t.classid FROM tracked t)
+    GROUP BY u.classid, u.objid;
+END
+$$;
+
+-- Columns of unique keys that a program may rely on, as texts like '1,2': immediate, valid, total, over columns without NULLs.
+CREATE FUNCTION pgtrickle._not_null_columns(relid oid, columns int2[]) RETURNS int2[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(array_agg(a.attnum ORDER BY a.attnum), '{}') FROM pg_attribute a
+    WHERE a.attrelid = relid AND a.attnum = ANY (columns) AND a.attnotnull AND NOT a.attisdropped
+      AND NOT EXISTS (SELECT FROM pg_constraint n     -- from PostgreSQL 18 on NOT NULL can be not validated yet
+                      WHERE n.conrelid = a.attrelid AND n.contype = 'n' AND NOT n.convalidated AND n.conkey = ARRAY[a.attnum])
+$$;
+
+CREATE FUNCTION pgtrickle._unique_keys(relid oid, columns int2[]) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(array_agg(DISTINCT array_to_string(k.key, ',')), '{}')
+    FROM (SELECT (i.indkey::int2[])[0:i.indnkeyatts - 1] AS key FROM pg_index i
+          WHERE i.indrelid = relid AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL) AS k
+    WHERE k.key <@ pgtrickle._not_null_columns(relid, columns)
+$$;
+
+-- Do policies restrict what `role` reads of a relation?
+CREATE FUNCTION pgtrickle._row_security_applies(relid oid, role oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce((SELECT c.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls
+                            AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE'))
+                     FROM pg_class c, pg_roles r WHERE c.oid = relid AND r.oid = role), false)
+$$;
+
+-- With whose rights relations are read: those of `owner`, and behind a view those of the view's owner, unless it is a
+-- security invoker. A row per relation and role.
+CREATE FUNCTION pgtrickle._read_as(view_oid oid, owner oid) RETURNS TABLE (relid oid, role oid)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH RECURSIVE reads(relid, role) AS (
+        SELECT view_oid, owner
+        UNION
+        SELECT d.refobjid, CASE WHEN v.relid = view_oid OR 'security_invoker' = ANY (o.on) THEN v.role ELSE c.relowner END
+        FROM reads v JOIN pg_class c ON c.oid = v.relid AND c.relkind = 'v'
+        CROSS JOIN LATERAL (SELECT ARRAY(SELECT p.option_name FROM pg_options_to_table(c.reloptions) AS p WHERE p.option_value::boolean) AS on) AS o
+        JOIN pg_rewrite r ON r.ev_class = v.relid AND r.ev_type = '1'
+        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.relid)
+    SELECT r.relid, r.role FROM reads r JOIN pg_class c ON c.oid = r.relid WHERE c.relkind IN ('r', 'p')
+$$;
+
+-- A fact as it is now, as an object whose keys say what may differ; NULL if its object does not exist. Kinds:
+--   definition    of a function, type, operator ...: its name and whatever decides what it does
+--   overloads     of a function or operator: others of its name, which its name could mean when the text is read again
+--   casts         user-defined casts between the types in use, and between those that PostgreSQL has
+--   collation     version of the library that the database's default collation comes from
+--   relation      names and types of the columns in use; of a view its query
+--   keys          NOT NULL columns and unique keys: what is recorded must still be there, more may be
+--   children      partitions, inheritance
+--   row security  what of it concerns the role that reads
+--   triggers      capture triggers, with what tells that one was disabled and enabled again
+--   storage       files: a rewritten table may have other rows without any DML
+--   owner         of the stream table itself
+CREATE FUNCTION pgtrickle._fact_now(f pgtrickle.pgt_facts) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    CASE f.kind
+    WHEN 'definition' THEN
+        CASE f.classid
+        WHEN 'pg_proc'::regclass THEN
+            RETURN (SELECT jsonb_build_object(
+                'name', format('%s.%I', p.pronamespace::regnamespace, p.proname),
+                'body', md5(concat_ws('|', p.prosrc, p.probin, p.prosqlbody, p.prolang, p.prokind)),
+                'arguments', md5(concat_ws('|', p.proargtypes, p.proallargtypes, p.proargmodes, p.proargdefaults, p.provariadic, p.prorettype, p.proretset)),
+                'properties', concat_ws(' ', p.provolatile, p.proisstrict, p.proconfig, CASE WHEN p.prosecdef THEN p.proowner END),
+                'aggregate', (SELECT md5(g::text) FROM pg_aggregate g WHERE g.aggfnoid = p.oid))
+                FROM pg_proc p WHERE p.oid = f.objid);
+        WHEN 'pg_type'::regclass THEN
+            RETURN (SELECT jsonb_build_object(
+                'name', format('%s.%I', t.typnamespace::regnamespace, t.typname),
+                'kind', concat_ws(' ', t.typtype, t.typinput, t.typoutput, t.typreceive, t.typsend, t.typlen, t.typbyval, t.typcategory),
+                'labels', (SELECT jsonb_agg(jsonb_build_array(e.oid::bigint, e.enumlabel) ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid),
+                'domain', CASE WHEN t.typtype = 'd' THEN concat_ws(' ', t.typbasetype, t.typtypmod, t.typnotnull, t.typcollation, md5(t.typdefaultbin::text)) END,
+                'constraints', (SELECT jsonb_agg(k.c ORDER BY k.c) FROM (SELECT md5(concat_ws('|', k.contype, k.convalidated, k.conbin)) AS c
+                                FROM pg_constraint k WHERE k.contypid = t.oid) AS k),
+                'attributes', (SELECT jsonb_agg(jsonb_build_array(a.attnum, a.attname, a.atttypid::bigint, a.atttypmod, a.attcollation::bigint) ORDER BY a.attnum)
+                               FROM pg_attribute a WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped),
+                'range', (SELECT md5(r::text) FROM pg_range r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)),
+                'comparison', (SELECT md5(string_agg(concat_ws('|', o.oid, o.opcmethod, o.opcdefault, o.opcfamily, o.opckeytype, x.members), ' ' ORDER BY o.oid))
+                               FROM pg_opclass o CROSS JOIN LATERAL (
+                                   SELECT concat_ws('/', (SELECT string_agg(concat_ws(',', m.amopstrategy, m.amopopr, m.amoplefttype, m.amoprighttype), ';'
+                                                                            ORDER BY m.amopstrategy, m.amoplefttype, m.amoprighttype)
+                                                          FROM pg_amop m WHERE m.amopfamily = o.opcfamily AND t.oid IN (m.amoplefttype, m.amoprighttype)),
+                                                         (SELECT string_agg(concat_ws(',', p.amprocnum, p.amproc::oid, p.amproclefttype, p.amprocrighttype), ';'
+                                                                            ORDER BY p.amprocnum, p.amproclefttype, p.amprocrighttype)
+                                                          FROM pg_amproc p WHERE p.amprocfamily = o.opcfamily AND t.oid IN (p.amproclefttype, p.amprocrighttype))) AS members) AS x
+                               WHERE o.opcintype = t.oid))
+                FROM pg_type t WHERE t.oid = f.objid);
+        WHEN 'pg_operator'::regclass THEN
+            RETURN (SELECT jsonb_build_object('name', format('%s.%s', o.oprnamespace::regnamespace, o.oprname), 'function', o.oprcode::oid::bigint,
+                                              'properties', concat_ws(' ', o.oprleft, o.oprright, o.oprresult, o.oprcanhash, o.oprcanmerge))
+                    FROM pg_operator o WHERE o.oid = f.objid);
+        WHEN 'pg_collation'::regclass THEN
+            RETURN (SELECT jsonb_build_object('name', format('%s.%I', c.collnamespace::regnamespace, c.collname),
+                                              'properties', md5((to_jsonb(c) - ARRAY['oid', 'collname', 'collnamespace', 'collowner'])::text),
+                                              'version', pg_collation_actual_version(c.oid))
+                    FROM pg_collation c WHERE c.oid = f.objid);
+        WHEN 'pg_ts_config'::regclass THEN
+            RETURN (SELECT jsonb_build_object('name', format('%s.%I', c.cfgnamespace::regnamespace, c.cfgname), 'parser', c.cfgparser::bigint,
+                                              'mapping', (SELECT md5(string_agg(m::text, ' ' ORDER BY m.maptokentype, m.mapseqno))
+                                                          FROM pg_ts_config_map m WHERE m.mapcfg = c.oid))
+                    FROM pg_ts_config c WHERE c.oid = f.objid);
+        WHEN 'pg_ts_dict'::regclass THEN
+            RETURN (SELECT jsonb_build_object('name', format('%s.%I', d.dictnamespace::regnamespace, d.dictname),
+                                              'properties', md5(concat_ws('|', d.dicttemplate, d.dictinitoption)))
+                    FROM pg_ts_dict d WHERE d.oid = f.objid);
+        WHEN 'pg_ts_parser'::regclass THEN
+            RETURN (SELECT jsonb_build_object('name', format('%s.%I', p.prsnamespace::regnamespace, p.prsname), 'properties', md5(p::text))
+                    FROM pg_ts_parser p WHERE p.oid = f.objid);
+        WHEN 'pg_ts_template'::regclass THEN
+            RETURN (SELECT jsonb_build_object('name', format('%s.%I', t.tmplnamespace::regnamespace, t.tmplname), 'properties', md5(t::text))
+                    FROM pg_ts_template t WHERE t.oid = f.objid);
+        END CASE;
+    WHEN 'overloads' THEN
+        IF f.classid = 'pg_proc'::regclass THEN
+            RETURN (SELECT jsonb_build_object('objects', coalesce(jsonb_agg(p.oid::bigint ORDER BY p.oid), '[]')) FROM pg_proc p
+                    WHERE p.proname = f.name AND (f.used_by NOT IN ('query', 'view') OR p.pronamespace = to_regnamespace(quote_ident(f.schema))));
+        END IF;
+        RETURN (SELECT jsonb_build_object('objects', coalesce(jsonb_agg(o.oid::bigint ORDER BY o.oid), '[]')) FROM pg_operator o
+                WHERE o.oprname = f.name AND o.oprnamespace = to_regnamespace(quote_ident(f.schema)));
+    WHEN 'casts' THEN
+        RETURN (WITH used AS (SELECT t.objid FROM pgtrickle.pgt_facts t WHERE t.pgt_id = f.pgt_id AND t.classid = 'pg_type'::regclass)
+                SELECT jsonb_build_object('casts', jsonb_agg(concat_ws(' ', k.castsource, k.casttarget, k.castfunc, k.castcontext, k.castmethod)
+                                                             ORDER BY k.castsource, k.casttarget))
+                FROM pg_cast k WHERE k.oid >= 16384
+                  AND (k.castsource IN (SELECT u.objid FROM used u) OR k.casttarget IN (SELECT u.objid FROM used u)
+                       OR k.castsource < 12000 AND k.casttarget < 12000));
+    WHEN 'collation' THEN
+        RETURN (SELECT jsonb_build_object('version', pg_database_collation_actual_version(d.oid)) FROM pg_database d WHERE d.datname = current_database());
+    WHEN 'relation' THEN
+        RETURN (SELECT jsonb_build_object(
+            'name', format('%s.%I', c.relnamespace::regnamespace, c.relname), 'kind', c.relkind, 'persistence', c.relpersistence,
+            'columns', (SELECT jsonb_agg(jsonb_build_array(a.attnum, a.attname, a.atttypid::bigint, a.atttypmod, a.attcollation::bigint,
+                            CASE WHEN a.attgenerated <> '' THEN (SELECT md5(e.adbin::text) FROM pg_attrdef e WHERE e.adrelid = a.attrelid AND e.adnum = a.attnum) END)
+                                         ORDER BY a.attnum)
+                        FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY (f.columns) AND NOT a.attisdropped),
+            'query', CASE WHEN c.relkind = 'v' THEN (SELECT md5(concat_ws('|', r.ev_action, c.reloptions, c.relowner))
+                                                     FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '1') END)
+            FROM pg_class c WHERE c.oid = f.objid);
+    WHEN 'keys' THEN
+        RETURN (SELECT jsonb_build_object('not_null', pgtrickle._not_null_columns(c.oid, f.columns), 'unique', pgtrickle._unique_keys(c.oid, f.columns))
+                FROM pg_class c WHERE c.oid = f.objid);
+    WHEN 'children' THEN
+        RETURN (SELECT jsonb_build_object('children', (SELECT jsonb_agg(r::bigint) FROM unnest(pgtrickle._source_relations(c.oid)) AS r WHERE r <> c.oid),
+                                          'parents', (SELECT jsonb_agg(i.inhparent::bigint ORDER BY i.inhparent) FROM pg_inherits i WHERE i.inhrelid = c.oid))
+                FROM pg_class c WHERE c.oid = f.objid);
+    WHEN 'row security' THEN
+        RETURN (SELECT CASE WHEN pgtrickle._row_security_applies(c.oid, f.role) THEN jsonb_build_object('applies', true, 'policies',
+                    (SELECT jsonb_object_agg(p.polname, md5(concat_ws('|', p.polpermissive, p.polqual, (SELECT bool_or(r = 0 OR pg_has_role(f.role, r, 'USAGE'))
+                                                                                                     FROM unnest(p.polroles) AS r))))
+                     FROM pg_policy p WHERE p.polrelid = c.oid AND p.polcmd IN ('*', 'r')))
+                ELSE '{"applies": false}' END
+                FROM pg_class c WHERE c.oid = f.objid);
+    WHEN 'triggers' THEN
+        RETURN (SELECT jsonb_build_object('triggers', (SELECT jsonb_agg(concat_ws(' ', t.tgrelid, t.tgname, t.tgenabled, t.xmin) ORDER BY t.oid)
+                    FROM pg_trigger t WHERE t.tgrelid = ANY (pgtrickle._source_relations(c.oid)) AND t.tgname ~ '^pgtrickle_[0-9]+_[iudt]$'))
+                FROM pg_class c WHERE c.oid = f.objid);
+    WHEN 'storage' THEN
+        RETURN (SELECT jsonb_build_object('files', jsonb_agg(jsonb_build_array(p.oid::bigint, p.relfilenode::bigint) ORDER BY p.oid))
+                FROM pg_class c JOIN pg_class p ON p.oid = ANY (pgtrickle._source_relations(c.oid)) WHERE c.oid = f.objid HAVING count(*) > 0);
+    WHEN 'owner' THEN
+        RETURN (SELECT jsonb_build_object('owner', c.relowner::bigint) FROM pg_class c WHERE c.oid = f.objid);
+    END CASE;
+END
+$$;
+
+-- Name of an object for people and for following renames, all NULL if it does not exist.
+CREATE FUNCTION pgtrickle._object_name(class oid, object oid, OUT object_type text, OUT schema name, OUT name name, OUT identity text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT i.type, n.nspname, o.name, CASE class WHEN 'pg_class'::regclass THEN pgtrickle._qualified(object) ELSE i.identity END
+    FROM (SELECT p.pronamespace, p.proname FROM pg_proc p WHERE class = 'pg_proc'::regclass AND p.oid = object
+          UNION ALL SELECT t.typnamespace, t.typname FROM pg_type t WHERE class = 'pg_type'::regclass AND t.oid = object
+          UNION ALL SELECT p.oprnamespace, p.oprname FROM pg_operator p WHERE class = 'pg_operator'::regclass AND p.oid = object
+          UNION ALL SELECT c.relnamespace, c.relname FROM pg_class c WHERE class = 'pg_class'::regclass AND c.oid = object
+          UNION ALL SELECT c.collnamespace, c.collname FROM pg_collation c WHERE class = 'pg_collation'::regclass AND c.oid = object
+          UNION ALL SELECT c.cfgnamespace, c.cfgname FROM pg_ts_config c WHERE class = 'pg_ts_config'::regclass AND c.oid = object
+          UNION ALL SELECT d.dictnamespace, d.dictname FROM pg_ts_dict d WHERE class = 'pg_ts_dict'::regclass AND d.oid = object
+          UNION ALL SELECT p.prsnamespace, p.prsname FROM pg_ts_parser p WHERE class = 'pg_ts_parser'::regclass AND p.oid = object
+          UNION ALL SELECT t.tmplnamespace, t.tmplname FROM pg_ts_template t WHERE class = 'pg_ts_template'::regclass AND t.oid = object) AS o(nsp, name)
+    JOIN pg_namespace n ON n.oid = o.nsp
+    CROSS JOIN LATERAL pg_identify_object(class, object, 0) AS i
+$$;
+
+-- Records all facts of stream table `id`, whose query is the view `view_oid` (a scratch one, not to be recorded itself). For the
+-- admin. What a program is compiled from is to be read after this, and compared (_changed_facts) once it is installed.
+CREATE FUNCTION pgtrickle._record_facts(id bigint, view_oid oid) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+    st    pgtrickle.pgt_stream_tables;
+    owner oid;
+BEGIN
+    SELECT * INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id;
+    owner := (SELECT c.relowner FROM pg_class c WHERE c.oid = st.pgt_relid);
+    DELETE FROM pgtrickle.pgt_facts x WHERE x.pgt_id = id;
+    WITH used AS MATERIALIZED (
+        SELECT u.classid, u.objid, u.used_by FROM pgtrickle._used_objects(view_oid, id) AS u),
+    relations AS MATERIALIZED (     -- with the columns that are used
+        SELECT c.oid, c.relkind, coalesce(d.columns, s.columns, '{}') AS columns, u.used_by
+        FROM used u JOIN pg_class c ON u.classid = 'pg_class'::regclass AND c.oid = u.objid AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+        LEFT JOIN pgtrickle._view_sources(view_oid) AS s ON s.relid = c.oid
+        LEFT JOIN pgtrickle.pgt_dependencies d ON d.pgt_id = id AND d.source_relid = c.oid),
+    facts(classid, objid, kind, role, columns, used_by) AS (
+        SELECT u.classid, u.objid, 'definition', 0::oid, '{}'::int2[], u.used_by FROM used u WHERE u.classid <> 'pg_class'::regclass
+        UNION ALL
+        SELECT u.classid, u.objid, 'overloads', 0::oid, '{}', u.used_by FROM used u
+        WHERE u.classid = 'pg_proc'::regclass AND u.used_by <> 'object' OR u.classid = 'pg_operator'::regclass AND u.used_by IN ('query', 'view')
+        UNION ALL
+        SELECT 'pg_class'::regclass, r.oid, 'relation', 0::oid, r.columns, r.used_by FROM relations r
+        UNION ALL
+        SELECT 'pg_class'::regclass, r.oid, k.kind, 0::oid, r.columns, r.used_by FROM relations r CROSS JOIN unnest(ARRAY['keys', 'children', 'triggers', 'storage']) AS k(kind)
+        WHERE r.relkind IN ('r', 'p')
+        UNION ALL
+        SELECT 'pg_class'::regclass, a.relid, 'row security', a.role, '{}', 'query' FROM pgtrickle._read_as(view_oid, owner) AS a
+        UNION ALL
+        SELECT 'pg_class'::regclass, st.pgt_relid, 'owner', 0::oid, '{}', 'object')
+    INSERT INTO pgtrickle.pgt_facts
+    SELECT x.pgt_id, x.classid, x.objid, x.kind, x.role, x.columns, x.object_type, x.schema, x.name, x.identity, x.used_by, coalesce(pgtrickle._fact_now(x), '{}')
+    FROM (SELECT (ROW(id, f.classid, f.objid, f.kind, f.role, f.columns, n.object_type, n.schema, n.name, n.identity, f.used_by, '{}')::pgtrickle.pgt_facts).*
+          FROM facts f CROSS JOIN LATERAL pgtrickle._object_name(f.classid, f.objid) AS n
+          WHERE n.name IS NOT NULL) AS x;
+    INSERT INTO pgtrickle.pgt_facts         -- by now the types in use are known
+    SELECT x.pgt_id, x.classid, x.objid, x.kind, x.role, x.columns, x.object_type, x.schema, x.name, x.identity, x.used_by, coalesce(pgtrickle._fact_now(x), '{}')
+    FROM (SELECT (ROW(id, y.class::regclass, 0, y.kind, 0, '{}', y.kind, NULL, NULL, y.kind, 'object', '{}')::pgtrickle.pgt_facts).*
+          FROM (VALUES ('pg_cast', 'casts'), ('pg_database', 'collation')) AS y(class, kind)) AS x;
+    UPDATE pgtrickle.pgt_frontiers x SET facts_from = '0' WHERE x.pgt_id = id;
+END
+$$;

@@ -1,0 +1,265 @@
+/*
+SELECT order_id, count(DISTINCT product) AS products FROM items GROUP BY order_id
+
+
+
+DIFFERENTIAL
+
+Node 1, state in pgtrickle_state.node_0_1:
+  Distinct i.key, i.value  [O(delta)]
+    Project i.order_id AS key, i.product AS value  [O(delta)]
+      Scan public.items  [O(delta)]
+Stream table, state in pgtrickle_state.node_0_2, rows identified by key:
+  Project i.order_id, i.count AS products  [O(delta)]
+    Aggregate count(i.value) FILTER (WHERE i.tag = 0) by i.key  [O(delta)]
+      TaggedUnion  [O(delta)]
+        Node 1  [O(delta)]
+*/
+
+CREATE TABLE pgtrickle_state.node_0_1 AS
+SELECT i.key AS key,
+       i.value AS value,
+       count(*) AS n
+FROM (SELECT i.order_id AS key, i.product AS value
+  FROM public.items i) i
+GROUP BY i.key, i.value
+WITH NO DATA;
+
+CREATE INDEX ON pgtrickle_state.node_0_1 (hash_record_extended(ROW(key, value), 0));
+
+ALTER TABLE pgtrickle_state.node_0_1 SET (fillfactor = 70);
+
+CREATE UNLOGGED TABLE pgtrickle_state.delta_0_1 WITH (autovacuum_enabled = false) AS
+SELECT 0::bigint AS run, 0 AS w, s.* FROM (SELECT s.key, s.value FROM pgtrickle_state.node_0_1 s) s
+WITH NO DATA;
+
+CREATE TABLE pgtrickle_state.node_0_2 AS
+SELECT i.key AS order_id,
+       count(*) AS n,
+       coalesce(count(*) FILTER (WHERE (i.tag = 0) AND i.value IS NOT NULL), 0)::bigint AS count_value
+FROM (SELECT i.key AS key, i.value AS value, 0 AS tag
+  FROM (SELECT s.key, s.value FROM pgtrickle_state.node_0_1 s) i) i
+GROUP BY i.key
+WITH NO DATA;
+
+CREATE UNIQUE INDEX ON pgtrickle_state.node_0_2 (order_id);
+
+ALTER TABLE pgtrickle_state.node_0_2 ALTER COLUMN order_id SET NOT NULL;
+
+ALTER TABLE pgtrickle_state.node_0_2 SET (fillfactor = 70);
+
+ALTER TABLE public.stream_table ADD CONSTRAINT pgtrickle_0_key PRIMARY KEY (order_id);
+
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[],
+    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+SET max_parallel_workers_per_gather = 0
+SET plan_cache_mode = force_generic_plan
+AS $pgt$
+#variable_conflict use_column
+<<v>>
+DECLARE
+    f_snapshot CONSTANT pg_snapshot := $2;
+    f_xmin CONSTANT xid8 := pg_snapshot_xmin($2);
+    f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
+    f_xid CONSTANT xid8 := $3;
+    f_seq CONSTANT bigint := $4;
+    changed CONSTANT bigint := $5;  -- bit per source with pending rows
+    run CONSTANT bigint := $6;
+    violations bigint;
+BEGIN
+    PERFORM set_config('pgtrickle.apply', '0', true);
+    IF $1 = 'full' THEN
+        DELETE FROM pgtrickle_state.node_0_1;
+        
+        INSERT INTO pgtrickle_state.node_0_1 (key, value, n)
+        SELECT i.key AS key,
+               i.value AS value,
+               count(*) AS n
+        FROM (SELECT i.order_id AS key, i.product AS value
+          FROM public.items i) i
+        GROUP BY i.key, i.value;
+        
+        DELETE FROM pgtrickle_state.node_0_2;
+        
+        INSERT INTO pgtrickle_state.node_0_2 (order_id, n, count_value)
+        SELECT i.key AS order_id,
+               count(*) AS n,
+               coalesce(count(*) FILTER (WHERE (i.tag = 0) AND i.value IS NOT NULL), 0)::bigint AS count_value
+        FROM (SELECT i.key AS key, i.value AS value, 0 AS tag
+          FROM (SELECT s.key, s.value FROM pgtrickle_state.node_0_1 s) i) i
+        GROUP BY i.key;
+        
+        WITH content AS MATERIALIZED (
+            SELECT x.order_id::integer AS order_id, x.products::bigint AS products FROM (SELECT i.order_id, i.count AS products
+            FROM (SELECT s.order_id, s.count_value AS count FROM pgtrickle_state.node_0_2 s) i) x),
+        hidden AS (
+            DELETE FROM public.stream_table t
+            WHERE NOT EXISTS (SELECT FROM content n WHERE t.order_id = n.order_id)
+            RETURNING 1),
+        shown AS (
+            INSERT INTO public.stream_table AS t (order_id, products)
+            SELECT n.order_id::integer AS order_id, n.products::bigint AS products
+            FROM content n
+            WHERE NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.order_id, o.products), 0) = hash_record_extended(ROW(n.order_id, n.products), 0)
+              AND ROW(o.order_id, o.products)::record = ROW(n.order_id, n.products)::record)
+            ON CONFLICT (order_id) DO UPDATE SET products = excluded.products
+            WHERE ROW(t.products)::record *<> ROW(excluded.products)::record
+            RETURNING t.xmax = 0 AS inserted)
+        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
+               (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+               (SELECT count(*) FROM hidden) AS rows_deleted,
+               (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.order_id) k) AS violations
+        INTO rows_inserted, rows_updated, rows_deleted, v.violations;
+        IF v.violations <> 0 THEN
+            RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
+                MESSAGE = 'stream table public.stream_table does not agree with its key',
+                DETAIL = format('%s rows are missing or superfluous.', v.violations),
+                HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+        END IF;
+        
+        PERFORM set_config('pgtrickle.apply', '', true);
+        RETURN;
+    END IF;
+    IF $1 = 'empty' THEN
+        DELETE FROM public.stream_table;
+        GET DIAGNOSTICS rows_deleted = ROW_COUNT;
+        rows_inserted := 0;
+        rows_updated := 0;
+        PERFORM set_config('pgtrickle.apply', '', true);
+        RETURN;
+    END IF;
+    IF pg_relation_size('pgtrickle_state.delta_0_1'::regclass) > 262144 THEN
+        BEGIN
+            LOCK TABLE pgtrickle_state.delta_0_1 IN ACCESS EXCLUSIVE MODE NOWAIT;
+            TRUNCATE pgtrickle_state.delta_0_1;
+        EXCEPTION WHEN lock_not_available THEN
+            NULL;
+        END;
+    END IF;
+    -- node 1: Distinct i.key, i.value
+    IF (v.changed & 1) <> 0 THEN
+    WITH g AS MATERIALIZED (
+        SELECT i.key AS key,
+               i.value AS value,
+               coalesce(sum(i.w), 0)::bigint AS n
+        FROM (SELECT i.order_id AS key, i.product AS value, i.w
+          FROM (SELECT l.c1 AS order_id, l.c3 AS product, l.w::int AS w
+            FROM pgtrickle_changes.log_0 l
+            WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+                OR l.xid = v.f_xid AND l.seq > v.f_seq)) i) i
+        GROUP BY i.key, i.value),
+    m AS MATERIALIZED (
+        SELECT g.key,
+               g.value,
+               s.ctid AS old_ctid,
+               coalesce(s.n, 0) AS old_n,
+               coalesce(s.n, 0) + g.n AS new_n
+        FROM g g
+        LEFT JOIN pgtrickle_state.node_0_1 s ON hash_record_extended(ROW(s.key, s.value), 0) = hash_record_extended(ROW(g.key, g.value), 0)
+          AND ROW(s.key, s.value)::record = ROW(g.key, g.value)::record),
+    gone AS (
+        DELETE FROM pgtrickle_state.node_0_1 s USING m m
+        WHERE s.ctid = m.old_ctid AND m.new_n <= 0),
+    kept AS (
+        UPDATE pgtrickle_state.node_0_1 s SET n = m.new_n
+        FROM m m WHERE s.ctid = m.old_ctid AND m.new_n > 0),
+    born AS (
+        INSERT INTO pgtrickle_state.node_0_1 (key, value, n)
+        SELECT m.key, m.value, m.new_n FROM m m
+        WHERE m.old_ctid IS NULL AND m.new_n > 0),
+    c AS MATERIALIZED (
+        SELECT m.key,
+               m.value,
+               m.old_n > 0 AS was,
+               m.new_n > 0 AS now
+        FROM m m),
+    emitted AS (
+        INSERT INTO pgtrickle_state.delta_0_1 (run, w, key, value)
+        SELECT v.run, -1, x.key, x.value FROM (SELECT c.key AS key, c.value AS value FROM c c WHERE c.was AND (c.was <> c.now OR ROW(c.key, c.value)::record *<> ROW(c.key, c.value)::record)) x
+        UNION ALL
+        SELECT v.run, 1, x.key, x.value FROM (SELECT c.key AS key, c.value AS value FROM c c WHERE c.now AND (c.was <> c.now OR ROW(c.key, c.value)::record *<> ROW(c.key, c.value)::record)) x)
+    SELECT (SELECT count(*) FROM m m WHERE m.new_n < 0)
+    INTO v.violations;
+    IF v.violations <> 0 THEN
+        RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
+            MESSAGE = 'stream table public.stream_table does not agree with its state',
+            DETAIL = format('%s rows are missing or superfluous.', v.violations),
+            HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+    END IF;
+    END IF;
+    
+    -- the stream table
+    WITH d_node_1 AS MATERIALIZED (
+        SELECT d.key, d.value, d.w FROM pgtrickle_state.delta_0_1 d WHERE d.run = v.run),
+    g AS MATERIALIZED (
+        SELECT i.key AS order_id,
+               coalesce(sum(i.w), 0)::bigint AS n,
+               coalesce(sum(i.w) FILTER (WHERE (i.tag = 0) AND i.value IS NOT NULL), 0)::bigint AS count_value
+        FROM (SELECT i.key AS key, i.value AS value, 0 AS tag, i.w
+          FROM d_node_1 i
+          WHERE (v.changed & 1) <> 0) i
+        GROUP BY i.key),
+    m AS MATERIALIZED (
+        SELECT g.order_id,
+               s.ctid AS old_ctid,
+               coalesce(s.n, 0) AS old_n,
+               coalesce(s.n, 0) + g.n AS new_n,
+               s.count_value AS old_count_value,
+               coalesce(s.count_value, 0) + g.count_value AS new_count_value
+        FROM g g
+        LEFT JOIN pgtrickle_state.node_0_2 s ON s.order_id = g.order_id),
+    gone AS (
+        DELETE FROM pgtrickle_state.node_0_2 s USING m m
+        WHERE s.ctid = m.old_ctid AND m.new_n <= 0),
+    kept AS (
+        UPDATE pgtrickle_state.node_0_2 s SET n = m.new_n, count_value = m.new_count_value
+        FROM m m WHERE s.ctid = m.old_ctid AND m.new_n > 0),
+    born AS (
+        INSERT INTO pgtrickle_state.node_0_2 (order_id, n, count_value)
+        SELECT m.order_id, m.new_n, m.new_count_value FROM m m
+        WHERE m.old_ctid IS NULL AND m.new_n > 0),
+    c AS MATERIALIZED (
+        SELECT m.order_id,
+               m.old_count_value AS old_count,
+               m.new_count_value AS new_count,
+               m.old_n > 0 AS was,
+               m.new_n > 0 AS now
+        FROM m m),
+    shown AS (
+        INSERT INTO public.stream_table AS t (order_id, products)
+        SELECT n.order_id::integer AS order_id, n.products::bigint AS products
+        FROM (SELECT i.order_id, i.count AS products
+        FROM (SELECT c.order_id AS order_id, c.new_count AS count FROM c c WHERE c.now) i) n
+        ON CONFLICT (order_id) DO UPDATE SET products = excluded.products
+        WHERE ROW(t.products)::record *<> ROW(excluded.products)::record
+        RETURNING t.xmax = 0 AS inserted),
+    hidden AS (
+        DELETE FROM public.stream_table t USING (SELECT i.* FROM (SELECT c.order_id AS order_id, c.new_count AS count, c.was, c.now FROM c c) i
+        WHERE i.was AND (i.now) IS NOT TRUE) c
+        WHERE t.order_id = c.order_id
+        RETURNING 1)
+    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
+           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+           (SELECT count(*) FROM hidden) AS rows_deleted,
+           (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
+    INTO rows_inserted, rows_updated, rows_deleted, v.violations;
+    IF v.violations <> 0 THEN
+        RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
+            MESSAGE = 'stream table public.stream_table does not agree with its state',
+            DETAIL = format('%s rows are missing or superfluous.', v.violations),
+            HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+    END IF;
+    
+    PERFORM set_config('pgtrickle.apply', '', true);
+END
+$pgt$;
+
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) TO postgres;
+
+GRANT SELECT (xid, seq, w, c1, c3) ON pgtrickle_changes.log_0 TO postgres;
+

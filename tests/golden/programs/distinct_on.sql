@@ -1,0 +1,176 @@
+/*
+SELECT DISTINCT ON (customer_id) customer_id, id, placed FROM orders ORDER BY customer_id, placed DESC
+
+
+
+DIFFERENTIAL
+
+Stream table, state in pgtrickle_state.node_0_1, rows identified by key:
+  DistinctOn i.customer_id by i.customer_id, i.placed DESC  [O(rows of touched keys)]
+    Project i.customer_id, i.id, i.placed  [O(delta)]
+      Scan public.orders  [O(delta)]
+*/
+
+CREATE TABLE pgtrickle_state.node_0_1 AS
+SELECT DISTINCT ON (i.customer_id) i.customer_id, i.id, i.placed
+FROM (SELECT i.customer_id, i.id, i.placed
+  FROM public.orders i) i
+ORDER BY i.customer_id, i.customer_id, i.placed DESC, i.id, i.placed
+WITH NO DATA;
+
+CREATE INDEX ON pgtrickle_state.node_0_1 (hash_record_extended(ROW(customer_id), 0));
+
+ALTER TABLE public.stream_table ADD CONSTRAINT pgtrickle_0_key PRIMARY KEY (id);
+
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[],
+    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+SET max_parallel_workers_per_gather = 0
+SET plan_cache_mode = force_generic_plan
+AS $pgt$
+#variable_conflict use_column
+<<v>>
+DECLARE
+    f_snapshot CONSTANT pg_snapshot := $2;
+    f_xmin CONSTANT xid8 := pg_snapshot_xmin($2);
+    f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
+    f_xid CONSTANT xid8 := $3;
+    f_seq CONSTANT bigint := $4;
+    changed CONSTANT bigint := $5;  -- bit per source with pending rows
+    run CONSTANT bigint := $6;
+    violations bigint;
+BEGIN
+    PERFORM set_config('pgtrickle.apply', '0', true);
+    IF $1 = 'full' THEN
+        DELETE FROM pgtrickle_state.node_0_1;
+        
+        INSERT INTO pgtrickle_state.node_0_1 (customer_id, id, placed)
+        SELECT DISTINCT ON (i.customer_id) i.customer_id, i.id, i.placed
+        FROM (SELECT i.customer_id, i.id, i.placed
+          FROM public.orders i) i
+        ORDER BY i.customer_id, i.customer_id, i.placed DESC, i.id, i.placed;
+        
+        WITH content AS MATERIALIZED (
+            SELECT x.customer_id::integer AS customer_id, x.id::integer AS id, x.placed::timestamp with time zone AS placed FROM (SELECT s.customer_id, s.id, s.placed FROM pgtrickle_state.node_0_1 s) x),
+        hidden AS (
+            DELETE FROM public.stream_table t
+            WHERE NOT EXISTS (SELECT FROM content n WHERE t.id = n.id)
+            RETURNING 1),
+        shown AS (
+            INSERT INTO public.stream_table AS t (customer_id, id, placed)
+            SELECT n.customer_id::integer AS customer_id, n.id::integer AS id, n.placed::timestamp with time zone AS placed
+            FROM content n
+            WHERE NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.customer_id, o.id, o.placed), 0) = hash_record_extended(ROW(n.customer_id, n.id, n.placed), 0)
+              AND ROW(o.customer_id, o.id, o.placed)::record = ROW(n.customer_id, n.id, n.placed)::record)
+            ON CONFLICT (id) DO UPDATE SET customer_id = excluded.customer_id, placed = excluded.placed
+            WHERE ROW(t.customer_id, t.placed)::record *<> ROW(excluded.customer_id, excluded.placed)::record
+            RETURNING t.xmax = 0 AS inserted)
+        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
+               (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+               (SELECT count(*) FROM hidden) AS rows_deleted,
+               (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
+        INTO rows_inserted, rows_updated, rows_deleted, v.violations;
+        IF v.violations <> 0 THEN
+            RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
+                MESSAGE = 'stream table public.stream_table does not agree with its key',
+                DETAIL = format('%s rows are missing or superfluous.', v.violations),
+                HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+        END IF;
+        
+        PERFORM set_config('pgtrickle.apply', '', true);
+        RETURN;
+    END IF;
+    IF $1 = 'empty' THEN
+        DELETE FROM public.stream_table;
+        GET DIAGNOSTICS rows_deleted = ROW_COUNT;
+        rows_inserted := 0;
+        rows_updated := 0;
+        PERFORM set_config('pgtrickle.apply', '', true);
+        RETURN;
+    END IF;
+    -- the stream table
+    WITH d_orders AS MATERIALIZED (
+        SELECT l.c1 AS id, l.c2 AS customer_id, l.c4 AS placed, sum(l.w)::int AS w
+        FROM pgtrickle_changes.log_0 l
+        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        GROUP BY l.c1, l.c2, l.c4
+        HAVING sum(l.w) <> 0),
+    k AS MATERIALIZED (
+        SELECT d.customer_id AS customer_id
+        FROM (SELECT i.customer_id, i.id, i.placed, i.w
+          FROM d_orders i) d
+        GROUP BY d.customer_id),
+    z AS MATERIALIZED (
+        SELECT x.customer_id, x.id, x.placed, sum(CASE WHEN x.old_ctid IS NULL THEN 1 ELSE -1 END)::int AS w, array_agg(x.old_ctid) FILTER (WHERE x.old_ctid IS NOT NULL) AS old_ctids
+        FROM (SELECT * FROM (SELECT s.customer_id, s.id, s.placed, s.ctid
+            FROM k k, pgtrickle_state.node_0_1 s
+            WHERE hash_record_extended(ROW(s.customer_id), 0) = hash_record_extended(ROW(k.customer_id), 0)
+              AND ROW(s.customer_id)::record = ROW(k.customer_id)::record) o
+          UNION ALL
+          SELECT f.*, NULL::tid FROM (SELECT DISTINCT ON (i.customer_id) i.customer_id, i.id, i.placed
+            FROM (SELECT i.customer_id, i.id, i.placed
+              FROM k k, (SELECT i.customer_id, i.id, i.placed
+                FROM public.orders i) i
+              WHERE i.customer_id = k.customer_id
+                AND EXISTS (SELECT FROM k k)
+              UNION ALL
+              SELECT i.customer_id, i.id, i.placed
+              FROM k k, (SELECT i.customer_id, i.id, i.placed
+                FROM public.orders i) i
+              WHERE (k.customer_id IS NOT DISTINCT FROM NULL) AND (i.customer_id IS NOT DISTINCT FROM NULL)
+                AND EXISTS (SELECT FROM k k WHERE (k.customer_id IS NOT DISTINCT FROM NULL))) i
+            ORDER BY i.customer_id, i.customer_id, i.placed DESC, i.id, i.placed) f) x (customer_id, id, placed, old_ctid)
+        GROUP BY x.customer_id, x.id, x.placed
+        HAVING sum(CASE WHEN x.old_ctid IS NULL THEN 1 ELSE -1 END) <> 0),
+    gone AS (
+        DELETE FROM pgtrickle_state.node_0_1 s
+        WHERE s.ctid = ANY (ARRAY(SELECT unnest(z.old_ctids[1:-z.w]) FROM z z WHERE z.w < 0))),
+    born AS (
+        INSERT INTO pgtrickle_state.node_0_1 (customer_id, id, placed)
+        SELECT z.customer_id, z.id, z.placed FROM z z CROSS JOIN LATERAL generate_series(1, z.w)
+        WHERE z.w > 0),
+    shown AS (
+        INSERT INTO public.stream_table AS t (customer_id, id, placed)
+        SELECT n.customer_id::integer AS customer_id, n.id::integer AS id, n.placed::timestamp with time zone AS placed
+        FROM z n
+        WHERE n.w > 0
+        ON CONFLICT (id) DO UPDATE SET customer_id = excluded.customer_id, placed = excluded.placed
+        WHERE ROW(t.customer_id, t.placed)::record *<> ROW(excluded.customer_id, excluded.placed)::record
+        RETURNING t.xmax = 0 AS inserted),
+    lost AS MATERIALIZED (
+        SELECT n.id FROM z n
+        GROUP BY n.id
+        HAVING max(n.w) < 0),
+    added AS MATERIALIZED (
+        SELECT count(*) AS n FROM (SELECT FROM z n
+        GROUP BY n.id
+        HAVING min(n.w) > 0) x),
+    hidden AS (
+        DELETE FROM public.stream_table t USING lost n
+        WHERE t.id = n.id
+        RETURNING 1)
+    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
+           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+           (SELECT count(*) FROM hidden) AS rows_deleted,
+           (SELECT count(*) FROM z n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - (SELECT count(*) FROM shown WHERE shown.inserted)) + 0::bigint AS violations
+    INTO rows_inserted, rows_updated, rows_deleted, v.violations;
+    IF v.violations <> 0 THEN
+        RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
+            MESSAGE = 'stream table public.stream_table does not agree with its state',
+            DETAIL = format('%s rows are missing or superfluous.', v.violations),
+            HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+    END IF;
+    
+    PERFORM set_config('pgtrickle.apply', '', true);
+END
+$pgt$;
+
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) TO postgres;
+
+GRANT SELECT (xid, seq, w, c1, c2, c4) ON pgtrickle_changes.log_0 TO postgres;
+

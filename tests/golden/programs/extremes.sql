@@ -1,0 +1,221 @@
+/*
+SELECT customer_id, min(placed) AS first, max(placed) AS last FROM orders GROUP BY customer_id HAVING count(*) > 1
+
+
+
+DIFFERENTIAL
+
+Stream table, state in pgtrickle_state.node_0_1, rows identified by key:
+  Project i.customer_id, i.min AS first, i.max AS last  [O(delta)]
+    Filter i.count > 1  [O(delta)]
+      Aggregate min(i.placed), max(i.placed), count(*) by i.customer_id  [O(delta), a group when its extremum is deleted]
+        Scan public.orders  [O(delta)]
+*/
+
+CREATE TABLE pgtrickle_state.node_0_1 AS
+SELECT i.customer_id AS customer_id,
+       count(*) AS n,
+       min(i.placed) AS min_placed,
+       max(i.placed) AS max_placed
+FROM public.orders i
+GROUP BY i.customer_id
+WITH NO DATA;
+
+CREATE INDEX ON pgtrickle_state.node_0_1 (hash_record_extended(ROW(customer_id), 0));
+
+ALTER TABLE pgtrickle_state.node_0_1 SET (fillfactor = 70);
+
+CREATE UNIQUE INDEX pgtrickle_0_key ON public.stream_table (customer_id) NULLS NOT DISTINCT;
+
+CREATE INDEX pgtrickle_0_hash ON public.stream_table (hash_record_extended(ROW(customer_id), 0));
+
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[],
+    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+SET max_parallel_workers_per_gather = 0
+SET plan_cache_mode = force_generic_plan
+AS $pgt$
+#variable_conflict use_column
+<<v>>
+DECLARE
+    f_snapshot CONSTANT pg_snapshot := $2;
+    f_xmin CONSTANT xid8 := pg_snapshot_xmin($2);
+    f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
+    f_xid CONSTANT xid8 := $3;
+    f_seq CONSTANT bigint := $4;
+    changed CONSTANT bigint := $5;  -- bit per source with pending rows
+    run CONSTANT bigint := $6;
+    violations bigint;
+BEGIN
+    PERFORM set_config('pgtrickle.apply', '0', true);
+    IF $1 = 'full' THEN
+        DELETE FROM pgtrickle_state.node_0_1;
+        
+        INSERT INTO pgtrickle_state.node_0_1 (customer_id, n, min_placed, max_placed)
+        SELECT i.customer_id AS customer_id,
+               count(*) AS n,
+               min(i.placed) AS min_placed,
+               max(i.placed) AS max_placed
+        FROM public.orders i
+        GROUP BY i.customer_id;
+        
+        WITH content AS MATERIALIZED (
+            SELECT x.customer_id::integer AS customer_id, x.first::timestamp with time zone AS first, x.last::timestamp with time zone AS last FROM (SELECT i.customer_id, i.min AS first, i.max AS last
+            FROM (SELECT i.customer_id, i.min, i.max, i.count FROM (SELECT s.customer_id, s.min_placed AS min, s.max_placed AS max, s.n AS count FROM pgtrickle_state.node_0_1 s) i
+              WHERE i.count > 1) i) x),
+        hidden AS (
+            DELETE FROM public.stream_table t
+            WHERE NOT EXISTS (SELECT FROM content n WHERE hash_record_extended(ROW(t.customer_id), 0) = hash_record_extended(ROW(n.customer_id), 0)
+              AND ROW(t.customer_id)::record = ROW(n.customer_id)::record)
+            RETURNING 1),
+        shown AS (
+            INSERT INTO public.stream_table AS t (customer_id, first, last)
+            SELECT n.customer_id::integer AS customer_id, n.first::timestamp with time zone AS first, n.last::timestamp with time zone AS last
+            FROM content n
+            WHERE NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.customer_id, o.first, o.last), 0) = hash_record_extended(ROW(n.customer_id, n.first, n.last), 0)
+              AND ROW(o.customer_id, o.first, o.last)::record = ROW(n.customer_id, n.first, n.last)::record)
+            ON CONFLICT (customer_id) DO UPDATE SET first = excluded.first, last = excluded.last
+            WHERE ROW(t.first, t.last)::record *<> ROW(excluded.first, excluded.last)::record
+            RETURNING t.xmax = 0 AS inserted)
+        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
+               (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+               (SELECT count(*) FROM hidden) AS rows_deleted,
+               (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.customer_id) k) AS violations
+        INTO rows_inserted, rows_updated, rows_deleted, v.violations;
+        IF v.violations <> 0 THEN
+            RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
+                MESSAGE = 'stream table public.stream_table does not agree with its key',
+                DETAIL = format('%s rows are missing or superfluous.', v.violations),
+                HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+        END IF;
+        
+        PERFORM set_config('pgtrickle.apply', '', true);
+        RETURN;
+    END IF;
+    IF $1 = 'empty' THEN
+        DELETE FROM public.stream_table;
+        GET DIAGNOSTICS rows_deleted = ROW_COUNT;
+        rows_inserted := 0;
+        rows_updated := 0;
+        PERFORM set_config('pgtrickle.apply', '', true);
+        RETURN;
+    END IF;
+    -- the stream table
+    WITH d_orders AS MATERIALIZED (
+        SELECT l.c2 AS customer_id, l.c4 AS placed, sum(l.w)::int AS w
+        FROM pgtrickle_changes.log_0 l
+        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        GROUP BY l.c2, l.c4
+        HAVING sum(l.w) <> 0),
+    g AS MATERIALIZED (
+        SELECT i.customer_id AS customer_id,
+               coalesce(sum(i.w), 0)::bigint AS n,
+               min(i.placed) FILTER (WHERE i.w > 0) AS new_min_placed,
+               min(i.placed) FILTER (WHERE i.w < 0) AS old_min_placed,
+               max(i.placed) FILTER (WHERE i.w > 0) AS new_max_placed,
+               max(i.placed) FILTER (WHERE i.w < 0) AS old_max_placed
+        FROM d_orders i
+        GROUP BY i.customer_id),
+    m AS MATERIALIZED (
+        SELECT g.customer_id,
+               s.ctid AS old_ctid,
+               coalesce(s.n, 0) AS old_n,
+               coalesce(s.n, 0) + g.n AS new_n,
+               s.min_placed AS old_min_placed,
+               least(s.min_placed, g.new_min_placed) AS new_min_placed,
+               s.max_placed AS old_max_placed,
+               greatest(s.max_placed, g.new_max_placed) AS new_max_placed,
+               coalesce(s.n, 0) + g.n > 0 AND (coalesce(g.old_min_placed IS NOT NULL AND (s.min_placed IS NULL OR g.old_min_placed <= s.min_placed) AND (g.new_min_placed <= s.min_placed) IS NOT TRUE, false)
+                 OR coalesce(g.old_max_placed IS NOT NULL AND (s.max_placed IS NULL OR g.old_max_placed >= s.max_placed) AND (g.new_max_placed >= s.max_placed) IS NOT TRUE, false)) AS need
+        FROM g g
+        LEFT JOIN pgtrickle_state.node_0_1 s ON hash_record_extended(ROW(s.customer_id), 0) = hash_record_extended(ROW(g.customer_id), 0)
+          AND ROW(s.customer_id)::record = ROW(g.customer_id)::record),
+    r AS MATERIALIZED (
+        SELECT k.customer_id,
+               min(i.placed) AS min_placed,
+               max(i.placed) AS max_placed
+        FROM (SELECT customer_id FROM m m WHERE m.need) k, public.orders i
+        WHERE i.customer_id = k.customer_id
+          AND (SELECT bool_or(m.need) FROM m m)
+        GROUP BY k.customer_id
+        UNION ALL
+        SELECT k.customer_id,
+               min(i.placed) AS min_placed,
+               max(i.placed) AS max_placed
+        FROM (SELECT customer_id FROM m m WHERE m.need) k, public.orders i
+        WHERE (k.customer_id IS NOT DISTINCT FROM NULL) AND (i.customer_id IS NOT DISTINCT FROM NULL)
+          AND (SELECT bool_or(m.need AND (m.customer_id IS NOT DISTINCT FROM NULL)) FROM m m)
+        GROUP BY k.customer_id),
+    m__2 AS MATERIALIZED (
+        SELECT m.customer_id,
+               m.old_ctid,
+               m.old_n,
+               m.new_n,
+               m.old_min_placed,
+               CASE WHEN m.need THEN r.min_placed ELSE m.new_min_placed END AS new_min_placed,
+               m.old_max_placed,
+               CASE WHEN m.need THEN r.max_placed ELSE m.new_max_placed END AS new_max_placed
+        FROM m m
+        LEFT JOIN r r ON m.need AND hash_record_extended(ROW(r.customer_id), 0) = hash_record_extended(ROW(m.customer_id), 0)
+          AND ROW(r.customer_id)::record = ROW(m.customer_id)::record),
+    gone AS (
+        DELETE FROM pgtrickle_state.node_0_1 s USING m__2 m
+        WHERE s.ctid = m.old_ctid AND m.new_n <= 0),
+    kept AS (
+        UPDATE pgtrickle_state.node_0_1 s SET n = m.new_n, min_placed = m.new_min_placed, max_placed = m.new_max_placed
+        FROM m__2 m WHERE s.ctid = m.old_ctid AND m.new_n > 0),
+    born AS (
+        INSERT INTO pgtrickle_state.node_0_1 (customer_id, n, min_placed, max_placed)
+        SELECT m.customer_id, m.new_n, m.new_min_placed, m.new_max_placed FROM m__2 m
+        WHERE m.old_ctid IS NULL AND m.new_n > 0),
+    c AS MATERIALIZED (
+        SELECT m.customer_id,
+               m.old_min_placed AS old_min,
+               m.new_min_placed AS new_min,
+               m.old_max_placed AS old_max,
+               m.new_max_placed AS new_max,
+               m.old_n AS old_count,
+               m.new_n AS new_count,
+               m.old_n > 0 AS was,
+               m.new_n > 0 AS now
+        FROM m__2 m),
+    shown AS (
+        INSERT INTO public.stream_table AS t (customer_id, first, last)
+        SELECT n.customer_id::integer AS customer_id, n.first::timestamp with time zone AS first, n.last::timestamp with time zone AS last
+        FROM (SELECT i.customer_id, i.min AS first, i.max AS last
+        FROM (SELECT i.customer_id, i.min, i.max, i.count FROM (SELECT c.customer_id AS customer_id, c.new_min AS min, c.new_max AS max, c.new_count AS count FROM c c WHERE c.now) i
+          WHERE i.count > 1) i) n
+        ON CONFLICT (customer_id) DO UPDATE SET first = excluded.first, last = excluded.last
+        WHERE ROW(t.first, t.last)::record *<> ROW(excluded.first, excluded.last)::record
+        RETURNING t.xmax = 0 AS inserted),
+    hidden AS (
+        DELETE FROM public.stream_table t USING (SELECT i.* FROM (SELECT c.customer_id AS customer_id, c.new_min AS min, c.new_max AS max, c.new_count AS count, c.was, c.now FROM c c) i
+        WHERE i.was AND (i.now AND (i.count > 1)) IS NOT TRUE) c
+        WHERE hash_record_extended(ROW(t.customer_id), 0) = hash_record_extended(ROW(c.customer_id), 0)
+          AND ROW(t.customer_id)::record = ROW(c.customer_id)::record
+        RETURNING 1)
+    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
+           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+           (SELECT count(*) FROM hidden) AS rows_deleted,
+           (SELECT count(*) FROM m__2 m WHERE m.new_n < 0) AS violations
+    INTO rows_inserted, rows_updated, rows_deleted, v.violations;
+    IF v.violations <> 0 THEN
+        RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
+            MESSAGE = 'stream table public.stream_table does not agree with its state',
+            DETAIL = format('%s rows are missing or superfluous.', v.violations),
+            HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+    END IF;
+    
+    PERFORM set_config('pgtrickle.apply', '', true);
+END
+$pgt$;
+
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) TO postgres;
+
+GRANT SELECT (xid, seq, w, c2, c4) ON pgtrickle_changes.log_0 TO postgres;
+

@@ -1,0 +1,161 @@
+/*
+SELECT o.id, c.region, o.amount FROM orders o JOIN customers c ON c.id = o.customer_id
+
+
+
+DIFFERENTIAL
+
+Stream table, rows identified by key:
+  Project i.id, i.region, i.amount  [O(delta)]
+    Join of 2 on a2.id = a1.customer_id  [O(delta x matches)]
+      Scan public.orders  [O(delta)]
+      Scan public.customers  [O(delta)]
+*/
+
+ALTER TABLE public.stream_table ADD CONSTRAINT pgtrickle_0_key PRIMARY KEY (id);
+
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[],
+    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+SET max_parallel_workers_per_gather = 0
+SET plan_cache_mode = force_generic_plan
+AS $pgt$
+#variable_conflict use_column
+<<v>>
+DECLARE
+    f_snapshot CONSTANT pg_snapshot := $2;
+    f_xmin CONSTANT xid8 := pg_snapshot_xmin($2);
+    f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
+    f_xid CONSTANT xid8 := $3;
+    f_seq CONSTANT bigint := $4;
+    changed CONSTANT bigint := $5;  -- bit per source with pending rows
+    run CONSTANT bigint := $6;
+    violations bigint;
+    n_1 CONSTANT bigint := $7[1];
+    n_2 CONSTANT bigint := $7[2];
+BEGIN
+    PERFORM set_config('pgtrickle.apply', '0', true);
+    IF v.n_1 + v.n_2 > 400 THEN
+        PERFORM set_config('plan_cache_mode', 'force_custom_plan', true);
+    END IF;
+    IF $1 = 'full' THEN
+        WITH content AS MATERIALIZED (
+            SELECT x.id::integer AS id, x.region::text AS region, x.amount::numeric AS amount FROM (SELECT i.id, i.region, i.amount
+            FROM (SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region
+              FROM public.orders a1, public.customers a2
+              WHERE a2.id = a1.customer_id) i) x),
+        hidden AS (
+            DELETE FROM public.stream_table t
+            WHERE NOT EXISTS (SELECT FROM content n WHERE t.id = n.id)
+            RETURNING 1),
+        shown AS (
+            INSERT INTO public.stream_table AS t (id, region, amount)
+            SELECT n.id::integer AS id, n.region::text AS region, n.amount::numeric AS amount
+            FROM content n
+            WHERE NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.id, o.region, o.amount), 0) = hash_record_extended(ROW(n.id, n.region, n.amount), 0)
+              AND ROW(o.id, o.region, o.amount)::record = ROW(n.id, n.region, n.amount)::record AND ROW(o.id, o.region, o.amount)::record *= ROW(n.id, n.region, n.amount)::record)
+            ON CONFLICT (id) DO UPDATE SET region = excluded.region, amount = excluded.amount
+            WHERE ROW(t.region, t.amount)::record *<> ROW(excluded.region, excluded.amount)::record
+            RETURNING t.xmax = 0 AS inserted)
+        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
+               (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+               (SELECT count(*) FROM hidden) AS rows_deleted,
+               (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
+        INTO rows_inserted, rows_updated, rows_deleted, v.violations;
+        IF v.violations <> 0 THEN
+            RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
+                MESSAGE = 'stream table public.stream_table does not agree with its key',
+                DETAIL = format('%s rows are missing or superfluous.', v.violations),
+                HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+        END IF;
+        
+        PERFORM set_config('pgtrickle.apply', '', true);
+        RETURN;
+    END IF;
+    IF $1 = 'empty' THEN
+        DELETE FROM public.stream_table;
+        GET DIAGNOSTICS rows_deleted = ROW_COUNT;
+        rows_inserted := 0;
+        rows_updated := 0;
+        PERFORM set_config('pgtrickle.apply', '', true);
+        RETURN;
+    END IF;
+    -- the stream table
+    WITH d_orders AS MATERIALIZED (
+        SELECT l.c1 AS id, l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
+        FROM pgtrickle_changes.log_0 l
+        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        GROUP BY l.c1, l.c2, l.c3, l.c3::text
+        HAVING sum(l.w) <> 0
+        LIMIT v.n_2),
+    d_customers AS MATERIALIZED (
+        SELECT l.c1 AS id, l.c2 AS region, sum(l.w)::int AS w
+        FROM pgtrickle_changes.log_0 l
+        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        GROUP BY l.c1, l.c2
+        HAVING sum(l.w) <> 0
+        LIMIT v.n_1),
+    net AS MATERIALIZED (
+        SELECT x.id, x.region, x.amount, sum(x.w)::int AS w
+        FROM (SELECT i.id, i.region, i.amount, i.w
+          FROM (SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, a1.w AS w
+            FROM d_orders a1, public.customers a2
+            WHERE a2.id = a1.customer_id AND (v.changed & 2) <> 0
+            UNION ALL
+            SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, a2.w AS w
+            FROM public.orders a1, d_customers a2
+            WHERE a2.id = a1.customer_id AND (v.changed & 1) <> 0
+            UNION ALL
+            SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, -(a1.w * a2.w) AS w
+            FROM d_orders a1, d_customers a2
+            WHERE a2.id = a1.customer_id AND (v.changed & 2) <> 0 AND (v.changed & 1) <> 0) i) x
+        GROUP BY x.id, x.region, x.amount, x.amount::text
+        HAVING sum(x.w) <> 0),
+    shown AS (
+        INSERT INTO public.stream_table AS t (id, region, amount)
+        SELECT n.id::integer AS id, n.region::text AS region, n.amount::numeric AS amount
+        FROM net n
+        WHERE n.w > 0
+        ON CONFLICT (id) DO UPDATE SET region = excluded.region, amount = excluded.amount
+        WHERE ROW(t.region, t.amount)::record *<> ROW(excluded.region, excluded.amount)::record
+        RETURNING t.xmax = 0 AS inserted),
+    lost AS MATERIALIZED (
+        SELECT n.id FROM net n
+        GROUP BY n.id
+        HAVING max(n.w) < 0),
+    added AS MATERIALIZED (
+        SELECT count(*) AS n FROM (SELECT FROM net n
+        GROUP BY n.id
+        HAVING min(n.w) > 0) x),
+    hidden AS (
+        DELETE FROM public.stream_table t USING lost n
+        WHERE t.id = n.id
+        RETURNING 1)
+    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
+           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+           (SELECT count(*) FROM hidden) AS rows_deleted,
+           (SELECT count(*) FROM net n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - (SELECT count(*) FROM shown WHERE shown.inserted)) AS violations
+    INTO rows_inserted, rows_updated, rows_deleted, v.violations;
+    IF v.violations <> 0 THEN
+        RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
+            MESSAGE = 'stream table public.stream_table does not agree with its state',
+            DETAIL = format('%s rows are missing or superfluous.', v.violations),
+            HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+    END IF;
+    
+    PERFORM set_config('pgtrickle.apply', '', true);
+END
+$pgt$;
+
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) TO postgres;
+
+GRANT SELECT (xid, seq, w, c1, c2) ON pgtrickle_changes.log_0 TO postgres;
+
+GRANT SELECT (xid, seq, w, c1, c2, c3) ON pgtrickle_changes.log_0 TO postgres;
+

@@ -1,0 +1,250 @@
+/*
+SELECT c.region, count(*) AS orders, sum(o.amount) AS revenue FROM orders o JOIN customers c ON c.id = o.customer_id GROUP BY c.region
+
+
+
+DIFFERENTIAL
+
+Stream table, state in pgtrickle_state.node_0_1, rows identified by key:
+  Project i.region, i.count AS orders, i.sum AS revenue  [O(delta)]
+    Aggregate count(*), sum(i.amount) by i.region  [O(delta)]
+      Join of 2 on a2.id = a1.customer_id  [O(delta x matches)]
+        Scan public.orders  [O(delta)]
+        Scan public.customers  [O(delta)]
+*/
+
+CREATE TABLE pgtrickle_state.node_0_1 AS
+SELECT i.region AS region,
+       count(*) AS n,
+       coalesce(count(*) FILTER (WHERE i.amount IS NOT NULL), 0)::bigint AS count_amount,
+       coalesce(sum(i.amount), 0)::numeric AS sum_amount
+FROM (SELECT a1.customer_id, a1.amount, a2.id, a2.region
+  FROM public.orders a1, public.customers a2
+  WHERE a2.id = a1.customer_id) i
+GROUP BY i.region
+WITH NO DATA;
+
+CREATE INDEX ON pgtrickle_state.node_0_1 (hash_record_extended(ROW(region), 0));
+
+ALTER TABLE pgtrickle_state.node_0_1 SET (fillfactor = 70);
+
+CREATE UNIQUE INDEX pgtrickle_0_key ON public.stream_table (region) NULLS NOT DISTINCT;
+
+CREATE INDEX pgtrickle_0_hash ON public.stream_table (hash_record_extended(ROW(region), 0));
+
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[],
+    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+SET max_parallel_workers_per_gather = 0
+SET plan_cache_mode = force_generic_plan
+AS $pgt$
+#variable_conflict use_column
+<<v>>
+DECLARE
+    f_snapshot CONSTANT pg_snapshot := $2;
+    f_xmin CONSTANT xid8 := pg_snapshot_xmin($2);
+    f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
+    f_xid CONSTANT xid8 := $3;
+    f_seq CONSTANT bigint := $4;
+    changed CONSTANT bigint := $5;  -- bit per source with pending rows
+    run CONSTANT bigint := $6;
+    violations bigint;
+    n_1 CONSTANT bigint := $7[1];
+    n_2 CONSTANT bigint := $7[2];
+BEGIN
+    PERFORM set_config('pgtrickle.apply', '0', true);
+    IF v.n_1 + v.n_2 > 400 THEN
+        PERFORM set_config('plan_cache_mode', 'force_custom_plan', true);
+    END IF;
+    IF $1 = 'full' THEN
+        DELETE FROM pgtrickle_state.node_0_1;
+        
+        INSERT INTO pgtrickle_state.node_0_1 (region, n, count_amount, sum_amount)
+        SELECT i.region AS region,
+               count(*) AS n,
+               coalesce(count(*) FILTER (WHERE i.amount IS NOT NULL), 0)::bigint AS count_amount,
+               coalesce(sum(i.amount), 0)::numeric AS sum_amount
+        FROM (SELECT a1.customer_id, a1.amount, a2.id, a2.region
+          FROM public.orders a1, public.customers a2
+          WHERE a2.id = a1.customer_id) i
+        GROUP BY i.region;
+        
+        WITH content AS MATERIALIZED (
+            SELECT x.region::text AS region, x.orders::bigint AS orders, x.revenue::numeric AS revenue FROM (SELECT i.region, i.count AS orders, i.sum AS revenue
+            FROM (SELECT s.region, s.n AS count, CASE WHEN s.count_amount > 0 THEN s.sum_amount END AS sum FROM pgtrickle_state.node_0_1 s) i) x),
+        hidden AS (
+            DELETE FROM public.stream_table t
+            WHERE NOT EXISTS (SELECT FROM content n WHERE hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(n.region), 0)
+              AND ROW(t.region)::record = ROW(n.region)::record)
+            RETURNING 1),
+        shown AS (
+            INSERT INTO public.stream_table AS t (region, orders, revenue)
+            SELECT n.region::text AS region, n.orders::bigint AS orders, n.revenue::numeric AS revenue
+            FROM content n
+            WHERE NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.region, o.orders, o.revenue), 0) = hash_record_extended(ROW(n.region, n.orders, n.revenue), 0)
+              AND ROW(o.region, o.orders, o.revenue)::record = ROW(n.region, n.orders, n.revenue)::record AND ROW(o.region, o.orders, o.revenue)::record *= ROW(n.region, n.orders, n.revenue)::record)
+            ON CONFLICT (region) DO UPDATE SET orders = excluded.orders, revenue = excluded.revenue
+            WHERE ROW(t.orders, t.revenue)::record *<> ROW(excluded.orders, excluded.revenue)::record
+            RETURNING t.xmax = 0 AS inserted)
+        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
+               (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+               (SELECT count(*) FROM hidden) AS rows_deleted,
+               (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.region) k) AS violations
+        INTO rows_inserted, rows_updated, rows_deleted, v.violations;
+        IF v.violations <> 0 THEN
+            RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
+                MESSAGE = 'stream table public.stream_table does not agree with its key',
+                DETAIL = format('%s rows are missing or superfluous.', v.violations),
+                HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+        END IF;
+        
+        PERFORM set_config('pgtrickle.apply', '', true);
+        RETURN;
+    END IF;
+    IF $1 = 'empty' THEN
+        DELETE FROM public.stream_table;
+        GET DIAGNOSTICS rows_deleted = ROW_COUNT;
+        rows_inserted := 0;
+        rows_updated := 0;
+        PERFORM set_config('pgtrickle.apply', '', true);
+        RETURN;
+    END IF;
+    -- the stream table
+    WITH d_orders AS MATERIALIZED (
+        SELECT l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
+        FROM pgtrickle_changes.log_0 l
+        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        GROUP BY l.c2, l.c3, l.c3::text
+        HAVING sum(l.w) <> 0
+        LIMIT v.n_2),
+    d_customers AS MATERIALIZED (
+        SELECT l.c1 AS id, l.c2 AS region, sum(l.w)::int AS w
+        FROM pgtrickle_changes.log_0 l
+        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        GROUP BY l.c1, l.c2
+        HAVING sum(l.w) <> 0
+        LIMIT v.n_1),
+    g AS MATERIALIZED (
+        SELECT i.region AS region,
+               coalesce(sum(i.w), 0)::bigint AS n,
+               coalesce(sum(i.w) FILTER (WHERE i.amount IS NOT NULL), 0)::bigint AS count_amount,
+               coalesce(sum(i.w * i.amount), 0)::numeric AS sum_amount
+        FROM (SELECT a1.customer_id, a1.amount, a2.id, a2.region, a1.w AS w
+          FROM d_orders a1, public.customers a2
+          WHERE a2.id = a1.customer_id AND (v.changed & 2) <> 0
+          UNION ALL
+          SELECT a1.customer_id, a1.amount, a2.id, a2.region, a2.w AS w
+          FROM public.orders a1, d_customers a2
+          WHERE a2.id = a1.customer_id AND (v.changed & 1) <> 0
+          UNION ALL
+          SELECT a1.customer_id, a1.amount, a2.id, a2.region, -(a1.w * a2.w) AS w
+          FROM d_orders a1, d_customers a2
+          WHERE a2.id = a1.customer_id AND (v.changed & 2) <> 0 AND (v.changed & 1) <> 0) i
+        GROUP BY i.region),
+    m AS MATERIALIZED (
+        SELECT g.region,
+               s.ctid AS old_ctid,
+               coalesce(s.n, 0) AS old_n,
+               coalesce(s.n, 0) + g.n AS new_n,
+               s.count_amount AS old_count_amount,
+               coalesce(s.count_amount, 0) + g.count_amount AS new_count_amount,
+               s.sum_amount AS old_sum_amount,
+               coalesce(s.sum_amount, 0) + g.sum_amount AS new_sum_amount,
+               coalesce(s.n, 0) + g.n > 0 AND (coalesce((s.sum_amount = 'NaN' OR s.sum_amount = 'Infinity' OR s.sum_amount = '-Infinity'), false)
+                 OR (g.sum_amount = 'NaN' OR g.sum_amount = 'Infinity' OR g.sum_amount = '-Infinity')) AS need
+        FROM g g
+        LEFT JOIN pgtrickle_state.node_0_1 s ON hash_record_extended(ROW(s.region), 0) = hash_record_extended(ROW(g.region), 0)
+          AND ROW(s.region)::record = ROW(g.region)::record),
+    r AS MATERIALIZED (
+        SELECT k.region,
+               coalesce(count(*) FILTER (WHERE i.amount IS NOT NULL), 0)::bigint AS count_amount,
+               coalesce(sum(i.amount), 0)::numeric AS sum_amount
+        FROM (SELECT region FROM m m WHERE m.need) k, (SELECT a1.customer_id, a1.amount, a2.id, a2.region
+          FROM public.orders a1, public.customers a2
+          WHERE a2.id = a1.customer_id) i
+        WHERE i.region = k.region
+          AND (SELECT bool_or(m.need) FROM m m)
+        GROUP BY k.region
+        UNION ALL
+        SELECT k.region,
+               coalesce(count(*) FILTER (WHERE i.amount IS NOT NULL), 0)::bigint AS count_amount,
+               coalesce(sum(i.amount), 0)::numeric AS sum_amount
+        FROM (SELECT region FROM m m WHERE m.need) k, (SELECT a1.customer_id, a1.amount, a2.id, a2.region
+          FROM public.orders a1, public.customers a2
+          WHERE a2.id = a1.customer_id) i
+        WHERE (k.region IS NOT DISTINCT FROM NULL) AND (i.region IS NOT DISTINCT FROM NULL)
+          AND (SELECT bool_or(m.need AND (m.region IS NOT DISTINCT FROM NULL)) FROM m m)
+        GROUP BY k.region),
+    m__2 AS MATERIALIZED (
+        SELECT m.region,
+               m.old_ctid,
+               m.old_n,
+               m.new_n,
+               m.old_count_amount,
+               CASE WHEN m.need THEN r.count_amount ELSE m.new_count_amount END AS new_count_amount,
+               m.old_sum_amount,
+               CASE WHEN m.need THEN r.sum_amount ELSE m.new_sum_amount END AS new_sum_amount
+        FROM m m
+        LEFT JOIN r r ON m.need AND hash_record_extended(ROW(r.region), 0) = hash_record_extended(ROW(m.region), 0)
+          AND ROW(r.region)::record = ROW(m.region)::record),
+    gone AS (
+        DELETE FROM pgtrickle_state.node_0_1 s USING m__2 m
+        WHERE s.ctid = m.old_ctid AND m.new_n <= 0),
+    kept AS (
+        UPDATE pgtrickle_state.node_0_1 s SET n = m.new_n, count_amount = m.new_count_amount, sum_amount = m.new_sum_amount
+        FROM m__2 m WHERE s.ctid = m.old_ctid AND m.new_n > 0),
+    born AS (
+        INSERT INTO pgtrickle_state.node_0_1 (region, n, count_amount, sum_amount)
+        SELECT m.region, m.new_n, m.new_count_amount, m.new_sum_amount FROM m__2 m
+        WHERE m.old_ctid IS NULL AND m.new_n > 0),
+    c AS MATERIALIZED (
+        SELECT m.region,
+               m.old_n AS old_count,
+               m.new_n AS new_count,
+               CASE WHEN m.old_count_amount > 0 THEN m.old_sum_amount END AS old_sum,
+               CASE WHEN m.new_count_amount > 0 THEN m.new_sum_amount END AS new_sum,
+               m.old_n > 0 AS was,
+               m.new_n > 0 AS now
+        FROM m__2 m),
+    shown AS (
+        INSERT INTO public.stream_table AS t (region, orders, revenue)
+        SELECT n.region::text AS region, n.orders::bigint AS orders, n.revenue::numeric AS revenue
+        FROM (SELECT i.region, i.count AS orders, i.sum AS revenue
+        FROM (SELECT c.region AS region, c.new_count AS count, c.new_sum AS sum FROM c c WHERE c.now) i) n
+        ON CONFLICT (region) DO UPDATE SET orders = excluded.orders, revenue = excluded.revenue
+        WHERE ROW(t.orders, t.revenue)::record *<> ROW(excluded.orders, excluded.revenue)::record
+        RETURNING t.xmax = 0 AS inserted),
+    hidden AS (
+        DELETE FROM public.stream_table t USING (SELECT i.* FROM (SELECT c.region AS region, c.new_count AS count, c.new_sum AS sum, c.was, c.now FROM c c) i
+        WHERE i.was AND (i.now) IS NOT TRUE) c
+        WHERE hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(c.region), 0)
+          AND ROW(t.region)::record = ROW(c.region)::record
+        RETURNING 1)
+    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
+           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+           (SELECT count(*) FROM hidden) AS rows_deleted,
+           (SELECT count(*) FROM m__2 m WHERE m.new_n < 0) AS violations
+    INTO rows_inserted, rows_updated, rows_deleted, v.violations;
+    IF v.violations <> 0 THEN
+        RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
+            MESSAGE = 'stream table public.stream_table does not agree with its state',
+            DETAIL = format('%s rows are missing or superfluous.', v.violations),
+            HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+    END IF;
+    
+    PERFORM set_config('pgtrickle.apply', '', true);
+END
+$pgt$;
+
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) TO postgres;
+
+GRANT SELECT (xid, seq, w, c1, c2) ON pgtrickle_changes.log_0 TO postgres;
+
+GRANT SELECT (xid, seq, w, c2, c3) ON pgtrickle_changes.log_0 TO postgres;
+

@@ -1,0 +1,80 @@
+/*
+SELECT kind, count(*) AS n FROM events WHERE value > extract(epoch FROM now()) GROUP BY kind
+
+
+FULL: the query depends on the current time, so its result changes without any change in the data: now()
+
+Recompute the query and apply the difference  [O(n)]
+Reason: the query depends on the current time, so its result changes without any change in the data: now()
+*/
+
+CREATE INDEX pgtrickle_0_hash ON public.stream_table (hash_record_extended(ROW(kind, n), 0));
+
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[],
+    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+SET max_parallel_workers_per_gather = 0
+SET plan_cache_mode = force_generic_plan
+AS $pgt$
+#variable_conflict use_column
+<<v>>
+DECLARE
+    f_snapshot CONSTANT pg_snapshot := $2;
+    f_xmin CONSTANT xid8 := pg_snapshot_xmin($2);
+    f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
+    f_xid CONSTANT xid8 := $3;
+    f_seq CONSTANT bigint := $4;
+    changed CONSTANT bigint := $5;  -- bit per source with pending rows
+    run CONSTANT bigint := $6;
+    violations bigint;
+BEGIN
+    PERFORM set_config('pgtrickle.apply', '0', true);
+    WITH net AS MATERIALIZED (
+        SELECT x.kind, x.n, sum(x.w)::int AS w
+        FROM (SELECT x.kind::text AS kind, x.n::bigint AS n, 1 AS w FROM (SELECT * FROM ( SELECT events.kind,
+              count(*) AS n
+             FROM public.events
+            WHERE (events.value > (EXTRACT(epoch FROM now()))::double precision)
+            GROUP BY events.kind) q (kind, n)) x
+          UNION ALL
+          SELECT o.kind AS kind, o.n AS n, -1 AS w FROM public.stream_table o) x
+        GROUP BY x.kind, x.n
+        HAVING sum(x.w) <> 0),
+    d AS MATERIALIZED (
+        SELECT n.kind::text AS kind, n.n::bigint AS n, n.w FROM net n),
+    hidden AS (
+        DELETE FROM public.stream_table t WHERE t.ctid = ANY (ARRAY(
+          SELECT x.ctid FROM d d CROSS JOIN LATERAL (
+            SELECT t.ctid FROM public.stream_table t
+            WHERE hash_record_extended(ROW(t.kind, t.n), 0) = hash_record_extended(ROW(d.kind, d.n), 0)
+          AND ROW(t.kind, t.n)::record = ROW(d.kind, d.n)::record
+            LIMIT -d.w) x
+          WHERE d.w < 0))
+        RETURNING 1),
+    shown AS (
+        INSERT INTO public.stream_table (kind, n)
+        SELECT d.kind, d.n FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
+        WHERE d.w > 0
+        RETURNING 1)
+    SELECT (SELECT count(*) FROM shown) AS rows_inserted,
+           0::bigint AS rows_updated,
+           (SELECT count(*) FROM hidden) AS rows_deleted,
+           (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - (SELECT count(*) FROM hidden) AS violations
+    INTO rows_inserted, rows_updated, rows_deleted, v.violations;
+    IF v.violations <> 0 THEN
+        RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
+            MESSAGE = 'stream table public.stream_table does not agree with its content',
+            DETAIL = format('%s rows are missing or superfluous.', v.violations),
+            HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+    END IF;
+    
+    PERFORM set_config('pgtrickle.apply', '', true);
+END
+$pgt$;
+
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) TO postgres;
+

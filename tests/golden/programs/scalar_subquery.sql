@@ -1,0 +1,280 @@
+/*
+SELECT c.id, (SELECT max(o.amount) FROM orders o WHERE o.customer_id = c.id) AS most FROM customers c
+
+
+
+DIFFERENTIAL
+
+Node 1, state in pgtrickle_state.node_0_1:
+  Apply (SELECT max(o.amount) AS max FROM public.orders o WHERE o.customer_id = "pgt outer".id) per id  [O(delta x touched keys)]
+    Project i.id  [O(delta)]
+      Scan public.customers  [O(delta)]
+    Project i.customer_id, i.amount  [O(delta)]
+      Scan public.orders  [O(delta)]
+Stream table, rows identified by key:
+  Project i.id, i.value AS most  [O(delta)]
+    Join of 2 on a1.id = a2.id  [O(delta x matches)]
+      Scan public.customers  [O(delta)]
+      Node 1  [O(delta)]
+*/
+
+CREATE TABLE pgtrickle_state.node_0_1 AS
+SELECT "pgt outer".id,
+       "pgt outer".n,
+       ((SELECT max(o.amount) AS max FROM public.orders o WHERE o.customer_id = "pgt outer".id)) AS value
+FROM (SELECT o.id AS id, count(*) AS n
+  FROM (SELECT i.id
+    FROM public.customers i) o
+  GROUP BY o.id) "pgt outer"
+WITH NO DATA;
+
+CREATE UNIQUE INDEX ON pgtrickle_state.node_0_1 (id);
+
+ALTER TABLE pgtrickle_state.node_0_1 ALTER COLUMN id SET NOT NULL;
+
+ALTER TABLE pgtrickle_state.node_0_1 SET (fillfactor = 70);
+
+CREATE UNLOGGED TABLE pgtrickle_state.delta_0_1 WITH (autovacuum_enabled = false) AS
+SELECT 0::bigint AS run, 0 AS w, s.* FROM (SELECT s.id, s.value FROM pgtrickle_state.node_0_1 s) s
+WITH NO DATA;
+
+ALTER TABLE public.stream_table ADD CONSTRAINT pgtrickle_0_key PRIMARY KEY (id);
+
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[],
+    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+SET max_parallel_workers_per_gather = 0
+SET plan_cache_mode = force_generic_plan
+AS $pgt$
+#variable_conflict use_column
+<<v>>
+DECLARE
+    f_snapshot CONSTANT pg_snapshot := $2;
+    f_xmin CONSTANT xid8 := pg_snapshot_xmin($2);
+    f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
+    f_xid CONSTANT xid8 := $3;
+    f_seq CONSTANT bigint := $4;
+    changed CONSTANT bigint := $5;  -- bit per source with pending rows
+    run CONSTANT bigint := $6;
+    violations bigint;
+    n_1 CONSTANT bigint := $7[1];
+    n_2 CONSTANT bigint := $7[2];
+BEGIN
+    PERFORM set_config('pgtrickle.apply', '0', true);
+    IF v.n_1 + v.n_2 > 400 THEN
+        PERFORM set_config('plan_cache_mode', 'force_custom_plan', true);
+    END IF;
+    IF $1 = 'full' THEN
+        DELETE FROM pgtrickle_state.node_0_1;
+        
+        INSERT INTO pgtrickle_state.node_0_1 (id, n, value)
+        SELECT "pgt outer".id,
+               "pgt outer".n,
+               ((SELECT max(o.amount) AS max FROM public.orders o WHERE o.customer_id = "pgt outer".id)) AS value
+        FROM (SELECT o.id AS id, count(*) AS n
+          FROM (SELECT i.id
+            FROM public.customers i) o
+          GROUP BY o.id) "pgt outer";
+        
+        WITH content AS MATERIALIZED (
+            SELECT x.id::integer AS id, x.most::numeric AS most FROM (SELECT i.id, i.value AS most
+            FROM (SELECT a1.id, a2.id AS id_1, a2.value
+              FROM public.customers a1, (SELECT s.id, s.value FROM pgtrickle_state.node_0_1 s) a2
+              WHERE a1.id = a2.id) i) x),
+        hidden AS (
+            DELETE FROM public.stream_table t
+            WHERE NOT EXISTS (SELECT FROM content n WHERE t.id = n.id)
+            RETURNING 1),
+        shown AS (
+            INSERT INTO public.stream_table AS t (id, most)
+            SELECT n.id::integer AS id, n.most::numeric AS most
+            FROM content n
+            WHERE NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.id, o.most), 0) = hash_record_extended(ROW(n.id, n.most), 0)
+              AND ROW(o.id, o.most)::record = ROW(n.id, n.most)::record AND ROW(o.id, o.most)::record *= ROW(n.id, n.most)::record)
+            ON CONFLICT (id) DO UPDATE SET most = excluded.most
+            WHERE ROW(t.most)::record *<> ROW(excluded.most)::record
+            RETURNING t.xmax = 0 AS inserted)
+        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
+               (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+               (SELECT count(*) FROM hidden) AS rows_deleted,
+               (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
+        INTO rows_inserted, rows_updated, rows_deleted, v.violations;
+        IF v.violations <> 0 THEN
+            RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
+                MESSAGE = 'stream table public.stream_table does not agree with its key',
+                DETAIL = format('%s rows are missing or superfluous.', v.violations),
+                HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+        END IF;
+        
+        PERFORM set_config('pgtrickle.apply', '', true);
+        RETURN;
+    END IF;
+    IF $1 = 'empty' THEN
+        DELETE FROM public.stream_table;
+        GET DIAGNOSTICS rows_deleted = ROW_COUNT;
+        rows_inserted := 0;
+        rows_updated := 0;
+        PERFORM set_config('pgtrickle.apply', '', true);
+        RETURN;
+    END IF;
+    IF pg_relation_size('pgtrickle_state.delta_0_1'::regclass) > 262144 THEN
+        BEGIN
+            LOCK TABLE pgtrickle_state.delta_0_1 IN ACCESS EXCLUSIVE MODE NOWAIT;
+            TRUNCATE pgtrickle_state.delta_0_1;
+        EXCEPTION WHEN lock_not_available THEN
+            NULL;
+        END;
+    END IF;
+    -- node 1: Apply (SELECT max(o.amount) AS max FROM public.orders o WHERE o.customer_id = "pgt outer".id) per id
+    IF (v.changed & 3) <> 0 THEN
+    WITH d_orders AS MATERIALIZED (
+        SELECT l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
+        FROM pgtrickle_changes.log_0 l
+        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        GROUP BY l.c2, l.c3, l.c3::text
+        HAVING sum(l.w) <> 0
+        LIMIT v.n_2),
+    d AS MATERIALIZED (
+        SELECT i.customer_id, i.amount, i.w
+        FROM d_orders i),
+    x AS MATERIALIZED (
+        SELECT o.id AS id, coalesce(sum(o.w), 0)::bigint AS n, bool_or(o.touched) AS touched
+        FROM (SELECT i.id, i.w, false AS touched
+          FROM (SELECT i.id, i.w
+            FROM (SELECT l.c1 AS id, l.w::int AS w
+              FROM pgtrickle_changes.log_0 l
+              WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+                  OR l.xid = v.f_xid AND l.seq > v.f_seq)
+              LIMIT v.n_1) i) i
+          UNION ALL
+          SELECT s.id, 0, true
+          FROM (SELECT f.customer_id AS customer_id FROM d f
+            GROUP BY f.customer_id) f, pgtrickle_state.node_0_1 s
+          WHERE f.customer_id = s.id
+            AND (v.changed & 2) <> 0) o
+        GROUP BY o.id
+        HAVING sum(o.w) <> 0 OR bool_or(o.touched)),
+    m AS MATERIALIZED (
+        SELECT x.id,
+               s.ctid AS old_ctid,
+               coalesce(s.n, 0) AS old_n,
+               coalesce(s.n, 0) + x.n AS new_n,
+               coalesce(s.n, 0) + x.n > 0 AND (x.touched OR s.ctid IS NULL) AS need,
+               s.value AS old_value
+        FROM x x
+        LEFT JOIN pgtrickle_state.node_0_1 s ON s.id = x.id),
+    r AS MATERIALIZED (
+        SELECT "pgt outer".id,
+               "pgt outer".old_ctid,
+               "pgt outer".old_n,
+               "pgt outer".new_n,
+               "pgt outer".old_value,
+               CASE WHEN "pgt outer".need THEN ((SELECT max(o.amount) AS max FROM public.orders o WHERE o.customer_id = "pgt outer".id)) ELSE "pgt outer".old_value END AS new_value
+        FROM m "pgt outer"),
+    gone AS (
+        DELETE FROM pgtrickle_state.node_0_1 s USING r m
+        WHERE s.ctid = m.old_ctid AND m.new_n <= 0),
+    kept AS (
+        UPDATE pgtrickle_state.node_0_1 s SET n = m.new_n, value = m.new_value
+        FROM r m WHERE s.ctid = m.old_ctid AND m.new_n > 0
+          AND (m.new_n <> m.old_n OR ROW(m.old_value)::record *<> ROW(m.new_value)::record)),
+    born AS (
+        INSERT INTO pgtrickle_state.node_0_1 (id, n, value)
+        SELECT m.id, m.new_n, m.new_value FROM r m
+        WHERE m.old_ctid IS NULL AND m.new_n > 0),
+    c AS MATERIALIZED (
+        SELECT m.id,
+               m.old_value AS old_value,
+               m.new_value AS new_value,
+               m.old_n > 0 AS was,
+               m.new_n > 0 AS now
+        FROM r m),
+    emitted AS (
+        INSERT INTO pgtrickle_state.delta_0_1 (run, w, id, value)
+        SELECT v.run, -1, x.id, x.value FROM (SELECT c.id AS id, c.old_value AS value FROM c c WHERE c.was AND (c.was <> c.now OR ROW(c.id, c.old_value)::record *<> ROW(c.id, c.new_value)::record)) x
+        UNION ALL
+        SELECT v.run, 1, x.id, x.value FROM (SELECT c.id AS id, c.new_value AS value FROM c c WHERE c.now AND (c.was <> c.now OR ROW(c.id, c.old_value)::record *<> ROW(c.id, c.new_value)::record)) x)
+    SELECT (SELECT count(*) FROM r m WHERE m.new_n < 0)
+    INTO v.violations;
+    IF v.violations <> 0 THEN
+        RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
+            MESSAGE = 'stream table public.stream_table does not agree with its state',
+            DETAIL = format('%s rows are missing or superfluous.', v.violations),
+            HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+    END IF;
+    END IF;
+    
+    -- the stream table
+    WITH d_customers AS MATERIALIZED (
+        SELECT l.c1 AS id, sum(l.w)::int AS w
+        FROM pgtrickle_changes.log_0 l
+        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        GROUP BY l.c1
+        HAVING sum(l.w) <> 0
+        LIMIT v.n_1),
+    d_node_1 AS MATERIALIZED (
+        SELECT d.id, d.value, d.w FROM pgtrickle_state.delta_0_1 d WHERE d.run = v.run),
+    net AS MATERIALIZED (
+        SELECT x.id, x.most, sum(x.w)::int AS w
+        FROM (SELECT i.id, i.value AS most, i.w
+          FROM (SELECT a1.id, a2.id AS id_1, a2.value, a1.w AS w
+            FROM d_customers a1, (SELECT s.id, s.value FROM pgtrickle_state.node_0_1 s) a2
+            WHERE a1.id = a2.id AND (v.changed & 1) <> 0
+            UNION ALL
+            SELECT a1.id, a2.id AS id_1, a2.value, a2.w AS w
+            FROM public.customers a1, d_node_1 a2
+            WHERE a1.id = a2.id AND (v.changed & 3) <> 0
+            UNION ALL
+            SELECT a1.id, a2.id AS id_1, a2.value, -(a1.w * a2.w) AS w
+            FROM d_customers a1, d_node_1 a2
+            WHERE a1.id = a2.id AND (v.changed & 1) <> 0 AND (v.changed & 3) <> 0) i) x
+        GROUP BY x.id, x.most, x.most::text
+        HAVING sum(x.w) <> 0),
+    shown AS (
+        INSERT INTO public.stream_table AS t (id, most)
+        SELECT n.id::integer AS id, n.most::numeric AS most
+        FROM net n
+        WHERE n.w > 0
+        ON CONFLICT (id) DO UPDATE SET most = excluded.most
+        WHERE ROW(t.most)::record *<> ROW(excluded.most)::record
+        RETURNING t.xmax = 0 AS inserted),
+    lost AS MATERIALIZED (
+        SELECT n.id FROM net n
+        GROUP BY n.id
+        HAVING max(n.w) < 0),
+    added AS MATERIALIZED (
+        SELECT count(*) AS n FROM (SELECT FROM net n
+        GROUP BY n.id
+        HAVING min(n.w) > 0) x),
+    hidden AS (
+        DELETE FROM public.stream_table t USING lost n
+        WHERE t.id = n.id
+        RETURNING 1)
+    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
+           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+           (SELECT count(*) FROM hidden) AS rows_deleted,
+           (SELECT count(*) FROM net n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - (SELECT count(*) FROM shown WHERE shown.inserted)) AS violations
+    INTO rows_inserted, rows_updated, rows_deleted, v.violations;
+    IF v.violations <> 0 THEN
+        RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
+            MESSAGE = 'stream table public.stream_table does not agree with its state',
+            DETAIL = format('%s rows are missing or superfluous.', v.violations),
+            HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+    END IF;
+    
+    PERFORM set_config('pgtrickle.apply', '', true);
+END
+$pgt$;
+
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) TO postgres;
+
+GRANT SELECT (xid, seq, w, c1) ON pgtrickle_changes.log_0 TO postgres;
+
+GRANT SELECT (xid, seq, w, c2, c3) ON pgtrickle_changes.log_0 TO postgres;
+
