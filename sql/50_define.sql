@@ -279,6 +279,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     view_name text := 'pgtrickle_definition_' || replace(gen_random_uuid()::text, '-', '');
     problem   record;
+    digits    text;
     code text; message text; detail text; hint text;
 BEGIN
     IF btrim(query) IS NULL OR btrim(query) = '' THEN
@@ -301,9 +302,10 @@ BEGIN
         RAISE EXCEPTION 'stream table %: the query cannot be kept in a table: %', qualified, problem.message
             USING ERRCODE = problem.code, HINT = problem.hint;
     END LOOP;
-    PERFORM set_config('search_path', '', true);
+    digits := current_setting('extra_float_digits');
+    PERFORM set_config('search_path', '', true), set_config('extra_float_digits', '1', true);    -- constants as they are
     canonical := pg_catalog.pg_get_viewdef(view_oid);
-    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true), set_config('extra_float_digits', digits, true);
     canonical := regexp_replace(canonical, ';\s*$', '');
 END
 $$;

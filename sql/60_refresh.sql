@@ -348,6 +348,13 @@ BEGIN
         SELECT * INTO st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id;
         IF NOT FOUND THEN
             RAISE EXCEPTION 'stream table % was dropped while waiting for it', qualified USING ERRCODE = 'undefined_table';
+        ELSIF st.status = 'ACTIVE' AND NOT st.needs_reinit AND st.failed_alteration IS NOT NULL THEN
+            RAISE EXCEPTION 'stream table %: the altered query could not be built: %', qualified, st.failed_alteration ->> 'message'
+                USING ERRCODE = CASE WHEN st.failed_alteration ->> 'code' ~ '^[1-9A-Z][0-9A-Z]{4}$' OR st.failed_alteration ->> 'code' ~ '^0[3-9A-Z]'
+                                     THEN st.failed_alteration ->> 'code' ELSE '55000' END,
+                      DETAIL = format('It is active with its previous query since %s.', st.failed_alteration ->> 'at'),
+                      HINT = concat_ws(' ', nullif(st.failed_alteration ->> 'hint', ''),
+                                       format('Alter it again, or forget the attempt: SELECT pgtrickle.resume_stream_table(%L);', qualified));
         ELSIF st.status = 'ACTIVE' AND NOT st.needs_reinit THEN
             RETURN;
         ELSIF st.status IN ('ERROR', 'SUSPENDED') THEN
@@ -390,7 +397,8 @@ END
 $$;
 COMMENT ON FUNCTION pgtrickle.wait_until_active(text, interval) IS
 'Returns as soon as the daemon has built the stream table, after creation, a change of mode or a change of a source.
-Raises the error with which that failed, with its SQLSTATE and hint; 55000 after the timeout (the hint says if no daemon is running), if it is paused or
+Raises the error with which that failed, with its SQLSTATE and hint, also if it is active with its previous query because an altered one could not be
+built, until it is altered again or resumed; 55000 after the timeout (the hint says if no daemon is running), if it is paused or
 was created in this very transaction; 25001 in REPEATABLE READ, which cannot see progress; 42P01 not a stream table.';
 
 -- Sets settings (name -> value) for the rest of the transaction; returns what they were.

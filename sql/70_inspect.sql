@@ -56,12 +56,12 @@ SELECT pg_catalog.format('%I.%I', l.schema, l.table_name) AS name,
        s.needs_reinit,
        s.reinit_reason,
        s.consecutive_errors,
-       s.last_error,
-       s.last_error_hint,
-       s.last_error_at,
+       coalesce(s.last_error, 'the altered query could not be built, the previous one goes on: ' || (s.failed_alteration ->> 'message')) AS last_error,
+       CASE WHEN s.last_error IS NULL THEN nullif(s.failed_alteration ->> 'hint', '') ELSE s.last_error_hint END AS last_error_hint,
+       CASE WHEN s.last_error IS NULL THEN (s.failed_alteration ->> 'at')::timestamptz ELSE s.last_error_at END AS last_error_at,
        f.data_timestamp,
        s.created_at,
-       s.original_query AS query,
+       CASE WHEN pgtrickle._is_renamed(s.names, s.names_now) THEN s.defining_query ELSE s.original_query END AS query,
        s.pgt_id,
        s.tier,
        s.max_staleness,
@@ -81,7 +81,7 @@ CROSS JOIN LATERAL (SELECT coalesce(n.nspname, s.pgt_schema) AS schema, coalesce
                            pg_catalog.pg_get_userbyid(c.relowner) AS owner) AS l;
 COMMENT ON VIEW pgtrickle.stream_tables IS
 'One row per stream table, under its present name. staleness: 0 if all changes of the sources are in it, otherwise the time since the snapshot that it shows; NULL: not initialised.
-slo_violated: staleness is above max_staleness (NULL: none promised). held: why it waits although there may be changes (a gated source, a watermark). skipped_at: changes were
+query: as it was written; once something that it names was renamed, as it reads now. slo_violated: staleness is above max_staleness (NULL: none promised). held: why it waits although there may be changes (a gated source, a watermark). skipped_at: changes were
 skipped then, so it does not equal its query. scc_id: the smallest pgt_id of the cycle that it is part of.';
 GRANT SELECT ON pgtrickle.stream_tables TO PUBLIC;
 
@@ -119,6 +119,8 @@ BEGIN
         CASE WHEN st.needs_reinit THEN format('to be rebuilt %s', coalesce(st.reinit_reason, 'unknown reason')) END,
         CASE WHEN st.last_error IS NOT NULL THEN format('last error    %s (SQLSTATE %s, %s)%s', st.last_error, st.last_error_code, st.last_error_at,
                                                         coalesce(E'\nhint          ' || st.last_error_hint, '')) END,
+        CASE WHEN st.failed_alteration IS NOT NULL THEN format(E'not altered   %s (SQLSTATE %s, %s)\nhint          %s', st.failed_alteration ->> 'message',
+                 st.failed_alteration ->> 'code', st.failed_alteration ->> 'at', coalesce(st.failed_alteration ->> 'hint', '')) END,
         CASE WHEN f.last_refresh_at IS NOT NULL THEN format('last refresh  %s, %s, %s ms', f.last_refresh_at, f.last_action, round(f.last_duration_ms::numeric, 3)) END,
         '', 'query', st.defining_query, '', 'sources');
     SELECT string_agg(format('  %s  %s, %s%s', pgtrickle._qualified(d.source_relid), lower(replace(d.source_type, '_', ' ')),
