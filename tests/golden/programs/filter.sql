@@ -141,7 +141,7 @@ BEGIN
         PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
     END IF;
     PERFORM set_config('pgtrickle.apply', '', true);
-    END
+END
 $pgt$;
 
 REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
@@ -229,7 +229,7 @@ BEGIN
         PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
     END IF;
     PERFORM set_config('pgtrickle.apply', '', true);
-    END
+END
 $pgt$;
 
 REVOKE ALL ON FUNCTION pgtrickle_state.apply_0_small(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
@@ -349,13 +349,13 @@ BEGIN
         action := 'BLOWN';
         RETURN;
     END IF;
-    IF NOT coalesce((has_table_privilege('postgres'::name, 16960::oid, 'SELECT') OR (has_column_privilege('postgres'::name, 16960::oid, 1::int2, 'SELECT') AND has_column_privilege('postgres'::name, 16960::oid, 3::int2, 'SELECT'))), false) THEN
+    IF NOT coalesce((has_table_privilege('postgres'::name, OID::oid, 'SELECT') OR (has_column_privilege('postgres'::name, OID::oid, 1::int2, 'SELECT') AND has_column_privilege('postgres'::name, OID::oid, 3::int2, 'SELECT'))), false) THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = 'owner postgres of stream table public.stream_table may no longer SELECT from public.orders',
             HINT = 'Grant SELECT to the owner and resume the stream table.';
     END IF;
-    SELECT (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = 16960 AND a.attnum = ANY ('{1}') AND a.attnotnull) = 1,
-           EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{16960}') AND c.relrowsecurity),
+    SELECT (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = OID AND a.attnum = ANY ('{1}') AND a.attnotnull) = 1,
+           EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID}') AND c.relrowsecurity),
            false
     INTO v.not_null, v.row_security, v.watched;
     IF NOT v.not_null THEN

@@ -142,7 +142,7 @@ BEGIN
         PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
     END IF;
     PERFORM set_config('pgtrickle.apply', '', true);
-    END
+END
 $pgt$;
 
 REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
