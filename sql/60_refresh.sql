@@ -48,7 +48,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                       ELSE format('process %s (%s)', l.pid, concat_ws(', ', 'role ' || a.usename, nullif(a.application_name, ''), a.state)) END
                  || format(' holds %s', string_agg(DISTINCT format('%s on %s', l.mode, pgtrickle._qualified(l.relid)), ', '))
                  || coalesce(format(' for %s s', round(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, p.prepared)), 1)), '')
-                 || coalesce(CASE WHEN queries THEN ': ' END || nullif(left(regexp_replace(a.query, '[[:space:][:cntrl:]]+', ' ', 'g'), 200), ''), '') AS line
+                 || coalesce(CASE WHEN queries THEN ': ' END || nullif(left(regexp_replace(nullif(a.query, '<insufficient privilege>'), '[[:space:][:cntrl:]]+', ' ', 'g'), 200), ''), '') AS line
           FROM pgtrickle._locks_against_build(ids) AS l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
           LEFT JOIN pg_prepared_xacts p ON l.pid IS NULL AND l.virtualtransaction = '-1/' || p.transaction
           WHERE l.pid IS DISTINCT FROM pg_backend_pid() AND a.application_name IS DISTINCT FROM 'pgtrickled build'
@@ -114,8 +114,7 @@ BEGIN
                                  ELSE 'End the transaction that is in the way.' END;
         END IF;
     END IF;
-    RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = problem.message,
-        DETAIL = coalesce(problem.detail, ''), HINT = coalesce(problem.hint, '');
+    PERFORM pgtrickle._fail('55000', problem.message, problem.detail, problem.hint);
 END
 $$;
 
@@ -172,7 +171,7 @@ BEGIN
     END IF;
     IF done.action = 'REINIT' AND st.fuse_blown_at IS NULL THEN
         RAISE EXCEPTION 'stream table % must be built anew before it can be refreshed', qualified
-            USING ERRCODE = 'TR004', DETAIL = concat_ws(' ', coalesce(st.reinit_reason || '.', (SELECT string_agg(c.reason, ', ') || '.' FROM pgtrickle._changed_facts(ARRAY[st.pgt_id]) AS c),
+            USING ERRCODE = 'TR004', DETAIL = concat_ws(' ', coalesce(st.reinit_reason, (SELECT string_agg(c.reason, ', ') || '.' FROM pgtrickle._changed_facts(ARRAY[st.pgt_id]) AS c),
                                                  'A source changed.'), because),
                   HINT = CASE WHEN pgtrickle._daemon_alive() THEN 'The daemon does that, at the latest with its next refresh: try again later.'
                               ELSE 'No daemon is running for this database: start pgtrickled.' END;
@@ -357,6 +356,13 @@ BEGIN
         SELECT * INTO st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id;
         IF NOT FOUND THEN
             RAISE EXCEPTION 'stream table % was dropped while waiting for it', qualified USING ERRCODE = 'undefined_table';
+        ELSIF st.status = 'ACTIVE' AND NOT st.needs_reinit AND st.failed_alteration IS NOT NULL THEN
+            RAISE EXCEPTION 'stream table %: the altered query could not be built: %', qualified, st.failed_alteration ->> 'message'
+                USING ERRCODE = CASE WHEN st.failed_alteration ->> 'code' ~ '^[1-9A-Z][0-9A-Z]{4}$' OR st.failed_alteration ->> 'code' ~ '^0[3-9A-Z]'
+                                     THEN st.failed_alteration ->> 'code' ELSE '55000' END,
+                      DETAIL = format('It is active with its previous query since %s.', st.failed_alteration ->> 'at'),
+                      HINT = concat_ws(' ', nullif(st.failed_alteration ->> 'hint', ''),
+                                       format('Alter it again, or forget the attempt: SELECT pgtrickle.resume_stream_table(%L);', qualified));
         ELSIF st.status = 'ACTIVE' AND NOT st.needs_reinit THEN
             RETURN;
         ELSIF st.status IN ('ERROR', 'SUSPENDED') THEN
@@ -399,7 +405,8 @@ END
 $$;
 COMMENT ON FUNCTION pgtrickle.wait_until_active(text, interval) IS
 'Returns as soon as the daemon has built the stream table, after creation, a change of mode or a change of a source.
-Raises the error with which that failed, with its SQLSTATE and hint; 55000 after the timeout (the hint says if no daemon is running), if it is paused or
+Raises the error with which that failed, with its SQLSTATE and hint, also if it is active with its previous query because an altered one could not be
+built, until it is altered again or resumed; 55000 after the timeout (the hint says if no daemon is running), if it is paused or
 was created in this very transaction; 25001 in REPEATABLE READ, which cannot see progress; 42P01 not a stream table.';
 
 -- Sets settings (name -> value) for the rest of the transaction; returns what they were.
@@ -418,7 +425,7 @@ END
 $$;
 
 CREATE FUNCTION pgtrickle._verify_stream_table(name text, refresh boolean, caller_path text, OUT missing bigint, OUT extra bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 DECLARE
     st    pgtrickle.pgt_stream_tables := pgtrickle._find_own(name, caller_path);
     owner name := (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = st.pgt_relid);

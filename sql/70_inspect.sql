@@ -63,12 +63,12 @@ SELECT pg_catalog.format('%I.%I', l.schema, l.table_name) AS name,
        s.needs_reinit,
        s.reinit_reason,
        s.consecutive_errors,
-       s.last_error,
-       s.last_error_hint,
-       s.last_error_at,
+       coalesce(s.last_error, 'the altered query could not be built, the previous one goes on: ' || (s.failed_alteration ->> 'message')) AS last_error,
+       CASE WHEN s.last_error IS NULL THEN nullif(s.failed_alteration ->> 'hint', '') ELSE s.last_error_hint END AS last_error_hint,
+       CASE WHEN s.last_error IS NULL THEN (s.failed_alteration ->> 'at')::timestamptz ELSE s.last_error_at END AS last_error_at,
        f.data_timestamp,
        s.created_at,
-       s.original_query AS query,
+       CASE WHEN pgtrickle._is_renamed(s.names, s.names_now) THEN s.defining_query ELSE s.original_query END AS query,
        s.pgt_id,
        s.tier,
        s.max_staleness,
@@ -89,7 +89,7 @@ CROSS JOIN LATERAL (SELECT coalesce(n.nspname, s.pgt_schema) AS schema, coalesce
                            pg_catalog.pg_get_userbyid(c.relowner) AS owner) AS l;
 COMMENT ON VIEW pgtrickle.stream_tables IS
 'One row per stream table, under its present name. staleness: 0 if all changes of the sources are in it, otherwise the time since the snapshot that it shows; NULL: not initialised.
-slo_violated: staleness is above max_staleness (NULL: none promised). held: why it waits although there may be changes (a gated source, a watermark). skipped_at: changes were
+query: as it was written; once something that it names was renamed, as it reads now. slo_violated: staleness is above max_staleness (NULL: none promised). held: why it waits although there may be changes (a gated source, a watermark). skipped_at: changes were
 skipped then, so it does not equal its query. retry_at: when the daemon tries again what is in error or suspended. scc_id: the smallest pgt_id of the cycle that it is part of.';
 GRANT SELECT ON pgtrickle.stream_tables TO PUBLIC;
 
@@ -129,7 +129,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     JOIN pg_stat_activity a ON a.pid = l.pid
 $$;
 
-CREATE FUNCTION pgtrickle._explain_stream_table(name text, caller_path text) RETURNS text
+-- with_program: also the functions that refresh it.
+CREATE FUNCTION pgtrickle._explain_stream_table(name text, caller_path text, with_program boolean) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     st     pgtrickle.pgt_stream_tables := pgtrickle._find(name, caller_path);
@@ -155,6 +156,8 @@ BEGIN
         CASE WHEN st.status IN ('ERROR', 'SUSPENDED') AND st.retry_at IS NOT NULL THEN format('tried again   %s', date_trunc('second', st.retry_at)) END,
         CASE WHEN st.last_error IS NOT NULL THEN format('last error    %s (SQLSTATE %s, %s)%s', st.last_error, st.last_error_code, st.last_error_at,
                                                         coalesce(E'\nhint          ' || st.last_error_hint, '')) END,
+        CASE WHEN st.failed_alteration IS NOT NULL THEN format(E'not altered   %s (SQLSTATE %s, %s)\nhint          %s', st.failed_alteration ->> 'message',
+                 st.failed_alteration ->> 'code', st.failed_alteration ->> 'at', coalesce(st.failed_alteration ->> 'hint', '')) END,
         CASE WHEN f.last_refresh_at IS NOT NULL THEN format('last refresh  %s, %s, %s ms', f.last_refresh_at, f.last_action, round(f.last_duration_ms::numeric, 3)) END,
         'now           ' || pgtrickle._at_work_on(st),
         '', 'query', st.defining_query, '', 'sources');
@@ -167,6 +170,9 @@ BEGIN
     result := concat_ws(E'\n', result, coalesce(part, '  (none)'));
     SELECT string_agg('  ' || r.reader, E'\n' ORDER BY r.kind, r.reader) INTO part FROM pgtrickle._read_by(st) AS r;
     result := concat_ws(E'\n', result, '', 'read by', coalesce(part, '  (nothing that the catalogs know of)'), '', 'plan', coalesce(st.plan, '  (not compiled yet)'));
+    IF NOT with_program THEN
+        RETURN result;
+    END IF;
     SELECT string_agg(pg_get_functiondef(p.oid), E'\n' ORDER BY p.proname) INTO part
     FROM pg_proc p WHERE p.pronamespace = 'pgtrickle_state'::regnamespace
      AND p.proname IN ('apply_' || st.pgt_id, 'apply_' || st.pgt_id || '_small', 'refresh_' || st.pgt_id);
@@ -176,7 +182,7 @@ $$;
 
 CREATE FUNCTION pgtrickle.explain_stream_table(name text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN pgtrickle._explain_stream_table(name, pg_catalog.current_setting('search_path'));
+    RETURN pgtrickle._explain_stream_table(name, pg_catalog.current_setting('search_path'), true);
 END
 $$;
 COMMENT ON FUNCTION pgtrickle.explain_stream_table(text) IS

@@ -70,7 +70,7 @@ BEGIN
     DELETE FROM pgtrickle.pgt_stream_tables t WHERE to_regclass(format('%I.%I', t.pgt_schema, t.pgt_name)) IS NULL;
     UPDATE pgtrickle.pgt_stream_tables t
        SET pgt_relid = to_regclass(format('%I.%I', t.pgt_schema, t.pgt_name)), needs_reinit = true, reinit_reason = 'the database was restored or upgraded',
-           generation = t.generation + 1;
+           names = pgtrickle._names_found(t.names, t.names_now, true), previous = NULL, generation = t.generation + 1;
     UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL, xid = NULL, seq = NULL;
     -- OIDs of different rows can cross on the way, so all rows are replaced at once. What is gone the daemon will notice.
     SELECT array_agg(d) INTO dependencies FROM pgtrickle.pgt_dependencies d WHERE to_regclass(format('%I.%I', d.source_schema, d.source_name)) IS NOT NULL;

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,7 @@ struct BuildSettings {
   long long error_pause_ms = 0;        // until the next build, if this one ends with an error; recorded as retry_at
   long long statement_timeout_ms = 0;  // for the initial population; 0 = none
   compiler::Limits limits;
+  std::function<void(const std::string&)> say;  // what a build is about to change besides the content; may be empty
 };
 
 /// Builds stream table `pgt_id` in the database that `conninfo` (libpq connection string) names.

@@ -58,6 +58,7 @@ Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, Serv
   d.request.name = row["relname"].c_str();
   d.request.owner = row["owner"].c_str();
   d.request.query = row["defining_query"].c_str();
+  d.original = row["original_query"].c_str();
   d.request.admin = admin_role(tx);
   d.request.force_full = d.refresh_mode == "FULL";
   d.request.wide_keys = row["wide_keys"].as<bool>();
@@ -103,6 +104,16 @@ bool names_changed(pqxx::transaction_base& tx, std::int64_t pgt_id) {
           pgt_id)[0]
       .as<bool>();
 }
+void record_new_names(pqxx::transaction_base& tx, std::int64_t pgt_id) {
+  tx.exec_params(
+      "UPDATE pgtrickle.pgt_dependencies d SET source_schema = n.nspname, source_name = c.relname, column_names =\n"
+      "  (SELECT coalesce(array_agg(a.attname ORDER BY a.attnum), '{}') FROM pg_attribute a WHERE a.attrelid = "
+      "c.oid AND a.attnum = ANY (d.columns))\n"
+      "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE d.pgt_id = $1 AND c.oid = "
+      "d.source_relid",
+      pgt_id);
+}
+
 namespace {
 
 /// Notes in `catalog` which sources the program cannot capture after all, because it reads columns of them that are
@@ -152,6 +163,7 @@ std::string make_shape(pqxx::transaction_base& tx, const Definition& d) {
   run_as_owner(tx, d.request.owner, "CREATE VIEW " + view + " AS " + d.request.query);
   return view;
 }
+
 Program compile_definition(pqxx::transaction_base& tx, const Definition& d, ServerTypes& types) {
   types.use_owner(d.request.owner);
   auto catalog = load_catalog(tx, d.request.query, d.request.owner, types);

@@ -4,10 +4,21 @@
 
 #include <cstdint>
 #include <pqxx/pqxx>
+#include <string>
+#include <vector>
 
 #include "catalog/definition.h"
 
 namespace pgtrickle::catalog {
+
+/// A column of the table whose type is not that of the query any more.
+struct OutputChange {
+  std::string column;   // quoted
+  std::string type;     // of the query
+  std::string text;     // for people
+  std::string used_by;  // what keeps PostgreSQL from changing the type; empty: nothing
+};
+std::vector<OutputChange> output_changes(pqxx::transaction_base& tx, const Definition& d);
 
 /// Makes the table's column types those of the query. True if something had to change (the rows are gone then).
 bool align_table(pqxx::transaction_base& tx, const Definition& d);

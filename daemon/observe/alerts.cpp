@@ -30,9 +30,9 @@ constexpr std::array kAlerts{
               "Too many errors in a row: it is not refreshed any more. Repair the cause, then call "
               "pgtrickle.resume_stream_table()."},
     AlertInfo{AlertKind::kRecovered, "recovered", kInfo, kTable, "", "", "A refresh succeeded again after an error."},
-    AlertInfo{AlertKind::kReinitialised, "reinitialised", kWarning, kTable, "", "reason",
-              "It was rebuilt and recomputed, because a source changed its shape or its state did not fit. Readers saw "
-              "either the old or the new rows."},
+    AlertInfo{AlertKind::kReinitialised, "reinitialised", kInfo, kTable, "", "reason",
+              "It was rebuilt and recomputed: it was altered, something that it needs was renamed or changed, or an "
+              "error made it necessary, which has an alert of its own. Readers saw either the old or the new rows."},
     AlertInfo{AlertKind::kFuseBlown, "fuse_blown", kError, kTable, "fuse_reset", "pending_rows, limit",
               "More changes are pending than its fuse allows; none is applied. Look at what was written, then call "
               "pgtrickle.reset_fuse()."},

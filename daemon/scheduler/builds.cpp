@@ -86,6 +86,9 @@ void DatabaseScheduler::start_build(Table& table) {
   settings.limits = {.nesting = compiler_.max_nesting,
                      .nodes = compiler_.max_nodes,
                      .grouping_branches = compiler_.max_grouping_branches};
+  settings.say = [database = database_.name, name = label(table)](const std::string& note) {
+    spdlog::warn("building database={} stream_table={} note=\"{}\"", database, name, note);
+  };
   asio::post(*shared_->build_workers, [self = shared_from_this(), conninfo = std::move(*conninfo), id = table.row.id,
                                        generation = table.row.generation, settings] {
     catalog::BuildResult result;
@@ -119,6 +122,8 @@ void DatabaseScheduler::build_ended(TableId id, std::int64_t generation, const c
       table.build_failures = 0;
       table.build_not_before = TimePoint::min();
       table.failed_generation.reset();
+      homes_.erase(id);
+      to_warm_.insert(id);
       shared_->observer->on_build(database_.name, label(table), true);
       log::info("build", "built database={} stream_table={} result={}", database_.name, label(table), result.message);
       if (table.row.needs_reinit) {

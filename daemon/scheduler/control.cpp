@@ -144,7 +144,9 @@ asio::awaitable<bool> DatabaseScheduler::check_installation(ConnectionPtr connec
     set_problem("the server is a standby: stream tables are refreshed on the primary");
     co_return false;
   }
+  uninstalled_ = !found->installed;
   if (!found->installed) {
+    if (!tables_.empty()) adopt(sql::Catalog{}, Clock::now());  // they are ordinary tables now
     set_problem("pgtrickle is not installed in this database: run CREATE EXTENSION pg_trickle, or pgtrickle install");
     co_return false;
   }
@@ -251,6 +253,7 @@ asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
   set_problem("");
   alert(observe::AlertKind::kLeaderBack, "", "this daemon leads now");
   raise_lasting();
+  warm_soon();
 
   const TimePoint now = Clock::now();
   judges_from_ = now + kWatchMax;
@@ -338,15 +341,18 @@ asio::awaitable<MaybeError> DatabaseScheduler::look_for_changes(ConnectionPtr co
   if (!answer) co_return answer.error();
   const auto changes = sql::read_catalog_changes(*answer);
   if (!changes) co_return changes.error();
-  writers_left_ = writers_left_ || *changes != changes_seen_;
-  changes_seen_ = *changes;
+  const bool moved = std::exchange(changes_seen_, *changes) != *changes;
+  writers_left_ = writers_left_ || moved;
   if (!writers_left_) co_return std::nullopt;
   const auto who = co_await connection->query(sql::catalog_writers(), deadline_after(kQueryTimeout));
   if (!who) co_return who.error();
   const auto writers = sql::read_catalog_writers(*who);
   if (!writers) co_return writers.error();
   writers_left_ = writers->any;
-  if (std::exchange(committed_, writers->committed) != writers->committed) reload_requested_ = true;
+  const bool committed = std::exchange(committed_, writers->committed) != writers->committed;
+  // While somebody is still at it for long, only for what others commit; in the end in any case: what was undone by
+  // then, as a table that was made and dropped, may have left something.
+  if (moved || committed || !writers_left_) reload_requested_ = true;
   co_return std::nullopt;
 }
 
@@ -444,6 +450,8 @@ TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_aft
 void DatabaseScheduler::forget_table(TableId id) {
   garbage_expected_ = tables_.erase(id) > 0 || garbage_expected_;
   fresh_written_.erase(id);
+  homes_.erase(id);
+  to_warm_.erase(id);
 }
 
 void DatabaseScheduler::adopt(sql::Catalog catalog, TimePoint read_after) {

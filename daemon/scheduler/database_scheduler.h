@@ -6,6 +6,7 @@
 //   (bell.cpp);
 //              takes due units from the timetable and spawns them as workers get free, the most urgent first
 //   unit       one per running unit: borrows a connection, refreshes, draws the consequences
+//   warm       at most one, when no unit runs: has a session make its plans before the first refresh needs them
 //   housekeeping, frontier updates   short-lived tasks; builds run on worker threads
 #pragma once
 
@@ -167,6 +168,14 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   boost::asio::awaitable<void> record(std::vector<postgres::Statement> statements);
   void unit_ended(const std::shared_ptr<Batch>& batch, std::size_t unit);
   void give_place_back();
+  [[nodiscard]] postgres::Pool::Preference home_of(const std::vector<TableId>& ids) const;
+  void refreshed_by(const ConnectionPtr& connection, const std::vector<refresh::Outcome>& outcomes);
+
+  // warming up (warming.cpp)
+  void warm_soon();
+  void start_warming();
+  [[nodiscard]] std::optional<TableId> next_to_warm();
+  boost::asio::awaitable<void> warm(Self self, TableId id);
 
   // builds
   void start_builds();
@@ -223,6 +232,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   config::Scheduler settings_;
   config::Compiler compiler_;
   std::string problem_ = "not connected yet";
+  bool uninstalled_ = false;
   bool stopping_ = false;
 
   ConnectionPtr control_connection_;
@@ -256,6 +266,11 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   int units_running_ = 0;
   WorkerBudget::Member budget_ = 0;
   bool registered_ = false;  // with the budget
+  // The session that has made its plans for a table's refreshes; it is preferred for them.
+  std::map<TableId, std::weak_ptr<postgres::Connection>> homes_;
+  TimePoint newest_home_ = TimePoint::min();
+  std::set<TableId> to_warm_;  // tables that no session has plans for
+  bool warming_ = false;
 
   ConnectionPtr bell_;
   std::set<SourceId> locked_;  // on the bell
