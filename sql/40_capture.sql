@@ -122,7 +122,7 @@ END
 $$;
 
 -- How two values of a type can be told apart by GROUP BY, byte for byte: 'equal' if equal values are always identical,
--- 'send' if the binary output must be compared as well (numeric 1.0 and 1.00 are equal but not the same; the same holds
+-- 'image' if _value_image() must be compared as well (numeric 1.0 and 1.00 are equal but not the same; the same holds
 -- for float zeros, intervals, citext, nondeterministic collations and everything made of these), NULL if not at all.
 CREATE FUNCTION pgtrickle._identity_kind(type oid, collation_id oid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -136,7 +136,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                           AND NOT EXISTS (SELECT FROM pg_opclass q WHERE q.opcmethod = o.opcmethod AND q.opcdefault AND q.opcintype = t.oid))
               AND (p.amproc = 'btequalimage'::regproc
                    OR p.amproc = 'btvarstrequalimage'::regproc AND (SELECT l.collisdeterministic FROM pg_collation l WHERE l.oid = collation_id))) THEN 'equal'
-        WHEN t.typsend <> 0 AND pgtrickle._is_groupable(t.oid) THEN 'send'
+        WHEN pgtrickle._is_groupable(t.oid) THEN 'image'
         END
     FROM pg_type t WHERE t.oid = type
 $$;
@@ -157,11 +157,12 @@ DECLARE
     olds     text;
     images   text;      -- n."id" AS c1, ...
     old_images text;
-    keys     text;      -- u.c1, numeric_send(u.c1)
+    keys     text;      -- u.c1, pg_catalog.numeric_send(u.c1)
     grouped  text;      -- g.c1, g.c2
     inner_names text;
     nkeys    int;
     groupable boolean;
+    encoded  boolean := false;
     on_update text;
     guard    text := '';
     declared text := '';
@@ -188,10 +189,10 @@ $body$, target, asleep, notify);
                string_agg(format('n.%I', a.attname) || ' AS c' || a.attnum, ', ' ORDER BY a.attnum),
                string_agg(format('o.%I', a.attname) || ' AS c' || a.attnum, ', ' ORDER BY a.attnum),
                string_agg('u.c' || a.attnum, ', ' ORDER BY a.attnum), string_agg('g.c' || a.attnum, ', ' ORDER BY a.attnum),
-               string_agg('u.c' || a.attnum || CASE k.kind WHEN 'send' THEN format(', %s(u.c%s)', t.typsend, a.attnum) ELSE '' END, ', ' ORDER BY a.attnum),
-               count(*) + count(*) FILTER (WHERE k.kind = 'send'), bool_and(k.kind IS NOT NULL)
-          INTO names, news, olds, images, old_images, inner_names, grouped, keys, nkeys, groupable
-          FROM pg_attribute a CROSS JOIN LATERAL pgtrickle._base_type(a.atttypid, a.atttypmod) AS b JOIN pg_type t ON t.oid = b.base
+               string_agg('u.c' || a.attnum || CASE k.kind WHEN 'image' THEN ', ' || replace(v.image, '$1', 'u.c' || a.attnum) ELSE '' END, ', ' ORDER BY a.attnum),
+               count(*) + count(*) FILTER (WHERE k.kind = 'image'), bool_and(k.kind IS NOT NULL), bool_or(k.kind = 'image' AND v.encoded)
+          INTO names, news, olds, images, old_images, inner_names, grouped, keys, nkeys, groupable, encoded
+          FROM pg_attribute a CROSS JOIN LATERAL pgtrickle._base_type(a.atttypid, a.atttypmod) AS b CROSS JOIN LATERAL pgtrickle._value_image(b.base) AS v
           CROSS JOIN LATERAL (SELECT pgtrickle._identity_kind(b.base, a.attcollation) AS kind) AS k
          WHERE a.attrelid = relid AND a.attnum = ANY (columns) AND NOT a.attisdropped;
         IF names IS NULL THEN       -- a query that reads no column (count(*)): an UPDATE changes nothing for it
@@ -276,8 +277,11 @@ $body$, target, names, replace(news, '%', '%%'), replace(olds, '%', '%%'), repla
         %s;
     END IF;$wake$, asleep, notify));
     END IF;
+    -- Images that contain text are made in client_encoding, which must have the characters whoever writes.
     EXECUTE format('CREATE OR REPLACE FUNCTION pgtrickle_changes.capture_%s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER '
-                   'SET search_path = pg_catalog, pg_temp AS %L', source, '#variable_conflict use_column' || declared || body);
+                   'SET search_path = pg_catalog, pg_temp %sAS %L', source,
+                   CASE WHEN groupable AND encoded THEN format('SET client_encoding = %L ', getdatabaseencoding()) ELSE '' END,
+                   '#variable_conflict use_column' || declared || body);
 END
 $$;
 
