@@ -85,7 +85,7 @@ $$;
 CREATE FUNCTION pgtrickle._named_object(o jsonb) RETURNS oid
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    qualified text := format('%I.%I', o ->> 'schema', o ->> 'name');
+    qualified text := quote_ident(o ->> 'schema') || '.' || quote_ident(o ->> 'name');     -- NULL where there is no schema
 BEGIN
     RETURN CASE o ->> 'class'
         WHEN 'schema' THEN to_regnamespace(quote_ident(o ->> 'name'))::oid
@@ -117,8 +117,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM jsonb_array_elements(names) WITH ORDINALITY AS e(o, n)
     JOIN jsonb_array_elements(seen) WITH ORDINALITY AS s(o, n) USING (n)
     JOIN jsonb_array_elements(pgtrickle._names_now(names)) WITH ORDINALITY AS now(o, n) USING (n)
-    CROSS JOIN LATERAL (SELECT e.o ->> 'class' AS class, (e.o ->> 'oid')::oid AS oid, everything OR NOT now.o ? 'name' AS gone,
-                               format('%I.%I', s.o ->> 'schema', s.o ->> 'name') AS qualified) AS o
+    CROSS JOIN LATERAL (SELECT e.o ->> 'class' AS class, (e.o ->> 'oid')::oid AS oid, everything OR NOT now.o ? 'name' AS gone) AS o
     LEFT JOIN LATERAL (SELECT CASE WHEN o.gone THEN pgtrickle._named_object(s.o) END AS oid) AS f ON true
 $$;
 

@@ -138,7 +138,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- What to do about an error of a stream table, as one sentence for people.
-CREATE FUNCTION pgtrickle._remedy(code text, message text, qualified text, owner text) RETURNS text
+CREATE FUNCTION pgtrickle._remedy(code text, qualified text, owner text, message text DEFAULT '') RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE
         WHEN code LIKE '40%' THEN 'Nothing: it is tried again. If it keeps coming, look for transactions that write to it or lock its sources for long.'
@@ -175,7 +175,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                concat_ws(' ', nullif(st.failed_alteration ->> 'hint', ''), 'Nothing has to be done: the previous query goes on by itself.') AS hint
         WHERE st.failed_alteration IS NOT NULL)
     SELECT e.at, pgtrickle._error_class(e.code), e.message,
-           concat_ws(' ', e.hint, CASE WHEN e.hint LIKE '%by itself%' THEN NULL ELSE pgtrickle._remedy(e.code, e.message, pgtrickle._qualified(st.pgt_relid), (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = st.pgt_relid)) END),
+           concat_ws(' ', e.hint, CASE WHEN e.hint LIKE '%by itself%' THEN NULL ELSE pgtrickle._remedy(e.code, pgtrickle._qualified(st.pgt_relid),
+                      (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = st.pgt_relid), e.message) END),
            e.code, pgtrickle._error_class(e.code) IN ('retryable', 'in doubt')
     FROM (SELECT * FROM present UNION ALL SELECT * FROM refused UNION ALL
           SELECT f.* FROM failed f WHERE NOT EXISTS (SELECT FROM present p WHERE p.code = f.code AND p.message = f.message AND abs(extract(epoch FROM p.at - f.at)) < 1)) AS e

@@ -348,7 +348,7 @@ TEST_F(DefinitionOf, OperatorsOfNewTypesAreTakenAndTold) {
   EXPECT_EQ(result.status, BuildStatus::kActive) << result.message;
   EXPECT_THAT(result.message, HasSubstr("it uses operator app.||(app.word,text) now"));
   expect_rebuilt("joined", "SELECT id, (code).w || '-' || note FROM items");
-  expect_stopped("st", "cannot cast type app.word to integer");
+  expect_stopped("st", "cannot cast type word to integer");
 }
 
 TEST_F(DefinitionOf, AnotherOverloadIsMeantWhenTheTypeSaysSo) {
@@ -447,6 +447,46 @@ TEST_F(DefinitionOf, TheSameWithoutEventTriggers) {
       "ALTER FUNCTION f(int) RENAME TO g");
   expect_rebuilt("st", "SELECT id, kode::text, id + 1 FROM items WHERE kode::text < '5'",
                  "INSERT INTO items VALUES (4, 44, 'x')");
+}
+
+// Drops ---------------------------------------------------------------------------------------------------------------
+
+class Notices : public pqxx::errorhandler {
+ public:
+  explicit Notices(pqxx::connection& connection) : pqxx::errorhandler(connection) {}
+  bool operator()(const char message[]) noexcept override {
+    text += message;
+    return false;
+  }
+  std::string text;
+};
+
+TEST_F(DefinitionOf, DropsWarnWhoNeedsWhatIsDropped) {
+  session_.exec(
+      "CREATE VIEW v AS SELECT id, note FROM items; CREATE FUNCTION f(int) RETURNS int LANGUAGE sql IMMUTABLE AS "
+      "'SELECT 1'; CREATE TABLE more (id int, unused int)");
+  create("of_view", "SELECT id FROM v");
+  create("of_column", "SELECT code FROM items");
+  create("of_function", "SELECT f(id) AS f FROM more");
+  create("of_stream_table", "SELECT code FROM of_column");
+  Notices notices(session_.connection());
+  const auto warning_of = [&](const std::string& statement) {
+    notices.text.clear();
+    session_.exec("BEGIN");
+    session_.exec(statement);
+    session_.exec("ROLLBACK");
+    return notices.text;
+  };
+  EXPECT_EQ(warning_of("ALTER TABLE more DROP COLUMN unused"), "");
+  EXPECT_THAT(warning_of("ALTER TABLE items DROP COLUMN code"), HasSubstr("stream table public.of_column cannot be"));
+  EXPECT_THAT(warning_of("DROP FUNCTION f(int)"), HasSubstr("public.of_function cannot be refreshed any more"));
+  EXPECT_THAT(warning_of("DROP VIEW v"), HasSubstr("view public.v is needed by public.of_view."));
+  EXPECT_THAT(warning_of("DROP TABLE items CASCADE"),
+              HasSubstr("table public.items is needed by public.of_column, public.of_view."));
+  EXPECT_THAT(warning_of("SELECT pgtrickle.drop_stream_table('of_column', cascade => true)"),
+              testing::Not(HasSubstr("WARNING")));
+  EXPECT_THAT(warning_of("DROP TABLE of_column"), HasSubstr("public.of_stream_table cannot be refreshed any more"));
+  EXPECT_THAT(warning_of("DROP TABLE more, of_function"), testing::Not(HasSubstr("WARNING")));
 }
 
 }  // namespace
