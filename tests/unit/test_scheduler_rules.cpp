@@ -150,7 +150,8 @@ TEST(Health, WhatStoppedIsTriedAgainAfterPausesThatGrowToFiveMinutes) {
     milliseconds before{0};
     int stopped = 0;
     for (int i = 0; i < 20; ++i) {
-      const auto judgement = health.on_error(error_of(sqlstate), false, {.max_consecutive_errors = 3}, 1.0);
+      const auto judgement =
+          health.on_error(error_of(sqlstate), false, {.max_consecutive_errors = 3, .retry = {}}, 1.0);
       if (judgement.remedy != Remedy::kSuspend && judgement.remedy != Remedy::kGiveUp) continue;
       EXPECT_GE(judgement.delay, before) << sqlstate;
       EXPECT_GE(judgement.delay, Health::kPauseMin) << sqlstate;
