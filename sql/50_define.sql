@@ -101,16 +101,17 @@ BEGIN
 END
 $$;
 
--- The stored parse tree of a view, without what does not change its meaning: positions in the text, how casts and calls were
--- written, aliases, and names that only an alias can show (names of row fields stay, as :colnames).
-CREATE FUNCTION pgtrickle._view_tree(view_oid oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
-    SELECT regexp_replace(regexp_replace(regexp_replace(r.ev_action::text,
-        ':(location|stmt_location|stmt_len|list_start|list_end|funcformat|relabelformat|coerceformat|convertformat|row_format) -?[0-9]+|'
-            ':relid ' || view_oid || ' ', '', 'g'),
-        ':(alias|eref|join_using_alias) (<>|\{ALIAS ([^\\}]|\\.)*\})', '', 'g'),
-        ':(operName|isNatural|usingClause|selectedCols) (<>|true|false|\(([^\\)]|\\.)*\))|:resname (<>|([^\\ ]|\\.)*)', '', 'g')
-    FROM pg_rewrite r WHERE r.ev_class = view_oid AND r.ev_type = '1'
+-- What of a view's stored parse tree its text can lose: its operators and the field names of its rows, in their order, and its
+-- columns. A whole tree is no measure: varchar IN ('a', 'b') is stored in another way when its text is read again.
+CREATE FUNCTION pgtrickle._view_meaning(view_oid oid) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT array(SELECT m[1]
+                 FROM pg_rewrite r,
+                      regexp_matches(regexp_replace(r.ev_action::text, '\{ALIAS ([^\\}]|\\.)*\}', '', 'g'),
+                                     ' (:opno [0-9]+|:opnos \([^)]*\)|:colnames (?:<>|\((?:[^\\)]|\\.)*\)))', 'g') WITH ORDINALITY AS x(m, n)
+                 WHERE r.ev_class = view_oid AND r.ev_type = '1' ORDER BY x.n)
+        || array(SELECT format('%s %s %s %s', a.attname, a.atttypid, a.atttypmod, a.attcollation)
+                 FROM pg_attribute a WHERE a.attrelid = view_oid AND a.attnum > 0 ORDER BY a.attnum)
 $$;
 
 -- pg_get_viewdef() can lose the meaning of a query: field names of rows made from an alias of JOIN .. USING, and which
@@ -120,100 +121,36 @@ CREATE FUNCTION pgtrickle._lost_in_text(view_oid oid, definition text, OUT messa
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 DECLARE
     again     text := 'pgtrickle_again_' || replace(gen_random_uuid()::text, '-', '');
-    mine      text := pgtrickle._view_tree(view_oid);
-    other     text;
-    names     CONSTANT text := ':colnames (<>|\(([^\\)]|\\.)*\))';
+    mine      text[] := pgtrickle._view_meaning(view_oid);
+    other     text[];
     operators text;
 BEGIN
     BEGIN
         EXECUTE format('CREATE TEMPORARY VIEW pg_temp.%s AS %s', again, definition);
-    EXCEPTION WHEN syntax_error OR undefined_function OR ambiguous_function OR datatype_mismatch OR indeterminate_datatype THEN
+    EXCEPTION WHEN syntax_error OR undefined_function OR ambiguous_function OR datatype_mismatch OR indeterminate_datatype OR insufficient_privilege THEN
         message := format('PostgreSQL cannot read its own text of it (%s)', SQLERRM);
         hint := 'Write it in another way.';
         RETURN;
     END;
-    other := pgtrickle._view_tree(to_regclass('pg_temp.' || again));
+    other := pgtrickle._view_meaning(to_regclass('pg_temp.' || again));
     EXECUTE format('DROP VIEW pg_temp.%s', again);
     IF mine = other THEN
         RETURN;
     END IF;
     SELECT string_agg(DISTINCT format('%I.%s', n.nspname, o.oprname), ', ') INTO operators
-    FROM regexp_matches(mine, ':opno ([0-9]+)', 'g') AS m JOIN pg_operator o ON o.oid = m[1]::oid JOIN pg_namespace n ON n.oid = o.oprnamespace
-    WHERE n.nspname <> 'pg_catalog' AND other !~ format(':opno %s ', o.oid);
+    FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace
+    WHERE n.nspname <> 'pg_catalog'
+      AND (SELECT count(*) FROM unnest(mine) AS u WHERE u = ':opno ' || o.oid) > (SELECT count(*) FROM unnest(other) AS u WHERE u = ':opno ' || o.oid);
     IF operators IS NOT NULL THEN
         message := format('IS DISTINCT FROM, NULLIF, CASE x WHEN or USING means operator %s, which its text cannot say', operators);
         hint := 'Write the operator: for example a OPERATOR(schema.=) b in CASE WHEN or ON.';
-    ELSIF regexp_replace(mine, names, '', 'g') = regexp_replace(other, names, '', 'g') THEN
+    ELSIF array(SELECT u FROM unnest(mine) AS u WHERE u LIKE ':colnames %') <> array(SELECT u FROM unnest(other) AS u WHERE u LIKE ':colnames %') THEN
         message := 'its text loses the names of the fields of a row';
         hint := 'Make the row in a subquery: for example row_to_json((SELECT r FROM (SELECT t.a, t.b) AS r)).';
     ELSE
         message := 'PostgreSQL''s text of it means another query';
         hint := 'Write it in another way, and please report the query.';
     END IF;
-END
-$$;
-
--- Why what a view shows cannot be maintained from changes, as far as the server alone can see it; one row per reason. The
--- compiler says the same, but only when the daemon builds it. Functions are looked for in the stored parse trees, because
--- dependencies on those of PostgreSQL itself are not recorded.
-CREATE FUNCTION pgtrickle._not_differential(view_oid oid, OUT reason text, OUT hint text) RETURNS SETOF record
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    WITH trees AS MATERIALIZED (
-        SELECT r.ev_action::text AS tree, CASE WHEN r.ev_class <> view_oid THEN format(' in view %s', pgtrickle._qualified(r.ev_class)) ELSE '' END AS place
-        FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
-        WHERE r.ev_type = '1' AND c.relkind = 'v' AND (r.ev_class = view_oid OR r.ev_class IN (SELECT v.relid FROM pgtrickle._view_sources(view_oid) AS v)))
-    SELECT CASE WHEN p.provolatile = 'v' THEN format('function %s() is VOLATILE%s', p.name, t.place)
-                WHEN p.clock THEN format('the query depends on the current time: %s()%s', p.name, t.place)
-                ELSE format('function %s() is STABLE: it may read tables or session state, whose changes are not captured%s', p.name, t.place) END,
-           CASE WHEN p.provolatile = 'v' THEN format('Remove %s(), or use refresh_mode => ''FULL'', which recomputes it at every refresh.', p.name)
-                WHEN p.clock THEN 'AUTO recomputes it on schedule. Or move the comparison with the current time into the queries that read the stream table.'
-                ELSE format('Declare %s() IMMUTABLE if it only depends on its arguments, or use refresh_mode => ''AUTO''.', p.name) END
-    FROM trees t
-    CROSS JOIN LATERAL (SELECT DISTINCT m[1]::oid AS oid FROM regexp_matches(t.tree, ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([0-9]+)', 'g') AS m) AS f
-    JOIN LATERAL (SELECT x.provolatile, CASE WHEN x.pronamespace = 'pg_catalog'::regnamespace THEN x.proname::text ELSE format('%I.%I', n.nspname, x.proname) END AS name,
-                         x.pronamespace = 'pg_catalog'::regnamespace
-                         AND x.proname IN ('now', 'transaction_timestamp', 'statement_timestamp', 'clock_timestamp', 'timeofday') AS clock,
-                         x.pronamespace <> 'pg_catalog'::regnamespace AS foreign_one
-                  FROM pg_proc x JOIN pg_namespace n ON n.oid = x.pronamespace WHERE x.oid = f.oid) AS p
-      ON p.provolatile = 'v' OR p.clock OR p.foreign_one AND p.provolatile = 's'
-    UNION ALL
-    SELECT format('the query depends on the time or the session that runs it (CURRENT_DATE, CURRENT_USER or the like)%s', t.place),
-           'AUTO recomputes it on schedule. Or leave that to the queries that read the stream table.'
-    FROM trees t WHERE t.tree ~ E'[ (]\\{SQLVALUEFUNCTION '
-    UNION ALL
-    SELECT format('changes of %s cannot be captured: %s', pgtrickle._qualified(v.relid), pgtrickle._not_capturable(v.relid)),
-           'Use refresh_mode => ''AUTO'' or ''FULL'', which recompute the query.'
-    FROM pgtrickle._view_sources(view_oid) AS v JOIN pg_class c ON c.oid = v.relid
-    WHERE c.relkind <> 'v' AND pgtrickle._not_capturable(v.relid) IS NOT NULL
-$$;
-
--- Error 0A000 if it is clear already that DIFFERENTIAL cannot be.
-CREATE FUNCTION pgtrickle._require_differential(qualified text, view_oid oid) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    bad record;
-BEGIN
-    FOR bad IN SELECT * FROM pgtrickle._not_differential(view_oid) LOOP
-        RAISE EXCEPTION 'stream table %: refresh mode DIFFERENTIAL is not possible: %', qualified, bad.reason
-            USING ERRCODE = 'feature_not_supported', HINT = bad.hint;
-    END LOOP;
-END
-$$;
-
--- The same for a stream table whose query stays. A query that has become invalid is for the daemon to say.
-CREATE FUNCTION pgtrickle._require_differential_as_it_is(st pgtrickle.pgt_stream_tables, caller_path text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    qualified  text := pgtrickle._qualified(st.pgt_relid);
-    definition record;
-BEGIN
-    BEGIN
-        SELECT * INTO definition FROM pgtrickle._define(qualified, st.defining_query, caller_path);
-    EXCEPTION WHEN OTHERS THEN
-        RETURN;
-    END;
-    PERFORM pgtrickle._require_differential(qualified, definition.view_oid);
-    EXECUTE format('DROP VIEW %s', definition.view_oid::regclass);
 END
 $$;
 
