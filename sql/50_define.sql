@@ -107,11 +107,28 @@ CREATE FUNCTION pgtrickle._view_meaning(view_oid oid) RETURNS text[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT array(SELECT m[1]
                  FROM pg_rewrite r,
-                      regexp_matches(regexp_replace(r.ev_action::text, '\{ALIAS ([^\\}]|\\.)*\}', '', 'g'),
-                                     ' (:opno [0-9]+|:opnos \([^)]*\)|:colnames (?:<>|\((?:[^\\)]|\\.)*\)))', 'g') WITH ORDINALITY AS x(m, n)
+                      regexp_matches(regexp_replace(r.ev_action::text, E'\\{ALIAS ([^\\\\}]|\\\\.)*\\}', '', 'g'),
+                                     E' (:opno [0-9]+|:opnos \\([^)]*\\)|:colnames (?:<>|\\((?:[^\\\\)]|\\\\.)*\\)))', 'g') WITH ORDINALITY AS x(m, n)
                  WHERE r.ev_class = view_oid AND r.ev_type = '1' ORDER BY x.n)
         || array(SELECT format('%s %s %s %s', a.attname, a.atttypid, a.atttypmod, a.attcollation)
                  FROM pg_attribute a WHERE a.attrelid = view_oid AND a.attnum > 0 ORDER BY a.attnum)
+$$;
+
+-- The query of a view, with all names qualified except those of pg_catalog. What we keep is always text for
+-- standard_conforming_strings = on, which PostgreSQL writes in the manner of the session.
+CREATE FUNCTION pgtrickle._canonical(view_oid oid) RETURNS text
+LANGUAGE plpgsql SET search_path = '' SET standard_conforming_strings = on SET quote_all_identifiers = off
+    SET extra_float_digits = 1      -- constants as they are
+AS $$
+BEGIN
+    RETURN pg_catalog.regexp_replace(pg_catalog.pg_get_viewdef(view_oid), E';\\s*$', '');
+END
+$$;
+
+-- The user's text of a query, to be kept. Where backslashes escape in his session, and nowhere else, it is the canonical text.
+CREATE FUNCTION pgtrickle._kept_text(query text, canonical text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN current_setting('standard_conforming_strings')::boolean OR strpos(query, E'\\') = 0 THEN query ELSE canonical END
 $$;
 
 -- pg_get_viewdef() can lose the meaning of a query: field names of rows made from an alias of JOIN .. USING, and which
@@ -151,6 +168,70 @@ BEGIN
         message := 'PostgreSQL''s text of it means another query';
         hint := 'Write it in another way, and please report the query.';
     END IF;
+END
+$$;
+
+-- Why what a view shows cannot be maintained from changes, as far as the server alone can see it; one row per reason. The
+-- compiler says the same, but only when the daemon builds it. Functions are looked for in the stored parse trees, because
+-- dependencies on those of PostgreSQL itself are not recorded.
+CREATE FUNCTION pgtrickle._not_differential(view_oid oid, OUT reason text, OUT hint text) RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH trees AS MATERIALIZED (
+        SELECT r.ev_action::text AS tree, CASE WHEN r.ev_class <> view_oid THEN format(' in view %s', pgtrickle._qualified(r.ev_class)) ELSE '' END AS place
+        FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+        WHERE r.ev_type = '1' AND c.relkind = 'v' AND (r.ev_class = view_oid OR r.ev_class IN (SELECT v.relid FROM pgtrickle._view_sources(view_oid) AS v)))
+    SELECT CASE WHEN p.provolatile = 'v' THEN format('function %s() is VOLATILE%s', p.name, t.place)
+                WHEN p.clock THEN format('the query depends on the current time: %s()%s', p.name, t.place)
+                ELSE format('function %s() is STABLE: it may read tables or session state, whose changes are not captured%s', p.name, t.place) END,
+           CASE WHEN p.provolatile = 'v' THEN format('Remove %s(), or use refresh_mode => ''FULL'', which recomputes it at every refresh.', p.name)
+                WHEN p.clock THEN 'AUTO recomputes it on schedule. Or move the comparison with the current time into the queries that read the stream table.'
+                ELSE format('Declare %s() IMMUTABLE if it only depends on its arguments, or use refresh_mode => ''AUTO''.', p.name) END
+    FROM trees t
+    CROSS JOIN LATERAL (SELECT DISTINCT m[1]::oid AS oid FROM regexp_matches(t.tree, ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([0-9]+)', 'g') AS m) AS f
+    JOIN LATERAL (SELECT x.provolatile, CASE WHEN x.pronamespace = 'pg_catalog'::regnamespace THEN x.proname::text ELSE format('%I.%I', n.nspname, x.proname) END AS name,
+                         x.pronamespace = 'pg_catalog'::regnamespace
+                         AND x.proname IN ('now', 'transaction_timestamp', 'statement_timestamp', 'clock_timestamp', 'timeofday') AS clock,
+                         x.pronamespace <> 'pg_catalog'::regnamespace AS foreign_one
+                  FROM pg_proc x JOIN pg_namespace n ON n.oid = x.pronamespace WHERE x.oid = f.oid) AS p
+      ON p.provolatile = 'v' OR p.clock OR p.foreign_one AND p.provolatile = 's'
+    UNION ALL
+    SELECT format('the query depends on the time or the session that runs it (CURRENT_DATE, CURRENT_USER or the like)%s', t.place),
+           'AUTO recomputes it on schedule. Or leave that to the queries that read the stream table.'
+    FROM trees t WHERE t.tree ~ E'[ (]\\{SQLVALUEFUNCTION '
+    UNION ALL
+    SELECT format('changes of %s cannot be captured: %s', pgtrickle._qualified(v.relid), pgtrickle._not_capturable(v.relid)),
+           'Use refresh_mode => ''AUTO'' or ''FULL'', which recompute the query.'
+    FROM pgtrickle._view_sources(view_oid) AS v JOIN pg_class c ON c.oid = v.relid
+    WHERE c.relkind <> 'v' AND pgtrickle._not_capturable(v.relid) IS NOT NULL
+$$;
+
+-- Error 0A000 if it is clear already that DIFFERENTIAL cannot be.
+CREATE FUNCTION pgtrickle._require_differential(qualified text, view_oid oid) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    bad record;
+BEGIN
+    FOR bad IN SELECT * FROM pgtrickle._not_differential(view_oid) LOOP
+        RAISE EXCEPTION 'stream table %: refresh mode DIFFERENTIAL is not possible: %', qualified, bad.reason
+            USING ERRCODE = 'feature_not_supported', HINT = bad.hint;
+    END LOOP;
+END
+$$;
+
+-- The same for a stream table whose query stays. A query that has become invalid is for the daemon to say.
+CREATE FUNCTION pgtrickle._require_differential_as_it_is(st pgtrickle.pgt_stream_tables, caller_path text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
+DECLARE
+    qualified  text := pgtrickle._qualified(st.pgt_relid);
+    definition record;
+BEGIN
+    BEGIN
+        SELECT * INTO definition FROM pgtrickle._define(qualified, st.defining_query, caller_path);
+    EXCEPTION WHEN OTHERS THEN
+        RETURN;
+    END;
+    PERFORM pgtrickle._require_differential(qualified, definition.view_oid);
+    EXECUTE format('DROP VIEW %s', definition.view_oid::regclass);
 END
 $$;
 
@@ -408,10 +489,7 @@ BEGIN
         RAISE EXCEPTION 'stream table %: the query cannot be kept in a table: %', qualified, problem.message
             USING ERRCODE = problem.code, HINT = problem.hint;
     END LOOP;
-    PERFORM set_config('search_path', '', true);
-    canonical := pg_catalog.pg_get_viewdef(view_oid);
-    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
-    canonical := regexp_replace(canonical, E';\\s*$', '');
+    canonical := pgtrickle._canonical(view_oid);
     SELECT l.message, l.hint INTO problem FROM pgtrickle._lost_in_text(view_oid, canonical) AS l;
     IF problem.message IS NOT NULL THEN
         RAISE EXCEPTION 'stream table %: the query cannot be kept as text: %', qualified, problem.message
@@ -460,9 +538,7 @@ BEGIN
     FOR p IN SELECT * FROM pgtrickle._view_problems(to_regclass('pg_temp.' || view_name)) LOOP
         RETURN QUERY SELECT p.check_name, concat_ws('; ', p.message, p.hint), 'error';
     END LOOP;
-    PERFORM set_config('search_path', '', true);
-    canonical := pg_catalog.pg_get_viewdef(pg_catalog.to_regclass('pg_temp.' || view_name));
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    canonical := pgtrickle._canonical(to_regclass('pg_temp.' || view_name));
     RETURN QUERY SELECT 'text', concat_ws('; ', l.message, l.hint), 'error'
         FROM pgtrickle._lost_in_text(to_regclass('pg_temp.' || view_name), canonical) AS l WHERE l.message IS NOT NULL;
     RETURN QUERY    -- uncapturable sources are said below

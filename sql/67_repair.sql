@@ -138,7 +138,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- What to do about an error of a stream table, as one sentence for people.
-CREATE FUNCTION pgtrickle._remedy(code text, qualified text, owner text) RETURNS text
+CREATE FUNCTION pgtrickle._remedy(code text, qualified text, owner text, message text DEFAULT '') RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE
         WHEN code LIKE '40%' THEN 'Nothing: it is tried again. If it keeps coming, look for transactions that write to it or lock its sources for long.'
@@ -147,15 +147,27 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         WHEN code LIKE '53%' THEN 'Free what the server is short of (disk, memory, connections); then it is tried again.'
         WHEN code = '25006' THEN 'The server is read-only: wait for the failover, or point the daemon to the primary.'
         WHEN c.class = 'retryable' OR c.class = 'in doubt' THEN 'Nothing: it is tried again. If it keeps coming, see the logs of the server and the daemon.'
+        -- Who installed pgtrickle acts for the owners; who is short of a membership is he, not they.
+        WHEN code = '42501' AND (message ~* '(set role|member of role)' OR EXISTS (
+            SELECT FROM pg_roles r WHERE r.rolname = owner AND NOT pg_has_role(c.admin, r.oid, 'MEMBER'))) THEN
+            format('The daemon must be able to act as the owner: GRANT %I TO %I; then SELECT pgtrickle.resume_stream_table(%L);', owner, c.admin, qualified)
+        WHEN code LIKE '28%' THEN format('The daemon was not let in: correct its connection string, password or pg_hba.conf, then SELECT pgtrickle.resume_stream_table(%L);', qualified)
+        -- a constraint or index of the user's on the stream table, see _raise_violation()
+        WHEN code IN ('23505', '23P01') AND message ~ 'rows of its query violate' THEN
+            'Correct the rows that it reads, or drop the index or constraint; it goes on by itself then.'
         WHEN c.class = 'privilege' THEN format('Grant role %I what the message says, then SELECT pgtrickle.resume_stream_table(%L);', owner, qualified)
         WHEN c.class = 'corruption' THEN format('It is re-initialised by itself. If it comes again: SELECT pgtrickle.repair_stream_table(%L);', qualified)
+        WHEN code = '0A000' AND message ~ 'type of a column (that is )?used by' THEN
+            'Drop the view or rule that uses the column, and it is rebuilt by itself: then make the view again. Or keep the type with a cast in the query.'
         WHEN code = '0A000' THEN format('It cannot be maintained from changes: SELECT pgtrickle.alter_stream_table(%L, refresh_mode => ''FULL''); or change the query.', qualified)
-        WHEN c.class = 'obsolete' THEN format('It is rebuilt by itself. If what it reads is gone, bring it back and SELECT pgtrickle.resume_stream_table(%1$L); or SELECT pgtrickle.drop_stream_table(%1$L);', qualified)
+        WHEN c.class = 'obsolete' THEN format('It is rebuilt by itself, also once what it reads is there again. If that does not come back: SELECT pgtrickle.alter_stream_table(%1$L, query => ...); '
+                                               'or SELECT pgtrickle.drop_stream_table(%1$L);', qualified)
         WHEN c.class = 'index too large' THEN 'Nothing: it is rebuilt with another kind of key.'
         WHEN code LIKE '22%' THEN format('A row makes an expression of the query fail: correct the row or guard the expression, then SELECT pgtrickle.resume_stream_table(%L);', qualified)
         WHEN code LIKE '42%' THEN format('Correct the query or what it names, then SELECT pgtrickle.resume_stream_table(%L);', qualified)
         ELSE format('Remove the cause that the message names, then SELECT pgtrickle.resume_stream_table(%L);', qualified) END
-    FROM (SELECT pgtrickle._error_class(code) AS class) AS c
+    FROM (SELECT pgtrickle._error_class(code) AS class, (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgtrickle') AS admin_id) AS x
+    CROSS JOIN LATERAL (SELECT x.class, pg_get_userbyid(x.admin_id) AS admin) AS c
 $$;
 
 CREATE FUNCTION pgtrickle._diagnose_errors(st pgtrickle.pgt_stream_tables)
@@ -165,11 +177,17 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         SELECT h.end_time AS at, h.error_code AS code, h.error_message AS message, NULL::text AS hint
         FROM pgtrickle.pgt_refresh_history h WHERE h.pgt_id = st.pgt_id AND h.status = 'FAILED' ORDER BY h.refresh_id DESC LIMIT 20),
     present AS (    -- the daemon records a failed refresh in both places at once, a failed build only here
-        SELECT st.last_error_at AS at, st.last_error_code AS code, st.last_error AS message, st.last_error_hint AS hint WHERE st.last_error IS NOT NULL)
+        SELECT st.last_error_at AS at, st.last_error_code AS code, st.last_error AS message, st.last_error_hint AS hint WHERE st.last_error IS NOT NULL),
+    refused AS (
+        SELECT (st.failed_alteration ->> 'at')::timestamptz AS at, st.failed_alteration ->> 'code' AS code,
+               'the altered query could not be built, the previous one goes on: ' || (st.failed_alteration ->> 'message') AS message,
+               concat_ws(' ', nullif(st.failed_alteration ->> 'hint', ''), 'Nothing has to be done: the previous query goes on by itself.') AS hint
+        WHERE st.failed_alteration IS NOT NULL)
     SELECT e.at, pgtrickle._error_class(e.code), e.message,
-           concat_ws(' ', e.hint, pgtrickle._remedy(e.code, pgtrickle._qualified(st.pgt_relid), (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = st.pgt_relid))),
+           concat_ws(' ', e.hint, CASE WHEN e.hint LIKE '%by itself%' THEN NULL ELSE pgtrickle._remedy(e.code, pgtrickle._qualified(st.pgt_relid),
+               (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = st.pgt_relid), e.message) END),
            e.code, pgtrickle._error_class(e.code) IN ('retryable', 'in doubt')
-    FROM (SELECT * FROM present UNION ALL
+    FROM (SELECT * FROM present UNION ALL SELECT * FROM refused UNION ALL
           SELECT f.* FROM failed f WHERE NOT EXISTS (SELECT FROM present p WHERE p.code = f.code AND p.message = f.message AND abs(extract(epoch FROM p.at - f.at)) < 1)) AS e
     ORDER BY e.at DESC NULLS FIRST
 $$;

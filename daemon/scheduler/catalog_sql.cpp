@@ -305,13 +305,17 @@ Result<bool> read_flag(const Rows& rows) {
   return flag;
 }
 
+Statement leader_trouble() {
+  return make("SELECT pgtrickle._leader_trouble() AS trouble");
+}
+
 Statement heartbeat(const Heartbeat& beat) {
   return often(
       "beat",
       "INSERT INTO pgtrickle.pgt_daemons AS d (instance, pid, host, version, database, heartbeat_at, is_leader) "
       "VALUES ($1, $2::int, $3, $4, current_database(), clock_timestamp(), $5::boolean) "
       "ON CONFLICT (instance) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, is_leader = excluded.is_leader, "
-      "database = excluded.database",
+      "database = excluded.database RETURNING pg_backend_pid() AS pid",
       {beat.instance, text(beat.pid), beat.host, beat.version, beat.leader ? "t" : "f"});
 }
 

@@ -10,6 +10,7 @@
 #include "support/database.h"
 #include "support/oracle.h"
 #include "support/process.h"
+#include "support/roles.h"
 
 namespace {
 
@@ -43,6 +44,7 @@ class UserIndexes : public ::testing::Test {
                           "::text, '') FROM pgtrickle.pgt_stream_tables WHERE pgt_name = '" + name + "'");
   }
 
+  pgt::test::Roles roles_;
   TestDatabase db_;
   Session session_{db_.dsn()};
 };
@@ -86,6 +88,21 @@ TEST_F(UserIndexes, RowsThatStayInTheIndexAreUpdatedInPlace) {
   db_.refresh("st");
   EXPECT_TRUE(equals_query(session_, "st"));
   EXPECT_EQ(session_.value("SELECT count(*) FROM refers"), "6");
+}
+
+TEST_F(UserIndexes, OfAnOrdinaryRole) {
+  const std::string owner = roles_.create("owner");
+  session_.exec("GRANT CREATE ON SCHEMA public TO " + owner + "; GRANT SELECT ON t TO " + owner);
+  session_.exec("SET ROLE " + owner);
+  session_.exec("SELECT pgtrickle.create_stream_table('st', 'SELECT id, v, v::float8 AS f FROM t')");
+  db_.build("st");
+  session_.exec("ALTER TABLE st ADD CONSTRAINT once UNIQUE (v) DEFERRABLE INITIALLY DEFERRED");
+  session_.exec("RESET ROLE; UPDATE t SET v = 7 - v; SET ROLE " + owner);
+  EXPECT_EQ(refused("st"), "");
+  EXPECT_EQ(session_.table("SELECT * FROM pgtrickle.verify_stream_table('st', false)"), "0|0");
+  session_.exec("RESET ROLE; UPDATE t SET v = 1; SET ROLE " + owner);
+  EXPECT_THAT(refused("st"), HasSubstr("unique index public.once"));
+  session_.exec("RESET ROLE");
 }
 
 TEST_F(UserIndexes, CountsOfRowsThatTradePlacesAreThoseOfUpdates) {

@@ -280,6 +280,27 @@ void add_apply(const CompileRequest& request, Program& program, const ApplyVaria
   program.owner_ddl.push_back("GRANT EXECUTE ON FUNCTION " + function + " TO " + quote_ident(request.admin));
 }
 
+bool needs_encoding(const TypeInfo& type) {
+  return type.encoded_image && !type.identity;
+}
+
+bool needs_encoding(const Operator& op) {
+  const auto& columns = op.columns();
+  const auto& inputs = op.inputs();
+  return std::any_of(columns.begin(), columns.end(),
+                     [](const auto& col) { return needs_encoding(col.type.value()); }) ||
+         std::any_of(inputs.begin(), inputs.end(), [](const auto& input) { return needs_encoding(*input); });
+}
+
+/// Images that contain text are made in client_encoding: it must have the characters whoever refreshes.
+CompileRequest with_encoding(CompileRequest request, const std::vector<Operator*>& trees) {
+  const auto& columns = request.columns;
+  if (std::any_of(trees.begin(), trees.end(), [](const Operator* tree) { return needs_encoding(*tree); }) ||
+      std::any_of(columns.begin(), columns.end(), [](const auto& col) { return needs_encoding(col.type); }))
+    request.settings.emplace_back("client_encoding", request.encoding);
+  return request;
+}
+
 }  // namespace
 
 std::string write_differential(const CompileRequest& request, const CutPlan& plan, const SourceNumbers& numbers,
@@ -299,10 +320,11 @@ std::string write_differential(const CompileRequest& request, const CutPlan& pla
   const auto trees = plan.trees();
   const bool joins = std::any_of(trees.begin(), trees.end(), [](const Operator* tree) { return tree->joins(); });
   const std::string apply = function_name("apply", request.id);
-  add_apply(request, program,
+  const CompileRequest running = with_encoding(request, trees);
+  add_apply(running, program,
             {apply, writer.full_body(), writer.differential_body(joins), joins ? numbers.all().size() : 0, false});
   // Without an index each lookup would be a scan, which only a hash join does once.
-  add_apply(request, program, {apply + "_small", {}, writer.differential_body(false), 0, all_indexed});
+  add_apply(running, program, {apply + "_small", {}, writer.differential_body(false), 0, all_indexed});
   add_refresh(request, program, sources, &numbers);
   return text;
 }
@@ -323,7 +345,7 @@ void write_full(const CompileRequest& request, Program& program) {
   const std::string select =
       target.replace(statement, "(SELECT * FROM (" + query + ") q (" + join(quoted, ", ") + "))");
   const std::string full = run_into(statement, select, kResultInto) + check_violations(request, "content");
-  add_apply(request, program, {function_name("apply", request.id), full, {}, 0, false});
+  add_apply(with_encoding(request, {}), program, {function_name("apply", request.id), full, {}, 0, false});
   add_refresh(request, program, {}, nullptr);
 }
 

@@ -15,6 +15,13 @@ std::string counts(const std::string& inserted, const std::string& updated, cons
          " AS rows_deleted,\n       " + violations + " AS violations";
 }
 
+/// A value as what the column holds.
+std::string typed(const std::string& value, const TargetColumn& column) {
+  const std::string sql = value + "::" + column.type_sql;
+  const bool domain = column.type.oid != column.type.base_oid;  // may have another collation than the column
+  return domain && !column.type.collation.empty() ? "(" + sql + " COLLATE " + column.type.collation + ")" : sql;
+}
+
 constexpr const char* kMoved = "(SELECT count(*) FROM moved)";
 constexpr const char* kInserted = "(SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved)";
 constexpr const char* kUpdated = "(SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved)";
@@ -75,18 +82,18 @@ bool Target::loose() const {
 std::string Target::key_match(const std::string& table_alias, const std::vector<std::string>& other) const {
   // The compiled query may have the base type where the query has a domain (a masked grouping key): records of the two
   // cannot be compared.
-  std::vector<std::string> typed = other;
-  for (std::size_t i = 0; i < typed.size(); ++i) {
+  std::vector<std::string> theirs = other;
+  for (std::size_t i = 0; i < theirs.size(); ++i) {
     const auto& column = request_.columns[static_cast<std::size_t>(key_[i])];
-    if (column.type.oid != column.type.base_oid) typed[i] += "::" + column.type_sql;
+    if (column.type.oid != column.type.base_oid) theirs[i] = typed(theirs[i], column);
   }
-  return row_match(prefixed(table_columns(key_), table_alias + "."), typed, types(key_), !needs_hash_index());
+  return row_match(prefixed(table_columns(key_), table_alias + "."), theirs, types(key_), !needs_hash_index());
 }
 
 std::string Target::cast_list(const std::string& alias) const {
   std::vector<std::string> list;
   for (std::size_t i = 0; i < names_.size(); ++i)
-    list.push_back(alias + "." + names_[i] + "::" + request_.columns[i].type_sql + " AS " + names_[i]);
+    list.push_back(typed(alias + "." + names_[i], request_.columns[i]) + " AS " + names_[i]);
   return join(list, ", ");
 }
 
