@@ -14,6 +14,7 @@ namespace {
 
 /// What of the server programs are made for.
 void describe_server(pqxx::transaction_base& tx, compiler::CompileRequest& request) {
+  request.encoding = tx.exec1("SELECT getdatabaseencoding()")[0].c_str();
   request.server_version = tx.exec1("SELECT current_setting('server_version_num')")[0].as<int>();
   for (const auto& row : tx.exec("SELECT e.oid, e.xmin FROM pg_event_trigger e WHERE e.evtname IN ('pgtrickle_ddl', "
                                  "'pgtrickle_drop', 'pgtrickle_rewrite') AND "
@@ -29,11 +30,13 @@ std::string admin_role(pqxx::transaction_base& tx) {
 
 std::vector<compiler::TargetColumn> table_columns(pqxx::transaction_base& tx, std::uint32_t relid, ServerTypes& types) {
   std::vector<compiler::TargetColumn> columns;
-  for (const auto& row : tx.exec_params(
-           "SELECT attname, atttypid, format_type(atttypid, CASE WHEN atttypmod = -1 THEN -1 ELSE atttypmod END)\n"
-           "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-           relid))
-    columns.push_back({row[0].c_str(), types.by_oid(row[1].as<std::uint32_t>()), row[2].c_str()});
+  for (const auto& row :
+       tx.exec_params("SELECT attname, atttypid, format_type(atttypid, CASE WHEN atttypmod = -1 THEN -1 ELSE atttypmod "
+                      "END), attcollation\n"
+                      "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+                      relid))
+    columns.push_back(
+        {row[0].c_str(), types.of_column(row[1].as<std::uint32_t>(), row[3].as<std::uint32_t>()), row[2].c_str()});
   return columns;
 }
 
