@@ -43,8 +43,22 @@ std::shared_ptr<Connection> Pool::take_idle(const Preference& prefers) {
   return connection;
 }
 
-asio::awaitable<Result<Pool::Lease>> Pool::acquire(Deadline deadline, Preference prefers) {
+asio::awaitable<void> Pool::wait_for_one(Deadline until) {
   const auto self = shared_from_this();
+  while (!closed_ && idle_.empty() && open_ > 0 && Clock::now() < until) {
+    const auto event = std::make_shared<Event>(executor_);
+    const auto place = patient_.insert(patient_.end(), event);
+    co_await event->wait(until);
+    patient_.erase(place);
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) co_return;
+  }
+}
+
+asio::awaitable<Result<Pool::Lease>> Pool::acquire(Deadline deadline, Preference prefers,
+                                                   std::chrono::milliseconds patience) {
+  const auto self = shared_from_this();
+  if (prefers && patience.count() > 0) co_await wait_for_one(std::min(deadline, Clock::now() + patience));
   Error last = timeout_error("all connections of the pool are in use");
   bool first_in_line = false;
   for (;;) {
@@ -108,6 +122,7 @@ void Pool::give_back(std::shared_ptr<Connection> connection) {
 }
 
 void Pool::wake_one() {
+  for (const auto& patient : patient_) patient->set();
   if (!waiters_.empty()) waiters_.front()->set();
 }
 
@@ -124,6 +139,7 @@ void Pool::close() {
   open_ -= static_cast<int>(idle_.size());
   idle_.clear();
   for (const auto& waiter : waiters_) waiter->set();
+  for (const auto& patient : patient_) patient->set();
 }
 
 Pool::Stats Pool::stats() const {
