@@ -12,6 +12,10 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     original_query         text NOT NULL,                         -- as the user wrote it
     defining_query         text NOT NULL,                         -- canonical: names qualified, * expanded, no final semicolon
     settings               jsonb NOT NULL DEFAULT '{}',           -- setting -> value at creation, for those that can change a result
+    names                  jsonb,                                 -- what the names in original_query meant, see 50_names.sql
+    names_now              jsonb,                                 -- what they were called when defining_query was made of it
+    previous               jsonb,                                 -- definition to go back to if an altered one cannot be built
+    failed_alteration      jsonb,                                 -- query, message, code, hint, at: of the one that could not be built
     schedule               text NOT NULL DEFAULT 'calculated',
     schedule_ms            bigint GENERATED ALWAYS AS (pgtrickle._schedule_ms(schedule)) STORED,  -- of the duration in it; NULL: none
     tier                   text NOT NULL DEFAULT 'hot' CHECK (tier IN ('hot', 'warm', 'cold', 'frozen')),
@@ -271,13 +275,14 @@ CREATE POLICY everybody_reads ON pgtrickle.pgt_stream_tables FOR SELECT USING (t
 CREATE POLICY owner_inserts ON pgtrickle.pgt_stream_tables FOR INSERT WITH CHECK (pgtrickle._may_manage(pgt_relid));
 CREATE POLICY owner_updates ON pgtrickle.pgt_stream_tables FOR UPDATE USING (pgtrickle._may_manage(pgt_relid));
 CREATE POLICY owner_deletes ON pgtrickle.pgt_stream_tables FOR DELETE USING (pgtrickle._may_manage(pgt_relid));
-GRANT INSERT (pgt_relid, pgt_schema, pgt_name, original_query, defining_query, settings, schedule, refresh_mode, is_populated, options, tier,
-              max_staleness, diamond_consistency, diamond_schedule_policy, allow_circular, max_delta_fraction, fuse, fuse_ceiling, fuse_sensitivity)
+GRANT INSERT (pgt_relid, pgt_schema, pgt_name, original_query, defining_query, settings, names, names_now, schedule, refresh_mode, is_populated,
+              options, tier, max_staleness, diamond_consistency, diamond_schedule_policy, allow_circular, max_delta_fraction, fuse, fuse_ceiling, fuse_sensitivity)
     ON pgtrickle.pgt_stream_tables TO PUBLIC;
 GRANT UPDATE (schedule, refresh_mode, status, needs_reinit, reinit_reason, consecutive_errors,
               last_error, last_error_code, last_error_hint, last_error_at, retry_at, options, generation, tier,
               max_staleness, diamond_consistency, diamond_schedule_policy, allow_circular, max_delta_fraction, fuse, fuse_ceiling, fuse_sensitivity,
-              fuse_blown_at, fuse_blow_reason, fuse_reset, original_query, defining_query, definite_query, settings)
+              fuse_blown_at, fuse_blow_reason, fuse_reset, original_query, defining_query, definite_query, settings,
+              names, names_now, previous, failed_alteration)
     ON pgtrickle.pgt_stream_tables TO PUBLIC;
 GRANT DELETE ON pgtrickle.pgt_stream_tables TO PUBLIC;
 

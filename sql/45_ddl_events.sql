@@ -86,17 +86,8 @@ BEGIN
     IF tg_tag IN ('ALTER SCHEMA', 'ALTER EXTENSION') THEN     -- there is no list of what has another schema now
         SELECT array_agg(d.source_relid) INTO ids FROM (SELECT d.source_relid FROM pgtrickle.pgt_dependencies d UNION
                                                         SELECT t.pgt_relid FROM pgtrickle.pgt_stream_tables t) AS d;
-        SELECT array_agg(f.classid), array_agg(f.objid) INTO classes, objects FROM (SELECT DISTINCT x.classid, x.objid FROM pgtrickle.pgt_facts x) AS f;
     ELSE
-        -- Programs, logs and what only one session sees concern nobody.
-        SELECT array_agg(DISTINCT c.objid) FILTER (WHERE c.classid = 'pg_class'::regclass), array_agg(x.classid), array_agg(x.objid)
-          INTO ids, classes, objects
-          FROM pg_event_trigger_ddl_commands() AS c CROSS JOIN LATERAL pgtrickle._concerned(c.classid, c.objid) AS x
-         WHERE c.objid <> 0 AND c.schema_name IS DISTINCT FROM 'pgtrickle_state' AND c.schema_name IS DISTINCT FROM 'pgtrickle_changes'
-           AND c.schema_name IS DISTINCT FROM 'pg_temp';
-        IF objects IS NULL THEN
-            RETURN;
-        END IF;
+        SELECT array_agg(DISTINCT c.objid) INTO ids FROM pg_event_trigger_ddl_commands() AS c WHERE c.classid = 'pg_class'::regclass AND c.objid <> 0;
     END IF;
 
     -- Sources: the altered relations themselves, those above them (partitions come and go), those below them (a
@@ -153,7 +144,21 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         RAISE WARNING 'pgtrickle could not mark stream tables for re-initialisation: %', SQLERRM;
     END;
-    PERFORM pgtrickle._check_facts(classes, objects);
+    BEGIN
+        IF tg_tag IN ('ALTER SCHEMA', 'ALTER EXTENSION') THEN
+            SELECT array_agg(f.classid), array_agg(f.objid) INTO classes, objects FROM (SELECT DISTINCT x.classid, x.objid FROM pgtrickle.pgt_facts x) AS f;
+        ELSE        -- programs, logs and what only one session sees concern nobody
+            SELECT array_agg(x.classid), array_agg(x.objid) INTO classes, objects
+            FROM pg_event_trigger_ddl_commands() AS c CROSS JOIN LATERAL pgtrickle._concerned(c.classid, c.objid) AS x
+            WHERE c.objid <> 0 AND c.schema_name IS DISTINCT FROM 'pgtrickle_state' AND c.schema_name IS DISTINCT FROM 'pgtrickle_changes'
+              AND c.schema_name IS DISTINCT FROM 'pg_temp';
+        END IF;
+        IF objects IS NOT NULL THEN
+            PERFORM pgtrickle._check_facts(classes, objects);
+        END IF;
+    EXCEPTION WHEN OTHERS THEN
+        RAISE WARNING 'pgtrickle could not tell whom the command concerns: %', SQLERRM;
+    END;
 EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'pgtrickle could not follow the command: %', SQLERRM;
 END
@@ -189,6 +194,7 @@ BEGIN
        AND NOT EXISTS (SELECT FROM pgtrickle.pgt_watermarks) AND NOT EXISTS (SELECT FROM pgtrickle.pgt_watermark_groups) THEN
         RETURN;
     END IF;
+    PERFORM pgtrickle._warn_of_drop();
     FOR o IN SELECT d.objid, d.objsubid, d.object_type, d.object_identity,
                     CASE WHEN d.object_type = 'trigger' THEN d.address_names[array_upper(d.address_names, 1)] END AS trigger_name
              FROM pg_event_trigger_dropped_objects() AS d
@@ -231,14 +237,18 @@ BEGIN
             RAISE WARNING 'pgtrickle could not follow the drop of % %: %', o.object_type, o.object_identity, SQLERRM;
         END;
     END LOOP;
-    SELECT array_agg(x.classid), array_agg(x.objid) INTO classes, objects
-    FROM pg_event_trigger_dropped_objects() AS d CROSS JOIN LATERAL (
-        SELECT d.classid, d.objid UNION ALL SELECT c.* FROM pgtrickle._concerned_by_drop(d.object_type, d.schema_name, d.address_names) AS c) AS x
-    WHERE NOT d.is_temporary AND d.schema_name IS DISTINCT FROM 'pgtrickle_state' AND d.schema_name IS DISTINCT FROM 'pgtrickle_changes'
-      AND d.object_type NOT IN ('sequence', 'toast table');
-    IF objects IS NOT NULL THEN
-        PERFORM pgtrickle._check_facts(classes, objects);
-    END IF;
+    BEGIN
+        SELECT array_agg(x.classid), array_agg(x.objid) INTO classes, objects
+        FROM pg_event_trigger_dropped_objects() AS d CROSS JOIN LATERAL (
+            SELECT d.classid, d.objid UNION ALL SELECT c.* FROM pgtrickle._concerned_by_drop(d.object_type, d.schema_name, d.address_names) AS c) AS x
+        WHERE NOT d.is_temporary AND d.schema_name IS DISTINCT FROM 'pgtrickle_state' AND d.schema_name IS DISTINCT FROM 'pgtrickle_changes'
+          AND d.object_type NOT IN ('sequence', 'toast table');
+        IF objects IS NOT NULL THEN
+            PERFORM pgtrickle._check_facts(classes, objects);
+        END IF;
+    EXCEPTION WHEN OTHERS THEN
+        RAISE WARNING 'pgtrickle could not tell whom the drop concerns: %', SQLERRM;
+    END;
 EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'pgtrickle could not follow the command: %', SQLERRM;
 END

@@ -116,7 +116,9 @@ $$;
 -- The query of a view, with all names qualified except those of pg_catalog. What we keep is always text for
 -- standard_conforming_strings = on, which PostgreSQL writes in the manner of the session.
 CREATE FUNCTION pgtrickle._canonical(view_oid oid) RETURNS text
-LANGUAGE plpgsql SET search_path = '' SET standard_conforming_strings = on SET quote_all_identifiers = off AS $$
+LANGUAGE plpgsql SET search_path = '' SET standard_conforming_strings = on SET quote_all_identifiers = off
+    SET extra_float_digits = 1      -- constants as they are
+AS $$
 BEGIN
     RETURN pg_catalog.regexp_replace(pg_catalog.pg_get_viewdef(view_oid), E';\\s*$', '');
 END

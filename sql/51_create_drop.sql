@@ -11,6 +11,7 @@ DECLARE
     plan       text := pgtrickle._check_schedule(coalesce(schedule, 'calculated'));
     st         pgtrickle.pgt_stream_tables;
     definition record;
+    names      jsonb;
     table_oid  oid;
     id         bigint;
     code text; message text; detail text; hint text;
@@ -38,6 +39,8 @@ BEGIN
         PERFORM pgtrickle._require_differential(target.qualified, definition.view_oid);
     END IF;
 
+    names := pgtrickle._names(definition.view_oid, query, caller_path);
+
     -- The table. Its rows come from the view, so they are the result of exactly what was checked.
     BEGIN
         EXECUTE format('CREATE TABLE %s AS SELECT * FROM %s WITH NO DATA', target.qualified, definition.view_oid::regclass);
@@ -50,9 +53,9 @@ BEGIN
         PERFORM pgtrickle._fail(code, format('stream table %s: %s', target.qualified, message), detail, pgtrickle._query_hint(code, message, hint));
     END;
 
-    INSERT INTO pgtrickle.pgt_stream_tables (pgt_relid, pgt_schema, pgt_name, original_query, defining_query, settings, schedule, refresh_mode, is_populated,
+    INSERT INTO pgtrickle.pgt_stream_tables (pgt_relid, pgt_schema, pgt_name, original_query, defining_query, settings, names, names_now, schedule, refresh_mode, is_populated,
                 tier, max_staleness, diamond_consistency, diamond_schedule_policy, allow_circular, max_delta_fraction, fuse, fuse_ceiling, fuse_sensitivity)
-    VALUES (table_oid, target.schema, target.relation, pgtrickle._kept_text(query, definition.canonical), definition.canonical, pgtrickle._current_settings(), plan, mode, coalesce(initialize, false),
+    VALUES (table_oid, target.schema, target.relation, pgtrickle._kept_text(query, definition.canonical), definition.canonical, pgtrickle._current_settings(), names, names, plan, mode, coalesce(initialize, false),
             st.tier, st.max_staleness, st.diamond_consistency, st.diamond_schedule_policy, st.allow_circular, st.max_delta_fraction, st.fuse, st.fuse_ceiling,
             st.fuse_sensitivity)
     RETURNING pgt_id INTO id;

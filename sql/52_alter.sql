@@ -9,7 +9,7 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
                               OR NOT EXISTS (SELECT FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = s.pgt_id AND f.snapshot IS NOT NULL) THEN 'PENDING'
                          ELSE 'ACTIVE' END,
            consecutive_errors = 0, last_error = NULL, last_error_code = NULL, last_error_hint = NULL, last_error_at = NULL,
-           retry_at = NULL, generation = s.generation + 1
+           failed_alteration = NULL, retry_at = NULL, generation = s.generation + 1
      WHERE s.pgt_id = id
 $$;
 
@@ -157,6 +157,7 @@ DECLARE
     new        pgtrickle.pgt_stream_tables;
     wanted     text := upper(btrim(status));
     definition record;
+    names      jsonb;
     resume     boolean := false;
 BEGIN
     SELECT * INTO st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id FOR NO KEY UPDATE;
@@ -181,11 +182,16 @@ BEGIN
     END IF;
     IF query IS NOT NULL THEN
         SELECT * INTO definition FROM pgtrickle._define(pgtrickle._qualified(st.pgt_relid), query, caller_path);
-        IF definition.canonical <> st.defining_query OR pgtrickle._current_settings() <> st.settings THEN
+        names := pgtrickle._names(definition.view_oid, query, caller_path);
+        new.failed_alteration := NULL;
+        IF definition.canonical <> st.defining_query OR pgtrickle._current_settings() <> st.settings OR NOT pgtrickle._same_objects(names, st.names_now) THEN
+            new.previous := pgtrickle._definition_now(st);
             new.reinit_reason := CASE WHEN pgtrickle._align_columns(st, definition.view_oid) THEN 'the query and its columns were changed' ELSE 'the query was changed' END;
             new.needs_reinit := true;
             new.original_query := pgtrickle._kept_text(query, definition.canonical);
             new.defining_query := definition.canonical;
+            new.names := names;
+            new.names_now := names;
             new.definite_query := NULL;
             new.settings := pgtrickle._current_settings();
             PERFORM pgtrickle._record_sources(id, definition.view_oid);
@@ -208,6 +214,7 @@ BEGIN
     IF new IS DISTINCT FROM st THEN
         UPDATE pgtrickle.pgt_stream_tables s
            SET original_query = new.original_query, defining_query = new.defining_query, definite_query = new.definite_query, settings = new.settings,
+               names = new.names, names_now = new.names_now, previous = new.previous, failed_alteration = new.failed_alteration,
                schedule = new.schedule, refresh_mode = new.refresh_mode, status = new.status, needs_reinit = new.needs_reinit, reinit_reason = new.reinit_reason,
                tier = new.tier, max_staleness = new.max_staleness, diamond_consistency = new.diamond_consistency,
                diamond_schedule_policy = new.diamond_schedule_policy, allow_circular = new.allow_circular, max_delta_fraction = new.max_delta_fraction,
@@ -242,7 +249,8 @@ COMMENT ON FUNCTION pgtrickle.alter_stream_table(text, text, text, text, text, t
 'Changes a stream table; what is NULL stays. Text ''default'' sets a text option back, -1 a number, ''0'' max_staleness, false allow_circular.
 query: the new query, checked as in create_stream_table(). The table keeps its columns, loses those that the query has no more and gets new ones at its
 end; other changes of columns need drop and create. Until the daemon has recomputed it (see wait_until_active()) it shows the old rows,
-with NULL in new columns. Stream tables that read it are compiled anew if columns or types change.
+with NULL in new columns. Stream tables that read it are compiled anew if columns or types change. If the new query cannot be built, the previous one
+goes on and last_error says why; columns that were dropped come back as the last ones.
 schedule, refresh_mode: as in create_stream_table(); another mode makes the daemon compile and initialise it anew.
 status: ACTIVE resumes it and forgets its errors, PAUSED or SUSPENDED stops refreshing it. A stopped stream table holds the change logs of its sources back.
 fuse: ''off'' also mends a blown fuse; nothing else here does, see reset_fuse().
@@ -284,7 +292,8 @@ BEGIN
     new := pgtrickle._with_options(st, options, target.qualified);
     PERFORM pgtrickle._check_mode(refresh_mode), pgtrickle._check_schedule(coalesce(schedule, 'calculated'));
     SELECT * INTO definition FROM pgtrickle._define(target.qualified, query, caller_path);
-    same := definition.canonical = st.defining_query;
+    same := definition.canonical = st.defining_query AND st.failed_alteration IS NULL
+            AND pgtrickle._same_objects(pgtrickle._names(definition.view_oid, query, caller_path), st.names_now);
     fits := same OR pgtrickle._columns_fit(st.pgt_relid, definition.view_oid);
     EXECUTE format('DROP VIEW %s', definition.view_oid::regclass);
     IF fits THEN

@@ -157,8 +157,11 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
             'Correct the rows that it reads, or drop the index or constraint; it goes on by itself then.'
         WHEN c.class = 'privilege' THEN format('Grant role %I what the message says, then SELECT pgtrickle.resume_stream_table(%L);', owner, qualified)
         WHEN c.class = 'corruption' THEN format('It is re-initialised by itself. If it comes again: SELECT pgtrickle.repair_stream_table(%L);', qualified)
+        WHEN code = '0A000' AND message ~ 'type of a column (that is )?used by' THEN
+            'Drop the view or rule that uses the column, and it is rebuilt by itself: then make the view again. Or keep the type with a cast in the query.'
         WHEN code = '0A000' THEN format('It cannot be maintained from changes: SELECT pgtrickle.alter_stream_table(%L, refresh_mode => ''FULL''); or change the query.', qualified)
-        WHEN c.class = 'obsolete' THEN format('It is rebuilt by itself. If what it reads is gone, bring it back and SELECT pgtrickle.resume_stream_table(%1$L); or SELECT pgtrickle.drop_stream_table(%1$L);', qualified)
+        WHEN c.class = 'obsolete' THEN format('It is rebuilt by itself, also once what it reads is there again. If that does not come back: SELECT pgtrickle.alter_stream_table(%1$L, query => ...); '
+                                               'or SELECT pgtrickle.drop_stream_table(%1$L);', qualified)
         WHEN c.class = 'index too large' THEN 'Nothing: it is rebuilt with another kind of key.'
         WHEN code LIKE '22%' THEN format('A row makes an expression of the query fail: correct the row or guard the expression, then SELECT pgtrickle.resume_stream_table(%L);', qualified)
         WHEN code LIKE '42%' THEN format('Correct the query or what it names, then SELECT pgtrickle.resume_stream_table(%L);', qualified)
@@ -174,11 +177,17 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         SELECT h.end_time AS at, h.error_code AS code, h.error_message AS message, NULL::text AS hint
         FROM pgtrickle.pgt_refresh_history h WHERE h.pgt_id = st.pgt_id AND h.status = 'FAILED' ORDER BY h.refresh_id DESC LIMIT 20),
     present AS (    -- the daemon records a failed refresh in both places at once, a failed build only here
-        SELECT st.last_error_at AS at, st.last_error_code AS code, st.last_error AS message, st.last_error_hint AS hint WHERE st.last_error IS NOT NULL)
+        SELECT st.last_error_at AS at, st.last_error_code AS code, st.last_error AS message, st.last_error_hint AS hint WHERE st.last_error IS NOT NULL),
+    refused AS (
+        SELECT (st.failed_alteration ->> 'at')::timestamptz AS at, st.failed_alteration ->> 'code' AS code,
+               'the altered query could not be built, the previous one goes on: ' || (st.failed_alteration ->> 'message') AS message,
+               concat_ws(' ', nullif(st.failed_alteration ->> 'hint', ''), 'Nothing has to be done: the previous query goes on by itself.') AS hint
+        WHERE st.failed_alteration IS NOT NULL)
     SELECT e.at, pgtrickle._error_class(e.code), e.message,
-           concat_ws(' ', e.hint, pgtrickle._remedy(e.code, pgtrickle._qualified(st.pgt_relid), (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = st.pgt_relid), e.message)),
+           concat_ws(' ', e.hint, CASE WHEN e.hint LIKE '%by itself%' THEN NULL ELSE pgtrickle._remedy(e.code, pgtrickle._qualified(st.pgt_relid),
+               (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = st.pgt_relid), e.message) END),
            e.code, pgtrickle._error_class(e.code) IN ('retryable', 'in doubt')
-    FROM (SELECT * FROM present UNION ALL
+    FROM (SELECT * FROM present UNION ALL SELECT * FROM refused UNION ALL
           SELECT f.* FROM failed f WHERE NOT EXISTS (SELECT FROM present p WHERE p.code = f.code AND p.message = f.message AND abs(extract(epoch FROM p.at - f.at)) < 1)) AS e
     ORDER BY e.at DESC NULLS FIRST
 $$;

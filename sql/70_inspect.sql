@@ -63,12 +63,12 @@ SELECT pg_catalog.format('%I.%I', l.schema, l.table_name) AS name,
        s.needs_reinit,
        s.reinit_reason,
        s.consecutive_errors,
-       s.last_error,
-       s.last_error_hint,
-       s.last_error_at,
+       coalesce(s.last_error, 'the altered query could not be built, the previous one goes on: ' || (s.failed_alteration ->> 'message')) AS last_error,
+       CASE WHEN s.last_error IS NULL THEN nullif(s.failed_alteration ->> 'hint', '') ELSE s.last_error_hint END AS last_error_hint,
+       CASE WHEN s.last_error IS NULL THEN (s.failed_alteration ->> 'at')::timestamptz ELSE s.last_error_at END AS last_error_at,
        f.data_timestamp,
        s.created_at,
-       s.original_query AS query,
+       CASE WHEN pgtrickle._is_renamed(s.names, s.names_now) THEN s.defining_query ELSE s.original_query END AS query,
        s.pgt_id,
        s.tier,
        s.max_staleness,
@@ -89,7 +89,7 @@ CROSS JOIN LATERAL (SELECT coalesce(n.nspname, s.pgt_schema) AS schema, coalesce
                            pg_catalog.pg_get_userbyid(c.relowner) AS owner) AS l;
 COMMENT ON VIEW pgtrickle.stream_tables IS
 'One row per stream table, under its present name. staleness: 0 if all changes of the sources are in it, otherwise the time since the snapshot that it shows; NULL: not initialised.
-slo_violated: staleness is above max_staleness (NULL: none promised). held: why it waits although there may be changes (a gated source, a watermark). skipped_at: changes were
+query: as it was written; once something that it names was renamed, as it reads now. slo_violated: staleness is above max_staleness (NULL: none promised). held: why it waits although there may be changes (a gated source, a watermark). skipped_at: changes were
 skipped then, so it does not equal its query. retry_at: when the daemon tries again what is in error or suspended. scc_id: the smallest pgt_id of the cycle that it is part of.';
 GRANT SELECT ON pgtrickle.stream_tables TO PUBLIC;
 
@@ -156,6 +156,8 @@ BEGIN
         CASE WHEN st.status IN ('ERROR', 'SUSPENDED') AND st.retry_at IS NOT NULL THEN format('tried again   %s', date_trunc('second', st.retry_at)) END,
         CASE WHEN st.last_error IS NOT NULL THEN format('last error    %s (SQLSTATE %s, %s)%s', st.last_error, st.last_error_code, st.last_error_at,
                                                         coalesce(E'\nhint          ' || st.last_error_hint, '')) END,
+        CASE WHEN st.failed_alteration IS NOT NULL THEN format(E'not altered   %s (SQLSTATE %s, %s)\nhint          %s', st.failed_alteration ->> 'message',
+                 st.failed_alteration ->> 'code', st.failed_alteration ->> 'at', coalesce(st.failed_alteration ->> 'hint', '')) END,
         CASE WHEN f.last_refresh_at IS NOT NULL THEN format('last refresh  %s, %s, %s ms', f.last_refresh_at, f.last_action, round(f.last_duration_ms::numeric, 3)) END,
         'now           ' || pgtrickle._at_work_on(st),
         '', 'query', st.defining_query, '', 'sources');
@@ -245,6 +247,35 @@ $$;
 COMMENT ON FUNCTION pgtrickle.change_buffer_sizes() IS
 'Per stream table and captured source: rows of the change log that are still to be applied (NULL: not initialised), and the size of that log in bytes, which all its readers share.';
 
+-- Why nothing is refreshed, NULL if a leader has given a sign of life in the last 15 s. A daemon that hangs, or whose
+-- connection died without a word, leaves the lock of the leader to its session: nobody else can lead.
+CREATE FUNCTION pgtrickle._leader_trouble() RETURNS text
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    holder record;
+    last   record;
+BEGIN
+    IF EXISTS (SELECT FROM pgtrickle.pgt_daemons d WHERE d.is_leader AND d.heartbeat_at > clock_timestamp() - interval '15 s') THEN
+        RETURN NULL;
+    END IF;
+    SELECT l.pid, a.usename, a.application_name INTO holder
+    FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+    WHERE l.locktype = 'advisory' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+      AND l.classid = 1885828210 AND l.objid = 2 AND l.objsubid = 2 AND l.granted LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN 'no daemon leads: nothing is refreshed';
+    END IF;
+    SELECT d.instance, d.host, d.heartbeat_at INTO last FROM pgtrickle.pgt_daemons d WHERE d.is_leader ORDER BY d.heartbeat_at DESC LIMIT 1;
+    RETURN format('nothing is refreshed: session %s of role "%s" (%s) holds the lock of the leader, but %s; '
+                  'SELECT pg_terminate_backend(%s) lets another daemon take over',
+                  holder.pid, coalesce(holder.usename, '?'), coalesce(nullif(holder.application_name, ''), 'no application name'),
+                  CASE WHEN last.instance IS NULL THEN 'no daemon says that it leads'
+                       ELSE format('the leader %s on %s is silent since %s', last.instance, last.host,
+                                   to_char(last.heartbeat_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC')) END,
+                  holder.pid);
+END
+$$;
+
 CREATE FUNCTION pgtrickle.health_check() RETURNS TABLE (check_name text, severity text, detail text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -256,7 +287,7 @@ BEGIN
     RETURN QUERY SELECT 'daemon', CASE WHEN what IS NULL THEN 'ERROR' ELSE 'OK' END, coalesce(what, 'no daemon with a heartbeat in the last 15 s: start pgtrickled');
     SELECT count(*) INTO n FROM pgtrickle.pgt_daemons d WHERE d.is_leader AND d.heartbeat_at > clock_timestamp() - interval '15 s';
     RETURN QUERY SELECT 'leader', CASE WHEN n = 1 THEN 'OK' WHEN n > 1 THEN 'WARN' ELSE 'ERROR' END,
-                        CASE WHEN n = 1 THEN 'one daemon leads' WHEN n > 1 THEN format('%s daemons say they lead (this passes after a failover)', n) ELSE 'no daemon leads: nothing is refreshed' END;
+                        CASE WHEN n = 1 THEN 'one daemon leads' WHEN n > 1 THEN format('%s daemons say they lead (this passes after a failover)', n) ELSE coalesce(pgtrickle._leader_trouble(), 'no daemon leads: nothing is refreshed') END;
 
     SELECT string_agg(format('%s: %s', s.name, coalesce(s.last_error, 'unknown error')), '; ' ORDER BY s.name) INTO what FROM pgtrickle.stream_tables s WHERE s.status IN ('ERROR', 'SUSPENDED');
     RETURN QUERY SELECT 'stream_table_errors', CASE WHEN what IS NULL THEN 'OK' ELSE 'ERROR' END, coalesce(what, 'none');
@@ -310,6 +341,9 @@ BEGIN
     SELECT string_agg(format('pid %s, %s', a.pid, date_trunc('second', clock_timestamp() - a.xact_start)), '; ') INTO what
     FROM pg_stat_activity a WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.xact_start < clock_timestamp() - interval '1 hour';
     RETURN QUERY SELECT 'long_transactions', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END, coalesce(what, 'none older than 1 hour');
+    SELECT string_agg(l.what, '; ' ORDER BY l.what) INTO what FROM pgtrickle._leftovers() AS l;
+    RETURN QUERY SELECT 'leftovers', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END,
+        coalesce(what || ' (a restore without pgtrickle''s data has brought them: the daemon removes them)', 'none');
     RETURN QUERY SELECT 'installation', CASE WHEN pgtrickle._cluster_changed() THEN 'ERROR' ELSE 'OK' END,
         CASE WHEN pgtrickle._cluster_changed() THEN 'this catalog comes from another cluster or database (restore, pg_upgrade): the daemon must relink it' ELSE 'this catalog belongs to this database' END;
 END

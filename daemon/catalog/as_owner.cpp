@@ -9,12 +9,14 @@ namespace {
 using compiler::quote_ident;
 
 std::string through_function(pqxx::transaction_base& tx, const std::string& owner, const std::string& statement,
-                             const char* into) {
-  // Dropped after use: functions of another owner cannot be replaced.
+                             const char* into, const FunctionSettings& settings = {}) {
+  std::string set;
+  for (const auto& [name, value] : settings) set += " SET " + name + " = " + value;
+  // OR REPLACE: an earlier statement may have left it. Dropped after use: that of another owner cannot be replaced.
   tx.exec("SET LOCAL ROLE " + quote_ident(owner) +
           std::string(";\nCREATE OR REPLACE FUNCTION pg_temp.pgtrickle_as_owner(statement text, OUT result text)\n"
-                      "LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $pgt$ BEGIN EXECUTE statement") +
-          into +
+                      "LANGUAGE plpgsql VOLATILE SECURITY DEFINER") +
+          set + " AS $pgt$ BEGIN EXECUTE statement" + into +
           "; END $pgt$;\n"
           "GRANT EXECUTE ON FUNCTION pg_temp.pgtrickle_as_owner(text) TO PUBLIC;\nRESET ROLE");
   std::string result = tx.exec_params1("SELECT result FROM pg_temp.pgtrickle_as_owner($1::text)", statement)[0].c_str();
@@ -47,8 +49,14 @@ void run_as_owner(pqxx::transaction_base& tx, const std::string& owner, const st
   }
 }
 
-std::string value_as_owner(pqxx::transaction_base& tx, const std::string& owner, const std::string& select) {
-  return through_function(tx, owner, select, " INTO result");
+void run_as_owner_with(pqxx::transaction_base& tx, const FunctionSettings& settings, const std::string& owner,
+                       const std::string& statement) {
+  through_function(tx, owner, statement, "", settings);
+}
+
+std::string value_as_owner(pqxx::transaction_base& tx, const std::string& owner, const std::string& select,
+                           const FunctionSettings& settings) {
+  return through_function(tx, owner, select, " INTO result", settings);
 }
 
 }  // namespace pgtrickle::catalog

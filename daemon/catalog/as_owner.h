@@ -5,6 +5,8 @@
 
 #include <pqxx/pqxx>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace pgtrickle::catalog {
 
@@ -12,8 +14,14 @@ namespace pgtrickle::catalog {
 /// owner it runs with our own rights. Throws pqxx::sql_error.
 void run_as_owner(pqxx::transaction_base& tx, const std::string& owner, const std::string& statement);
 
+/// Settings that hold for one statement: name, and value as in SQL.
+using FunctionSettings = std::vector<std::pair<std::string, std::string>>;
+void run_as_owner_with(pqxx::transaction_base& tx, const FunctionSettings& settings, const std::string& owner,
+                       const std::string& statement);
+
 /// Runs a SELECT; the first column of its only row.
-std::string value_as_owner(pqxx::transaction_base& tx, const std::string& owner, const std::string& select);
+std::string value_as_owner(pqxx::transaction_base& tx, const std::string& owner, const std::string& select,
+                           const FunctionSettings& settings = {});
 
 /// For connections of ours that build: settings that a role or database may have been given for other sessions.
 void prepare_session(pqxx::connection_base& connection);

@@ -11,8 +11,10 @@
 #include "catalog/definition.h"
 #include "catalog/errors.h"
 #include "catalog/lock_attempts.h"
+#include "catalog/names.h"
 #include "catalog/outcome.h"
 #include "catalog/program.h"
+#include "catalog/rename.h"
 #include "catalog/requalify.h"
 #include "compiler/generate/sql_text.h"
 #include "postgres/array.h"
@@ -49,6 +51,7 @@ class Builder {
     BuildResult result;
     result.status = BuildStatus::kActive;
     result.message = program_.differential ? "DIFFERENTIAL" : "FULL: " + program_.reason;
+    result.message += notes_;
     return result;
   }
 
@@ -80,6 +83,28 @@ class Builder {
         id_, message, sqlstate, hint, settings_.error_pause_ms, settings_.error_pause_ms > 0 ? kErrorShare * took() : 0,
         status);
     tx.commit();
+  }
+
+  /// An altered query that cannot be built gives way to the one before it. True if there is one; it is to be built
+  /// then.
+  bool go_back(const std::string& sqlstate, const std::string& message, const std::string& hint) {
+    pqxx::work tx(connection_);
+    lock_frontier(tx);
+    const auto rows = tx.exec_params(
+        "SELECT pgtrickle._restoring_statement(s.pgt_id), pg_get_userbyid(c.relowner), c.oid, "
+        "pgtrickle._qualified(c.oid)\n"
+        "FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid\n"
+        "WHERE s.pgt_id = $1 AND s.previous IS NOT NULL AND s.generation = $2",
+        id_, generation_);
+    if (rows.empty()) return false;
+    const auto row = rows[0];
+    if (!row[0].is_null()) run_as_owner(tx, row[1].c_str(), row[0].c_str());
+    tx.exec_params(
+        "SELECT pgtrickle._go_back($1, jsonb_build_object('code', $2::text, 'message', $3::text, 'hint', $4::text))",
+        id_, sqlstate, message, hint);
+    if (!row[0].is_null()) mark_readers(tx, row[2].as<std::uint32_t>(), row[3].c_str());
+    tx.commit();
+    return true;
   }
 
   /// Is this the error with which PostgreSQL refuses to change a published table, and is the stream table or its state
@@ -195,24 +220,11 @@ class Builder {
     refuse_foreign_writer(tx);
     compiler::check_nesting(d.request.query, d.request.limits);  // the server might not take its own text any more
     if (const auto reason = dropped_source(tx, id_))
-      throw BuildFailure("42P01", *reason, "Restore it and resume the stream table, or drop the stream table.");
-    if (names_changed(tx, id_)) {
-      lock_frontier(tx);
-      const std::string was = d.request.query;
-      d.request.query = requalified_definition(tx, id_, d.request.owner, was);
-      const auto renamed = tx.exec_params(
-          "UPDATE pgtrickle.pgt_stream_tables SET defining_query = $2 WHERE pgt_id = $1 AND defining_query = $3", id_,
-          d.request.query, was);
-      if (renamed.affected_rows() == 0) throw Held{"its query is being altered"};
-      // Dependencies are recorded in the old names until the program is: note the new ones with the new text.
-      tx.exec_params(
-          "UPDATE pgtrickle.pgt_dependencies d SET source_schema = n.nspname, source_name = c.relname, column_names =\n"
-          "  (SELECT coalesce(array_agg(a.attname ORDER BY a.attnum), '{}') FROM pg_attribute a WHERE a.attrelid = "
-          "c.oid AND a.attnum = ANY (d.columns))\n"
-          "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE d.pgt_id = $1 AND c.oid = "
-          "d.source_relid",
-          id_);
-    }
+      throw BuildFailure("42P01", *reason,
+                         "Put it back, and the stream table is rebuilt by itself; or give it a query that does "
+                         "without: pgtrickle.alter_stream_table(..., query => ...).");
+    follow_names(tx, d);
+    announce_changes(tx, d);
     tx.exec("SAVEPOINT align");
     realigned_ = align_table(tx, d);
     if (realigned_) d.request.columns = table_columns(tx, d.relid, types);
@@ -224,6 +236,55 @@ class Builder {
     refuse_cycle(tx, program);
     tx.commit();
     program_ = std::move(program);
+  }
+
+  /// Writes the definition anew if something that it names was renamed or has other types than when it was compiled.
+  void follow_names(pqxx::transaction_base& tx, Definition& d) {
+    const Names names = load_names(tx, id_);
+    if (names.then.empty()) return;
+    const bool changed = !names.unchanged();
+    try {
+      if (changed) redefine(tx, d, names);
+      const std::string view = make_shape(tx, d);  // from here on its relations keep their names
+      for (const auto& note : compare_references(tx, names, view)) say(note);
+      if (changed) record_names(tx, id_, names, view);
+      tx.exec("DROP VIEW " + view);
+    } catch (const CannotFollow& e) {
+      throw BuildFailure("55000", std::string("the query does not mean any more what it meant: ") + e.what(),
+                         "Undo that, and it is rebuilt by itself; or say what is meant: pgtrickle.alter_stream_table("
+                         "..., query => ...).");
+    }
+    if (changed && load_names(tx, id_).now_text != names.now_text) throw Held{"what it names was renamed just now"};
+    // Dependencies are recorded in the old names until the program is: note the new ones with the new text.
+    if (names_changed(tx, id_)) record_new_names(tx, id_);
+  }
+
+  void redefine(pqxx::transaction_base& tx, Definition& d, const Names& names) {
+    lock_frontier(tx);
+    const std::string was = d.request.query;
+    d.request.query = requalified_definition(tx, {id_, d.request.owner, d.original, was, d.request.settings}, names);
+    const auto renamed = tx.exec_params(
+        "UPDATE pgtrickle.pgt_stream_tables SET defining_query = $2 WHERE pgt_id = $1 AND defining_query = $3", id_,
+        d.request.query, was);
+    if (renamed.affected_rows() == 0) throw Held{"its query is being altered"};
+  }
+
+  /// Says which columns of the table will get other types, before it is done; an error if PostgreSQL would not do it.
+  void announce_changes(pqxx::transaction_base& tx, const Definition& d) {
+    for (const auto& change : output_changes(tx, d)) {
+      if (!change.used_by.empty())
+        throw BuildFailure(
+            "0A000",
+            change.text + ", but PostgreSQL does not change the type of a column that is used by " + change.used_by,
+            "Drop what uses it, and it is rebuilt by itself; or keep the type with a cast: "
+            "pgtrickle.alter_stream_table(..., query => ...).");
+      say(change.text);
+    }
+  }
+
+  void say(const std::string& note) {
+    notes_ += "; " + note;
+    if (settings_.say) settings_.say(note);
   }
 
   /// Replication fires none of the triggers that keep everybody else from writing to a stream table.
@@ -300,16 +361,20 @@ class Builder {
     tx.commit();
   }
 
+  void mark_readers(pqxx::transaction_base& tx, std::uint32_t relid, const std::string& relation) const {
+    tx.exec_params(
+        "SELECT pgtrickle._mark_reinit(array_agg(r.pgt_id), format('the columns of %s or their types were changed', "
+        "$2::text))\n"
+        "FROM pgtrickle.pgt_dependencies r WHERE r.source_relid = $1 AND r.pgt_id <> $3",
+        relid, relation, id_);
+  }
+
   void empty_table(pqxx::transaction_base& tx) {
     ServerTypes types(tx);
     const Definition d = load_definition(tx, id_, types, settings_.limits);
     // Programs that read it are made for its types. Capture tells only those that are captured, and event triggers.
     if (align_table(tx, d)) {  // which has emptied it
-      tx.exec_params(
-          "SELECT pgtrickle._mark_reinit(array_agg(r.pgt_id), format('the types of the columns of %s were changed', "
-          "$2::text))\n"
-          "FROM pgtrickle.pgt_dependencies r WHERE r.source_relid = $1 AND r.pgt_id <> $3",
-          d.relid, d.relation, id_);
+      mark_readers(tx, d.relid, d.relation);
       return;
     }
     tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(id_)));
@@ -366,6 +431,7 @@ class Builder {
         "END, is_populated = true,\n"
         "       needs_reinit = needs_reinit AND generation <> $2, reinit_reason = CASE WHEN generation <> $2 THEN "
         "reinit_reason END, consecutive_errors = 0, last_error = NULL, last_error_code = NULL,\n"
+        "       previous = CASE WHEN generation <> $2 THEN previous END,\n"
         "       last_error_hint = NULL, last_error_at = NULL, retry_at = NULL, fuse_blown_at = NULL, "
         "fuse_blow_reason "
         "= NULL, fuse_reset = NULL\n"
@@ -400,9 +466,10 @@ class Builder {
   LockAttempts locks_{settings_.lock_timeout_ms, settings_.failures};
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::int64_t generation_ = 0;
-  bool was_marked_ = false;  // by somebody else, or altered, since it was compiled
+  std::string notes_;
   std::string mode_;         // as the user wants it
   std::string full_reason_;  // why AUTO recomputes although the compiler would not
+  bool was_marked_ = false;  // by somebody else, or altered, since it was compiled
   bool realigned_ = false;   // the query's column types are not those of the table any more
 };
 
@@ -430,9 +497,20 @@ BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id,
     result = guarded([&] { return builder->build_recomputing(reason); });
   }
   if (result.status == BuildStatus::kError && builder) {
+    bool passes = false;  // once the publication is another one; nobody else can do anything about it
+    bool went_back = false;
+    guarded([&] {
+      passes = builder->is_obstructed_by_publication(result.sqlstate);
+      went_back = !passes && builder->go_back(result.sqlstate, result.message, result.hint);
+      return result;
+    });
+    if (went_back) {
+      const BuildResult previous = build_stream_table(conninfo, pgt_id, settings);
+      if (previous.status != BuildStatus::kActive) return previous;
+      result.message = "the altered query could not be built, the previous one goes on: " + result.message;
+      return result;
+    }
     BuildResult recorded = guarded([&] {
-      // It passes once the publication is another one; nobody else can do anything about it.
-      const bool passes = builder->is_obstructed_by_publication(result.sqlstate);
       builder->record_error(result.sqlstate, result.message, result.hint, passes ? "" : "ERROR");
       if (passes) result.status = BuildStatus::kRetry;
       return result;

@@ -14,6 +14,7 @@ namespace {
 
 /// What of the server programs are made for.
 void describe_server(pqxx::transaction_base& tx, compiler::CompileRequest& request) {
+  request.encoding = tx.exec1("SELECT getdatabaseencoding()")[0].c_str();
   request.server_version = tx.exec1("SELECT current_setting('server_version_num')")[0].as<int>();
   for (const auto& row : tx.exec("SELECT e.oid, e.xmin FROM pg_event_trigger e WHERE e.evtname IN ('pgtrickle_ddl', "
                                  "'pgtrickle_drop', 'pgtrickle_rewrite') AND "
@@ -29,11 +30,13 @@ std::string admin_role(pqxx::transaction_base& tx) {
 
 std::vector<compiler::TargetColumn> table_columns(pqxx::transaction_base& tx, std::uint32_t relid, ServerTypes& types) {
   std::vector<compiler::TargetColumn> columns;
-  for (const auto& row : tx.exec_params(
-           "SELECT attname, atttypid, format_type(atttypid, CASE WHEN atttypmod = -1 THEN -1 ELSE atttypmod END)\n"
-           "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-           relid))
-    columns.push_back({row[0].c_str(), types.by_oid(row[1].as<std::uint32_t>()), row[2].c_str()});
+  for (const auto& row :
+       tx.exec_params("SELECT attname, atttypid, format_type(atttypid, CASE WHEN atttypmod = -1 THEN -1 ELSE atttypmod "
+                      "END), attcollation\n"
+                      "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+                      relid))
+    columns.push_back(
+        {row[0].c_str(), types.of_column(row[1].as<std::uint32_t>(), row[3].as<std::uint32_t>()), row[2].c_str()});
   return columns;
 }
 
@@ -58,6 +61,7 @@ Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, Serv
   d.request.name = row["relname"].c_str();
   d.request.owner = row["owner"].c_str();
   d.request.query = row["defining_query"].c_str();
+  d.original = row["original_query"].c_str();
   d.request.admin = admin_role(tx);
   d.request.force_full = d.refresh_mode == "FULL";
   d.request.wide_keys = row["wide_keys"].as<bool>();
@@ -103,6 +107,16 @@ bool names_changed(pqxx::transaction_base& tx, std::int64_t pgt_id) {
           pgt_id)[0]
       .as<bool>();
 }
+void record_new_names(pqxx::transaction_base& tx, std::int64_t pgt_id) {
+  tx.exec_params(
+      "UPDATE pgtrickle.pgt_dependencies d SET source_schema = n.nspname, source_name = c.relname, column_names =\n"
+      "  (SELECT coalesce(array_agg(a.attname ORDER BY a.attnum), '{}') FROM pg_attribute a WHERE a.attrelid = "
+      "c.oid AND a.attnum = ANY (d.columns))\n"
+      "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE d.pgt_id = $1 AND c.oid = "
+      "d.source_relid",
+      pgt_id);
+}
+
 namespace {
 
 /// Notes in `catalog` which sources the program cannot capture after all, because it reads columns of them that are
@@ -152,6 +166,7 @@ std::string make_shape(pqxx::transaction_base& tx, const Definition& d) {
   run_as_owner(tx, d.request.owner, "CREATE VIEW " + view + " AS " + d.request.query);
   return view;
 }
+
 Program compile_definition(pqxx::transaction_base& tx, const Definition& d, ServerTypes& types) {
   types.use_owner(d.request.owner);
   auto catalog = load_catalog(tx, d.request.query, d.request.owner, types);

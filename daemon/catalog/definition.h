@@ -18,6 +18,7 @@ struct Definition {
   std::string refresh_mode;
   std::uint32_t relid = 0;
   std::string relation;  // qualified, quoted
+  std::string original;  // the query as the user wrote it
 };
 
 /// The role that owns the schema pgtrickle.
@@ -32,7 +33,9 @@ Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, Serv
 /// took its place will do.
 std::optional<std::string> dropped_source(pqxx::transaction_base& tx, std::int64_t pgt_id);
 
+/// Do relations or columns, also those that only views read, have other names than pgt_dependencies says?
 bool names_changed(pqxx::transaction_base& tx, std::int64_t pgt_id);
+void record_new_names(pqxx::transaction_base& tx, std::int64_t pgt_id);
 
 /// A view of the query, so that PostgreSQL says what it makes of it. The caller drops it.
 std::string make_shape(pqxx::transaction_base& tx, const Definition& d);

@@ -27,9 +27,19 @@ void drop_indexes(pqxx::transaction_base& tx, const Definition& d) {
   tx.exec("ALTER TABLE " + d.relation + " DROP CONSTRAINT IF EXISTS " + base + "_key");
   for (const auto& column : columns)
     tx.exec("ALTER TABLE " + d.relation + " ALTER COLUMN " + quote_ident(column[0].c_str()) + " DROP NOT NULL");
-  tx.exec("DROP INDEX IF EXISTS " + compiler::qualified(d.request.schema, base + "_key") + ", " +
-          compiler::qualified(d.request.schema, base + "_hash"));
+  // Indexes of these names on other tables are left over from a restore without our data, in which the same number
+  // belonged to another stream table.
+  for (const auto& row :
+       tx.exec_params("SELECT CASE WHEN i.indrelid = $1 THEN format('DROP INDEX %I.%I', n.nspname, c.relname)\n"
+                      "            ELSE format('ALTER INDEX %I.%I RENAME TO pgtrickle_left_over_%s', n.nspname, "
+                      "c.relname, c.oid) END\n"
+                      "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_index i ON i.indexrelid = "
+                      "c.oid\n"
+                      "WHERE n.nspname = $2 AND c.relname IN ($3 || '_key', $3 || '_hash')",
+                      d.relid, d.request.schema, base))
+    tx.exec(row[0].c_str());
 }
+
 /// The names by which the definition knows what it reads, as recorded: relations by OID, columns by OID and number.
 constexpr const char* kRecordedNames =
     "(SELECT d.source_relid::text AS key, format('%I.%I', d.source_schema, d.source_name) AS name FROM "
@@ -39,43 +49,80 @@ constexpr const char* kRecordedNames =
 
 }  // namespace
 
-bool align_table(pqxx::transaction_base& tx, const Definition& d) {
+std::vector<OutputChange> output_changes(pqxx::transaction_base& tx, const Definition& d) {
   // A view tells what CREATE TABLE AS would make of the query.
   const std::string view = make_shape(tx, d);
-  const auto differing = tx.exec_params(
-      "SELECT t.attname, format_type(v.atttypid, v.atttypmod) FROM pg_attribute t\n"
-      "JOIN LATERAL (SELECT a.atttypid, a.atttypmod, a.attcollation, row_number() OVER (ORDER BY a.attnum) AS n FROM "
-      "pg_attribute a\n"
-      "              WHERE a.attrelid = to_regclass($2) AND a.attnum > 0) v\n"
-      "  ON v.n = (SELECT count(*) FROM pg_attribute b WHERE b.attrelid = t.attrelid AND b.attnum > 0 AND b.attnum <= "
-      "t.attnum AND NOT b.attisdropped)\n"
-      "WHERE t.attrelid = $1 AND t.attnum > 0 AND NOT t.attisdropped AND (t.atttypid, t.atttypmod) <> (v.atttypid, "
-      "v.atttypmod)",
+  const auto count = tx.exec_params1(
+      "SELECT (SELECT count(*) FROM pg_attribute t WHERE t.attrelid = $1 AND t.attnum > 0 AND NOT t.attisdropped),\n"
+      "       (SELECT count(*) FROM pg_attribute v WHERE v.attrelid = $2::regclass AND v.attnum > 0)",
       d.relid, view);
+  if (count[0].as<int>() != count[1].as<int>())
+    throw BuildFailure("42P16",
+                       "the query has " + std::string(count[1].c_str()) + " columns, the table has " + count[0].c_str(),
+                       "Define it anew: pgtrickle.alter_stream_table(..., query => ...).");
+  std::vector<OutputChange> changes;
+  for (const auto& row : tx.exec_params(
+           "WITH columns AS (\n"
+           "  SELECT a.*, row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum) AS n,\n"
+           "         format_type(a.atttypid, a.atttypmod) || coalesce((SELECT format(' COLLATE %I.%I', s.nspname, "
+           "l.collname)\n"
+           "           FROM pg_collation l JOIN pg_namespace s ON s.oid = l.collnamespace\n"
+           "           WHERE l.oid = a.attcollation AND l.collname <> 'default'), '') AS type\n"
+           "  FROM pg_attribute a WHERE a.attrelid IN ($1, $2::regclass) AND a.attnum > 0 AND NOT a.attisdropped)\n"
+           "SELECT quote_ident(t.attname), v.type, t.type,\n"
+           "       (SELECT string_agg(DISTINCT CASE WHEN r.oid IS NOT NULL THEN "
+           "pg_describe_object('pg_class'::regclass, "
+           "r.ev_class, 0)\n"
+           "                          ELSE pg_describe_object(u.classid, u.objid, 0) END, ', ')\n"
+           "        FROM pg_depend u LEFT JOIN pg_rewrite r ON u.classid = 'pg_rewrite'::regclass AND r.oid = u.objid\n"
+           "        WHERE u.refclassid = 'pg_class'::regclass AND u.refobjid = t.attrelid AND u.refobjsubid = "
+           "t.attnum\n"
+           "          AND u.classid IN ('pg_rewrite'::regclass, 'pg_trigger'::regclass, 'pg_policy'::regclass, "
+           "'pg_proc'::regclass))\n"
+           "FROM columns t JOIN columns v USING (n)\n"
+           "WHERE t.attrelid = $1 AND v.attrelid <> $1\n"
+           "  AND (t.atttypid, t.atttypmod, t.attcollation) <> (v.atttypid, v.atttypmod, v.attcollation) ORDER BY n",
+           d.relid, view)) {
+    OutputChange change{row[0].c_str(), row[1].c_str(), {}, row[3].c_str()};
+    change.text =
+        "column " + change.column + " of " + d.relation + " becomes " + change.type + ", it was " + row[2].c_str();
+    changes.push_back(std::move(change));
+  }
   tx.exec("DROP VIEW " + view);
-  if (differing.empty()) return false;
+  return changes;
+}
+
+bool align_table(pqxx::transaction_base& tx, const Definition& d) {
+  const auto changes = output_changes(tx, d);
+  if (changes.empty()) return false;
   tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(d.request.id)));
   // Before its key goes, which can be the replica identity that a publication asks for.
   run_as_owner(tx, d.request.owner, "DELETE FROM " + d.relation);
   drop_indexes(tx, d);
   std::string statements;
-  for (const auto& row : differing)
-    statements += "ALTER TABLE " + d.relation + " ALTER COLUMN " + quote_ident(row[0].c_str()) + " TYPE " +
-                  row[1].c_str() + " USING NULL::" + row[1].c_str() + ";\n";
+  for (const auto& change : changes)
+    statements +=
+        "ALTER TABLE " + d.relation + " ALTER COLUMN " + change.column + " TYPE " + change.type + " USING NULL;\n";
   run_as_owner(tx, d.request.owner, statements);
   return true;
 }
 
-void drop_program(pqxx::transaction_base& tx, std::int64_t id) {
-  for (const auto& row : tx.exec_params("SELECT format('DROP FUNCTION %s', p.oid::regprocedure) FROM pg_proc p\n"
+int drop_program(pqxx::transaction_base& tx, std::int64_t id) {
+  int dropped = 0;
+  for (const auto& row : tx.exec_params("SELECT format('DROP FUNCTION IF EXISTS %s CASCADE', p.oid::regprocedure) FROM "
+                                        "pg_proc p\n"
                                         "WHERE p.pronamespace = 'pgtrickle_state'::regnamespace AND p.proname ~ "
                                         "format('^(refresh|apply)_%s(_small)?$', $1::bigint)\n"
                                         "UNION ALL\n"
-                                        "SELECT format('DROP TABLE pgtrickle_state.%I', c.relname) FROM pg_class c\n"
+                                        "SELECT format('DROP TABLE IF EXISTS pgtrickle_state.%I CASCADE', c.relname) "
+                                        "FROM pg_class c\n"
                                         "WHERE c.relnamespace = 'pgtrickle_state'::regnamespace AND c.relkind = 'r'\n"
                                         "  AND c.relname ~ format('^(node|delta)_%s_[0-9]+$', $1::bigint)",
-                                        id))
+                                        id)) {
     tx.exec(row[0].c_str());
+    ++dropped;
+  }
+  return dropped;
 }
 
 namespace {

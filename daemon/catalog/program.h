@@ -4,15 +4,27 @@
 
 #include <cstdint>
 #include <pqxx/pqxx>
+#include <string>
+#include <vector>
 
 #include "catalog/definition.h"
 
 namespace pgtrickle::catalog {
 
+/// A column of the table whose type is not that of the query any more.
+struct OutputChange {
+  std::string column;   // quoted
+  std::string type;     // of the query
+  std::string text;     // for people
+  std::string used_by;  // what keeps PostgreSQL from changing the type; empty: nothing
+};
+std::vector<OutputChange> output_changes(pqxx::transaction_base& tx, const Definition& d);
+
 /// Makes the table's column types those of the query. True if something had to change (the rows are gone then).
 bool align_table(pqxx::transaction_base& tx, const Definition& d);
 
-void drop_program(pqxx::transaction_base& tx, std::int64_t id);
+/// With what others have made of it, such as a view on a state table. Returns how many functions and tables there were.
+int drop_program(pqxx::transaction_base& tx, std::int64_t id);
 
 void create_program(pqxx::transaction_base& tx, const Definition& d, const compiler::Program& program);
 

@@ -1,11 +1,13 @@
 #include "catalog/requalify.h"
 
+#include <algorithm>
 #include <map>
-#include <set>
-#include <utility>
-#include <vector>
+#include <optional>
 
 #include "catalog/as_owner.h"
+#include "catalog/errors.h"
+#include "catalog/rename.h"
+#include "compiler/error.h"
 #include "compiler/generate/sql_text.h"
 #include "compiler/parse/ast.h"
 
@@ -13,116 +15,307 @@ namespace pgtrickle::catalog {
 
 namespace {
 
-using Name = std::pair<std::string, std::string>;
+using compiler::quote_ident;
+using compiler::quote_literal;
 
-/// Replaces relations; an unaliased one keeps its old name as alias, because columns are qualified with it.
-std::string rename_relations(const std::string& query, const std::map<Name, Name>& names) {
-  compiler::Node root;
-  *root.mutable_select_stmt() = compiler::parse_select(query);
-  compiler::rewrite(root, [&](compiler::Node& node) {
-    if (!node.has_range_var()) return false;
-    auto* range = node.mutable_range_var();
-    const auto found = names.find({range->schemaname(), range->relname()});
-    if (found == names.end()) return false;
-    if (!range->has_alias()) range->mutable_alias()->set_aliasname(range->relname());
-    range->set_schemaname(found->second.first);
-    range->set_relname(found->second.second);
-    return true;
-  });
-  return compiler::deparse_select(root.select_stmt());
+/// The search_path of the definition in today's names, and the schemas that what it found there was moved to.
+std::string path_of(const Names& names) {
+  std::string path;
+  const auto add = [&](const std::string& schema) {
+    if (!schema.empty()) path += (path.empty() ? "" : ", ") + quote_ident(schema);
+  };
+  for (std::size_t i = 0; i < names.then.size(); ++i) {
+    if (names.then[i].kind != "schema") continue;
+    add(names.now[i].name);
+    for (std::size_t k = 0; k < names.then.size(); ++k) {
+      const bool is_resolved = names.then[k].kind == "function" || names.then[k].kind == "operator";
+      if (is_resolved && names.then[k].schema == names.then[i].name && names.now[k].schema != names.now[i].name)
+        add(names.now[k].schema);
+    }
+  }
+  return path.empty() ? "pg_catalog, pg_temp" : path + ", pg_temp";
 }
 
-/// The relations that the text names, qualified. What is behind a view need not be readable for the owner.
-std::set<Name> named_relations(const std::string& query) {
-  compiler::Node root;
-  *root.mutable_select_stmt() = compiler::parse_select(query);
-  std::set<Name> names;
-  compiler::rewrite(root, [&](compiler::Node& node) {
-    if (node.has_range_var()) names.insert({node.range_var().schemaname(), node.range_var().relname()});
-    return false;
+FunctionSettings settings_of(const OriginalQuery& query, const std::string& path) {
+  FunctionSettings settings{{"search_path", path}};
+  for (const auto& [name, value] : query.settings) settings.emplace_back(quote_ident(name), quote_literal(value));
+  return settings;
+}
+
+/// A table with the columns that a relation had when the query was defined, in the types that they have now.
+class Shadow {
+ public:
+  Shadow(pqxx::transaction_base& tx, const OriginalQuery& query, const NamedObject& then, const NamedObject& now,
+         int number)
+      : tx_(tx), owner_(query.owner), then_(then), now_(now) {
+    name_ = {"pgtrickle_state", "shadow_" + std::to_string(query.pgt_id) + "_" + std::to_string(number)};
+    std::string columns;
+    for (const auto& row : tx.exec_params(
+             "SELECT a.attnum, format_type(a.atttypid, a.atttypmod),\n"
+             "       (SELECT format(' COLLATE %I.%I', n.nspname, l.collname) FROM pg_collation l\n"
+             "        JOIN pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = a.attcollation)\n"
+             "FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
+             now.oid))
+      if (const auto* column = then.column(row[0].as<int>()))
+        columns += (columns.empty() ? "" : ", ") + quote_ident(column->name) + " " + row[1].c_str() + row[2].c_str();
+    run_as_owner(tx, owner_, "CREATE TABLE " + relation() + " (" + columns + ")");
+    add_primary_key();
+  }
+
+  [[nodiscard]] const Name& name() const { return name_; }
+
+  /// Two columns may have swapped names: they go through names that nobody has.
+  void rename_columns() {
+    for (const bool away : {true, false})
+      for (const auto& column : then_.columns) {
+        const auto* present = now_.column(column.number);
+        if (present == nullptr || present->name == column.name) continue;
+        const std::string between = "pgtrickle_between_" + std::to_string(column.number);
+        run_as_owner(tx_, owner_,
+                     "ALTER TABLE " + relation() + " RENAME COLUMN " + (away ? quote_ident(column.name) : between) +
+                         " TO " + (away ? between : quote_ident(present->name)));
+      }
+  }
+
+  void drop() { run_as_owner(tx_, owner_, "DROP TABLE " + relation()); }
+
+ private:
+  [[nodiscard]] std::string relation() const { return compiler::qualified(name_.first, name_.second); }
+
+  /// A query that groups by the key may show the other columns.
+  void add_primary_key() {
+    std::string key;
+    for (const auto& row : tx_.exec_params("SELECT u.num FROM pg_constraint k CROSS JOIN LATERAL unnest(k.conkey) "
+                                           "WITH ORDINALITY AS u(num, n)\n"
+                                           "WHERE k.conrelid = $1 AND k.contype = 'p' ORDER BY u.n",
+                                           now_.oid)) {
+      const auto* column = then_.column(row[0].as<int>());
+      if (column == nullptr) return;
+      key += (key.empty() ? "" : ", ") + quote_ident(column->name);
+    }
+    if (!key.empty()) run_as_owner(tx_, owner_, "ALTER TABLE " + relation() + " ADD PRIMARY KEY (" + key + ")");
+  }
+
+  pqxx::transaction_base& tx_;
+  std::string owner_;
+  const NamedObject& then_;
+  const NamedObject& now_;
+  Name name_;
+};
+
+/// Are the columns those that the query was written for? A new one changes what * and NATURAL mean.
+bool has_other_columns(pqxx::transaction_base& tx, const NamedObject& then, const NamedObject& now) {
+  const bool renamed = std::any_of(then.columns.begin(), then.columns.end(), [&](const NamedColumn& column) {
+    const auto* present = now.column(column.number);
+    return present == nullptr || present->name != column.name;
   });
-  return names;
+  return renamed || tx.exec_params1(
+                          "SELECT count(*) FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT "
+                          "attisdropped",
+                          now.oid)[0]
+                            .as<std::size_t>() != then.columns.size();
+}
+
+class Requalifier {
+ public:
+  Requalifier(pqxx::transaction_base& tx, const OriginalQuery& query, const Names& names)
+      : tx_(tx), query_(query), names_(names), view_("pgtrickle_state.shadow_" + std::to_string(query.pgt_id)) {}
+
+  std::string run() {
+    auto tree = parsed();
+    if (!tree) return text_of(query_.text);  // syntax that our parser does not know: names must resolve by themselves
+    find_relations();
+    rename_objects(*tree, names_, relations_);
+    follow_labels(*tree);
+    std::string text = text_of(compiler::deparse_select(*tree));
+    for (auto& shadow : shadows_) shadow.drop();
+    return shadows_.empty() ? text : without_shadows(text);
+  }
+
+ private:
+  [[nodiscard]] std::optional<pg_query::SelectStmt> parsed() const {
+    try {
+      return compiler::parse_select(query_.text);
+    } catch (const compiler::Unsupported&) {
+      return std::nullopt;
+    }
+  }
+
+  void find_relations() {
+    shadows_.reserve(names_.then.size());
+    for (std::size_t i = 0; i < names_.then.size(); ++i) {
+      const auto& now = names_.now[i];
+      if (now.kind != "relation" || now.name.empty()) continue;
+      relations_[now.oid] = now.qualified();
+      if (!has_other_columns(tx_, names_.then[i], now)) continue;
+      const auto number = static_cast<int>(shadows_.size()) + 1;
+      relations_[now.oid] = shadows_.emplace_back(tx_, query_, names_.then[i], now, number).name();
+      real_names_[shadows_.back().name()] = now.qualified();
+    }
+  }
+
+  /// The labels of enums that were renamed, by what they were called in the query.
+  [[nodiscard]] std::multimap<std::string, std::string> renamed_labels() const {
+    std::multimap<std::string, std::string> labels;
+    for (std::size_t i = 0; i < names_.then.size(); ++i)
+      if (names_.then[i].kind == "label" && !names_.now[i].name.empty() && names_.now[i].name != names_.then[i].name)
+        labels.emplace(names_.then[i].name, names_.now[i].name);
+    return labels;
+  }
+
+  /// Which constants are labels only PostgreSQL knows. Each one is asked about: a label is one that may not be anything
+  /// else, but may be the new label. Constants that are not decided yet are NULL meanwhile.
+  void follow_labels(pg_query::SelectStmt& tree) {
+    const auto labels = renamed_labels();
+    if (labels.empty()) return;
+    const auto constants = string_constants(tree, [&](const std::string& text) { return labels.contains(text); });
+    std::vector<std::string> texts;
+    for (auto* constant : constants) {
+      texts.push_back(constant->sval().sval());
+      constant->clear_sval();
+      constant->set_isnull(true);
+    }
+    for (std::size_t i = 0; i < constants.size(); ++i) texts[i] = label_for(tree, *constants[i], texts[i], labels);
+    for (std::size_t i = 0; i < constants.size(); ++i) write(*constants[i], texts[i]);
+  }
+
+  std::string label_for(const pg_query::SelectStmt& tree, pg_query::A_Const& constant, const std::string& text,
+                        const std::multimap<std::string, std::string>& labels) {
+    std::set<std::string> possible;
+    if (!is_accepted(tree, constant, "pgtrickle: no label of any type"))
+      for (auto [at, end] = labels.equal_range(text); at != end; ++at)
+        if (is_accepted(tree, constant, at->second)) possible.insert(at->second);
+    if (possible.size() > 1)
+      throw CannotFollow("the label " + quote_literal(text) + " of several types was renamed differently");
+    constant.clear_sval();
+    constant.set_isnull(true);
+    return possible.empty() ? text : *possible.begin();
+  }
+
+  static void write(pg_query::A_Const& constant, const std::string& text) {
+    constant.clear_isnull();
+    constant.mutable_sval()->set_sval(text);
+  }
+
+  bool is_accepted(const pg_query::SelectStmt& tree, pg_query::A_Const& constant, const std::string& text) {
+    write(constant, text);
+    pqxx::subtransaction attempt(dynamic_cast<pqxx::dbtransaction&>(tx_), "label");
+    try {
+      run_as_owner_with(attempt, settings_of(query_, path_of(names_)), query_.owner,
+                        "CREATE VIEW " + view_ + " AS " + compiler::deparse_select(tree));
+      attempt.abort();
+      return true;
+    } catch (const pqxx::sql_error& error) {
+      if (server_error(error).sqlstate != "22P02") throw;
+      return false;
+    }
+  }
+
+  /// What PostgreSQL makes of a query, with all names in it qualified.
+  std::string text_of(const std::string& query) {
+    run_as_owner_with(tx_, settings_of(query_, path_of(names_)), query_.owner, "CREATE VIEW " + view_ + " AS " + query);
+    for (auto& shadow : shadows_) shadow.rename_columns();
+    auto readable = settings_of(query_, "''");
+    std::erase_if(readable, [](const auto& setting) { return setting.first == "extra_float_digits"; });
+    std::string text = value_as_owner(
+        tx_, query_.owner, "SELECT pg_catalog.pg_get_viewdef('" + view_ + "'::pg_catalog.regclass)", readable);
+    refuse_loss(text, readable);
+    run_as_owner(tx_, query_.owner, "DROP VIEW " + view_);
+    while (!text.empty() && text.back() == ';') text.pop_back();
+    return text;
+  }
+
+  /// PostgreSQL's text of a query can be another query.
+  void refuse_loss(const std::string& text, const FunctionSettings& readable) {
+    const std::string lost =
+        value_as_owner(tx_, query_.owner,
+                       "SELECT l.message FROM pgtrickle._lost_in_text('" + view_ + "'::pg_catalog.regclass, " +
+                           quote_literal(text.substr(0, text.rfind(';'))) + ") AS l",
+                       readable);
+    if (!lost.empty()) throw CannotFollow(lost);
+  }
+
+  [[nodiscard]] std::string without_shadows(const std::string& text) const {
+    auto tree = compiler::parse_select(text);
+    rename_relations(tree, real_names_);
+    return compiler::deparse_select(tree);
+  }
+
+  pqxx::transaction_base& tx_;
+  const OriginalQuery& query_;
+  const Names& names_;
+  std::string view_;
+  std::vector<Shadow> shadows_;
+  RelationNames relations_;
+  std::map<Name, Name> real_names_;  // of shadows
+};
+
+/// How often the query called each function, in today's names; functions whose names are ambiguous now are left out.
+void compare_calls(const OriginalQuery& query, const std::string& text, const Names& names) {
+  std::map<Name, int> before;
+  std::map<Name, int> after;
+  try {
+    before = function_calls(compiler::parse_select(query.canonical));
+    after = function_calls(compiler::parse_select(text));
+  } catch (const compiler::Unsupported&) {
+    return;
+  }
+  std::map<Name, std::set<Name>> renamed;
+  std::set<std::string> of_users;  // names that functions of PostgreSQL may have too
+  for (std::size_t i = 0; i < names.now.size(); ++i)
+    if (names.seen.at(i).kind == "function") {
+      renamed[names.seen[i].qualified()].insert(names.now[i].qualified());
+      of_users.insert(names.now[i].name);
+    }
+  std::map<Name, int> expected;
+  for (const auto& [name, count] : before) {
+    const auto found = renamed.find(name);
+    if (found == renamed.end())
+      expected[name] += count;
+    else if (found->second.size() == 1)
+      expected[*found->second.begin()] += count;
+    else
+      return;
+  }
+  for (const auto& [name, count] : after)
+    if (of_users.contains(name.second) && expected[name] < count)
+      throw CannotFollow("it would call " + (name.first.empty() ? "PostgreSQL's " : name.first + ".") + name.second +
+                         " where it called something else when it was defined");
 }
 
 }  // namespace
 
-std::string requalified_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, const std::string& owner,
-                                   const std::string& definition) {
-  const auto sources = tx.exec_params(
-      "SELECT d.source_relid, d.source_schema, d.source_name, n.nspname AS schema_now, c.relname AS name_now\n"
-      "FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid JOIN pg_namespace n ON n.oid = "
-      "c.relnamespace\n"
-      "WHERE d.pgt_id = $1 ORDER BY d.source_relid",
-      pgt_id);
-  std::map<Name, Name> to_shadow;
-  std::map<Name, Name> to_now;
-  std::vector<std::string> renames;
-  // LIKE keeps a lock on the source until the end of the transaction, so that the names which the caller records are
-  // those of this text. Rolling back to a savepoint would release it: what was made here is dropped instead.
-  std::string made;
-  const std::set<Name> named = named_relations(definition);
-  for (const auto& source : sources) {
-    if (!named.contains({source[1].c_str(), source[2].c_str()})) continue;
-    const std::string shadow = "shadow_" + std::to_string(pgt_id) + "_" + std::to_string(to_shadow.size() + 1);
-    const std::string qualified = compiler::qualified("pgtrickle_state", shadow);
-    to_shadow[{source[1].c_str(), source[2].c_str()}] = {"pgtrickle_state", shadow};
-    to_now[{"pgtrickle_state", shadow}] = {source[3].c_str(), source[4].c_str()};
-    run_as_owner(tx, owner,
-                 "CREATE TABLE " + qualified + " (LIKE " + compiler::qualified(source[3].c_str(), source[4].c_str()) +
-                     " INCLUDING INDEXES)");
-    made += (made.empty() ? "" : ", ") + qualified;
-    const auto columns = tx.exec_params(
-        "SELECT a.attname AS name_now, u.was FROM pgtrickle.pgt_dependencies d\n"
-        "CROSS JOIN LATERAL unnest(d.columns, d.column_names) AS u(num, was)\n"
-        "JOIN pg_attribute a ON a.attrelid = d.source_relid AND a.attnum = u.num AND NOT a.attisdropped\n"
-        "WHERE d.pgt_id = $1 AND d.source_relid = $2 AND a.attname <> u.was",
-        pgt_id, source[0].as<std::uint32_t>());
-    // A column that nobody reads may have taken the old name of one that is read.
-    int hidden = 0;
-    for (const auto& column : tx.exec_params(
-             "SELECT a.attname FROM pgtrickle.pgt_dependencies d CROSS JOIN LATERAL unnest(d.columns, d.column_names) "
-             "AS u(num, was)\n"
-             "JOIN pg_attribute r ON r.attrelid = d.source_relid AND r.attnum = u.num AND NOT r.attisdropped\n"
-             "JOIN pg_attribute a ON a.attrelid = d.source_relid AND a.attname = u.was AND NOT a.attnum = ANY "
-             "(d.columns)\n"
-             "WHERE d.pgt_id = $1 AND d.source_relid = $2",
-             pgt_id, source[0].as<std::uint32_t>()))
-      run_as_owner(tx, owner,
-                   "ALTER TABLE " + qualified + " RENAME COLUMN " + compiler::quote_ident(column[0].c_str()) +
-                       " TO pgtrickle_hidden_" + std::to_string(++hidden));
-    // Two columns may have swapped names: go through names that nobody has.
-    int n = 0;
-    for (const auto& column : columns) {
-      const std::string between = "pgtrickle_between_" + std::to_string(++n);
-      run_as_owner(
-          tx, owner,
-          "ALTER TABLE " + qualified + " RENAME COLUMN " + compiler::quote_ident(column[0].c_str()) + " TO " + between);
-    }
-    for (int i = 1; i <= n; ++i) {
-      const auto& column = columns[static_cast<pqxx::result::size_type>(i - 1)];
-      const std::string between = "pgtrickle_between_" + std::to_string(i);
-      run_as_owner(
-          tx, owner,
-          "ALTER TABLE " + qualified + " RENAME COLUMN " + between + " TO " + compiler::quote_ident(column[1].c_str()));
-      renames.insert(renames.begin(), "ALTER TABLE " + qualified + " RENAME COLUMN " + between + " TO " +
-                                          compiler::quote_ident(column[0].c_str()));
-      renames.insert(renames.begin(), "ALTER TABLE " + qualified + " RENAME COLUMN " +
-                                          compiler::quote_ident(column[1].c_str()) + " TO " + between);
-    }
+std::string requalified_definition(pqxx::transaction_base& tx, const OriginalQuery& query, const Names& names) {
+  std::string text = Requalifier(tx, query, names).run();
+  compare_calls(query, text, names);
+  return text;
+}
+
+std::vector<std::string> compare_references(pqxx::transaction_base& tx, const Names& names, const std::string& view) {
+  std::vector<std::string> notes;
+  const bool retyped = names.types_changed();
+  std::set<Name> known;
+  for (const auto& object : names.now) known.insert(object.qualified());
+  for (const auto& row : tx.exec_params(
+           "SELECT r.class, r.oid, n.o ->> 'schema', n.o ->> 'name', pg_describe_object(CASE r.class WHEN 'relation' "
+           "THEN 'pg_class'::regclass\n"
+           "         WHEN 'function' THEN 'pg_proc'::regclass ELSE 'pg_operator'::regclass END, r.oid, 0),\n"
+           "       EXISTS (SELECT FROM pg_cast c WHERE r.class = 'function' AND c.castfunc = r.oid)\n"
+           "FROM pgtrickle._referred($1::regclass) r\n"
+           "CROSS JOIN LATERAL jsonb_array_elements(pgtrickle._names_now(jsonb_build_array(jsonb_build_object(\n"
+           "  'class', r.class, 'oid', r.oid::bigint)))) AS n(o)\n"
+           "WHERE r.class IN ('relation', 'function', 'operator') ORDER BY 1, 5",
+           view)) {
+    if (names.knows(row[0].c_str(), row[1].as<std::uint32_t>())) continue;
+    const std::string kind = row[0].c_str();
+    const bool follows_from_types =
+        retyped && (kind == "operator" ||
+                    (kind == "function" && (row[5].as<bool>() || known.contains({row[2].c_str(), row[3].c_str()}))));
+    if (!follows_from_types)
+      throw CannotFollow("it would use " + std::string(row[4].c_str()) + ", which it did not when it was defined");
+    notes.push_back("it uses " + std::string(row[4].c_str()) + " now, because types of columns were changed");
   }
-  const std::string view = "pgtrickle_state.shadow_" + std::to_string(pgt_id);
-  run_as_owner(tx, owner, "CREATE VIEW " + view + " AS " + rename_relations(definition, to_shadow));
-  // First all away from the old names, then all to the new ones.
-  for (const bool away : {true, false})
-    for (const auto& rename : renames)
-      if ((rename.find(" TO pgtrickle_between_") != std::string::npos) == away) run_as_owner(tx, owner, rename);
-  tx.exec("SAVEPOINT qualified; SET LOCAL search_path = ''");
-  std::string text = tx.exec("SELECT pg_catalog.pg_get_viewdef('" + view + "'::pg_catalog.regclass)")[0][0].c_str();
-  tx.exec("ROLLBACK TO SAVEPOINT qualified; RELEASE SAVEPOINT qualified");
-  run_as_owner(tx, owner, "DROP VIEW " + view);
-  if (!made.empty()) run_as_owner(tx, owner, "DROP TABLE " + made);
-  if (!text.empty() && text.back() == ';') text.pop_back();
-  return rename_relations(text, to_now);
+  return notes;
 }
 
 }  // namespace pgtrickle::catalog

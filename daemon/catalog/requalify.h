@@ -1,17 +1,31 @@
-// Rewrites a definition whose sources were renamed, or whose columns were: PostgreSQL itself does it. Shadow tables
-// with the old names are made, the query becomes a view over them, the shadows' columns are renamed, and the view read
-// back. All of it is dropped again; only the text remains, and a lock that keeps the sources from being renamed until
-// the transaction ends. Throws pqxx::sql_error if the query cannot be rewritten.
+// Makes the canonical text of a query anew from the text that the user wrote, with what its names meant then and are
+// called now. PostgreSQL itself does most of it: where columns have other names, shadow tables with the old names are
+// made, the query becomes a view over them, their columns are renamed, and the view is read back. Everything that is
+// made is dropped again. Throws CannotFollow, and pqxx::sql_error if the query is none any more.
 #pragma once
 
 #include <cstdint>
 #include <pqxx/pqxx>
 #include <string>
+#include <utility>
+#include <vector>
+
+#include "catalog/names.h"
 
 namespace pgtrickle::catalog {
 
-/// The definition of stream table `pgt_id` in today's names, from the names that pgt_dependencies recorded.
-std::string requalified_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, const std::string& owner,
-                                   const std::string& definition);
+struct OriginalQuery {
+  std::int64_t pgt_id = 0;
+  std::string owner;
+  std::string text;       // as the user wrote it
+  std::string canonical;  // what was made of it last
+  std::vector<std::pair<std::string, std::string>> settings;
+};
+
+std::string requalified_definition(pqxx::transaction_base& tx, const OriginalQuery& query, const Names& names);
+
+/// Does `view`, made of a canonical query, refer to what the query meant? Other functions and operators than those that
+/// are known are taken only where types of columns have changed. Throws CannotFollow; answers what is new, for people.
+std::vector<std::string> compare_references(pqxx::transaction_base& tx, const Names& names, const std::string& view);
 
 }  // namespace pgtrickle::catalog

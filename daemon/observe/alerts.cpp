@@ -30,9 +30,9 @@ constexpr std::array kAlerts{
               "Too many errors in a row: it is not refreshed any more. Repair the cause, then call "
               "pgtrickle.resume_stream_table()."},
     AlertInfo{AlertKind::kRecovered, "recovered", kInfo, kTable, "", "", "A refresh succeeded again after an error."},
-    AlertInfo{AlertKind::kReinitialised, "reinitialised", kWarning, kTable, "", "reason",
-              "It was rebuilt and recomputed, because a source changed its shape or its state did not fit. Readers saw "
-              "either the old or the new rows."},
+    AlertInfo{AlertKind::kReinitialised, "reinitialised", kInfo, kTable, "", "reason",
+              "It was rebuilt and recomputed: it was altered, something that it needs was renamed or changed, or an "
+              "error made it necessary, which has an alert of its own. Readers saw either the old or the new rows."},
     AlertInfo{AlertKind::kFuseBlown, "fuse_blown", kError, kTable, "fuse_reset", "pending_rows, limit",
               "More changes are pending than its fuse allows; none is applied. Look at what was written, then call "
               "pgtrickle.reset_fuse()."},
@@ -64,6 +64,13 @@ constexpr std::array kAlerts{
               "paused_by, reason", "Somebody paused it: it is not refreshed."},
     AlertInfo{AlertKind::kResumed, "resumed", kInfo, "stream table, or empty: the whole database", "", "",
               "It is refreshed again."},
+    AlertInfo{
+        AlertKind::kLeaderSilent, "leader_silent", kError, "empty: the whole database", "leader_back", "",
+        "Nothing is refreshed: the leader hangs or has lost its connection, and its session still holds the lock. "
+        "Sent by daemons that stand by. End that daemon, or the session that the message names: then one of them "
+        "takes over."},
+    AlertInfo{AlertKind::kLeaderBack, "leader_back", kInfo, "empty: the whole database", "", "",
+              "A daemon leads again."},
 };
 
 constexpr bool in_order_of_kinds() {

@@ -129,6 +129,8 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   boost::asio::awaitable<std::optional<postgres::Error>> try_suspended(ConnectionPtr connection);
   boost::asio::awaitable<std::optional<postgres::Error>> load_history(ConnectionPtr connection);
   boost::asio::awaitable<std::optional<postgres::Error>> beat(ConnectionPtr connection);
+  boost::asio::awaitable<std::optional<postgres::Error>> look_at_leader(ConnectionPtr connection);
+  boost::asio::awaitable<std::optional<std::string>> pooling_problem(postgres::Connection& connection);
   boost::asio::awaitable<void> pause(std::chrono::milliseconds delay);
   void adopt(sql::Catalog catalog, TimePoint read_after);
   TimetableEntry adopt(sql::StreamTable row, TimePoint read_after);
@@ -182,6 +184,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   void start_build(Table& table);
   void build_ended(TableId id, std::int64_t generation, const catalog::BuildResult& result);
   void start_garbage_collection();
+  void report(const catalog::Garbage& garbage);
 
   // watch
   void alert(observe::AlertKind kind, const std::string& object, const std::string& message,
@@ -242,7 +245,10 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   std::shared_ptr<boost::asio::cancellation_signal> control_task_;
 
   bool leader_ = false;
-  std::uint64_t term_ = 0;  // grows with every gain and loss of leadership: an old dispatcher ends
+  int backend_ = 0;                // of the control connection, as the server says; 0: not asked yet
+  bool leader_suspected_ = false;  // while standing by: it does not speak
+  bool leader_silent_ = false;     // that was confirmed
+  std::uint64_t term_ = 0;         // grows with every gain and loss of leadership: an old dispatcher ends
   bool may_sleep_ = false;
   std::size_t most_locks_ = 0;  // of sources
   bool paused_ = false;
@@ -288,6 +294,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   bool collecting_garbage_ = false;
   bool garbage_expected_ = false;
   TimePoint next_garbage_;
+  std::set<std::string> garbage_problems_;  // that were said
 
   bool housekeeping_running_ = false;
   bool updating_frontiers_ = false;

@@ -43,6 +43,30 @@ class AlterQuery : public testing::Test {
     EXPECT_TRUE(equals_query(session_, name));
   }
 
+  std::string columns(const std::string& table) {
+    return session_.value("SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = '" +
+                          table + "'::regclass AND attnum > 0 AND NOT attisdropped");
+  }
+
+  /// The alteration failed with `message`; the table has the rows of `query`, also after changes.
+  void expect_previous(const std::string& name, const std::string& query, const std::string& message) {
+    const std::string where = " FROM pgtrickle.stream_tables WHERE pgt_id = " + std::to_string(db_.id_of(name));
+    EXPECT_EQ(session_.value("SELECT status" + where), "ACTIVE");
+    EXPECT_THAT(session_.value("SELECT last_error" + where), testing::HasSubstr(message));
+    EXPECT_TRUE(equals_query(session_, name, query));
+    session_.exec("INSERT INTO orders SELECT max(id) + 1, 'r1', 7 FROM orders; DELETE FROM orders WHERE id % 10 = 4");
+    db_.refresh(name);
+    EXPECT_TRUE(equals_query(session_, name, query));
+    EXPECT_TRUE(equals_query(session_, name));
+    try {
+      session_.exec("SELECT pgtrickle.wait_until_active('" + name + "')");
+      ADD_FAILURE() << "it does not say that the query was not altered";
+    } catch (const pqxx::sql_error& error) {
+      EXPECT_THAT(error.what(), testing::HasSubstr("the altered query could not be built"));
+      EXPECT_THAT(error.what(), testing::HasSubstr(message));
+    }
+  }
+
   TestDatabase db_;
   Session session_;
 };
@@ -119,15 +143,92 @@ TEST_F(AlterQuery, ReadersOfAWholeRowSeeNewColumns) {
   EXPECT_EQ(session_.value("SELECT count(*) FROM rows WHERE r ~ ',r[0-2]'"), "30");
 }
 
-TEST_F(AlterQuery, WhatCannotBeMaintainedSaysSoAndIsMended) {
+TEST_F(AlterQuery, WhatCannotBeMaintainedSaysSoAndThePreviousQueryGoesOn) {
   db_.create_stream_table("st", "SELECT region FROM orders", "DIFFERENTIAL");
-  alter("st", "SELECT region || random() AS region FROM orders");
-  EXPECT_EQ(db_.build("st").status, pgtrickle::catalog::BuildStatus::kError);
-  EXPECT_EQ(session_.value("SELECT status FROM pgtrickle.stream_tables"), "ERROR");
+  alter("st", "SELECT region FROM (SELECT region FROM orders LIMIT 3) AS any_three");
+  const auto result = db_.build("st");
+  EXPECT_EQ(result.status, pgtrickle::catalog::BuildStatus::kError);
+  EXPECT_THAT(result.message, testing::HasSubstr("the previous one goes on"));
+  expect_previous("st", "SELECT region FROM orders", "LIMIT");
   alter("st", "SELECT lower(region) AS region FROM orders");
-  EXPECT_EQ(session_.value("SELECT status FROM pgtrickle.stream_tables"), "PENDING");
+  EXPECT_EQ(session_.value("SELECT status || coalesce(last_error, ' ok') FROM pgtrickle.stream_tables"), "ACTIVE ok");
   build_all();
   expect_equal("st");
+  EXPECT_THAT(session_.value("SELECT query FROM pgtrickle.stream_tables"), testing::HasSubstr("lower"));
+  session_.exec("SELECT pgtrickle.wait_until_active('st')");
+}
+
+TEST_F(AlterQuery, AQueryThatFailsWhenItRunsGivesWayToThePreviousOne) {
+  db_.create_stream_table("st", "SELECT id, region FROM orders");
+  session_.exec(
+      "SELECT pgtrickle.create_or_replace_stream_table('st', 'SELECT id, region, 1 / (id - 5) AS x FROM orders')");
+  EXPECT_EQ(db_.build("st").sqlstate, "22012");
+  expect_previous("st", "SELECT id, region FROM orders", "division by zero");
+  EXPECT_EQ(columns("st"), "id, region");
+  // forgotten when it is resumed
+  session_.exec("SELECT pgtrickle.resume_stream_table('st'); SELECT pgtrickle.wait_until_active('st')");
+  EXPECT_EQ(session_.value("SELECT last_error FROM pgtrickle.stream_tables"), "");
+}
+
+TEST_F(AlterQuery, ModeAndQueryGoBackTogether) {
+  db_.create_stream_table("st", "SELECT region FROM orders", "FULL");
+  session_.exec(
+      "SELECT pgtrickle.alter_stream_table('st', query => 'SELECT 1 / (id - 5) || region AS region FROM orders', "
+      "refresh_mode => 'DIFFERENTIAL')");
+  EXPECT_EQ(db_.build("st").status, pgtrickle::catalog::BuildStatus::kError);
+  expect_previous("st", "SELECT region FROM orders", "division by zero");
+  EXPECT_EQ(session_.value("SELECT refresh_mode FROM pgtrickle.stream_tables"), "FULL");
+}
+
+TEST_F(AlterQuery, DroppedColumnsComeBackAndReadersFollow) {
+  db_.create_stream_table("st", "SELECT id, region, amount FROM orders;");
+  db_.create_stream_table("reader", "SELECT sum(amount) AS total, count(id) AS n FROM st");
+  session_.exec("CREATE VIEW on_st AS SELECT amount FROM st");
+  alter("st", "SELECT id, amount, 1 / (id - 5) AS x FROM orders");
+  EXPECT_EQ(columns("st"), "id, amount, x");
+  EXPECT_EQ(db_.build("st").status, pgtrickle::catalog::BuildStatus::kError);
+  expect_previous("st", "SELECT id, amount, region FROM orders", "division by zero");
+  EXPECT_EQ(columns("st"), "id, amount, region");
+  build_all();
+  expect_equal("st");
+  db_.refresh("reader");
+  EXPECT_TRUE(equals_query(session_, "reader"));
+  // the columns go on being followed
+  session_.exec("ALTER TABLE orders RENAME region TO place; ALTER TABLE orders ALTER COLUMN amount TYPE bigint");
+  session_.exec("DROP VIEW on_st");
+  build_all();
+  db_.refresh("st");
+  EXPECT_TRUE(equals_query(session_, "st", "SELECT id, amount, place FROM orders"));
+}
+
+TEST_F(AlterQuery, WhatSomebodyUsesMeanwhileCannotGoBack) {
+  db_.create_stream_table("st", "SELECT id FROM orders");
+  alter("st", "SELECT id, 1 / (id - 5) AS x FROM orders");
+  session_.exec("CREATE VIEW on_x AS SELECT x FROM st");
+  EXPECT_EQ(db_.build("st").status, pgtrickle::catalog::BuildStatus::kError);
+  EXPECT_EQ(session_.value("SELECT status FROM pgtrickle.stream_tables"), "ERROR");
+  EXPECT_THAT(session_.value("SELECT last_error FROM pgtrickle.stream_tables"), testing::HasSubstr("division by zero"));
+}
+
+TEST_F(AlterQuery, TheFirstOfSeveralQueriesIsTheOneToGoBackTo) {
+  db_.create_stream_table("st", "SELECT id FROM orders");
+  alter("st", "SELECT id + 1 AS id FROM orders");
+  alter("st", "SELECT 1 / (id - 5) AS id FROM orders");
+  EXPECT_EQ(db_.build("st").status, pgtrickle::catalog::BuildStatus::kError);
+  expect_previous("st", "SELECT id FROM orders", "division by zero");
+}
+
+TEST_F(AlterQuery, WithADaemonThePreviousQueryIsRefreshed) {
+  DaemonProcess daemon(db_.dsn());
+  session_.exec(
+      "SELECT pgtrickle.create_stream_table('st', 'SELECT id, region FROM orders', '100 ms'); "
+      "SELECT pgtrickle.wait_until_active('st')");
+  alter("st", "SELECT id, region, 1 / (id - 5) AS x FROM orders");
+  EXPECT_THROW(session_.exec("SELECT pgtrickle.wait_until_active('st')"), pqxx::sql_error);
+  EXPECT_EQ(session_.value("SELECT status FROM pgtrickle.stream_tables"), "ACTIVE");
+  session_.exec("INSERT INTO orders VALUES (1000, 'new', 1)");
+  EXPECT_TRUE(wait_until([&] { return session_.value("SELECT count(*) FROM st WHERE id = 1000") == "1"; }));
+  EXPECT_TRUE(equals_query(session_, "st", "SELECT id, region FROM orders"));
 }
 
 // A build reads the definition and compiles it; before it writes what it made, the query is altered. It takes the lock
