@@ -43,9 +43,10 @@ std::shared_ptr<Connection> Pool::take_idle(const Preference& prefers) {
   return connection;
 }
 
-asio::awaitable<void> Pool::wait_for_one(Deadline until) {
+asio::awaitable<void> Pool::wait_for_liked(const Preference& prefers, Deadline until) {
   const auto self = shared_from_this();
-  while (!closed_ && idle_.empty() && open_ > 0 && Clock::now() < until) {
+  const auto liked = [&](const auto& connection) { return prefers(*connection); };
+  while (!closed_ && open_ > 0 && std::none_of(idle_.begin(), idle_.end(), liked) && Clock::now() < until) {
     const auto event = std::make_shared<Event>(executor_);
     const auto place = patient_.insert(patient_.end(), event);
     co_await event->wait(until);
@@ -58,7 +59,7 @@ asio::awaitable<void> Pool::wait_for_one(Deadline until) {
 asio::awaitable<Result<Pool::Lease>> Pool::acquire(Deadline deadline, Preference prefers,
                                                    std::chrono::milliseconds patience) {
   const auto self = shared_from_this();
-  if (prefers && patience.count() > 0) co_await wait_for_one(std::min(deadline, Clock::now() + patience));
+  if (prefers && patience.count() > 0) co_await wait_for_liked(prefers, std::min(deadline, Clock::now() + patience));
   Error last = timeout_error("all connections of the pool are in use");
   bool first_in_line = false;
   for (;;) {

@@ -55,8 +55,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   using Preference = std::function<bool(const Connection&)>;
 
   /// The error is the last failure to connect, or a timeout if all connections were in use. Of the idle connections one
-  /// that `prefers` likes comes first, otherwise the one that was used last. If none is idle, one that it likes is
-  /// waited for as long as `patience` before another one is made.
+  /// that `prefers` likes comes first, waited for as long as `patience`, otherwise the one that was used last.
   boost::asio::awaitable<Result<Lease>> acquire(Deadline deadline, Preference prefers = nullptr,
                                                 std::chrono::milliseconds patience = std::chrono::milliseconds(0));
 
@@ -70,14 +69,14 @@ class Pool : public std::enable_shared_from_this<Pool> {
  private:
   void give_back(std::shared_ptr<Connection> connection);
   std::shared_ptr<Connection> take_idle(const Preference& prefers);
-  boost::asio::awaitable<void> wait_for_one(Deadline until);
+  boost::asio::awaitable<void> wait_for_liked(const Preference& prefers, Deadline until);
   void wake_one();
 
   boost::asio::any_io_executor executor_;
   PoolSettings settings_;
   std::vector<std::shared_ptr<Connection>> idle_;
   std::list<std::shared_ptr<Event>> waiters_;
-  std::list<std::shared_ptr<Event>> patient_;  // could have made a connection, but hope for one that comes back
+  std::list<std::shared_ptr<Event>> patient_;  // hope for one that they prefer
   int open_ = 0;                               // idle, in use, or being connected
   int failures_ = 0;
   bool lost_one_ = false;

@@ -351,7 +351,7 @@ TEST_F(PostgresConnection, PoolHandsOutThePreferredConnectionIfItIsFree) {
   pool->close();
 }
 
-TEST_F(PostgresConnection, PoolWaitsForAConnectionBeforeItMakesOneIfThatIsWanted) {
+TEST_F(PostgresConnection, PoolWaitsForThePreferredConnectionAsLongAsIsWanted) {
   const auto pool = std::make_shared<Pool>(io_.get_executor(), pool_settings(2));
   run([&]() -> asio::awaitable<void> {
     Pool::Preference any = [](const Connection&) { return true; };
@@ -375,6 +375,10 @@ TEST_F(PostgresConnection, PoolWaitsForAConnectionBeforeItMakesOneIfThatIsWanted
     auto same = co_await other->acquire(in(5000), any, std::chrono::milliseconds(10000));
     EXPECT_EQ((*same)->backend_pid(), pid);
     EXPECT_EQ(other->stats().in_use, 1);
+    auto second = co_await other->acquire(in(5000));
+    Pool::Preference first_one = [pid](const Connection& c) { return c.backend_pid() == pid; };
+    auto third = co_await other->acquire(in(50), first_one, std::chrono::milliseconds(20));
+    EXPECT_EQ(third.error().origin, ErrorOrigin::kTimeout) << "both are in use";
   });
   other->close();
 }
