@@ -145,6 +145,9 @@ BEGIN
     BEGIN
         EXECUTE format('CREATE TEMPORARY VIEW pg_temp.%s AS %s', again, definition);
     EXCEPTION WHEN syntax_error OR undefined_function OR ambiguous_function OR datatype_mismatch OR indeterminate_datatype OR insufficient_privilege THEN
+        IF SQLERRM LIKE 'memory exhausted%' THEN     -- nested too deeply, which the compiler says better
+            RETURN;
+        END IF;
         message := format('PostgreSQL cannot read its own text of it (%s)', SQLERRM);
         hint := 'Write it in another way.';
         RETURN;

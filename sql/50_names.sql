@@ -100,6 +100,20 @@ EXCEPTION WHEN OTHERS THEN      -- a type in the signature is called otherwise, 
 END
 $$;
 
+-- The columns of a relation that exists: those that were dropped get the number of a new one that is called as they were
+-- when last seen.
+CREATE FUNCTION pgtrickle._columns_found(relid oid, columns jsonb, seen jsonb) RETURNS jsonb
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(jsonb_agg(CASE WHEN live.attnum IS NULL AND again.attnum IS NOT NULL
+                                   THEN jsonb_set(k.c, '{0}', to_jsonb(again.attnum::int)) ELSE k.c END ORDER BY k.n), '[]')
+    FROM jsonb_array_elements(columns) WITH ORDINALITY AS k(c, n)
+    LEFT JOIN pg_attribute live ON live.attrelid = relid AND live.attnum = (k.c ->> 0)::int AND NOT live.attisdropped
+    LEFT JOIN LATERAL (SELECT v ->> 1 AS name FROM jsonb_array_elements(seen) AS v WHERE v -> 0 = k.c -> 0) AS was ON true
+    LEFT JOIN pg_attribute again ON again.attrelid = relid AND again.attname = coalesce(was.name, k.c ->> 1)
+         AND again.attnum > 0 AND NOT again.attisdropped
+         AND NOT EXISTS (SELECT FROM jsonb_array_elements(columns) AS other WHERE other ->> 0 = again.attnum::text)
+$$;
+
 -- Where the objects of `names` are gone, or all of them (after a restore, when OIDs mean something else): those that have
 -- taken their place, found by what they were called when last seen. Columns are found by name then. Answers `names`
 -- with other OIDs and numbers of columns; what is not found stays as it was, or has OID 0.
@@ -113,6 +127,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                            LEFT JOIN LATERAL (SELECT v ->> 1 AS name FROM jsonb_array_elements(s.o -> 'columns') AS v WHERE v -> 0 = k.c -> 0) AS was ON true
                            LEFT JOIN pg_attribute a ON a.attrelid = f.oid AND NOT a.attisdropped AND a.attname = coalesce(was.name, k.c ->> 1)))
                       ELSE '{}' END
+               WHEN e.o ? 'columns' THEN e.o || jsonb_build_object('columns', pgtrickle._columns_found(o.oid, e.o -> 'columns', s.o -> 'columns'))
                ELSE e.o END ORDER BY e.n), '[]')
     FROM jsonb_array_elements(names) WITH ORDINALITY AS e(o, n)
     JOIN jsonb_array_elements(seen) WITH ORDINALITY AS s(o, n) USING (n)
