@@ -35,9 +35,6 @@ SELECT t.id, u.k FROM t JOIN u ON t.x <> 0 AND 10 / t.x = u.k
 -- query left_join_unused
 SELECT t.id FROM t LEFT JOIN (SELECT id, 10 / x AS q FROM t) s USING (id)
 
--- query limit_zero
-SELECT 10 / x AS q FROM t ORDER BY 1 LIMIT 0
-
 -- query where_false
 SELECT 10 / x AS q FROM t WHERE false
 
