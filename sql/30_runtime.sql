@@ -181,7 +181,7 @@ CREATE AGGREGATE pgtrickle._any_of(anyelement) (SFUNC = pgtrickle._first, STYPE 
 
 -- Can rows be grouped by columns of all these types together? Some can only be hashed, some only sorted.
 CREATE FUNCTION pgtrickle._groupable_together(types oid[]) RETURNS boolean
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     EXECUTE (SELECT format('SELECT FROM (SELECT %s) AS s GROUP BY %s',
                            string_agg(format('NULL::%s AS c%s', format_type(t.oid, -1), t.n), ', '), string_agg('c' || t.n, ', '))

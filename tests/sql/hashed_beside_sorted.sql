@@ -3,7 +3,7 @@
 CREATE TABLE t (id int PRIMARY KEY, h xid, b bit(3), n int);
 INSERT INTO t VALUES (1, '7', '101', 1), (2, '8', '110', 2), (3, '7', '101', 3);
 
--- query both
+-- query pairs
 SELECT id, h::text AS h, b::text AS b FROM t
 
 -- query filtered
