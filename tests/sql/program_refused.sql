@@ -1,13 +1,15 @@
 -- AUTO recomputes, with the reason, where the server does not take the program, or where the program evaluates what PostgreSQL by itself would not. (Its own regression suite)
 -- setup
-CREATE TABLE t (id int PRIMARY KEY, x int, h xid, b bit(3));
-INSERT INTO t VALUES (1, 2, '7', '101'), (2, 0, '8', '110'), (3, 5, '7', '101');
+CREATE TABLE t (id int PRIMARY KEY, x int);
+INSERT INTO t VALUES (1, 2), (2, 0), (3, 5);
+CREATE TABLE hs (h xid, b bit(3));
+INSERT INTO hs VALUES ('7', '101'), ('8', '110'), ('7', '101');
 CREATE TABLE u (k int);
 INSERT INTO u VALUES (1), (2), (5);
 
 -- query hash_only_beside_sort_only
 -- expect-mode FULL
-SELECT h::text AS h, b::text AS b, count(*) AS n FROM t GROUP BY GROUPING SETS ((h), (b))
+SELECT h::text AS h, b::text AS b, count(*) AS n FROM hs GROUP BY GROUPING SETS ((h), (b))
 
 -- query subquery_in_frame
 SELECT id, sum(x) OVER (ORDER BY id ROWS (SELECT 1) PRECEDING) AS s FROM t
@@ -35,9 +37,6 @@ SELECT t.id, u.k FROM t JOIN u ON t.x <> 0 AND 10 / t.x = u.k
 -- query left_join_unused
 SELECT t.id FROM t LEFT JOIN (SELECT id, 10 / x AS q FROM t) s USING (id)
 
--- query limit_zero
-SELECT 10 / x AS q FROM t ORDER BY 1 LIMIT 0
-
 -- query where_false
 SELECT 10 / x AS q FROM t WHERE false
 
@@ -45,7 +44,8 @@ SELECT 10 / x AS q FROM t WHERE false
 SELECT id FROM t WHERE EXISTS (SELECT 10 / (x - x) FROM t)
 
 -- step
-INSERT INTO t VALUES (4, 0, '9', '111'), (5, 3, '9', '000');
+INSERT INTO t VALUES (4, 0), (5, 3);
+INSERT INTO hs VALUES ('9', '111');
 
 -- step
 UPDATE t SET x = 3 - x WHERE id IN (2, 4);
