@@ -248,14 +248,13 @@ BEGIN
     IF refresh THEN
         PERFORM pgtrickle._refresh(name, caller_path);
     END IF;
-    -- Types without equality are compared by their images.
+    -- Types without equality are compared by their text.
     SELECT string_agg(format('k%s', a.n), ', ' ORDER BY a.n),
-           string_agg(CASE WHEN a.groupable THEN format('q.k%s AS k%s', a.n, a.n) ELSE format('%s AS k%s', replace(a.image, '$1', 'q.k' || a.n), a.n) END, ', ' ORDER BY a.n),
-           string_agg(CASE WHEN a.groupable THEN format('t.%I', a.attname) ELSE replace(a.image, '$1', format('t.%I', a.attname)) END, ', ' ORDER BY a.n),
+           string_agg(CASE WHEN a.groupable THEN format('q.k%s AS k%s', a.n, a.n) ELSE format('q.k%s::text AS k%s', a.n, a.n) END, ', ' ORDER BY a.n),
+           string_agg(CASE WHEN a.groupable THEN format('t.%I', a.attname) ELSE format('t.%I::text', a.attname) END, ', ' ORDER BY a.n),
            string_agg(format('u.k%s', a.n), ', ' ORDER BY a.n)
       INTO aliases, from_query, from_table, keys
-      FROM (SELECT x.attname, row_number() OVER (ORDER BY x.attnum) AS n, y.groupable,
-                   CASE WHEN NOT y.groupable THEN (pgtrickle._value_image((pgtrickle._base_type(x.atttypid, -1)).base)).image END AS image
+      FROM (SELECT x.attname, row_number() OVER (ORDER BY x.attnum) AS n, y.groupable
             FROM pg_attribute x JOIN (SELECT z.atttypid, pgtrickle._is_groupable(z.atttypid) AS groupable FROM pg_attribute z
                                       WHERE z.attrelid = st.pgt_relid AND z.attnum > 0 AND NOT z.attisdropped GROUP BY z.atttypid) AS y USING (atttypid)
             WHERE x.attrelid = st.pgt_relid AND x.attnum > 0 AND NOT x.attisdropped) AS a;
@@ -292,5 +291,5 @@ $$;
 COMMENT ON FUNCTION pgtrickle.verify_stream_table(text, boolean) IS
 'Compares a stream table with its query, as multisets, at one snapshot: missing = rows of the query that the table lacks, extra = rows it should not have. Both 0: equal.
 refresh: bring it up to date first (locks as in refresh_stream_table); with false, changes not yet applied count as differences.
-Runs the whole query, with the owner''s rights and under the settings recorded at creation. Rows are compared by equality, types without one byte for byte. Where rows tie under LIMIT or DISTINCT ON, any right answer would do; the table keeps to one.
+Runs the whole query, with the owner''s rights and under the settings recorded at creation. Rows are compared by equality, types without one by their text. Where rows tie under LIMIT or DISTINCT ON, any right answer would do; the table keeps to one.
 Errors: as refresh_stream_table().';
