@@ -1,5 +1,6 @@
 -- Types without equality are carried as they are, not through their text, which extra_float_digits = 0 would round.
 -- setup
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET extra_float_digits = 0', current_database()); END $$;
 SET extra_float_digits = 0;
 CREATE DOMAIN place AS point;
 CREATE TABLE p (id int PRIMARY KEY, g int, a point, l lseg, m place, ps point[], j json, x xml);
