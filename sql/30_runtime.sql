@@ -179,6 +179,19 @@ CREATE FUNCTION pgtrickle._first(first_value anyelement, next_value anyelement) 
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$ SELECT first_value $$;
 CREATE AGGREGATE pgtrickle._any_of(anyelement) (SFUNC = pgtrickle._first, STYPE = anyelement, PARALLEL = SAFE);
 
+-- Can rows be grouped by columns of all these types together? Some can only be hashed, some only sorted.
+CREATE FUNCTION pgtrickle._groupable_together(types oid[]) RETURNS boolean
+LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE (SELECT format('SELECT FROM (SELECT %s) AS s GROUP BY %s',
+                           string_agg(format('NULL::%s AS c%s', format_type(t.oid, -1), t.n), ', '), string_agg('c' || t.n, ', '))
+             FROM unnest(types) WITH ORDINALITY AS t(oid, n));
+    RETURN true;
+EXCEPTION WHEN feature_not_supported THEN
+    RETURN false;
+END
+$$;
+
 -- The type below a domain (of a domain ...), with its type modifier.
 CREATE FUNCTION pgtrickle._base_type(type oid, typmod int, OUT base oid, OUT base_typmod int)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

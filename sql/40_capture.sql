@@ -196,7 +196,8 @@ $body$, target, asleep, notify);
                string_agg(format('o.%I', a.attname) || ' AS c' || a.attnum, ', ' ORDER BY a.attnum),
                string_agg('u.c' || a.attnum, ', ' ORDER BY a.attnum), string_agg('g.c' || a.attnum, ', ' ORDER BY a.attnum),
                string_agg('u.c' || a.attnum || CASE k.kind WHEN 'image' THEN ', ' || replace(v.image, '$1', 'u.c' || a.attnum) ELSE '' END, ', ' ORDER BY a.attnum),
-               count(*) + count(*) FILTER (WHERE k.kind = 'image'), bool_and(k.kind IS NOT NULL), bool_or(k.kind = 'image' AND v.encoded)
+               count(*) + count(*) FILTER (WHERE k.kind = 'image'), bool_and(k.kind IS NOT NULL) AND pgtrickle._groupable_together(array_agg(DISTINCT b.base) FILTER (WHERE k.kind IS NOT NULL)),
+               bool_or(k.kind = 'image' AND v.encoded)
           INTO names, news, olds, images, old_images, inner_names, grouped, keys, nkeys, groupable, encoded
           FROM pg_attribute a CROSS JOIN LATERAL pgtrickle._base_type(a.atttypid, a.atttypmod) AS b CROSS JOIN LATERAL pgtrickle._value_image(b.base) AS v
           CROSS JOIN LATERAL (SELECT pgtrickle._identity_kind(b.base, a.attcollation) AS kind) AS k
