@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The style that a tool can judge: clang-format for C++, shellcheck for scripts. Says which command mends it.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 failed=0
 # Outside of a git checkout (a release archive): all files below this folder.
 files() { git ls-files -- "$@" 2>/dev/null || for pattern in "$@"; do find . -name "$pattern" -not -path './build*'; done; }

@@ -349,7 +349,11 @@ BEGIN
         action := 'BLOWN';
         RETURN;
     END IF;
-    IF NOT coalesce((has_table_privilege('postgres'::name, OID::oid, 'SELECT') OR (has_column_privilege('postgres'::name, OID::oid, 1::int2, 'SELECT') AND has_column_privilege('postgres'::name, OID::oid, 3::int2, 'SELECT'))), false) THEN
+    IF ((has_table_privilege('postgres'::name, OID::oid, 'SELECT') OR (has_column_privilege('postgres'::name, OID::oid, 1::int2, 'SELECT') AND has_column_privilege('postgres'::name, OID::oid, 3::int2, 'SELECT')))) IS NOT TRUE THEN
+        IF v.chooses AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = OID::oid) THEN
+            action := 'REINIT';  -- it was dropped
+            RETURN;
+        END IF;
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = 'owner postgres of stream table public.stream_table may no longer SELECT from public.orders',
             HINT = 'Grant SELECT to the owner and resume the stream table.';
