@@ -1,0 +1,74 @@
+// A database in which cells of the matrix are played, one after the other, each in a schema of its own called drift
+// that is dropped afterwards: a database per cell would take most of the time. "Unwatched" is a database without event
+// triggers, as where pgtrickle was installed without a superuser.
+//
+// Beside each stream table stands an ordinary view of the same text, made at the same time: what PostgreSQL itself
+// makes of the query after whatever happened. It is the reference, read as the owner, under the settings of creation.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "drift/matrix.h"
+#include "support/database.h"
+
+namespace pgt::test {
+
+/// What became of a stream table once it was refreshed, and built anew as often as it asked for that.
+struct Settled {
+  std::string stopped;  // why, empty if it is up to date
+  bool rebuilt = false;
+};
+
+/// A session with the search_path of the rows.
+class StageSession : public Session {
+ public:
+  explicit StageSession(const std::string& dsn);
+};
+
+class Stage {
+ public:
+  explicit Stage(bool watched);
+  ~Stage();
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
+
+  /// The world of a row with its stream tables drift.st and drift.other (if it has one), built.
+  void set_up(const World& world);
+  /// Drops all of it.
+  void clear(const World& world, const std::string& undo);
+
+  [[nodiscard]] bool has_other() const { return has_other_; }
+  Settled settle(const std::string& name);
+  /// Rows, columns and their types are those of the view drift.<name>_view.
+  ::testing::AssertionResult equals_view(const std::string& name);
+  /// The same in a transaction of the caller.
+  ::testing::AssertionResult equals_view(Session& session, const std::string& name);
+  /// How often it was asked to be built anew, for whatever reason.
+  [[nodiscard]] std::string generation(const std::string& name);
+  pgtrickle::catalog::BuildResult build(const std::string& name);
+
+  /// Whoever writes, and issues the statement of the row.
+  [[nodiscard]] Session& user() { return user_; }
+  [[nodiscard]] const std::string& dsn() const { return db_.dsn(); }
+  [[nodiscard]] int server_major();
+
+ private:
+  void create(const std::string& name, const std::string& query, const World& world);
+  bool make_missing_view(const std::string& name);
+  [[nodiscard]] std::string id_of(const std::string& name) const { return name == "st" ? st_id_ : other_id_; }
+  [[nodiscard]] std::string relation(Session& session, const std::string& name);
+
+  TestDatabase db_;
+  StageSession user_;
+  StageSession judge_;      // its own transactions, always
+  StageSession refresher_;  // long-lived like the daemon's, so that its cached plans meet what happens
+  World world_;
+  bool has_other_ = false;
+  std::string st_id_;
+  std::string other_id_;
+};
+
+}  // namespace pgt::test
