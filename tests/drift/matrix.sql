@@ -81,11 +81,11 @@ other values of the same type | equals | DROP VIEW st_view; ALTER TABLE t ALTER 
 other values where no program has the column | equals | ALTER TABLE t ALTER COLUMN note TYPE text USING note || '!'
 a varying length | equals | DROP VIEW st_view; ALTER TABLE u ALTER COLUMN name TYPE varchar(100)
 a cast that a text no longer needs | equals | DROP VIEW st_view; ALTER TABLE u ALTER COLUMN code TYPE int USING code::int
-  setup: ALTER TABLE u ADD COLUMN code text DEFAULT '9'; UPDATE u SET code = '100' WHERE id = 2
+  setup: ALTER TABLE u ADD COLUMN code text; UPDATE u SET code = '9'; UPDATE u SET code = '100' WHERE id = 2
   query: SELECT t.id, u.code::text AS code FROM t JOIN u ON u.id = t.u_id WHERE u.code::text < '5'
   then: UPDATE u SET code = code * 10 + 1; INSERT INTO t (id, u_id, v) VALUES (nextval('ids'), 1, 50)
 an aggregate of a cast that a text no longer needs | equals | DROP VIEW st_view; ALTER TABLE u ALTER COLUMN code TYPE int USING code::int
-  setup: ALTER TABLE u ADD COLUMN code text DEFAULT '9'; UPDATE u SET code = '100' WHERE id = 2
+  setup: ALTER TABLE u ADD COLUMN code text; UPDATE u SET code = '9'; UPDATE u SET code = '100' WHERE id = 2
   query: SELECT max(code::text) AS most FROM u
   other: SELECT id FROM u
   write: UPDATE u SET name = name || '!' WHERE id = 1
@@ -133,7 +133,7 @@ triggers were disabled for a while | equals | ALTER TABLE t DISABLE TRIGGER USER
 triggers were disabled for a while and are as before | equals | ALTER TABLE t DISABLE TRIGGER USER; UPDATE t SET v = v + 100 WHERE id % 2 = 0; DO $$ DECLARE g record; BEGIN
   more: FOR g IN SELECT tgname FROM pg_trigger WHERE tgrelid = 'drift.t'::regclass AND tgname ~ '^pgtrickle' LOOP EXECUTE format('ALTER TABLE t ENABLE ALWAYS TRIGGER %I', g.tgname); END LOOP; END $$
   other: none
-triggers for replicas only | equals | ALTER TABLE t ENABLE REPLICA TRIGGER USER; DO $$ DECLARE g record; BEGIN
+triggers for replicas only | equals | DO $$ DECLARE g record; BEGIN
   more: FOR g IN SELECT tgname FROM pg_trigger WHERE tgrelid = 'drift.t'::regclass AND tgname ~ '^pgtrickle' LOOP EXECUTE format('ALTER TABLE t ENABLE REPLICA TRIGGER %I', g.tgname); END LOOP; END $$
 storage parameters | unchanged | ALTER TABLE t SET (fillfactor = 50)
 column options | unchanged | ALTER TABLE t ALTER COLUMN v SET STATISTICS 10, ALTER COLUMN note SET STORAGE EXTERNAL
@@ -171,13 +171,12 @@ a rule is renamed | equals | ALTER RULE beside ON t RENAME TO next_to_it
 truncate | equals | TRUNCATE t
 drop the table | stops table drift\.t was dropped | DROP VIEW st_view; DROP TABLE t
   other: none
-  more: CREATE TABLE unrelated (id int)
   then: none
   cure: CREATE TABLE t (id int PRIMARY KEY, u_id int REFERENCES u, v int NOT NULL, note text DEFAULT 'x'); INSERT INTO t VALUES (1, 1, 9)
   daemon:
-drop and create the table | equals | DROP VIEW st_view, other_view; DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY, u_id int REFERENCES u, v int NOT NULL, note text DEFAULT 'x'); INSERT INTO t VALUES (5, 1, 9), (8, 2, 10)
+drop and create the table | equals | DROP VIEW IF EXISTS st_view, other_view; DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY, u_id int REFERENCES u, v int NOT NULL, note text DEFAULT 'x'); INSERT INTO t VALUES (5, 1, 9), (8, 2, 10)
   daemon:
-drop and create the table with other types | equals | DROP VIEW st_view, other_view; DROP TABLE t; CREATE TABLE t (note text, v bigint, u_id int, id bigint); INSERT INTO t VALUES ('z', 9, 1, 5), ('z', 8, 2, 8)
+drop and create the table with other types | equals | DROP VIEW IF EXISTS st_view, other_view; DROP TABLE t; CREATE TABLE t (note text, v bigint, u_id int, id bigint); INSERT INTO t VALUES ('z', 9, 1, 5), ('z', 8, 2, 8)
 another table is made of it | unchanged | CREATE TABLE copy_of_t AS SELECT * FROM t
 another table is selected into | unchanged | SELECT * INTO copy_of_t FROM t
 cluster | equals | CLUSTER t USING t_pkey
@@ -237,10 +236,9 @@ drop a column | stops column v of (table )?drift\.t was dropped | DROP VIEW st_v
   then: INSERT INTO t (id, u_id) VALUES (nextval('ids'), 1); DELETE FROM t WHERE id = (SELECT min(id) FROM t)
 drop the table | stops table drift\.t was dropped | DROP VIEW st_view; DROP TABLE t
   other: none
-  more: CREATE TABLE unrelated (id int)
   then: none
   cure: CREATE TABLE t (id int PRIMARY KEY, u_id int REFERENCES u, v int NOT NULL, note text DEFAULT 'x'); INSERT INTO t VALUES (1, 1, 9)
-drop and create the table | equals | DROP VIEW st_view, other_view; DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY, u_id int REFERENCES u, v int NOT NULL, note text DEFAULT 'x'); INSERT INTO t VALUES (5, 1, 9), (8, 2, 10)
+drop and create the table | equals | DROP VIEW IF EXISTS st_view, other_view; DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY, u_id int REFERENCES u, v int NOT NULL, note text DEFAULT 'x'); INSERT INTO t VALUES (5, 1, 9), (8, 2, 10)
 a function with another body | equals | CREATE OR REPLACE FUNCTION f(x int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN x * 100; END'
   setup: CREATE FUNCTION f(x int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN x * 10; END'
   query: SELECT id, f(v) AS fv FROM t
@@ -281,7 +279,7 @@ rename a partition | unchanged | ALTER TABLE p2 RENAME TO second
   then: INSERT INTO p SELECT nextval('ids'), i, i FROM generate_series(5, 15) i; UPDATE second SET v = v + 1
 rename the table | equals | ALTER TABLE p RENAME TO q
   then: INSERT INTO q SELECT nextval('ids'), i, i FROM generate_series(5, 15) i; UPDATE p2 SET v = v + 1
-a partition is rewritten | equals | DROP VIEW st_view, other_view; ALTER TABLE p ALTER COLUMN v TYPE int USING v * 10
+a partition is rewritten | equals | DROP VIEW IF EXISTS st_view, other_view; ALTER TABLE p ALTER COLUMN v TYPE int USING v * 10
 a partition becomes unlogged | equals | ALTER TABLE p2 SET UNLOGGED
 a partition's triggers are disabled | equals | ALTER TABLE p2 DISABLE TRIGGER USER
   then: INSERT INTO p2 SELECT nextval('ids'), i, i FROM generate_series(11, 15) i; UPDATE p2 SET v = v + 1

@@ -49,12 +49,12 @@ int Stage::server_major() {
   return std::stoi(judge_.value("SHOW server_version_num")) / 10000;
 }
 
-void Stage::set_up(const World& world) {
+void Stage::set_up(const World& world, bool with_other) {
   world_ = world;
   user_.exec("CREATE SCHEMA drift; " + world.setup);
   create("st", world.query, world);
   st_id_ = std::to_string(db_.id_of("drift.st"));
-  has_other_ = !world.other.empty() && world.other != "none";
+  has_other_ = with_other && !world.other.empty() && world.other != "none";
   if (has_other_) {
     World plain = world;
     plain.owner = "postgres";
@@ -82,7 +82,6 @@ void Stage::clear(const World& world, const std::string& undo) {
   user_.exec("DROP SCHEMA IF EXISTS drift, elsewhere CASCADE");
   user_.exec(
       "DELETE FROM pgtrickle.pgt_stream_tables s WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = s.pgt_relid)");
-  pgtrickle::catalog::collect_garbage(db_.dsn(), {});
   if (!world.teardown.empty()) user_.exec(world.teardown);
 }
 

@@ -36,7 +36,7 @@ class Stage {
   Stage& operator=(const Stage&) = delete;
 
   /// The world of a row with its stream tables drift.st and drift.other (if it has one), built.
-  void set_up(const World& world);
+  void set_up(const World& world, bool with_other);
   /// Drops all of it.
   void clear(const World& world, const std::string& undo);
 

@@ -53,7 +53,7 @@ Stage& stage_for(bool watched, bool fresh) {
   static int played[2] = {0, 0};
   auto& stage = stages[watched ? 1 : 0];
   int& n = played[watched ? 1 : 0];
-  if (fresh || !stage || ++n > 60) {
+  if (fresh || !stage || ++n > 40) {
     stage.reset();
     stage = std::make_unique<Stage>(watched);
     n = 1;
@@ -70,7 +70,7 @@ class Drift : public ::testing::TestWithParam<Cell> {
     stage_ = &stage_for(GetParam().watched, std::exchange(spoilt[GetParam().watched], false));
     if (stage_->server_major() < row.since) return;
     try {
-      stage_->set_up(row.world);
+      stage_->set_up(row.world, GetParam().column == Column::kBetween || GetParam().column == Column::kDuringRefresh);
       start_ = stage_->generation("st");
       happen();
       if (!HasFatalFailure()) aftermath();
