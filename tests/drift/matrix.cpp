@@ -27,8 +27,9 @@ Expectation expectation(const std::string& text) {
   if (word == "equals" && rest.empty()) return {kEquals, {}};
   if (word == "unchanged" && rest.empty()) return {kUnchanged, {}};
   if (word == "stops" && !rest.empty()) return {kStops, rest};
+  if (word == "stalls" && !rest.empty()) return {kStalls, rest};
   if (word == "limit" && !rest.empty()) return {kLimit, rest};
-  throw std::runtime_error("'" + text + "' is not 'equals', 'unchanged', 'stops REGEX' or 'limit WHY'");
+  throw std::runtime_error("'" + text + "' is not 'equals', 'unchanged', 'stops REGEX', 'stalls REGEX' or 'limit WHY'");
 }
 
 class Reader {

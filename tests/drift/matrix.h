@@ -10,9 +10,9 @@
 namespace pgt::test {
 
 struct Expectation {
-  enum class Outcome { kEquals, kUnchanged, kStops, kLimit };
+  enum class Outcome { kEquals, kUnchanged, kStops, kStalls, kLimit };
   Outcome outcome = Outcome::kEquals;
-  std::string text;  // kStops: what it says, a regular expression; kLimit: why it cannot be noticed, in words
+  std::string text;  // kStops, kStalls: what it says, a regular expression; kLimit: why it cannot be noticed, in words
 };
 
 /// What the statements of its rows meet: tables, a query over them, a neighbour on the same source, writes.

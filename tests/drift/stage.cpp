@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "postgres/error.h"
 #include "support/oracle.h"
 
 namespace pgt::test {
@@ -90,6 +91,13 @@ std::string Stage::relation(Session& session, const std::string& name) {
                        id_of(name));
 }
 
+std::string Stage::owner(Session& session, const std::string& name) {
+  return session.value(
+      "SELECT quote_ident(pg_get_userbyid(c.relowner)) FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = "
+      "s.pgt_relid WHERE s.pgt_id = " +
+      id_of(name));
+}
+
 pgtrickle::catalog::BuildResult Stage::build(const std::string& name) {
   return db_.build(relation(judge_, name));
 }
@@ -100,37 +108,41 @@ std::string Stage::generation(const std::string& name) {
       id_of(name));
 }
 
+bool Stage::asks_for_build(const std::string& name) {
+  return judge_.value(
+             "SELECT needs_reinit OR status IN ('PENDING', 'INITIALIZING', 'ERROR') FROM pgtrickle.pgt_stream_tables "
+             "WHERE pgt_id = " +
+             id_of(name)) == "t";
+}
+
+// Empty if it was refreshed. "obsolete": an error that makes the daemon build it anew. One that says that table and
+// state disagree does that too, but must not happen.
+std::string Stage::refresh(const std::string& name, bool& obsolete) {
+  try {
+    refresher_.exec("CALL pgtrickle.refresh(" + refresher_.quote(relation(judge_, name)) + ")");
+    return {};
+  } catch (const pqxx::sql_error& error) {
+    obsolete = std::string(error.what()).find("must be built anew") != std::string::npos ||
+               pgtrickle::postgres::classify_sqlstate(error.sqlstate()) == pgtrickle::postgres::ErrorClass::kObsolete;
+    return message_of(error);
+  }
+}
+
 // As the daemon does: what asks for it is built anew, the rest is refreshed.
 Settled Stage::settle(const std::string& name) {
   Settled settled;
   for (int round = 0; round < kMostRounds; ++round) {
-    const bool asks = judge_.value(
-                          "SELECT needs_reinit OR status IN ('PENDING', 'INITIALIZING', 'ERROR') FROM "
-                          "pgtrickle.pgt_stream_tables WHERE pgt_id = " +
-                          id_of(name)) == "t";
-    bool build_it = asks;
-    if (!asks) {
-      try {
-        refresher_.exec("CALL pgtrickle.refresh(" + refresher_.quote(relation(judge_, name)) + ")");
-        return settled;
-      } catch (const pqxx::sql_error& error) {
-        if (message_of(error).find("must be built anew") == std::string::npos) {
-          settled.stopped = message_of(error);
-          return settled;
-        }
-        build_it = true;
-      }
+    if (!asks_for_build(name)) {
+      bool obsolete = false;
+      settled.stopped = refresh(name, obsolete);
+      if (!obsolete) return settled;
     }
-    if (build_it) {
-      settled.rebuilt = true;
-      const auto built = build(name);
-      if (built.status != BuildStatus::kActive) {
-        settled.stopped = built.message + " " + built.hint;
-        return settled;
-      }
-    }
+    settled.rebuilt = true;
+    const auto built = build(name);
+    settled.stopped = built.message + " " + built.hint;
+    if (built.status != BuildStatus::kActive) return settled;
   }
-  settled.stopped = "it asks to be built anew again and again: " + generation(name);
+  settled.stopped = "it asks to be built anew again and again: " + settled.stopped + generation(name);
   return settled;
 }
 
@@ -139,7 +151,7 @@ bool Stage::make_missing_view(const std::string& name) {
   if (judge_.value("SELECT to_regclass('drift." + name + "_view') IS NOT NULL") == "t") return true;
   const std::string text = name == "st" ? world_.query : world_.other;
   try {
-    judge_.exec("SET ROLE " + (name == "st" ? world_.owner : "postgres"));
+    judge_.exec("SET ROLE " + owner(judge_, name));
     judge_.exec("CREATE VIEW drift." + name + "_view WITH (security_invoker = true) AS " + text);
     judge_.exec("RESET ROLE");
     return true;
@@ -165,7 +177,7 @@ bool Stage::make_missing_view(const std::string& name) {
   const std::string should = columns_of(session, view);
   if (has != should)
     return ::testing::AssertionFailure() << "columns of " << name << ":\n" << has << "\nof its query:\n" << should;
-  session.exec("SET ROLE " + (name == "st" ? world_.owner : "postgres"));
+  session.exec("SET ROLE " + owner(session, name));
   auto equal = equals_query(session, table, "SELECT * FROM " + view);
   session.exec("RESET ROLE");
   return equal;

@@ -57,9 +57,12 @@ class Stage {
 
  private:
   void create(const std::string& name, const std::string& query, const World& world);
+  [[nodiscard]] bool asks_for_build(const std::string& name);
+  std::string refresh(const std::string& name, bool& obsolete);
   bool make_missing_view(const std::string& name);
   [[nodiscard]] std::string id_of(const std::string& name) const { return name == "st" ? st_id_ : other_id_; }
   [[nodiscard]] std::string relation(Session& session, const std::string& name);
+  [[nodiscard]] std::string owner(Session& session, const std::string& name);
 
   TestDatabase db_;
   StageSession user_;
