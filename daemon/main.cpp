@@ -28,6 +28,7 @@
 #include "observe/logging.h"
 #include "observe/metric_register.h"
 #include "observe/metrics.h"
+#include "postgres/conninfo.h"
 #include "scheduler/scheduler.h"
 
 namespace pgtrickle {
@@ -188,6 +189,21 @@ std::optional<std::string> text_to_print(const config::CommandLine& line) {
   return std::nullopt;
 }
 
+// A line per database, for people.
+std::string databases_text(const std::vector<config::Database>& databases) {
+  std::string text;
+  for (const auto& database : databases) {
+    const std::string name =
+        database.discover ? "all with pgtrickle" + (database.name.empty() ? "" : ", named " + database.name + "...")
+                          : database.name;
+    const std::string dsn =
+        database.dsn.empty() ? "from the environment of libpq" : postgres::redact_conninfo(database.dsn);
+    text += "  " + name + ": dsn \"" + dsn + "\", pool_size " + std::to_string(database.pool_size) + ", workers " +
+            std::to_string(database.workers) + "\n";
+  }
+  return text;
+}
+
 int main_with(const config::CommandLine& line) {
   if (const auto text = text_to_print(line)) {
     std::cout << *text;
@@ -199,7 +215,8 @@ int main_with(const config::CommandLine& line) {
     return kBadConfig;
   }
   if (line.check_config) {
-    std::cout << "configuration is good: " << loaded.config.databases.size() << " database(s)\n";
+    std::cout << "configuration is good: " << loaded.config.databases.size() << " database(s)\n"
+              << databases_text(loaded.config.databases);
     return 0;
   }
   observe::setup_logging(loaded.config.log);

@@ -9,7 +9,7 @@ packages=(
   libpqxx-dev libpq-dev libpg-query-dev libprotobuf-dev protobuf-compiler
   libboost1.81-dev libspdlog-dev libyaml-cpp-dev prometheus-cpp-dev libhowardhinnant-date-dev libcli11-dev nlohmann-json3-dev libsystemd-dev
   libgtest-dev libgmock-dev libbenchmark-dev
-  postgresql-15 postgresql-server-dev-15 sqlsmith
+  postgresql-15 postgresql-server-dev-15 sqlsmith pgbouncer
   clang-format shellcheck
 )
 
@@ -38,6 +38,6 @@ mkdir -p "$(dirname "$no_cluster")"
 trap 'rm -f "$no_cluster"' EXIT
 echo "create_main_cluster = false" >"$no_cluster"
 
-export DEBIAN_FRONTEND=noninteractive
+export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1  # no service is started
 apt-get update -qq </dev/null
 apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null

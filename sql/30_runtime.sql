@@ -151,6 +151,34 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
+-- SQL over $1, a value of this type, of what it is byte for byte: different for different values, also where the type or
+-- the collation calls them equal. Not a cast to text where that would lose something: it keeps the collation, strips the
+-- blanks of bpchar and follows extra_float_digits. indexable: depends on nothing but the value. encoded: contains text in
+-- client_encoding, so that it fails for characters that this does not have; for a function that sets it.
+CREATE FUNCTION pgtrickle._value_image(type oid, OUT image text, OUT indexable boolean, OUT encoded boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN t.oid = 'bpchar'::regtype THEN 'concat($1) COLLATE "C"'
+                WHEN t.oid = 'text'::regtype THEN '$1 COLLATE "C"'
+                WHEN f.as_text THEN '$1::text COLLATE "C"'
+                ELSE format('%I.%I($1)', n.nspname, p.proname) END,
+           CASE WHEN t.oid = 'bpchar'::regtype THEN false
+                WHEN f.as_text THEN f.is_text OR (SELECT o.provolatile = 'i' FROM pg_proc o WHERE o.oid = t.typoutput)
+                ELSE p.provolatile = 'i' AND n.nspname = 'pg_catalog' END,
+           NOT f.as_text AND (p.provolatile <> 'i' OR n.nspname <> 'pg_catalog')
+    FROM pg_type t LEFT JOIN pg_proc p ON p.oid = t.typsend LEFT JOIN pg_namespace n ON n.oid = p.pronamespace
+    CROSS JOIN LATERAL (SELECT t.oid = 'text'::regtype OR EXISTS (SELECT FROM pg_cast c WHERE c.castsource = t.oid
+                                   AND c.casttarget = 'text'::regtype AND c.castmethod = 'b') AS is_text) AS x
+    -- The text of the others is exact whatever the settings are.
+    CROSS JOIN LATERAL (SELECT x.is_text, x.is_text OR p.oid IS NULL OR t.oid = ANY (ARRAY['bpchar', 'json', 'jsonb', 'jsonpath',
+                                   'tsquery', 'tsvector']::regtype[]) AS as_text) AS f
+    WHERE t.oid = type
+$$;
+
+-- Any of the values; where all are the same, that one. For types that min() does not know.
+CREATE FUNCTION pgtrickle._first(first_value anyelement, next_value anyelement) RETURNS anyelement
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$ SELECT first_value $$;
+CREATE AGGREGATE pgtrickle._any_of(anyelement) (SFUNC = pgtrickle._first, STYPE = anyelement, PARALLEL = SAFE);
+
 -- The type below a domain (of a domain ...), with its type modifier.
 CREATE FUNCTION pgtrickle._base_type(type oid, typmod int, OUT base oid, OUT base_typmod int)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

@@ -122,7 +122,7 @@ END
 $$;
 
 -- How two values of a type can be told apart by GROUP BY, byte for byte: 'equal' if equal values are always identical,
--- 'send' if the binary output must be compared as well (numeric 1.0 and 1.00 are equal but not the same; the same holds
+-- 'image' if _value_image() must be compared as well (numeric 1.0 and 1.00 are equal but not the same; the same holds
 -- for float zeros, intervals, citext, nondeterministic collations and everything made of these), NULL if not at all.
 CREATE FUNCTION pgtrickle._identity_kind(type oid, collation_id oid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -136,7 +136,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                           AND NOT EXISTS (SELECT FROM pg_opclass q WHERE q.opcmethod = o.opcmethod AND q.opcdefault AND q.opcintype = t.oid))
               AND (p.amproc = 'btequalimage'::regproc
                    OR p.amproc = 'btvarstrequalimage'::regproc AND (SELECT l.collisdeterministic FROM pg_collation l WHERE l.oid = collation_id))) THEN 'equal'
-        WHEN t.typsend <> 0 AND pgtrickle._is_groupable(t.oid) THEN 'send'
+        WHEN pgtrickle._is_groupable(t.oid) THEN 'image'
         END
     FROM pg_type t WHERE t.oid = type
 $$;
@@ -157,11 +157,12 @@ DECLARE
     olds     text;
     images   text;      -- n."id" AS c1, ...
     old_images text;
-    keys     text;      -- u.c1, numeric_send(u.c1)
+    keys     text;      -- u.c1, pg_catalog.numeric_send(u.c1)
     grouped  text;      -- g.c1, g.c2
     inner_names text;
     nkeys    int;
     groupable boolean;
+    encoded  boolean := false;
     on_update text;
     guard    text := '';
     declared text := '';
@@ -188,10 +189,10 @@ $body$, target, asleep, notify);
                string_agg(format('n.%I', a.attname) || ' AS c' || a.attnum, ', ' ORDER BY a.attnum),
                string_agg(format('o.%I', a.attname) || ' AS c' || a.attnum, ', ' ORDER BY a.attnum),
                string_agg('u.c' || a.attnum, ', ' ORDER BY a.attnum), string_agg('g.c' || a.attnum, ', ' ORDER BY a.attnum),
-               string_agg('u.c' || a.attnum || CASE k.kind WHEN 'send' THEN format(', %s(u.c%s)', t.typsend, a.attnum) ELSE '' END, ', ' ORDER BY a.attnum),
-               count(*) + count(*) FILTER (WHERE k.kind = 'send'), bool_and(k.kind IS NOT NULL)
-          INTO names, news, olds, images, old_images, inner_names, grouped, keys, nkeys, groupable
-          FROM pg_attribute a CROSS JOIN LATERAL pgtrickle._base_type(a.atttypid, a.atttypmod) AS b JOIN pg_type t ON t.oid = b.base
+               string_agg('u.c' || a.attnum || CASE k.kind WHEN 'image' THEN ', ' || replace(v.image, '$1', 'u.c' || a.attnum) ELSE '' END, ', ' ORDER BY a.attnum),
+               count(*) + count(*) FILTER (WHERE k.kind = 'image'), bool_and(k.kind IS NOT NULL), bool_or(k.kind = 'image' AND v.encoded)
+          INTO names, news, olds, images, old_images, inner_names, grouped, keys, nkeys, groupable, encoded
+          FROM pg_attribute a CROSS JOIN LATERAL pgtrickle._base_type(a.atttypid, a.atttypmod) AS b CROSS JOIN LATERAL pgtrickle._value_image(b.base) AS v
           CROSS JOIN LATERAL (SELECT pgtrickle._identity_kind(b.base, a.attcollation) AS kind) AS k
          WHERE a.attrelid = relid AND a.attnum = ANY (columns) AND NOT a.attisdropped;
         IF names IS NULL THEN       -- a query that reads no column (count(*)): an UPDATE changes nothing for it
@@ -276,8 +277,11 @@ $body$, target, names, replace(news, '%', '%%'), replace(olds, '%', '%%'), repla
         %s;
     END IF;$wake$, asleep, notify));
     END IF;
+    -- Images that contain text are made in client_encoding, which must have the characters whoever writes.
     EXECUTE format('CREATE OR REPLACE FUNCTION pgtrickle_changes.capture_%s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER '
-                   'SET search_path = pg_catalog, pg_temp AS %L', source, '#variable_conflict use_column' || declared || body);
+                   'SET search_path = pg_catalog, pg_temp %sAS %L', source,
+                   CASE WHEN groupable AND encoded THEN format('SET client_encoding = %L ', getdatabaseencoding()) ELSE '' END,
+                   '#variable_conflict use_column' || declared || body);
 END
 $$;
 
@@ -402,7 +406,13 @@ BEGIN
         PERFORM pgtrickle._mark_reinit(array_remove(consumers, building), why);
     END IF;
 
-    source := nextval(pg_get_serial_sequence('pgtrickle.pgt_sources', 'source_id'));
+    LOOP        -- a restore without our data leaves logs of numbers that are free again
+        source := nextval(pg_get_serial_sequence('pgtrickle.pgt_sources', 'source_id'));
+        EXIT WHEN NOT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'pgtrickle_changes'::regnamespace
+                              AND c.relname IN (format('log_%s', source), format('log_%s_a', source), format('log_%s_b', source)))
+              AND NOT EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = 'pgtrickle_changes'::regnamespace
+                              AND p.proname = format('capture_%s', source));
+    END LOOP;
     s := ROW(source, relid, (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relid),
              (SELECT c.relname FROM pg_class c WHERE c.oid = relid), 'a', wanted, pgtrickle._source_shape(relid, wanted),
              pgtrickle._source_relations(relid), NULL, now(), NULL)::pgtrickle.pgt_sources;
@@ -461,16 +471,25 @@ DECLARE
     t record;
 BEGIN
     -- The source before the advisory lock: the order in which an ALTER TABLE with its event trigger takes them.
-    FOR t IN SELECT DISTINCT g.tgrelid FROM pg_trigger g WHERE g.tgfoid = to_regproc(format('pgtrickle_changes.capture_%s', source)) ORDER BY g.tgrelid LOOP
-        EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', pgtrickle._qualified(t.tgrelid));
+    FOR t IN SELECT DISTINCT n.nspname, c.relname, c.oid FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
+             JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE g.tgfoid = to_regproc(format('pgtrickle_changes.capture_%s', source)) ORDER BY c.oid LOOP
+        BEGIN
+            EXECUTE format('LOCK TABLE ONLY %I.%I IN ACCESS EXCLUSIVE MODE', t.nspname, t.relname);
+        EXCEPTION WHEN undefined_table OR invalid_schema_name THEN
+            NULL;       -- dropped or renamed meanwhile: DROP TRIGGER below looks again
+        END;
     END LOOP;
     PERFORM pgtrickle._lock_capture(source);
     -- First the row, so that the event triggers do not see a source whose triggers are dropped.
     DELETE FROM pgtrickle.pgt_sources s WHERE s.source_id = source;
-    FOR t IN SELECT g.tgname, g.tgrelid FROM pg_trigger g WHERE g.tgfoid = to_regproc(format('pgtrickle_changes.capture_%s', source)) ORDER BY g.tgrelid LOOP
-        EXECUTE format('DROP TRIGGER %I ON %s', t.tgname, pgtrickle._qualified(t.tgrelid));
+    FOR t IN SELECT g.tgname, n.nspname, c.relname FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
+             JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE g.tgfoid = to_regproc(format('pgtrickle_changes.capture_%s', source)) ORDER BY c.oid LOOP
+        EXECUTE format('DROP TRIGGER IF EXISTS %I ON %I.%I', t.tgname, t.nspname, t.relname);
     END LOOP;
-    EXECUTE format('DROP FUNCTION IF EXISTS pgtrickle_changes.capture_%s()', source);
+    -- CASCADE: with triggers of a table that was renamed while we looked
+    EXECUTE format('DROP FUNCTION IF EXISTS pgtrickle_changes.capture_%s() CASCADE', source);
     -- CASCADE: somebody may have made a view on a log
     EXECUTE format('DROP VIEW IF EXISTS pgtrickle_changes.log_%s CASCADE', source);
     EXECUTE format('DROP TABLE IF EXISTS pgtrickle_changes.log_%1$s_a, pgtrickle_changes.log_%1$s_b CASCADE', source);
@@ -633,8 +652,12 @@ BEGIN
         FROM (SELECT c.relname::text AS name FROM pg_class c WHERE c.relnamespace = 'pgtrickle_changes'::regnamespace AND c.relname ~ '^log_[0-9]{1,18}(_[ab])?$'
               UNION ALL SELECT p.proname::text FROM pg_proc p WHERE p.pronamespace = 'pgtrickle_changes'::regnamespace AND p.proname ~ '^capture_[0-9]{1,18}$') AS o
         WHERE NOT EXISTS (SELECT FROM pgtrickle.pgt_sources s WHERE s.source_id = substring(o.name FROM '[0-9]+')::bigint) LOOP
-        PERFORM pgtrickle._uninstall_capture(source);
-        n := n + 1;
+        BEGIN
+            PERFORM pgtrickle._uninstall_capture(source);
+            n := n + 1;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected OR insufficient_privilege THEN
+            RAISE WARNING 'pgtrickle could not remove the capture of source %: %', source, SQLERRM;      -- see _leftovers()
+        END;
     END LOOP;
     RETURN n;
 END

@@ -289,7 +289,7 @@ $$;
 -- Records all facts of stream table `id`, whose query is the view `view_oid` (a scratch one, not to be recorded itself). For the
 -- admin. What a program is compiled from is to be read after this, and compared (_changed_facts) once it is installed.
 CREATE FUNCTION pgtrickle._record_facts(id bigint, view_oid oid) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET jit = off AS $$
 DECLARE
     st    pgtrickle.pgt_stream_tables;
     owner oid;
@@ -405,7 +405,7 @@ $$;
 
 -- The reason why a fact does not hold any more, NULL if it does.
 CREATE FUNCTION pgtrickle._lost_fact(f pgtrickle.pgt_facts) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off AS $$
 DECLARE
     now jsonb := pgtrickle._fact_now(f);
 BEGIN
@@ -416,7 +416,7 @@ $$;
 -- Which recorded facts do not hold any more, of these stream tables and of these kinds (NULL: of all).
 CREATE FUNCTION pgtrickle._changed_facts(ids bigint[], kinds text[] DEFAULT NULL)
 RETURNS TABLE (pgt_id bigint, kind text, identity text, reason text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY SELECT x.pgt_id, x.kind, x.identity, x.reason
@@ -447,7 +447,7 @@ $$;
 -- Returns how many differ. With event triggers that is what roles and libraries decide, unless not all transactions are
 -- known to have ended that were older than the facts: these looked for facts that were not there yet.
 CREATE FUNCTION pgtrickle._watch_facts(ids bigint[]) RETURNS int
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET jit = off AS $$
 DECLARE
     watched boolean := pgtrickle._has_event_triggers();
     settled xid8 := pg_snapshot_xmin(pg_current_snapshot());

@@ -168,8 +168,10 @@ $$;
 -- it cannot be told, about all that it could have been. names: address_names of the object.
 CREATE FUNCTION pgtrickle._concerned_by_drop(object_type text, schema name, names text[]) RETURNS TABLE (classid oid, objid oid)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT 'pg_class'::regclass::oid, c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE object_type IN ('policy', 'trigger', 'rule', 'table constraint', 'default value') AND n.nspname = names[1] AND c.relname = names[2]
+    SELECT 'pg_class'::regclass::oid, r.relid
+    FROM (SELECT CASE WHEN object_type IN ('policy', 'trigger', 'rule', 'table constraint', 'default value')   -- others may have no names
+                      THEN to_regclass(concat(quote_ident(names[1]), '.', quote_ident(names[2])))::oid END AS relid) AS r
+    WHERE r.relid IS NOT NULL
     UNION ALL SELECT DISTINCT f.classid, f.objid FROM pgtrickle.pgt_facts f WHERE object_type = 'index' AND f.kind = 'keys' AND f.schema = $2
     UNION ALL SELECT 'pg_cast'::regclass, 0::oid WHERE object_type = 'cast'
     UNION ALL SELECT DISTINCT f.classid, f.objid FROM pgtrickle.pgt_facts f

@@ -108,9 +108,26 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conformin
     SELECT regexp_replace(regexp_replace(regexp_replace(r.ev_action::text,
         ':(location|stmt_location|stmt_len|list_start|list_end|funcformat|relabelformat|coerceformat|convertformat|row_format) -?[0-9]+|'
             ':relid ' || view_oid || ' ', '', 'g'),
-        ':(alias|eref|join_using_alias) (<>|\{ALIAS ([^\\}]|\\.)*\})', '', 'g'),
-        ':(operName|isNatural|usingClause|selectedCols) (<>|true|false|\(([^\\)]|\\.)*\))|:resname (<>|([^\\ ]|\\.)*)', '', 'g')
+        E':(alias|eref|join_using_alias) (<>|\\{ALIAS ([^\\\\}]|\\\\.)*\\})', '', 'g'),
+        E':(operName|isNatural|usingClause|selectedCols) (<>|true|false|\\(([^\\\\)]|\\\\.)*\\))|:resname (<>|([^\\\\ ]|\\\\.)*)', '', 'g')
     FROM pg_rewrite r WHERE r.ev_class = view_oid AND r.ev_type = '1'
+$$;
+
+-- The query of a view, with all names qualified except those of pg_catalog. What we keep is always text for
+-- standard_conforming_strings = on, which PostgreSQL writes in the manner of the session.
+CREATE FUNCTION pgtrickle._canonical(view_oid oid) RETURNS text
+LANGUAGE plpgsql SET search_path = '' SET standard_conforming_strings = on SET quote_all_identifiers = off
+    SET extra_float_digits = 1      -- constants as they are
+AS $$
+BEGIN
+    RETURN pg_catalog.regexp_replace(pg_catalog.pg_get_viewdef(view_oid), E';\\s*$', '');
+END
+$$;
+
+-- The user's text of a query, to be kept. Where backslashes escape in his session, and nowhere else, it is the canonical text.
+CREATE FUNCTION pgtrickle._kept_text(query text, canonical text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN current_setting('standard_conforming_strings')::boolean OR strpos(query, E'\\') = 0 THEN query ELSE canonical END
 $$;
 
 -- pg_get_viewdef() can lose the meaning of a query: field names of rows made from an alias of JOIN .. USING, and which
@@ -122,7 +139,7 @@ DECLARE
     again     text := 'pgtrickle_again_' || replace(gen_random_uuid()::text, '-', '');
     mine      text := pgtrickle._view_tree(view_oid);
     other     text;
-    names     CONSTANT text := ':colnames (<>|\(([^\\)]|\\.)*\))';
+    names     CONSTANT text := E':colnames (<>|\\(([^\\\\)]|\\\\.)*\\))';
     operators text;
 BEGIN
     BEGIN
@@ -202,7 +219,7 @@ $$;
 
 -- The same for a stream table whose query stays. A query that has become invalid is for the daemon to say.
 CREATE FUNCTION pgtrickle._require_differential_as_it_is(st pgtrickle.pgt_stream_tables, caller_path text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 DECLARE
     qualified  text := pgtrickle._qualified(st.pgt_relid);
     definition record;
@@ -447,7 +464,6 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     view_name text := 'pgtrickle_definition_' || replace(gen_random_uuid()::text, '-', '');
     problem   record;
-    digits    text;
     code text; message text; detail text; hint text;
 BEGIN
     IF btrim(query) IS NULL OR btrim(query) = '' THEN
@@ -472,11 +488,7 @@ BEGIN
         RAISE EXCEPTION 'stream table %: the query cannot be kept in a table: %', qualified, problem.message
             USING ERRCODE = problem.code, HINT = problem.hint;
     END LOOP;
-    digits := current_setting('extra_float_digits');
-    PERFORM set_config('search_path', '', true), set_config('extra_float_digits', '1', true);    -- constants as they are
-    canonical := pg_catalog.pg_get_viewdef(view_oid);
-    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true), set_config('extra_float_digits', digits, true);
-    canonical := regexp_replace(canonical, E';\\s*$', '');
+    canonical := pgtrickle._canonical(view_oid);
     SELECT l.message, l.hint INTO problem FROM pgtrickle._lost_in_text(view_oid, canonical) AS l;
     IF problem.message IS NOT NULL THEN
         RAISE EXCEPTION 'stream table %: the query cannot be kept as text: %', qualified, problem.message
@@ -525,9 +537,7 @@ BEGIN
     FOR p IN SELECT * FROM pgtrickle._view_problems(to_regclass('pg_temp.' || view_name)) LOOP
         RETURN QUERY SELECT p.check_name, concat_ws('; ', p.message, p.hint), 'error';
     END LOOP;
-    PERFORM set_config('search_path', '', true);
-    canonical := pg_catalog.pg_get_viewdef(pg_catalog.to_regclass('pg_temp.' || view_name));
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    canonical := pgtrickle._canonical(to_regclass('pg_temp.' || view_name));
     RETURN QUERY SELECT 'text', concat_ws('; ', l.message, l.hint), 'error'
         FROM pgtrickle._lost_in_text(to_regclass('pg_temp.' || view_name), canonical) AS l WHERE l.message IS NOT NULL;
     RETURN QUERY    -- uncapturable sources are said below

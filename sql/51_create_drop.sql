@@ -55,7 +55,7 @@ BEGIN
 
     INSERT INTO pgtrickle.pgt_stream_tables (pgt_relid, pgt_schema, pgt_name, original_query, defining_query, settings, names, names_now, schedule, refresh_mode, is_populated,
                 tier, max_staleness, diamond_consistency, diamond_schedule_policy, allow_circular, max_delta_fraction, fuse, fuse_ceiling, fuse_sensitivity)
-    VALUES (table_oid, target.schema, target.relation, query, definition.canonical, pgtrickle._current_settings(), names, names, plan, mode, coalesce(initialize, false),
+    VALUES (table_oid, target.schema, target.relation, pgtrickle._kept_text(query, definition.canonical), definition.canonical, pgtrickle._current_settings(), names, names, plan, mode, coalesce(initialize, false),
             st.tier, st.max_staleness, st.diamond_consistency, st.diamond_schedule_policy, st.allow_circular, st.max_delta_fraction, st.fuse, st.fuse_ceiling,
             st.fuse_sensitivity)
     RETURNING pgt_id INTO id;

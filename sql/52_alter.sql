@@ -188,7 +188,7 @@ BEGIN
             new.previous := pgtrickle._definition_now(st);
             new.reinit_reason := CASE WHEN pgtrickle._align_columns(st, definition.view_oid) THEN 'the query and its columns were changed' ELSE 'the query was changed' END;
             new.needs_reinit := true;
-            new.original_query := query;
+            new.original_query := pgtrickle._kept_text(query, definition.canonical);
             new.defining_query := definition.canonical;
             new.names := names;
             new.names_now := names;

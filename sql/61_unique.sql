@@ -47,11 +47,11 @@ BEGIN
     LEFT JOIN pg_constraint k ON k.conindid = x.oid AND k.conrelid = c.oid AND k.contype IN ('p', 'u', 'x')
     WHERE s.pgt_id = id AND c.relname = relation AND x.relname = violated AND x.relname <> format('pgtrickle_%s_key', id);
     IF NOT FOUND THEN
-        RAISE EXCEPTION '%', message USING ERRCODE = code, DETAIL = detail, TABLE = relation, CONSTRAINT = violated;
+        RAISE EXCEPTION '%', message USING ERRCODE = code, DETAIL = coalesce(nullif(detail, ''), 'The server does not say which rows.'), TABLE = relation, CONSTRAINT = violated;
     END IF;
     RAISE EXCEPTION 'stream table % cannot be refreshed: rows of its query violate % %', ours.qualified,
                     CASE WHEN ours.exclusion THEN 'exclusion constraint' ELSE 'unique index' END, ours.index_name
-        USING ERRCODE = code, DETAIL = detail, TABLE = relation, CONSTRAINT = violated,
+        USING ERRCODE = code, DETAIL = coalesce(nullif(detail, ''), 'The server does not say which rows.'), TABLE = relation, CONSTRAINT = violated,
               HINT = format('Correct the rows that it reads, or %s.',
                             CASE WHEN ours.is_constraint THEN format('ALTER TABLE %s DROP CONSTRAINT %I', ours.qualified, violated)
                                  ELSE format('DROP INDEX %s', ours.index_name) END);

@@ -10,6 +10,7 @@ CREATE SEQUENCE pgtrickle.control_xid;
 CREATE FUNCTION pgtrickle._set_paused(pause boolean, why text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    INSERT INTO pgtrickle.pgt_control DEFAULT VALUES ON CONFLICT DO NOTHING;    -- a restore without data has lost it
     UPDATE pgtrickle.pgt_control c
        SET paused = pause, paused_at = CASE WHEN pause THEN clock_timestamp() END, paused_by = CASE WHEN pause THEN current_user END,
            reason = CASE WHEN pause THEN why END
@@ -68,7 +69,7 @@ END
 $$;
 
 CREATE FUNCTION pgtrickle.is_paused() RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT c.paused FROM pgtrickle.pgt_control c $$;
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT EXISTS (SELECT FROM pgtrickle.pgt_control c WHERE c.paused) $$;
 COMMENT ON FUNCTION pgtrickle.is_paused() IS 'Is the daemon paused in this database?';
 
 CREATE FUNCTION pgtrickle.pause_scheduler(reason text DEFAULT NULL) RETURNS text

@@ -138,7 +138,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- What to do about an error of a stream table, as one sentence for people.
-CREATE FUNCTION pgtrickle._remedy(code text, message text, qualified text, owner text) RETURNS text
+CREATE FUNCTION pgtrickle._remedy(code text, qualified text, owner text, message text DEFAULT '') RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE
         WHEN code LIKE '40%' THEN 'Nothing: it is tried again. If it keeps coming, look for transactions that write to it or lock its sources for long.'
@@ -147,6 +147,14 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         WHEN code LIKE '53%' THEN 'Free what the server is short of (disk, memory, connections); then it is tried again.'
         WHEN code = '25006' THEN 'The server is read-only: wait for the failover, or point the daemon to the primary.'
         WHEN c.class = 'retryable' OR c.class = 'in doubt' THEN 'Nothing: it is tried again. If it keeps coming, see the logs of the server and the daemon.'
+        -- Who installed pgtrickle acts for the owners; who is short of a membership is he, not they.
+        WHEN code = '42501' AND (message ~* '(set role|member of role)' OR EXISTS (
+            SELECT FROM pg_roles r WHERE r.rolname = owner AND NOT pg_has_role(c.admin, r.oid, 'MEMBER'))) THEN
+            format('The daemon must be able to act as the owner: GRANT %I TO %I; then SELECT pgtrickle.resume_stream_table(%L);', owner, c.admin, qualified)
+        WHEN code LIKE '28%' THEN format('The daemon was not let in: correct its connection string, password or pg_hba.conf, then SELECT pgtrickle.resume_stream_table(%L);', qualified)
+        -- a constraint or index of the user's on the stream table, see _raise_violation()
+        WHEN code IN ('23505', '23P01') AND message ~ 'rows of its query violate' THEN
+            'Correct the rows that it reads, or drop the index or constraint; it goes on by itself then.'
         WHEN c.class = 'privilege' THEN format('Grant role %I what the message says, then SELECT pgtrickle.resume_stream_table(%L);', owner, qualified)
         WHEN c.class = 'corruption' THEN format('It is re-initialised by itself. If it comes again: SELECT pgtrickle.repair_stream_table(%L);', qualified)
         WHEN code = '0A000' AND message ~ 'type of a column (that is )?used by' THEN
@@ -158,7 +166,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         WHEN code LIKE '22%' THEN format('A row makes an expression of the query fail: correct the row or guard the expression, then SELECT pgtrickle.resume_stream_table(%L);', qualified)
         WHEN code LIKE '42%' THEN format('Correct the query or what it names, then SELECT pgtrickle.resume_stream_table(%L);', qualified)
         ELSE format('Remove the cause that the message names, then SELECT pgtrickle.resume_stream_table(%L);', qualified) END
-    FROM (SELECT pgtrickle._error_class(code) AS class) AS c
+    FROM (SELECT pgtrickle._error_class(code) AS class, (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgtrickle') AS admin_id) AS x
+    CROSS JOIN LATERAL (SELECT x.class, pg_get_userbyid(x.admin_id) AS admin) AS c
 $$;
 
 CREATE FUNCTION pgtrickle._diagnose_errors(st pgtrickle.pgt_stream_tables)
@@ -175,7 +184,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                concat_ws(' ', nullif(st.failed_alteration ->> 'hint', ''), 'Nothing has to be done: the previous query goes on by itself.') AS hint
         WHERE st.failed_alteration IS NOT NULL)
     SELECT e.at, pgtrickle._error_class(e.code), e.message,
-           concat_ws(' ', e.hint, CASE WHEN e.hint LIKE '%by itself%' THEN NULL ELSE pgtrickle._remedy(e.code, e.message, pgtrickle._qualified(st.pgt_relid), (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = st.pgt_relid)) END),
+           concat_ws(' ', e.hint, CASE WHEN e.hint LIKE '%by itself%' THEN NULL ELSE pgtrickle._remedy(e.code, pgtrickle._qualified(st.pgt_relid),
+               (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = st.pgt_relid), e.message) END),
            e.code, pgtrickle._error_class(e.code) IN ('retryable', 'in doubt')
     FROM (SELECT * FROM present UNION ALL SELECT * FROM refused UNION ALL
           SELECT f.* FROM failed f WHERE NOT EXISTS (SELECT FROM present p WHERE p.code = f.code AND p.message = f.message AND abs(extract(epoch FROM p.at - f.at)) < 1)) AS e

@@ -97,8 +97,9 @@ BEGIN
             ELSIF clock_timestamp() >= deadline THEN
                 RAISE EXCEPTION 'stream table % did not become fresh within %', pgtrickle._qualified(target.pgt_relid), coalesce(timeout, interval '60 s')
                     USING ERRCODE = 'object_not_in_prerequisite_state',
-                          DETAIL = format('%s: %s.%s%s%s', pgtrickle._qualified(st.pgt_relid), why, CASE WHEN st.status <> 'ACTIVE' THEN format(' Its status is %s.', st.status) END,
-                                          ' It waits: ' || pgtrickle._hold_reason(st.pgt_id) || '.', CASE WHEN pgtrickle.is_paused() THEN ' The daemon is paused.' END),
+                          DETAIL = format('%s: %s.%s%s%s%s', pgtrickle._qualified(st.pgt_relid), why, CASE WHEN st.status <> 'ACTIVE' THEN format(' Its status is %s.', st.status) END,
+                                          ' It waits: ' || pgtrickle._hold_reason(st.pgt_id) || '.', CASE WHEN pgtrickle.is_paused() THEN ' The daemon is paused.' END,
+                                          CASE WHEN st.status <> 'ACTIVE' OR st.needs_reinit THEN ' In the way of the daemon: ' || pgtrickle._build_blockers(ARRAY[st.pgt_id]) || '.' END),
                           HINT = CASE WHEN pgtrickle.is_paused() THEN 'SELECT pgtrickle.resume_scheduler();'
                                       WHEN pgtrickle._daemon_alive() THEN format('A daemon is running: see its log, or wait longer than its schedule (%s).', st.schedule)
                                       ELSE 'No daemon is running for this database (no heartbeat in the last 15 s): start pgtrickled.' END;

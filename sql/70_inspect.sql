@@ -129,7 +129,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     JOIN pg_stat_activity a ON a.pid = l.pid
 $$;
 
-CREATE FUNCTION pgtrickle._explain_stream_table(name text, caller_path text) RETURNS text
+-- with_program: also the functions that refresh it.
+CREATE FUNCTION pgtrickle._explain_stream_table(name text, caller_path text, with_program boolean) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     st     pgtrickle.pgt_stream_tables := pgtrickle._find(name, caller_path);
@@ -169,6 +170,9 @@ BEGIN
     result := concat_ws(E'\n', result, coalesce(part, '  (none)'));
     SELECT string_agg('  ' || r.reader, E'\n' ORDER BY r.kind, r.reader) INTO part FROM pgtrickle._read_by(st) AS r;
     result := concat_ws(E'\n', result, '', 'read by', coalesce(part, '  (nothing that the catalogs know of)'), '', 'plan', coalesce(st.plan, '  (not compiled yet)'));
+    IF NOT with_program THEN
+        RETURN result;
+    END IF;
     SELECT string_agg(pg_get_functiondef(p.oid), E'\n' ORDER BY p.proname) INTO part
     FROM pg_proc p WHERE p.pronamespace = 'pgtrickle_state'::regnamespace
      AND p.proname IN ('apply_' || st.pgt_id, 'apply_' || st.pgt_id || '_small', 'refresh_' || st.pgt_id);
@@ -178,7 +182,7 @@ $$;
 
 CREATE FUNCTION pgtrickle.explain_stream_table(name text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN pgtrickle._explain_stream_table(name, pg_catalog.current_setting('search_path'));
+    RETURN pgtrickle._explain_stream_table(name, pg_catalog.current_setting('search_path'), true);
 END
 $$;
 COMMENT ON FUNCTION pgtrickle.explain_stream_table(text) IS
@@ -243,6 +247,35 @@ $$;
 COMMENT ON FUNCTION pgtrickle.change_buffer_sizes() IS
 'Per stream table and captured source: rows of the change log that are still to be applied (NULL: not initialised), and the size of that log in bytes, which all its readers share.';
 
+-- Why nothing is refreshed, NULL if a leader has given a sign of life in the last 15 s. A daemon that hangs, or whose
+-- connection died without a word, leaves the lock of the leader to its session: nobody else can lead.
+CREATE FUNCTION pgtrickle._leader_trouble() RETURNS text
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    holder record;
+    last   record;
+BEGIN
+    IF EXISTS (SELECT FROM pgtrickle.pgt_daemons d WHERE d.is_leader AND d.heartbeat_at > clock_timestamp() - interval '15 s') THEN
+        RETURN NULL;
+    END IF;
+    SELECT l.pid, a.usename, a.application_name INTO holder
+    FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+    WHERE l.locktype = 'advisory' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+      AND l.classid = 1885828210 AND l.objid = 2 AND l.objsubid = 2 AND l.granted LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN 'no daemon leads: nothing is refreshed';
+    END IF;
+    SELECT d.instance, d.host, d.heartbeat_at INTO last FROM pgtrickle.pgt_daemons d WHERE d.is_leader ORDER BY d.heartbeat_at DESC LIMIT 1;
+    RETURN format('nothing is refreshed: session %s of role "%s" (%s) holds the lock of the leader, but %s; '
+                  'SELECT pg_terminate_backend(%s) lets another daemon take over',
+                  holder.pid, coalesce(holder.usename, '?'), coalesce(nullif(holder.application_name, ''), 'no application name'),
+                  CASE WHEN last.instance IS NULL THEN 'no daemon says that it leads'
+                       ELSE format('the leader %s on %s is silent since %s', last.instance, last.host,
+                                   to_char(last.heartbeat_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC')) END,
+                  holder.pid);
+END
+$$;
+
 CREATE FUNCTION pgtrickle.health_check() RETURNS TABLE (check_name text, severity text, detail text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -254,7 +287,7 @@ BEGIN
     RETURN QUERY SELECT 'daemon', CASE WHEN what IS NULL THEN 'ERROR' ELSE 'OK' END, coalesce(what, 'no daemon with a heartbeat in the last 15 s: start pgtrickled');
     SELECT count(*) INTO n FROM pgtrickle.pgt_daemons d WHERE d.is_leader AND d.heartbeat_at > clock_timestamp() - interval '15 s';
     RETURN QUERY SELECT 'leader', CASE WHEN n = 1 THEN 'OK' WHEN n > 1 THEN 'WARN' ELSE 'ERROR' END,
-                        CASE WHEN n = 1 THEN 'one daemon leads' WHEN n > 1 THEN format('%s daemons say they lead (this passes after a failover)', n) ELSE 'no daemon leads: nothing is refreshed' END;
+                        CASE WHEN n = 1 THEN 'one daemon leads' WHEN n > 1 THEN format('%s daemons say they lead (this passes after a failover)', n) ELSE coalesce(pgtrickle._leader_trouble(), 'no daemon leads: nothing is refreshed') END;
 
     SELECT string_agg(format('%s: %s', s.name, coalesce(s.last_error, 'unknown error')), '; ' ORDER BY s.name) INTO what FROM pgtrickle.stream_tables s WHERE s.status IN ('ERROR', 'SUSPENDED');
     RETURN QUERY SELECT 'stream_table_errors', CASE WHEN what IS NULL THEN 'OK' ELSE 'ERROR' END, coalesce(what, 'none');
@@ -308,6 +341,9 @@ BEGIN
     SELECT string_agg(format('pid %s, %s', a.pid, date_trunc('second', clock_timestamp() - a.xact_start)), '; ') INTO what
     FROM pg_stat_activity a WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.xact_start < clock_timestamp() - interval '1 hour';
     RETURN QUERY SELECT 'long_transactions', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END, coalesce(what, 'none older than 1 hour');
+    SELECT string_agg(l.what, '; ' ORDER BY l.what) INTO what FROM pgtrickle._leftovers() AS l;
+    RETURN QUERY SELECT 'leftovers', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END,
+        coalesce(what || ' (a restore without pgtrickle''s data has brought them: the daemon removes them)', 'none');
     RETURN QUERY SELECT 'installation', CASE WHEN pgtrickle._cluster_changed() THEN 'ERROR' ELSE 'OK' END,
         CASE WHEN pgtrickle._cluster_changed() THEN 'this catalog comes from another cluster or database (restore, pg_upgrade): the daemon must relink it' ELSE 'this catalog belongs to this database' END;
 END

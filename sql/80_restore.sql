@@ -12,7 +12,9 @@ $$;
 
 CREATE FUNCTION pgtrickle._cluster_changed() RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT EXISTS (SELECT FROM pgtrickle.pgt_installation i
+    -- No row: the plain script was restored without its data.
+    SELECT NOT EXISTS (SELECT FROM pgtrickle.pgt_installation)
+        OR EXISTS (SELECT FROM pgtrickle.pgt_installation i
                    WHERE i.database_oid <> (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
                       OR i.system_identifier <> pgtrickle._system_identifier())
 $$;
@@ -82,5 +84,40 @@ BEGIN
     SELECT pgtrickle._system_identifier(), d.oid, pgtrickle.version() FROM pg_database d WHERE d.datname = current_database();
     PERFORM pgtrickle._wake();
     RETURN (SELECT count(*) FROM pgtrickle.pgt_stream_tables);
+END
+$$;
+
+-- Triggers of ours that no row of the catalog knows: a restore without pgtrickle's data (pg_dump --schema-only) brings
+-- them. They fill logs that nobody reads, and keep everybody from writing to what was a stream table. Nothing while the
+-- catalog comes from elsewhere: then _adopt_cluster() is next. remedy: what removes it, as an expression.
+CREATE FUNCTION pgtrickle._leftovers() RETURNS TABLE (what text, remedy text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('capture triggers of table %s', pgtrickle._qualified(g.tgrelid)), format('pgtrickle._uninstall_capture(%s)', g.source)
+    FROM (SELECT DISTINCT t.tgrelid, substring(p.proname FROM '[0-9]+')::bigint AS source
+          FROM pg_proc p JOIN pg_trigger t ON t.tgfoid = p.oid AND NOT t.tgisinternal
+          WHERE p.pronamespace = 'pgtrickle_changes'::regnamespace AND p.proname ~ '^capture_[0-9]{1,18}$') AS g
+    WHERE NOT EXISTS (SELECT FROM pgtrickle.pgt_sources s WHERE s.source_id = g.source) AND NOT pgtrickle._cluster_changed()
+    UNION ALL
+    SELECT DISTINCT format('guard triggers of %s, which is no stream table', pgtrickle._qualified(t.tgrelid)),
+           format('pgtrickle._uninstall_guard(%s)', t.tgrelid)
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE t.tgfoid = 'pgtrickle._guard()'::regprocedure AND NOT t.tgisinternal AND NOT pgtrickle._cluster_changed()
+      AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s
+                      WHERE s.pgt_relid = c.oid OR (s.pgt_schema, s.pgt_name) = (n.nspname, c.relname))
+$$;
+
+-- Makes what was a stream table an ordinary one.
+CREATE FUNCTION pgtrickle._uninstall_guard(relation oid) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    name  text := pgtrickle._qualified(relation);
+    guard record;
+BEGIN
+    FOR guard IN SELECT t.tgname FROM pg_trigger t WHERE t.tgrelid = relation AND t.tgfoid = 'pgtrickle._guard()'::regprocedure LOOP
+        EXECUTE format('DROP TRIGGER %I ON %s', guard.tgname, name);
+    END LOOP;
+    IF obj_description(relation, 'pg_class') = 'stream table, kept by pgtrickle' THEN
+        EXECUTE format('COMMENT ON TABLE %s IS NULL', name);
+    END IF;
 END
 $$;

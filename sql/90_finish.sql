@@ -12,12 +12,12 @@ BEGIN
              WHERE p.pronamespace = 'pgtrickle'::regnamespace AND (pg_catalog.left(p.proname, 1) <> '_' OR p.proname IN (
                 '_schedule_kind', '_duration_ms', '_cron_field', '_check_cron', '_schedule_ms', '_check_schedule', '_parse_schedule', '_may_manage', '_may_manage_id', '_wake', '_fail', '_qualified', '_parse_name', '_resolve', '_find', '_find_own',
                 '_fact_now', '_fact_reason', '_lost_fact', '_changed_facts', '_facts_answer', '_not_null_columns', '_unique_keys', '_row_security_applies', '_object_name',
-                '_is_groupable', '_daemon_alive', '_has_new_owner', '_source_shape', '_source_relations', '_has_event_triggers', '_not_capturable', '_subscription_of', '_source_problem',
-                '_pending', '_pending_rows', '_is_fresh', '_make_view', '_view_sources', '_view_problems', '_query_hint', '_view_tree', '_lost_in_text', '_syntax_error_position', '_excerpt', '_not_differential', '_require_differential', '_require_differential_as_it_is', '_current_settings', '_guard',
+                '_is_groupable', '_value_image', '_first', '_any_of', '_daemon_alive', '_has_new_owner', '_source_shape', '_source_relations', '_has_event_triggers', '_not_capturable', '_subscription_of', '_source_problem',
+                '_pending', '_pending_rows', '_is_fresh', '_make_view', '_view_sources', '_view_problems', '_query_hint', '_view_tree', '_lost_in_text', '_syntax_error_position', '_canonical', '_kept_text', '_excerpt', '_not_differential', '_require_differential', '_require_differential_as_it_is', '_current_settings', '_guard',
                 '_check_mode', '_choice', '_with_options', '_target', '_define',
                 '_referred', '_names_now', '_names', '_same_objects', '_is_renamed', '_definition_now', '_record_sources', '_create_stream_table', '_readers', '_drop_stream_table', '_lock_frontiers', '_resume',
                 '_hold_reason', '_cycle_path', '_check_cycle', '_columns_fit', '_align_columns', '_alter_stream_table', '_replace_stream_table', '_validate_query', '_refresh',
-                '_wait_until_active', '_apply_settings', '_verify_stream_table', '_explain_stream_table', '_read_by', '_at_work_on', '_refresh_history', '_cluster_changed',
+                '_wait_until_active', '_apply_settings', '_verify_stream_table', '_explain_stream_table', '_read_by', '_at_work_on', '_refresh_history', '_cluster_changed', '_leftovers', '_leader_trouble',
                 '_system_identifier', '_source_rows', '_cycle_of', '_refresh_scc', '_check_cycle', '_removals_pending', '_together', '_net_log',
                 -- gates, watermarks, groups, fuses (62 to 64), operating, repairing, explaining, freshness (66 to 69)
                 '_reads', '_relatives', '_watermark_state', '_hold_reason', '_consumers', '_names', '_find_source', '_require_owner', '_set_gate', '_advance_watermark',

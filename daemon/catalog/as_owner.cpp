@@ -12,7 +12,7 @@ std::string through_function(pqxx::transaction_base& tx, const std::string& owne
                              const char* into, const FunctionSettings& settings = {}) {
   std::string set;
   for (const auto& [name, value] : settings) set += " SET " + name + " = " + value;
-  // OR REPLACE: an earlier statement may have changed the function, which belongs to the owner.
+  // OR REPLACE: an earlier statement may have left it. Dropped after use: that of another owner cannot be replaced.
   tx.exec("SET LOCAL ROLE " + quote_ident(owner) +
           std::string(";\nCREATE OR REPLACE FUNCTION pg_temp.pgtrickle_as_owner(statement text, OUT result text)\n"
                       "LANGUAGE plpgsql VOLATILE SECURITY DEFINER") +
@@ -21,6 +21,7 @@ std::string through_function(pqxx::transaction_base& tx, const std::string& owne
           "GRANT EXECUTE ON FUNCTION pg_temp.pgtrickle_as_owner(text) TO PUBLIC;\nRESET ROLE");
   std::string result = tx.exec_params1("SELECT result FROM pg_temp.pgtrickle_as_owner($1::text)", statement)[0].c_str();
   pin_settings(tx);
+  tx.exec("DROP FUNCTION IF EXISTS pg_temp.pgtrickle_as_owner(text)");
   return result;
 }
 
@@ -33,7 +34,7 @@ void prepare_session(pqxx::connection_base& connection) {
       // What a role or database may have been given for other sessions.
       "SET default_transaction_read_only = off; SET default_transaction_isolation = 'read committed'; "
       "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = '5min'; "
-      "SET quote_all_identifiers = off; "
+      "SET quote_all_identifiers = off; SET standard_conforming_strings = on; "
       "SET application_name = 'pgtrickled build'");
 }
 void pin_settings(pqxx::transaction_base& tx) {

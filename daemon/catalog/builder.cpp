@@ -467,9 +467,9 @@ class Builder {
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::int64_t generation_ = 0;
   std::string notes_;
-  bool was_marked_ = false;  // by somebody else, or altered, since it was compiled
   std::string mode_;         // as the user wants it
   std::string full_reason_;  // why AUTO recomputes although the compiler would not
+  bool was_marked_ = false;  // by somebody else, or altered, since it was compiled
   bool realigned_ = false;   // the query's column types are not those of the table any more
 };
 

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "compiler/compile.h"
 
@@ -45,9 +46,16 @@ struct BuildSettings {
 /// Never throws: a broken invariant of the compiler is an error of that stream table.
 BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id, const BuildSettings& settings);
 
+struct Garbage {
+  int removed = 0;
+  std::vector<std::string> restored;  // of that: left over from a restore without pgtrickle's data
+  std::vector<std::string> problems;  // what could not be removed, and why; it does not pass by itself
+};
+
 /// Removes what is no longer needed: programs and state of dropped stream tables, capture without consumers, catalog
-/// rows whose table was dropped. Returns the number of things removed. Safe to call at any time by the leader.
-int collect_garbage(const std::string& conninfo, const BuildSettings& settings);
+/// rows whose table was dropped, triggers that a restore without our data has brought. Safe to call at any time by the
+/// leader. Throws only if the connection fails.
+Garbage collect_garbage(const std::string& conninfo, const BuildSettings& settings);
 
 /// What `pgtrickle validate` prints: the plan, nodes, cost classes and generated SQL of `query`, nothing created.
 struct ValidateResult {

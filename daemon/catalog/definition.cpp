@@ -14,6 +14,7 @@ namespace {
 
 /// What of the server programs are made for.
 void describe_server(pqxx::transaction_base& tx, compiler::CompileRequest& request) {
+  request.encoding = tx.exec1("SELECT getdatabaseencoding()")[0].c_str();
   request.server_version = tx.exec1("SELECT current_setting('server_version_num')")[0].as<int>();
   for (const auto& row : tx.exec("SELECT e.oid, e.xmin FROM pg_event_trigger e WHERE e.evtname IN ('pgtrickle_ddl', "
                                  "'pgtrickle_drop', 'pgtrickle_rewrite') AND "
@@ -29,25 +30,15 @@ std::string admin_role(pqxx::transaction_base& tx) {
 
 std::vector<compiler::TargetColumn> table_columns(pqxx::transaction_base& tx, std::uint32_t relid, ServerTypes& types) {
   std::vector<compiler::TargetColumn> columns;
-  for (const auto& row : tx.exec_params(
-           "SELECT attname, atttypid, format_type(atttypid, CASE WHEN atttypmod = -1 THEN -1 ELSE atttypmod END)\n"
-           "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-           relid))
-    columns.push_back({row[0].c_str(), types.by_oid(row[1].as<std::uint32_t>()), row[2].c_str()});
+  for (const auto& row :
+       tx.exec_params("SELECT attname, atttypid, format_type(atttypid, CASE WHEN atttypmod = -1 THEN -1 ELSE atttypmod "
+                      "END), attcollation\n"
+                      "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+                      relid))
+    columns.push_back(
+        {row[0].c_str(), types.of_column(row[1].as<std::uint32_t>(), row[3].as<std::uint32_t>()), row[2].c_str()});
   return columns;
 }
-
-namespace {
-
-void describe_server(pqxx::transaction_base& tx, compiler::CompileRequest& request) {
-  request.server_version = tx.exec1("SELECT current_setting('server_version_num')")[0].as<int>();
-  for (const auto& row : tx.exec("SELECT e.oid, e.xmin FROM pg_event_trigger e WHERE e.evtname IN ('pgtrickle_ddl', "
-                                 "'pgtrickle_drop', 'pgtrickle_rewrite') AND "
-                                 "pgtrickle._has_event_triggers() ORDER BY 1"))
-    request.event_triggers.emplace_back(row[0].as<std::uint32_t>(), row[1].c_str());
-}
-
-}  // namespace
 
 Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, ServerTypes& types,
                            const compiler::Limits& limits) {
@@ -174,11 +165,6 @@ std::string make_shape(pqxx::transaction_base& tx, const Definition& d) {
   const std::string view = "pgtrickle_state.shape_" + std::to_string(d.request.id);
   run_as_owner(tx, d.request.owner, "CREATE VIEW " + view + " AS " + d.request.query);
   return view;
-}
-void record_facts(pqxx::transaction_base& tx, const Definition& d) {
-  const std::string view = make_shape(tx, d);
-  tx.exec_params("SELECT pgtrickle._record_facts($1, $2::regclass)", d.request.id, view);
-  tx.exec("DROP VIEW " + view);
 }
 
 Program compile_definition(pqxx::transaction_base& tx, const Definition& d, ServerTypes& types) {

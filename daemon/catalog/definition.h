@@ -40,10 +40,6 @@ void record_new_names(pqxx::transaction_base& tx, std::int64_t pgt_id);
 /// A view of the query, so that PostgreSQL says what it makes of it. The caller drops it.
 std::string make_shape(pqxx::transaction_base& tx, const Definition& d);
 
-/// Everything that the query depends on, as it is now. What is compiled is read after it, and compared with it at the
-/// end.
-void record_facts(pqxx::transaction_base& tx, const Definition& d);
-
 /// The program. Its sources are all that the query reads.
 compiler::Program compile_definition(pqxx::transaction_base& tx, const Definition& d, ServerTypes& types);
 

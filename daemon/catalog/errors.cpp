@@ -40,7 +40,10 @@ ServerError server_error(const pqxx::sql_error& error) {
   result.sqlstate = sqlstate_of(error);
   result.message = trimmed(part(text, "ERROR"));
   if (result.message.empty()) result.message = trimmed(part(text, "FATAL"));
-  if (result.message.empty()) result.message = trimmed(text);
+  if (result.message.empty()) {  // the severity is in the language of the server
+    const auto colon = text.find(":  ");
+    result.message = trimmed(colon < text.find('\n') ? part(text, text.substr(0, colon)) : text);
+  }
   result.detail = trimmed(part(text, "DETAIL"));
   result.hint = trimmed(part(text, "HINT"));
   return result;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <sstream>
 #include <tuple>
 #include <utility>
 
@@ -34,6 +35,70 @@ std::vector<std::int16_t> attnums(const std::string& int2vector) {
   return result;
 }
 
+/// Types by OID. The base type of a domain decides; arrays, ranges and composites are as good as what they are made of,
+/// which the recursive part collects: with `loose` where a nondeterministic collation belongs to a part.
+constexpr const char* kTypes = R"(
+WITH RECURSIVE parts(root, oid, loose) AS (
+  SELECT t, t, false FROM unnest($1::oid[]) t
+  UNION
+  SELECT p.root, x.oid, p.loose OR EXISTS (SELECT FROM pg_collation c WHERE c.oid = x.coll AND NOT c.collisdeterministic)
+  FROM parts p JOIN pg_type t ON t.oid = p.oid
+  CROSS JOIN LATERAL (
+    SELECT t.typbasetype AS oid, t.typcollation AS coll WHERE t.typtype = 'd'
+    UNION ALL SELECT t.typelem, t.typcollation WHERE t.typcategory = 'A' AND t.typelem <> 0
+    UNION ALL SELECT r.rngsubtype, r.rngcollation FROM pg_range r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)
+    UNION ALL SELECT a.atttypid, a.attcollation FROM pg_attribute a
+              WHERE a.attrelid = t.typrelid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped) x),
+-- The operator class that serves a type: its own, or that of a type with the same representation.
+classes AS (
+  SELECT DISTINCT ON (t.oid, m.amname) t.oid, m.amname, o.opcintype, o.opcfamily
+  FROM (SELECT DISTINCT oid FROM parts) p JOIN pg_type t ON t.oid = p.oid JOIN pg_opclass o ON o.opcdefault
+  JOIN pg_am m ON m.oid = o.opcmethod AND m.amname IN ('btree', 'hash')
+  LEFT JOIN pg_cast c ON c.castsource = t.oid AND c.casttarget = o.opcintype AND c.castmethod = 'b' AND c.castcontext = 'i'
+  JOIN pg_type i ON i.oid = o.opcintype
+  WHERE o.opcintype = CASE WHEN t.typtype = 'e' THEN 'anyenum'::regtype::oid ELSE t.oid END OR c.oid IS NOT NULL
+  ORDER BY t.oid, m.amname, c.oid IS NOT NULL, i.typispreferred DESC, o.opcintype),
+leaves AS (
+  SELECT p.root, bool_and(b.oid IS NOT NULL) AS equatable,
+         bool_and(EXISTS (SELECT FROM pg_amproc ap WHERE ap.amprocfamily = h.opcfamily
+                          AND ap.amproclefttype = h.opcintype AND ap.amprocnum = 2)) AS hashable,
+         bool_and(n.nspname = 'pg_catalog' OR t.typtype = 'e') AS builtin,
+         bool_and(NOT p.loose AND (t.typtype = 'e' OR n.nspname = 'pg_catalog' AND t.typname IN (
+           'bool', 'int2', 'int4', 'int8', 'oid', 'text', 'varchar', 'name', 'char', 'bytea', 'uuid', 'date', 'time',
+           'timestamp', 'timestamptz', 'bit', 'varbit', 'inet', 'cidr', 'macaddr', 'macaddr8', 'xid8', 'pg_lsn',
+           'money', 'tsvector'))) AS identity
+  FROM parts p JOIN pg_type t ON t.oid = p.oid JOIN pg_namespace n ON n.oid = t.typnamespace
+  LEFT JOIN classes b ON b.oid = t.oid AND b.amname = 'btree'
+  LEFT JOIN classes h ON h.oid = t.oid AND h.amname = 'hash'
+  WHERE t.typtype IN ('b', 'e') AND t.typcategory <> 'A'
+  GROUP BY p.root),
+-- Which types "=" compares with this one so that all of them have one equality, whatever the settings are.
+comparable AS (
+  SELECT b.oid, b.opcintype AS key_oid, array_agg(a.amoprighttype) AS types
+  FROM classes b JOIN pg_amop a ON a.amopfamily = b.opcfamily AND a.amoplefttype = b.opcintype AND a.amopstrategy = 3
+  JOIN pg_opclass q ON q.opcfamily = a.amopfamily AND q.opcintype = a.amoprighttype AND q.opcdefault
+  JOIN pg_operator o ON o.oid = a.amopopr JOIN pg_proc f ON f.oid = o.oprcode
+  JOIN pg_type k ON k.oid = b.opcintype
+  WHERE b.amname = 'btree' AND k.typtype <> 'p' AND f.provolatile = 'i'
+    AND o.oprname = '=' AND o.oprnamespace = 'pg_catalog'::regnamespace
+  GROUP BY b.oid, b.opcintype)
+SELECT t.oid, b.oid AS base, format_type(t.oid, -1) AS name, coalesce(l.equatable, false) AS equatable,
+       coalesce(l.hashable, false) AS hashable, coalesce(l.builtin, false) AS builtin, b.typlen > 0 AS fixed_width,
+       coalesce(l.identity, false) AS identity, v.image, v.indexable, v.encoded,
+       coalesce(c.key_oid, 0) AS key_oid, coalesce(c.types, '{}') AS comparable
+FROM pg_type t JOIN pg_type b ON b.oid = (pgtrickle._base_type(t.oid, -1)).base
+LEFT JOIN leaves l ON l.root = t.oid LEFT JOIN comparable c ON c.oid = b.oid
+CROSS JOIN LATERAL pgtrickle._value_image(b.oid) v
+WHERE t.oid = ANY ($1::oid[]))";
+
+/// "{1,2}" -> 1, 2
+std::vector<std::uint32_t> parse_oids(const std::string& array) {
+  std::vector<std::uint32_t> result;
+  std::istringstream in(array.substr(1, array.size() - 2));
+  for (std::string item; std::getline(in, item, ',');) result.push_back(static_cast<std::uint32_t>(std::stoul(item)));
+  return result;
+}
+
 Source load_source(pqxx::transaction_base& tx, const pqxx::row& row, const std::string& owner, ServerTypes& types) {
   Source source;
   source.relid = row["relid"].as<std::uint32_t>();
@@ -59,12 +124,10 @@ Source load_source(pqxx::transaction_base& tx, const pqxx::row& row, const std::
 
   const auto columns = tx.exec_params(
       // From PostgreSQL 18 on, attnotnull is also set by NOT NULL constraints that are not validated yet.
-      "SELECT attnum, attname, atttypid, atttypmod,\n"
+      "SELECT attnum, attname, atttypid, atttypmod, attcollation,\n"
       "       attnotnull AND NOT EXISTS (SELECT FROM pg_constraint n WHERE n.conrelid = attrelid AND n.contype = 'n'\n"
       "                                  AND NOT n.convalidated AND n.conkey = ARRAY[attnum]) AS attnotnull,\n"
-      "       has_column_privilege($2::name, attrelid, attnum, 'SELECT') AS may_select,\n"
-      "       EXISTS (SELECT FROM pg_collation c WHERE c.oid = attcollation AND NOT c.collisdeterministic) AS "
-      "loose_collation\n"
+      "       has_column_privilege($2::name, attrelid, attnum, 'SELECT') AS may_select\n"
       "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
       source.relid, owner);
   std::vector<std::uint32_t> oids;
@@ -74,12 +137,10 @@ Source load_source(pqxx::transaction_base& tx, const pqxx::row& row, const std::
     SourceColumn col;
     col.attnum = static_cast<std::int16_t>(column["attnum"].as<int>());
     col.name = column["attname"].c_str();
-    col.type = types.by_oid(column["atttypid"].as<std::uint32_t>());
+    col.type = types.of_column(column["atttypid"].as<std::uint32_t>(), column["attcollation"].as<std::uint32_t>());
     col.typmod = column["atttypmod"].as<std::int32_t>();
     col.not_null = column["attnotnull"].as<bool>();
-    // Equality under a nondeterministic collation ignores case or accents; numeric(p,s) has one scale, so equal is
-    // same.
-    if (column["loose_collation"].as<bool>()) col.type.identity = false;
+    // numeric(p,s) has one scale, so equal is same.
     if (col.type.base_oid == 1700 && col.typmod >= 0) col.type.identity = true;
     col.owner_may_select = column["may_select"].as<bool>();
     source.columns.push_back(std::move(col));
@@ -155,56 +216,7 @@ void ServerTypes::load(const std::vector<std::uint32_t>& oids) {
   for (const auto oid : oids)
     if (known_.count(oid) == 0) missing.insert(oid);
   if (missing.empty()) return;
-  // The base type of a domain decides; arrays, ranges and composites are as good as what they are made of, which the
-  // recursive part collects.
-  const auto rows = tx_.exec_params(
-      "WITH RECURSIVE parts(root, oid) AS (\n"
-      "  SELECT t, t FROM unnest($1::oid[]) t\n"
-      "  UNION\n"
-      "  SELECT p.root, x.oid FROM parts p JOIN pg_type t ON t.oid = p.oid\n"
-      "  CROSS JOIN LATERAL (\n"
-      "    SELECT t.typbasetype AS oid WHERE t.typtype = 'd'\n"
-      "    UNION ALL SELECT t.typelem WHERE t.typcategory = 'A' AND t.typelem <> 0\n"
-      "    UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = t.oid\n"
-      "    UNION ALL SELECT a.atttypid FROM pg_attribute a\n"
-      "              WHERE a.attrelid = t.typrelid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped) x),\n"
-      "leaves AS (\n"
-      "  SELECT p.root, bool_and(EXISTS (SELECT FROM pg_opclass c JOIN pg_am m ON m.oid = c.opcmethod\n"
-      "                                  WHERE m.amname = 'btree' AND c.opcdefault AND c.opcintype IN (t.oid, "
-      "alt.oid))) AS equatable,\n"
-      "         bool_and(EXISTS (SELECT FROM pg_opclass c JOIN pg_am m ON m.oid = c.opcmethod\n"
-      "                          JOIN pg_amproc ap ON ap.amprocfamily = c.opcfamily AND ap.amproclefttype = "
-      "c.opcintype AND ap.amprocnum = 2\n"
-      "                          WHERE m.amname = 'hash' AND c.opcdefault AND c.opcintype IN (t.oid, alt.oid))) AS "
-      "hashable,\n"
-      "         bool_and(n.nspname = 'pg_catalog' OR t.typtype = 'e') AS builtin,\n"
-      "         bool_and(t.typtype = 'e' OR n.nspname = 'pg_catalog' AND t.typname IN ('bool', 'int2', 'int4', 'int8', "
-      "'oid', 'text',\n"
-      "                  'varchar', 'name', 'char', 'bytea', 'uuid', 'date', 'time', 'timestamp', 'timestamptz', "
-      "'bit', 'varbit',\n"
-      "                  'inet', 'cidr', 'macaddr', 'macaddr8', 'xid8', 'pg_lsn', 'money', 'tsvector')) AS identity\n"
-      "  FROM parts p JOIN pg_type t ON t.oid = p.oid JOIN pg_namespace n ON n.oid = t.typnamespace\n"
-      "  CROSS JOIN LATERAL (SELECT CASE WHEN t.typname = 'varchar' THEN 'text'::regtype::oid\n"
-      "                                  WHEN t.typname = 'cidr' THEN 'inet'::regtype::oid\n"
-      "                                  WHEN t.typtype = 'e' THEN 'anyenum'::regtype::oid ELSE t.oid END AS oid) alt\n"
-      "  WHERE t.typtype IN ('b', 'e') AND t.typcategory <> 'A'\n"
-      "  GROUP BY p.root)\n"
-      "SELECT t.oid, coalesce(b.oid, t.oid) AS base, format_type(t.oid, -1) AS name, coalesce(l.equatable, false) AS "
-      "equatable,\n"
-      "       coalesce(l.hashable, false) AS hashable, coalesce(l.builtin, false) AS builtin, coalesce(b.typlen, "
-      "t.typlen) > 0 AS fixed_width,\n"
-      "       coalesce(l.identity, false) AS identity,\n"
-      "       (SELECT p.provolatile <> 'i' FROM pg_proc p WHERE p.oid = t.typoutput) AS stable_text\n"
-      "FROM pg_type t LEFT JOIN leaves l ON l.root = t.oid\n"
-      "LEFT JOIN LATERAL (SELECT d.* FROM parts p JOIN pg_type d ON d.oid = p.oid\n"
-      "                   WHERE p.root = t.oid AND t.typtype = 'd' AND d.typtype <> 'd' AND d.oid = (\n"
-      "                     WITH RECURSIVE up(oid) AS (SELECT t.typbasetype UNION ALL SELECT x.typbasetype FROM up "
-      "JOIN pg_type x\n"
-      "                       ON x.oid = up.oid WHERE x.typtype = 'd') SELECT u.oid FROM up u JOIN pg_type y ON y.oid "
-      "= u.oid\n"
-      "                       WHERE y.typtype <> 'd' LIMIT 1)) b ON true\n"
-      "WHERE t.oid = ANY ($1::oid[])",
-      postgres::array_of(missing));
+  const auto rows = tx_.exec_params(kTypes, postgres::array_of(missing));
   for (const auto& row : rows) {
     TypeInfo type;
     type.oid = row["oid"].as<std::uint32_t>();
@@ -214,8 +226,12 @@ void ServerTypes::load(const std::vector<std::uint32_t>& oids) {
     type.hashable = type.equatable && row["hashable"].as<bool>();
     type.builtin_operators = row["builtin"].as<bool>();
     type.identity = row["identity"].as<bool>();
-    type.stable_text = row["stable_text"].as<bool>();
+    type.image = row["image"].c_str();
+    type.indexable_image = row["indexable"].as<bool>();
+    type.encoded_image = row["encoded"].as<bool>();
     type.fixed_width = row["fixed_width"].as<bool>();
+    type.key_oid = row["key_oid"].as<std::uint32_t>();
+    type.comparable = parse_oids(row["comparable"].c_str());
     known_[type.oid] = std::move(type);
   }
 }
@@ -223,6 +239,42 @@ void ServerTypes::load(const std::vector<std::uint32_t>& oids) {
 const TypeInfo& ServerTypes::by_oid(std::uint32_t oid) {
   load({oid});
   return known_.at(oid);
+}
+
+TypeInfo ServerTypes::of_column(std::uint32_t oid, std::uint32_t collation) {
+  TypeInfo type = by_oid(oid);
+  if (collation == 0) return type;
+  auto known = collations_.find(collation);
+  if (known == collations_.end()) {
+    const auto row = tx_.exec_params1(
+        "SELECT format('%I.%I', n.nspname, c.collname), NOT c.collisdeterministic\n"
+        "FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE c.oid = $1",
+        collation);
+    known = collations_.emplace(collation, Collation{row[0].c_str(), row[1].as<bool>()}).first;
+  }
+  type.collation = known->second.name;
+  type.loose_collation = known->second.loose;
+  // Equality under a nondeterministic collation ignores case or accents.
+  type.identity = type.identity && !type.loose_collation;
+  return type;
+}
+
+std::pair<TypeInfo, TypeInfo> ServerTypes::compared_as(const TypeInfo& left, const TypeInfo& right) {
+  const auto key = std::make_pair(left.base_oid, right.base_oid);
+  auto known = operators_.find(key);
+  if (known == operators_.end()) {
+    // Only a stored query tells which operator it is.
+    tx_.exec("CREATE TEMPORARY VIEW pgtrickle_compared AS SELECT NULL::" + by_oid(left.base_oid).name +
+             " = NULL::" + by_oid(right.base_oid).name + " AS c");
+    const auto row = tx_.exec1(
+        "SELECT o.oprleft, o.oprright FROM pg_rewrite r JOIN pg_operator o\n"
+        "  ON o.oid = substring(r.ev_action::text FROM ':opno (\\d+)')::oid\n"
+        "WHERE r.ev_class = 'pg_temp.pgtrickle_compared'::regclass");
+    tx_.exec("DROP VIEW pg_temp.pgtrickle_compared");
+    known = operators_.emplace(key, std::make_pair(row[0].as<std::uint32_t>(), row[1].as<std::uint32_t>())).first;
+  }
+  load({known->second.first, known->second.second});
+  return {by_oid(known->second.first), by_oid(known->second.second)};
 }
 
 // A view is analysed but not planned: no expression of the user's is evaluated, and no privilege is asked for on
@@ -236,8 +288,8 @@ std::vector<TypeInfo> ServerTypes::column_types(const std::string& select) {
     pqxx::subtransaction tx(dynamic_cast<pqxx::dbtransaction&>(tx_), "types");
     run_as_owner(tx, owner_, "CREATE TEMPORARY VIEW pgtrickle_described (" + names + ") AS " + select);
     columns = tx.exec(
-        "SELECT atttypid FROM pg_attribute WHERE attrelid = 'pg_temp.pgtrickle_described'::regclass AND attnum > 0 "
-        "ORDER BY attnum");
+        "SELECT atttypid, attcollation FROM pg_attribute\n"
+        "WHERE attrelid = 'pg_temp.pgtrickle_described'::regclass AND attnum > 0 ORDER BY attnum");
     tx.exec("DROP VIEW pg_temp.pgtrickle_described");
     tx.commit();
   } catch (const pqxx::sql_error& e) {
@@ -249,7 +301,8 @@ std::vector<TypeInfo> ServerTypes::column_types(const std::string& select) {
   for (const auto& column : columns) oids.push_back(column[0].as<std::uint32_t>());
   load(oids);
   std::vector<TypeInfo> types;
-  for (const auto oid : oids) types.push_back(known_.at(oid));
+  for (const auto& column : columns)
+    types.push_back(of_column(column[0].as<std::uint32_t>(), column[1].as<std::uint32_t>()));
   return types;
 }
 

@@ -27,9 +27,19 @@ void drop_indexes(pqxx::transaction_base& tx, const Definition& d) {
   tx.exec("ALTER TABLE " + d.relation + " DROP CONSTRAINT IF EXISTS " + base + "_key");
   for (const auto& column : columns)
     tx.exec("ALTER TABLE " + d.relation + " ALTER COLUMN " + quote_ident(column[0].c_str()) + " DROP NOT NULL");
-  tx.exec("DROP INDEX IF EXISTS " + compiler::qualified(d.request.schema, base + "_key") + ", " +
-          compiler::qualified(d.request.schema, base + "_hash"));
+  // Indexes of these names on other tables are left over from a restore without our data, in which the same number
+  // belonged to another stream table.
+  for (const auto& row :
+       tx.exec_params("SELECT CASE WHEN i.indrelid = $1 THEN format('DROP INDEX %I.%I', n.nspname, c.relname)\n"
+                      "            ELSE format('ALTER INDEX %I.%I RENAME TO pgtrickle_left_over_%s', n.nspname, "
+                      "c.relname, c.oid) END\n"
+                      "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_index i ON i.indexrelid = "
+                      "c.oid\n"
+                      "WHERE n.nspname = $2 AND c.relname IN ($3 || '_key', $3 || '_hash')",
+                      d.relid, d.request.schema, base))
+    tx.exec(row[0].c_str());
 }
+
 /// The names by which the definition knows what it reads, as recorded: relations by OID, columns by OID and number.
 constexpr const char* kRecordedNames =
     "(SELECT d.source_relid::text AS key, format('%I.%I', d.source_schema, d.source_name) AS name FROM "
@@ -97,16 +107,22 @@ bool align_table(pqxx::transaction_base& tx, const Definition& d) {
   return true;
 }
 
-void drop_program(pqxx::transaction_base& tx, std::int64_t id) {
-  for (const auto& row : tx.exec_params("SELECT format('DROP FUNCTION %s', p.oid::regprocedure) FROM pg_proc p\n"
+int drop_program(pqxx::transaction_base& tx, std::int64_t id) {
+  int dropped = 0;
+  for (const auto& row : tx.exec_params("SELECT format('DROP FUNCTION IF EXISTS %s CASCADE', p.oid::regprocedure) FROM "
+                                        "pg_proc p\n"
                                         "WHERE p.pronamespace = 'pgtrickle_state'::regnamespace AND p.proname ~ "
                                         "format('^(refresh|apply)_%s(_small)?$', $1::bigint)\n"
                                         "UNION ALL\n"
-                                        "SELECT format('DROP TABLE pgtrickle_state.%I', c.relname) FROM pg_class c\n"
+                                        "SELECT format('DROP TABLE IF EXISTS pgtrickle_state.%I CASCADE', c.relname) "
+                                        "FROM pg_class c\n"
                                         "WHERE c.relnamespace = 'pgtrickle_state'::regnamespace AND c.relkind = 'r'\n"
                                         "  AND c.relname ~ format('^(node|delta)_%s_[0-9]+$', $1::bigint)",
-                                        id))
+                                        id)) {
     tx.exec(row[0].c_str());
+    ++dropped;
+  }
+  return dropped;
 }
 
 namespace {

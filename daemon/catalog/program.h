@@ -23,7 +23,8 @@ std::vector<OutputChange> output_changes(pqxx::transaction_base& tx, const Defin
 /// Makes the table's column types those of the query. True if something had to change (the rows are gone then).
 bool align_table(pqxx::transaction_base& tx, const Definition& d);
 
-void drop_program(pqxx::transaction_base& tx, std::int64_t id);
+/// With what others have made of it, such as a view on a state table. Returns how many functions and tables there were.
+int drop_program(pqxx::transaction_base& tx, std::int64_t id);
 
 void create_program(pqxx::transaction_base& tx, const Definition& d, const compiler::Program& program);
 

@@ -12,10 +12,14 @@ ValidateResult validate_query(const std::string& conninfo, const std::string& qu
   ValidateResult result;
   const BuildResult outcome = guarded([&] {
     pqxx::connection connection(conninfo);
+    pqxx::nontransaction(connection)
+        .exec(
+            "SET default_transaction_read_only = off; SET default_transaction_isolation = 'read committed'; "
+            "SET statement_timeout = 0");
     pqxx::work tx(connection);
     // The query is canonicalised under the caller's own search_path; a temporary view shows its columns.
     tx.exec("CREATE TEMP VIEW pgtrickle_validate AS " + query);
-    tx.exec("SET LOCAL search_path = ''");
+    tx.exec("SET LOCAL search_path = ''; SET LOCAL standard_conforming_strings = on");
     Definition d;
     d.request.query =
         tx.exec1("SELECT pg_catalog.pg_get_viewdef('pg_temp.pgtrickle_validate'::pg_catalog.regclass)")[0].c_str();
@@ -33,6 +37,7 @@ ValidateResult validate_query(const std::string& conninfo, const std::string& qu
     d.request.name = "stream_table";
     d.request.owner = tx.exec1("SELECT current_user")[0].c_str();
     d.request.admin = admin_role(tx);
+    d.request.encoding = tx.exec1("SELECT getdatabaseencoding()")[0].c_str();
     for (const auto& log : tx.exec("SELECT relid, source_id FROM pgtrickle.pgt_sources"))
       d.request.log_ids.emplace_back(log[0].as<std::uint32_t>(), log[1].as<std::int64_t>());
     const Program program = compile_definition(tx, d, types);

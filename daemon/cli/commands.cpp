@@ -1,9 +1,13 @@
 #include "cli/commands.h"
 
+#include <algorithm>
+#include <chrono>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "catalog/builder.h"
+#include "catalog/errors.h"
 #include "cli/install_sql.h"
 #include "cli/table.h"
 #include "postgres/installation.h"
@@ -12,6 +16,8 @@ namespace pgtrickle::cli {
 namespace {
 
 using nlohmann::ordered_json;
+
+constexpr int kLooks = 60;  // at a new stream table, 50 ms apart
 
 std::string installed_version(Database& db) {
   const auto found = db.run(postgres::kWhoseInstallation)[0];
@@ -64,6 +70,64 @@ std::string arguments(Database& db, const TableOptions& options) {
   return text;
 }
 
+// The number of a stream table, as text; fails as the API does if there is none of this name.
+std::string id_of(pqxx::transaction_base& tx, const std::string& name) {
+  return tx.exec_params("SELECT (pgtrickle._find($1, pg_catalog.current_setting('search_path'))).pgt_id", name)[0][0]
+      .c_str();
+}
+
+std::string id_of(Database& db, const std::string& name) {
+  pqxx::nontransaction tx(db.connection());
+  return id_of(tx, name);
+}
+
+bool is_stream_table(Database& db, const std::string& name) {
+  return db
+      .run("SELECT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = to_regclass($1))", name)[0][0]
+      .as<bool>();
+}
+
+// Runs what hands `query` to the server; an error says where in the query it is, if that is known.
+template <class Work>
+void with_place(Database& db, const std::string& query, Work work) {
+  try {
+    work();
+  } catch (const pqxx::sql_error& error) {
+    const std::string text = error_text(error.what());
+    const std::string place = text.find("\nLINE ") == std::string::npos ? place_of_error(db, query) : "";
+    const auto end_of_message = std::min(text.find("\nDETAIL:  "), text.find("\nHINT:  "));
+    if (place.empty()) throw;
+    throw Failure(end_of_message == std::string::npos
+                      ? text + place
+                      : text.substr(0, end_of_message) + place + text.substr(end_of_message));
+  }
+}
+
+// After creating a stream table: what the daemon makes of it. Waits for that, but not for long.
+std::string what_became_of(Database& db, const std::string& name) {
+  const std::string id = id_of(db, name);
+  for (int i = 0;; ++i) {
+    const auto row = db.run(
+        "SELECT s.status, s.refresh_mode, s.effective_refresh_mode, s.reason, s.last_error, s.last_error_hint, "
+        "pgtrickle._daemon_alive() AS alive FROM pgtrickle.stream_tables s WHERE s.pgt_id = $1",
+        id)[0];
+    const std::string status = row["status"].c_str();
+    if (status == "ERROR") {
+      return "it cannot be built: " + text_of(row["last_error"], "unknown error") +
+             (row["last_error_hint"].is_null() ? "" : std::string("\nHINT:  ") + row["last_error_hint"].c_str());
+    }
+    if (status == "ACTIVE") {
+      if (std::string(row["effective_refresh_mode"].c_str()) != "FULL") return "mode DIFFERENTIAL: changes are applied";
+      const std::string why =
+          std::string(row["refresh_mode"].c_str()) == "FULL" ? "it was asked for" : text_of(row["reason"], "unknown");
+      return "mode FULL: every refresh recomputes the query, because " + why;
+    }
+    if (!row["alive"].as<bool>()) return "no daemon is running for this database: start pgtrickled, which builds it";
+    if (i == kLooks) return "the daemon still builds it: see pgtrickle status";
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
 }  // namespace
 
 int install(Database& db, bool as_extension) {
@@ -102,16 +166,20 @@ int create(Database& db, const CreateOptions& options) {
   const std::string function = options.if_exists == IfExists::kLeave     ? "create_stream_table_if_not_exists"
                                : options.if_exists == IfExists::kReplace ? "create_or_replace_stream_table"
                                                                          : "create_stream_table";
-  db.run("SELECT pgtrickle." + function + "($1, $2, schedule => $3, refresh_mode => $4, initialize => $5" +
-             arguments(db, options.table) + ")",
-         options.name, options.query, options.schedule, options.mode, options.initialize);
+  const bool existed = options.if_exists != IfExists::kFail && is_stream_table(db, options.name);
+  with_place(db, options.query, [&] {
+    db.run("SELECT pgtrickle." + function + "($1, $2, schedule => $3, refresh_mode => $4, initialize => $5" +
+               arguments(db, options.table) + ")",
+           options.name, options.query, options.schedule, options.mode, options.initialize);
+  });
   if (options.wait) db.run("SELECT pgtrickle.wait_until_active($1, $2::interval)", options.name, *options.wait);
-  std::cout << "created stream table " << options.name << (options.wait ? ", it is active" : "") << "\n";
-  const auto pace = db.run(
-      "SELECT pgtrickle._pace(s.refresh_mode, s.effective_refresh_mode, s.schedule, s.max_staleness) "
-      "FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = to_regclass($1)",
-      options.name);
-  if (!pace.empty() && !pace[0][0].is_null()) std::cout << text_of(pace[0][0]) << "\n";
+  if (existed && options.if_exists == IfExists::kLeave) {
+    std::cout << "stream table " << options.name << " exists already and stays as it is\n";
+    return kOk;
+  }
+  std::cout << (existed ? "replaced" : "created") << " stream table " << options.name
+            << (options.wait ? ", it is active" : "") << "\n";
+  std::cout << what_became_of(db, options.name) << "\n";
   return kOk;
 }
 
@@ -127,10 +195,12 @@ int drop(Database& db, const std::vector<std::string>& names, bool cascade) {
 int alter(Database& db, const AlterOptions& options) {
   require_installed(db);
   const auto or_null = [](const std::optional<std::string>& text) { return text ? text->c_str() : nullptr; };
-  db.run("SELECT pgtrickle.alter_stream_table($1, query => $2, schedule => $3, refresh_mode => $4, status => $5" +
-             arguments(db, options.table) + ")",
-         options.name, or_null(options.query), or_null(options.schedule), or_null(options.mode),
-         or_null(options.status));
+  with_place(db, options.query.value_or(""), [&] {
+    db.run("SELECT pgtrickle.alter_stream_table($1, query => $2, schedule => $3, refresh_mode => $4, status => $5" +
+               arguments(db, options.table) + ")",
+           options.name, or_null(options.query), or_null(options.schedule), or_null(options.mode),
+           or_null(options.status));
+  });
   std::cout << "altered stream table " << options.name << "\n";
   return kOk;
 }
@@ -148,15 +218,8 @@ int refresh(Database& db, const std::vector<std::string>& names) {
 int status(Database& db, const StatusOptions& options) {
   require_installed(db);
   std::string filter;
-  for (const auto& name : options.names) {
-    db.run("SELECT pgtrickle.explain_refresh_mode($1)", name);  // an error if it is not a stream table
-    filter +=
-        (filter.empty() ? " WHERE (schema, table_name) IN (" : ", ") +
-        ("(SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = "
-         "to_regclass(" +
-         db.connection().quote(name) + "))");
-  }
-  if (!filter.empty()) filter += ")";
+  for (const auto& name : options.names) filter += (filter.empty() ? "" : ", ") + id_of(db, name);
+  if (!filter.empty()) filter = " WHERE pgt_id IN (" + filter + ")";
 
   if (options.json) {
     const auto text =
@@ -209,34 +272,82 @@ int status(Database& db, const StatusOptions& options) {
   return options.check && !all_well ? kSpecial : kOk;
 }
 
-int explain(Database& db, const std::string& name) {
+int explain(Database& db, const std::string& name, bool sql) {
   require_installed(db);
-  std::cout << db.run("SELECT pgtrickle.explain_stream_table($1)", name)[0][0].as<std::string>() << "\n";
+  std::cout << db.run("SELECT pgtrickle._explain_stream_table($1, current_setting('search_path'), $2)", name, sql)[0][0]
+                   .as<std::string>()
+            << "\n";
   return kOk;
 }
 
-int verify(Database& db, std::vector<std::string> names, bool refresh_first) {
-  require_installed(db);
-  if (names.empty()) {
-    for (const auto& row : db.run("SELECT name FROM pgtrickle.stream_tables WHERE status = 'ACTIVE' ORDER BY name")) {
-      names.emplace_back(row[0].c_str());
-    }
-  }
-  int code = kOk;
-  for (const auto& name : names) {
-    const auto row = db.run("SELECT missing, extra FROM pgtrickle.verify_stream_table($1, $2)", name, refresh_first)[0];
-    const auto missing = row[0].as<long long>(), extra = row[1].as<long long>();
-    if (missing == 0 && extra == 0) {
-      std::cout << name << ": equals its query\n";
-    } else {
-      std::cout << name << ": differs from its query: " << missing << " rows missing, " << extra << " rows too many\n";
-      code = kFailed;
-    }
-  }
-  return code;
+namespace {
+
+enum class Verdict { kEqual, kDiffers, kNotChecked };
+
+Verdict not_checked(const std::string& name, const std::string& why) {
+  std::cout << name << ": not checked: " << why << std::endl;
+  return Verdict::kNotChecked;
 }
 
-int validate(Database& db, const std::string& query, bool json) {
+// "message; hint" of an error, in a line.
+std::string in_a_line(const pqxx::sql_error& error) {
+  const auto parsed = catalog::server_error(error);
+  std::string text = parsed.message;
+  for (const auto& more : {parsed.detail, parsed.hint}) text += more.empty() ? "" : "; " + more;
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+Verdict verify_one(Database& db, const std::string& name, bool refresh_first, bool standby) try {
+  bool pending = false;
+  pqxx::result rows;
+  if (standby) {
+    pqxx::transaction<pqxx::repeatable_read> snapshot(db.connection());
+    pending = !snapshot.exec_params("SELECT pgtrickle._is_fresh($1)", id_of(snapshot, name))[0][0].as<bool>();
+    rows = snapshot.exec_params("SELECT missing, extra FROM pgtrickle.verify_stream_table($1, false)", name);
+  } else {
+    rows = db.run("SELECT missing, extra FROM pgtrickle.verify_stream_table($1, $2)", name, refresh_first);
+  }
+  const auto missing = rows[0][0].as<long long>(), extra = rows[0][1].as<long long>();
+  if (missing == 0 && extra == 0) {
+    std::cout << name << ": equals its query" << std::endl;
+    return Verdict::kEqual;
+  }
+  const std::string rows_text = std::to_string(missing) + " rows missing, " + std::to_string(extra) + " rows too many";
+  if (pending && refresh_first)
+    return not_checked(name, "it differs from its query (" + rows_text +
+                                 "), but changes are pending, and a standby cannot apply them");
+  std::cout << name << ": differs from its query: " << rows_text << std::endl;
+  return Verdict::kDiffers;
+} catch (const pqxx::sql_error& error) {
+  return not_checked(name, in_a_line(error));
+} catch (const pqxx::transaction_rollback& error) {
+  return not_checked(name, error_text(error.what()));
+}
+
+}  // namespace
+
+int verify(Database& db, const std::vector<std::string>& names, bool refresh_first) {
+  require_installed(db);
+  const bool standby = db.run("SELECT pg_catalog.pg_is_in_recovery()")[0][0].as<bool>();
+  bool differs = false, unchecked = false;
+  const auto note = [&](Verdict verdict) {
+    differs |= verdict == Verdict::kDiffers;
+    unchecked |= verdict == Verdict::kNotChecked;
+  };
+  for (const auto& name : names) note(verify_one(db, name, refresh_first, standby));
+  if (names.empty()) {
+    for (const auto& row : db.run("SELECT name, status FROM pgtrickle.stream_tables ORDER BY name")) {
+      const std::string name = row[0].c_str(), status = row[1].c_str();
+      note(status == "ACTIVE" ? verify_one(db, name, refresh_first, standby)
+                              : not_checked(name, "its status is " + status));
+    }
+  }
+  return differs ? kFailed : unchecked ? kSpecial : kOk;
+}
+
+int validate(Database& db, const std::string& query, bool json, bool sql) {
+  require_installed(db);
   const auto result = catalog::validate_query(db.conninfo(), query);
   if (json) {
     const ordered_json body{{"ok", result.ok},         {"effective_mode", result.effective_mode},
@@ -244,12 +355,13 @@ int validate(Database& db, const std::string& query, bool json) {
                             {"plan", result.plan},     {"sql", result.sql}};
     std::cout << body.dump(2, ' ', false, ordered_json::error_handler_t::replace) << "\n";
   } else if (!result.ok) {
-    throw Failure("ERROR:  " + result.reason + (result.hint.empty() ? "" : "\nHINT:  " + result.hint));
+    throw Failure("ERROR:  " + result.reason + place_of_error(db, query) +
+                  (result.hint.empty() ? "" : "\nHINT:  " + result.hint));
   } else {
     std::cout << "mode: " << result.effective_mode << (result.reason.empty() ? "" : " (" + result.reason + ")") << "\n";
     if (!result.hint.empty()) std::cout << "hint: " << result.hint << "\n";
     if (!result.plan.empty()) std::cout << "\n" << result.plan << "\n";
-    if (!result.sql.empty()) std::cout << "\n" << result.sql << "\n";
+    if (sql && !result.sql.empty()) std::cout << "\n" << result.sql << "\n";
   }
   if (!result.ok) return kFailed;
   return result.effective_mode == "FULL" ? kSpecial : kOk;

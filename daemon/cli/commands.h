@@ -12,9 +12,10 @@
 namespace pgtrickle::cli {
 
 constexpr int kOk = 0;
-constexpr int kFailed = 1;   // the operation failed, or verify found differences, or validate a query that is rejected
-constexpr int kUsage = 2;    // wrong arguments
-constexpr int kSpecial = 3;  // validate: FULL only; status --check: something is not ACTIVE
+constexpr int kFailed = 1;  // the operation failed, or verify found differences, or validate a query that is rejected
+constexpr int kUsage = 2;   // wrong arguments
+// validate: FULL only; status --check: something is not ACTIVE; verify: nothing differs, but not all could be checked
+constexpr int kSpecial = 3;
 
 int install(Database& db, bool as_extension);
 int uninstall(Database& db);
@@ -54,9 +55,11 @@ struct StatusOptions {
 };
 int status(Database& db, const StatusOptions& options);
 
-int explain(Database& db, const std::string& name);
-int verify(Database& db, std::vector<std::string> names, bool refresh_first);
-int validate(Database& db, const std::string& query, bool json);
+/// `sql`: with the functions that refresh it.
+int explain(Database& db, const std::string& name, bool sql);
+/// Goes on after a table that cannot be checked. Without names: all, but those that are not ACTIVE are left alone.
+int verify(Database& db, const std::vector<std::string>& names, bool refresh_first);
+int validate(Database& db, const std::string& query, bool json, bool sql);
 int wait(Database& db, const std::vector<std::string>& names, const std::string& timeout);
 /// Without a database: only the tool's version.
 int version(Database* db);

@@ -13,7 +13,9 @@ class Failure : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// `dsn` may be empty: libpq's environment variables and service files. Throws Failure.
+/// `dsn` may be empty: libpq's environment variables and service files. Throws Failure. What a role or database has
+/// been given for its sessions (read only, serializable, a statement_timeout) does not hold for this one; what decides
+/// about the meaning of a query (search_path, DateStyle, ...) does.
 class Database {
  public:
   explicit Database(const std::string& dsn);
@@ -36,5 +38,9 @@ class Database {
 
 /// MESSAGE, DETAIL and HINT of a server error, without the context that PL/pgSQL adds.
 std::string error_text(const std::string& server_text);
+
+/// Where PostgreSQL stumbles over a query: its line and a caret under the place, as psql shows them, with a line break
+/// in front. Empty if it does not, or does not say where. Runs nothing.
+std::string place_of_error(Database& db, const std::string& query);
 
 }  // namespace pgtrickle::cli

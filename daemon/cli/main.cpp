@@ -19,7 +19,8 @@ constexpr const char* kFooter =
     "Without --dsn, libpq's environment variables (PGHOST, PGDATABASE, ...) and service files say where to connect.\n"
     "Names are SQL names: schema.table, quoted with double quotes where SQL needs it.\n"
     "Exit codes: 0 done; 1 failed (verify: rows differ; validate: rejected in every mode); 2 wrong arguments;\n"
-    "3 validate: FULL only; status --check: a stream table is not ACTIVE, or not as\n"
+    "3 validate: FULL only; verify: none differs, but some could not be checked; status --check: one is not ACTIVE, or "
+    "not as\n"
     "fresh as it promises, its fuse is blown, or changes were skipped.";
 
 // A query from its argument, a file, or standard input.
@@ -175,16 +176,21 @@ int run(int argc, char** argv) {
   });
 
   std::string name;
-  auto* explain = app.add_subcommand("explain", "Show everything about a stream table: mode and why, plan, program.");
+  auto* explain =
+      app.add_subcommand("explain", "Show everything about a stream table: mode and why, who reads it, plan.");
   explain->add_option("name", name, "the stream table")->required();
+  bool sql = false;
+  explain->add_flag("--sql", sql, "also the SQL that refreshes it");
   on(explain, [&] {
     auto db = connect();
-    return cli::explain(db, name);
+    return cli::explain(db, name, sql);
   });
 
   bool no_refresh = false;
-  auto* verify = app.add_subcommand("verify", "Compare stream tables with their queries; exit code 1 if rows differ.");
-  verify->add_option("name", names, "the stream tables; all that are ACTIVE if none is given");
+  auto* verify = app.add_subcommand(
+      "verify",
+      "Compare stream tables with their queries; exit code 1 if rows differ, 3 if some could not be checked.");
+  verify->add_option("name", names, "the stream tables; all if none is given");
   verify->add_flag("--no-refresh", no_refresh, "do not refresh first: changes not yet applied count as differences");
   on(verify, [&] {
     auto db = connect();
@@ -193,14 +199,14 @@ int run(int argc, char** argv) {
 
   bool json = false;
   auto* validate = app.add_subcommand(
-      "validate",
-      "Compile a query and print mode, plan, cost classes and SQL; creates nothing. Exit code 3: FULL only.");
+      "validate", "Compile a query and print mode, plan and cost classes; creates nothing. Exit code 3: FULL only.");
   source.add_to(*validate);
   validate->add_flag("--json", json, "as JSON");
+  validate->add_flag("--sql", sql, "also the SQL that would refresh it");
   on(validate, [&] {
     const std::string query = source.read();
     auto db = connect();
-    return cli::validate(db, query, json);
+    return cli::validate(db, query, json, sql);
   });
 
   std::string timeout = "60 s";

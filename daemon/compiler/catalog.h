@@ -10,16 +10,23 @@
 
 namespace pgtrickle::compiler {
 
+/// A type, and where a column has it, the column's collation.
 struct TypeInfo {
   std::uint32_t oid = 0;
-  std::uint32_t base_oid = 0;  // of a domain: the type below; otherwise oid
-  std::string name;            // format_type(oid, -1): what a cast is written with, qualified if not in pg_catalog
-  bool equatable = true;       // has a default btree operator class: GROUP BY, record comparison
-  bool hashable = true;        // has a default hash operator class with extended hashing
-  bool identity = true;        // equal values are the same value (false: numeric 1.0 and 1.00, float 0 and -0, citext)
-  bool stable_text = false;    // its text depends on settings: cannot stand in an index expression
-  bool builtin_operators = true;  // its "=" is found under search_path = pg_catalog (false: citext, hstore ...)
-  bool fixed_width = true;        // a btree key of it can never be too large for an index page
+  std::uint32_t base_oid = 0;   // of a domain: the type below; otherwise oid
+  std::string name;             // format_type(oid, -1): what a cast is written with, qualified if not in pg_catalog
+  bool equatable = true;        // has a default btree operator class: GROUP BY, record comparison
+  bool hashable = true;         // has a default hash operator class with extended hashing
+  bool identity = true;         // equal values are the same value (false: numeric 1.0 and 1.00, float 0 and -0, citext)
+  std::string image;            // SQL over $1 of its bytes: different for different values, equal or not
+  bool indexable_image = true;  // the image depends on nothing else, so that an index can hold it
+  bool encoded_image = false;   // the image is in the session's client_encoding
+  bool builtin_operators = true;          // its "=" is found under search_path = pg_catalog (false: citext, hstore ...)
+  bool fixed_width = true;                // a btree key of it can never be too large for an index page
+  std::uint32_t key_oid = 0;              // the type whose default btree operator class serves (text for varchar)
+  std::vector<std::uint32_t> comparable;  // key_oids of types with which "=" is one equality, whatever the settings
+  std::string collation;                  // of the column, quoted and qualified; empty if it has none
+  bool loose_collation = false;           // it is nondeterministic: different texts can be equal
 };
 
 struct SourceColumn {
@@ -70,12 +77,14 @@ struct Catalog {
   std::map<FunctionKey, FunctionInfo> functions;
 };
 
-/// Answers what only the server knows for sure: the types of a SELECT's columns. The SQL is a plain SELECT over
-/// sources. Throws whatever its implementation throws on a failed round trip.
+/// Answers what only the server knows for sure. Throws whatever its implementation throws on a failed round trip.
 class TypeOracle {
  public:
   virtual ~TypeOracle() = default;
+  /// The types of a SELECT's columns. The SQL is a plain SELECT over sources.
   virtual std::vector<TypeInfo> column_types(const std::string& select) = 0;
+  /// The types that "=" compares two types as: those of the operator that the server chooses.
+  virtual std::pair<TypeInfo, TypeInfo> compared_as(const TypeInfo& left, const TypeInfo& right) = 0;
 };
 
 }  // namespace pgtrickle::compiler

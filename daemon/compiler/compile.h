@@ -44,6 +44,7 @@ struct CompileRequest {
   std::vector<TargetColumn> columns;
   std::vector<std::pair<std::string, std::string>> settings;    // recorded at creation; the programs run under them
   std::vector<std::pair<std::uint32_t, std::int64_t>> log_ids;  // relid -> source_id of its change log
+  std::string encoding;                                         // of the database
   bool force_full = false;                                      // refresh_mode FULL, or full_reason says why
   std::string full_reason;
   Limits limits;

@@ -6,9 +6,11 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <set>
 #include <sstream>
 
@@ -47,6 +49,47 @@ std::string unknown_key_hint(const std::string& key, const std::vector<std::stri
   std::string list;
   for (const auto& k : known) list += (list.empty() ? "" : ", ") + k;
   return "known here: " + list;
+}
+
+struct OpenQuote {
+  char quote = 0;
+  int line = 0;       // where it is opened, from 1
+  int closed_in = 0;  // 0: never
+};
+
+// The first quoted value of a YAML text that does not end in the line in which it begins. That is allowed, but where
+// the text is not valid YAML it is what is wrong with it: a forgotten quote makes the next one end it, and the parser
+// complains about whatever follows.
+std::optional<OpenQuote> open_quote(const std::string& text) {
+  std::optional<OpenQuote> open;
+  int line = 1;
+  bool comment = false;
+  char before = '\n', word = '\n';  // the character before, and the last one that was no blank
+  for (std::size_t i = 0; i < text.size(); before = text[i++]) {
+    const char c = text[i];
+    const bool blank = std::strchr(" \t\n", before) != nullptr;
+    const bool value = (blank && std::strchr(":-?", word) != nullptr) || std::strchr("\n[{,", word) != nullptr;
+    if (open) {
+      if (c == '\\' && open->quote == '"') {
+        ++i;
+      } else if (c == open->quote && c == '\'' && i + 1 < text.size() && text[i + 1] == c) {
+        ++i;
+      } else if (c == open->quote) {
+        open->closed_in = line;
+        if (open->closed_in != open->line) return open;
+        open.reset();
+      }
+    } else if (comment) {
+      comment = c != '\n';
+    } else if (c == '#' && blank) {
+      comment = true;
+    } else if ((c == '"' || c == '\'') && value) {
+      open = OpenQuote{.quote = c, .line = line};
+    }
+    if (i < text.size() && text[i] == '\n') ++line;
+    if (i < text.size() && !comment && text[i] != ' ' && text[i] != '\t') word = text[i];
+  }
+  return open;
 }
 
 // The value of keyword dbname in what merge_conninfo() wrote: every value is quoted, quotes inside are escaped, so this
@@ -101,7 +144,17 @@ class Loader {
                                (hint.empty() ? "" : "; " + hint));
   }
 
+  void unclosed(const OpenQuote& open) {
+    problem_at(
+        path_ + ":" + std::to_string(open.line), "",
+        std::string("not valid YAML: the quote (") + open.quote + ") that is opened in this line is " +
+            (open.closed_in == 0 ? "never closed" : "closed in line " + std::to_string(open.closed_in) + " only"),
+        "close it in the same line");
+  }
+
   void read_file(const std::string& text) try {
+    // The parser takes the end of the file for a closing quote.
+    if (const auto open = open_quote(text); open && open->closed_in == 0) return unclosed(*open);
     const std::vector<YAML::Node> documents = YAML::LoadAll(text);
     if (documents.empty() || documents[0].IsNull()) return;
     if (documents.size() > 1)
@@ -126,6 +179,7 @@ class Loader {
       }
     });
   } catch (const YAML::Exception& error) {
+    if (const auto open = open_quote(text)) return unclosed(*open);
     problem(error.mark, "", "not valid YAML: " + error.msg, "check indentation and quotes around it");
   }
 
@@ -290,11 +344,20 @@ LoadResult load_text(const std::string& text, const std::string& path, const Ove
 
 LoadResult load(const std::string& path, const Overrides& overrides) {
   if (path.empty()) return Loader(path, overrides).run({});
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    return Loader(path, overrides).unreadable("it is a directory; give the path of the file in it");
+  }
   std::ifstream in(path);
   std::ostringstream text;
   if (in) text << in.rdbuf();
   if (!in || in.bad()) {
     return Loader(path, overrides).unreadable(std::string("cannot be read: ") + std::strerror(errno));
+  }
+  // Nobody means that; a file of comments is another matter.
+  if (overrides.dsns.empty() && text.str().find_first_not_of(" \t\r\n") == std::string::npos) {
+    return Loader(path + ":1", overrides)
+        .unreadable("the file is empty; pgtrickled --print-sample-config prints one with every key and its default");
   }
   return Loader(path, overrides).run(text.str());
 }

@@ -64,6 +64,13 @@ constexpr std::array kAlerts{
               "paused_by, reason", "Somebody paused it: it is not refreshed."},
     AlertInfo{AlertKind::kResumed, "resumed", kInfo, "stream table, or empty: the whole database", "", "",
               "It is refreshed again."},
+    AlertInfo{
+        AlertKind::kLeaderSilent, "leader_silent", kError, "empty: the whole database", "leader_back", "",
+        "Nothing is refreshed: the leader hangs or has lost its connection, and its session still holds the lock. "
+        "Sent by daemons that stand by. End that daemon, or the session that the message names: then one of them "
+        "takes over."},
+    AlertInfo{AlertKind::kLeaderBack, "leader_back", kInfo, "empty: the whole database", "", "",
+              "A daemon leads again."},
 };
 
 constexpr bool in_order_of_kinds() {

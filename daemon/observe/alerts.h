@@ -44,6 +44,8 @@ enum class AlertKind {
   kWatermarkMoved,
   kPaused,
   kResumed,
+  kLeaderSilent,
+  kLeaderBack,
 };
 
 enum class AlertSeverity { kInfo, kWarning, kError };

@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <cmath>
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -42,10 +43,19 @@ std::string problem_of(const DatabaseStatus& db) {
   return db.connected ? "" : "not connected";
 }
 
+// Where pgtrickle was uninstalled nobody expects anything: that concerns this database alone, as long as another is
+// served.
+bool excused(const DatabaseStatus& db, const std::vector<DatabaseStatus>& status) {
+  return db.connected && db.uninstalled && std::any_of(status.begin(), status.end(), [](const DatabaseStatus& other) {
+           return !other.discovery && !other.uninstalled;
+         });
+}
+
 std::vector<std::string> problems(const std::vector<DatabaseStatus>& status) {
   std::vector<std::string> out;
   if (status.empty()) out.emplace_back("starting: no database yet");
   for (const auto& db : status) {
+    if (excused(db, status)) continue;
     if (const auto problem = problem_of(db); !problem.empty()) out.push_back("database " + db.name + ": " + problem);
   }
   return out;
@@ -79,6 +89,7 @@ HttpAnswer health_answer(const std::vector<DatabaseStatus>& status) {
   const bool unhealthy = !reasons.empty();
   ordered_json databases = ordered_json::array();
   for (const auto& db : status) {
+    if (excused(db, status)) reasons.push_back("database " + db.name + ": " + problem_of(db));
     if (db.paused) reasons.push_back("database " + db.name + ": paused");
     int broken = 0, late = 0;
     for (const auto& table : db.stream_tables) {

@@ -62,7 +62,7 @@ void write(const char* topic, spdlog::level::level_enum level, fmt::format_strin
   const auto text = [&](const auto&... values) {
     return fmt::vformat(format, fmt::make_format_args(values...));
   }(written(args)...);
-  logger->log(spdlog::source_loc{topic, 1, ""}, level, spdlog::string_view_t(text));
+  logger->log(spdlog::source_loc{topic, 0, ""}, level, spdlog::string_view_t(text));  // line 0: for us only
 }
 
 template <class... Args>

@@ -53,6 +53,9 @@ constexpr std::array kMetrics{
     MetricInfo{"pgtrickle_connected", kGauge, "0 or 1", "database", "1 while the control connection is up."},
     MetricInfo{"pgtrickle_leader", kGauge, "0 or 1", "database",
                "1 if this daemon refreshes the database, 0 if it stands by."},
+    MetricInfo{
+        "pgtrickle_leader_silent", kGauge, "0 or 1", "database",
+        "1 on a daemon that stands by while nobody refreshes: the leader hangs, and its session keeps the lock."},
     MetricInfo{"pgtrickle_pool_size", kGauge, "connections", "database",
                "Connections that the refresh pool may open; it opens them when it needs them."},
     MetricInfo{"pgtrickle_pool_idle", kGauge, "connections", "database",

@@ -152,6 +152,7 @@ struct Metrics::Impl {
   StatusGauges log_bytes{registry, "pgtrickle_change_log_bytes"};
   StatusGauges connected{registry, "pgtrickle_connected"};
   StatusGauges leader{registry, "pgtrickle_leader"};
+  StatusGauges leader_silent{registry, "pgtrickle_leader_silent"};
   StatusGauges pool_size{registry, "pgtrickle_pool_size"};
   StatusGauges pool_idle{registry, "pgtrickle_pool_idle"};
   StatusGauges pool_broken{registry, "pgtrickle_pool_broken"};
@@ -173,6 +174,7 @@ struct Metrics::Impl {
       connected.set(database, db.connected ? 1 : 0);
       if (db.discovery) continue;
       leader.set(database, db.leader ? 1 : 0);
+      leader_silent.set(database, db.leader_silent ? 1 : 0);
       pool_size.set(database, db.pool_size);
       pool_idle.set(database, db.pool_idle);
       pool_broken.set(database, db.pool_broken);
@@ -206,7 +208,7 @@ struct Metrics::Impl {
          {&staleness,     &last_refresh,  &consecutive_errors, &stream_tables, &log_bytes,      &connected,
           &leader,        &pool_size,     &pool_idle,          &pool_broken,   &max_staleness,  &slo_violated,
           &fuse_blown,    &held,          &backoff_factor,     &paused,        &workers_in_use, &workers_max,
-          &units_waiting, &sources_awake, &sources_asleep}) {
+          &units_waiting, &sources_awake, &sources_asleep,     &leader_silent}) {
       gauges->finish();
     }
   }

@@ -51,7 +51,9 @@ struct DatabaseStatus {
   std::string name;
   bool connected = false;
   bool leader = false;
-  std::string problem;  // why it is not healthy, empty if it is
+  bool leader_silent = false;  // it stands by, and nobody refreshes: the leader hangs, or something else has its lock
+  std::string problem;         // why it is not healthy, empty if it is
+  bool uninstalled = false;    // that is all: pgtrickle is not in it, nobody expects anything
   int pool_size = 0, pool_idle = 0, pool_broken = 0;
   std::vector<StreamTableStatus> stream_tables;
   std::vector<LogStatus> logs;

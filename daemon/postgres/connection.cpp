@@ -69,6 +69,27 @@ void forward_notice(void*, const char* message) {
   spdlog::debug("server notice: {}", trimmed(message));
 }
 
+/// A setting of no meaning: where it has arrived, so have the others.
+constexpr const char* kArrived = "pgtrickle.session";
+
+std::string as_options(const std::vector<std::pair<std::string, std::string>>& session) {
+  std::string out = option(kArrived, "yes");
+  for (const auto& [name, value] : session) out += " " + option(name, value);
+  return out;
+}
+
+Statement set_session(const std::vector<std::pair<std::string, std::string>>& session) {
+  Statement out;
+  for (const auto& [name, value] : session) {
+    out.sql += out.sql.empty() ? "SELECT " : ", ";
+    out.sql += "pg_catalog.set_config($" + std::to_string(out.parameters.size() + 1) + ", $" +
+               std::to_string(out.parameters.size() + 2) + ", false)";
+    out.parameters.emplace_back(name);
+    out.parameters.emplace_back(value);
+  }
+  return out;
+}
+
 bool is_commit(const std::string& sql) {
   return sql == "COMMIT" || sql.starts_with("COMMIT ");
 }
@@ -434,6 +455,28 @@ Connection::~Connection() {
 }
 
 asio::awaitable<Result<std::shared_ptr<Connection>>> Connection::connect(ConnectSettings settings) {
+  const auto session = settings.session;
+  if (session.empty()) co_return co_await connect_once(std::move(settings));
+  const Deadline deadline = deadline_after(settings.timeout);
+  ConnectSettings with_options = settings;
+  auto conninfo = merge_conninfo(settings.conninfo, {{"options", as_options(session)}});
+  if (!conninfo) co_return conninfo.error();
+  with_options.conninfo = std::move(*conninfo);
+  auto connection = co_await connect_once(std::move(with_options));
+  // In the words of PgBouncer, which knows no other language.
+  if (!connection && connection.error().message.find("unsupported startup parameter") != std::string::npos)
+    connection = co_await connect_once(std::move(settings));
+  if (!connection) co_return connection;
+  Statement arrived;
+  arrived.sql = std::string("SELECT current_setting('") + kArrived + "', true) IS NOT DISTINCT FROM 'yes' AS arrived";
+  auto answer = co_await (*connection)->query(std::move(arrived), deadline);
+  if (answer && RowReader(*answer, 0).get<bool>("arrived")) co_return connection;
+  if (answer) answer = co_await (*connection)->query(set_session(session), deadline);
+  if (!answer) co_return answer.error();
+  co_return connection;
+}
+
+asio::awaitable<Result<std::shared_ptr<Connection>>> Connection::connect_once(ConnectSettings settings) {
   NoThrow no_throw;
   co_await no_throw.enter();
   const Deadline deadline = deadline_after(settings.timeout);

@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "postgres/event.h"
@@ -44,6 +45,9 @@ struct Notification {
 
 struct ConnectSettings {
   std::string conninfo;  // complete, see merge_conninfo()
+  /// Settings (name, value) of the session. They go with the connection request; a pooler in between may refuse that,
+  /// or take no notice, and then they are set afterwards.
+  std::vector<std::pair<std::string, std::string>> session = {};
   std::shared_ptr<boost::asio::thread_pool> workers;
   std::chrono::milliseconds timeout{10000};
 };
@@ -83,6 +87,7 @@ class Connection {
   [[nodiscard]] Deadline created_at() const;
 
  private:
+  static boost::asio::awaitable<Result<std::shared_ptr<Connection>>> connect_once(ConnectSettings settings);
   struct Impl;
   explicit Connection(std::shared_ptr<Impl> impl);
   std::shared_ptr<Impl> impl_;

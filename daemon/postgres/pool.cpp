@@ -32,15 +32,25 @@ void Pool::Lease::give_back() {
 Pool::Pool(const asio::any_io_executor& executor, PoolSettings settings)
     : executor_(executor), settings_(std::move(settings)) {}
 
-asio::awaitable<Result<Pool::Lease>> Pool::acquire(Deadline deadline) {
+std::shared_ptr<Connection> Pool::take_idle(const Preference& prefers) {
+  auto place = std::prev(idle_.end());
+  if (prefers) {
+    const auto liked = std::find_if(idle_.begin(), idle_.end(), [&](const auto& c) { return prefers(*c); });
+    if (liked != idle_.end()) place = liked;
+  }
+  auto connection = std::move(*place);
+  idle_.erase(place);
+  return connection;
+}
+
+asio::awaitable<Result<Pool::Lease>> Pool::acquire(Deadline deadline, Preference prefers) {
   const auto self = shared_from_this();
   Error last = timeout_error("all connections of the pool are in use");
   bool first_in_line = false;
   for (;;) {
     if (closed_) co_return canceled_error("the pool is closed");
     while ((waiters_.empty() || first_in_line) && !idle_.empty()) {
-      auto connection = std::move(idle_.back());
-      idle_.pop_back();
+      auto connection = take_idle(prefers);
       if (connection->usable() && connection->created_at() + settings_.max_lifetime > Clock::now()) {
         if (!idle_.empty()) wake_one();  // one signal may stand for several connections that came back
         co_return Lease(self, std::move(connection));

@@ -42,6 +42,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
     ~Lease();                                  // NOLINT(bugprone-exception-escape): the same
     Connection* operator->() const { return connection_.get(); }
     Connection& operator*() const { return *connection_; }
+    [[nodiscard]] const std::shared_ptr<Connection>& connection() const { return connection_; }
 
    private:
     void give_back();
@@ -51,8 +52,11 @@ class Pool : public std::enable_shared_from_this<Pool> {
 
   Pool(const boost::asio::any_io_executor& executor, PoolSettings settings);
 
-  /// The error is the last failure to connect, or a timeout if all connections were in use.
-  boost::asio::awaitable<Result<Lease>> acquire(Deadline deadline);
+  using Preference = std::function<bool(const Connection&)>;
+
+  /// The error is the last failure to connect, or a timeout if all connections were in use. Of the idle connections one
+  /// that `prefers` likes comes first, otherwise the one that was used last.
+  boost::asio::awaitable<Result<Lease>> acquire(Deadline deadline, Preference prefers = nullptr);
 
   /// Closes idle connections, and the others when they come back; acquire() fails from now on.
   void close();
@@ -63,6 +67,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
 
  private:
   void give_back(std::shared_ptr<Connection> connection);
+  std::shared_ptr<Connection> take_idle(const Preference& prefers);
   void wake_one();
 
   boost::asio::any_io_executor executor_;

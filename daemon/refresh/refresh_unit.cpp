@@ -24,6 +24,8 @@ using std::chrono::microseconds;
 constexpr const char* kPaused = "TR001";    // sql: pgtrickle._enter_unit()
 constexpr const char* kWithheld = "TR002";  // sql: pgtrickle._together()
 constexpr int kConflictRetries = 3;
+constexpr std::int64_t kFewRows = 200;  // those are applied by the program that warming up makes plans for
+constexpr std::chrono::seconds kWarmUpTime{5};
 constexpr std::size_t kBeforeSteps = 2;   // statements of a transaction before those of the first step
 constexpr std::size_t kPerStep = 2;       // SET search_path, refresh
 constexpr std::size_t kMostRemovals = 8;  // then the rest is refreshed one by one
@@ -255,6 +257,37 @@ asio::awaitable<void> refresh_together(Connection& connection, std::vector<Step>
 }
 
 }  // namespace
+
+asio::awaitable<Result<bool>> warm_up(Connection& connection, std::int64_t id) {
+  const std::string program = "pgtrickle_state.refresh_" + std::to_string(id);
+  std::vector<Statement> look(5);
+  look[0].sql = "BEGIN ISOLATION LEVEL REPEATABLE READ";
+  look[1].sql = "SELECT pgtrickle._enter_unit()";
+  look[1].name = "pgt_enter_unit";
+  look[2].sql = "SET LOCAL lock_timeout = '100ms'";  // a refresh of it that runs goes first
+  look[3].sql = "SET search_path = pg_catalog, pg_temp";
+  look[4].sql = "SELECT x.action, x.delta_rows FROM " + program + "('look') AS x";
+  const auto seen = co_await connection.pipeline(std::move(look), postgres::deadline_after(kWarmUpTime));
+  auto error = postgres::first_error(seen);
+  bool warm = false;
+  if (!error) {
+    RowReader row(*seen.back(), 0);
+    const auto action = row.get<std::string>("action");
+    const auto pending = row.get<std::optional<std::int64_t>>("delta_rows").value_or(0);
+    warm = !row.error() && (action == "NO_DATA" || action == "DIFFERENTIAL") && pending <= kFewRows;
+  }
+  if (warm) {
+    std::vector<Statement> run(3);
+    run[0].sql = "SELECT FROM " + program + "('differential')";
+    run[1].sql = "SET search_path = pg_catalog, pg_temp";
+    run[2] = refresh_statement(id, false);
+    const auto done = co_await connection.pipeline(std::move(run), postgres::deadline_after(kWarmUpTime));
+    error = postgres::first_error(done);
+  }
+  if (connection.usable()) co_await connection.rollback();
+  if (error) co_return *error;
+  co_return warm;
+}
 
 asio::awaitable<std::vector<Outcome>> refresh_unit(Connection& connection, std::vector<Step> steps,
                                                    UnitSettings settings) {

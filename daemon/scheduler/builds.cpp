@@ -122,6 +122,8 @@ void DatabaseScheduler::build_ended(TableId id, std::int64_t generation, const c
       table.build_failures = 0;
       table.build_not_before = TimePoint::min();
       table.failed_generation.reset();
+      homes_.erase(id);
+      to_warm_.insert(id);
       shared_->observer->on_build(database_.name, label(table), true);
       log::info("build", "built database={} stream_table={} result={}", database_.name, label(table), result.message);
       if (table.row.needs_reinit) {
@@ -172,19 +174,34 @@ void DatabaseScheduler::start_garbage_collection() {
   catalog::BuildSettings settings;
   settings.lock_timeout_ms = static_cast<int>(settings_.lock_timeout.count());
   asio::post(*shared_->build_workers, [self = shared_from_this(), conninfo = std::move(*conninfo), settings] {
-    int removed = 0;
+    catalog::Garbage garbage;
     try {
-      removed = self->shared_->builder.collect_garbage(conninfo, settings);
+      garbage = self->shared_->builder.collect_garbage(conninfo, settings);
     } catch (const std::exception& e) {
       log::warn("build", "garbage collection failed database={} error={}", self->database_.name, e.what());
     }
-    asio::post(self->shared_->executor, [self, removed] {
+    asio::post(self->shared_->executor, [self, garbage = std::move(garbage)] {
       --self->builds_running_;
       self->collecting_garbage_ = false;
       self->task_ended_.set();
-      if (removed > 0) log::info("build", "garbage collected database={} removed={}", self->database_.name, removed);
+      self->report(garbage);
     });
   });
+}
+
+// A problem that stays is said once.
+void DatabaseScheduler::report(const catalog::Garbage& garbage) {
+  if (garbage.removed > 0)
+    log::info("build", "garbage collected database={} removed={}", database_.name, garbage.removed);
+  for (const auto& what : garbage.restored) {
+    log::warn("build", "left over from a restore without pgtrickle's data, removed database={} what={}", database_.name,
+              what);
+  }
+  for (const auto& problem : garbage.problems) {
+    if (!garbage_problems_.contains(problem))
+      log::warn("build", "garbage stays database={} problem={}", database_.name, problem);
+  }
+  garbage_problems_ = {garbage.problems.begin(), garbage.problems.end()};
 }
 
 }  // namespace pgtrickle::scheduler

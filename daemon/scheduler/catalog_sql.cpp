@@ -305,13 +305,17 @@ Result<bool> read_flag(const Rows& rows) {
   return flag;
 }
 
+Statement leader_trouble() {
+  return make("SELECT pgtrickle._leader_trouble() AS trouble");
+}
+
 Statement heartbeat(const Heartbeat& beat) {
   return often(
       "beat",
       "INSERT INTO pgtrickle.pgt_daemons AS d (instance, pid, host, version, database, heartbeat_at, is_leader) "
       "VALUES ($1, $2::int, $3, $4, current_database(), clock_timestamp(), $5::boolean) "
       "ON CONFLICT (instance) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, is_leader = excluded.is_leader, "
-      "database = excluded.database",
+      "database = excluded.database RETURNING pg_backend_pid() AS pid",
       {beat.instance, text(beat.pid), beat.host, beat.version, beat.leader ? "t" : "f"});
 }
 
@@ -352,8 +356,9 @@ Statement clear_errors(TableId id) {
 Statement try_suspended(const std::vector<TableId>& ids) {
   return make(R"(
 UPDATE pgtrickle.pgt_stream_tables s
-   -- Neither data nor a missing right: it may be cured by a build.
-   SET status = CASE WHEN s.needs_reinit OR s.last_error_code ~ '^(0A|42|55|XX)' AND s.last_error_code <> '42501'
+   -- Not a missing right: it may be cured by a build. An expression may have failed for a row that is gone again, or in the
+   -- program alone: PostgreSQL would not have evaluated it.
+   SET status = CASE WHEN s.needs_reinit OR s.last_error_code ~ '^(0A|22|42|55|XX)' AND s.last_error_code <> '42501'
                           OR NOT EXISTS (SELECT FROM pgtrickle.pgt_frontiers f
                                                         WHERE f.pgt_id = s.pgt_id AND f.snapshot IS NOT NULL)
                      THEN 'PENDING' ELSE 'ACTIVE' END

@@ -131,6 +131,8 @@ struct Heartbeat {
   int pid = 0;
   bool leader = false;
 };
+/// Why nobody refreshes although a daemon stands by; NULL if a leader is alive.
+Statement leader_trouble();
 Statement heartbeat(const Heartbeat& beat);
 Statement forget_daemon(const std::string& instance);
 Statement forget_dead_daemons();

@@ -17,6 +17,7 @@ using postgres::Clock;
 using postgres::Connection;
 using postgres::deadline_after;
 using postgres::Error;
+using postgres::Result;
 using postgres::Statement;
 using std::chrono::milliseconds;
 
@@ -25,7 +26,24 @@ namespace {
 using MaybeError = std::optional<Error>;
 
 constexpr milliseconds kHeartbeat{5000};  // SQL takes a daemon for dead after 15 s
-constexpr std::int64_t kLockShare = 4;    // of the server's lock table that sleeping sources may fill
+constexpr const char* kPooled =
+    "a pooler between us and PostgreSQL gives the session to others between transactions (PgBouncer: pool_mode "
+    "transaction or statement), so that neither locks nor settings are ours: let the dsn lead to PostgreSQL itself, or "
+    "to a pool with pool_mode = session";
+constexpr std::int64_t kLockShare = 4;  // of the server's lock table that sleeping sources may fill
+
+/// The process of the server that answers. With `begin`, in a transaction that stays open.
+asio::awaitable<Result<int>> server_process(Connection& connection, bool begin) {
+  std::vector<Statement> statements(begin ? 2 : 1);
+  if (begin) statements.front().sql = "BEGIN";
+  statements.back().sql = "SELECT pg_backend_pid() AS pid";
+  const auto answers = co_await connection.pipeline(std::move(statements), deadline_after(kQueryTimeout));
+  if (const auto error = postgres::first_error(answers)) co_return *error;
+  postgres::RowReader row(*answers.back(), 0);
+  const int pid = row.get<int>("pid");
+  if (row.error()) co_return *row.error();
+  co_return pid;
+}
 
 }  // namespace
 
@@ -55,14 +73,43 @@ asio::awaitable<void> DatabaseScheduler::control(Self self) {
       was_connected = true;
       self->control_connection_ = *connection;
       const auto begun = Clock::now();
-      co_await self->control_session(*connection);
+      const auto pooled = co_await self->pooling_problem(**connection);
+      if (pooled) self->set_problem(*pooled);
+      if (!pooled) co_await self->control_session(*connection);
       self->lose_leadership();
       if (self->stopping_) break;
+      if (pooled) (*connection)->close();
       self->control_connection_.reset();
       failures = Clock::now() - begun > self->settings_.retry_backoff_max ? 1 : failures + 1;
     }
     co_await self->pause(self->health_rules().retry.delay(failures, self->random01()));
   }
+}
+
+// What a pooler that hands sessions around cannot hide: while another connection has a transaction open, either that
+// one has our session or we get a new one. Behind a pooler the process that the connection names is not the server's.
+asio::awaitable<std::optional<std::string>> DatabaseScheduler::pooling_problem(Connection& connection) {
+  constexpr int kLooks = 5;
+  const auto ours = co_await server_process(connection, false);
+  if (!ours) co_return std::nullopt;  // whatever comes next will say what is wrong
+  if (*ours == connection.backend_pid()) co_return std::nullopt;
+  log::info("connection", "there is a pooler between us and PostgreSQL database={}", database_.name);
+  auto settings = connect_settings(false);
+  if (!settings) co_return std::nullopt;
+  postgres::ConnectSettings connect = *settings;
+  const auto other = co_await Connection::connect(std::move(connect));
+  if (!other) co_return "a second connection through the pooler cannot be made: " + other.error().message;
+  for (int look = 0; look < kLooks; ++look) {
+    const auto theirs = co_await server_process(**other, true);
+    const auto still_ours = co_await server_process(connection, false);
+    co_await (*other)->rollback();
+    if (!theirs || !still_ours || *theirs == *ours || *still_ours != *ours) {
+      (*other)->close();
+      co_return std::string(kPooled);
+    }
+  }
+  (*other)->close();
+  co_return std::nullopt;
 }
 
 asio::awaitable<void> DatabaseScheduler::control_session(ConnectionPtr connection) {
@@ -97,7 +144,9 @@ asio::awaitable<bool> DatabaseScheduler::check_installation(ConnectionPtr connec
     set_problem("the server is a standby: stream tables are refreshed on the primary");
     co_return false;
   }
+  uninstalled_ = !found->installed;
   if (!found->installed) {
+    if (!tables_.empty()) adopt(sql::Catalog{}, Clock::now());  // they are ordinary tables now
     set_problem("pgtrickle is not installed in this database: run CREATE EXTENSION pg_trickle, or pgtrickle install");
     co_return false;
   }
@@ -136,20 +185,48 @@ asio::awaitable<MaybeError> DatabaseScheduler::beat(ConnectionPtr connection) {
   const auto result = co_await connection->query(sql::heartbeat(beat), deadline_after(kQueryTimeout));
   next_beat_ = Clock::now() + kHeartbeat;
   if (!result) co_return result.error();
+  postgres::RowReader row(*result, 0);
+  const int backend = row.get<int>("pid");
+  if (row.error()) co_return *row.error();
+  if (backend_ != 0 && backend != backend_) co_return postgres::connection_error(kPooled);
+  backend_ = backend;
+  co_return std::nullopt;
+}
+
+// Somebody has the lock of the leader. Two looks in a row: after a failover the new leader has not spoken yet.
+asio::awaitable<MaybeError> DatabaseScheduler::look_at_leader(ConnectionPtr connection) {
+  const auto answer = co_await connection->query(sql::leader_trouble(), deadline_after(kQueryTimeout));
+  if (!answer) co_return answer.error();
+  postgres::RowReader row(*answer, 0);
+  const auto trouble = row.get<std::optional<std::string>>("trouble");
+  if (row.error()) co_return *row.error();
+  const bool confirmed = trouble && std::exchange(leader_suspected_, true);
+  if (!trouble) leader_suspected_ = false;
+  leader_silent_ = confirmed;
+  set_problem(confirmed ? *trouble : "");
+  if (confirmed) {
+    alert(observe::AlertKind::kLeaderSilent, "", *trouble);
+  } else if (!trouble) {
+    alert(observe::AlertKind::kLeaderBack, "", "a daemon leads again");
+  }
   co_return std::nullopt;
 }
 
 asio::awaitable<MaybeError> DatabaseScheduler::stand_by(ConnectionPtr connection) {
   next_beat_ = next_load_ = Clock::now();
+  backend_ = 0;
+  leader_suspected_ = leader_silent_ = false;
   while (!stopping_) {
     const auto answer = co_await connection->query(sql::try_lock(sql::kLeaderKey), deadline_after(kQueryTimeout));
     if (!answer) co_return answer.error();
     const auto is_ours = sql::read_flag(*answer);
     if (!is_ours) co_return is_ours.error();
     if (*is_ours) co_return std::nullopt;
-    set_problem("");
     MaybeError error;
-    if (Clock::now() >= next_beat_) error = co_await beat(connection);
+    if (Clock::now() >= next_beat_) {
+      error = co_await beat(connection);
+      if (!error) error = co_await look_at_leader(connection);
+    }
     if (!error && Clock::now() >= next_load_) error = co_await load_catalog(connection);
     if (error) co_return error;
     co_await pause(settings_.leader_retry_interval);
@@ -166,6 +243,7 @@ asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
               database_.name, *count);
   }
   leader_ = true;
+  leader_suspected_ = leader_silent_ = false;
   const std::uint64_t term = ++term_;
   log::info("scheduler", "leading database={} instance={}", database_.name, shared_->instance);
   MaybeError error = co_await load_catalog(connection);
@@ -173,7 +251,9 @@ asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
   if (!error) error = co_await beat(connection);
   if (error) co_return error;
   set_problem("");
+  alert(observe::AlertKind::kLeaderBack, "", "this daemon leads now");
   raise_lasting();
+  warm_soon();
 
   const TimePoint now = Clock::now();
   judges_from_ = now + kWatchMax;
@@ -261,15 +341,18 @@ asio::awaitable<MaybeError> DatabaseScheduler::look_for_changes(ConnectionPtr co
   if (!answer) co_return answer.error();
   const auto changes = sql::read_catalog_changes(*answer);
   if (!changes) co_return changes.error();
-  writers_left_ = writers_left_ || *changes != changes_seen_;
-  changes_seen_ = *changes;
+  const bool moved = std::exchange(changes_seen_, *changes) != *changes;
+  writers_left_ = writers_left_ || moved;
   if (!writers_left_) co_return std::nullopt;
   const auto who = co_await connection->query(sql::catalog_writers(), deadline_after(kQueryTimeout));
   if (!who) co_return who.error();
   const auto writers = sql::read_catalog_writers(*who);
   if (!writers) co_return writers.error();
   writers_left_ = writers->any;
-  if (std::exchange(committed_, writers->committed) != writers->committed) reload_requested_ = true;
+  const bool committed = std::exchange(committed_, writers->committed) != writers->committed;
+  // While somebody is still at it for long, only for what others commit; in the end in any case: what was undone by
+  // then, as a table that was made and dropped, may have left something.
+  if (moved || committed || !writers_left_) reload_requested_ = true;
   co_return std::nullopt;
 }
 
@@ -367,6 +450,8 @@ TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_aft
 void DatabaseScheduler::forget_table(TableId id) {
   garbage_expected_ = tables_.erase(id) > 0 || garbage_expected_;
   fresh_written_.erase(id);
+  homes_.erase(id);
+  to_warm_.erase(id);
 }
 
 void DatabaseScheduler::adopt(sql::Catalog catalog, TimePoint read_after) {

@@ -143,29 +143,36 @@ std::string DatabaseScheduler::build_application_name() const {
 }
 
 Result<postgres::ConnectSettings> DatabaseScheduler::connect_settings(bool for_refreshes) const {
-  using postgres::option;
   const auto ms = [](milliseconds value) { return std::to_string(value.count()); };
-  std::string options = option("jit", "off") + " " + option("plan_cache_mode", "force_generic_plan") + " " +
-                        option("client_min_messages", "warning") + " " + option("search_path", "pg_catalog") + " " +
-                        option("default_transaction_read_only", "off") + " " + option("idle_session_timeout", "0") +
-                        " " + option("quote_all_identifiers", "off") + " " +
-                        option("idle_in_transaction_session_timeout", "60s") + " " + option("lock_timeout", "5s");
+  postgres::ConnectSettings connect;
+  connect.session = {{"jit", "off"},
+                     {"plan_cache_mode", "force_generic_plan"},
+                     {"client_min_messages", "warning"},
+                     {"search_path", "pg_catalog"},
+                     {"default_transaction_read_only", "off"},
+                     {"idle_session_timeout", "0"},
+                     {"quote_all_identifiers", "off"},
+                     {"idle_in_transaction_session_timeout", "60s"},
+                     {"lock_timeout", "5s"},
+                     // A session whose daemon is gone without a word holds its locks until the server notices.
+                     {"tcp_keepalives_idle", "30"},
+                     {"tcp_keepalives_interval", "10"},
+                     {"tcp_keepalives_count", "3"},
+                     {"tcp_user_timeout", "30000"}};
   if (for_refreshes) {
     // Losing the last refreshes in a crash means doing them again.
-    options +=
-        " " + option("synchronous_commit", "off") + " " + option("statement_timeout", ms(settings_.refresh_timeout));
+    connect.session.emplace_back("synchronous_commit", "off");
+    connect.session.emplace_back("statement_timeout", ms(settings_.refresh_timeout));
   } else {
-    options += " " + option("statement_timeout", ms(kQueryTimeout));
+    connect.session.emplace_back("statement_timeout", ms(kQueryTimeout));
   }
-  const std::map<std::string, std::string> overrides{
-      {"application_name", "pgtrickled"}, {"client_encoding", "UTF8"}, {"options", options}};
+  const std::map<std::string, std::string> overrides{{"application_name", "pgtrickled"}, {"client_encoding", "UTF8"}};
   const std::map<std::string, std::string> defaults{{"keepalives_idle", "30"},
                                                     {"keepalives_interval", "10"},
                                                     {"keepalives_count", "3"},
                                                     {"tcp_user_timeout", "30000"}};
   auto conninfo = postgres::merge_conninfo(database_.dsn, overrides, defaults);
   if (!conninfo) return conninfo.error();
-  postgres::ConnectSettings connect;
   connect.conninfo = std::move(*conninfo);
   connect.workers = shared_->libpq_workers;
   return connect;
@@ -211,6 +218,8 @@ observe::DatabaseStatus DatabaseScheduler::status() const {
   out.connected = control_connection_ && control_connection_->open();
   out.leader = leader_;
   out.problem = problem_;
+  out.uninstalled = uninstalled_;
+  out.leader_silent = leader_silent_;
   if (refresh_pool_) {
     const auto stats = refresh_pool_->stats();
     out.pool_size = stats.size;

@@ -6,6 +6,7 @@
 //   (bell.cpp);
 //              takes due units from the timetable and spawns them as workers get free, the most urgent first
 //   unit       one per running unit: borrows a connection, refreshes, draws the consequences
+//   warm       at most one, when no unit runs: has a session make its plans before the first refresh needs them
 //   housekeeping, frontier updates   short-lived tasks; builds run on worker threads
 #pragma once
 
@@ -128,6 +129,8 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   boost::asio::awaitable<std::optional<postgres::Error>> try_suspended(ConnectionPtr connection);
   boost::asio::awaitable<std::optional<postgres::Error>> load_history(ConnectionPtr connection);
   boost::asio::awaitable<std::optional<postgres::Error>> beat(ConnectionPtr connection);
+  boost::asio::awaitable<std::optional<postgres::Error>> look_at_leader(ConnectionPtr connection);
+  boost::asio::awaitable<std::optional<std::string>> pooling_problem(postgres::Connection& connection);
   boost::asio::awaitable<void> pause(std::chrono::milliseconds delay);
   void adopt(sql::Catalog catalog, TimePoint read_after);
   TimetableEntry adopt(sql::StreamTable row, TimePoint read_after);
@@ -165,6 +168,14 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   boost::asio::awaitable<void> record(std::vector<postgres::Statement> statements);
   void unit_ended(const std::shared_ptr<Batch>& batch, std::size_t unit);
   void give_place_back();
+  [[nodiscard]] postgres::Pool::Preference home_of(const std::vector<TableId>& ids) const;
+  void refreshed_by(const ConnectionPtr& connection, const std::vector<refresh::Outcome>& outcomes);
+
+  // warming up (warming.cpp)
+  void warm_soon();
+  void start_warming();
+  [[nodiscard]] std::optional<TableId> next_to_warm();
+  boost::asio::awaitable<void> warm(Self self, TableId id);
 
   // builds
   void start_builds();
@@ -173,6 +184,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   void start_build(Table& table);
   void build_ended(TableId id, std::int64_t generation, const catalog::BuildResult& result);
   void start_garbage_collection();
+  void report(const catalog::Garbage& garbage);
 
   // watch
   void alert(observe::AlertKind kind, const std::string& object, const std::string& message,
@@ -220,6 +232,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   config::Scheduler settings_;
   config::Compiler compiler_;
   std::string problem_ = "not connected yet";
+  bool uninstalled_ = false;
   bool stopping_ = false;
 
   ConnectionPtr control_connection_;
@@ -232,7 +245,10 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   std::shared_ptr<boost::asio::cancellation_signal> control_task_;
 
   bool leader_ = false;
-  std::uint64_t term_ = 0;  // grows with every gain and loss of leadership: an old dispatcher ends
+  int backend_ = 0;                // of the control connection, as the server says; 0: not asked yet
+  bool leader_suspected_ = false;  // while standing by: it does not speak
+  bool leader_silent_ = false;     // that was confirmed
+  std::uint64_t term_ = 0;         // grows with every gain and loss of leadership: an old dispatcher ends
   bool may_sleep_ = false;
   std::size_t most_locks_ = 0;  // of sources
   bool paused_ = false;
@@ -250,6 +266,11 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   int units_running_ = 0;
   WorkerBudget::Member budget_ = 0;
   bool registered_ = false;  // with the budget
+  // The session that has made its plans for a table's refreshes; it is preferred for them.
+  std::map<TableId, std::weak_ptr<postgres::Connection>> homes_;
+  TimePoint newest_home_ = TimePoint::min();
+  std::set<TableId> to_warm_;  // tables that no session has plans for
+  bool warming_ = false;
 
   ConnectionPtr bell_;
   std::set<SourceId> locked_;  // on the bell
@@ -273,6 +294,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   bool collecting_garbage_ = false;
   bool garbage_expected_ = false;
   TimePoint next_garbage_;
+  std::set<std::string> garbage_problems_;  // that were said
 
   bool housekeeping_running_ = false;
   bool updating_frontiers_ = false;

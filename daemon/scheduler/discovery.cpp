@@ -161,18 +161,17 @@ asio::awaitable<void> Discovery::look() {
 }
 
 asio::awaitable<Result<Rows>> Discovery::ask(std::string database, std::string sql) {
-  using postgres::option;
-  const std::string options = option("statement_timeout", std::to_string(kTimeout.count())) + " " +
-                              option("client_min_messages", "warning") + " " + option("search_path", "pg_catalog");
   std::map<std::string, std::string> overrides;
   overrides["application_name"] = "pgtrickled discovery";
   overrides["client_encoding"] = "UTF8";
-  overrides["options"] = options;
   if (!database.empty()) overrides["dbname"] = database;
   auto conninfo = postgres::merge_conninfo(entry_.dsn, overrides);
   if (!conninfo) co_return conninfo.error();
   postgres::ConnectSettings settings;
   settings.conninfo = std::move(*conninfo);
+  settings.session = {{"statement_timeout", std::to_string(kTimeout.count())},
+                      {"client_min_messages", "warning"},
+                      {"search_path", "pg_catalog"}};
   settings.workers = libpq_workers_;
   settings.timeout = kTimeout;
   const auto connection = co_await postgres::Connection::connect(std::move(settings));

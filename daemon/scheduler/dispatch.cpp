@@ -57,6 +57,7 @@ asio::awaitable<void> DatabaseScheduler::dispatch(Self self, std::uint64_t term)
     if (!leads()) break;
     if (!self->paused_) self->enqueue_due();
     self->start_ready();
+    self->start_warming();
     co_await self->listen_until(self->paused_ ? TimePoint::max() : self->timetable_.next_due());
   }
 }
@@ -133,7 +134,8 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
 
   std::vector<refresh::Outcome> outcomes;
   {
-    auto lease = co_await self->refresh_pool_->acquire(deadline_after(kAcquireTimeout));
+    auto prefers = self->home_of(ids);
+    auto lease = co_await self->refresh_pool_->acquire(deadline_after(kAcquireTimeout), std::move(prefers));
     if (lease) {
       const milliseconds limit = self->settings_.refresh_timeout;
       refresh::UnitSettings settings;
@@ -149,6 +151,7 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
       }
       for (const TableId id : without_step) self->timetable_.released(id);
       outcomes = co_await refresh::refresh_unit(**lease, std::move(steps), settings);
+      self->refreshed_by(lease->connection(), outcomes);
     } else {
       for (const TableId id : ids) {
         refresh::Outcome outcome;

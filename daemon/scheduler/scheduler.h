@@ -24,7 +24,7 @@ namespace pgtrickle::scheduler {
 struct Builder {
   std::function<catalog::BuildResult(const std::string& conninfo, std::int64_t pgt_id, const catalog::BuildSettings&)>
       build = catalog::build_stream_table;
-  std::function<int(const std::string& conninfo, const catalog::BuildSettings&)> collect_garbage =
+  std::function<catalog::Garbage(const std::string& conninfo, const catalog::BuildSettings&)> collect_garbage =
       catalog::collect_garbage;
 };
 

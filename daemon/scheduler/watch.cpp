@@ -27,7 +27,8 @@ constexpr std::size_t kMostWaiting = 1000;
 
 void DatabaseScheduler::alert(AlertKind kind, const std::string& object, const std::string& message,
                               std::vector<std::pair<std::string, observe::AlertValue>> details) {
-  if (!leader_) return;
+  const bool of_the_leader = kind == AlertKind::kLeaderSilent || kind == AlertKind::kLeaderBack;
+  if (!leader_ && !of_the_leader) return;
   const Alert alert{
       .kind = kind, .database = database_.name, .object = object, .message = message, .details = std::move(details)};
   const auto now = std::chrono::system_clock::now();
@@ -44,7 +45,7 @@ void DatabaseScheduler::alert(AlertKind kind, const std::string& object, const s
 
 asio::awaitable<void> DatabaseScheduler::send_alerts(Self self) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  while (!self->notifications_.empty() && self->leading()) {
+  while (!self->notifications_.empty() && self->control_connection_ && !self->stopping_) {
     co_await self->record(std::exchange(self->notifications_, {}));
   }
   self->notifications_.clear();

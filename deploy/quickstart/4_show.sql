@@ -18,8 +18,9 @@ BEGIN
 END
 $$;
 
-\echo 'Keeping them fresh, against running their queries (milliseconds; medians of the last refreshes):'
+\echo 'Keeping them fresh, against running their queries (milliseconds: the first refresh after the build, then medians of the last ones):'
 SELECT s.table_name AS stream_table, s.rows,
+       round(h.first::numeric, 2) AS first_refresh,
        round(h.single::numeric, 2) AS refresh_1_change,
        round(h.batch::numeric, 2) AS refresh_100_changes,
        round(q.ms, 2) AS run_query,
@@ -27,7 +28,9 @@ SELECT s.table_name AS stream_table, s.rows,
 FROM pgtrickle.stream_tables s
 CROSS JOIN LATERAL (SELECT pg_temp.milliseconds(s.query) AS ms) q
 CROSS JOIN LATERAL (
-    SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY r.duration_ms) FILTER (WHERE r.delta_rows <= 2) AS single,
+    SELECT (SELECT f.duration_ms FROM pgtrickle.pgt_refresh_history f WHERE f.pgt_id = s.pgt_id AND f.action = 'DIFFERENTIAL' AND f.status = 'COMPLETED'
+            ORDER BY f.refresh_id LIMIT 1) AS first,
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY r.duration_ms) FILTER (WHERE r.delta_rows <= 2) AS single,
            percentile_cont(0.5) WITHIN GROUP (ORDER BY r.duration_ms) FILTER (WHERE r.delta_rows > 50) AS batch
     FROM (SELECT * FROM pgtrickle.pgt_refresh_history h
           WHERE h.pgt_id = s.pgt_id AND h.action = 'DIFFERENTIAL' AND h.status = 'COMPLETED'

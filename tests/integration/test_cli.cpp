@@ -102,6 +102,129 @@ TEST_F(Cli, RefreshVerifyAndStatus) {
   EXPECT_THAT(run({"status", "nothing"}).err, HasSubstr("nothing"));
 }
 
+TEST_F(Cli, StatusOfSeveral) {
+  make_sales();
+  session_.exec("CREATE SCHEMA \"S 2\"");
+  db_.create_stream_table("\"S 2\".\"o'k\"", "SELECT id FROM orders");
+  db_.create_stream_table("third", "SELECT id FROM orders");
+  const auto two = run({"status", "sales", "\"S 2\".\"o'k\"", "sales"});
+  EXPECT_EQ(two.exit_code, 0) << two.err;
+  EXPECT_THAT(two.out, AllOf(HasSubstr("public.sales"), HasSubstr("o'k"), Not(HasSubstr("third"))));
+  EXPECT_EQ(nlohmann::json::parse(run({"status", "--json", "sales", "third"}).out).size(), 2U);
+  const auto wrong = run({"status", "sales", "orders"});
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_THAT(wrong.err, HasSubstr("public.orders is not a stream table"));
+}
+
+TEST_F(Cli, VerifyGoesOnAfterWhatItCannotCheck) {
+  make_sales();
+  session_.exec("CREATE TABLE other (id int); INSERT INTO other VALUES (1)");
+  for (const std::string name : {"a_gated", "b_blown", "c_paused", "d_broken", "z_good"})
+    db_.create_stream_table(name, "SELECT id FROM " + std::string(name == "a_gated" ? "other" : "orders"));
+  session_.exec("SELECT pgtrickle.gate_source('other'); INSERT INTO other VALUES (2)");
+  session_.exec("SELECT pgtrickle.alter_stream_table('b_blown', fuse => 'on', fuse_ceiling => 1)");
+  session_.exec(
+      "UPDATE pgtrickle.pgt_stream_tables SET fuse_blown_at = now(), fuse_blow_reason = 'x' WHERE pgt_name = "
+      "'b_blown'");
+  session_.exec("SELECT pgtrickle.pause_stream_table('c_paused')");
+  session_.exec(
+      "UPDATE pgtrickle.pgt_stream_tables SET status = 'ERROR', last_error = 'so' WHERE pgt_name = 'd_broken'");
+  session_.exec("INSERT INTO orders VALUES (3, 'north', 1)");
+
+  const auto all = run({"verify"});
+  EXPECT_EQ(all.exit_code, 3) << all.out << all.err;
+  EXPECT_THAT(all.out,
+              AllOf(HasSubstr("public.a_gated: not checked: "), HasSubstr("is gated"),
+                    HasSubstr("public.b_blown: not checked: "), HasSubstr("fuse"),
+                    HasSubstr("public.c_paused: not checked: its status is PAUSED"),
+                    HasSubstr("public.d_broken: not checked: its status is ERROR"),
+                    HasSubstr("public.sales: equals its query"), HasSubstr("public.z_good: equals its query")));
+  const auto named = run({"verify", "nothing", "z_good"});
+  EXPECT_EQ(named.exit_code, 3);
+  EXPECT_THAT(named.out, AllOf(HasSubstr("nothing: not checked: stream table nothing does not exist"),
+                               HasSubstr("z_good: equals its query")));
+  session_.exec("SET pgtrickle.apply = ''; ALTER TABLE z_good DISABLE TRIGGER ALL; DELETE FROM z_good WHERE id = 1");
+  EXPECT_EQ(run({"verify"}).exit_code, 1) << "that rows differ weighs more";
+}
+
+TEST_F(Cli, DefaultsOfSessionsDoNotMatter) {
+  db_.create_stream_table("before", "SELECT 1 AS one");  // this test's own session is to have no such defaults
+  for (const std::string setting :
+       {"default_transaction_isolation = 'serializable'", "default_transaction_read_only = on",
+        "statement_timeout = '1ms'", "standard_conforming_strings = off", "DateStyle = 'German, DMY'",
+        "IntervalStyle = 'sql_standard'", "client_encoding = 'LATIN1'", "search_path = 'odd one', public",
+        "quote_all_identifiers = on", "transform_null_equals = on"})
+    session_.exec("ALTER DATABASE \"" + db_.name() + "\" SET " + setting);
+  session_.exec("CREATE TABLE t (id int PRIMARY KEY, v text, d date)");
+  session_.exec("INSERT INTO t VALUES (1, E'a\\\\b', '2024-02-01'), (2, 'ä', NULL)");
+  const auto good = [&](const std::vector<std::string>& arguments) {
+    const auto result = run(arguments);
+    EXPECT_EQ(result.exit_code, 0) << arguments[0] << ": " << result.out << result.err;
+    return result.out;
+  };
+  good({"create", "st", "--query", "SELECT id, v, d, E'x\\\\y' AS lit FROM t WHERE v <> E'\\\\'"});
+  EXPECT_EQ(session_.value("SELECT lit FROM st LIMIT 1"), "x\\y");
+  EXPECT_EQ(db_.build("st").message.substr(0, 12), "DIFFERENTIAL");
+  session_.exec("INSERT INTO t VALUES (3, E'\\\\', '2024-03-01'), (4, E'c\\\\', '2024-03-01')");
+  good({"refresh", "st"});
+  EXPECT_TRUE(equals_query(session_, "st"));
+  EXPECT_EQ(session_.table("SELECT id, v, lit FROM st ORDER BY id"), "1|a\\b|x\\y\n2|ä|x\\y\n4|c\\|x\\y");
+  EXPECT_THAT(good({"verify"}), HasSubstr("equals its query"));
+  EXPECT_THAT(good({"status"}), HasSubstr("\"st\""));
+  EXPECT_EQ(nlohmann::json::parse(good({"status", "--json", "st"}))[0]["rows"], 3);
+  good({"explain", "st"});
+  EXPECT_THAT(good({"validate", "--query", "SELECT id, 'ä' AS a FROM t"}), HasSubstr("mode: DIFFERENTIAL"));
+  // A session of a user with these defaults refreshes by hand: the program means what it meant where it was made.
+  Session user(db_.dsn());
+  user.exec("SET default_transaction_read_only = off; SET statement_timeout = 0");
+  user.exec(
+      "BEGIN ISOLATION LEVEL READ COMMITTED; UPDATE t SET v = E'\\\\' WHERE id = 1; UPDATE t SET v = E'\\\\z' WHERE id "
+      "= 3");
+  user.exec("SELECT pgtrickle.refresh_stream_table('st'); COMMIT");
+  EXPECT_TRUE(equals_query(session_, "st"));
+  EXPECT_EQ(session_.table("SELECT id, v, lit FROM st ORDER BY id"), "2|ä|x\\y\n3|\\z|x\\y\n4|c\\|x\\y");
+  good({"alter", "st", "--schedule", "5m"});
+  good({"drop", "st"});
+  good({"uninstall", "--yes"});
+  good({"install"});
+}
+
+TEST_F(Cli, ErrorsShowTheirPlaceInTheQuery) {
+  session_.exec("CREATE TABLE t (a int, b text)");
+  for (const std::string command : {"create", "validate"}) {
+    for (const auto& [query, place] :
+         {std::pair<std::string, std::string>{"SELECT a,\n  c\nFROM t", "\nLINE 2:   c\n          ^"},
+          {"SELECT a FROM t WHERE b > now()",
+           "\nLINE 1: SELECT a FROM t WHERE b > now()\n                                ^"},
+          {"SELECT a FORM t x", "\nLINE 1: SELECT a FORM t x\n                      ^"}}) {
+      std::vector<std::string> arguments{command};
+      if (command == "create") arguments.emplace_back("st");
+      arguments.insert(arguments.end(), {"--query", query});
+      const auto result = run(arguments);
+      EXPECT_EQ(result.exit_code, 1);
+      EXPECT_THAT(result.err, AllOf(HasSubstr(place), Not(HasSubstr("CREATE TEMP")))) << command;
+      EXPECT_EQ(result.err.find("LINE "), result.err.rfind("LINE ")) << result.err;
+    }
+  }
+}
+
+TEST_F(Cli, CreateSaysWhatBecomesOfIt) {
+  session_.exec("CREATE TABLE t (a int)");
+  EXPECT_THAT(run({"create", "early", "--query", "SELECT a FROM t"}).out,
+              HasSubstr("created stream table early\nno daemon is running for this database"));
+  DaemonProcess daemon(db_.dsn());
+  EXPECT_THAT(run({"create", "one", "--query", "SELECT a FROM t"}).out,
+              HasSubstr("created stream table one\nmode DIFFERENTIAL: changes are applied"));
+  EXPECT_THAT(run({"create", "two", "--schedule", "1h", "--query", "SELECT a, random() AS r FROM t"}).out,
+              HasSubstr("mode FULL: every refresh recomputes the query, because function random() is VOLATILE"));
+  EXPECT_THAT(run({"create", "three", "--mode", "FULL", "--query", "SELECT a FROM t"}).out,
+              HasSubstr("mode FULL: every refresh recomputes the query, because it was asked for"));
+  EXPECT_THAT(run({"create", "one", "--if-not-exists", "--query", "SELECT a FROM t"}).out,
+              HasSubstr("stream table one exists already and stays as it is"));
+  EXPECT_THAT(run({"create", "one", "--or-replace", "--query", "SELECT a + 1 AS a FROM t"}).out,
+              HasSubstr("replaced stream table one\n"));
+}
+
 TEST_F(Cli, StatusCheckIsForMonitoring) {
   make_sales();
   EXPECT_EQ(run({"status", "--check"}).exit_code, 0);
@@ -181,12 +304,15 @@ TEST_F(Cli, AlterDropAndExplain) {
   EXPECT_EQ(session_.value("SELECT schedule FROM pgtrickle.stream_tables"), "7s");
   EXPECT_EQ(run({"alter", "sales"}).exit_code, 2);
   EXPECT_THAT(run({"alter", "sales", "--schedule", "often"}).err, AllOf(HasSubstr("often"), HasSubstr("HINT")));
-  EXPECT_THAT(run({"explain", "sales"}).out, AllOf(HasSubstr("Aggregate"), HasSubstr("public.orders")));
+  EXPECT_THAT(run({"explain", "sales"}).out,
+              AllOf(HasSubstr("Aggregate"), HasSubstr("public.orders"), Not(HasSubstr("CREATE OR REPLACE"))));
+  EXPECT_THAT(run({"explain", "sales", "--sql"}).out, HasSubstr("CREATE OR REPLACE FUNCTION pgtrickle_state.refresh_"));
 
   db_.create_stream_table("above", "SELECT count(*) AS n FROM sales");
   const auto refused = run({"drop", "sales"});
   EXPECT_EQ(refused.exit_code, 1);
   EXPECT_THAT(refused.err, HasSubstr("above"));
+  EXPECT_THAT(run({"explain", "sales"}).out, HasSubstr("read by\n  public.above  stream table\n"));
   EXPECT_EQ(run({"drop", "sales", "--cascade"}).exit_code, 0);
   EXPECT_EQ(session_.value("SELECT count(*) FROM pgtrickle.stream_tables"), "0");
 }
@@ -195,7 +321,9 @@ TEST_F(Cli, ValidateAnswersByExitCode) {
   session_.exec("CREATE TABLE t (a int, b int)");
   const auto good = run({"validate", "--query", "SELECT a, sum(b) AS s FROM t GROUP BY a"});
   EXPECT_EQ(good.exit_code, 0) << good.err;
-  EXPECT_THAT(good.out, AllOf(HasSubstr("mode: DIFFERENTIAL"), HasSubstr("O(delta)"), HasSubstr("CREATE")));
+  EXPECT_THAT(good.out, AllOf(HasSubstr("mode: DIFFERENTIAL"), HasSubstr("O(delta)"), Not(HasSubstr("CREATE"))));
+  EXPECT_THAT(run({"validate", "--sql", "--query", "SELECT a, sum(b) AS s FROM t GROUP BY a"}).out,
+              AllOf(HasSubstr("mode: DIFFERENTIAL"), HasSubstr("CREATE")));
 
   const auto full =
       run({"validate"}, "WITH RECURSIVE r AS (SELECT a FROM t UNION SELECT a + 1 FROM r WHERE a < 9) SELECT a FROM r");

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdio>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "support/cluster.h"
 #include "support/database.h"
@@ -48,11 +50,12 @@ class Neighbours : public ::testing::Test {
   }
 
   /// Inserts, updates and deletes that every one of them notices.
-  void change() {
-    run("INSERT INTO items SELECT i, i % 7, i FROM generate_series(1000, 1010) AS i;"
-        "UPDATE items SET kind = coalesce(kind, 0) + 1, amount = amount + 1 WHERE id < 1000 AND id % 3 = 0;"
-        "UPDATE items SET kind = NULL WHERE id = 7; DELETE FROM items WHERE id >= 1000 OR id = 11");
-    run("INSERT INTO items VALUES (11, 2, 11)");
+  void change() { change_of("items"); }
+  void change_of(const std::string& items) {
+    run("INSERT INTO " + items + " SELECT i, i % 7, i FROM generate_series(1000, 1010) AS i; UPDATE " + items +
+        " SET kind = coalesce(kind, 0) + 1, amount = amount + 1 WHERE id < 1000 AND id % 3 = 0; UPDATE " + items +
+        " SET kind = NULL WHERE id = 7; DELETE FROM " + items + " WHERE id >= 1000 OR id = 11");
+    run("INSERT INTO " + items + " VALUES (11, 2, 11)");
   }
 
   /// By hand, without a daemon.
@@ -424,6 +427,253 @@ TEST_F(Neighbours, DefaultPrivilegesOpenNeitherLogsNorState) {
   change();
   expect_refreshed("with default privileges");
   run("DROP OWNED BY " + reader);
+}
+
+// Triggers and event triggers of others -------------------------------------------------------------------------------
+
+TEST_F(Neighbours, AuditTriggersOnAllTables) {
+  create_all();
+  // The habit of audit extensions: every table that there is, ours as well.
+  run("CREATE TABLE audit (at timestamptz DEFAULT clock_timestamp(), tab text, op text, was jsonb, is_now jsonb);"
+      "CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN INSERT INTO public.audit "
+      "(tab, op, "
+      "was, is_now) VALUES (tg_relid::regclass::text, tg_op, CASE WHEN tg_op <> 'INSERT' THEN to_jsonb(old) END, CASE "
+      "WHEN "
+      "tg_op <> 'DELETE' THEN to_jsonb(new) END); RETURN NULL; END $$;"
+      "DO $$ DECLARE t regclass; BEGIN FOR t IN SELECT c.oid FROM pg_class c WHERE c.relkind IN ('r', 'p') AND "
+      "c.relname <> "
+      "'audit' AND c.relnamespace IN ('public'::regnamespace, 'pgtrickle_changes'::regnamespace, "
+      "'pgtrickle_state'::regnamespace) LOOP EXECUTE format('CREATE TRIGGER zz_audit AFTER INSERT OR UPDATE OR DELETE "
+      "ON %s "
+      "FOR EACH ROW EXECUTE FUNCTION public.audit()', t); END LOOP; END $$");
+  change();
+  expect_refreshed("with audit triggers everywhere");
+  EXPECT_NE(value("SELECT count(*) FROM audit WHERE tab LIKE '%totals'"), "0") << "the stream table is audited too";
+  create("after_it", "SELECT kind, max(amount) FROM items GROUP BY kind");
+  run("ALTER TABLE items ALTER COLUMN amount TYPE bigint");
+  rebuild();
+  change();
+  expect_refreshed("after a change of shape");
+}
+
+TEST_F(Neighbours, EventTriggersThatChangeTheSearchPath) {
+  run("CREATE SCHEMA evil; CREATE TABLE evil.items (id int, kind int, amount int);"
+      "CREATE FUNCTION evil.count(int) RETURNS bigint LANGUAGE sql AS 'SELECT 0';"
+      "CREATE FUNCTION lost() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('search_path', "
+      "'evil', "
+      "false); END $$;"
+      "CREATE EVENT TRIGGER a_lost ON ddl_command_start EXECUTE FUNCTION lost();"
+      "CREATE EVENT TRIGGER z_lost ON ddl_command_end EXECUTE FUNCTION lost();"
+      "CREATE EVENT TRIGGER zz_lost ON sql_drop EXECUTE FUNCTION lost()");
+  run("SET search_path = public");
+  create("public.totals", "SELECT kind, count(*) AS n, min(amount) AS least FROM public.items GROUP BY kind");
+  change_of("public.items");
+  expect_refreshed("of others that change the search_path");
+  run("ALTER TABLE public.items ALTER COLUMN amount TYPE bigint");
+  run("SET search_path = public");
+  rebuild();
+  change_of("public.items");
+  expect_refreshed("after a change of shape");
+}
+
+TEST_F(Neighbours, EventTriggersThatRefuseAreNamedAndNoHarmIsDone) {
+  create("plain", "SELECT id, amount FROM items");
+  run("CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN IF "
+      "current_setting('application_name') "
+      "LIKE 'pgtrickle%' THEN RAISE EXCEPTION 'no DDL in office hours'; END IF; END $$;"
+      "CREATE EVENT TRIGGER refuse ON ddl_command_start EXECUTE FUNCTION refuse()");
+  run("ALTER TABLE items ALTER COLUMN amount TYPE bigint");
+  run("UPDATE items SET amount = amount + 1");
+  EXPECT_EQ(db_.build("plain").status, pgtrickle::catalog::BuildStatus::kError);
+  EXPECT_NE(state_of("plain").find("no DDL in office hours"), std::string::npos) << state_of("plain");
+  run("DROP EVENT TRIGGER refuse; SELECT pgtrickle.resume_stream_table('plain')");
+  EXPECT_EQ(db_.build("plain").status, pgtrickle::catalog::BuildStatus::kActive) << state_of("plain");
+  change();
+  expect_refreshed("once it is gone");
+}
+
+// Partition managers --------------------------------------------------------------------------------------------------
+
+TEST_F(Neighbours, PartitionsThatComeAndGo) {
+  run("CREATE TABLE events (day int NOT NULL, v int) PARTITION BY RANGE (day);"
+      "CREATE TABLE events_0 PARTITION OF events FOR VALUES FROM (0) TO (10);"
+      "CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (10) TO (20);"
+      "INSERT INTO events SELECT i, i FROM generate_series(0, 19) AS i");
+  create("days", "SELECT day, sum(v) AS v FROM events GROUP BY day");
+  start_daemon();
+  const auto steps = {
+      "CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM (20) TO (30); INSERT INTO events VALUES (25, 1)",
+      "CREATE TABLE events_3 (day int NOT NULL, v int); INSERT INTO events_3 VALUES (35, 2), (36, 3); "
+      "ALTER TABLE events ATTACH PARTITION events_3 FOR VALUES FROM (30) TO (40)",
+      "ALTER TABLE events DETACH PARTITION events_0; UPDATE events_0 SET v = v + 100",
+      "DROP TABLE events_1",
+      "ALTER TABLE events ATTACH PARTITION events_0 FOR VALUES FROM (0) TO (10); DELETE FROM events_0 WHERE day < 5",
+      "TRUNCATE events_2",
+      "ALTER TABLE events DETACH PARTITION events_3 CONCURRENTLY",
+      "DROP TABLE events_3",
+      "CREATE TABLE events_rest PARTITION OF events DEFAULT; INSERT INTO events VALUES (1000, 7); UPDATE events SET "
+      "day = 29 WHERE day = 1000"};
+  for (const char* step : steps) {
+    run(step);
+    EXPECT_TRUE(becomes_equal("days")) << step;
+  }
+}
+
+// Row security on the stream table ------------------------------------------------------------------------------------
+
+TEST(NeighboursOfOwners, RowSecurityOnAStreamTableHidesRowsFromReadersOnly) {
+  pgt::test::Roles roles;
+  const std::string owner = roles.create("pgt_owner");
+  const std::string reader = roles.create("pgt_reader");
+  TestDatabase db;
+  Session root(db.dsn());
+  root.exec("GRANT CREATE, USAGE ON SCHEMA public TO PUBLIC");
+  Session session(db.dsn() + " user=" + owner);
+  session.exec(
+      "CREATE TABLE items (id int PRIMARY KEY, kind int); INSERT INTO items SELECT i, i % 3 FROM generate_series(1, "
+      "30) i");
+  session.exec("SELECT pgtrickle.create_stream_table('totals', 'SELECT kind, count(*) AS n FROM items GROUP BY kind')");
+  db.build_pending();
+  for (const char* ddl :
+       {"ALTER TABLE totals ENABLE ROW LEVEL SECURITY", "ALTER TABLE totals FORCE ROW LEVEL SECURITY"}) {
+    session.exec(ddl);
+    if (std::string(ddl).find("ENABLE") != std::string::npos)
+      session.exec("CREATE POLICY visible ON totals USING (kind = 1); GRANT SELECT ON totals TO " + reader);
+    session.exec(
+        "INSERT INTO items SELECT coalesce(max(id), 0) + 1, 2 FROM items; UPDATE items SET kind = kind + 1 WHERE id < "
+        "7");
+    std::string error;
+    try {
+      session.exec("SELECT pgtrickle.refresh_stream_table('totals')");
+    } catch (const std::exception& e) {
+      error = e.what();
+    }
+    // With FORCE the policies hold for the program too: it must not write what it cannot see.
+    if (error.empty()) {
+      EXPECT_TRUE(equals_query(root, "totals")) << ddl;
+    } else {
+      EXPECT_NE(error.find("row-level security"), std::string::npos) << ddl << ": " << error;
+    }
+    EXPECT_EQ(Session(db.dsn() + " user=" + reader).value("SELECT count(*) FROM totals WHERE kind <> 1"), "0") << ddl;
+  }
+  session.exec("ALTER TABLE totals NO FORCE ROW LEVEL SECURITY");
+  session.exec("UPDATE items SET kind = 5 WHERE id = 9");
+  session.exec("SELECT pgtrickle.refresh_stream_table('totals')");
+  EXPECT_TRUE(equals_query(root, "totals"));
+}
+
+// Parts of a dump -----------------------------------------------------------------------------------------------------
+
+/// A database to restore into, and what pg_dump and psql say.
+class Dumped : public Neighbours {
+ protected:
+  ~Dumped() override { std::remove(file_.c_str()); }
+
+  void dump(std::vector<std::string> options) {
+    std::vector<std::string> command{pgt::test::required_env("PGT_TEST_BIN") + "/pg_dump", "-d", db_.dsn(), "-f",
+                                     file_};
+    command.insert(command.end(), options.begin(), options.end());
+    const auto result = pgt::test::run_process(command);
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+  }
+
+  /// What went wrong, a line each.
+  std::string restore(const TestDatabase& target) {
+    return pgt::test::run_process(
+               {pgt::test::required_env("PGT_TEST_BIN") + "/psql", "-qX", "-d", target.dsn(), "-f", file_})
+        .err;
+  }
+
+  std::string file_ = "/tmp/pgt_dump_" + db_.name() + ".sql";
+};
+
+/// On users' tables.
+constexpr const char* kOurTriggers =
+    "SELECT count(*) FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_class c ON c.oid = t.tgrelid WHERE "
+    "NOT "
+    "t.tgisinternal AND p.pronamespace IN ('pgtrickle'::regnamespace, 'pgtrickle_changes'::regnamespace) AND "
+    "c.relnamespace = 'public'::regnamespace";
+
+TEST_F(Dumped, SchemaOnlyOfEverythingIsPutInOrderByTheDaemon) {
+  create_all();
+  dump({"--schema-only"});
+  TestDatabase copy(TestDatabase::Install::kNothing);
+  const std::string errors = restore(copy);
+  EXPECT_EQ(errors, "");
+  Session there(copy.dsn());
+  there.exec("INSERT INTO items VALUES (1, 1, 1)");
+  EXPECT_NE(there.value(kOurTriggers), "0") << "the dump brings them: otherwise this test proves nothing";
+  EXPECT_EQ(there.value("SELECT severity FROM pgtrickle.health_check() WHERE check_name = 'installation'"), "ERROR");
+  DaemonProcess daemon(copy.dsn());
+  EXPECT_TRUE(wait_until([&] { return there.value(kOurTriggers) == "0"; }, 30s)) << daemon.log();
+  EXPECT_EQ(there.value("SELECT severity FROM pgtrickle.health_check() WHERE check_name = 'leftovers'"), "OK");
+  there.exec("INSERT INTO totals VALUES (1, 1, 1); UPDATE plain SET amount = 1; DROP TABLE bag");
+  there.exec("SELECT pgtrickle.create_stream_table('bag', 'SELECT kind FROM items', schedule => '100 ms')");
+  there.exec("INSERT INTO items VALUES (2, 2, 2)");
+  EXPECT_TRUE(wait_until([&] { return there.value("SELECT count(*) FROM bag") == "2"; }, 30s))
+      << there.table("SELECT * FROM pgtrickle.stream_tables") << daemon.log();
+  EXPECT_TRUE(equals_query(there, "bag"));
+}
+
+TEST_F(Dumped, SchemaOnlyBesideAnExtensionIsNoticedAndPutInOrder) {
+  create_all();
+  // As where pgtrickle is an extension: its own schema is not in the dump, what it has made since is.
+  dump({"--schema-only", "-n", "public", "-n", "pgtrickle_changes", "-n", "pgtrickle_state"});
+  TestDatabase copy;
+  Session there(copy.dsn());
+  there.exec("SELECT pgtrickle._adopt_cluster()");  // it is a copy itself
+  restore(copy);
+  there.exec("INSERT INTO items VALUES (1, 1, 1)");
+  ASSERT_NE(there.value(kOurTriggers), "0");
+  const std::string found =
+      there.table("SELECT severity, detail FROM pgtrickle.health_check() WHERE check_name = 'leftovers'");
+  EXPECT_TRUE(found.starts_with("WARN|")) << found;
+  EXPECT_NE(found.find("public.items"), std::string::npos) << found;
+  EXPECT_NE(found.find("public.totals, which is no stream table"), std::string::npos) << found;
+  // The next one does not stumble over logs that are there already.
+  there.exec("SELECT pgtrickle.create_stream_table('early', 'SELECT kind, count(*) FROM items GROUP BY kind')");
+  copy.build_pending();
+  there.exec("INSERT INTO items VALUES (2, 1, 1)");
+  copy.refresh("early");
+  EXPECT_TRUE(equals_query(there, "early"));
+  DaemonProcess daemon(copy.dsn());
+  EXPECT_TRUE(wait_until(
+      [&] {
+        return there.value("SELECT severity FROM pgtrickle.health_check() WHERE check_name = 'leftovers'") == "OK";
+      },
+      30s))
+      << daemon.log();
+  EXPECT_NE(daemon.log().find("left over from a restore"), std::string::npos);
+  there.exec("INSERT INTO totals VALUES (1, 1, 1); INSERT INTO items VALUES (3, 1, 1)");
+  EXPECT_TRUE(wait_until([&] { return bool(equals_query(there, "early")); }, 30s));
+}
+
+TEST_F(Dumped, DataOnlyAndSingleTables) {
+  create("totals", "SELECT kind, count(*) AS n, min(amount) AS least FROM items GROUP BY kind");
+  TestDatabase copy;
+  Session there(copy.dsn());
+  there.exec("CREATE TABLE items (id int PRIMARY KEY, kind int, amount int)");
+  copy.create_stream_table("totals", "SELECT kind, count(*) AS n, min(amount) AS least FROM items GROUP BY kind");
+  dump({"--data-only", "-n", "public"});
+  EXPECT_NE(restore(copy).find("cannot insert stream table"), std::string::npos) << "the guard refuses";
+  copy.refresh("totals");
+  EXPECT_TRUE(equals_query(there, "totals"));
+  EXPECT_EQ(there.value("SELECT count(*) FROM items"), "50");
+  there.exec("TRUNCATE items");
+  dump({"--data-only", "--disable-triggers", "-t", "items"});
+  EXPECT_EQ(restore(copy), "");
+  if (there.value("SELECT needs_reinit FROM pgtrickle.pgt_stream_tables") == "t") copy.build("totals");
+  copy.refresh("totals");
+  EXPECT_TRUE(equals_query(there, "totals"));
+  dump({"-t", "items"});
+  TestDatabase other;
+  restore(other);
+  Session elsewhere(other.dsn());
+  EXPECT_EQ(elsewhere.value("SELECT count(*) FROM items"), "50");
+  other.create_stream_table("totals", "SELECT kind, count(*) AS n FROM items GROUP BY kind");
+  elsewhere.exec("DELETE FROM items WHERE kind = 1");
+  other.refresh("totals");
+  EXPECT_TRUE(equals_query(elsewhere, "totals"));
 }
 
 }  // namespace

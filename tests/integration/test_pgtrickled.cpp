@@ -80,6 +80,13 @@ TEST(Daemon, PrintsAndChecksWithoutRunning) {
   EXPECT_EQ(bad.exit_code, 2);
   EXPECT_THAT(bad.err, AllOf(HasSubstr(path + ":2: log.level: "), HasSubstr(path + ":4: http.prot: unknown key")));
   EXPECT_EQ(run_daemon({"--config", "/nonexistent.yaml"}).exit_code, 2);
+
+  const auto listed =
+      run_daemon({"--check-config", "--dsn", "dbname=shop password=hunter2", "--dsn", "service=x dbname=books"});
+  EXPECT_EQ(listed.exit_code, 0) << listed.err;
+  EXPECT_THAT(listed.out,
+              AllOf(HasSubstr("configuration is good: 2 database(s)\n  shop: dsn \""), HasSubstr("\n  books: dsn \""),
+                    HasSubstr("pool_size 4, workers 1\n"), ::testing::Not(HasSubstr("hunter2"))));
 }
 
 TEST(Daemon, KeepsAStreamTableFreshAndReportsIt) {
@@ -212,6 +219,28 @@ TEST(Daemon, TellsSystemdAndFeedsItsWatchdog) {
   daemon.signal(SIGTERM);
   EXPECT_TRUE(manager.heard("STOPPING=1"));
   EXPECT_EQ(daemon.wait_exit(seconds(10)), 0);
+}
+
+TEST(Daemon, UninstallingInOneDatabaseConcernsThatOneAlone) {
+  TestDatabase kept, left;
+  Session session(left.dsn());
+  session.exec("CREATE TABLE t (a int); SELECT pgtrickle.create_stream_table('st', 'SELECT a FROM t', '100 ms')");
+  DaemonProcess daemon({.dsns = {kept.dsn(), left.dsn()}});
+  session.exec("SELECT pgtrickle.wait_until_active('st', '15 s')");
+  ASSERT_EQ(run_cli({"uninstall", "--yes", "--dsn", left.dsn()}).exit_code, 0);
+  json health;
+  EXPECT_TRUE(wait_until([&] {
+    const auto answer = http_get(daemon.http_port(), "/health");
+    health = json::parse(answer.body);
+    return answer.status == 200 && health["status"] == "degraded";
+  })) << health;
+  EXPECT_EQ(health["reasons"].size(), 1U) << health;
+  EXPECT_THAT(health["reasons"][0].get<std::string>(),
+              AllOf(HasSubstr("database " + left.name() + ": "), HasSubstr("not installed")));
+  EXPECT_EQ(http_get(daemon.http_port(), "/ready").status, 200);
+  EXPECT_EQ(json::parse(http_get(daemon.http_port(), "/api/v1/stream_tables").body)["stream_tables"].size(), 0U);
+  ASSERT_EQ(run_cli({"install", "--dsn", left.dsn()}).exit_code, 0);
+  EXPECT_TRUE(wait_until([&] { return json::parse(http_get(daemon.http_port(), "/health").body)["status"] == "ok"; }));
 }
 
 TEST(Daemon, ServesSeveralDatabases) {

@@ -329,6 +329,27 @@ TEST_F(PostgresConnection, PoolHandsOutReusesAndReplaces) {
   pool->close();
 }
 
+TEST_F(PostgresConnection, PoolHandsOutThePreferredConnectionIfItIsFree) {
+  const auto pool = std::make_shared<Pool>(io_.get_executor(), pool_settings(2));
+  run([&]() -> asio::awaitable<void> {
+    int first_pid = 0, second_pid = 0;
+    {
+      auto a = co_await pool->acquire(in(5000));
+      auto b = co_await pool->acquire(in(5000));
+      first_pid = (*a)->backend_pid();
+      second_pid = (*b)->backend_pid();
+    }
+    for (const int wanted : {first_pid, second_pid, first_pid}) {
+      Pool::Preference prefers = [wanted](const Connection& c) { return c.backend_pid() == wanted; };
+      auto lease = co_await pool->acquire(in(5000), prefers);
+      EXPECT_EQ((*lease)->backend_pid(), wanted);
+      auto other = co_await pool->acquire(in(5000), prefers);  // it is taken: another one will do
+      EXPECT_TRUE(other.ok());
+    }
+  });
+  pool->close();
+}
+
 TEST_F(PostgresConnection, PoolReplacesConnectionsThatTheServerClosed) {
   PoolSettings settings = pool_settings(2);
   int reconnects = 0;

@@ -100,6 +100,17 @@ TEST_F(Rebuilding, IsNoticedByCommitsAfterOthersThatStillRun) {
   EXPECT_TRUE(becomes_equal("totals"));
 }
 
+TEST_F(Rebuilding, ADroppedStreamTableIsNoticedEachTime) {
+  start_daemon();
+  for (int i = 1; i <= 4; ++i) {  // the catalog is the same before and after
+    create("gone", "SELECT id FROM items");
+    session_.exec("DROP TABLE gone");
+    EXPECT_TRUE(wait_until([&] {
+      return session_.value("SELECT count(*) FROM pg_proc WHERE proname = 'refresh_" + std::to_string(i) + "'") == "0";
+    })) << i;
+  }
+}
+
 TEST_F(Rebuilding, IsNoticedAfterACommitPrepared) {
   if (session_.value("SHOW max_prepared_transactions") == "0") return;
   start_daemon();
@@ -129,8 +140,9 @@ TEST_F(Rebuilding, SaysWhoIsInItsWayAndLetsWritersPass) {
   session_.exec("SELECT pgtrickle.pause_scheduler()");
   session_.exec("ALTER TABLE items ALTER COLUMN amount TYPE bigint");
   Session idle(db_.dsn());
-  idle.exec("SET application_name = 'forgotten'; BEGIN; INSERT INTO items VALUES (1000, 1, 424242)");
   const std::string pid = idle.value("SELECT pg_backend_pid()");
+  idle.exec("SET application_name = 'forgotten'; BEGIN");
+  idle.exec("INSERT INTO items VALUES (1000, 1, 424242)");
   session_.exec("SELECT pgtrickle.resume_scheduler()");
   session_.exec("SET lock_timeout = '1s'");
   int id = 2000;

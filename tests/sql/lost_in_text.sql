@@ -11,27 +11,11 @@ INSERT INTO words VALUES (1, 'A', 'a'), (2, 'b', 'c');
 SET search_path = public, ext;
 CREATE VIEW named AS SELECT row_to_json(x.*) AS r FROM j1 JOIN j2 USING (i) AS x;
 CREATE VIEW same_words AS SELECT id FROM words WHERE c IS NOT DISTINCT FROM d;
-CREATE VIEW plain_words AS SELECT id, c || d AS both FROM words WHERE c = d;
+CREATE VIEW plain_words AS SELECT id, c || d AS cd FROM words WHERE c = d;
 
 -- query row_of_using_alias
 -- expect-error its text loses the names of the fields of a row
 SELECT row_to_json(x.*) AS r FROM j1 JOIN j2 USING (i) AS x
-
--- query is_distinct
--- expect-error means operator ext.=
-SELECT id FROM words WHERE c IS DISTINCT FROM d
-
--- query null_if
--- expect-error means operator ext.=
-SELECT id, nullif(c, d) IS NULL AS n FROM words
-
--- query case_when
--- expect-error means operator ext.=
-SELECT id, CASE c WHEN 'a' THEN 1 END AS n FROM words
-
--- query using_words
--- expect-error means operator ext.=
-SELECT a.id FROM words a JOIN words b USING (c)
 
 -- query of_named
 -- expect-mode FULL
@@ -43,7 +27,7 @@ SELECT id FROM same_words
 
 -- query of_plain_words
 -- expect-mode DIFFERENTIAL
-SELECT id, both FROM plain_words
+SELECT id, cd FROM plain_words
 
 -- query of_operators
 -- expect-mode DIFFERENTIAL

@@ -61,7 +61,7 @@ DELETE FROM t WHERE id = 3;
 INSERT INTO t VALUES (3, 55, 'again', NULL);
 
 -- step
-UPDATE keyed SET id = id + 1, slot = slot + 1;
+UPDATE keyed SET id = id + 100, slot = slot + 1;
 
 -- step constraints that are checked later
 ALTER TABLE bag ADD CONSTRAINT later UNIQUE (v) DEFERRABLE INITIALLY DEFERRED;

@@ -26,7 +26,9 @@ constexpr const char* kComparableColumns = R"(
              WHERE o.oprname = '=' AND (o.oprcanhash OR o.oprcanmerge) AND o.oprleft = o.oprright
                AND (o.oprleft = l.oid OR o.oprleft IN (
                      SELECT c.casttarget FROM pg_cast c WHERE c.castsource = l.oid AND c.castmethod = 'b' AND c.castcontext = 'i')))
-           THEN format('%I', c.attname) ELSE format('%1$I::text AS %1$I', c.attname) END, ', ' ORDER BY c.attnum)
+           THEN format('%I', c.attname)
+           ELSE format('%s AS %I', replace((pgtrickle._value_image((pgtrickle._base_type(c.atttypid, -1)).base)).image, '$1', quote_ident(c.attname)), c.attname)
+           END, ', ' ORDER BY c.attnum)
   FROM columns c JOIN leaf l USING (attnum))";
 
 constexpr const char* kColumnNames = R"(

@@ -3,7 +3,7 @@
 //   EXPECT_TRUE(equals_query(session, "my_stream_table"));
 //
 // One statement compares both ways with EXCEPT ALL; columns whose type has no equality (json, xml, point, ...) are
-// compared by their text. On failure the message lists up to 20 differing rows.
+// compared byte for byte. On failure the message lists up to 20 differing rows.
 #pragma once
 
 #include <gtest/gtest.h>

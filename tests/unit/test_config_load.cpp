@@ -162,6 +162,30 @@ TEST(ConfigLoad, MissingFile) {
               ElementsAre("/nonexistent/x.yaml: cannot be read: No such file or directory"));
 }
 
+TEST(ConfigLoad, AnUnclosedQuoteIsShownWhereItIsOpened) {
+  for (const std::string text : {"log:\n  level: info\ndatabases:\n  - dsn: \"host=x\n    name: y\n",
+                                 "log:\n  level: info\ndatabases:\n  - dsn: \"host=x\n    name: \"y\"\n",
+                                 "# it's\nlog: {level: \"info\"}  # isn't\n\n  - dsn: 'host=''x''\n    name: 'y'\n"}) {
+    const auto result = load_text(text, "f.yaml", {});
+    ASSERT_EQ(result.problems.size(), 1U) << text;
+    EXPECT_THAT(result.problems[0], ::testing::StartsWith("f.yaml:4: not valid YAML: the quote (")) << text;
+  }
+  EXPECT_THAT(load_text("a: \"x\n", "f.yaml", {}).problems.at(0),
+              HasSubstr("f.yaml:1: not valid YAML: the quote (\") that is opened in this line is never closed"));
+  EXPECT_TRUE(load_text("databases:\n  - dsn: \"host=x\n      dbname=y\"\n", "f.yaml", {}).ok())
+      << "it may take two lines";
+  EXPECT_THAT(problems_of("databases:\n  - name: rock 'n roll  # it's \"\n    dsn: password='x\n"),
+              ElementsAre(HasSubstr("not a valid connection string")));
+}
+
+TEST(ConfigLoad, ADirectoryAndAnEmptyFileAreNoConfiguration) {
+  EXPECT_THAT(load("/tmp", {}).problems.at(0), ::testing::StartsWith("/tmp: it is a directory"));
+  EXPECT_THAT(load("/dev/null", {}).problems.at(0), ::testing::StartsWith("/dev/null:1: the file is empty"));
+  Overrides flags;
+  flags.dsns = {"dbname=x"};
+  EXPECT_TRUE(load("/dev/null", flags).ok());
+}
+
 TEST(ConfigLoad, EmptyFileAndEmptySectionsMeanDefaults) {
   EXPECT_THAT(problems_of(""), ElementsAre());
   EXPECT_THAT(problems_of("# nothing\nlog:\nscheduler:\n"), ElementsAre());

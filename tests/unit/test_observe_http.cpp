@@ -51,6 +51,25 @@ TEST(Health, OkWhenConnected) {
   EXPECT_EQ(body["databases"][0]["role"], "leader");
 }
 
+TEST(Health, WherePgtrickleWasUninstalledConcernsThatDatabaseAlone) {
+  DatabaseStatus gone = healthy(false);
+  gone.name = "old";
+  gone.problem = "pgtrickle is not installed in this database";
+  gone.uninstalled = true;
+  const auto answer = health_answer({healthy(), gone});
+  EXPECT_EQ(answer.status, 200U);
+  const auto body = json::parse(answer.body);
+  EXPECT_EQ(body["status"], "degraded");
+  EXPECT_EQ(body["reasons"], json::array({"database old: pgtrickle is not installed in this database"}));
+  EXPECT_EQ(body["databases"][1]["problem"], "pgtrickle is not installed in this database");
+  EXPECT_EQ(ready_answer({healthy(), gone}).status, 200U);
+  EXPECT_EQ(health_answer({gone}).status, 503U) << "nothing is served";
+  EXPECT_EQ(ready_answer({gone}).status, 503U);
+  DatabaseStatus lost = healthy();
+  lost.connected = false;
+  EXPECT_EQ(health_answer({lost, gone}).status, 503U);
+}
+
 TEST(Health, AStandbyIsHealthyAndReady) {
   EXPECT_EQ(health_answer({healthy(false)}).status, 200U);
   EXPECT_EQ(json::parse(health_answer({healthy(false)}).body)["databases"][0]["role"], "standby");

@@ -21,16 +21,37 @@ bool bare(const SelectStmt& select) {
   return !select.has_with_clause() && !select.has_limit_count() && !select.has_limit_offset();
 }
 
+/// How the columns of an arm are written, which decides about collations.
+std::vector<Collated> collated(const SelectStmt& arm, std::size_t width) {
+  std::vector<Collated> forms(width, Collated::kNo);
+  auto mentions_collate = [](const Node& expr) {
+    bool found = false;
+    walk(expr, [&](const Node& node) { return !(found = found || node.has_collate_clause()); });
+    return found;
+  };
+  if (arm.op() != pg_query::SETOP_NONE) return forms;
+  for (int i = 0; i < arm.target_list_size() && i < static_cast<int>(width); ++i) {
+    const Node& value = arm.target_list(i).res_target().val();
+    if (mentions_collate(value))
+      forms[static_cast<std::size_t>(i)] = value.has_collate_clause() ? Collated::kYes : Collated::kInside;
+  }
+  for (const auto& row : arm.values_lists())
+    if (mentions_collate(row)) forms.assign(width, Collated::kInside);
+  return forms;
+}
+
 }  // namespace
 
 OperatorPtr QueryAnalyzer::set_operation(const SelectStmt& select, const CteScope* ctes, int depth) {
   if (select.op() == pg_query::SETOP_UNION) {
     // a UNION b UNION c: PostgreSQL unifies types from left to right, as the flat list does.
     std::vector<OperatorPtr> branches;
+    std::vector<std::vector<Collated>> forms;
     bool ordered = false;
-    auto add = [&](const SelectStmt& part) {
-      branches.push_back(query(part, ctes, depth + 1));
+    auto add = [&](const SelectStmt& arm) {
+      branches.push_back(query(arm, ctes, depth + 1));
       ordered = ordered || ordered_;
+      forms.push_back(collated(arm, branches.back()->columns().size()));
     };
     std::function<void(const SelectStmt&, bool)> flatten = [&](const SelectStmt& part, bool top) {
       const bool same = part.op() == pg_query::SETOP_UNION && part.all() == select.all();
@@ -43,15 +64,18 @@ OperatorPtr QueryAnalyzer::set_operation(const SelectStmt& select, const CteScop
     };
     flatten(select, true);
     ordered_ = ordered && select.all();
-    OperatorPtr all = std::make_unique<UnionAll>(std::move(branches));
+    OperatorPtr all = std::make_unique<UnionAll>(std::move(branches), std::move(forms));
     return select.all() ? std::move(all) : make_distinct(std::move(all));
   }
 
   std::vector<OperatorPtr> sides;
+  std::vector<std::vector<Collated>> forms;
   std::vector<std::string> names = select_names(select);
   const std::size_t width = names.size();
   for (const bool left : {true, false}) {
-    OperatorPtr side = query(left ? select.larg() : select.rarg(), ctes, depth + 1);
+    const SelectStmt& arm = left ? select.larg() : select.rarg();
+    OperatorPtr side = query(arm, ctes, depth + 1);
+    forms.push_back(collated(arm, width + 1));
     std::vector<Node> columns;
     for (std::size_t i = 0; i < width; ++i) columns.push_back(column(static_cast<int>(i)));
     columns.push_back(parse_expr(left ? "true" : "false"));
@@ -60,7 +84,7 @@ OperatorPtr QueryAnalyzer::set_operation(const SelectStmt& select, const CteScop
     sides.push_back(make_projection(std::move(side), std::move(columns), tagged));
   }
   ordered_ = false;
-  OperatorPtr both = std::make_unique<UnionAll>(std::move(sides));
+  OperatorPtr both = std::make_unique<UnionAll>(std::move(sides), std::move(forms));
   const int tag = static_cast<int>(width);
   std::vector<Node> keys;
   for (std::size_t i = 0; i < width; ++i) keys.push_back(column(static_cast<int>(i)));

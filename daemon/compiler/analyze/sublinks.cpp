@@ -104,6 +104,11 @@ bool is_value(const Node& node) {
 
 namespace {
 
+/// A collation of its own may tell values apart that are equal under the column's.
+bool has_collate(const Node& comparison) {
+  return comparison.a_expr().lexpr().has_collate_clause() || comparison.a_expr().rexpr().has_collate_clause();
+}
+
 /// Whether anything but comparisons reads the outer column, so that the way in which its value is written may matter.
 bool shows_spelling(const Node& sublink, int index) {
   bool shows = false;
@@ -114,7 +119,7 @@ bool shows_spelling(const Node& sublink, int index) {
     } else if (node.has_a_expr() && node.a_expr().kind() == pg_query::AEXPR_OP) {
       static const std::set<std::string> kComparisons{"=", "<>", "<", ">", "<=", ">="};
       const auto [schema, name] = qualified_name(node.a_expr().name());
-      if (!schema.empty() || kComparisons.count(name) == 0) return true;
+      if (!schema.empty() || kComparisons.count(name) == 0 || has_collate(node)) return true;
       for (const Node* side : {&node.a_expr().lexpr(), &node.a_expr().rexpr()})
         if (!is_column(*side)) shows = shows || shows_spelling(*side, index);
       return false;
@@ -435,11 +440,12 @@ OperatorPtr QueryAnalyzer::value_join(OperatorPtr input, const Node& sublink, No
     conditions.push_back(same(column(outer[i]), column(width + static_cast<int>(i))));
   }
   for (std::size_t i = 0; i < outer.size(); ++i) {
-    // Values that are equal but not the same (numeric 1.0 and 1.00) are tuples of their own where it can show.
+    // Values that are equal but not the same (numeric 1.0 and 1.00) are tuples of their own where it can show. What
+    // their image is depends on the type, which may be unknown so far.
     const auto& type = input->columns()[static_cast<std::size_t>(outer[i])].type;
     if ((type && type->identity) || !shows_spelling(sublink, outer[i])) continue;
-    conditions.push_back(same(cast(column(outer[i]), "text"), column(width + static_cast<int>(key_columns.size()))));
-    key_columns.push_back(cast(column(narrowed[i]), "text"));
+    conditions.push_back(same(image_of(outer[i]), column(width + static_cast<int>(key_columns.size()))));
+    key_columns.push_back(image_of(narrowed[i]));
     names.push_back(names[i]);
   }
   const int key_count = static_cast<int>(key_columns.size());

@@ -21,7 +21,7 @@ inline std::string dollar_quoted(const std::string& body) {
 /// Of apply_<id> and apply_<id>_small.
 constexpr const char* kApplyArguments =
     "mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], "
-    "watched text[]";
+    "user_keys text[]";
 constexpr const char* kApplyTypes = "text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]";
 
 }  // namespace pgtrickle::compiler

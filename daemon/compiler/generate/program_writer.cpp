@@ -227,7 +227,7 @@ std::string apply_function(const CompileRequest& request, const ApplyVariant& va
       "    f_seq CONSTANT bigint := $4;\n"
       "    changed CONSTANT bigint := $5;  -- bit per source with pending rows\n"
       "    run CONSTANT bigint := $6;\n"
-      "    watched CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none\n"
+      "    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none\n"
       "    violations bigint;\n";
   for (std::size_t i = 1; i <= variant.sizes; ++i)
     body += "    n_" + std::to_string(i) + " CONSTANT bigint := $7[" + std::to_string(i) + "];\n";
@@ -246,7 +246,7 @@ std::string apply_function(const CompileRequest& request, const ApplyVariant& va
   const std::string leave = "PERFORM set_config('pgtrickle.apply', '', true);\n";
   // Constraints that wait for COMMIT would fail there, with the rights of the session, and all that is committed with
   // it.
-  const std::string done = "IF v.watched IS NOT NULL THEN\n    PERFORM pgtrickle._check_deferred(" +
+  const std::string done = "IF v.user_keys IS NOT NULL THEN\n    PERFORM pgtrickle._check_deferred(" +
                            quote_literal(qualified(request.schema, request.name)) + "::regclass);\nEND IF;\n" + leave;
   if (variant.differential.empty()) {
     body += indent("    " + variant.full, 4);
@@ -280,6 +280,27 @@ void add_apply(const CompileRequest& request, Program& program, const ApplyVaria
   program.owner_ddl.push_back("GRANT EXECUTE ON FUNCTION " + function + " TO " + quote_ident(request.admin));
 }
 
+bool needs_encoding(const TypeInfo& type) {
+  return type.encoded_image && !type.identity;
+}
+
+bool needs_encoding(const Operator& op) {
+  const auto& columns = op.columns();
+  const auto& inputs = op.inputs();
+  return std::any_of(columns.begin(), columns.end(),
+                     [](const auto& col) { return needs_encoding(col.type.value()); }) ||
+         std::any_of(inputs.begin(), inputs.end(), [](const auto& input) { return needs_encoding(*input); });
+}
+
+/// Images that contain text are made in client_encoding: it must have the characters whoever refreshes.
+CompileRequest with_encoding(CompileRequest request, const std::vector<Operator*>& trees) {
+  const auto& columns = request.columns;
+  if (std::any_of(trees.begin(), trees.end(), [](const Operator* tree) { return needs_encoding(*tree); }) ||
+      std::any_of(columns.begin(), columns.end(), [](const auto& col) { return needs_encoding(col.type); }))
+    request.settings.emplace_back("client_encoding", request.encoding);
+  return request;
+}
+
 }  // namespace
 
 std::string write_differential(const CompileRequest& request, const CutPlan& plan, const SourceNumbers& numbers,
@@ -299,10 +320,11 @@ std::string write_differential(const CompileRequest& request, const CutPlan& pla
   const auto trees = plan.trees();
   const bool joins = std::any_of(trees.begin(), trees.end(), [](const Operator* tree) { return tree->joins(); });
   const std::string apply = function_name("apply", request.id);
-  add_apply(request, program,
+  const CompileRequest running = with_encoding(request, trees);
+  add_apply(running, program,
             {apply, writer.full_body(), writer.differential_body(joins), joins ? numbers.all().size() : 0, false});
   // Without an index each lookup would be a scan, which only a hash join does once.
-  add_apply(request, program, {apply + "_small", {}, writer.differential_body(false), 0, all_indexed});
+  add_apply(running, program, {apply + "_small", {}, writer.differential_body(false), 0, all_indexed});
   add_refresh(request, program, sources, &numbers);
   return text;
 }
@@ -323,7 +345,7 @@ void write_full(const CompileRequest& request, Program& program) {
   const std::string select =
       target.replace(statement, "(SELECT * FROM (" + query + ") q (" + join(quoted, ", ") + "))");
   const std::string full = run_into(statement, select, kResultInto) + check_violations(request, "content");
-  add_apply(request, program, {function_name("apply", request.id), full, {}, 0, false});
+  add_apply(with_encoding(request, {}), program, {function_name("apply", request.id), full, {}, 0, false});
   add_refresh(request, program, {}, nullptr);
 }
 

@@ -9,7 +9,7 @@ namespace {
 std::string record(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types) {
   std::vector<std::string> parts;
   for (std::size_t i = 0; i < columns.size(); ++i)
-    parts.push_back(types[i].equatable ? columns[i] : columns[i] + "::text");
+    parts.push_back(types[i].equatable ? columns[i] : image(columns[i], types[i]));
   return "ROW(" + join(parts, ", ") + ")::record";
 }
 
@@ -26,9 +26,10 @@ std::string row_hash(const std::vector<std::string>& columns, const std::vector<
                      const std::string& prefix) {
   std::vector<std::string> parts;
   for (std::size_t i = 0; i < columns.size(); ++i) {
-    // A column that cannot be hashed, as itself or as an immutable text, is left to the recheck.
-    if (!types[i].hashable && types[i].stable_text) continue;
-    parts.push_back(prefix + columns[i] + (types[i].hashable ? "" : "::text"));
+    // A column that cannot be hashed, as itself or as an immutable image, is left to the recheck.
+    if (!types[i].hashable && !types[i].indexable_image) continue;
+    const std::string column = prefix + columns[i];
+    parts.push_back(types[i].hashable ? column : image(column, types[i]));
   }
   return "hash_record_extended(ROW(" + join(parts, ", ") + "), 0)";
 }
@@ -46,10 +47,24 @@ std::string row_identical(const std::vector<std::string>& left, const std::vecto
   return "ROW(" + join(left, ", ") + ")::record *= ROW(" + join(right, ", ") + ")::record";
 }
 
+std::string cast_to_domain(const std::string& column, const TypeInfo& type) {
+  const std::string sql = column + "::" + type.name;
+  return type.collation.empty() ? sql : "(" + sql + " COLLATE " + type.collation + ")";
+}
+
+std::string image(const std::string& column, const TypeInfo& type) {
+  std::string sql = type.image.empty() ? "$1::text" : type.image;
+  return sql.replace(sql.find("$1"), 2, column);
+}
+
 std::vector<std::string> identity_terms(const std::string& column, const TypeInfo& type) {
-  if (!type.equatable) return {column + "::text"};
-  if (!type.identity) return {column, column + "::text"};
+  if (!type.equatable) return {image(column, type)};
+  if (!type.identity) return {column, image(column, type)};
   return {column};
+}
+
+std::string grouped_value(const std::string& column, const TypeInfo& type, const std::string& name) {
+  return (type.equatable ? column : "pgtrickle._any_of(" + column + ")") + " AS " + name;
 }
 
 std::string row_match(const std::vector<std::string>& left, const std::vector<std::string>& right,
@@ -64,9 +79,8 @@ std::string row_match(const std::vector<std::string>& left, const std::vector<st
 
 void add_grouped(const std::string& column, const TypeInfo& type, const std::string& name,
                  std::vector<std::string>& select, std::vector<std::string>& group) {
-  const std::string text = column + "::text";
-  select.push_back((type.equatable ? column : "min(" + text + ")::" + type.name) + " AS " + name);
-  group.push_back(type.equatable ? column : text);
+  select.push_back(grouped_value(column, type, name));
+  group.push_back(type.equatable ? column : image(column, type));
 }
 
 std::vector<KeyLookup> key_lookups(const std::vector<std::string>& mine, const std::vector<std::string>& keys,
@@ -81,7 +95,7 @@ std::vector<KeyLookup> key_lookups(const std::vector<std::string>& mine, const s
       null_keys.push_back(keys[i]);
       nullable.push_back(mine[i]);
     }
-    plain = plain && types[i].builtin_operators;
+    plain = plain && types[i].builtin_operators && types[i].equatable;
   }
   const std::string by_record = row_match(mine, prefixed(keys, "k."), types, false);
   if (!plain) return {{by_record, {}}};
@@ -107,7 +121,7 @@ std::string consolidate(const std::vector<std::string>& columns, const std::vect
   std::vector<std::string> group;
   for (std::size_t i = 0; i < columns.size(); ++i) {
     const std::string col = "x." + columns[i];
-    select.push_back(types[i].equatable ? col : "min(" + col + "::text)::" + types[i].name + " AS " + columns[i]);
+    select.push_back(grouped_value(col, types[i], columns[i]));
     for (auto& term : identity_terms(col, types[i])) group.push_back(std::move(term));
   }
   select.emplace_back("sum(x.w)::int AS w");

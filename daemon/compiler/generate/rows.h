@@ -2,7 +2,8 @@
 //
 // Identity of a row or key is hash_record_extended(ROW(..), 0), which can be indexed, plus a recheck with record
 // equality, which is NULL-safe and uses each type's default operator class whatever the search_path. Types without
-// equality (json, xml, point ...) take part through their text. A column list is parallel to a list of types.
+// equality (json, xml, point ...) take part through their image (TypeInfo::image). A column list is parallel to a list
+// of types. No value is ever made of its image or text: values are carried as they are.
 #pragma once
 
 #include <string>
@@ -30,10 +31,16 @@ std::string row_match(const std::vector<std::string>& left, const std::vector<st
 /// SELECT of the net rows: columns, sum(w) AS w, zero weights dropped. `from` is a FROM item (with alias x added here).
 std::string consolidate(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types,
                         const std::string& from, const std::string& where = {});
+/// The column, cast to the domain that the type is. A column can have another collation than its domain.
+std::string cast_to_domain(const std::string& column, const TypeInfo& type);
+/// SQL of the bytes of a value: of another value they are others.
+std::string image(const std::string& column, const TypeInfo& type);
 /// What GROUP BY needs so that only rows that are the same in every respect fall together: a column whose equality is
-/// coarser than identity (numeric 1.0 = 1.00, but not as text) is grouped by its text as well.
+/// coarser than identity (numeric 1.0 = 1.00, x = X under some collations) is grouped by its image as well.
 std::vector<std::string> identity_terms(const std::string& column, const TypeInfo& type);
-/// One column of a GROUP BY by the type's equality, or by its text if it has none: what to select, what to group by.
+/// What to select of a column beside a GROUP BY of its identity_terms(): the value.
+std::string grouped_value(const std::string& column, const TypeInfo& type, const std::string& name);
+/// One column of a GROUP BY by the type's equality, or by its image if it has none: what to select, what to group by.
 void add_grouped(const std::string& column, const TypeInfo& type, const std::string& name,
                  std::vector<std::string>& select, std::vector<std::string>& group);
 

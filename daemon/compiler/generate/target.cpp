@@ -15,6 +15,13 @@ std::string counts(const std::string& inserted, const std::string& updated, cons
          " AS rows_deleted,\n       " + violations + " AS violations";
 }
 
+/// A value as what the column holds.
+std::string typed(const std::string& value, const TargetColumn& column) {
+  const std::string sql = value + "::" + column.type_sql;
+  const bool domain = column.type.oid != column.type.base_oid;  // may have another collation than the column
+  return domain && !column.type.collation.empty() ? "(" + sql + " COLLATE " + column.type.collation + ")" : sql;
+}
+
 constexpr const char* kMoved = "(SELECT count(*) FROM moved)";
 constexpr const char* kInserted = "(SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved)";
 constexpr const char* kUpdated = "(SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved)";
@@ -75,18 +82,18 @@ bool Target::loose() const {
 std::string Target::key_match(const std::string& table_alias, const std::vector<std::string>& other) const {
   // The compiled query may have the base type where the query has a domain (a masked grouping key): records of the two
   // cannot be compared.
-  std::vector<std::string> typed = other;
-  for (std::size_t i = 0; i < typed.size(); ++i) {
+  std::vector<std::string> theirs = other;
+  for (std::size_t i = 0; i < theirs.size(); ++i) {
     const auto& column = request_.columns[static_cast<std::size_t>(key_[i])];
-    if (column.type.oid != column.type.base_oid) typed[i] += "::" + column.type_sql;
+    if (column.type.oid != column.type.base_oid) theirs[i] = typed(theirs[i], column);
   }
-  return row_match(prefixed(table_columns(key_), table_alias + "."), typed, types(key_), !needs_hash_index());
+  return row_match(prefixed(table_columns(key_), table_alias + "."), theirs, types(key_), !needs_hash_index());
 }
 
 std::string Target::cast_list(const std::string& alias) const {
   std::vector<std::string> list;
   for (std::size_t i = 0; i < names_.size(); ++i)
-    list.push_back(alias + "." + names_[i] + "::" + request_.columns[i].type_sql + " AS " + names_[i]);
+    list.push_back(typed(alias + "." + names_[i], request_.columns[i]) + " AS " + names_[i]);
   return join(list, ", ");
 }
 
@@ -98,11 +105,8 @@ std::vector<std::string> Target::index_ddl() const {
   if (keyed()) {
     const bool not_null = std::all_of(key_not_null_.begin(), key_not_null_.end(), [](bool b) { return b; });
     const std::string columns = "(" + join(table_columns(key_), ", ") + ")";
-    if (not_null) {
-      ddl.push_back("ALTER TABLE " + table_ + " ADD CONSTRAINT " + key_name + " PRIMARY KEY " + columns);
-    } else {
-      ddl.push_back("CREATE UNIQUE INDEX " + key_name + " ON " + table_ + " " + columns + " NULLS NOT DISTINCT");
-    }
+    ddl.push_back("ALTER TABLE " + table_ + " ADD CONSTRAINT " + key_name +
+                  (not_null ? " PRIMARY KEY " : " UNIQUE NULLS NOT DISTINCT ") + columns);
   }
   if (needs_hash_index()) {
     const auto& positions = keyed() ? key_ : all_;
@@ -118,11 +122,11 @@ void Target::move_out(Statement& statement, const std::string& from, const std::
     const auto& column = request_.columns[static_cast<std::size_t>(position)];
     const std::string name = quote_ident(column.name);
     differs.push_back(
-        quote_literal(column.name) + " = ANY (v.watched) AND " +
+        quote_literal(column.name) + " = ANY (v.user_keys) AND " +
         row_differs({"t." + name}, {"n." + names_[static_cast<std::size_t>(position)] + "::" + column.type_sql}));
   }
   statement.with("moved",
-                 "DELETE FROM " + table_ + " t USING " + from + " n\nWHERE v.watched IS NOT NULL" +
+                 "DELETE FROM " + table_ + " t USING " + from + " n\nWHERE v.user_keys IS NOT NULL" +
                      (where.empty() ? "" : " AND " + where) + " AND " +
                      key_match("t", prefixed(row_columns(key_), "n.")) + "\n  AND (" + join(differs, "\n    OR ") +
                      ")\nRETURNING 1",
@@ -139,7 +143,9 @@ void Target::upsert(Statement& statement, const std::string& from, const std::st
   std::string sql = "INSERT INTO " + table_ + " AS t (" + join(table_columns(all_), ", ") + ")\nSELECT " +
                     cast_list("n") + "\nFROM " + from + " n\nWHERE " + after({kDeleted, kMoved});
   if (!where.empty()) sql += " AND " + where;
-  sql += "\nON CONFLICT (" + join(table_columns(key_), ", ") + ") DO ";
+  // By name: of the columns alone, a user's constraint on the same ones would be an arbiter too, which fails if it is
+  // deferrable.
+  sql += "\nON CONFLICT ON CONSTRAINT pgtrickle_" + std::to_string(request_.id) + "_key DO ";
   if (rest.empty()) {
     sql += "NOTHING";
   } else {

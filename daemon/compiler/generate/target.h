@@ -48,8 +48,8 @@ class Target {
   [[nodiscard]] bool needs_hash_index() const;
   [[nodiscard]] bool loose() const;  // some column has equal values that are not the same
   std::string apply_bag(Statement& statement, const std::string& d) const;
-  /// Deletes the rows that `from` replaces and that differ in v.watched, the columns that unique indexes and exclusion
-  /// constraints of users are about: updated in place, two rows could not trade values. NULL: there are none.
+  /// Deletes the rows that `from` replaces and that differ in v.user_keys, the columns that unique indexes and
+  /// exclusion constraints of users are about: updated in place, two rows could not trade values. NULL: there are none.
   void move_out(Statement& statement, const std::string& from, const std::string& where) const;
   /// Inserts new rows and updates others in place, once "hidden" and "moved" are deleted.
   void upsert(Statement& statement, const std::string& from, const std::string& where) const;

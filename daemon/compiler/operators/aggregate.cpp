@@ -245,7 +245,8 @@ Changes Aggregate::differential(Statement& statement) const {
       const std::string beats = c.greatest ? " >= " : " <= ";
       select.push_back((c.greatest ? "greatest(" : "least(") + old_value + ", " + inserted + ") AS " + l.new_names[i]);
       need.push_back("coalesce(" + deleted + " IS NOT NULL AND (" + old_value + " IS NULL OR " + deleted + beats +
-                     old_value + ") AND (" + inserted + beats + old_value + ") IS NOT TRUE, false)");
+                     old_value + ")" + (c.spelled ? "" : " AND (" + inserted + beats + old_value + ") IS NOT TRUE") +
+                     ", false)");
     } else {
       select.push_back(old_value + " AS " + l.new_names[i]);
       need.emplace_back("true");

@@ -206,6 +206,7 @@ class Planner {
     c.maintenance = Maintenance::kExtremum;
     c.hint = hint_;
     c.greatest = name_ == "max";
+    c.spelled = !call_.argument_types.empty() && !call_.argument_types.front().identity;
     const std::string aggregate = name_ + "(" + args_[0] + ")";
     c.full = over(aggregate);
     c.inserted = over(aggregate, "i.w > 0");

@@ -4,7 +4,8 @@
 //   add       linear: new = old + sum over the delta of w * f(row)                count, sum, avg, var*, stddev*,
 //   bool_* extremum  LEAST/GREATEST with what was inserted; if what was deleted equals (or passes) the stored extremum
 //   and
-//             nothing inserted does, the group is recomputed                      min, max
+//             nothing inserted does, the group is recomputed: even if something does where equal is not the same
+//             (1.0 and 1.00)                                                      min, max
 //   replace   the group is recomputed whenever it is touched                      everything else
 //
 // Exactness notes. Sums of float4/float8 are not invertible (rounding): replace. numeric NaN and infinities poison a
@@ -43,6 +44,7 @@ struct Component {
   std::string inserted;      // extremum: over rows with positive weight
   std::string deleted;       // extremum: over rows with negative weight
   bool greatest = false;     // extremum: max
+  bool spelled = false;      // extremum: of values that can be equal without being the same
   bool numeric_sum = false;  // add: may become NaN or infinite
 
   [[nodiscard]] bool operator==(const Component& other) const { return full == other.full; }

@@ -303,7 +303,10 @@ std::string Apply::touched_by(std::size_t f, const std::vector<Node>& arm, const
   std::vector<std::string> group;
   for (const int index : compared) {
     const auto& col = feed(f).columns()[static_cast<std::size_t>(index)];
-    add_grouped("f." + quote_ident(col.name), col.type.value(), quote_ident(col.name), select, group);
+    const std::string name = "f." + quote_ident(col.name);
+    // By identity: a condition may tell equal values apart (COLLATE, a function of a text).
+    select.push_back(grouped_value(name, col.type.value(), quote_ident(col.name)));
+    for (auto& term : identity_terms(name, col.type.value())) group.push_back(std::move(term));
   }
   const std::string rows = "(SELECT " + join(select, ", ") + " FROM " + delta + " f" + where(on_feed) + "\nGROUP BY " +
                            join(group, ", ") + ")";

@@ -33,7 +33,7 @@ Changes BagState::replace(Statement& statement, const std::string& stored, const
   const auto kinds = types();
   for (std::size_t i = 0; i < mine.size(); ++i) {
     const std::string col = "x." + mine[i];
-    select.push_back(kinds[i].equatable ? col : "min(" + col + "::text)::" + kinds[i].name + " AS " + mine[i]);
+    select.push_back(grouped_value(col, kinds[i], mine[i]));
     for (auto& term : identity_terms(col, kinds[i])) group.push_back(std::move(term));
   }
   select.emplace_back("sum(CASE WHEN x." + ctid + " IS NULL THEN 1 ELSE -1 END)::int AS w");

@@ -6,6 +6,7 @@
 #include "compiler/generate/sql_text.h"
 #include "compiler/generate/statement.h"
 #include "compiler/normalize/factor_or.h"
+#include "compiler/operators/match_conditions.h"
 
 namespace pgtrickle::compiler {
 
@@ -71,7 +72,7 @@ std::string Join::condition(const Node& node, const std::function<std::string(in
     // IS NOT DISTINCT FROM can use neither index nor hash table; "=" can, and so can each arm of the OR.
     const auto& l = columns_[static_cast<std::size_t>(left)];
     const auto& r = columns_[static_cast<std::size_t>(right)];
-    if (l.type && !(l.type->equatable && l.type->builtin_operators))
+    if (l.type && r.type && l.type->oid == r.type->oid && !(l.type->equatable && l.type->builtin_operators))
       return row_match({text(left)}, {text(right)}, {*l.type}, false);
     std::string equal = text(left) + " = " + text(right);
     if (l.not_null || r.not_null) return equal;
@@ -414,6 +415,7 @@ OperatorPtr Join::superset(std::vector<int>& columns) const {
 void Join::resolve_types(TypeOracle& oracle) {
   Operator::resolve_types(oracle);
   derive_columns();
+  for (auto& node : conditions_) expand_images(node, columns_);
 }
 
 std::vector<std::pair<int, int>> Join::equated() const {
@@ -438,7 +440,15 @@ std::vector<Key> Join::keys() const {
   // One key of each input identifies a row; an input whose key is equated to columns of the remaining ones adds
   // nothing.
   const auto where_is = places();
-  const auto pairs = equated();
+  auto pairs = equated();
+  // One value of one type can equal several values of another: then it does not say which row it is.
+  pairs.erase(std::remove_if(pairs.begin(), pairs.end(),
+                             [&](const auto& pair) {
+                               const auto& left = columns_[static_cast<std::size_t>(pair.first)].type;
+                               const auto& right = columns_[static_cast<std::size_t>(pair.second)].type;
+                               return !left || !right || !is_one_equality(*left, *right);
+                             }),
+              pairs.end());
   std::vector<std::vector<Key>> input_keys;
   for (const auto& input : inputs_) input_keys.push_back(input->keys());
   std::vector<Key> result;

@@ -66,7 +66,7 @@ std::vector<TypeInfo> KeyedRecompute::key_types() const {
 bool KeyedRecompute::plain_keys() const {
   return keys_.size() <= 32 && std::all_of(keys_.begin(), keys_.end(), [&](int key) {
            const auto& col = inputs_[0]->columns().at(static_cast<std::size_t>(key));
-           return col.not_null && col.type->builtin_operators && col.type->fixed_width;
+           return col.not_null && col.type->equatable && col.type->builtin_operators && col.type->fixed_width;
          });
 }
 

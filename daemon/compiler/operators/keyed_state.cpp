@@ -21,7 +21,7 @@ bool KeyedState::plain_identity() const {
   // A btree on the keys themselves: possible if "=" means equality of keys and no key can outgrow an index page.
   if (keys_.empty() || keys_.size() > kMaxIndexColumns) return false;
   return std::all_of(keys_.begin(), keys_.end(), [](const OutputColumn& col) {
-    return col.not_null && col.type->builtin_operators && col.type->fixed_width;
+    return col.not_null && col.type->equatable && col.type->builtin_operators && col.type->fixed_width;
   });
 }
 

@@ -41,11 +41,29 @@ std::optional<KeyPair> as_key(const Node& expr, int left_width) {
   return std::nullopt;
 }
 
-bool can_be_key(const TypeInfo& type) {
+bool has_equality(const TypeInfo& type) {
   return type.equatable && type.builtin_operators;  // "=" is the equality that GROUP BY uses
 }
 
+bool same_collation(const TypeInfo& left, const TypeInfo& right) {
+  return left.collation == right.collation || (!left.loose_collation && !right.loose_collation);
+}
+
+bool same_operators(const TypeInfo& left, const TypeInfo& right) {
+  return left.base_oid == right.base_oid ||
+         std::find(left.comparable.begin(), left.comparable.end(), right.key_oid) != left.comparable.end();
+}
+
+Node as_compared(Node expr, const std::string& type, const std::string& collation) {
+  if (!type.empty()) expr = cast(std::move(expr), type);
+  return collation.empty() ? expr : collate(std::move(expr), collation);
+}
+
 }  // namespace
+
+bool is_one_equality(const TypeInfo& left, const TypeInfo& right) {
+  return has_equality(left) && has_equality(right) && same_operators(left, right) && same_collation(left, right);
+}
 
 MatchConditions::MatchConditions(const std::vector<Node>& conditions) {
   for (const auto& conjunct : factor_or(conditions)) add(conjunct);
@@ -67,7 +85,23 @@ void MatchConditions::resolve_types(const Operator& left, const Operator& right,
   const auto left_types = expression_types(left_exprs, left, oracle);
   const auto right_types = expression_types(right_exprs, right, oracle);
   for (std::size_t i = 0; i < candidates.size(); ++i)
-    candidates[i]->key = can_be_key(left_types[i]) && can_be_key(right_types[i]);
+    candidates[i]->key = comparison(left_types[i], right_types[i], oracle);
+}
+
+/// nullopt: the sides have no equality in common, so that rows are matched one by one.
+std::optional<MatchConditions::Comparison> MatchConditions::comparison(const TypeInfo& left, const TypeInfo& right,
+                                                                       TypeOracle& oracle) {
+  if (!has_equality(left) || !has_equality(right)) return std::nullopt;
+  Comparison result;
+  if (!same_operators(left, right)) {
+    const auto [as_left, as_right] = oracle.compared_as(left, right);
+    if (!is_one_equality(as_left, as_right)) return std::nullopt;
+    if (as_left.key_oid != left.key_oid) result.left_type = as_left.name;
+    if (as_right.key_oid != right.key_oid) result.right_type = as_right.name;
+  }
+  // Of two collations none of which is written in the condition, the default one gives way.
+  if (!same_collation(left, right)) result.collation = left.loose_collation ? left.collation : right.collation;
+  return result;
 }
 
 std::vector<Node> MatchConditions::take(Side side, int left_width) {
@@ -96,8 +130,12 @@ std::vector<Node> MatchConditions::all() const {
 
 std::vector<KeyPair> MatchConditions::keys(int left_width) const {
   std::vector<KeyPair> result;
-  for (const auto& conjunct : conjuncts_)
-    if (conjunct.key) result.push_back(as_key(conjunct.expr, left_width).value());
+  for (const auto& conjunct : conjuncts_) {
+    if (!conjunct.key) continue;
+    KeyPair key = as_key(conjunct.expr, left_width).value();
+    result.push_back({as_compared(std::move(key.left), conjunct.key->left_type, conjunct.key->collation),
+                      as_compared(std::move(key.right), conjunct.key->right_type, conjunct.key->collation)});
+  }
   return result;
 }
 

@@ -2,6 +2,8 @@
 // semi joins need to know of it: which conjuncts are equalities that can serve as keys, which concern one side alone.
 #pragma once
 
+#include <optional>
+
 #include "compiler/operators/operator.h"
 
 namespace pgtrickle::compiler {
@@ -12,7 +14,12 @@ inline Side opposite(Side side) {
   return side == Side::kLeft ? Side::kRight : Side::kLeft;
 }
 
-/// `left = right`, each an expression over one side's columns only. Positions are those of the row of both sides.
+/// Whether `left = right` puts exactly those values together that each side's own equality puts together. Across types
+/// it often does not: several numerics equal one float8, several timestamps one timestamptz.
+bool is_one_equality(const TypeInfo& left, const TypeInfo& right);
+
+/// `left = right`, each an expression over one side's columns only. Positions are those of the row of both sides. The
+/// expressions are cast to what is compared, where their own equality is another one.
 struct KeyPair {
   Node left;
   Node right;
@@ -26,7 +33,7 @@ class MatchConditions {
 
   /// Finds out which conjuncts are keys, which depends on types.
   void resolve_types(const Operator& left, const Operator& right, TypeOracle& oracle);
-  void add(const Node& conjunct) { conjuncts_.push_back({conjunct, false}); }
+  void add(const Node& conjunct) { conjuncts_.push_back({conjunct, std::nullopt}); }
   /// Removes the conjuncts that read columns of this side only (and at least one) and returns them, over that side's
   /// row.
   std::vector<Node> take(Side side, int left_width);
@@ -42,10 +49,16 @@ class MatchConditions {
   [[nodiscard]] std::vector<std::pair<int, int>> equated(int left_width) const;
 
  private:
+  /// How the two sides of a key are compared: types to cast them to and a collation, each empty if they are so already.
+  struct Comparison {
+    std::string left_type, right_type, collation;
+  };
   struct Conjunct {
     Node expr;
-    bool key;
+    std::optional<Comparison> key;
   };
+  static std::optional<Comparison> comparison(const TypeInfo& left, const TypeInfo& right, TypeOracle& oracle);
+
   std::vector<Conjunct> conjuncts_;
 };
 

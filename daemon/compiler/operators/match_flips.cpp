@@ -142,8 +142,7 @@ class Flips {
     std::vector<std::string> list;
     for (const auto* col : tuple()) {
       const std::string name = quote_ident(col->name);
-      const TypeInfo& type = col->type.value();
-      list.push_back(type.equatable ? alias + name : "min(" + alias + name + "::text)::" + type.name + " AS " + name);
+      list.push_back(grouped_value(alias + name, col->type.value(), name));
     }
     return list;
   }
@@ -174,7 +173,7 @@ class Flips {
       append(left, identity_terms(kept + name, type));
       append(right, identity_terms(tuples + name, type));
       if (type.equatable) types.push_back(type);
-      if (left.size() > types.size()) types.emplace_back();  // a text
+      if (left.size() > types.size()) types.emplace_back();  // an image
     }
     if (left.empty()) return parts;
     parts.push_back(keys_.empty() ? row_match(left, right, types, false) : row_equal(left, right, types));

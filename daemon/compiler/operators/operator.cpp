@@ -80,6 +80,29 @@ std::string render_operand(const Node& expr, const std::string& alias, const Ope
   return is_column(expr) ? sql : "(" + sql + ")";
 }
 
+namespace {
+
+constexpr const char* kImage = "pgt image";  // a name that nothing in a query can mean
+
+}  // namespace
+
+Node image_of(int index) {
+  static const Node kCall = parse_expr("\"" + std::string(kImage) + "\"($1)");
+  return map_columns(kCall, [&](int) { return column(index); });
+}
+
+void expand_images(Node& expr, const std::vector<OutputColumn>& columns) {
+  rewrite(expr, [&](Node& node) {
+    if (!node.has_func_call() || qualified_name(node.func_call().funcname()).second != kImage) return false;
+    const Node argument = node.func_call().args(0);
+    int index = 0;
+    is_column(argument, &index);
+    const TypeInfo& type = columns.at(static_cast<std::size_t>(index)).type.value();
+    node = map_columns(parse_expr(type.image.empty() ? "$1::text" : type.image), [&](int) { return argument; });
+    return true;
+  });
+}
+
 std::vector<TypeInfo> expression_types(const std::vector<Node>& expressions, const Operator& input,
                                        TypeOracle& oracle) {
   std::vector<TypeInfo> types;

@@ -144,6 +144,11 @@ std::string render(const Node& expr, const std::string& alias, const Operator& i
 /// The same as an operand: in parentheses, unless it is a plain column.
 std::string render_operand(const Node& expr, const std::string& alias, const Operator& input);
 
+/// Stands for the image (TypeInfo::image) of a column whose type is not known yet, in a projection or a join.
+Node image_of(int index);
+/// Puts the images themselves in their place, once the types are known.
+void expand_images(Node& expr, const std::vector<OutputColumn>& columns);
+
 /// Types of expressions over `input`; asks the oracle only if one of them is more than a plain column.
 std::vector<TypeInfo> expression_types(const std::vector<Node>& expressions, const Operator& input, TypeOracle& oracle);
 

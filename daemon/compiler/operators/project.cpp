@@ -84,6 +84,7 @@ bool Project::absorb_filter(const Node& predicate) {
 
 void Project::resolve_types(TypeOracle& oracle) {
   Operator::resolve_types(oracle);
+  for (auto& expr : expressions_) expand_images(expr, inputs_[0]->columns());
   std::vector<std::string> names;
   for (const auto& col : columns_) names.push_back(col.name);
   derive_columns(names);

@@ -62,7 +62,7 @@ Delta Scan::delta(Statement& statement, bool consolidate) const {
     std::string column = "l.c" + std::to_string(source_->columns[static_cast<std::size_t>(position_[i])].attnum);
     // Logs hold domains as their base types; records of the two cannot be compared.
     const TypeInfo& type = *columns_[i].type;
-    if (type.oid != type.base_oid) column += "::" + type.name;
+    if (type.oid != type.base_oid) column = cast_to_domain(column, type);
     select.push_back(column + " AS " + quote_ident(columns_[i].name));
     for (auto& term : identity_terms(column, *columns_[i].type)) group.push_back(std::move(term));
     consolidate = consolidate && columns_[i].type->equatable;

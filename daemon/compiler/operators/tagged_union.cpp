@@ -2,10 +2,19 @@
 
 #include <algorithm>
 
+#include "compiler/generate/rows.h"
 #include "compiler/generate/sql_text.h"
 #include "compiler/generate/statement.h"
 
 namespace pgtrickle::compiler {
+
+namespace {
+
+std::string null_of(const TypeInfo& type) {
+  return type.oid == type.base_oid ? "NULL::" + type.name : cast_to_domain("NULL", type);
+}
+
+}  // namespace
 
 TaggedUnion::TaggedUnion(std::vector<OperatorPtr> branches, std::vector<std::vector<int>> positions,
                          const std::vector<std::string>& names)
@@ -40,7 +49,7 @@ std::string TaggedUnion::branch(std::size_t number, const std::string& from, boo
   for (std::size_t i = 0; i + 1 < columns_.size(); ++i) {
     const int position = positions_[number][i];
     const std::string value =
-        position < 0 ? "NULL::" + columns_[i].type.value().name
+        position < 0 ? null_of(columns_[i].type.value())
                      : "i." + quote_ident(inputs_[number]->columns()[static_cast<std::size_t>(position)].name);
     list.push_back(value + " AS " + quote_ident(columns_[i].name));
   }

@@ -2,12 +2,34 @@
 
 #include <algorithm>
 
+#include "compiler/error.h"
 #include "compiler/generate/sql_text.h"
 #include "compiler/generate/statement.h"
 
 namespace pgtrickle::compiler {
 
-UnionAll::UnionAll(std::vector<OperatorPtr> inputs) {
+namespace {
+
+constexpr const char* kDefaultCollation = "pg_catalog.\"default\"";
+
+/// PostgreSQL's rules for the collation of two arms.
+std::string merged_collation(const TypeInfo& left, Collated left_form, const TypeInfo& right, Collated right_form) {
+  if (left.collation == right.collation || right.collation.empty()) return left.collation;
+  if (left.collation.empty()) return right.collation;
+  const bool left_wins = left_form == Collated::kYes && right_form == Collated::kNo;
+  const bool right_wins = right_form == Collated::kYes && left_form == Collated::kNo;
+  const bool implicit = left_form == Collated::kNo && right_form == Collated::kNo;
+  if (left_wins || (implicit && right.collation == kDefaultCollation)) return left.collation;
+  if (right_wins || (implicit && left.collation == kDefaultCollation)) return right.collation;
+  throw Unsupported(
+      "the arms of a set operation have different collations: " + left.collation + " and " + right.collation, {},
+      "Write the same COLLATE behind the column in every arm.");
+}
+
+}  // namespace
+
+UnionAll::UnionAll(std::vector<OperatorPtr> inputs, std::vector<std::vector<Collated>> collated)
+    : collated_(std::move(collated)) {
   inputs_ = std::move(inputs);
   for (const auto& col : inputs_[0]->columns()) columns_.push_back({col.name, false, std::nullopt, -1});
 }
@@ -20,6 +42,9 @@ std::string UnionAll::branch(const Operator& input, const std::string& from, boo
       const auto& type = input.columns()[i].type;
       if (!type || type->oid != columns_[i].type->oid) expr += "::" + columns_[i].type->name;
     }
+    const std::string& collation = columns_[i].type ? columns_[i].type->collation : collations_[i];
+    if (!collation.empty() && input.columns()[i].type && input.columns()[i].type->collation != collation)
+      expr = "(" + expr + " COLLATE " + collation + ")";
     select.push_back(expr + " AS " + quote_ident(columns_[i].name));
   }
   if (weight) select.emplace_back("i.w");
@@ -69,16 +94,40 @@ bool UnionAll::absorb_filter(const Node& predicate) {
       const auto at = static_cast<std::size_t>(index);
       const auto& have = input->columns()[at].type;
       const auto& want = columns_[at].type;
-      return want && (!have || have->oid != want->oid) ? cast(column(index), want->name) : column(index);
+      Node value = want && (!have || have->oid != want->oid) ? cast(column(index), want->name) : column(index);
+      const bool collates = want && have && !want->collation.empty() && have->collation != want->collation;
+      return collates ? collate(std::move(value), want->collation) : value;
     });
     if (!input->absorb_filter(typed)) input = make_filter(std::move(input), {typed});
   }
   return true;
 }
 
+/// Of the arms from left to right.
+std::string UnionAll::common_collation(std::size_t column) const {
+  TypeInfo so_far = inputs_[0]->columns()[column].type.value();
+  Collated form = collated_[0][column];
+  for (std::size_t i = 1; i < inputs_.size(); ++i) {
+    const TypeInfo& next = inputs_[i]->columns()[column].type.value();
+    const std::string merged = merged_collation(so_far, form, next, collated_[i][column]);
+    // Rows that the first arms take for one, the whole would keep apart.
+    if (i > 1 && so_far.loose_collation && merged != so_far.collation)
+      throw Unsupported("the arms of a set operation have different collations: " + so_far.collation + " and " + merged,
+                        {}, "Write the same COLLATE behind the column in every arm.");
+    if (merged == next.collation) so_far = next;
+    form = Collated::kNo;
+  }
+  return so_far.collation;
+}
+
 void UnionAll::resolve_types(TypeOracle& oracle) {
   Operator::resolve_types(oracle);
   if (columns_.empty()) return;
+  collations_.clear();
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    collations_.push_back(common_collation(i));
+    columns_[i].type.reset();
+  }
   const auto types = oracle.column_types("SELECT " + join(column_names("u."), ", ") + " FROM " + post() + " u");
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     columns_[i].type = types.at(i);
@@ -93,7 +142,7 @@ bool UnionAll::indexed(int column) const {
   return std::all_of(inputs_.begin(), inputs_.end(), [&](const OperatorPtr& input) {
     const auto& have = input->columns()[at].type;
     const auto& want = columns_[at].type;
-    return have && want && have->oid == want->oid && input->indexed(column);
+    return have && want && have->oid == want->oid && have->collation == want->collation && input->indexed(column);
   });
 }
 

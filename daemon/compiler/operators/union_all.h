@@ -1,14 +1,20 @@
 // UNION ALL. Rule: linear; delta = the deltas of the inputs, one after the other.
 // The columns are cast to the types that PostgreSQL resolves for the whole, so that a delta of one branch has them too.
+// The same for collations: a branch is a subquery here, in which COLLATE is no longer the explicit choice that it was
+// among the arms as they were written. Where that choice is not plain to see: Unsupported.
 #pragma once
 
 #include "compiler/operators/operator.h"
 
 namespace pgtrickle::compiler {
 
+/// How a column of a branch was written: without COLLATE, as `.. COLLATE c`, or with a COLLATE somewhere inside.
+enum class Collated { kNo, kYes, kInside };
+
 class UnionAll final : public Operator {
  public:
-  explicit UnionAll(std::vector<OperatorPtr> inputs);
+  /// `collated`: per input and column.
+  UnionAll(std::vector<OperatorPtr> inputs, std::vector<std::vector<Collated>> collated);
 
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<UnionAll>(*this); }
   [[nodiscard]] std::string post() const override;
@@ -24,6 +30,10 @@ class UnionAll final : public Operator {
 
  private:
   [[nodiscard]] std::string branch(const Operator& input, const std::string& from, bool weight) const;
+  [[nodiscard]] std::string common_collation(std::size_t column) const;
+
+  std::vector<std::vector<Collated>> collated_;
+  std::vector<std::string> collations_;  // of the columns, while types are being resolved
 };
 
 }  // namespace pgtrickle::compiler

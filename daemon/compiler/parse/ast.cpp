@@ -113,6 +113,12 @@ Node cast(Node expr, const std::string& type) {
   return result;
 }
 
+Node collate(Node expr, const std::string& collation) {
+  Node result = parse_select("SELECT NULL COLLATE " + collation).target_list(0).res_target().val();
+  *result.mutable_collate_clause()->mutable_arg() = std::move(expr);
+  return result;
+}
+
 Node column_ref(const std::string& qualifier, const std::string& name) {
   Node node;
   auto* ref = node.mutable_column_ref();

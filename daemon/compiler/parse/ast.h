@@ -46,6 +46,8 @@ Node map_columns(const Node& expr, const std::function<Node(int)>& map);
 Node shift_columns(const Node& expr, int by);
 /// expr::type, the type given as SQL.
 Node cast(Node expr, const std::string& type);
+/// expr COLLATE collation, the collation given as SQL.
+Node collate(Node expr, const std::string& collation);
 Node column_ref(const std::string& qualifier, const std::string& name);
 /// The conjuncts of a boolean expression, appended to `out`.
 void split_conjuncts(const Node& expr, std::vector<Node>& out);

@@ -1,0 +1,121 @@
+// Plans before they are needed. The first refresh of a table in a session plans everything, which takes 10 to 50 times
+// as long as applying a row; so an idle session does that after a build and after connecting, and keeps the table.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "scheduler/database_scheduler.h"
+
+namespace pgtrickle::scheduler {
+
+namespace asio = boost::asio;
+using postgres::Clock;
+using postgres::Connection;
+using postgres::deadline_after;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr std::size_t kMostAtOnce = 100;  // after connecting: plans take a few MB per table in the session
+constexpr milliseconds kTimeForOne{250};  // with a single connection the next unit would wait for it
+constexpr milliseconds kAcquireTimeout{1000};
+
+}  // namespace
+
+postgres::Pool::Preference DatabaseScheduler::home_of(const std::vector<TableId>& ids) const {
+  std::vector<ConnectionPtr> homes;
+  for (const TableId id : ids) {
+    const auto found = homes_.find(id);
+    if (found == homes_.end()) continue;
+    if (auto home = found->second.lock()) homes.push_back(std::move(home));
+  }
+  if (homes.empty()) return nullptr;
+  std::vector<const Connection*> known(homes.size());
+  std::transform(homes.begin(), homes.end(), known.begin(), [](const ConnectionPtr& home) { return home.get(); });
+  return [known = std::move(known)](const Connection& connection) {
+    return std::find(known.begin(), known.end(), &connection) != known.end();
+  };
+}
+
+void DatabaseScheduler::refreshed_by(const ConnectionPtr& connection, const std::vector<refresh::Outcome>& outcomes) {
+  for (const refresh::Outcome& outcome : outcomes) {
+    if (outcome.error || outcome.action != "DIFFERENTIAL" || !tables_.contains(outcome.id)) continue;
+    homes_[outcome.id] = connection;
+    to_warm_.erase(outcome.id);
+  }
+  if (connection->created_at() <= newest_home_) return;
+  newest_home_ = connection->created_at();
+  // It is new, so another one may have gone, with the plans that it had.
+  for (const auto& [id, home] : homes_) {
+    if (home.expired()) to_warm_.insert(id);
+  }
+}
+
+// Those that are refreshed most often.
+void DatabaseScheduler::warm_soon() {
+  std::vector<TableId> ids;
+  for (const auto& [id, table] : tables_) ids.push_back(id);
+  const std::size_t most = std::min(kMostAtOnce, ids.size());
+  std::partial_sort(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(most), ids.end(),
+                    [&](TableId a, TableId b) { return timetable_.period(a) < timetable_.period(b); });
+  to_warm_.insert(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(most));
+}
+
+std::optional<TableId> DatabaseScheduler::next_to_warm() {
+  for (auto place = to_warm_.begin(); place != to_warm_.end();) {
+    const TableId id = *place;
+    const auto found = tables_.find(id);
+    const bool later =
+        found != tables_.end() &&
+        (found->second.building || found->second.loaded_at <= found->second.build_ended || timetable_.in_flight(id));
+    if (later) {
+      ++place;
+      continue;
+    }
+    place = to_warm_.erase(place);
+    if (found == tables_.end()) continue;
+    const sql::StreamTable& row = found->second.row;
+    const bool runs = row.exists && row.status == "ACTIVE" && !row.needs_reinit && !row.fuse_blown &&
+                      row.effective_refresh_mode == "DIFFERENTIAL";
+    const bool alone = timetable_.dag().contains(id) && timetable_.dag().cycle(id).empty();
+    const auto home = homes_.find(id);
+    if (runs && alone && (home == homes_.end() || home->second.expired())) return id;
+  }
+  return std::nullopt;
+}
+
+void DatabaseScheduler::start_warming() {
+  if (!registered_ || !leading() || paused_ || warming_ || to_warm_.empty()) return;
+  if (units_running_ > 0 || !ready_.empty()) return;
+  if (database_.pool_size == 1 && timetable_.next_due() < Clock::now() + kTimeForOne) return;
+  const auto id = next_to_warm();
+  if (!id) return;
+  if (!shared_->budget->try_take(budget_)) {
+    shared_->budget->set_waiting(budget_, 0);
+    to_warm_.insert(*id);
+    return;
+  }
+  warming_ = true;
+  spawn(warm(shared_from_this(), *id));
+}
+
+asio::awaitable<void> DatabaseScheduler::warm(Self self, TableId id) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  {
+    auto lease = co_await self->refresh_pool_->acquire(deadline_after(kAcquireTimeout));
+    if (lease) {
+      const auto warmed = co_await refresh::warm_up(**lease, id);
+      if (warmed.ok() && *warmed && self->tables_.contains(id)) self->homes_[id] = lease->connection();
+      spdlog::debug("warmed up database={} pgt_id={} result=\"{}\"", self->database_.name, id,
+                    !warmed.ok() ? warmed.error().text()
+                    : *warmed    ? "plans made"
+                                 : "not now");
+    }
+  }
+  self->warming_ = false;
+  self->shared_->budget->release(self->budget_);
+  self->start_ready();
+  self->ring();
+}
+
+}  // namespace pgtrickle::scheduler
