@@ -25,6 +25,12 @@ void PrintTo(const Play& play, std::ostream* out) {
 
 class DriftWithDaemon : public ::testing::TestWithParam<Play> {
  protected:
+  // Roles are the cluster's: they go whatever happened.
+  void TearDown() override {
+    daemon_.stop();
+    stage_.clear(row().world, row().undo);
+  }
+
   [[nodiscard]] const Row& row() const { return GetParam().row; }
   [[nodiscard]] const Expectation& expected() const { return GetParam().watched ? row().watched : row().unwatched; }
 
@@ -59,8 +65,6 @@ TEST_P(DriftWithDaemon, Notices) {
     stage_.user().exec(*row().cure);
     expect_equal("st");
   }
-  daemon_.stop();
-  stage_.clear(row().world, row().undo);
 }
 
 std::vector<Play> plays(bool watched) {
