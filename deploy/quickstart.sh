@@ -181,6 +181,7 @@ start() {
     sql -At -f "$sql_dir/2_stream_tables.sql" >/dev/null
   fi
   "$dir/bin/pgtrickle" --dsn "$(dsn "$database")" wait daily_sales order_details region_sales top_regions
+  sleep 1   # sessions of the daemon plan the refreshes of new tables as soon as they are idle
   say "Changing rows (deploy/quickstart/3_changes.sql): 50 orders inserted, 20 updated, 10 deleted, a customer moved; then single orders"
   sql -f "$sql_dir/3_changes.sql" >/dev/null
   wait_until_fresh

@@ -150,6 +150,7 @@ $$;
 --   triggers      capture triggers, with what tells that one was disabled and enabled again
 --   storage       files: a rewritten table may have other rows without any DML
 --   owner         of the stream table itself
+--   watchers      the event triggers, with what tells that one was disabled for a while
 CREATE FUNCTION pgtrickle._fact_now(f pgtrickle.pgt_facts) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -162,19 +163,23 @@ BEGIN
                 'body', md5(concat_ws('|', p.prosrc, p.probin, p.prosqlbody, p.prolang, p.prokind)),
                 'arguments', md5(concat_ws('|', p.proargtypes, p.proallargtypes, p.proargmodes, p.proargdefaults, p.provariadic, p.prorettype, p.proretset)),
                 'properties', concat_ws(' ', p.provolatile, p.proisstrict, p.proconfig, CASE WHEN p.prosecdef THEN p.proowner END),
-                'aggregate', (SELECT md5(g::text) FROM pg_aggregate g WHERE g.aggfnoid = p.oid))
+                'aggregate', (SELECT md5(concat_ws('|', g.aggkind, g.aggnumdirectargs, g.aggtransfn::oid, g.aggfinalfn::oid, g.aggcombinefn::oid, g.aggserialfn::oid,
+                                     g.aggdeserialfn::oid, g.aggmtransfn::oid, g.aggminvtransfn::oid, g.aggmfinalfn::oid, g.aggfinalextra, g.aggmfinalextra,
+                                     g.aggfinalmodify, g.aggmfinalmodify, g.aggsortop, g.aggtranstype, g.aggmtranstype, g.agginitval, g.aggminitval))
+                              FROM pg_aggregate g WHERE g.aggfnoid = p.oid))
                 FROM pg_proc p WHERE p.oid = f.objid);
         WHEN 'pg_type'::regclass THEN
             RETURN (SELECT jsonb_build_object(
                 'name', format('%s.%I', t.typnamespace::regnamespace, t.typname),
-                'kind', concat_ws(' ', t.typtype, t.typinput, t.typoutput, t.typreceive, t.typsend, t.typlen, t.typbyval, t.typcategory),
+                'kind', concat_ws(' ', t.typtype, t.typinput::oid, t.typoutput::oid, t.typreceive::oid, t.typsend::oid, t.typlen, t.typbyval, t.typcategory),
                 'labels', (SELECT jsonb_agg(jsonb_build_array(e.oid::bigint, e.enumlabel) ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid),
                 'domain', CASE WHEN t.typtype = 'd' THEN concat_ws(' ', t.typbasetype, t.typtypmod, t.typnotnull, t.typcollation, md5(t.typdefaultbin::text)) END,
                 'constraints', (SELECT jsonb_agg(k.c ORDER BY k.c) FROM (SELECT md5(concat_ws('|', k.contype, k.convalidated, k.conbin)) AS c
                                 FROM pg_constraint k WHERE k.contypid = t.oid) AS k),
                 'attributes', (SELECT jsonb_agg(jsonb_build_array(a.attnum, a.attname, a.atttypid::bigint, a.atttypmod, a.attcollation::bigint) ORDER BY a.attnum)
                                FROM pg_attribute a WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped),
-                'range', (SELECT md5(r::text) FROM pg_range r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)),
+                'range', (SELECT md5(concat_ws(' ', r.rngtypid, r.rngsubtype, r.rngmultitypid, r.rngcollation, r.rngsubopc, r.rngcanonical::oid, r.rngsubdiff::oid))
+                          FROM pg_range r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)),
                 'comparison', (SELECT md5(string_agg(concat_ws('|', o.oid, o.opcmethod, o.opcdefault, o.opcfamily, o.opckeytype, x.members), ' ' ORDER BY o.oid))
                                FROM pg_opclass o CROSS JOIN LATERAL (
                                    SELECT concat_ws('/', (SELECT string_agg(concat_ws(',', m.amopstrategy, m.amopopr, m.amoplefttype, m.amoprighttype), ';'
@@ -265,6 +270,12 @@ BEGIN
                 FROM pg_class c JOIN pg_class p ON p.oid = ANY (pgtrickle._source_relations(c.oid)) WHERE c.oid = f.objid HAVING count(*) > 0);
     WHEN 'owner' THEN
         RETURN (SELECT jsonb_build_object('owner', c.relowner::bigint) FROM pg_class c WHERE c.oid = f.objid);
+    WHEN 'watchers' THEN
+        IF f.fingerprint ? 'triggers' AND NOT pgtrickle._has_event_triggers() THEN
+            RETURN f.fingerprint;       -- then everything is compared anyway
+        END IF;
+        RETURN (SELECT jsonb_build_object('triggers', coalesce(jsonb_agg(concat_ws(' ', e.oid, e.xmin) ORDER BY e.oid), '[]'))
+                FROM pg_event_trigger e WHERE pgtrickle._has_event_triggers() AND e.evtname IN ('pgtrickle_ddl', 'pgtrickle_drop', 'pgtrickle_rewrite'));
     END CASE;
 END
 $$;
@@ -328,7 +339,7 @@ BEGIN
     INSERT INTO pgtrickle.pgt_facts         -- by now the types in use are known
     SELECT x.pgt_id, x.classid, x.objid, x.kind, x.role, x.columns, x.object_type, x.schema, x.name, x.identity, x.used_by, coalesce(pgtrickle._fact_now(x), '{}')
     FROM (SELECT (ROW(id, y.class::regclass, 0, y.kind, 0, '{}', y.kind, NULL, NULL, y.kind, 'object', '{}')::pgtrickle.pgt_facts).*
-          FROM (VALUES ('pg_cast', 'casts'), ('pg_database', 'collation')) AS y(class, kind)) AS x;
+          FROM (VALUES ('pg_cast', 'casts'), ('pg_database', 'collation'), ('pg_event_trigger', 'watchers')) AS y(class, kind)) AS x;
     UPDATE pgtrickle.pgt_frontiers x SET facts_from = '0' WHERE x.pgt_id = id;
 END
 $$;
@@ -399,6 +410,8 @@ BEGIN
         RETURN format('%s was rewritten', what);
     WHEN 'owner' THEN
         RETURN 'the stream table has a new owner';
+    WHEN 'watchers' THEN
+        RETURN 'pgtrickle''s event triggers were created, or disabled for a while';
     END CASE;
 END
 $$;
@@ -459,7 +472,7 @@ BEGIN
              FROM pgtrickle.pgt_stream_tables s JOIN pgtrickle.pgt_frontiers f USING (pgt_id)
              CROSS JOIN LATERAL (
                  SELECT min(y.reason) FILTER (WHERE y.kind <> 'storage') AS reason, count(*) > 0 AS storage
-                 FROM pgtrickle._changed_facts(ARRAY[s.pgt_id], CASE WHEN watched AND f.facts_from IS NULL THEN ARRAY['row security', 'collation', 'owner'] END) AS y) AS x
+                 FROM pgtrickle._changed_facts(ARRAY[s.pgt_id], CASE WHEN watched AND f.facts_from IS NULL THEN ARRAY['row security', 'collation', 'owner', 'watchers'] END) AS y) AS x
              WHERE s.pgt_id = ANY (ids) AND NOT s.needs_reinit AND s.status NOT IN ('PENDING', 'INITIALIZING') ORDER BY s.pgt_id LOOP
         IF c.reason IS NOT NULL THEN
             PERFORM pgtrickle._mark_reinit(ARRAY[c.pgt_id], c.reason);

@@ -6,20 +6,41 @@
 -- What a command touched, as that on which facts can depend: for an index, policy, trigger, rule or constraint its table or domain, for
 -- a table also its row type, for an operator class or family the types that it compares.
 CREATE FUNCTION pgtrickle._concerned(class oid, object oid) RETURNS TABLE (classid oid, objid oid)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT class, object
-    UNION SELECT 'pg_class'::regclass::oid, x.relid FROM (
-        SELECT i.indrelid FROM pg_index i WHERE class = 'pg_class'::regclass AND i.indexrelid = object
-        UNION ALL SELECT p.polrelid FROM pg_policy p WHERE class = 'pg_policy'::regclass AND p.oid = object
-        UNION ALL SELECT t.tgrelid FROM pg_trigger t WHERE class = 'pg_trigger'::regclass AND t.oid = object
-        UNION ALL SELECT r.ev_class FROM pg_rewrite r WHERE class = 'pg_rewrite'::regclass AND r.oid = object
-        UNION ALL SELECT d.adrelid FROM pg_attrdef d WHERE class = 'pg_attrdef'::regclass AND d.oid = object
-        UNION ALL SELECT k.conrelid FROM pg_constraint k WHERE class = 'pg_constraint'::regclass AND k.oid = object) AS x(relid)
-    UNION SELECT 'pg_type'::regclass::oid, y.typid FROM (
-        SELECT c.reltype FROM pg_class c WHERE class = 'pg_class'::regclass AND c.oid = object AND c.reltype <> 0
-        UNION ALL SELECT k.contypid FROM pg_constraint k WHERE class = 'pg_constraint'::regclass AND k.oid = object
-        UNION ALL SELECT o.opcintype FROM pg_opclass o WHERE class = 'pg_opclass'::regclass AND o.oid = object
-        UNION ALL SELECT o.opcintype FROM pg_opclass o WHERE class = 'pg_opfamily'::regclass AND o.opcfamily = object) AS y(typid)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    classid := class;
+    objid := object;
+    RETURN NEXT;
+    classid := 'pg_class'::regclass;
+    CASE class
+    WHEN 'pg_class'::regclass THEN
+        SELECT i.indrelid INTO objid FROM pg_index i WHERE i.indexrelid = object;
+        IF NOT FOUND THEN
+            classid := 'pg_type'::regclass;
+            SELECT c.reltype INTO objid FROM pg_class c WHERE c.oid = object AND c.reltype <> 0;
+        END IF;
+    WHEN 'pg_policy'::regclass THEN
+        SELECT p.polrelid INTO objid FROM pg_policy p WHERE p.oid = object;
+    WHEN 'pg_trigger'::regclass THEN
+        SELECT t.tgrelid INTO objid FROM pg_trigger t WHERE t.oid = object;
+    WHEN 'pg_rewrite'::regclass THEN
+        SELECT r.ev_class INTO objid FROM pg_rewrite r WHERE r.oid = object;
+    WHEN 'pg_attrdef'::regclass THEN
+        SELECT d.adrelid INTO objid FROM pg_attrdef d WHERE d.oid = object;
+    WHEN 'pg_constraint'::regclass THEN
+        SELECT CASE WHEN k.contypid <> 0 THEN 'pg_type'::regclass ELSE 'pg_class'::regclass END, greatest(k.conrelid, k.contypid)
+          INTO classid, objid FROM pg_constraint k WHERE k.oid = object;
+    WHEN 'pg_opclass'::regclass, 'pg_opfamily'::regclass THEN
+        RETURN QUERY SELECT 'pg_type'::regclass::oid, o.opcintype FROM pg_opclass o
+                     WHERE CASE class WHEN 'pg_opclass'::regclass THEN o.oid ELSE o.opcfamily END = object;
+        RETURN;
+    ELSE
+        RETURN;
+    END CASE;
+    IF FOUND THEN
+        RETURN NEXT;
+    END IF;
+END
 $$;
 
 -- Marks stream tables for re-initialisation from a transaction that is not ours. Where that fails (it is REPEATABLE READ and a row
@@ -46,6 +67,10 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     lost record;
 BEGIN
+    IF NOT EXISTS (SELECT FROM unnest(classes, objects) AS t(class, object) JOIN pgtrickle.pgt_facts f ON f.classid = t.class AND f.objid = t.object)
+       AND NOT classes && ARRAY['pg_proc'::regclass, 'pg_operator'::regclass, 'pg_cast'::regclass]::oid[] THEN
+        RETURN;
+    END IF;
     FOR lost IN
         WITH touched AS MATERIALIZED (SELECT DISTINCT t.class, t.object FROM unnest(classes, objects) AS t(class, object)),
         names AS MATERIALIZED (
@@ -53,14 +78,19 @@ BEGIN
             UNION ALL SELECT t.class, t.object, o.oprname FROM touched t JOIN pg_operator o ON t.class = 'pg_operator'::regclass AND o.oid = t.object
             UNION ALL SELECT t.class, t.object, NULL FROM touched t WHERE t.class IN ('pg_proc'::regclass, 'pg_operator'::regclass)),
         facts AS MATERIALIZED (
-            SELECT f.* FROM touched t JOIN pgtrickle.pgt_facts f ON f.classid = t.class AND f.objid = t.object
-            UNION SELECT f.* FROM names n JOIN pgtrickle.pgt_facts f ON f.kind = 'overloads' AND f.classid = n.class
+            SELECT f FROM touched t JOIN pgtrickle.pgt_facts f ON f.classid = t.class AND f.objid = t.object
+            UNION SELECT f FROM names n JOIN pgtrickle.pgt_facts f ON f.kind = 'overloads' AND f.classid = n.class
                   AND (f.name = n.name OR f.fingerprint -> 'objects' @> to_jsonb(n.object::bigint))
-            UNION SELECT f.* FROM pgtrickle.pgt_facts f WHERE f.kind = 'casts' AND 'pg_cast'::regclass::oid = ANY (classes))
-        SELECT x.why, array_agg(DISTINCT x.pgt_id) AS ids FROM (SELECT f.pgt_id, pgtrickle._lost_fact(f) AS why FROM facts f WHERE f.kind <> 'storage' AND NOT (f.kind = 'keys' AND EXISTS (
-                      SELECT FROM pgtrickle.pgt_stream_tables b WHERE b.pgt_relid = f.objid AND b.status = 'INITIALIZING'))) AS x
-        WHERE x.why IS NOT NULL AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = x.pgt_id AND s.needs_reinit)
-        GROUP BY x.why ORDER BY x.why
+            UNION SELECT f FROM pgtrickle.pgt_facts f WHERE f.kind = 'casts' AND 'pg_cast'::regclass::oid = ANY (classes)),
+        same AS (       -- many stream tables may share a fact: it is looked at once
+            SELECT (array_agg(x.f))[1] AS f, array_agg((x.f).pgt_id) AS ids FROM facts x
+            WHERE (x.f).kind <> 'storage' AND NOT ((x.f).kind = 'keys' AND EXISTS (
+                      SELECT FROM pgtrickle.pgt_stream_tables b WHERE b.pgt_relid = (x.f).objid AND b.status = 'INITIALIZING'))
+              AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = (x.f).pgt_id AND s.needs_reinit)
+            GROUP BY (x.f).classid, (x.f).objid, (x.f).kind, (x.f).role, (x.f).columns, (x.f).used_by, (x.f).fingerprint,
+                     CASE (x.f).kind WHEN 'casts' THEN (x.f).pgt_id END)
+        SELECT x.why, array_agg(DISTINCT i.id) AS ids FROM (SELECT pgtrickle._lost_fact(s.f) AS why, s.ids FROM same s) AS x
+        CROSS JOIN LATERAL unnest(x.ids) AS i(id) WHERE x.why IS NOT NULL GROUP BY x.why ORDER BY x.why
     LOOP
         PERFORM pgtrickle._mark_reinit_or_logs(lost.ids, lost.why);
     END LOOP;
@@ -168,14 +198,12 @@ $$;
 -- it cannot be told, about all that it could have been. names: address_names of the object.
 CREATE FUNCTION pgtrickle._concerned_by_drop(object_type text, schema name, names text[]) RETURNS TABLE (classid oid, objid oid)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT 'pg_class'::regclass::oid, r.relid
-    FROM (SELECT CASE WHEN object_type IN ('policy', 'trigger', 'rule', 'table constraint', 'default value')   -- others may have no names
-                      THEN to_regclass(concat(quote_ident(names[1]), '.', quote_ident(names[2])))::oid END AS relid) AS r
-    WHERE r.relid IS NOT NULL
-    UNION ALL SELECT DISTINCT f.classid, f.objid FROM pgtrickle.pgt_facts f WHERE object_type = 'index' AND f.kind = 'keys' AND f.schema = $2
-    UNION ALL SELECT 'pg_cast'::regclass, 0::oid WHERE object_type = 'cast'
+    SELECT 'pg_class'::regclass::oid, c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE $1 IN ('policy', 'trigger', 'rule', 'table constraint', 'default value') AND n.nspname = names[1] AND c.relname = names[2]
+    UNION ALL SELECT DISTINCT f.classid, f.objid FROM pgtrickle.pgt_facts f WHERE $1 = 'index' AND f.kind = 'keys' AND f.schema = $2
+    UNION ALL SELECT 'pg_cast'::regclass, 0::oid WHERE $1 = 'cast'
     UNION ALL SELECT DISTINCT f.classid, f.objid FROM pgtrickle.pgt_facts f
-    WHERE object_type IN ('domain constraint', 'operator class', 'operator family', 'operator of access method', 'function of access method')
+    WHERE $1 IN ('domain constraint', 'operator class', 'operator family', 'operator of access method', 'function of access method')
       AND f.kind = 'definition' AND f.classid = 'pg_type'::regclass
 $$;
 
@@ -293,6 +321,8 @@ BEGIN
     EXECUTE 'ALTER EVENT TRIGGER pgtrickle_rewrite ENABLE ALWAYS';
 EXCEPTION WHEN insufficient_privilege THEN
     RAISE NOTICE 'pgtrickle works without event triggers here, because role "%" may not create them', current_user
-        USING DETAIL = 'Capture functions check the shape of their source before every statement instead, which costs writers a little.';
+        USING DETAIL = 'Capture functions check the shape of their source before every statement instead, which costs writers a little. Other '
+                       'changes (of functions, types, views, policies, keys) are noticed by the next refresh that has something to do, which compares '
+                       'all that the query depends on, or by the daemon, which compares every 5 s or, if that is much, in 1 % of the time.';
 END
 $create$;

@@ -101,16 +101,17 @@ BEGIN
 END
 $$;
 
--- The stored parse tree of a view, without what does not change its meaning: positions in the text, how casts and calls were
--- written, aliases, and names that only an alias can show (names of row fields stay, as :colnames).
-CREATE FUNCTION pgtrickle._view_tree(view_oid oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
-    SELECT regexp_replace(regexp_replace(regexp_replace(r.ev_action::text,
-        ':(location|stmt_location|stmt_len|list_start|list_end|funcformat|relabelformat|coerceformat|convertformat|row_format) -?[0-9]+|'
-            ':relid ' || view_oid || ' ', '', 'g'),
-        E':(alias|eref|join_using_alias) (<>|\\{ALIAS ([^\\\\}]|\\\\.)*\\})', '', 'g'),
-        E':(operName|isNatural|usingClause|selectedCols) (<>|true|false|\\(([^\\\\)]|\\\\.)*\\))|:resname (<>|([^\\\\ ]|\\\\.)*)', '', 'g')
-    FROM pg_rewrite r WHERE r.ev_class = view_oid AND r.ev_type = '1'
+-- What of a view's stored parse tree its text can lose: its operators and the field names of its rows, in their order, and its
+-- columns. A whole tree is no measure: varchar IN ('a', 'b') is stored in another way when its text is read again.
+CREATE FUNCTION pgtrickle._view_meaning(view_oid oid) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT array(SELECT m[1]
+                 FROM pg_rewrite r,
+                      regexp_matches(regexp_replace(r.ev_action::text, E'\\{ALIAS ([^\\\\}]|\\\\.)*\\}', '', 'g'),
+                                     E' (:opno [0-9]+|:opnos \\([^)]*\\)|:colnames (?:<>|\\((?:[^\\\\)]|\\\\.)*\\)))', 'g') WITH ORDINALITY AS x(m, n)
+                 WHERE r.ev_class = view_oid AND r.ev_type = '1' ORDER BY x.n)
+        || array(SELECT format('%s %s %s %s', a.attname, a.atttypid, a.atttypmod, a.attcollation)
+                 FROM pg_attribute a WHERE a.attrelid = view_oid AND a.attnum > 0 ORDER BY a.attnum)
 $$;
 
 -- The query of a view, with all names qualified except those of pg_catalog. What we keep is always text for
@@ -137,30 +138,33 @@ CREATE FUNCTION pgtrickle._lost_in_text(view_oid oid, definition text, OUT messa
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 DECLARE
     again     text := 'pgtrickle_again_' || replace(gen_random_uuid()::text, '-', '');
-    mine      text := pgtrickle._view_tree(view_oid);
-    other     text;
-    names     CONSTANT text := E':colnames (<>|\\(([^\\\\)]|\\\\.)*\\))';
+    mine      text[] := pgtrickle._view_meaning(view_oid);
+    other     text[];
     operators text;
 BEGIN
     BEGIN
         EXECUTE format('CREATE TEMPORARY VIEW pg_temp.%s AS %s', again, definition);
-    EXCEPTION WHEN syntax_error OR undefined_function OR ambiguous_function OR datatype_mismatch OR indeterminate_datatype THEN
+    EXCEPTION WHEN syntax_error OR undefined_function OR ambiguous_function OR datatype_mismatch OR indeterminate_datatype OR insufficient_privilege THEN
+        IF SQLERRM LIKE 'memory exhausted%' THEN     -- nested too deeply, which the compiler says better
+            RETURN;
+        END IF;
         message := format('PostgreSQL cannot read its own text of it (%s)', SQLERRM);
         hint := 'Write it in another way.';
         RETURN;
     END;
-    other := pgtrickle._view_tree(to_regclass('pg_temp.' || again));
+    other := pgtrickle._view_meaning(to_regclass('pg_temp.' || again));
     EXECUTE format('DROP VIEW pg_temp.%s', again);
     IF mine = other THEN
         RETURN;
     END IF;
     SELECT string_agg(DISTINCT format('%I.%s', n.nspname, o.oprname), ', ') INTO operators
-    FROM regexp_matches(mine, ':opno ([0-9]+)', 'g') AS m JOIN pg_operator o ON o.oid = m[1]::oid JOIN pg_namespace n ON n.oid = o.oprnamespace
-    WHERE n.nspname <> 'pg_catalog' AND other !~ format(':opno %s ', o.oid);
+    FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace
+    WHERE n.nspname <> 'pg_catalog'
+      AND (SELECT count(*) FROM unnest(mine) AS u WHERE u = ':opno ' || o.oid) > (SELECT count(*) FROM unnest(other) AS u WHERE u = ':opno ' || o.oid);
     IF operators IS NOT NULL THEN
         message := format('IS DISTINCT FROM, NULLIF, CASE x WHEN or USING means operator %s, which its text cannot say', operators);
         hint := 'Write the operator: for example a OPERATOR(schema.=) b in CASE WHEN or ON.';
-    ELSIF regexp_replace(mine, names, '', 'g') = regexp_replace(other, names, '', 'g') THEN
+    ELSIF array(SELECT u FROM unnest(mine) AS u WHERE u LIKE ':colnames %') <> array(SELECT u FROM unnest(other) AS u WHERE u LIKE ':colnames %') THEN
         message := 'its text loses the names of the fields of a row';
         hint := 'Make the row in a subquery: for example row_to_json((SELECT r FROM (SELECT t.a, t.b) AS r)).';
     ELSE

@@ -81,6 +81,39 @@ BEGIN
 END
 $$;
 
+-- OID of what is called like an object of such an array; NULL if nothing is.
+CREATE FUNCTION pgtrickle._named_object(o jsonb) RETURNS oid
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    qualified text := quote_ident(o ->> 'schema') || '.' || quote_ident(o ->> 'name');     -- NULL where there is no schema
+BEGIN
+    RETURN CASE o ->> 'class'
+        WHEN 'schema' THEN to_regnamespace(quote_ident(o ->> 'name'))::oid
+        WHEN 'relation' THEN to_regclass(qualified)::oid
+        WHEN 'type' THEN to_regtype(qualified)::oid
+        WHEN 'function' THEN to_regprocedure(o ->> 'signature')::oid
+        WHEN 'operator' THEN to_regoperator(o ->> 'signature')::oid
+        WHEN 'collation' THEN to_regcollation(qualified)::oid
+        WHEN 'label' THEN (SELECT e.oid FROM pg_enum e WHERE e.enumtypid = to_regtype(o ->> 'signature') AND e.enumlabel = o ->> 'name') END;
+EXCEPTION WHEN OTHERS THEN      -- a type in the signature is called otherwise, or not there
+    RETURN NULL;
+END
+$$;
+
+-- The columns of a relation that exists: those that were dropped get the number of a new one that is called as they were
+-- when last seen.
+CREATE FUNCTION pgtrickle._columns_found(relid oid, columns jsonb, seen jsonb) RETURNS jsonb
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(jsonb_agg(CASE WHEN live.attnum IS NULL AND again.attnum IS NOT NULL
+                                   THEN jsonb_set(k.c, '{0}', to_jsonb(again.attnum::int)) ELSE k.c END ORDER BY k.n), '[]')
+    FROM jsonb_array_elements(columns) WITH ORDINALITY AS k(c, n)
+    LEFT JOIN pg_attribute live ON live.attrelid = relid AND live.attnum = (k.c ->> 0)::int AND NOT live.attisdropped
+    LEFT JOIN LATERAL (SELECT v ->> 1 AS name FROM jsonb_array_elements(seen) AS v WHERE v -> 0 = k.c -> 0) AS was ON true
+    LEFT JOIN pg_attribute again ON again.attrelid = relid AND again.attname = coalesce(was.name, k.c ->> 1)
+         AND again.attnum > 0 AND NOT again.attisdropped
+         AND NOT EXISTS (SELECT FROM jsonb_array_elements(columns) AS other WHERE other ->> 0 = again.attnum::text)
+$$;
+
 -- Where the objects of `names` are gone, or all of them (after a restore, when OIDs mean something else): those that have
 -- taken their place, found by what they were called when last seen. Columns are found by name then. Answers `names`
 -- with other OIDs and numbers of columns; what is not found stays as it was, or has OID 0.
@@ -94,22 +127,13 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                            LEFT JOIN LATERAL (SELECT v ->> 1 AS name FROM jsonb_array_elements(s.o -> 'columns') AS v WHERE v -> 0 = k.c -> 0) AS was ON true
                            LEFT JOIN pg_attribute a ON a.attrelid = f.oid AND NOT a.attisdropped AND a.attname = coalesce(was.name, k.c ->> 1)))
                       ELSE '{}' END
+               WHEN e.o ? 'columns' THEN e.o || jsonb_build_object('columns', pgtrickle._columns_found(o.oid, e.o -> 'columns', s.o -> 'columns'))
                ELSE e.o END ORDER BY e.n), '[]')
     FROM jsonb_array_elements(names) WITH ORDINALITY AS e(o, n)
     JOIN jsonb_array_elements(seen) WITH ORDINALITY AS s(o, n) USING (n)
     JOIN jsonb_array_elements(pgtrickle._names_now(names)) WITH ORDINALITY AS now(o, n) USING (n)
-    CROSS JOIN LATERAL (SELECT e.o ->> 'class' AS class, (e.o ->> 'oid')::oid AS oid, everything OR NOT now.o ? 'name' AS gone,
-                               format('%I.%I', s.o ->> 'schema', s.o ->> 'name') AS qualified) AS o
-    LEFT JOIN LATERAL (
-        SELECT CASE o.class
-            WHEN 'schema' THEN to_regnamespace(quote_ident(s.o ->> 'name'))::oid
-            WHEN 'relation' THEN to_regclass(o.qualified)::oid
-            WHEN 'type' THEN to_regtype(o.qualified)::oid
-            WHEN 'function' THEN to_regprocedure(s.o ->> 'signature')::oid
-            WHEN 'operator' THEN to_regoperator(s.o ->> 'signature')::oid
-            WHEN 'collation' THEN to_regcollation(o.qualified)::oid
-            WHEN 'label' THEN (SELECT l.oid FROM pg_enum l WHERE l.enumtypid = to_regtype(s.o ->> 'signature') AND l.enumlabel = s.o ->> 'name') END AS oid
-        WHERE o.gone AND s.o ? 'name') AS f ON true
+    CROSS JOIN LATERAL (SELECT e.o ->> 'class' AS class, (e.o ->> 'oid')::oid AS oid, everything OR NOT now.o ? 'name' AS gone) AS o
+    LEFT JOIN LATERAL (SELECT CASE WHEN o.gone THEN pgtrickle._named_object(s.o) END AS oid) AS f ON true
 $$;
 
 -- Does every relation, function and operator of `names` occur in `others`?

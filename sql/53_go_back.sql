@@ -47,7 +47,7 @@ BEGIN
       FROM pg_attribute a WHERE a.attrelid = st.pgt_relid AND a.attnum > 0 AND NOT a.attisdropped;
     IF NOT in_text THEN
         st.previous := st.previous || jsonb_build_object(
-            'original_query', format(E'SELECT %s FROM (\n%s\n) AS q', columns, regexp_replace(st.previous ->> 'original_query', ';\s*$', '')),
+            'original_query', format(E'SELECT %s FROM (\n%s\n) AS q', columns, regexp_replace(st.previous ->> 'original_query', E';\\s*$', '')),
             'defining_query', format(E'SELECT %s FROM (%s) AS q', columns, st.previous ->> 'defining_query'));
     END IF;
     UPDATE pgtrickle.pgt_stream_tables s

@@ -171,7 +171,7 @@ BEGIN
     END IF;
     IF done.action = 'REINIT' AND st.fuse_blown_at IS NULL THEN
         RAISE EXCEPTION 'stream table % must be built anew before it can be refreshed', qualified
-            USING ERRCODE = 'TR004', DETAIL = concat_ws(' ', coalesce(st.reinit_reason, (SELECT string_agg(c.reason, ', ') || '.' FROM pgtrickle._changed_facts(ARRAY[st.pgt_id]) AS c),
+            USING ERRCODE = 'TR004', DETAIL = concat_ws(' ', coalesce(st.reinit_reason || '.', (SELECT string_agg(c.reason, ', ') || '.' FROM pgtrickle._changed_facts(ARRAY[st.pgt_id]) AS c),
                                                  'A source changed.'), because),
                   HINT = CASE WHEN pgtrickle._daemon_alive() THEN 'The daemon does that, at the latest with its next refresh: try again later.'
                               ELSE 'No daemon is running for this database: start pgtrickled.' END;

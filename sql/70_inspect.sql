@@ -168,6 +168,10 @@ BEGIN
                       E'\n' ORDER BY d.source_schema, d.source_name) INTO part
     FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = st.pgt_id;
     result := concat_ws(E'\n', result, coalesce(part, '  (none)'));
+    SELECT string_agg(format('  %s %s%s', x.object_type, x.identity, CASE x.used_by WHEN 'body' THEN ' (named in the body of a function)' ELSE '' END),
+                      E'\n' ORDER BY x.object_type, x.identity) INTO part
+    FROM pgtrickle.pgt_facts x WHERE x.pgt_id = st.pgt_id AND x.kind = 'definition';
+    result := concat_ws(E'\n', result, E'\nalso depends on\n' || part);
     SELECT string_agg('  ' || r.reader, E'\n' ORDER BY r.kind, r.reader) INTO part FROM pgtrickle._read_by(st) AS r;
     result := concat_ws(E'\n', result, '', 'read by', coalesce(part, '  (nothing that the catalogs know of)'), '', 'plan', coalesce(st.plan, '  (not compiled yet)'));
     IF NOT with_program THEN

@@ -71,7 +71,8 @@ BEGIN
     UPDATE pgtrickle.pgt_stream_tables t
        SET pgt_relid = to_regclass(format('%I.%I', t.pgt_schema, t.pgt_name)), needs_reinit = true, reinit_reason = 'the database was restored or upgraded',
            names = pgtrickle._names_found(t.names, t.names_now, true), previous = NULL, generation = t.generation + 1;
-    UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL, xid = NULL, seq = NULL;
+    UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL, xid = NULL, seq = NULL, facts_from = NULL;
+    DELETE FROM pgtrickle.pgt_facts;        -- of other objects by now
     -- OIDs of different rows can cross on the way, so all rows are replaced at once. What is gone the daemon will notice.
     SELECT array_agg(d) INTO dependencies FROM pgtrickle.pgt_dependencies d WHERE to_regclass(format('%I.%I', d.source_schema, d.source_name)) IS NOT NULL;
     PERFORM pgtrickle._relink_gates();

@@ -243,10 +243,11 @@ class Builder {
     const Names names = load_names(tx, id_);
     if (names.then.empty()) return;
     const bool changed = !names.unchanged();
+    const OriginalQuery original{id_, d.request.owner, d.original, d.request.query, d.request.settings};
     try {
-      if (changed) redefine(tx, d, names);
+      if (changed) redefine(tx, d, original, names);
       const std::string view = make_shape(tx, d);  // from here on its relations keep their names
-      for (const auto& note : compare_references(tx, names, view)) say(note);
+      for (const auto& note : compare_references(tx, original, names, view)) say(note);
       if (changed) record_names(tx, id_, names, view);
       tx.exec("DROP VIEW " + view);
     } catch (const CannotFollow& e) {
@@ -259,13 +260,12 @@ class Builder {
     if (names_changed(tx, id_)) record_new_names(tx, id_);
   }
 
-  void redefine(pqxx::transaction_base& tx, Definition& d, const Names& names) {
+  void redefine(pqxx::transaction_base& tx, Definition& d, const OriginalQuery& original, const Names& names) {
     lock_frontier(tx);
-    const std::string was = d.request.query;
-    d.request.query = requalified_definition(tx, {id_, d.request.owner, d.original, was, d.request.settings}, names);
+    d.request.query = requalified_definition(tx, original, names);
     const auto renamed = tx.exec_params(
         "UPDATE pgtrickle.pgt_stream_tables SET defining_query = $2 WHERE pgt_id = $1 AND defining_query = $3", id_,
-        d.request.query, was);
+        d.request.query, original.canonical);
     if (renamed.affected_rows() == 0) throw Held{"its query is being altered"};
   }
 

@@ -42,22 +42,18 @@ FunctionSettings settings_of(const OriginalQuery& query, const std::string& path
   return settings;
 }
 
-/// A table with the columns that a relation had when the query was defined, in the types that they have now.
+/// A table with the columns that a relation had when the query was defined, in the types that they have now, or had
+/// when it was last compiled.
 class Shadow {
  public:
   Shadow(pqxx::transaction_base& tx, const OriginalQuery& query, const NamedObject& then, const NamedObject& now,
-         int number)
+         const NamedObject& typed_as, int number)
       : tx_(tx), owner_(query.owner), then_(then), now_(now) {
     name_ = {"pgtrickle_state", "shadow_" + std::to_string(query.pgt_id) + "_" + std::to_string(number)};
     std::string columns;
-    for (const auto& row : tx.exec_params(
-             "SELECT a.attnum, format_type(a.atttypid, a.atttypmod),\n"
-             "       (SELECT format(' COLLATE %I.%I', n.nspname, l.collname) FROM pg_collation l\n"
-             "        JOIN pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = a.attcollation)\n"
-             "FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
-             now.oid))
-      if (const auto* column = then.column(row[0].as<int>()))
-        columns += (columns.empty() ? "" : ", ") + quote_ident(column->name) + " " + row[1].c_str() + row[2].c_str();
+    for (const auto& column : then.columns)
+      if (const auto* typed = typed_as.column(column.number))
+        columns += (columns.empty() ? "" : ", ") + quote_ident(column.name) + " " + sql_type(typed->type);
     run_as_owner(tx, owner_, "CREATE TABLE " + relation() + " (" + columns + ")");
     add_primary_key();
   }
@@ -80,6 +76,16 @@ class Shadow {
   void drop() { run_as_owner(tx_, owner_, "DROP TABLE " + relation()); }
 
  private:
+  /// From OID, modifier and collation.
+  std::string sql_type(const std::string& type) {
+    const auto row = tx_.exec_params1(
+        "SELECT format_type(t[1]::oid, t[2]::int), (SELECT format(' COLLATE %I.%I', n.nspname, l.collname)\n"
+        "  FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = t[3]::oid)\n"
+        "FROM string_to_array($1, ' ') t",
+        type);
+    return std::string(row[0].c_str()) + row[1].c_str();
+  }
+
   [[nodiscard]] std::string relation() const { return compiler::qualified(name_.first, name_.second); }
 
   /// A query that groups by the key may show the other columns.
@@ -116,10 +122,54 @@ bool has_other_columns(pqxx::transaction_base& tx, const NamedObject& then, cons
                             .as<std::size_t>() != then.columns.size();
 }
 
+/// Something that a view refers to.
+struct Reference {
+  std::string kind;
+  Name name;
+  std::string text;  // for people
+  bool casts = false;
+};
+
+/// What of functions, operators and relations `view` refers to that was not known.
+std::vector<Reference> strangers(pqxx::transaction_base& tx, const Names& names, const std::string& view) {
+  std::vector<Reference> found;
+  for (const auto& row : tx.exec_params(
+           "SELECT r.class, r.oid, n.o ->> 'schema', n.o ->> 'name', pg_describe_object(CASE r.class WHEN 'relation' "
+           "THEN 'pg_class'::regclass\n"
+           "         WHEN 'function' THEN 'pg_proc'::regclass ELSE 'pg_operator'::regclass END, r.oid, 0),\n"
+           "       EXISTS (SELECT FROM pg_cast c WHERE r.class = 'function' AND c.castfunc = r.oid)\n"
+           "FROM pgtrickle._referred($1::regclass) r\n"
+           "CROSS JOIN LATERAL jsonb_array_elements(pgtrickle._names_now(jsonb_build_array(jsonb_build_object(\n"
+           "  'class', r.class, 'oid', r.oid::bigint)))) AS n(o)\n"
+           "WHERE r.class IN ('relation', 'function', 'operator') ORDER BY 1, 5",
+           view))
+    if (!names.knows(row[0].c_str(), row[1].as<std::uint32_t>()))
+      found.push_back({row[0].c_str(), {row[2].c_str(), row[3].c_str()}, row[4].c_str(), row[5].as<bool>()});
+  return found;
+}
+
 class Requalifier {
  public:
   Requalifier(pqxx::transaction_base& tx, const OriginalQuery& query, const Names& names)
       : tx_(tx), query_(query), names_(names), view_("pgtrickle_state.shadow_" + std::to_string(query.pgt_id)) {}
+
+  /// What of functions, operators and relations the text would refer to that is not known, had the columns the types
+  /// that they had when it was last compiled.
+  std::vector<Reference> strangers_with_old_types() {
+    with_old_types_ = true;
+    auto tree = parsed();
+    if (!tree) return {};
+    find_relations();
+    rename_objects(*tree, names_, relations_);
+    follow_labels(*tree);
+    run_as_owner_with(tx_, settings_of(query_, path_of(names_)), query_.owner,
+                      "CREATE VIEW " + view_ + " AS " + compiler::deparse_select(*tree));
+    auto found = strangers(tx_, names_, view_);
+    std::erase_if(found, [](const Reference& reference) { return reference.kind == "relation"; });  // the shadows
+    run_as_owner(tx_, query_.owner, "DROP VIEW " + view_);
+    for (auto& shadow : shadows_) shadow.drop();
+    return found;
+  }
 
   std::string run() {
     auto tree = parsed();
@@ -147,9 +197,10 @@ class Requalifier {
       const auto& now = names_.now[i];
       if (now.kind != "relation" || now.name.empty()) continue;
       relations_[now.oid] = now.qualified();
-      if (!has_other_columns(tx_, names_.then[i], now)) continue;
+      if (!with_old_types_ && !has_other_columns(tx_, names_.then[i], now)) continue;
       const auto number = static_cast<int>(shadows_.size()) + 1;
-      relations_[now.oid] = shadows_.emplace_back(tx_, query_, names_.then[i], now, number).name();
+      const auto& typed_as = with_old_types_ ? names_.seen.at(i) : now;
+      relations_[now.oid] = shadows_.emplace_back(tx_, query_, names_.then[i], now, typed_as, number).name();
       real_names_[shadows_.back().name()] = now.qualified();
     }
   }
@@ -245,6 +296,7 @@ class Requalifier {
   const OriginalQuery& query_;
   const Names& names_;
   std::string view_;
+  bool with_old_types_ = false;
   std::vector<Shadow> shadows_;
   RelationNames relations_;
   std::map<Name, Name> real_names_;  // of shadows
@@ -291,30 +343,23 @@ std::string requalified_definition(pqxx::transaction_base& tx, const OriginalQue
   return text;
 }
 
-std::vector<std::string> compare_references(pqxx::transaction_base& tx, const Names& names, const std::string& view) {
-  std::vector<std::string> notes;
-  const bool retyped = names.types_changed();
+std::vector<std::string> compare_references(pqxx::transaction_base& tx, const OriginalQuery& query, const Names& names,
+                                            const std::string& view) {
+  const auto found = strangers(tx, names, view);
+  if (found.empty()) return {};
+  const auto refuse = [](const Reference& reference) {
+    throw CannotFollow("it would use " + reference.text + ", which it did not when it was defined");
+  };
   std::set<Name> known;
   for (const auto& object : names.now) known.insert(object.qualified());
-  for (const auto& row : tx.exec_params(
-           "SELECT r.class, r.oid, n.o ->> 'schema', n.o ->> 'name', pg_describe_object(CASE r.class WHEN 'relation' "
-           "THEN 'pg_class'::regclass\n"
-           "         WHEN 'function' THEN 'pg_proc'::regclass ELSE 'pg_operator'::regclass END, r.oid, 0),\n"
-           "       EXISTS (SELECT FROM pg_cast c WHERE r.class = 'function' AND c.castfunc = r.oid)\n"
-           "FROM pgtrickle._referred($1::regclass) r\n"
-           "CROSS JOIN LATERAL jsonb_array_elements(pgtrickle._names_now(jsonb_build_array(jsonb_build_object(\n"
-           "  'class', r.class, 'oid', r.oid::bigint)))) AS n(o)\n"
-           "WHERE r.class IN ('relation', 'function', 'operator') ORDER BY 1, 5",
-           view)) {
-    if (names.knows(row[0].c_str(), row[1].as<std::uint32_t>())) continue;
-    const std::string kind = row[0].c_str();
-    const bool follows_from_types =
-        retyped && (kind == "operator" ||
-                    (kind == "function" && (row[5].as<bool>() || known.contains({row[2].c_str(), row[3].c_str()}))));
-    if (!follows_from_types)
-      throw CannotFollow("it would use " + std::string(row[4].c_str()) + ", which it did not when it was defined");
-    notes.push_back("it uses " + std::string(row[4].c_str()) + " now, because types of columns were changed");
+  std::vector<std::string> notes;
+  for (const auto& reference : found) {
+    const bool may_follow = reference.kind == "operator" ||
+                            (reference.kind == "function" && (reference.casts || known.contains(reference.name)));
+    if (!names.types_changed() || !may_follow) refuse(reference);
+    notes.push_back("it uses " + reference.text + " now, because columns have other types");
   }
+  for (const auto& reference : Requalifier(tx, query, names).strangers_with_old_types()) refuse(reference);
   return notes;
 }
 

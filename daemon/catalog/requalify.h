@@ -24,8 +24,10 @@ struct OriginalQuery {
 
 std::string requalified_definition(pqxx::transaction_base& tx, const OriginalQuery& query, const Names& names);
 
-/// Does `view`, made of a canonical query, refer to what the query meant? Other functions and operators than those that
-/// are known are taken only where types of columns have changed. Throws CannotFollow; answers what is new, for people.
-std::vector<std::string> compare_references(pqxx::transaction_base& tx, const Names& names, const std::string& view);
+/// Does `view`, made of the canonical query, refer to what the query meant? Other functions and operators than those
+/// that are known are taken only if they follow from columns that have other types now: with the old types the text
+/// must mean what is known. Throws CannotFollow; answers what is new, for people.
+std::vector<std::string> compare_references(pqxx::transaction_base& tx, const OriginalQuery& query, const Names& names,
+                                            const std::string& view);
 
 }  // namespace pgtrickle::catalog

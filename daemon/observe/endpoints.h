@@ -2,8 +2,8 @@
 //
 // unhealthy (503): a database is not connected or has a problem, or nothing is configured yet. degraded (200): a stream
 // table is in ERROR or SUSPENDED, is staler than it promises, has a blown fuse or lacks changes that were skipped, or a
-// database is paused, or pgtrickle was uninstalled from one of several. A standby that is connected is healthy: it waits
-// for the leader to go away.
+// database is paused, or pgtrickle was uninstalled from one of several. A standby that is connected is healthy, as long as
+// somebody leads.
 #pragma once
 
 #include <string>

@@ -43,8 +43,23 @@ std::shared_ptr<Connection> Pool::take_idle(const Preference& prefers) {
   return connection;
 }
 
-asio::awaitable<Result<Pool::Lease>> Pool::acquire(Deadline deadline, Preference prefers) {
+asio::awaitable<void> Pool::wait_for_liked(const Preference& prefers, Deadline until) {
   const auto self = shared_from_this();
+  const auto liked = [&](const auto& connection) { return prefers(*connection); };
+  while (!closed_ && open_ > 0 && std::none_of(idle_.begin(), idle_.end(), liked) && Clock::now() < until) {
+    const auto event = std::make_shared<Event>(executor_);
+    const auto place = patient_.insert(patient_.end(), event);
+    co_await event->wait(until);
+    patient_.erase(place);
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) co_return;
+  }
+}
+
+asio::awaitable<Result<Pool::Lease>> Pool::acquire(Deadline deadline, Preference prefers,
+                                                   std::chrono::milliseconds patience) {
+  const auto self = shared_from_this();
+  if (prefers && patience.count() > 0) co_await wait_for_liked(prefers, std::min(deadline, Clock::now() + patience));
   Error last = timeout_error("all connections of the pool are in use");
   bool first_in_line = false;
   for (;;) {
@@ -108,6 +123,7 @@ void Pool::give_back(std::shared_ptr<Connection> connection) {
 }
 
 void Pool::wake_one() {
+  for (const auto& patient : patient_) patient->set();
   if (!waiters_.empty()) waiters_.front()->set();
 }
 
@@ -124,6 +140,7 @@ void Pool::close() {
   open_ -= static_cast<int>(idle_.size());
   idle_.clear();
   for (const auto& waiter : waiters_) waiter->set();
+  for (const auto& patient : patient_) patient->set();
 }
 
 Pool::Stats Pool::stats() const {

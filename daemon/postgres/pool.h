@@ -55,8 +55,9 @@ class Pool : public std::enable_shared_from_this<Pool> {
   using Preference = std::function<bool(const Connection&)>;
 
   /// The error is the last failure to connect, or a timeout if all connections were in use. Of the idle connections one
-  /// that `prefers` likes comes first, otherwise the one that was used last.
-  boost::asio::awaitable<Result<Lease>> acquire(Deadline deadline, Preference prefers = nullptr);
+  /// that `prefers` likes comes first, waited for as long as `patience`, otherwise the one that was used last.
+  boost::asio::awaitable<Result<Lease>> acquire(Deadline deadline, Preference prefers = nullptr,
+                                                std::chrono::milliseconds patience = std::chrono::milliseconds(0));
 
   /// Closes idle connections, and the others when they come back; acquire() fails from now on.
   void close();
@@ -68,13 +69,15 @@ class Pool : public std::enable_shared_from_this<Pool> {
  private:
   void give_back(std::shared_ptr<Connection> connection);
   std::shared_ptr<Connection> take_idle(const Preference& prefers);
+  boost::asio::awaitable<void> wait_for_liked(const Preference& prefers, Deadline until);
   void wake_one();
 
   boost::asio::any_io_executor executor_;
   PoolSettings settings_;
   std::vector<std::shared_ptr<Connection>> idle_;
   std::list<std::shared_ptr<Event>> waiters_;
-  int open_ = 0;  // idle, in use, or being connected
+  std::list<std::shared_ptr<Event>> patient_;  // hope for one that they prefer
+  int open_ = 0;                               // idle, in use, or being connected
   int failures_ = 0;
   bool lost_one_ = false;
   bool closed_ = false;

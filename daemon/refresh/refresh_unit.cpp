@@ -284,7 +284,7 @@ asio::awaitable<Result<bool>> warm_up(Connection& connection, std::int64_t id) {
     const auto done = co_await connection.pipeline(std::move(run), postgres::deadline_after(kWarmUpTime));
     error = postgres::first_error(done);
   }
-  if (connection.usable()) co_await connection.rollback();
+  co_await connection.rollback();
   if (error) co_return *error;
   co_return warm;
 }

@@ -150,6 +150,8 @@ Result<postgres::ConnectSettings> DatabaseScheduler::connect_settings(bool for_r
                      {"client_min_messages", "warning"},
                      {"search_path", "pg_catalog"},
                      {"default_transaction_read_only", "off"},
+                     {"default_transaction_isolation", "read committed"},
+                     {"standard_conforming_strings", "on"},
                      {"idle_session_timeout", "0"},
                      {"quote_all_identifiers", "off"},
                      {"idle_in_transaction_session_timeout", "60s"},
@@ -218,8 +220,8 @@ observe::DatabaseStatus DatabaseScheduler::status() const {
   out.connected = control_connection_ && control_connection_->open();
   out.leader = leader_;
   out.problem = problem_;
-  out.uninstalled = uninstalled_;
   out.leader_silent = leader_silent_;
+  out.uninstalled = uninstalled_;
   if (refresh_pool_) {
     const auto stats = refresh_pool_->stats();
     out.pool_size = stats.size;

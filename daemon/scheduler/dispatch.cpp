@@ -20,6 +20,7 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr milliseconds kAcquireTimeout{60000};
+constexpr milliseconds kPatience{10};  // for the session that has a table's plans
 constexpr milliseconds kNoTimeoutButADay{24 * 3600 * 1000};
 constexpr int kErrorShare =
     20;  // the pause before what has stopped is tried again is so many times as long as its refresh
@@ -135,7 +136,9 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
   std::vector<refresh::Outcome> outcomes;
   {
     auto prefers = self->home_of(ids);
-    auto lease = co_await self->refresh_pool_->acquire(deadline_after(kAcquireTimeout), std::move(prefers));
+    // Making plans takes longer than what others do meanwhile, unless many wait.
+    const milliseconds patience = self->ready_.empty() ? kPatience : milliseconds(0);
+    auto lease = co_await self->refresh_pool_->acquire(deadline_after(kAcquireTimeout), std::move(prefers), patience);
     if (lease) {
       const milliseconds limit = self->settings_.refresh_timeout;
       refresh::UnitSettings settings;

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -65,6 +66,8 @@ std::string program_of(const SqlSection& query, const pgtrickle::catalog::Valida
   std::string sql = result.sql;
   if (query.name != kComplete)
     for (const char* name : {"apply_0_small", "refresh_0"}) sql = without(sql, name);
+  static const std::regex oid("\\b[1-9][0-9]{4}\\b");  // of a source, another one in every database
+  sql = std::regex_replace(sql, oid, "OID");
   return "/*\n" + query.text + "\n\n" + result.effective_mode +
          (result.reason.empty() ? std::string() : ": " + result.reason) + "\n\n" + result.plan + "*/\n\n" + sql;
 }

@@ -220,9 +220,8 @@ TEST_F(AlterQuery, TheFirstOfSeveralQueriesIsTheOneToGoBackTo) {
 
 TEST_F(AlterQuery, WithADaemonThePreviousQueryIsRefreshed) {
   DaemonProcess daemon(db_.dsn());
-  session_.exec(
-      "SELECT pgtrickle.create_stream_table('st', 'SELECT id, region FROM orders', '100 ms'); "
-      "SELECT pgtrickle.wait_until_active('st')");
+  session_.exec("SELECT pgtrickle.create_stream_table('st', 'SELECT id, region FROM orders', '100 ms')");
+  session_.exec("SELECT pgtrickle.wait_until_active('st')");
   alter("st", "SELECT id, region, 1 / (id - 5) AS x FROM orders");
   EXPECT_THROW(session_.exec("SELECT pgtrickle.wait_until_active('st')"), pqxx::sql_error);
   EXPECT_EQ(session_.value("SELECT status FROM pgtrickle.stream_tables"), "ACTIVE");

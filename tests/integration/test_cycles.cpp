@@ -31,9 +31,15 @@ class Cycles : public testing::Test {
     session_.exec("SET search_path = ''");
     const std::string canonical =
         session_.value("SELECT pg_catalog.pg_get_viewdef('pg_temp.new_definition'::pg_catalog.regclass)");
-    session_.exec("RESET search_path; DROP VIEW new_definition");
-    session_.exec("UPDATE pgtrickle.pgt_stream_tables SET original_query = " + session_.quote(query) +
-                  ", defining_query = rtrim(" + session_.quote(canonical) +
+    session_.exec("RESET search_path");
+    const std::string names =
+        session_.quote(session_.value("SELECT pgtrickle._names('pg_temp.new_definition'::regclass, " +
+                                      session_.quote(query) + ", current_setting('search_path'))")) +
+        "::jsonb";
+    session_.exec("DROP VIEW new_definition");
+    session_.exec("UPDATE pgtrickle.pgt_stream_tables SET names = " + names + ", names_now = " + names +
+                  ", original_query = " + session_.quote(query) + ", defining_query = rtrim(" +
+                  session_.quote(canonical) +
                   ", ';'), needs_reinit = true, generation = generation + 1, allow_circular = allow_circular OR " +
                   (allowed ? "true" : "false") + " WHERE pgt_id = " + std::to_string(db_.id_of(name)));
     return db_.build(name);

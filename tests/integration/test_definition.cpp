@@ -95,7 +95,7 @@ TEST_F(DefinitionOf, OutputColumnsThatGetOtherTypesAreAnnounced) {
   session_.exec("ALTER TABLE items ALTER COLUMN code TYPE int USING code::int");
   session_.exec("CREATE VIEW on_codes AS SELECT code FROM codes");
   expect_stopped("codes", "column code of public.codes becomes integer, it was text, but");
-  EXPECT_THAT(session_.value("SELECT last_error FROM pgtrickle.stream_tables"), HasSubstr("view on_codes"));
+  EXPECT_THAT(session_.value("SELECT last_error FROM pgtrickle.stream_tables"), HasSubstr("view public.on_codes"));
   session_.exec("DROP VIEW on_codes");
   const auto result = db_.build("codes");
   EXPECT_EQ(result.status, BuildStatus::kActive);
@@ -177,7 +177,7 @@ TEST_F(DefinitionOf, ColumnsSwapNames) {
   session_.exec(
       "ALTER TABLE items RENAME code TO x; ALTER TABLE items RENAME note TO code; ALTER TABLE items RENAME x TO note");
   expect_rebuilt("codes", "SELECT id, note FROM items WHERE code = 'open'",
-                 "INSERT INTO items VALUES (4, 'open', 'right'), (5, 'shut', 'wrong')");
+                 "INSERT INTO items (id, code, note) VALUES (4, 'open', 'right'), (5, 'shut', 'wrong')");
   EXPECT_EQ(session_.value("SELECT code FROM codes WHERE id = 4"), "right");
 }
 
@@ -192,10 +192,10 @@ TEST_F(DefinitionOf, TheKeyStaysAKeyWhenItIsRenamed) {
 TEST_F(DefinitionOf, TablesSwapNames) {
   session_.exec(
       "CREATE TABLE others (id int PRIMARY KEY, code text, note text); INSERT INTO others VALUES (1, 'other', 'o')");
-  create("both",
+  create("two",
          "SELECT items.id, items.code, others.code AS other FROM items LEFT JOIN others ON others.id = items.id");
   session_.exec("ALTER TABLE items RENAME TO x; ALTER TABLE others RENAME TO items; ALTER TABLE x RENAME TO others");
-  expect_rebuilt("both", "SELECT i.id, i.code, o.code FROM others i LEFT JOIN items o ON o.id = i.id",
+  expect_rebuilt("two", "SELECT i.id, i.code, o.code FROM others i LEFT JOIN items o ON o.id = i.id",
                  "INSERT INTO others VALUES (4, '4', 'x'); INSERT INTO items VALUES (4, 'x', 'x')");
 }
 
@@ -294,7 +294,7 @@ TEST_F(DefinitionOf, AFunctionIsRenamedAndAnotherTakesItsName) {
       "= '0')");
   expect_rebuilt("st", "SELECT id, id + 1, id + 2 FROM items", kChange);
   expect_rebuilt("sums", "SELECT note, sum(id) FROM items GROUP BY note");
-  EXPECT_THAT(query_of("st"), HasSubstr("public.g(public.g(id))"));
+  EXPECT_THAT(query_of("st"), HasSubstr("public.g(public.g(items.id))"));
 }
 
 TEST_F(DefinitionOf, AFunctionMovesThatPostgresHasToo) {
@@ -313,12 +313,42 @@ TEST_F(DefinitionOf, AnOverloadThatFitsBetterDoesNotTakeOver) {
   session_.exec("CREATE FUNCTION f(bigint) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'");
   create("st", "SELECT id, f(id) AS f FROM items");
   session_.exec("CREATE FUNCTION f(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 2'");
-  const auto result = expect_stopped("st", "it would use function f(integer), which it did not when it was defined");
-  EXPECT_THAT(result.hint, HasSubstr("alter_stream_table"));
-  session_.exec("SELECT pgtrickle.alter_stream_table('st', query => 'SELECT id, f(id) AS f FROM items')");
-  expect_rebuilt("st", "SELECT id, 2 FROM items", kChange);
+  expect_rebuilt("st", "SELECT id, 1 FROM items", kChange);
+  // The text of the user, read again, would mean the new one.
+  session_.exec("ALTER TABLE items ALTER COLUMN code TYPE int USING code::int");
+  const std::string stranger = "it would use function public.f(integer), which it did not when it was defined";
+  EXPECT_THAT(expect_stopped("st", stranger).hint, HasSubstr("alter_stream_table"));
+  session_.exec("ALTER TABLE items RENAME TO things");
+  expect_stopped("st", stranger);
   session_.exec("DROP FUNCTION f(int)");
-  expect_rebuilt("st", "SELECT id, 1 FROM items");
+  expect_rebuilt("st", "SELECT id, 1 FROM things", "DELETE FROM things WHERE id = 3");
+  session_.exec(
+      "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 2';"
+      "SELECT pgtrickle.alter_stream_table('st', query => 'SELECT id, f(id) AS f FROM things')");
+  expect_rebuilt("st", "SELECT id, 2 FROM things", "DELETE FROM things WHERE id = 1");
+  session_.exec("DROP FUNCTION f(int)");
+  expect_stopped("st", "function public.f was dropped");
+}
+
+TEST_F(DefinitionOf, OperatorsOfNewTypesAreTakenAndTold) {
+  session_.exec("CREATE SCHEMA app; SET search_path = app, public");
+  create("public.st", "SELECT id, code + 1 AS s FROM (SELECT id, code::int AS code FROM items) AS x");
+  create("public.joined", "SELECT id, code || note AS s FROM items");
+  session_.exec(
+      "RESET search_path; CREATE TYPE app.word AS (w text);"
+      "CREATE FUNCTION app.f(app.word, text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT ($1).w || ''-'' || $2';"
+      "CREATE OPERATOR app.|| (LEFTARG = app.word, RIGHTARG = text, FUNCTION = app.f);"
+      "CREATE OPERATOR app.+ (LEFTARG = int, RIGHTARG = int, FUNCTION = int4mul)");
+  expect_rebuilt("st", "SELECT id, code::int + 1 FROM items", kChange);
+  expect_rebuilt("joined", "SELECT id, code || note FROM items");
+  session_.exec("ALTER TABLE items ALTER COLUMN note TYPE varchar(20)");
+  expect_rebuilt("st", "SELECT id, code::int + 1 FROM items");
+  session_.exec("ALTER TABLE items ALTER COLUMN code TYPE app.word USING ROW(code)::app.word");
+  const auto result = db_.build("joined");
+  EXPECT_EQ(result.status, BuildStatus::kActive) << result.message;
+  EXPECT_THAT(result.message, HasSubstr("it uses operator app.||(app.word,text) now"));
+  expect_rebuilt("joined", "SELECT id, (code).w || '-' || note FROM items");
+  expect_stopped("st", "cannot cast type word to integer");
 }
 
 TEST_F(DefinitionOf, AnotherOverloadIsMeantWhenTheTypeSaysSo) {
@@ -329,7 +359,7 @@ TEST_F(DefinitionOf, AnotherOverloadIsMeantWhenTheTypeSaysSo) {
   session_.exec("ALTER TABLE items ALTER COLUMN code TYPE int USING code::int");
   const auto result = db_.build("st");
   EXPECT_EQ(result.status, BuildStatus::kActive) << result.message;
-  EXPECT_THAT(result.message, HasSubstr("it uses function f(integer) now"));
+  EXPECT_THAT(result.message, HasSubstr("it uses function public.f(integer) now"));
   expect_rebuilt("st", "SELECT id, 'int'::text FROM items", kChange);
 }
 
@@ -367,8 +397,9 @@ TEST_F(DefinitionOf, LabelsInConstantsAreFollowed) {
   const std::string truth =
       "SELECT id, 'it''s opened'::phase, 'shut'::phase, 'open' FROM items WHERE p = 'it''s opened' AND d IN ('open', "
       "'ajar') AND note = 'open'";
-  expect_rebuilt("st", truth,
-                 "INSERT INTO items VALUES (4, '4', 'open'), (5, '5', 'shut')  , (6, '6', 'open', 'shut')");
+  expect_rebuilt(
+      "st", truth,
+      "INSERT INTO items VALUES (4, '4', 'open'), (5, '5', 'shut'); INSERT INTO items VALUES (6, '6', 'open', 'shut')");
   expect_rebuilt("cases", "SELECT id, CASE p WHEN 'it''s opened' THEN 'open' ELSE 'shut' END, p FROM items");
   EXPECT_EQ(session_.value("SELECT count(*) FROM st"), "3");
   session_.exec(
@@ -416,6 +447,46 @@ TEST_F(DefinitionOf, TheSameWithoutEventTriggers) {
       "ALTER FUNCTION f(int) RENAME TO g");
   expect_rebuilt("st", "SELECT id, kode::text, id + 1 FROM items WHERE kode::text < '5'",
                  "INSERT INTO items VALUES (4, 44, 'x')");
+}
+
+// Drops ---------------------------------------------------------------------------------------------------------------
+
+class Notices : public pqxx::errorhandler {
+ public:
+  explicit Notices(pqxx::connection& connection) : pqxx::errorhandler(connection) {}
+  bool operator()(const char message[]) noexcept override {
+    text += message;
+    return false;
+  }
+  std::string text;
+};
+
+TEST_F(DefinitionOf, DropsWarnWhoNeedsWhatIsDropped) {
+  session_.exec(
+      "CREATE VIEW v AS SELECT id, note FROM items; CREATE FUNCTION f(int) RETURNS int LANGUAGE sql IMMUTABLE AS "
+      "'SELECT 1'; CREATE TABLE more (id int, unused int)");
+  create("of_view", "SELECT id FROM v");
+  create("of_column", "SELECT code FROM items");
+  create("of_function", "SELECT f(id) AS f FROM more");
+  create("of_stream_table", "SELECT code FROM of_column");
+  Notices notices(session_.connection());
+  const auto warning_of = [&](const std::string& statement) {
+    notices.text.clear();
+    session_.exec("BEGIN");
+    session_.exec(statement);
+    session_.exec("ROLLBACK");
+    return notices.text;
+  };
+  EXPECT_EQ(warning_of("ALTER TABLE more DROP COLUMN unused"), "");
+  EXPECT_THAT(warning_of("ALTER TABLE items DROP COLUMN code"), HasSubstr("stream table public.of_column cannot be"));
+  EXPECT_THAT(warning_of("DROP FUNCTION f(int)"), HasSubstr("public.of_function cannot be refreshed any more"));
+  EXPECT_THAT(warning_of("DROP VIEW v"), HasSubstr("view public.v is needed by public.of_view."));
+  EXPECT_THAT(warning_of("DROP TABLE items CASCADE"),
+              HasSubstr("table public.items is needed by public.of_column, public.of_view."));
+  EXPECT_THAT(warning_of("SELECT pgtrickle.drop_stream_table('of_column', cascade => true)"),
+              testing::Not(HasSubstr("WARNING")));
+  EXPECT_THAT(warning_of("DROP TABLE of_column"), HasSubstr("public.of_stream_table cannot be refreshed any more"));
+  EXPECT_THAT(warning_of("DROP TABLE more, of_function"), testing::Not(HasSubstr("WARNING")));
 }
 
 }  // namespace

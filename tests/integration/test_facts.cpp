@@ -95,8 +95,8 @@ const Change kChanges[] = {
      "function public.add(integer,integer) was replaced", "12"},
     {"FunctionOfAnOperator",
      "CREATE FUNCTION plus(a int, b int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN a + b; END';"
-     "CREATE OPERATOR +++ (LEFTARG = int, RIGHTARG = int, FUNCTION = plus)",
-     "SELECT id, v +++ 1 AS x FROM t",
+     "CREATE OPERATOR <+> (LEFTARG = int, RIGHTARG = int, FUNCTION = plus)",
+     "SELECT id, v <+> 1 AS x FROM t",
      "CREATE OR REPLACE FUNCTION plus(a int, b int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN a * 100; "
      "END'",
      "function public.plus(integer,integer) was replaced", "1|100\n2|200\n3|300"},
@@ -118,7 +118,7 @@ const Change kChanges[] = {
      "CREATE FUNCTION said2(p phase) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 8; END';"
      "CREATE CAST (phase AS int) WITH FUNCTION said(phase)",
      "SELECT id, k::int AS x FROM t", "DROP CAST (phase AS int); CREATE CAST (phase AS int) WITH FUNCTION said2(phase)",
-     "a cast was created or dropped", "1|8\n2|8\n3|8"},
+     "a cast was created or dropped", ""},
     {"CollationOfAColumn", "", "SELECT id, k AS x FROM t", "ALTER TABLE t ALTER k TYPE text COLLATE \"C\"", "collation",
      "1|a\n2|b\n3|c"},
     {"Collation", "CREATE COLLATION german (provider = icu, locale = 'de')",
@@ -166,8 +166,14 @@ class Facts : public ::testing::Test {
   /// Built, and refreshed until all transactions that knew nothing of its facts are known to have ended.
   void create(const std::string& query) {
     db_.create_stream_table("st", query);
-    session_.exec("SELECT pgtrickle._watch_facts(ARRAY[" + std::to_string(db_.id_of("st")) + "])");
-    session_.exec("SELECT pgtrickle._watch_facts(ARRAY[" + std::to_string(db_.id_of("st")) + "])");
+    expect_settled();
+  }
+
+  void look() { session_.exec("SELECT pgtrickle._watch_facts(ARRAY[" + std::to_string(db_.id_of("st")) + "])"); }
+
+  void expect_settled() {
+    look();
+    look();
     EXPECT_EQ(session_.value("SELECT needs_reinit FROM pgtrickle.pgt_stream_tables"), "f");
     EXPECT_EQ(session_.value("SELECT facts_from FROM pgtrickle.pgt_frontiers"), "");
   }
@@ -223,7 +229,7 @@ TEST_P(ChangedFacts, AreNoticedAndTheTableBuiltAnew) {
   } else {
     EXPECT_EQ(reinit_reason(), "");
     EXPECT_THAT(refused(), HasSubstr(change.reason));
-    session_.exec("SELECT pgtrickle._watch_facts(ARRAY[" + std::to_string(db_.id_of("st")) + "])");
+    look();
     EXPECT_THAT(reinit_reason(), HasSubstr(change.reason));
   }
   EXPECT_THAT(session_.value("SELECT pgtrickle.repair_stream_table('st')"), HasSubstr(change.reason));
@@ -270,7 +276,7 @@ TEST_F(Facts, ARewrittenTableIsRecomputedWithoutEventTriggers) {
   expect_content("1|7\n2|200\n3|300");
   // idle: the daemon's look puts a marker into the log
   session_.exec("ALTER TABLE t ALTER v TYPE int USING v + 1");
-  session_.exec("SELECT pgtrickle._watch_facts(ARRAY(SELECT pgt_id FROM pgtrickle.pgt_stream_tables))");
+  look();
   EXPECT_EQ(session_.table("SELECT * FROM pgtrickle_state.refresh_" + std::to_string(db_.id_of("st")) + "('look')"),
             "FULL|1|0|0|0");
   db_.refresh("st");
@@ -307,6 +313,11 @@ TEST_F(Facts, WhatHappenedWhileEventTriggersWereDisabledIsNoticed) {
   EXPECT_THAT(refused(), HasSubstr("function public.f(integer) was replaced"));
   rebuild();
   expect_content("1|100\n2|200\n3|300\n4|400");
+  // nothing to do for a refresh: the daemon's look
+  expect_settled();
+  session_.exec("ALTER EVENT TRIGGER pgtrickle_drop DISABLE; ALTER EVENT TRIGGER pgtrickle_drop ENABLE ALWAYS");
+  look();
+  EXPECT_EQ(reinit_reason(), "pgtrickle's event triggers were created, or disabled for a while");
 }
 
 /// A transaction that looked for facts before they were recorded, and commits later. (A function that the query itself
@@ -440,17 +451,21 @@ TEST_P(RowSecurity, PoliciesChange) {
   root_.exec("CREATE POLICY p ON t USING (id < 3); ALTER TABLE t ENABLE ROW LEVEL SECURITY");
   create();
   expect("1\n2");
+  // The query is recomputed with the policies that there are; event triggers ask for a build as well.
+  const auto refresh = [&] { GetParam() ? void(db_.build("st")) : db_.refresh("st"); };
   root_.exec("ALTER POLICY p ON t USING (id > 3)");
-  db_.refresh("st");
+  refresh();
   expect("4\n5");
   root_.exec("CREATE POLICY q ON t USING (id = 1)");
-  db_.refresh("st");
+  refresh();
   expect("1\n4\n5");
-  EXPECT_EQ(root_.table("SELECT reason FROM pgtrickle._changed_facts(ARRAY(SELECT pgt_id FROM "
-                        "pgtrickle.pgt_stream_tables))"),
-            "policy p of table public.t was changed");
+  if (!GetParam()) {
+    EXPECT_EQ(root_.table("SELECT reason FROM pgtrickle._changed_facts(ARRAY(SELECT pgt_id FROM "
+                          "pgtrickle.pgt_stream_tables))"),
+              "policy p of table public.t was changed");
+  }
   root_.exec("DROP POLICY p ON t");
-  db_.refresh("st");
+  refresh();
   expect("1");
 }
 

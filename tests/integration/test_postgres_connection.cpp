@@ -6,6 +6,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cstdlib>
 
 #include "postgres/conninfo.h"
@@ -348,6 +349,38 @@ TEST_F(PostgresConnection, PoolHandsOutThePreferredConnectionIfItIsFree) {
     }
   });
   pool->close();
+}
+
+TEST_F(PostgresConnection, PoolWaitsForThePreferredConnectionAsLongAsIsWanted) {
+  const auto pool = std::make_shared<Pool>(io_.get_executor(), pool_settings(2));
+  run([&]() -> asio::awaitable<void> {
+    Pool::Preference any = [](const Connection&) { return true; };
+    {
+      auto first = co_await pool->acquire(in(5000), any, std::chrono::milliseconds(10000));
+      EXPECT_TRUE(first.ok()) << "there is none to wait for";
+      auto second = co_await pool->acquire(in(5000), any, std::chrono::milliseconds(20));
+      EXPECT_TRUE(second.ok()) << "patience has an end";
+      EXPECT_EQ(pool->stats().in_use, 2);
+    }
+    EXPECT_EQ(pool->stats().idle, 2);
+  });
+  pool->close();
+  const auto other = std::make_shared<Pool>(io_.get_executor(), pool_settings(2));
+  run([&]() -> asio::awaitable<void> {
+    auto lease = std::make_shared<Result<Pool::Lease>>(co_await other->acquire(in(5000)));
+    const int pid = (**lease)->backend_pid();
+    asio::steady_timer timer(io_, std::chrono::milliseconds(20));
+    timer.async_wait([kept = std::move(lease)](const boost::system::error_code&) mutable { kept.reset(); });
+    Pool::Preference any = [](const Connection&) { return true; };
+    auto same = co_await other->acquire(in(5000), any, std::chrono::milliseconds(10000));
+    EXPECT_EQ((*same)->backend_pid(), pid);
+    EXPECT_EQ(other->stats().in_use, 1);
+    auto second = co_await other->acquire(in(5000));
+    Pool::Preference first_one = [pid](const Connection& c) { return c.backend_pid() == pid; };
+    auto third = co_await other->acquire(in(50), first_one, std::chrono::milliseconds(20));
+    EXPECT_EQ(third.error().origin, ErrorOrigin::kTimeout) << "both are in use";
+  });
+  other->close();
 }
 
 TEST_F(PostgresConnection, PoolReplacesConnectionsThatTheServerClosed) {

@@ -47,6 +47,17 @@ TEST_F(Warming, AfterABuildAndAfterConnecting) {
     const std::string before = session_.table(seen);
     EXPECT_TRUE(wait_until([&] { return daemon.log().find(warmed("sums")) != std::string::npos; })) << daemon.log();
     EXPECT_EQ(session_.table(seen), before) << "it was rolled back";
+    // The session that has the plans is the one that refreshes.
+    const std::string session_of_it =
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pgtrickled' AND "
+        "query = ";
+    const std::string warm = session_.table(session_of_it + "'ROLLBACK'");
+    EXPECT_NE(warm, "") << daemon.log();
+    session_.exec("INSERT INTO t VALUES (3, 3); SELECT pgtrickle.alter_stream_table('sums', schedule => '50 ms')");
+    EXPECT_TRUE(wait_until([&] { return session_.table(session_of_it + "'COMMIT'") == warm; }))
+        << session_.table("SELECT pid, query FROM pg_stat_activity WHERE application_name LIKE 'pgtrickled%'");
+    session_.exec("SELECT pgtrickle.alter_stream_table('sums', schedule => '1 h')");
+    EXPECT_TRUE(wait_until([&] { return session_.value("SELECT s FROM sums WHERE k = 3") == "1013"; }));
     EXPECT_EQ(daemon.stop(), 0);
     EXPECT_EQ(times(daemon.log(), "result=\"plans made\""), 1) << "once, and not what is recomputed";
   }

@@ -7,7 +7,7 @@ CREATE DOMAIN ci_text AS text COLLATE ci;
 CREATE TYPE word_range AS RANGE (subtype = text, collation = ci);
 CREATE TABLE t (id int PRIMARY KEY, k text COLLATE ci, v varchar(10) COLLATE ci, a text[] COLLATE ci, c bpchar, j jsonb,
                 d ci_text, r nummultirange, w word, x word_range, f float8[]);
-INSERT INTO t SELECT n, 'x', 'y', '{x,y}', 'a  ', '{"n": 1.0}', 'z', '{[1.0,2.0]}', ('x', 1), '[a,b]', '{0,1}'
+INSERT INTO t SELECT n, 'x', 'y', '{x,y}', 'a  ', '{"n": 1.0}', 'z', '{[1.0,2.0]}', ROW('x', 1)::word, '[a,b]', '{0,1}'
 FROM generate_series(1, 6) n;
 CREATE TABLE u (k text COLLATE ci, n numeric);
 INSERT INTO u VALUES ('x', 1), ('X', 2), ('y', 3);

@@ -18,7 +18,7 @@ SELECT id, CASE WHEN x <> 0 THEN (SELECT sum(10 / t.x * k) FROM u WHERE k < 5) E
 
 -- query guarded_more_than_one_row
 -- expect-mode FULL
-SELECT id, CASE WHEN x = 0 THEN (SELECT k FROM u WHERE k >= t.x + 5) END AS s FROM t
+SELECT id, CASE WHEN x = 0 THEN (SELECT k FROM u WHERE k >= 6 - t.x) END AS s FROM t
 
 -- query guarded_inside DIFFERENTIAL
 -- expect-mode DIFFERENTIAL

@@ -35,7 +35,8 @@ TEST(ErrorClassification, BySqlState) {
       {"42703", ErrorClass::kObsolete},   {"42883", ErrorClass::kObsolete},      {"22012", ErrorClass::kPermanent},
       {"23505", ErrorClass::kCorruption}, {"23502", ErrorClass::kCorruption},    {"21000", ErrorClass::kCorruption},
       {"23514", ErrorClass::kPermanent},  {"08P01", ErrorClass::kPermanent},     {"40003", ErrorClass::kInDoubt},
-      {"P0001", ErrorClass::kPermanent},  {"", ErrorClass::kPermanent}};
+      {"P0001", ErrorClass::kPermanent},  {"22P02", ErrorClass::kObsolete},      {"42P22", ErrorClass::kObsolete},
+      {"0A000", ErrorClass::kObsolete},   {"", ErrorClass::kPermanent}};
   for (const auto& [sqlstate, error_class] : expected) {
     EXPECT_EQ(postgres::classify_sqlstate(sqlstate), error_class) << sqlstate;
   }
@@ -141,6 +142,28 @@ TEST(Health, PrivilegeSuspendsAtOnce) {
   const auto judgement = health.on_error(error_of("42501"), false, {}, 0.5);
   EXPECT_EQ(judgement.remedy, Remedy::kSuspend);
   EXPECT_TRUE(judgement.report);
+}
+
+TEST(Health, WhatStoppedIsTriedAgainAfterPausesThatGrowToFiveMinutes) {
+  for (const char* sqlstate : {"42501", "22012", "42P01"}) {
+    Health health;
+    milliseconds before{0};
+    int stopped = 0;
+    for (int i = 0; i < 20; ++i) {
+      const auto judgement =
+          health.on_error(error_of(sqlstate), false, {.max_consecutive_errors = 3, .retry = {}}, 1.0);
+      if (judgement.remedy != Remedy::kSuspend && judgement.remedy != Remedy::kGiveUp) continue;
+      EXPECT_GE(judgement.delay, before) << sqlstate;
+      EXPECT_GE(judgement.delay, Health::kPauseMin) << sqlstate;
+      EXPECT_LE(judgement.delay, Health::kPauseMax) << sqlstate;
+      before = judgement.delay;
+      ++stopped;
+    }
+    EXPECT_GE(stopped, 17) << sqlstate;
+    EXPECT_EQ(before, Health::kPauseMax) << sqlstate;
+    health.reset(3);  // another daemon, or a resume
+    EXPECT_LE(health.on_error(error_of("42501"), false, {}, 1.0).delay, Health::kPauseMax);
+  }
 }
 
 TEST(Health, RebuildsAtMostThreeTimesInARow) {

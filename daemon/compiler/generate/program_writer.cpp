@@ -261,7 +261,7 @@ std::string apply_function(const CompileRequest& request, const ApplyVariant& va
         "0;\n        " +
         leave + "        RETURN;\n    END IF;\n" + indent("    " + variant.differential, 4);
   }
-  body += "\n    " + indent(done, 4) + "END\n";
+  body += "\n    " + indent(done.substr(0, done.size() - 1), 4) + "\nEND\n";
   std::string sql = "CREATE OR REPLACE FUNCTION " + variant.name + "(" + kApplyArguments +
                     ",\n    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)\n"
                     "LANGUAGE plpgsql SECURITY DEFINER\nSET search_path = pg_catalog, pg_temp\nSET jit = off\nSET "

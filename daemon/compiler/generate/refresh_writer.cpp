@@ -181,16 +181,20 @@ class RefreshWriter {
                         std::to_string(attnum) + "::int2, 'SELECT')");
     std::string allowed = "has_table_privilege(" + quote_literal(request_.owner) + "::name, " + rel + ", 'SELECT')";
     if (!columns.empty()) allowed = "(" + allowed + " OR (" + join(columns, " AND ") + "))";
-    std::string sql = "    IF NOT coalesce(" + allowed +
-                      ", false) THEN\n"
-                      "        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',\n"
-                      "            MESSAGE = " +
-                      quote_literal("owner " + quote_ident(request_.owner) + " of stream table " +
-                                    qualified(request_.schema, request_.name) + " may no longer SELECT from " +
-                                    qualified(s.source->schema, s.source->name)) +
-                      ",\n"
-                      "            HINT = 'Grant SELECT to the owner and resume the stream table.';\n"
-                      "    END IF;\n";
+    std::string sql =
+        "    IF (" + allowed +
+        ") IS NOT TRUE THEN\n"
+        "        IF v.chooses AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = " +
+        rel +
+        ") THEN\n            action := 'REINIT';  -- it was dropped\n            RETURN;\n        END IF;\n"
+        "        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',\n"
+        "            MESSAGE = " +
+        quote_literal("owner " + quote_ident(request_.owner) + " of stream table " +
+                      qualified(request_.schema, request_.name) + " may no longer SELECT from " +
+                      qualified(s.source->schema, s.source->name)) +
+        ",\n"
+        "            HINT = 'Grant SELECT to the owner and resume the stream table.';\n"
+        "    END IF;\n";
     if (s.source->has_inheritance_children || s.source->kind == SourceKind::kPartitionedTable) {
       sql += "    IF NOT v.recompute AND (SELECT p.partitions FROM pgtrickle.pgt_sources p WHERE p.source_id = " +
              std::to_string(s.log_id) + ")\n        IS DISTINCT FROM pgtrickle._source_relations(" + rel +

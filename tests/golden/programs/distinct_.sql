@@ -23,11 +23,11 @@ CREATE INDEX ON pgtrickle_state.node_0_1 (hash_record_extended(ROW(region), 0));
 
 ALTER TABLE pgtrickle_state.node_0_1 SET (fillfactor = 70);
 
-CREATE UNIQUE INDEX pgtrickle_0_key ON public.stream_table (region) NULLS NOT DISTINCT;
+ALTER TABLE public.stream_table ADD CONSTRAINT pgtrickle_0_key UNIQUE NULLS NOT DISTINCT (region);
 
 CREATE INDEX pgtrickle_0_hash ON public.stream_table (hash_record_extended(ROW(region), 0));
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -45,6 +45,7 @@ DECLARE
     f_seq CONSTANT bigint := $4;
     changed CONSTANT bigint := $5;  -- bit per source with pending rows
     run CONSTANT bigint := $6;
+    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
 BEGIN
     PERFORM set_config('pgtrickle.apply', '0', true);
@@ -65,16 +66,22 @@ BEGIN
             WHERE NOT EXISTS (SELECT FROM content n WHERE hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(n.region), 0)
               AND ROW(t.region)::record = ROW(n.region)::record)
             RETURNING 1),
+        moved AS (
+            DELETE FROM public.stream_table t USING content n
+            WHERE v.user_keys IS NOT NULL AND hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(n.region), 0)
+              AND ROW(t.region)::record = ROW(n.region)::record
+              AND ('region' = ANY (v.user_keys) AND ROW(t.region)::record *<> ROW(n.region::text)::record)
+            RETURNING 1),
         shown AS (
             INSERT INTO public.stream_table AS t (region)
             SELECT n.region::text AS region
             FROM content n
-            WHERE NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.region), 0) = hash_record_extended(ROW(n.region), 0)
+            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.region), 0) = hash_record_extended(ROW(n.region), 0)
               AND ROW(o.region)::record = ROW(n.region)::record)
-            ON CONFLICT (region) DO NOTHING
+            ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO NOTHING
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
+               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.region) k) AS violations
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
@@ -85,6 +92,9 @@ BEGIN
                 HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
         END IF;
         
+        IF v.user_keys IS NOT NULL THEN
+            PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+        END IF;
         PERFORM set_config('pgtrickle.apply', '', true);
         RETURN;
     END IF;
@@ -129,20 +139,29 @@ BEGIN
                m.old_n > 0 AS was,
                m.new_n > 0 AS now
         FROM m m),
-    shown AS (
-        INSERT INTO public.stream_table AS t (region)
-        SELECT n.region::text AS region
-        FROM (SELECT c.region AS region FROM c c WHERE c.now) n
-        ON CONFLICT (region) DO NOTHING
-        RETURNING t.xmax = 0 AS inserted),
     hidden AS (
         DELETE FROM public.stream_table t USING (SELECT i.* FROM (SELECT c.region AS region, c.was, c.now FROM c c) i
         WHERE i.was AND (i.now) IS NOT TRUE) c
         WHERE hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(c.region), 0)
           AND ROW(t.region)::record = ROW(c.region)::record
-        RETURNING 1)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+        RETURNING 1),
+    rows AS MATERIALIZED (
+        SELECT c.region AS region FROM c c WHERE c.now),
+    moved AS (
+        DELETE FROM public.stream_table t USING rows n
+        WHERE v.user_keys IS NOT NULL AND hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(n.region), 0)
+          AND ROW(t.region)::record = ROW(n.region)::record
+          AND ('region' = ANY (v.user_keys) AND ROW(t.region)::record *<> ROW(n.region::text)::record)
+        RETURNING 1),
+    shown AS (
+        INSERT INTO public.stream_table AS t (region)
+        SELECT n.region::text AS region
+        FROM rows n
+        WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0
+        ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO NOTHING
+        RETURNING t.xmax = 0 AS inserted)
+    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
+           (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
            (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
@@ -153,13 +172,16 @@ BEGIN
             HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
     END IF;
     
+    IF v.user_keys IS NOT NULL THEN
+        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+    END IF;
     PERFORM set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) TO postgres;
+GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) TO postgres;
 
 GRANT SELECT (xid, seq, w, c2) ON pgtrickle_changes.log_0 TO postgres;
 

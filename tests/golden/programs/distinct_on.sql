@@ -22,7 +22,7 @@ CREATE INDEX ON pgtrickle_state.node_0_1 (hash_record_extended(ROW(customer_id),
 
 ALTER TABLE public.stream_table ADD CONSTRAINT pgtrickle_0_key PRIMARY KEY (id);
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -40,6 +40,7 @@ DECLARE
     f_seq CONSTANT bigint := $4;
     changed CONSTANT bigint := $5;  -- bit per source with pending rows
     run CONSTANT bigint := $6;
+    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
 BEGIN
     PERFORM set_config('pgtrickle.apply', '0', true);
@@ -58,17 +59,24 @@ BEGIN
             DELETE FROM public.stream_table t
             WHERE NOT EXISTS (SELECT FROM content n WHERE t.id = n.id)
             RETURNING 1),
+        moved AS (
+            DELETE FROM public.stream_table t USING content n
+            WHERE v.user_keys IS NOT NULL AND t.id = n.id
+              AND ('customer_id' = ANY (v.user_keys) AND ROW(t.customer_id)::record *<> ROW(n.customer_id::integer)::record
+                OR 'id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
+                OR 'placed' = ANY (v.user_keys) AND ROW(t.placed)::record *<> ROW(n.placed::timestamp with time zone)::record)
+            RETURNING 1),
         shown AS (
             INSERT INTO public.stream_table AS t (customer_id, id, placed)
             SELECT n.customer_id::integer AS customer_id, n.id::integer AS id, n.placed::timestamp with time zone AS placed
             FROM content n
-            WHERE NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.customer_id, o.id, o.placed), 0) = hash_record_extended(ROW(n.customer_id, n.id, n.placed), 0)
+            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.customer_id, o.id, o.placed), 0) = hash_record_extended(ROW(n.customer_id, n.id, n.placed), 0)
               AND ROW(o.customer_id, o.id, o.placed)::record = ROW(n.customer_id, n.id, n.placed)::record)
-            ON CONFLICT (id) DO UPDATE SET customer_id = excluded.customer_id, placed = excluded.placed
+            ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET customer_id = excluded.customer_id, placed = excluded.placed
             WHERE ROW(t.customer_id, t.placed)::record *<> ROW(excluded.customer_id, excluded.placed)::record
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
+               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
@@ -79,6 +87,9 @@ BEGIN
                 HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
         END IF;
         
+        IF v.user_keys IS NOT NULL THEN
+            PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+        END IF;
         PERFORM set_config('pgtrickle.apply', '', true);
         RETURN;
     END IF;
@@ -104,7 +115,7 @@ BEGIN
           FROM d_orders i) d
         GROUP BY d.customer_id),
     z AS MATERIALIZED (
-        SELECT x.customer_id, x.id, x.placed, sum(CASE WHEN x.old_ctid IS NULL THEN 1 ELSE -1 END)::int AS w, array_agg(x.old_ctid) FILTER (WHERE x.old_ctid IS NOT NULL) AS old_ctids
+        SELECT x.customer_id AS customer_id, x.id AS id, x.placed AS placed, sum(CASE WHEN x.old_ctid IS NULL THEN 1 ELSE -1 END)::int AS w, array_agg(x.old_ctid) FILTER (WHERE x.old_ctid IS NOT NULL) AS old_ctids
         FROM (SELECT * FROM (SELECT s.customer_id, s.id, s.placed, s.ctid
             FROM k k, pgtrickle_state.node_0_1 s
             WHERE hash_record_extended(ROW(s.customer_id), 0) = hash_record_extended(ROW(k.customer_id), 0)
@@ -132,14 +143,6 @@ BEGIN
         INSERT INTO pgtrickle_state.node_0_1 (customer_id, id, placed)
         SELECT z.customer_id, z.id, z.placed FROM z z CROSS JOIN LATERAL generate_series(1, z.w)
         WHERE z.w > 0),
-    shown AS (
-        INSERT INTO public.stream_table AS t (customer_id, id, placed)
-        SELECT n.customer_id::integer AS customer_id, n.id::integer AS id, n.placed::timestamp with time zone AS placed
-        FROM z n
-        WHERE n.w > 0
-        ON CONFLICT (id) DO UPDATE SET customer_id = excluded.customer_id, placed = excluded.placed
-        WHERE ROW(t.customer_id, t.placed)::record *<> ROW(excluded.customer_id, excluded.placed)::record
-        RETURNING t.xmax = 0 AS inserted),
     lost AS MATERIALIZED (
         SELECT n.id FROM z n
         GROUP BY n.id
@@ -151,11 +154,26 @@ BEGIN
     hidden AS (
         DELETE FROM public.stream_table t USING lost n
         WHERE t.id = n.id
-        RETURNING 1)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+        RETURNING 1),
+    moved AS (
+        DELETE FROM public.stream_table t USING z n
+        WHERE v.user_keys IS NOT NULL AND n.w > 0 AND t.id = n.id
+          AND ('customer_id' = ANY (v.user_keys) AND ROW(t.customer_id)::record *<> ROW(n.customer_id::integer)::record
+            OR 'id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
+            OR 'placed' = ANY (v.user_keys) AND ROW(t.placed)::record *<> ROW(n.placed::timestamp with time zone)::record)
+        RETURNING 1),
+    shown AS (
+        INSERT INTO public.stream_table AS t (customer_id, id, placed)
+        SELECT n.customer_id::integer AS customer_id, n.id::integer AS id, n.placed::timestamp with time zone AS placed
+        FROM z n
+        WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND n.w > 0
+        ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET customer_id = excluded.customer_id, placed = excluded.placed
+        WHERE ROW(t.customer_id, t.placed)::record *<> ROW(excluded.customer_id, excluded.placed)::record
+        RETURNING t.xmax = 0 AS inserted)
+    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
+           (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT count(*) FROM z n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - (SELECT count(*) FROM shown WHERE shown.inserted)) + 0::bigint AS violations
+           (SELECT count(*) FROM z n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - ((SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved))) + 0::bigint AS violations
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -164,13 +182,16 @@ BEGIN
             HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
     END IF;
     
+    IF v.user_keys IS NOT NULL THEN
+        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+    END IF;
     PERFORM set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) TO postgres;
+GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) TO postgres;
 
 GRANT SELECT (xid, seq, w, c1, c2, c4) ON pgtrickle_changes.log_0 TO postgres;
 

@@ -40,7 +40,7 @@ ALTER TABLE pgtrickle_state.node_0_1 SET (fillfactor = 70);
 
 CREATE INDEX pgtrickle_0_hash ON public.stream_table (hash_record_extended(ROW(id), 0));
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -58,6 +58,7 @@ DECLARE
     f_seq CONSTANT bigint := $4;
     changed CONSTANT bigint := $5;  -- bit per source with pending rows
     run CONSTANT bigint := $6;
+    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
 BEGIN
     PERFORM set_config('pgtrickle.apply', '0', true);
@@ -79,7 +80,7 @@ BEGIN
         GROUP BY i.id;
         
         WITH net AS MATERIALIZED (
-            SELECT x.id, sum(x.w)::int AS w
+            SELECT x.id AS id, sum(x.w)::int AS w
             FROM (SELECT x.id::integer AS id, 1 AS w FROM (SELECT i.id
               FROM (SELECT i.id
                 FROM (SELECT i.id, i.left_rows, i.right_rows
@@ -103,7 +104,7 @@ BEGIN
         shown AS (
             INSERT INTO public.stream_table (id)
             SELECT d.id FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
-            WHERE d.w > 0
+            WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
             RETURNING 1)
         SELECT (SELECT count(*) FROM shown) AS rows_inserted,
                0::bigint AS rows_updated,
@@ -117,6 +118,9 @@ BEGIN
                 HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
         END IF;
         
+        IF v.user_keys IS NOT NULL THEN
+            PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+        END IF;
         PERFORM set_config('pgtrickle.apply', '', true);
         RETURN;
     END IF;
@@ -182,7 +186,7 @@ BEGIN
                m.new_n > 0 AS now
         FROM m m),
     net AS MATERIALIZED (
-        SELECT x.id, sum(x.w)::int AS w
+        SELECT x.id AS id, sum(x.w)::int AS w
         FROM (SELECT x.id, -1 AS w FROM (SELECT i.id
           FROM (SELECT i.id
             FROM (SELECT i.id, i.left_rows, i.right_rows
@@ -210,7 +214,7 @@ BEGIN
     shown AS (
         INSERT INTO public.stream_table (id)
         SELECT d.id FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
-        WHERE d.w > 0
+        WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
         RETURNING 1)
     SELECT (SELECT count(*) FROM shown) AS rows_inserted,
            0::bigint AS rows_updated,
@@ -224,13 +228,16 @@ BEGIN
             HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
     END IF;
     
+    IF v.user_keys IS NOT NULL THEN
+        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+    END IF;
     PERFORM set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) TO postgres;
+GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) TO postgres;
 
 GRANT SELECT (xid, seq, w, c1) ON pgtrickle_changes.log_0 TO postgres;
 

@@ -15,7 +15,7 @@ Stream table, rows identified by key:
 
 ALTER TABLE public.stream_table ADD CONSTRAINT pgtrickle_0_key PRIMARY KEY (id);
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -33,6 +33,7 @@ DECLARE
     f_seq CONSTANT bigint := $4;
     changed CONSTANT bigint := $5;  -- bit per source with pending rows
     run CONSTANT bigint := $6;
+    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
     n_1 CONSTANT bigint := $7[1];
     n_2 CONSTANT bigint := $7[2];
@@ -52,17 +53,23 @@ BEGIN
             DELETE FROM public.stream_table t
             WHERE NOT EXISTS (SELECT FROM content n WHERE t.id = n.id)
             RETURNING 1),
+        moved AS (
+            DELETE FROM public.stream_table t USING content n
+            WHERE v.user_keys IS NOT NULL AND t.id = n.id
+              AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
+                OR 'region' = ANY (v.user_keys) AND ROW(t.region)::record *<> ROW(n.region::text)::record)
+            RETURNING 1),
         shown AS (
             INSERT INTO public.stream_table AS t (id, region)
             SELECT n.id::integer AS id, n.region::text AS region
             FROM content n
-            WHERE NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.id, o.region), 0) = hash_record_extended(ROW(n.id, n.region), 0)
+            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.id, o.region), 0) = hash_record_extended(ROW(n.id, n.region), 0)
               AND ROW(o.id, o.region)::record = ROW(n.id, n.region)::record)
-            ON CONFLICT (id) DO UPDATE SET region = excluded.region
+            ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET region = excluded.region
             WHERE ROW(t.region)::record *<> ROW(excluded.region)::record
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
+               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
@@ -73,6 +80,9 @@ BEGIN
                 HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
         END IF;
         
+        IF v.user_keys IS NOT NULL THEN
+            PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+        END IF;
         PERFORM set_config('pgtrickle.apply', '', true);
         RETURN;
     END IF;
@@ -120,7 +130,7 @@ BEGIN
             LIMIT greatest(t.dm, 0) + 1) x) m
         WHERE (m.n = 0) <> (m.n = t.dm)),
     net AS MATERIALIZED (
-        SELECT x.id, x.region, sum(x.w)::int AS w
+        SELECT x.id AS id, x.region AS region, sum(x.w)::int AS w
         FROM (SELECT i.id, i.region, i.w
           FROM (SELECT a.id, a.region, a.w
             FROM d_customers a
@@ -140,14 +150,6 @@ BEGIN
               AND (v.changed & 1) <> 0) i) x
         GROUP BY x.id, x.region
         HAVING sum(x.w) <> 0),
-    shown AS (
-        INSERT INTO public.stream_table AS t (id, region)
-        SELECT n.id::integer AS id, n.region::text AS region
-        FROM net n
-        WHERE n.w > 0
-        ON CONFLICT (id) DO UPDATE SET region = excluded.region
-        WHERE ROW(t.region)::record *<> ROW(excluded.region)::record
-        RETURNING t.xmax = 0 AS inserted),
     lost AS MATERIALIZED (
         SELECT n.id FROM net n
         GROUP BY n.id
@@ -159,11 +161,25 @@ BEGIN
     hidden AS (
         DELETE FROM public.stream_table t USING lost n
         WHERE t.id = n.id
-        RETURNING 1)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+        RETURNING 1),
+    moved AS (
+        DELETE FROM public.stream_table t USING net n
+        WHERE v.user_keys IS NOT NULL AND n.w > 0 AND t.id = n.id
+          AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
+            OR 'region' = ANY (v.user_keys) AND ROW(t.region)::record *<> ROW(n.region::text)::record)
+        RETURNING 1),
+    shown AS (
+        INSERT INTO public.stream_table AS t (id, region)
+        SELECT n.id::integer AS id, n.region::text AS region
+        FROM net n
+        WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND n.w > 0
+        ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET region = excluded.region
+        WHERE ROW(t.region)::record *<> ROW(excluded.region)::record
+        RETURNING t.xmax = 0 AS inserted)
+    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
+           (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT count(*) FROM net n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - (SELECT count(*) FROM shown WHERE shown.inserted)) AS violations
+           (SELECT count(*) FROM net n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - ((SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved))) AS violations
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -172,13 +188,16 @@ BEGIN
             HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
     END IF;
     
+    IF v.user_keys IS NOT NULL THEN
+        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+    END IF;
     PERFORM set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) TO postgres;
+GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) TO postgres;
 
 GRANT SELECT (xid, seq, w, c1, c2) ON pgtrickle_changes.log_0 TO postgres;
 

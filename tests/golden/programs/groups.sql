@@ -25,11 +25,11 @@ CREATE INDEX ON pgtrickle_state.node_0_1 (hash_record_extended(ROW(customer_id),
 
 ALTER TABLE pgtrickle_state.node_0_1 SET (fillfactor = 70);
 
-CREATE UNIQUE INDEX pgtrickle_0_key ON public.stream_table (customer_id) NULLS NOT DISTINCT;
+ALTER TABLE public.stream_table ADD CONSTRAINT pgtrickle_0_key UNIQUE NULLS NOT DISTINCT (customer_id);
 
 CREATE INDEX pgtrickle_0_hash ON public.stream_table (hash_record_extended(ROW(customer_id), 0));
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -47,6 +47,7 @@ DECLARE
     f_seq CONSTANT bigint := $4;
     changed CONSTANT bigint := $5;  -- bit per source with pending rows
     run CONSTANT bigint := $6;
+    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
 BEGIN
     PERFORM set_config('pgtrickle.apply', '0', true);
@@ -70,17 +71,26 @@ BEGIN
             WHERE NOT EXISTS (SELECT FROM content n WHERE hash_record_extended(ROW(t.customer_id), 0) = hash_record_extended(ROW(n.customer_id), 0)
               AND ROW(t.customer_id)::record = ROW(n.customer_id)::record)
             RETURNING 1),
+        moved AS (
+            DELETE FROM public.stream_table t USING content n
+            WHERE v.user_keys IS NOT NULL AND hash_record_extended(ROW(t.customer_id), 0) = hash_record_extended(ROW(n.customer_id), 0)
+              AND ROW(t.customer_id)::record = ROW(n.customer_id)::record
+              AND ('customer_id' = ANY (v.user_keys) AND ROW(t.customer_id)::record *<> ROW(n.customer_id::integer)::record
+                OR 'n' = ANY (v.user_keys) AND ROW(t.n)::record *<> ROW(n.n::bigint)::record
+                OR 'total' = ANY (v.user_keys) AND ROW(t.total)::record *<> ROW(n.total::numeric)::record
+                OR 'mean' = ANY (v.user_keys) AND ROW(t.mean)::record *<> ROW(n.mean::numeric)::record)
+            RETURNING 1),
         shown AS (
             INSERT INTO public.stream_table AS t (customer_id, n, total, mean)
             SELECT n.customer_id::integer AS customer_id, n.n::bigint AS n, n.total::numeric AS total, n.mean::numeric AS mean
             FROM content n
-            WHERE NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.customer_id, o.n, o.total, o.mean), 0) = hash_record_extended(ROW(n.customer_id, n.n, n.total, n.mean), 0)
+            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.customer_id, o.n, o.total, o.mean), 0) = hash_record_extended(ROW(n.customer_id, n.n, n.total, n.mean), 0)
               AND ROW(o.customer_id, o.n, o.total, o.mean)::record = ROW(n.customer_id, n.n, n.total, n.mean)::record AND ROW(o.customer_id, o.n, o.total, o.mean)::record *= ROW(n.customer_id, n.n, n.total, n.mean)::record)
-            ON CONFLICT (customer_id) DO UPDATE SET n = excluded.n, total = excluded.total, mean = excluded.mean
+            ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET n = excluded.n, total = excluded.total, mean = excluded.mean
             WHERE ROW(t.n, t.total, t.mean)::record *<> ROW(excluded.n, excluded.total, excluded.mean)::record
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
+               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.customer_id) k) AS violations
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
@@ -91,6 +101,9 @@ BEGIN
                 HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
         END IF;
         
+        IF v.user_keys IS NOT NULL THEN
+            PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+        END IF;
         PERFORM set_config('pgtrickle.apply', '', true);
         RETURN;
     END IF;
@@ -183,22 +196,34 @@ BEGIN
                m.old_n > 0 AS was,
                m.new_n > 0 AS now
         FROM m__2 m),
-    shown AS (
-        INSERT INTO public.stream_table AS t (customer_id, n, total, mean)
-        SELECT n.customer_id::integer AS customer_id, n.n::bigint AS n, n.total::numeric AS total, n.mean::numeric AS mean
-        FROM (SELECT i.customer_id, i.count AS n, i.sum AS total, i.avg AS mean
-        FROM (SELECT c.customer_id AS customer_id, c.new_count AS count, c.new_sum AS sum, c.new_avg AS avg FROM c c WHERE c.now) i) n
-        ON CONFLICT (customer_id) DO UPDATE SET n = excluded.n, total = excluded.total, mean = excluded.mean
-        WHERE ROW(t.n, t.total, t.mean)::record *<> ROW(excluded.n, excluded.total, excluded.mean)::record
-        RETURNING t.xmax = 0 AS inserted),
     hidden AS (
         DELETE FROM public.stream_table t USING (SELECT i.* FROM (SELECT c.customer_id AS customer_id, c.new_count AS count, c.new_sum AS sum, c.new_avg AS avg, c.was, c.now FROM c c) i
         WHERE i.was AND (i.now) IS NOT TRUE) c
         WHERE hash_record_extended(ROW(t.customer_id), 0) = hash_record_extended(ROW(c.customer_id), 0)
           AND ROW(t.customer_id)::record = ROW(c.customer_id)::record
-        RETURNING 1)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+        RETURNING 1),
+    rows AS MATERIALIZED (
+        SELECT i.customer_id, i.count AS n, i.sum AS total, i.avg AS mean
+        FROM (SELECT c.customer_id AS customer_id, c.new_count AS count, c.new_sum AS sum, c.new_avg AS avg FROM c c WHERE c.now) i),
+    moved AS (
+        DELETE FROM public.stream_table t USING rows n
+        WHERE v.user_keys IS NOT NULL AND hash_record_extended(ROW(t.customer_id), 0) = hash_record_extended(ROW(n.customer_id), 0)
+          AND ROW(t.customer_id)::record = ROW(n.customer_id)::record
+          AND ('customer_id' = ANY (v.user_keys) AND ROW(t.customer_id)::record *<> ROW(n.customer_id::integer)::record
+            OR 'n' = ANY (v.user_keys) AND ROW(t.n)::record *<> ROW(n.n::bigint)::record
+            OR 'total' = ANY (v.user_keys) AND ROW(t.total)::record *<> ROW(n.total::numeric)::record
+            OR 'mean' = ANY (v.user_keys) AND ROW(t.mean)::record *<> ROW(n.mean::numeric)::record)
+        RETURNING 1),
+    shown AS (
+        INSERT INTO public.stream_table AS t (customer_id, n, total, mean)
+        SELECT n.customer_id::integer AS customer_id, n.n::bigint AS n, n.total::numeric AS total, n.mean::numeric AS mean
+        FROM rows n
+        WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0
+        ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET n = excluded.n, total = excluded.total, mean = excluded.mean
+        WHERE ROW(t.n, t.total, t.mean)::record *<> ROW(excluded.n, excluded.total, excluded.mean)::record
+        RETURNING t.xmax = 0 AS inserted)
+    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
+           (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
            (SELECT count(*) FROM m__2 m WHERE m.new_n < 0) AS violations
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
@@ -209,13 +234,16 @@ BEGIN
             HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
     END IF;
     
+    IF v.user_keys IS NOT NULL THEN
+        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+    END IF;
     PERFORM set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) TO postgres;
+GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) TO postgres;
 
 GRANT SELECT (xid, seq, w, c2, c3) ON pgtrickle_changes.log_0 TO postgres;
 

@@ -18,7 +18,7 @@ Indexes that a delta would use and that do not exist:
 
 CREATE INDEX pgtrickle_0_hash ON public.stream_table (hash_record_extended(ROW(id, line, region, other), 0));
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -36,6 +36,7 @@ DECLARE
     f_seq CONSTANT bigint := $4;
     changed CONSTANT bigint := $5;  -- bit per source with pending rows
     run CONSTANT bigint := $6;
+    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
     n_1 CONSTANT bigint := $7[1];
     n_2 CONSTANT bigint := $7[2];
@@ -47,7 +48,7 @@ BEGIN
     END IF;
     IF $1 = 'full' THEN
         WITH net AS MATERIALIZED (
-            SELECT x.id, x.line, x.region, x.other, sum(x.w)::int AS w
+            SELECT x.id AS id, x.line AS line, x.region AS region, x.other AS other, sum(x.w)::int AS w
             FROM (SELECT x.id::integer AS id, x.line::integer AS line, x.region::text AS region, x.other::text AS other, 1 AS w FROM (SELECT i.id, i.line, i.region, i.region_1 AS other
               FROM (SELECT a1.id, a1.customer_id, a2.id AS id_1, a2.region, a2.since, a3.order_id, a3.line, a4.region AS region_1, a4.since AS since_1
                 FROM public.orders a1, public.customers a2, public.items a3, public.customers a4
@@ -70,7 +71,7 @@ BEGIN
         shown AS (
             INSERT INTO public.stream_table (id, line, region, other)
             SELECT d.id, d.line, d.region, d.other FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
-            WHERE d.w > 0
+            WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
             RETURNING 1)
         SELECT (SELECT count(*) FROM shown) AS rows_inserted,
                0::bigint AS rows_updated,
@@ -84,6 +85,9 @@ BEGIN
                 HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
         END IF;
         
+        IF v.user_keys IS NOT NULL THEN
+            PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+        END IF;
         PERFORM set_config('pgtrickle.apply', '', true);
         RETURN;
     END IF;
@@ -165,7 +169,7 @@ BEGIN
         FROM j__2 j, d_customers__2 a4
         WHERE a4.since = j.since AND (v.changed & 7) <> 0 AND (v.changed & 1) <> 0),
     net AS MATERIALIZED (
-        SELECT x.id, x.line, x.region, x.other, sum(x.w)::int AS w
+        SELECT x.id AS id, x.line AS line, x.region AS region, x.other AS other, sum(x.w)::int AS w
         FROM (SELECT i.id, i.line, i.region, i.region_1 AS other, i.w
           FROM j__3 i) x
         GROUP BY x.id, x.line, x.region, x.other
@@ -184,7 +188,7 @@ BEGIN
     shown AS (
         INSERT INTO public.stream_table (id, line, region, other)
         SELECT d.id, d.line, d.region, d.other FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
-        WHERE d.w > 0
+        WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
         RETURNING 1)
     SELECT (SELECT count(*) FROM shown) AS rows_inserted,
            0::bigint AS rows_updated,
@@ -198,13 +202,16 @@ BEGIN
             HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
     END IF;
     
+    IF v.user_keys IS NOT NULL THEN
+        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+    END IF;
     PERFORM set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) TO postgres;
+GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) TO postgres;
 
 GRANT SELECT (xid, seq, w, c1, c2, c3) ON pgtrickle_changes.log_0 TO postgres;
 

@@ -12,11 +12,11 @@ Stream table, rows identified by key:
       Scan public.orders where t.amount > 5::numeric  [O(delta)]
 */
 
-CREATE UNIQUE INDEX pgtrickle_0_key ON public.stream_table (id, order_id) NULLS NOT DISTINCT;
+ALTER TABLE public.stream_table ADD CONSTRAINT pgtrickle_0_key UNIQUE NULLS NOT DISTINCT (id, order_id);
 
 CREATE INDEX pgtrickle_0_hash ON public.stream_table (hash_record_extended(ROW(id, order_id), 0));
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -34,6 +34,7 @@ DECLARE
     f_seq CONSTANT bigint := $4;
     changed CONSTANT bigint := $5;  -- bit per source with pending rows
     run CONSTANT bigint := $6;
+    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
     n_1 CONSTANT bigint := $7[1];
     n_2 CONSTANT bigint := $7[2];
@@ -54,17 +55,25 @@ BEGIN
             WHERE NOT EXISTS (SELECT FROM content n WHERE hash_record_extended(ROW(t.id, t.order_id), 0) = hash_record_extended(ROW(n.id, n.order_id), 0)
               AND ROW(t.id, t.order_id)::record = ROW(n.id, n.order_id)::record)
             RETURNING 1),
+        moved AS (
+            DELETE FROM public.stream_table t USING content n
+            WHERE v.user_keys IS NOT NULL AND hash_record_extended(ROW(t.id, t.order_id), 0) = hash_record_extended(ROW(n.id, n.order_id), 0)
+              AND ROW(t.id, t.order_id)::record = ROW(n.id, n.order_id)::record
+              AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
+                OR 'region' = ANY (v.user_keys) AND ROW(t.region)::record *<> ROW(n.region::text)::record
+                OR 'order_id' = ANY (v.user_keys) AND ROW(t.order_id)::record *<> ROW(n.order_id::integer)::record)
+            RETURNING 1),
         shown AS (
             INSERT INTO public.stream_table AS t (id, region, order_id)
             SELECT n.id::integer AS id, n.region::text AS region, n.order_id::integer AS order_id
             FROM content n
-            WHERE NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.id, o.region, o.order_id), 0) = hash_record_extended(ROW(n.id, n.region, n.order_id), 0)
+            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.id, o.region, o.order_id), 0) = hash_record_extended(ROW(n.id, n.region, n.order_id), 0)
               AND ROW(o.id, o.region, o.order_id)::record = ROW(n.id, n.region, n.order_id)::record)
-            ON CONFLICT (id, order_id) DO UPDATE SET region = excluded.region
+            ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET region = excluded.region
             WHERE ROW(t.region)::record *<> ROW(excluded.region)::record
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
+               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id, n.order_id) k) AS violations
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
@@ -75,6 +84,9 @@ BEGIN
                 HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
         END IF;
         
+        IF v.user_keys IS NOT NULL THEN
+            PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+        END IF;
         PERFORM set_config('pgtrickle.apply', '', true);
         RETURN;
     END IF;
@@ -120,7 +132,7 @@ BEGIN
             LIMIT greatest(t.dm, 0) + 1) x) m
         WHERE (m.n = 0) <> (m.n = t.dm)),
     net AS MATERIALIZED (
-        SELECT x.id, x.region, x.order_id, sum(x.w)::int AS w
+        SELECT x.id AS id, x.region AS region, x.order_id AS order_id, sum(x.w)::int AS w
         FROM (SELECT i.id, i.region, i.id_1 AS order_id, i.w
           FROM (SELECT a.id, a.region, b.id AS id_1, b.customer_id, a.w AS w
             FROM d_customers a
@@ -150,14 +162,6 @@ BEGIN
               AND (v.changed & 1) <> 0) i) x
         GROUP BY x.id, x.region, x.order_id
         HAVING sum(x.w) <> 0),
-    shown AS (
-        INSERT INTO public.stream_table AS t (id, region, order_id)
-        SELECT n.id::integer AS id, n.region::text AS region, n.order_id::integer AS order_id
-        FROM net n
-        WHERE n.w > 0
-        ON CONFLICT (id, order_id) DO UPDATE SET region = excluded.region
-        WHERE ROW(t.region)::record *<> ROW(excluded.region)::record
-        RETURNING t.xmax = 0 AS inserted),
     lost AS MATERIALIZED (
         SELECT n.id, n.order_id FROM net n
         GROUP BY n.id, n.order_id
@@ -170,11 +174,27 @@ BEGIN
         DELETE FROM public.stream_table t USING lost n
         WHERE hash_record_extended(ROW(t.id, t.order_id), 0) = hash_record_extended(ROW(n.id, n.order_id), 0)
           AND ROW(t.id, t.order_id)::record = ROW(n.id, n.order_id)::record
-        RETURNING 1)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+        RETURNING 1),
+    moved AS (
+        DELETE FROM public.stream_table t USING net n
+        WHERE v.user_keys IS NOT NULL AND n.w > 0 AND hash_record_extended(ROW(t.id, t.order_id), 0) = hash_record_extended(ROW(n.id, n.order_id), 0)
+          AND ROW(t.id, t.order_id)::record = ROW(n.id, n.order_id)::record
+          AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
+            OR 'region' = ANY (v.user_keys) AND ROW(t.region)::record *<> ROW(n.region::text)::record
+            OR 'order_id' = ANY (v.user_keys) AND ROW(t.order_id)::record *<> ROW(n.order_id::integer)::record)
+        RETURNING 1),
+    shown AS (
+        INSERT INTO public.stream_table AS t (id, region, order_id)
+        SELECT n.id::integer AS id, n.region::text AS region, n.order_id::integer AS order_id
+        FROM net n
+        WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND n.w > 0
+        ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET region = excluded.region
+        WHERE ROW(t.region)::record *<> ROW(excluded.region)::record
+        RETURNING t.xmax = 0 AS inserted)
+    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
+           (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT count(*) FROM net n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - (SELECT count(*) FROM shown WHERE shown.inserted)) AS violations
+           (SELECT count(*) FROM net n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - ((SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved))) AS violations
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -183,13 +203,16 @@ BEGIN
             HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
     END IF;
     
+    IF v.user_keys IS NOT NULL THEN
+        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+    END IF;
     PERFORM set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) TO postgres;
+GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) TO postgres;
 
 GRANT SELECT (xid, seq, w, c1, c2) ON pgtrickle_changes.log_0 TO postgres;
 

@@ -12,7 +12,7 @@ Stream table, rows identified by the hash of the whole row:
 
 CREATE INDEX pgtrickle_0_hash ON public.stream_table (hash_record_extended(ROW(kind, value), 0));
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -30,18 +30,19 @@ DECLARE
     f_seq CONSTANT bigint := $4;
     changed CONSTANT bigint := $5;  -- bit per source with pending rows
     run CONSTANT bigint := $6;
+    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
 BEGIN
     PERFORM set_config('pgtrickle.apply', '0', true);
     IF $1 = 'full' THEN
         WITH net AS MATERIALIZED (
-            SELECT x.kind, x.value, sum(x.w)::int AS w
+            SELECT x.kind AS kind, x.value AS value, sum(x.w)::int AS w
             FROM (SELECT x.kind::text AS kind, x.value::double precision AS value, 1 AS w FROM (SELECT i.kind, i.value
               FROM (SELECT t.kind, t.value FROM public.events t
                 WHERE t.value > 0::double precision) i) x
               UNION ALL
               SELECT o.kind AS kind, o.value AS value, -1 AS w FROM public.stream_table o) x
-            GROUP BY x.kind, x.value, x.value::text
+            GROUP BY x.kind, x.value, pg_catalog.float8send(x.value)
             HAVING sum(x.w) <> 0),
         d AS MATERIALIZED (
             SELECT n.kind::text AS kind, n.value::double precision AS value, n.w FROM net n),
@@ -58,7 +59,7 @@ BEGIN
         shown AS (
             INSERT INTO public.stream_table (kind, value)
             SELECT d.kind, d.value FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
-            WHERE d.w > 0
+            WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
             RETURNING 1)
         SELECT (SELECT count(*) FROM shown) AS rows_inserted,
                0::bigint AS rows_updated,
@@ -72,6 +73,9 @@ BEGIN
                 HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
         END IF;
         
+        IF v.user_keys IS NOT NULL THEN
+            PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+        END IF;
         PERFORM set_config('pgtrickle.apply', '', true);
         RETURN;
     END IF;
@@ -90,7 +94,7 @@ BEGIN
         WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
             OR l.xid = v.f_xid AND l.seq > v.f_seq)
           AND l.c2 > 0::double precision
-        GROUP BY l.c1, l.c2, l.c2::text
+        GROUP BY l.c1, l.c2, pg_catalog.float8send(l.c2)
         HAVING sum(l.w) <> 0),
     net AS MATERIALIZED (
         SELECT i.kind, i.value, i.w
@@ -110,7 +114,7 @@ BEGIN
     shown AS (
         INSERT INTO public.stream_table (kind, value)
         SELECT d.kind, d.value FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
-        WHERE d.w > 0
+        WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
         RETURNING 1)
     SELECT (SELECT count(*) FROM shown) AS rows_inserted,
            0::bigint AS rows_updated,
@@ -124,13 +128,16 @@ BEGIN
             HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
     END IF;
     
+    IF v.user_keys IS NOT NULL THEN
+        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+    END IF;
     PERFORM set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) TO postgres;
+GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) TO postgres;
 
 GRANT SELECT (xid, seq, w, c1, c2) ON pgtrickle_changes.log_0 TO postgres;
 

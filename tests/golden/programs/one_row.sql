@@ -22,7 +22,7 @@ ALTER TABLE pgtrickle_state.node_0_1 SET (fillfactor = 70);
 
 CREATE INDEX pgtrickle_0_hash ON public.stream_table (hash_record_extended(ROW(n, quantity), 0));
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -40,6 +40,7 @@ DECLARE
     f_seq CONSTANT bigint := $4;
     changed CONSTANT bigint := $5;  -- bit per source with pending rows
     run CONSTANT bigint := $6;
+    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
 BEGIN
     PERFORM set_config('pgtrickle.apply', '0', true);
@@ -53,7 +54,7 @@ BEGIN
         FROM public.items i;
         
         WITH net AS MATERIALIZED (
-            SELECT x.n, x.quantity, sum(x.w)::int AS w
+            SELECT x.n AS n, x.quantity AS quantity, sum(x.w)::int AS w
             FROM (SELECT x.n::bigint AS n, x.quantity::bigint AS quantity, 1 AS w FROM (SELECT i.count AS n, i.sum AS quantity
               FROM (SELECT s.n AS count, CASE WHEN s.count_quantity > 0 THEN s.sum_quantity::bigint END AS sum FROM pgtrickle_state.node_0_1 s) i) x
               UNION ALL
@@ -74,7 +75,7 @@ BEGIN
         shown AS (
             INSERT INTO public.stream_table (n, quantity)
             SELECT d.n, d.quantity FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
-            WHERE d.w > 0
+            WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
             RETURNING 1)
         SELECT (SELECT count(*) FROM shown) AS rows_inserted,
                0::bigint AS rows_updated,
@@ -88,6 +89,9 @@ BEGIN
                 HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
         END IF;
         
+        IF v.user_keys IS NOT NULL THEN
+            PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+        END IF;
         PERFORM set_config('pgtrickle.apply', '', true);
         RETURN;
     END IF;
@@ -131,7 +135,7 @@ BEGIN
                true AS now
         FROM m m),
     net AS MATERIALIZED (
-        SELECT x.n, x.quantity, sum(x.w)::int AS w
+        SELECT x.n AS n, x.quantity AS quantity, sum(x.w)::int AS w
         FROM (SELECT x.n, x.quantity, -1 AS w FROM (SELECT i.count AS n, i.sum AS quantity
           FROM (SELECT c.old_count AS count, c.old_sum AS sum FROM c c WHERE c.was) i) x
           UNION ALL
@@ -153,7 +157,7 @@ BEGIN
     shown AS (
         INSERT INTO public.stream_table (n, quantity)
         SELECT d.n, d.quantity FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
-        WHERE d.w > 0
+        WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
         RETURNING 1)
     SELECT (SELECT count(*) FROM shown) AS rows_inserted,
            0::bigint AS rows_updated,
@@ -167,13 +171,16 @@ BEGIN
             HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
     END IF;
     
+    IF v.user_keys IS NOT NULL THEN
+        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+    END IF;
     PERFORM set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) TO postgres;
+GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) TO postgres;
 
 GRANT SELECT (xid, seq, w, c4) ON pgtrickle_changes.log_0 TO postgres;
 

@@ -27,7 +27,7 @@ ALTER TABLE pgtrickle_state.node_0_1 SET (fillfactor = 70);
 
 ALTER TABLE public.stream_table ADD CONSTRAINT pgtrickle_0_key PRIMARY KEY (order_id);
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -45,6 +45,7 @@ DECLARE
     f_seq CONSTANT bigint := $4;
     changed CONSTANT bigint := $5;  -- bit per source with pending rows
     run CONSTANT bigint := $6;
+    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
 BEGIN
     PERFORM set_config('pgtrickle.apply', '0', true);
@@ -65,17 +66,23 @@ BEGIN
             DELETE FROM public.stream_table t
             WHERE NOT EXISTS (SELECT FROM content n WHERE t.order_id = n.order_id)
             RETURNING 1),
+        moved AS (
+            DELETE FROM public.stream_table t USING content n
+            WHERE v.user_keys IS NOT NULL AND t.order_id = n.order_id
+              AND ('order_id' = ANY (v.user_keys) AND ROW(t.order_id)::record *<> ROW(n.order_id::integer)::record
+                OR 'products' = ANY (v.user_keys) AND ROW(t.products)::record *<> ROW(n.products::text)::record)
+            RETURNING 1),
         shown AS (
             INSERT INTO public.stream_table AS t (order_id, products)
             SELECT n.order_id::integer AS order_id, n.products::text AS products
             FROM content n
-            WHERE NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.order_id, o.products), 0) = hash_record_extended(ROW(n.order_id, n.products), 0)
+            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.order_id, o.products), 0) = hash_record_extended(ROW(n.order_id, n.products), 0)
               AND ROW(o.order_id, o.products)::record = ROW(n.order_id, n.products)::record)
-            ON CONFLICT (order_id) DO UPDATE SET products = excluded.products
+            ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET products = excluded.products
             WHERE ROW(t.products)::record *<> ROW(excluded.products)::record
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
+               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.order_id) k) AS violations
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
@@ -86,6 +93,9 @@ BEGIN
                 HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
         END IF;
         
+        IF v.user_keys IS NOT NULL THEN
+            PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+        END IF;
         PERFORM set_config('pgtrickle.apply', '', true);
         RETURN;
     END IF;
@@ -153,21 +163,30 @@ BEGIN
                m.old_n > 0 AS was,
                m.new_n > 0 AS now
         FROM m__2 m),
-    shown AS (
-        INSERT INTO public.stream_table AS t (order_id, products)
-        SELECT n.order_id::integer AS order_id, n.products::text AS products
-        FROM (SELECT i.order_id, i.string_agg AS products
-        FROM (SELECT c.order_id AS order_id, c.new_string_agg AS string_agg FROM c c WHERE c.now) i) n
-        ON CONFLICT (order_id) DO UPDATE SET products = excluded.products
-        WHERE ROW(t.products)::record *<> ROW(excluded.products)::record
-        RETURNING t.xmax = 0 AS inserted),
     hidden AS (
         DELETE FROM public.stream_table t USING (SELECT i.* FROM (SELECT c.order_id AS order_id, c.new_string_agg AS string_agg, c.was, c.now FROM c c) i
         WHERE i.was AND (i.now) IS NOT TRUE) c
         WHERE t.order_id = c.order_id
-        RETURNING 1)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+        RETURNING 1),
+    rows AS MATERIALIZED (
+        SELECT i.order_id, i.string_agg AS products
+        FROM (SELECT c.order_id AS order_id, c.new_string_agg AS string_agg FROM c c WHERE c.now) i),
+    moved AS (
+        DELETE FROM public.stream_table t USING rows n
+        WHERE v.user_keys IS NOT NULL AND t.order_id = n.order_id
+          AND ('order_id' = ANY (v.user_keys) AND ROW(t.order_id)::record *<> ROW(n.order_id::integer)::record
+            OR 'products' = ANY (v.user_keys) AND ROW(t.products)::record *<> ROW(n.products::text)::record)
+        RETURNING 1),
+    shown AS (
+        INSERT INTO public.stream_table AS t (order_id, products)
+        SELECT n.order_id::integer AS order_id, n.products::text AS products
+        FROM rows n
+        WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0
+        ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET products = excluded.products
+        WHERE ROW(t.products)::record *<> ROW(excluded.products)::record
+        RETURNING t.xmax = 0 AS inserted)
+    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
+           (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
            (SELECT count(*) FROM m__2 m WHERE m.new_n < 0) AS violations
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
@@ -178,13 +197,16 @@ BEGIN
             HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
     END IF;
     
+    IF v.user_keys IS NOT NULL THEN
+        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+    END IF;
     PERFORM set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) TO postgres;
+GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) TO postgres;
 
 GRANT SELECT (xid, seq, w, c1, c2, c3) ON pgtrickle_changes.log_0 TO postgres;
 

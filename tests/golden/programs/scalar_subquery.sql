@@ -40,7 +40,7 @@ WITH NO DATA;
 
 ALTER TABLE public.stream_table ADD CONSTRAINT pgtrickle_0_key PRIMARY KEY (id);
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -58,6 +58,7 @@ DECLARE
     f_seq CONSTANT bigint := $4;
     changed CONSTANT bigint := $5;  -- bit per source with pending rows
     run CONSTANT bigint := $6;
+    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
     n_1 CONSTANT bigint := $7[1];
     n_2 CONSTANT bigint := $7[2];
@@ -87,17 +88,23 @@ BEGIN
             DELETE FROM public.stream_table t
             WHERE NOT EXISTS (SELECT FROM content n WHERE t.id = n.id)
             RETURNING 1),
+        moved AS (
+            DELETE FROM public.stream_table t USING content n
+            WHERE v.user_keys IS NOT NULL AND t.id = n.id
+              AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
+                OR 'most' = ANY (v.user_keys) AND ROW(t.most)::record *<> ROW(n.most::numeric)::record)
+            RETURNING 1),
         shown AS (
             INSERT INTO public.stream_table AS t (id, most)
             SELECT n.id::integer AS id, n.most::numeric AS most
             FROM content n
-            WHERE NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.id, o.most), 0) = hash_record_extended(ROW(n.id, n.most), 0)
+            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.id, o.most), 0) = hash_record_extended(ROW(n.id, n.most), 0)
               AND ROW(o.id, o.most)::record = ROW(n.id, n.most)::record AND ROW(o.id, o.most)::record *= ROW(n.id, n.most)::record)
-            ON CONFLICT (id) DO UPDATE SET most = excluded.most
+            ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET most = excluded.most
             WHERE ROW(t.most)::record *<> ROW(excluded.most)::record
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
+               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
@@ -108,6 +115,9 @@ BEGIN
                 HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
         END IF;
         
+        IF v.user_keys IS NOT NULL THEN
+            PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+        END IF;
         PERFORM set_config('pgtrickle.apply', '', true);
         RETURN;
     END IF;
@@ -134,7 +144,7 @@ BEGIN
         FROM pgtrickle_changes.log_0 l
         WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
             OR l.xid = v.f_xid AND l.seq > v.f_seq)
-        GROUP BY l.c2, l.c3, l.c3::text
+        GROUP BY l.c2, l.c3, pg_catalog.numeric_send(l.c3)
         HAVING sum(l.w) <> 0
         LIMIT v.n_2),
     d AS MATERIALIZED (
@@ -219,7 +229,7 @@ BEGIN
     d_node_1 AS MATERIALIZED (
         SELECT d.id, d.value, d.w FROM pgtrickle_state.delta_0_1 d WHERE d.run = v.run),
     net AS MATERIALIZED (
-        SELECT x.id, x.most, sum(x.w)::int AS w
+        SELECT x.id AS id, x.most AS most, sum(x.w)::int AS w
         FROM (SELECT i.id, i.value AS most, i.w
           FROM (SELECT a1.id, a2.id AS id_1, a2.value, a1.w AS w
             FROM d_customers a1, (SELECT s.id, s.value FROM pgtrickle_state.node_0_1 s) a2
@@ -232,16 +242,8 @@ BEGIN
             SELECT a1.id, a2.id AS id_1, a2.value, -(a1.w * a2.w) AS w
             FROM d_customers a1, d_node_1 a2
             WHERE a1.id = a2.id AND (v.changed & 1) <> 0 AND (v.changed & 3) <> 0) i) x
-        GROUP BY x.id, x.most, x.most::text
+        GROUP BY x.id, x.most, pg_catalog.numeric_send(x.most)
         HAVING sum(x.w) <> 0),
-    shown AS (
-        INSERT INTO public.stream_table AS t (id, most)
-        SELECT n.id::integer AS id, n.most::numeric AS most
-        FROM net n
-        WHERE n.w > 0
-        ON CONFLICT (id) DO UPDATE SET most = excluded.most
-        WHERE ROW(t.most)::record *<> ROW(excluded.most)::record
-        RETURNING t.xmax = 0 AS inserted),
     lost AS MATERIALIZED (
         SELECT n.id FROM net n
         GROUP BY n.id
@@ -253,11 +255,25 @@ BEGIN
     hidden AS (
         DELETE FROM public.stream_table t USING lost n
         WHERE t.id = n.id
-        RETURNING 1)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+        RETURNING 1),
+    moved AS (
+        DELETE FROM public.stream_table t USING net n
+        WHERE v.user_keys IS NOT NULL AND n.w > 0 AND t.id = n.id
+          AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
+            OR 'most' = ANY (v.user_keys) AND ROW(t.most)::record *<> ROW(n.most::numeric)::record)
+        RETURNING 1),
+    shown AS (
+        INSERT INTO public.stream_table AS t (id, most)
+        SELECT n.id::integer AS id, n.most::numeric AS most
+        FROM net n
+        WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND n.w > 0
+        ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET most = excluded.most
+        WHERE ROW(t.most)::record *<> ROW(excluded.most)::record
+        RETURNING t.xmax = 0 AS inserted)
+    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
+           (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT count(*) FROM net n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - (SELECT count(*) FROM shown WHERE shown.inserted)) AS violations
+           (SELECT count(*) FROM net n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - ((SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved))) AS violations
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -266,13 +282,16 @@ BEGIN
             HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
     END IF;
     
+    IF v.user_keys IS NOT NULL THEN
+        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+    END IF;
     PERFORM set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) TO postgres;
+GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) TO postgres;
 
 GRANT SELECT (xid, seq, w, c1) ON pgtrickle_changes.log_0 TO postgres;
 

@@ -17,13 +17,13 @@ CREATE TABLE pgtrickle_state.node_0_1 AS
 SELECT i.id, i.amount
 FROM (SELECT i.id, i.amount
   FROM public.orders i) i
-ORDER BY i.amount DESC, i.id, i.id, i.amount, i.amount::text
+ORDER BY i.amount DESC, i.id, i.id, i.amount, pg_catalog.numeric_send(i.amount)
 LIMIT (10)::bigint
 WITH NO DATA;
 
 ALTER TABLE public.stream_table ADD CONSTRAINT pgtrickle_0_key PRIMARY KEY (id);
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -41,6 +41,7 @@ DECLARE
     f_seq CONSTANT bigint := $4;
     changed CONSTANT bigint := $5;  -- bit per source with pending rows
     run CONSTANT bigint := $6;
+    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
 BEGIN
     PERFORM set_config('pgtrickle.apply', '0', true);
@@ -51,7 +52,7 @@ BEGIN
         SELECT i.id, i.amount
         FROM (SELECT i.id, i.amount
           FROM public.orders i) i
-        ORDER BY i.amount DESC, i.id, i.id, i.amount, i.amount::text
+        ORDER BY i.amount DESC, i.id, i.id, i.amount, pg_catalog.numeric_send(i.amount)
         LIMIT (10)::bigint;
         
         WITH content AS MATERIALIZED (
@@ -60,17 +61,23 @@ BEGIN
             DELETE FROM public.stream_table t
             WHERE NOT EXISTS (SELECT FROM content n WHERE t.id = n.id)
             RETURNING 1),
+        moved AS (
+            DELETE FROM public.stream_table t USING content n
+            WHERE v.user_keys IS NOT NULL AND t.id = n.id
+              AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
+                OR 'amount' = ANY (v.user_keys) AND ROW(t.amount)::record *<> ROW(n.amount::numeric)::record)
+            RETURNING 1),
         shown AS (
             INSERT INTO public.stream_table AS t (id, amount)
             SELECT n.id::integer AS id, n.amount::numeric AS amount
             FROM content n
-            WHERE NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.id, o.amount), 0) = hash_record_extended(ROW(n.id, n.amount), 0)
+            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.id, o.amount), 0) = hash_record_extended(ROW(n.id, n.amount), 0)
               AND ROW(o.id, o.amount)::record = ROW(n.id, n.amount)::record AND ROW(o.id, o.amount)::record *= ROW(n.id, n.amount)::record)
-            ON CONFLICT (id) DO UPDATE SET amount = excluded.amount
+            ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET amount = excluded.amount
             WHERE ROW(t.amount)::record *<> ROW(excluded.amount)::record
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
+               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
@@ -81,6 +88,9 @@ BEGIN
                 HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
         END IF;
         
+        IF v.user_keys IS NOT NULL THEN
+            PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+        END IF;
         PERFORM set_config('pgtrickle.apply', '', true);
         RETURN;
     END IF;
@@ -98,7 +108,7 @@ BEGIN
         FROM pgtrickle_changes.log_0 l
         WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
             OR l.xid = v.f_xid AND l.seq > v.f_seq)
-        GROUP BY l.c1, l.c3, l.c3::text
+        GROUP BY l.c1, l.c3, pg_catalog.numeric_send(l.c3)
         HAVING sum(l.w) <> 0),
     reached AS MATERIALIZED (
         SELECT NOT x.stored AS reached
@@ -114,7 +124,7 @@ BEGIN
         ORDER BY x.amount DESC, x.id, x.stored
         LIMIT 1),
     z AS MATERIALIZED (
-        SELECT x.id, x.amount, sum(CASE WHEN x.old_ctid IS NULL THEN 1 ELSE -1 END)::int AS w, array_agg(x.old_ctid) FILTER (WHERE x.old_ctid IS NOT NULL) AS old_ctids
+        SELECT x.id AS id, x.amount AS amount, sum(CASE WHEN x.old_ctid IS NULL THEN 1 ELSE -1 END)::int AS w, array_agg(x.old_ctid) FILTER (WHERE x.old_ctid IS NOT NULL) AS old_ctids
         FROM (SELECT * FROM (SELECT s.id, s.amount, s.ctid
             FROM pgtrickle_state.node_0_1 s
             WHERE (SELECT x.reached FROM reached x)) o
@@ -123,9 +133,9 @@ BEGIN
             FROM (SELECT i.id, i.amount
               FROM public.orders i) i
             WHERE (SELECT x.reached FROM reached x)
-            ORDER BY i.amount DESC, i.id, i.id, i.amount, i.amount::text
+            ORDER BY i.amount DESC, i.id, i.id, i.amount, pg_catalog.numeric_send(i.amount)
             LIMIT (10)::bigint) f) x (id, amount, old_ctid)
-        GROUP BY x.id, x.amount, x.amount::text
+        GROUP BY x.id, x.amount, pg_catalog.numeric_send(x.amount)
         HAVING sum(CASE WHEN x.old_ctid IS NULL THEN 1 ELSE -1 END) <> 0),
     gone AS (
         DELETE FROM pgtrickle_state.node_0_1 s
@@ -134,14 +144,6 @@ BEGIN
         INSERT INTO pgtrickle_state.node_0_1 (id, amount)
         SELECT z.id, z.amount FROM z z CROSS JOIN LATERAL generate_series(1, z.w)
         WHERE z.w > 0),
-    shown AS (
-        INSERT INTO public.stream_table AS t (id, amount)
-        SELECT n.id::integer AS id, n.amount::numeric AS amount
-        FROM z n
-        WHERE n.w > 0
-        ON CONFLICT (id) DO UPDATE SET amount = excluded.amount
-        WHERE ROW(t.amount)::record *<> ROW(excluded.amount)::record
-        RETURNING t.xmax = 0 AS inserted),
     lost AS MATERIALIZED (
         SELECT n.id FROM z n
         GROUP BY n.id
@@ -153,11 +155,25 @@ BEGIN
     hidden AS (
         DELETE FROM public.stream_table t USING lost n
         WHERE t.id = n.id
-        RETURNING 1)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+        RETURNING 1),
+    moved AS (
+        DELETE FROM public.stream_table t USING z n
+        WHERE v.user_keys IS NOT NULL AND n.w > 0 AND t.id = n.id
+          AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
+            OR 'amount' = ANY (v.user_keys) AND ROW(t.amount)::record *<> ROW(n.amount::numeric)::record)
+        RETURNING 1),
+    shown AS (
+        INSERT INTO public.stream_table AS t (id, amount)
+        SELECT n.id::integer AS id, n.amount::numeric AS amount
+        FROM z n
+        WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND n.w > 0
+        ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET amount = excluded.amount
+        WHERE ROW(t.amount)::record *<> ROW(excluded.amount)::record
+        RETURNING t.xmax = 0 AS inserted)
+    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
+           (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT count(*) FROM z n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - (SELECT count(*) FROM shown WHERE shown.inserted)) + 0::bigint AS violations
+           (SELECT count(*) FROM z n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - ((SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved))) + 0::bigint AS violations
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -166,13 +182,16 @@ BEGIN
             HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
     END IF;
     
+    IF v.user_keys IS NOT NULL THEN
+        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+    END IF;
     PERFORM set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) TO postgres;
+GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) TO postgres;
 
 GRANT SELECT (xid, seq, w, c1, c3) ON pgtrickle_changes.log_0 TO postgres;
 

@@ -15,7 +15,7 @@ Stream table, rows identified by the hash of the whole row:
 
 CREATE INDEX pgtrickle_0_hash ON public.stream_table (hash_record_extended(ROW(id, what), 0));
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -33,12 +33,13 @@ DECLARE
     f_seq CONSTANT bigint := $4;
     changed CONSTANT bigint := $5;  -- bit per source with pending rows
     run CONSTANT bigint := $6;
+    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
 BEGIN
     PERFORM set_config('pgtrickle.apply', '0', true);
     IF $1 = 'full' THEN
         WITH net AS MATERIALIZED (
-            SELECT x.id, x.what, sum(x.w)::int AS w
+            SELECT x.id AS id, x.what AS what, sum(x.w)::int AS w
             FROM (SELECT x.id::integer AS id, x.what::text AS what, 1 AS w FROM (SELECT i.id AS id, i.what AS what FROM (SELECT i.id, 'customer'::text AS what
               FROM public.customers i) i
               UNION ALL
@@ -62,7 +63,7 @@ BEGIN
         shown AS (
             INSERT INTO public.stream_table (id, what)
             SELECT d.id, d.what FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
-            WHERE d.w > 0
+            WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
             RETURNING 1)
         SELECT (SELECT count(*) FROM shown) AS rows_inserted,
                0::bigint AS rows_updated,
@@ -76,6 +77,9 @@ BEGIN
                 HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
         END IF;
         
+        IF v.user_keys IS NOT NULL THEN
+            PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+        END IF;
         PERFORM set_config('pgtrickle.apply', '', true);
         RETURN;
     END IF;
@@ -96,7 +100,7 @@ BEGIN
         GROUP BY l.c1
         HAVING sum(l.w) <> 0),
     net AS MATERIALIZED (
-        SELECT x.id, x.what, sum(x.w)::int AS w
+        SELECT x.id AS id, x.what AS what, sum(x.w)::int AS w
         FROM (SELECT i.id AS id, i.what AS what, i.w FROM (SELECT i.id, 'customer'::text AS what, i.w
           FROM d_customers i) i
           WHERE (v.changed & 1) <> 0
@@ -120,7 +124,7 @@ BEGIN
     shown AS (
         INSERT INTO public.stream_table (id, what)
         SELECT d.id, d.what FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
-        WHERE d.w > 0
+        WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
         RETURNING 1)
     SELECT (SELECT count(*) FROM shown) AS rows_inserted,
            0::bigint AS rows_updated,
@@ -134,13 +138,16 @@ BEGIN
             HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
     END IF;
     
+    IF v.user_keys IS NOT NULL THEN
+        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+    END IF;
     PERFORM set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) TO postgres;
+GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) TO postgres;
 
 GRANT SELECT (xid, seq, w, c1) ON pgtrickle_changes.log_0 TO postgres;
 

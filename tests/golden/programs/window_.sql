@@ -23,7 +23,7 @@ CREATE INDEX ON pgtrickle_state.node_0_1 (hash_record_extended(ROW(customer_id),
 
 ALTER TABLE public.stream_table ADD CONSTRAINT pgtrickle_0_key PRIMARY KEY (id);
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -41,6 +41,7 @@ DECLARE
     f_seq CONSTANT bigint := $4;
     changed CONSTANT bigint := $5;  -- bit per source with pending rows
     run CONSTANT bigint := $6;
+    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
 BEGIN
     PERFORM set_config('pgtrickle.apply', '0', true);
@@ -61,17 +62,24 @@ BEGIN
             DELETE FROM public.stream_table t
             WHERE NOT EXISTS (SELECT FROM content n WHERE t.id = n.id)
             RETURNING 1),
+        moved AS (
+            DELETE FROM public.stream_table t USING content n
+            WHERE v.user_keys IS NOT NULL AND t.id = n.id
+              AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
+                OR 'customer_id' = ANY (v.user_keys) AND ROW(t.customer_id)::record *<> ROW(n.customer_id::integer)::record
+                OR 'place' = ANY (v.user_keys) AND ROW(t.place)::record *<> ROW(n.place::bigint)::record)
+            RETURNING 1),
         shown AS (
             INSERT INTO public.stream_table AS t (id, customer_id, place)
             SELECT n.id::integer AS id, n.customer_id::integer AS customer_id, n.place::bigint AS place
             FROM content n
-            WHERE NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.id, o.customer_id, o.place), 0) = hash_record_extended(ROW(n.id, n.customer_id, n.place), 0)
+            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.id, o.customer_id, o.place), 0) = hash_record_extended(ROW(n.id, n.customer_id, n.place), 0)
               AND ROW(o.id, o.customer_id, o.place)::record = ROW(n.id, n.customer_id, n.place)::record)
-            ON CONFLICT (id) DO UPDATE SET customer_id = excluded.customer_id, place = excluded.place
+            ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET customer_id = excluded.customer_id, place = excluded.place
             WHERE ROW(t.customer_id, t.place)::record *<> ROW(excluded.customer_id, excluded.place)::record
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
+               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
@@ -82,6 +90,9 @@ BEGIN
                 HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
         END IF;
         
+        IF v.user_keys IS NOT NULL THEN
+            PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+        END IF;
         PERFORM set_config('pgtrickle.apply', '', true);
         RETURN;
     END IF;
@@ -99,14 +110,14 @@ BEGIN
         FROM pgtrickle_changes.log_0 l
         WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
             OR l.xid = v.f_xid AND l.seq > v.f_seq)
-        GROUP BY l.c1, l.c2, l.c3, l.c3::text
+        GROUP BY l.c1, l.c2, l.c3, pg_catalog.numeric_send(l.c3)
         HAVING sum(l.w) <> 0),
     k AS MATERIALIZED (
         SELECT d.customer_id AS customer_id
         FROM d_orders d
         GROUP BY d.customer_id),
     z AS MATERIALIZED (
-        SELECT x.id, x.customer_id, x.amount, x.rank, sum(CASE WHEN x.old_ctid IS NULL THEN 1 ELSE -1 END)::int AS w, array_agg(x.old_ctid) FILTER (WHERE x.old_ctid IS NOT NULL) AS old_ctids
+        SELECT x.id AS id, x.customer_id AS customer_id, x.amount AS amount, x.rank AS rank, sum(CASE WHEN x.old_ctid IS NULL THEN 1 ELSE -1 END)::int AS w, array_agg(x.old_ctid) FILTER (WHERE x.old_ctid IS NOT NULL) AS old_ctids
         FROM (SELECT * FROM (SELECT s.id, s.customer_id, s.amount, s.rank, s.ctid
             FROM k k, pgtrickle_state.node_0_1 s
             WHERE hash_record_extended(ROW(s.customer_id), 0) = hash_record_extended(ROW(k.customer_id), 0)
@@ -125,7 +136,7 @@ BEGIN
               FROM k k, public.orders i
               WHERE (k.customer_id IS NOT DISTINCT FROM NULL) AND (i.customer_id IS NOT DISTINCT FROM NULL)
                 AND EXISTS (SELECT FROM k k WHERE (k.customer_id IS NOT DISTINCT FROM NULL))) i) f) x (id, customer_id, amount, rank, old_ctid)
-        GROUP BY x.id, x.customer_id, x.amount, x.amount::text, x.rank
+        GROUP BY x.id, x.customer_id, x.amount, pg_catalog.numeric_send(x.amount), x.rank
         HAVING sum(CASE WHEN x.old_ctid IS NULL THEN 1 ELSE -1 END) <> 0),
     gone AS (
         DELETE FROM pgtrickle_state.node_0_1 s
@@ -135,19 +146,11 @@ BEGIN
         SELECT z.id, z.customer_id, z.amount, z.rank FROM z z CROSS JOIN LATERAL generate_series(1, z.w)
         WHERE z.w > 0),
     net AS MATERIALIZED (
-        SELECT x.id, x.customer_id, x.place, sum(x.w)::int AS w
+        SELECT x.id AS id, x.customer_id AS customer_id, x.place AS place, sum(x.w)::int AS w
         FROM (SELECT i.id, i.customer_id, i.rank AS place, i.w
           FROM z i) x
         GROUP BY x.id, x.customer_id, x.place
         HAVING sum(x.w) <> 0),
-    shown AS (
-        INSERT INTO public.stream_table AS t (id, customer_id, place)
-        SELECT n.id::integer AS id, n.customer_id::integer AS customer_id, n.place::bigint AS place
-        FROM net n
-        WHERE n.w > 0
-        ON CONFLICT (id) DO UPDATE SET customer_id = excluded.customer_id, place = excluded.place
-        WHERE ROW(t.customer_id, t.place)::record *<> ROW(excluded.customer_id, excluded.place)::record
-        RETURNING t.xmax = 0 AS inserted),
     lost AS MATERIALIZED (
         SELECT n.id FROM net n
         GROUP BY n.id
@@ -159,11 +162,26 @@ BEGIN
     hidden AS (
         DELETE FROM public.stream_table t USING lost n
         WHERE t.id = n.id
-        RETURNING 1)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+        RETURNING 1),
+    moved AS (
+        DELETE FROM public.stream_table t USING net n
+        WHERE v.user_keys IS NOT NULL AND n.w > 0 AND t.id = n.id
+          AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
+            OR 'customer_id' = ANY (v.user_keys) AND ROW(t.customer_id)::record *<> ROW(n.customer_id::integer)::record
+            OR 'place' = ANY (v.user_keys) AND ROW(t.place)::record *<> ROW(n.place::bigint)::record)
+        RETURNING 1),
+    shown AS (
+        INSERT INTO public.stream_table AS t (id, customer_id, place)
+        SELECT n.id::integer AS id, n.customer_id::integer AS customer_id, n.place::bigint AS place
+        FROM net n
+        WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND n.w > 0
+        ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET customer_id = excluded.customer_id, place = excluded.place
+        WHERE ROW(t.customer_id, t.place)::record *<> ROW(excluded.customer_id, excluded.place)::record
+        RETURNING t.xmax = 0 AS inserted)
+    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
+           (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT count(*) FROM net n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - (SELECT count(*) FROM shown WHERE shown.inserted)) + 0::bigint AS violations
+           (SELECT count(*) FROM net n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - ((SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved))) + 0::bigint AS violations
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -172,13 +190,16 @@ BEGIN
             HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
     END IF;
     
+    IF v.user_keys IS NOT NULL THEN
+        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
+    END IF;
     PERFORM set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[]) TO postgres;
+GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) TO postgres;
 
 GRANT SELECT (xid, seq, w, c1, c2, c3) ON pgtrickle_changes.log_0 TO postgres;
 

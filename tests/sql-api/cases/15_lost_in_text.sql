@@ -30,5 +30,6 @@ SELECT take('k' || n, q) FROM (VALUES
     (6, 'SELECT extract(epoch FROM now()) AS e, trim(both ''x'' from a) AS t, substring(a FROM 1 FOR 2) AS s, i BETWEEN 1 AND 2 AS b, a COLLATE "C" AS c FROM j1'),
     (7, 'WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 5) SELECT n, row_to_json(r)::text AS j FROM r'),
     (8, 'SELECT i, sum(i) OVER w AS s, rank() OVER (w ROWS 1 PRECEDING) AS k FROM j1 WINDOW w AS (PARTITION BY a ORDER BY i)'),
-    (9, 'SELECT a.i AS "odd "" } name", row_to_json(a)::text AS j, to_jsonb(f)::text AS k FROM j1 a, generate_series(1, 2) AS f(x)')) AS q(n, q);
-SELECT test.eq('all are there', (SELECT count(*) FROM pgtrickle.pgt_stream_tables), 9::bigint);
+    (9, 'SELECT z.i AS "odd "" } name", row_to_json(z)::text AS j, to_jsonb(f)::text AS k FROM j1 z, generate_series(1, 2) AS f(x)'),
+    (10, 'SELECT i, a::varchar(5) IN (''a'', ''b'') AS x, a::varchar = ANY (ARRAY[''c'']) AS y, a::char(3) IN (''a'', ''b'') AS z, i IN (1, 2.5) AS n FROM j1')) AS q(n, q);
+SELECT test.eq('all are there', (SELECT count(*) FROM pgtrickle.pgt_stream_tables), 10::bigint);

@@ -25,6 +25,9 @@ SELECT test.eq('class of ' || coalesce(c, 'NULL'), pgtrickle._error_class(c), x)
 SELECT test.ok('remedy for ' || coalesce(c, 'NULL'), pgtrickle._remedy(c, 'public.st', 'r') ~ x) FROM (VALUES ('55P03', 'pg_locks'), ('57014', 'statement_timeout'), ('53100', 'disk'), ('25006', 'primary'), ('08006', 'tried again'), ('40003', 'tried again'),
     ('XX001', 'repair_stream_table\(''public.st''\)'), ('42P01', 'rebuilt by itself.*drop_stream_table\(''public.st''\)'), ('54000', 'another kind of key'), ('0A000', 'refresh_mode => ''FULL'''), ('22012', 'guard the expression'), ('42601', 'Correct the query'),
     ('P0001', 'Remove the cause'), (NULL, 'Remove the cause')) AS v(c, x);
+SELECT test.ok('a view in the way is no reason to recompute', pgtrickle._remedy('0A000', 'public.st', 'r', m) ~ 'Drop the view' AND pgtrickle._remedy('0A000', 'public.st', 'r', m) !~ 'FULL')
+FROM unnest(ARRAY['cannot alter type of a column used by a view or rule', 'column a becomes integer, it was text, but PostgreSQL does not change the type of a column that is used by view public.v']) AS m;
+SELECT test.ok('what comes back is taken by itself', pgtrickle._remedy('42P01', 'public.st', 'r') ~ 'also once what it reads is there again' AND pgtrickle._remedy('42P01', 'public.st', 'r') !~ 'resume');
 SELECT test.fails('SELECT * FROM pgtrickle.diagnose_errors(''t'')', '42P01'), test.fails('SELECT * FROM pgtrickle.diagnose_errors(''nope'')', '42P01');
 SET ROLE bob; SELECT count(*) FROM pgtrickle.diagnose_errors('"st ''%s"'); SELECT count(*) FROM pgtrickle.explain_refresh_mode('"st ''%s"'); RESET ROLE;
 -- why a refresh did what it did
