@@ -20,19 +20,25 @@ $$;
 -- The table and everything below it (partitions, inheritance children), ascending. Partitions that are being detached
 -- concurrently do not count any more.
 CREATE FUNCTION pgtrickle._source_relations(relid oid) RETURNS oid[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    WITH RECURSIVE tree(oid) AS (
-        SELECT relid
-        UNION
-        SELECT i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid AND NOT i.inhdetachpending)
-    SELECT array_agg(t.oid ORDER BY t.oid) FROM tree t
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        WITH RECURSIVE tree(oid) AS (
+            SELECT relid
+            UNION
+            SELECT i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid AND NOT i.inhdetachpending)
+        SELECT array_agg(t.oid ORDER BY t.oid) FROM tree t);
+END
 $$;
 
 -- Are the event triggers that watch ALTER and DROP here and enabled? Otherwise capture functions check for themselves.
 CREATE FUNCTION pgtrickle._has_event_triggers() RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT count(*) = 3 FROM pg_event_trigger e JOIN pg_proc p ON p.oid = e.evtfoid
-    WHERE p.pronamespace = 'pgtrickle'::regnamespace AND e.evtname IN ('pgtrickle_ddl', 'pgtrickle_drop', 'pgtrickle_rewrite') AND e.evtenabled = 'A'
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        SELECT count(*) = 3 FROM pg_event_trigger e JOIN pg_proc p ON p.oid = e.evtfoid
+        WHERE p.pronamespace = 'pgtrickle'::regnamespace AND e.evtname IN ('pgtrickle_ddl', 'pgtrickle_drop', 'pgtrickle_rewrite') AND e.evtenabled = 'A');
+END
 $$;
 
 -- Why a relation cannot be captured at all, NULL if it can.

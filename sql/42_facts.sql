@@ -94,27 +94,36 @@ $$;
 
 -- Columns of unique keys that a program may rely on, as texts like '1,2': immediate, valid, total, over columns without NULLs.
 CREATE FUNCTION pgtrickle._not_null_columns(relid oid, columns int2[]) RETURNS int2[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(array_agg(a.attnum ORDER BY a.attnum), '{}') FROM pg_attribute a
-    WHERE a.attrelid = relid AND a.attnum = ANY (columns) AND a.attnotnull AND NOT a.attisdropped
-      AND NOT EXISTS (SELECT FROM pg_constraint n     -- from PostgreSQL 18 on NOT NULL can be not validated yet
-                      WHERE n.conrelid = a.attrelid AND n.contype = 'n' AND NOT n.convalidated AND n.conkey = ARRAY[a.attnum])
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        SELECT coalesce(array_agg(a.attnum ORDER BY a.attnum), '{}') FROM pg_attribute a
+        WHERE a.attrelid = relid AND a.attnum = ANY (columns) AND a.attnotnull AND NOT a.attisdropped
+          AND NOT EXISTS (SELECT FROM pg_constraint n     -- from PostgreSQL 18 on NOT NULL can be not validated yet
+                          WHERE n.conrelid = a.attrelid AND n.contype = 'n' AND NOT n.convalidated AND n.conkey = ARRAY[a.attnum]));
+END
 $$;
 
 CREATE FUNCTION pgtrickle._unique_keys(relid oid, columns int2[]) RETURNS text[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(array_agg(DISTINCT array_to_string(k.key, ',')), '{}')
-    FROM (SELECT (i.indkey::int2[])[0:i.indnkeyatts - 1] AS key FROM pg_index i
-          WHERE i.indrelid = relid AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL) AS k
-    WHERE k.key <@ pgtrickle._not_null_columns(relid, columns)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        SELECT coalesce(array_agg(DISTINCT array_to_string(k.key, ',')), '{}')
+        FROM (SELECT (i.indkey::int2[])[0:i.indnkeyatts - 1] AS key FROM pg_index i
+              WHERE i.indrelid = relid AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL) AS k
+        WHERE k.key <@ pgtrickle._not_null_columns(relid, columns));
+END
 $$;
 
 -- Do policies restrict what `role` reads of a relation?
 CREATE FUNCTION pgtrickle._row_security_applies(relid oid, role oid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce((SELECT c.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls
-                            AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE'))
-                     FROM pg_class c, pg_roles r WHERE c.oid = relid AND r.oid = role), false)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        SELECT coalesce((SELECT c.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls
+                                AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE'))
+                         FROM pg_class c, pg_roles r WHERE c.oid = relid AND r.oid = role), false));
+END
 $$;
 
 -- Does a view read with the rights of who reads it (PostgreSQL 15 and later), instead of its owner's?
