@@ -40,11 +40,19 @@ StageSession::StageSession(const std::string& dsn) : Session(dsn) {
   exec("SET search_path = drift, public; SET client_min_messages = error");
 }
 
-Stage::Stage(bool watched) : user_(db_.dsn()), judge_(db_.dsn()), refresher_(db_.dsn()) {
+Stage::Stage(bool watched, Builder builder)
+    : user_(db_.dsn()), judge_(db_.dsn()), refresher_(db_.dsn()), builder_(builder) {
   if (!watched) user_.exec(kNoEventTriggers);
 }
 
 Stage::~Stage() = default;
+
+std::string Stage::said_to_have_stopped(const std::string& name) {
+  return judge_.value(
+      "SELECT CASE WHEN status IN ('ERROR', 'SUSPENDED') THEN concat_ws(' ', last_error, last_error_hint) END FROM "
+      "pgtrickle.pgt_stream_tables WHERE pgt_id = " +
+      id_of(name));
+}
 
 int Stage::server_major() {
   return std::stoi(judge_.value("SHOW server_version_num")) / 10000;
@@ -73,6 +81,10 @@ void Stage::create(const std::string& name, const std::string& query, const Worl
   user_.exec("SELECT pgtrickle.create_stream_table('drift." + name + "', " + user_.quote(query) + ", refresh_mode => " +
              user_.quote(world.mode) + ")");
   user_.exec("RESET ROLE");
+  if (builder_ == Builder::kDaemon) {
+    user_.exec("SELECT pgtrickle.wait_until_active('drift." + name + "')");
+    return;
+  }
   const auto built = db_.build("drift." + name);
   if (built.status != BuildStatus::kActive) throw std::runtime_error("building " + name + ": " + built.message);
 }

@@ -30,7 +30,9 @@ class StageSession : public Session {
 
 class Stage {
  public:
-  explicit Stage(bool watched);
+  /// Who builds: this process, or a daemon that the caller has running, which refreshes too.
+  enum class Builder { kTest, kDaemon };
+  explicit Stage(bool watched, Builder builder = Builder::kTest);
   ~Stage();
   Stage(const Stage&) = delete;
   Stage& operator=(const Stage&) = delete;
@@ -53,6 +55,8 @@ class Stage {
   /// Whoever writes, and issues the statement of the row.
   [[nodiscard]] Session& user() { return user_; }
   [[nodiscard]] const std::string& dsn() const { return db_.dsn(); }
+  /// What the catalog says about a stream table that stopped; empty if it did not.
+  [[nodiscard]] std::string said_to_have_stopped(const std::string& name);
   [[nodiscard]] int server_major();
 
  private:
@@ -68,6 +72,7 @@ class Stage {
   StageSession user_;
   StageSession judge_;      // its own transactions, always
   StageSession refresher_;  // long-lived like the daemon's, so that its cached plans meet what happens
+  Builder builder_;
   World world_;
   bool has_other_ = false;
   std::string st_id_;
