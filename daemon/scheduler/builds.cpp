@@ -122,8 +122,7 @@ void DatabaseScheduler::build_ended(TableId id, std::int64_t generation, const c
       table.build_failures = 0;
       table.build_not_before = TimePoint::min();
       table.failed_generation.reset();
-      homes_.erase(id);
-      to_warm_.insert(id);
+      warm_after_build(table);
       shared_->observer->on_build(database_.name, label(table), true);
       log::info("build", "built database={} stream_table={} result={}", database_.name, label(table), result.message);
       if (table.row.needs_reinit) {

@@ -173,6 +173,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
 
   // warming up (warming.cpp)
   void warm_soon();
+  void warm_after_build(const Table& built);
   void start_warming();
   [[nodiscard]] std::optional<TableId> next_to_warm();
   boost::asio::awaitable<void> warm(Self self, TableId id);

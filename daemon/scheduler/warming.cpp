@@ -61,6 +61,19 @@ void DatabaseScheduler::warm_soon() {
   to_warm_.insert(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(most));
 }
 
+// Its own plans, and those of all that read what it reads: capture of more columns changes the logs.
+void DatabaseScheduler::warm_after_build(const Table& built) {
+  const auto& read = built.row.relations;
+  const auto is_read = [&](const auto relation) { return std::find(read.begin(), read.end(), relation) != read.end(); };
+  std::size_t others = 0;
+  for (const auto& [id, table] : tables_) {
+    const bool concerned = std::any_of(table.row.relations.begin(), table.row.relations.end(), is_read);
+    if (id != built.row.id && (!concerned || ++others > kMostAtOnce)) continue;
+    homes_.erase(id);
+    to_warm_.insert(id);
+  }
+}
+
 std::optional<TableId> DatabaseScheduler::next_to_warm() {
   for (auto place = to_warm_.begin(); place != to_warm_.end();) {
     const TableId id = *place;
@@ -86,7 +99,7 @@ std::optional<TableId> DatabaseScheduler::next_to_warm() {
 
 void DatabaseScheduler::start_warming() {
   if (!registered_ || !leading() || paused_ || warming_ || to_warm_.empty()) return;
-  if (units_running_ > 0 || !ready_.empty()) return;
+  if (units_running_ > 0 || !ready_.empty() || builds_running_ > 0) return;
   if (database_.pool_size == 1 && timetable_.next_due() < Clock::now() + kTimeForOne) return;
   const auto id = next_to_warm();
   if (!id) return;

@@ -127,7 +127,7 @@ OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteSco
 
   const bool aggregates = std::any_of(exprs.begin(), exprs.end(), [&](const Node* n) { return has_aggregate(*n); });
   const bool grouped = aggregates || !select.group_clause().empty() || select.has_having_clause();
-  ordered_ = !select.sort_clause().empty() || (ordered_from && !grouped && !distinct);
+  const bool in_order = !select.sort_clause().empty() || (ordered_from && !grouped && !distinct);
   if (grouped && !aggregates && select.group_clause().empty()) {
     input = make_single_row();  // one row, whatever is in the tables: PostgreSQL does not even look, at WHERE neither
   } else if (grouped) {
@@ -153,6 +153,7 @@ OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteSco
   }
   input = extract_sublinks(std::move(input), exprs);
   input = extract_windows(std::move(input), exprs);
+  ordered_ = in_order;  // last: subqueries that were analyzed meanwhile have orders of their own
 
   if (order.empty() && on.empty()) {
     const bool sets = std::any_of(targets.begin(), targets.end(), [&](const Node& n) { return returns_set(n); });

@@ -37,7 +37,7 @@ class RefreshWriter {
         "    -- Taken before anything is read: rows that this transaction writes from here on come later.\n"
         "    v.run := nextval('pgtrickle_changes.log_seq');\n"
         "    v.taken := pg_current_snapshot();\n";
-    body += sources_.empty() ? "    v.recompute := true;\n" : count_pending() + check_facts();
+    body += sources_.empty() ? "    v.recompute := true;\n" + check_facts_of_query() : count_pending() + check_facts();
     body += decide() + apply() + move_frontier() + "END\n";
     return "CREATE OR REPLACE FUNCTION " + function_name("refresh", request_.id) +
            "(mode text DEFAULT 'auto', OUT action text, OUT delta_rows bigint,\n    OUT rows_inserted bigint, OUT "
@@ -275,6 +275,13 @@ class RefreshWriter {
            "    ELSIF v.answer = 'recompute' THEN\n        v.recompute := true;\n    END IF;\n";
   }
 
+  /// A query that is recomputed is text: its names must still mean what they meant when it was compiled.
+  [[nodiscard]] std::string check_facts_of_query() const {
+    return "    v.watched := " + watched() +
+           ";\n    IF v.chooses AND (NOT v.watched OR v.f.facts_from IS NOT NULL) AND pgtrickle._facts_answer(" + id_ +
+           ", true) = 'rebuild' THEN\n        action := 'REINIT';\n        RETURN;\n    END IF;\n";
+  }
+
   [[nodiscard]] std::string count_pending() const {
     std::string sql = "    IF v.f_snapshot IS NOT NULL THEN\n";
     for (const auto& s : sources_) {
@@ -395,12 +402,13 @@ class RefreshWriter {
   /// Facts are settled once all transactions have ended that were there before these could be looked up: what one of
   /// them changes no event trigger tells. Until a refresh sees that, facts are compared.
   [[nodiscard]] std::string settle_facts() const {
-    if (sources_.empty()) return {};
-    return "    IF (v.answer = 'recompute' OR $1 = 'full' AND NOT v.watched) AND NOT v.skip THEN\n        PERFORM "
-           "pgtrickle._note_storage(" +
-           id_ +
-           ");\n    END IF;\n"
-           "    IF v.f.facts_from IS NOT NULL AND v.chooses AND v.changed <> 0 THEN\n"
+    const std::string note =
+        "    IF (v.answer = 'recompute' OR $1 = 'full' AND NOT v.watched) AND NOT v.skip THEN\n"
+        "        PERFORM pgtrickle._note_storage(" +
+        id_ + ");\n    END IF;\n";
+    return (sources_.empty() ? "" : note) + "    IF v.f.facts_from IS NOT NULL AND v.chooses" +
+           (sources_.empty() ? "" : " AND v.changed <> 0") +
+           " THEN\n"
            "        v.f.facts_from := CASE WHEN pg_snapshot_xmin(v.taken) = pg_snapshot_xmax(v.taken)\n"
            "            OR v.f.facts_from > '0' AND pg_snapshot_xmin(v.taken) >= v.f.facts_from THEN NULL\n"
            "            WHEN v.f.facts_from = '0' THEN pg_snapshot_xmax(v.taken) ELSE v.f.facts_from END;\n"
