@@ -15,6 +15,10 @@ ORDER BY s.a, u.c
 -- expect-mode DIFFERENTIAL
 SELECT array_agg(s.n) AS all_n FROM (SELECT (SELECT c FROM u x WHERE x.b = t.b ORDER BY 1 LIMIT 1) AS n FROM t WHERE a = 2) s
 
+-- query keys_only DIFFERENTIAL
+-- expect-mode DIFFERENTIAL
+SELECT DISTINCT ON (1, 2) s.a, 1 AS one FROM (SELECT a FROM t ORDER BY b) s ORDER BY 1, 2
+
 -- step
 INSERT INTO u VALUES (2, 1), (3, 0);
 

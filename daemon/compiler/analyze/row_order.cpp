@@ -31,6 +31,15 @@ bool orders_itself(const pg_query::FuncCall& call) {
   return !call.agg_order().empty() || call.agg_distinct() || call.agg_within_group();
 }
 
+/// Does DISTINCT ON show nothing but its keys? `exprs`: the select list, then the keys.
+bool shows_keys_only(const pg_query::SelectStmt& select, const std::vector<Node*>& exprs) {
+  const auto keys = exprs.begin() + select.target_list_size();
+  return std::all_of(exprs.begin(), keys, [&](const Node* shown) {
+    return std::any_of(keys, keys + select.distinct_clause_size(),
+                       [&](const Node* key) { return equal(*shown, *key); });
+  });
+}
+
 bool whole_partition(const pg_query::FuncCall& call) {
   return !call.has_over() || (call.over().frame_options() & kFrameGiven) == 0;
 }
@@ -59,7 +68,7 @@ void QueryAnalyzer::check_row_order(const pg_query::SelectStmt& select, const st
   }
   const bool distinct_on =
       !select.distinct_clause().empty() && select.distinct_clause(0).node_case() != Node::NODE_NOT_SET;
-  if (distinct_on && select.sort_clause_size() <= select.distinct_clause_size())
+  if (distinct_on && select.sort_clause_size() <= select.distinct_clause_size() && !shows_keys_only(select, exprs))
     refuse("DISTINCT ON", "Write the whole order into the ORDER BY beside DISTINCT ON.",
            fragment(select.distinct_clause(0)));
 }
