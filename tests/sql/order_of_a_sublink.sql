@@ -17,7 +17,7 @@ SELECT array_agg(s.n) AS all_n FROM (SELECT (SELECT c FROM u x WHERE x.b = t.b O
 
 -- query keys_only DIFFERENTIAL
 -- expect-mode DIFFERENTIAL
-SELECT DISTINCT ON (1, 2) s.a, 1 AS one FROM (SELECT a FROM t ORDER BY b) s ORDER BY 1, 2
+SELECT DISTINCT ON (1, 2) s.a, s.a + 1 AS more FROM (SELECT a FROM t ORDER BY b) s ORDER BY 1, 2
 
 -- step
 INSERT INTO u VALUES (2, 1), (3, 0);
