@@ -75,9 +75,11 @@ void compare(TestDatabase& db, Session& s, const TypeValues& left, const TypeVal
   SCOPED_TRACE(std::string(left.type) + " = " + right.type);
   make_table(s, "l", left);
   make_table(s, "r", right);
-  std::vector<std::string> queries{"SELECT * FROM l WHERE l.v IN (SELECT r.v FROM r)",
-                                   "SELECT r.id FROM r WHERE NOT EXISTS (SELECT FROM l WHERE l.v = r.v AND l.id >= 0)"};
-  if (can_be_merged(left, right)) queries.emplace_back("SELECT * FROM r WHERE r.v NOT IN (SELECT l.v FROM l)");
+  std::vector<std::string> queries{"SELECT * FROM l WHERE l.v IN (SELECT r.v FROM r)"};
+  if (can_be_merged(left, right)) {
+    queries.emplace_back("SELECT r.id FROM r WHERE NOT EXISTS (SELECT FROM l WHERE l.v = r.v AND l.id >= 0)");
+    queries.emplace_back("SELECT * FROM r WHERE r.v NOT IN (SELECT l.v FROM l)");
+  }
   const std::string full = "SELECT l.v AS l, r.id AS r FROM l FULL JOIN r ON l.v = r.v";
   queries.push_back(can_be_merged(left, right) && accepted(s, full) ? full
                                                                     : "SELECT r.v FROM r LEFT JOIN l ON l.v = r.v");
