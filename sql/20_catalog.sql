@@ -61,6 +61,7 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
 -- Updated by every refresh: free space in the page keeps those updates HOT.
 CREATE TABLE pgtrickle.pgt_frontiers (
     pgt_id              bigint PRIMARY KEY REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    owner               oid,                          -- of the program, whose role writes this row; NULL: not built yet
     snapshot            pg_snapshot,
     xid                 xid8,
     seq                 bigint,
@@ -247,6 +248,12 @@ ALTER TABLE pgtrickle.pgt_installation REPLICA IDENTITY FULL;     -- it can be p
 -- Orders rows within one transaction, in all logs; see docs/ARCHITECTURE.md. A large cache: sessions do not meet here.
 CREATE SEQUENCE pgtrickle_changes.log_seq CACHE 1000;
 
+-- The first transaction that had not ended when a log was cleared last: TRUNCATE is not MVCC, see _rotate_log().
+CREATE SEQUENCE pgtrickle_changes.last_clearing;
+SELECT pg_catalog.setval('pgtrickle_changes.last_clearing', 1);
+GRANT SELECT ON SEQUENCE pgtrickle_changes.last_clearing TO PUBLIC;
+GRANT USAGE ON SEQUENCE pgtrickle_changes.log_seq TO PUBLIC;     -- every refresh takes a number
+
 -- Bumped by whoever changes the catalog but may not notify, see _wake_from_trigger().
 CREATE SEQUENCE pgtrickle.catalog_changes;
 
@@ -281,7 +288,7 @@ GRANT INSERT (pgt_relid, pgt_schema, pgt_name, original_query, defining_query, s
 GRANT UPDATE (schedule, refresh_mode, status, needs_reinit, reinit_reason, consecutive_errors,
               last_error, last_error_code, last_error_hint, last_error_at, retry_at, options, generation, tier,
               max_staleness, diamond_consistency, diamond_schedule_policy, allow_circular, max_delta_fraction, fuse, fuse_ceiling, fuse_sensitivity,
-              fuse_blown_at, fuse_blow_reason, fuse_reset, original_query, defining_query, definite_query, settings,
+              fuse_blown_at, fuse_blow_reason, fuse_reset, skipped_at, original_query, defining_query, definite_query, settings,
               names, names_now, previous, failed_alteration)
     ON pgtrickle.pgt_stream_tables TO PUBLIC;
 GRANT DELETE ON pgtrickle.pgt_stream_tables TO PUBLIC;
@@ -289,9 +296,19 @@ GRANT DELETE ON pgtrickle.pgt_stream_tables TO PUBLIC;
 CREATE POLICY everybody_reads ON pgtrickle.pgt_frontiers FOR SELECT USING (true);
 CREATE POLICY owner_inserts ON pgtrickle.pgt_frontiers FOR INSERT WITH CHECK (pgtrickle._may_manage_id(pgt_id));
 GRANT INSERT (pgt_id) ON pgtrickle.pgt_frontiers TO PUBLIC;     -- the empty row at creation; programs write the rest
--- Owners may lock the row (FOR UPDATE needs the right to update some column; this one is for people only).
-CREATE POLICY owner_locks ON pgtrickle.pgt_frontiers FOR UPDATE USING (pgtrickle._may_manage_id(pgt_id));
-GRANT UPDATE (ms_per_full) ON pgtrickle.pgt_frontiers TO PUBLIC;
+-- Programs run as the owner of the stream table and move its frontier. Whoever tampers with his own harms nobody else.
+CREATE POLICY owner_refreshes ON pgtrickle.pgt_frontiers FOR UPDATE
+    USING (pg_catalog.pg_has_role(owner, 'USAGE') OR owner IS NULL AND pgtrickle._may_manage_id(pgt_id));
+GRANT UPDATE (snapshot, xid, seq, facts_from, data_timestamp, last_refresh_at, last_action, last_delta_rows, last_duration_ms, rows,
+              total_refreshes, total_differential, total_full, total_rows_inserted, total_rows_updated, total_rows_deleted)
+    ON pgtrickle.pgt_frontiers TO PUBLIC;
+
+-- So do they note which files they have recomputed from.
+ALTER TABLE pgtrickle.pgt_facts ENABLE ROW LEVEL SECURITY;
+CREATE POLICY everybody_reads ON pgtrickle.pgt_facts FOR SELECT USING (true);
+CREATE POLICY owner_refreshes ON pgtrickle.pgt_facts FOR UPDATE
+    USING (kind = 'storage' AND EXISTS (SELECT FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = pgt_facts.pgt_id AND pg_catalog.pg_has_role(f.owner, 'USAGE')));
+GRANT UPDATE (fingerprint) ON pgtrickle.pgt_facts TO PUBLIC;
 
 -- source_id is not for users: a row with it holds a change log back.
 CREATE POLICY everybody_reads ON pgtrickle.pgt_dependencies FOR SELECT USING (true);

@@ -620,6 +620,7 @@ BEGIN
         END IF;
         BEGIN
             PERFORM set_config('lock_timeout', lock_wait_ms::text, true);
+            LOCK TABLE pgtrickle.pgt_sources IN SHARE UPDATE EXCLUSIVE MODE;     -- one after the other, see last_clearing
             EXECUTE format('LOCK TABLE pgtrickle_changes.log_%s_%s IN ACCESS EXCLUSIVE MODE', source, inactive);
             PERFORM set_config('lock_timeout', waited, true);
         EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
@@ -629,6 +630,9 @@ BEGIN
         IF NOT pgtrickle._all_consumed(source, inactive) THEN
             RETURN 'kept';
         END IF;
+        -- TRUNCATE empties the table for older snapshots too. To those the first transaction that has not ended yet is not visible:
+        -- so a refresh that finds nothing pending knows that it must not trust that.
+        PERFORM setval('pgtrickle_changes.last_clearing', pg_snapshot_xmax(pg_current_snapshot())::text::bigint);
         EXECUTE format('TRUNCATE pgtrickle_changes.log_%s_%s', source, inactive);
         RETURN 'truncated';
     END IF;

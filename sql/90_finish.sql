@@ -19,6 +19,9 @@ BEGIN
                 '_hold_reason', '_cycle_path', '_check_cycle', '_columns_fit', '_align_columns', '_alter_stream_table', '_replace_stream_table', '_validate_query', '_refresh',
                 '_wait_until_active', '_apply_settings', '_verify_stream_table', '_explain_stream_table', '_read_by', '_at_work_on', '_refresh_history', '_cluster_changed', '_leftovers', '_leader_trouble',
                 '_system_identifier', '_source_rows', '_cycle_of', '_refresh_scc', '_check_cycle', '_removals_pending', '_together', '_net_log',
+                -- what refresh_<id> calls, as the owner of the stream table (59, 61)
+                '_small_delta', '_source_out_of_reach', '_keep_writers_out', '_facts_from', '_settle_fuse', '_refresh_program', '_lock_sources', '_is_subscribed',
+                '_note_storage', '_unique_columns', '_raise_violation',
                 -- gates, watermarks, groups, fuses (62 to 64), operating, repairing, explaining, freshness (66 to 69)
                 '_reads', '_relatives', '_watermark_state', '_hold_reason', '_consumers', '_names', '_find_source', '_require_owner', '_set_gate', '_advance_watermark',
                 '_is_admin', '_check_drop_group', '_check_group_name', '_create_watermark_group', '_reset_fuse', '_upstream', '_upstream_first', '_refreshed_with', '_create_refresh_group',

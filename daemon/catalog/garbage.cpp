@@ -87,7 +87,8 @@ class Collector {
   std::vector<std::string> programs() {
     return strings(
         "SELECT DISTINCT o.id::text FROM (\n"
-        "  SELECT substring(p.proname FROM '^(?:refresh|apply)_([0-9]{1,18})(?:_small)?$')::bigint AS id FROM pg_proc "
+        "  SELECT substring(p.proname FROM '^(?:refresh|apply|look)_([0-9]{1,18})(?:_small)?$')::bigint AS id FROM "
+        "pg_proc "
         "p\n"
         "  WHERE p.pronamespace = 'pgtrickle_state'::regnamespace\n"
         "  UNION ALL\n"

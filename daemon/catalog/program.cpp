@@ -112,7 +112,7 @@ int drop_program(pqxx::transaction_base& tx, std::int64_t id) {
   for (const auto& row : tx.exec_params("SELECT format('DROP FUNCTION IF EXISTS %s CASCADE', p.oid::regprocedure) FROM "
                                         "pg_proc p\n"
                                         "WHERE p.pronamespace = 'pgtrickle_state'::regnamespace AND p.proname ~ "
-                                        "format('^(refresh|apply)_%s(_small)?$', $1::bigint)\n"
+                                        "format('^(refresh|apply|look)_%s(_small)?$', $1::bigint)\n"
                                         "UNION ALL\n"
                                         "SELECT format('DROP TABLE IF EXISTS pgtrickle_state.%I CASCADE', c.relname) "
                                         "FROM pg_class c\n"
@@ -138,7 +138,7 @@ void keep_private(pqxx::transaction_base& tx, const Definition& d) {
                       "         CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)\n"
                       "FROM pg_proc p CROSS JOIN LATERAL aclexplode(p.proacl) AS a WHERE p.pronamespace = "
                       "'pgtrickle_state'::regnamespace\n"
-                      "  AND p.proname ~ format('^(refresh|apply)_%s(_small)?$', $1::bigint)\n"
+                      "  AND p.proname ~ format('^(refresh|apply|look)_%s(_small)?$', $1::bigint)\n"
                       "  AND (a.grantee = 0 OR pg_get_userbyid(a.grantee) NOT IN ($2, $3))",
                       d.request.id, d.request.owner, d.request.admin))
     tx.exec(row[0].c_str());
@@ -198,8 +198,10 @@ void record_dependencies(pqxx::transaction_base& tx, const Definition& d, const 
                                           " r WHERE $2::jsonb ->> r.key <> r.name LIMIT 1",
                                       d.request.id, names);
   if (!renamed.empty()) throw Held{std::string(renamed[0][0].c_str()) + " was renamed just now"};
-  tx.exec_params("UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL, xid = NULL, seq = NULL WHERE pgt_id = $1",
-                 d.request.id);
+  tx.exec_params(
+      "UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL, xid = NULL, seq = NULL, owner = $2::regrole WHERE pgt_id = "
+      "$1",
+      d.request.id, quote_ident(d.request.owner));
 }
 
 void record_program(pqxx::transaction_base& tx, const Definition& d, const Program& program) {

@@ -103,6 +103,24 @@ TEST_F(Intruder, TriggersOnHisStreamTableRunAsTheOwner) {
   expect_no_more_rights("trigger");
 }
 
+TEST_F(Intruder, KeepsNobodyFromWritingToWhatHeMayOnlyRead) {
+  root_.exec("CREATE TABLE payroll (id int PRIMARY KEY, amount int); INSERT INTO payroll VALUES (1, 1)");
+  root_.exec("GRANT SELECT ON payroll TO " + owner_);
+  create("copies", "SELECT id, amount FROM payroll");
+  start_daemon();
+  wait_active("copies");
+  run("SELECT pgtrickle.alter_stream_table('copies', schedule => '1h')");
+  root_.exec("UPDATE payroll SET amount = 2");
+  run("BEGIN");
+  EXPECT_THAT(sqlstate_and_text([&] { run("SELECT pgtrickle.refresh_stream_table('copies')"); }),
+              AllOf(HasSubstr("42501"), HasSubstr("may not lock public.payroll"), HasSubstr("CALL pgtrickle.refresh")));
+  EXPECT_EQ(root_.value("SELECT count(*) FROM pg_locks WHERE relation = 'payroll'::regclass AND mode = 'ShareLock'"),
+            "0");
+  run("ROLLBACK");
+  run("CALL pgtrickle.refresh('copies')");
+  EXPECT_TRUE(equals_query(root_, "copies"));
+}
+
 TEST_F(Intruder, WhatTheQuerySetsDoesNotReachTheDaemon) {
   root_.exec("CREATE SCHEMA trap AUTHORIZATION " + owner_);
   run("CREATE FUNCTION trap.clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql AS $$ BEGIN PERFORM "

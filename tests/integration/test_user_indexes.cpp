@@ -92,7 +92,7 @@ TEST_F(UserIndexes, RowsThatStayInTheIndexAreUpdatedInPlace) {
 
 TEST_F(UserIndexes, OfAnOrdinaryRole) {
   const std::string owner = roles_.create("owner");
-  session_.exec("GRANT CREATE ON SCHEMA public TO " + owner + "; GRANT SELECT ON t TO " + owner);
+  session_.exec("GRANT CREATE ON SCHEMA public TO " + owner + "; GRANT SELECT, UPDATE ON t TO " + owner);
   session_.exec("SET ROLE " + owner);
   session_.exec("SELECT pgtrickle.create_stream_table('st', 'SELECT id, v, v::float8 AS f FROM t')");
   db_.build("st");

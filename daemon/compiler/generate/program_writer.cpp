@@ -264,7 +264,7 @@ std::string apply_function(const CompileRequest& request, const ApplyVariant& va
   body += "\n    " + indent(done.substr(0, done.size() - 1), 4) + "\nEND\n";
   std::string sql = "CREATE OR REPLACE FUNCTION " + variant.name + "(" + kApplyArguments +
                     ",\n    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)\n"
-                    "LANGUAGE plpgsql SECURITY DEFINER\nSET search_path = pg_catalog, pg_temp\nSET jit = off\nSET "
+                    "LANGUAGE plpgsql\nSET search_path = pg_catalog, pg_temp\nSET jit = off\nSET "
                     "max_parallel_workers_per_gather = 0\n"
                     "SET plan_cache_mode = force_generic_plan\n";
   if (variant.nested_loops) sql += "SET enable_hashjoin = off\nSET enable_mergejoin = off\n";
@@ -277,7 +277,6 @@ void add_apply(const CompileRequest& request, Program& program, const ApplyVaria
   const std::string function = variant.name + "(" + kApplyTypes + ")";
   program.owner_ddl.push_back(apply_function(request, variant));
   program.owner_ddl.push_back("REVOKE ALL ON FUNCTION " + function + " FROM PUBLIC");
-  program.owner_ddl.push_back("GRANT EXECUTE ON FUNCTION " + function + " TO " + quote_ident(request.admin));
 }
 
 bool needs_encoding(const TypeInfo& type) {

@@ -9,226 +9,209 @@ namespace pgtrickle::compiler {
 
 namespace {
 
-constexpr int kSmallDelta = 200;  // pending rows up to which hash and merge joins are ruled out
-
-/// Whether anybody at all has to wait: two empty tables are looked at.
-constexpr const char* kAnyGate =
-    "EXISTS (SELECT FROM pgtrickle.pgt_source_gates g WHERE g.gated) OR EXISTS (SELECT FROM "
-    "pgtrickle.pgt_watermark_groups)";
-
 class RefreshWriter {
  public:
   RefreshWriter(const CompileRequest& request, const std::vector<CapturedSource>& sources, const SourceNumbers* numbers)
       : request_(request),
-        sources_(sources),
+        sources_(in_order(sources, numbers)),
         numbers_(numbers),
         id_(std::to_string(request.id)),
         apply_(function_name("apply", request.id)) {}
 
+  /// What is pending for a frontier, and what the program knows of the world.
+  [[nodiscard]] std::string look() const {
+    std::string from;
+    std::vector<std::string> counts;
+    std::vector<std::string> marked;
+    for (const auto& s : sources_) {
+      const std::string p = alias(s);
+      counts.push_back(p + ".n");
+      marked.push_back("CASE WHEN " + p + ".marked THEN " + std::to_string(s.log_id) + " END");
+      from += (from.empty() ? "\n    FROM " : ",\n         ") + pending_rows(s, "v");
+    }
+    const std::string body =
+        "\n#variable_conflict use_column\n<<v>>\nDECLARE\n"
+        "    f_xmin CONSTANT xid8 := pg_snapshot_xmin($1);\n"
+        "    f_xmax CONSTANT xid8 := pg_snapshot_xmax($1);\n"
+        "    f_snapshot CONSTANT pg_snapshot := $1;\n    f_xid CONSTANT xid8 := $2;\n    f_seq CONSTANT bigint := $3;\n"
+        "BEGIN\n    SELECT ARRAY[" +
+        join(counts, ", ") + "]::bigint[], array_remove(ARRAY[" + join(marked, ", ") +
+        "]::bigint[], NULL),\n           " + not_null() + ",\n           " + row_security() + ",\n           " +
+        watched() + "\n    INTO pending, marked, not_null, row_security, watched" + from + ";\nEND\n";
+    return "CREATE OR REPLACE FUNCTION " + function_name("look", request_.id) +
+           "(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,\n    OUT pending bigint[], OUT marked bigint[], OUT "
+           "not_null boolean, OUT row_security boolean, OUT watched boolean)\nLANGUAGE plpgsql\nSET search_path = "
+           "pg_catalog, pg_temp\nAS " +
+           dollar_quoted(body);
+  }
+
   [[nodiscard]] std::string function() const {
-    std::string body = declarations() + "BEGIN\n" + check_mode();
-    if (!sources_.empty()) body += keep_writers_out();
-    body += lock();
-    if (!sources_.empty()) body += empty_table();
-    body += check_gates();
-    for (const auto& source : sources_) body += check_source(source);
-    if (!sources_.empty()) body += look_at_world();
+    std::string body = "\n#variable_conflict use_column\n<<v>>\n";
+    if (!sources_.empty()) body += declarations();
+    body += "BEGIN\n";
+    if (!sources_.empty()) body += usual_case();
     body +=
-        "    -- Taken before anything is read: rows that this transaction writes from here on come later.\n"
-        "    v.run := nextval('pgtrickle_changes.log_seq');\n"
-        "    v.taken := pg_current_snapshot();\n";
-    body += sources_.empty() ? "    v.recompute := true;\n" + check_facts_of_query() : count_pending() + check_facts();
-    body += decide() + apply() + move_frontier() + "END\n";
+        "    SELECT p.action, p.delta_rows, p.rows_inserted, p.rows_updated, p.rows_deleted\n"
+        "    INTO action, delta_rows, rows_inserted, rows_updated, rows_deleted\n"
+        "    FROM pgtrickle._refresh_program(" +
+        id_ + ", $1) p;\nEND\n";
     return "CREATE OR REPLACE FUNCTION " + function_name("refresh", request_.id) +
            "(mode text DEFAULT 'auto', OUT action text, OUT delta_rows bigint,\n    OUT rows_inserted bigint, OUT "
            "rows_updated bigint, OUT rows_deleted bigint)\nLANGUAGE plpgsql SECURITY DEFINER\nSET search_path = "
-           "pg_catalog, pg_temp\n"
-           "SET plan_cache_mode = force_generic_plan\nSET max_parallel_workers_per_gather = 0\nAS " +
+           "pg_catalog, pg_temp\nSET plan_cache_mode = force_generic_plan\nSET max_parallel_workers_per_gather = 0\n"
+           "SET jit = off\nAS " +
            dollar_quoted(body);
   }
 
  private:
-  [[nodiscard]] static std::string declarations() {
-    return "\n#variable_conflict use_column\n<<v>>\nDECLARE\n"
-           "    f pgtrickle.pgt_frontiers;\n"
-           "    f_snapshot pg_snapshot;\n"
-           "    f_xmin xid8;\n"
-           "    f_xmax xid8;\n"
-           "    f_xid xid8;\n"
-           "    f_seq bigint;\n"
-           "    started CONSTANT timestamptz := clock_timestamp();\n"
-           "    run bigint;\n"
-           "    taken pg_snapshot;  -- not newer than what is read\n"
-           "    changed bigint := 0;\n"
-           "    pending bigint;\n"
-           "    counts bigint[];  -- pending rows of each source\n"
-           "    marked boolean;\n"
-           "    recompute boolean := $1 = 'full';\n"
-           "    asks CONSTANT boolean := $1 IN ('auto', 'look');  -- looks at gates, the fuse, and how much is "
-           "pending\n"
-           "    chooses CONSTANT boolean := $1 IN ('auto', 'look', 'go');  -- does nothing if nothing is pending\n"
-           "    reinit boolean;\n"
-           "    gates boolean;\n"
-           "    subscribed boolean;  -- this database has subscriptions\n"
-           "    fuse_limit bigint;\n"
-           "    blown boolean;\n"
-           "    fuse_reset text;\n"
-           "    skip boolean;\n"
-           "    skipped boolean;\n"
-           "    fraction double precision;\n"
-           "    not_null boolean;\n"
-           "    row_security boolean;\n"
-           "    watched boolean;  -- by the event triggers that were there when the program was made\n"
-           "    answer text;\n"
-           "    user_keys text[];  -- columns of unique indexes that users made; NULL: there are none\n"
-           "    message text;\n"
-           "    detail text;\n"
-           "    relation name;\n"
-           "    constraint_name name;\n";
+  static std::vector<CapturedSource> in_order(std::vector<CapturedSource> sources, const SourceNumbers* numbers) {
+    std::sort(sources.begin(), sources.end(), [&](const auto& a, const auto& b) {
+      return numbers->number(a.source->relid) < numbers->number(b.source->relid);
+    });
+    return sources;
   }
 
-  /// Programs that recompute cannot be members of a cycle, so they need not be emptied.
-  [[nodiscard]] std::string check_mode() const {
-    return std::string("    IF ($1 IN ('auto', 'full', 'differential', 'lock', 'look', 'go'") +
-           (sources_.empty() ? "" : ", 'empty'") +
-           ")) IS NOT TRUE THEN\n"
-           "        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('unknown refresh mode "
-           "\"%s\"', $1),\n"
-           "            HINT = 'Use auto, full, differential or lock.';\n"
-           "    END IF;\n"
-           "    delta_rows := 0; rows_inserted := 0; rows_updated := 0; rows_deleted := 0;\n"
-           "    IF $1 = 'lock' THEN\n        PERFORM pgtrickle._lock_sources(" +
-           id_ + ");\n        action := 'NO_DATA';\n        RETURN;\n    END IF;\n";
+  [[nodiscard]] std::string alias(const CapturedSource& s) const {
+    return "p" + std::to_string(numbers_->number(s.source->relid));
   }
 
-  [[nodiscard]] std::string lock() const {
-    return "    -- First of all: whoever holds this row refreshes this stream table.\n"
-           "    SELECT * INTO v.f FROM pgtrickle.pgt_frontiers p WHERE p.pgt_id = " +
-           id_ +
-           " FOR UPDATE;\n"
-           "    IF NOT FOUND THEN\n"
-           "        IF v.chooses AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = " +
-           id_ +
-           ") THEN\n            action := 'NO_DATA';  -- it was dropped, and the daemon will soon know\n"
-           "            RETURN;\n        END IF;\n"
-           "        RAISE EXCEPTION USING ERRCODE = 'no_data_found', MESSAGE = 'the stream table has no row in "
-           "pgtrickle.pgt_frontiers',\n"
-           "            HINT = 'pgtrickle.repair_stream_table() makes it anew.';\n    END IF;\n"
-           "    v.f_snapshot := v.f.snapshot; v.f_xmin := pg_snapshot_xmin(v.f.snapshot);\n"
-           "    v.f_xmax := pg_snapshot_xmax(v.f.snapshot); v.f_xid := v.f.xid; v.f_seq := "
-           "v.f.seq;\n"
-           "    SELECT s.needs_reinit, s.fuse_limit, s.fuse_blown_at IS NOT NULL, s.fuse_reset, s.skipped_at IS NOT "
-           "NULL, s.max_delta_fraction,\n           " +
-           kAnyGate + ", EXISTS (SELECT FROM pg_subscription_rel),\n           CASE WHEN " + foreign_index() +
-           " THEN '{}'::text[] END\n"
-           "    INTO v.reinit, v.fuse_limit, v.blown, v.fuse_reset, v.skipped, v.fraction, v.gates, v.subscribed, "
-           "v.user_keys\n"
-           "    FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = " +
-           id_ +
-           ";\n"
-           "    v.skip := v.asks AND v.fuse_reset IS NOT DISTINCT FROM 'skip_changes';\n"
-           "    IF (v.chooses OR $1 = 'differential')\n"
-           // What a subscription writes fires no trigger of ours; this snapshot has its rows only if it has it too.
-           "        AND (v.reinit OR v.f_snapshot IS NULL OR v.subscribed AND pgtrickle._is_subscribed(" +
-           id_ +
-           ")) THEN\n"
-           "        action := 'REINIT';\n"
-           "        RETURN;\n"
-           "    END IF;\n";
+  /// The number of pending rows of a source, and whether a marker is among them, as a FROM item.
+  [[nodiscard]] std::string pending_rows(const CapturedSource& s, const std::string& frontier) const {
+    return "LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked\n                  FROM "
+           "pgtrickle_changes.log_" +
+           std::to_string(s.log_id) + " l\n                  WHERE " + indent(pending("l", frontier), 20) + ") " +
+           alias(s);
   }
 
-  /// For _refresh_scc(): the next call must be 'full'.
-  [[nodiscard]] std::string empty_table() const {
-    return "    IF $1 = 'empty' THEN\n" + check_rights(apply_, "        ") +
-           "        SELECT a.rows_deleted INTO rows_deleted FROM " + apply_ +
-           "('empty', NULL, NULL, NULL, 0, 0, NULL, NULL) a;\n" + pin_search_path("        ") +
-           "        UPDATE pgtrickle.pgt_frontiers p SET snapshot = NULL, xid = NULL, seq = NULL, rows = 0 WHERE "
-           "p.pgt_id = " +
-           id_ + ";\n        action := 'EMPTY';\n        RETURN;\n    END IF;\n";
+  [[nodiscard]] std::string declarations() const {
+    std::string text =
+        "DECLARE\n"
+        "    started CONSTANT timestamptz := clock_timestamp();\n"
+        "    run bigint;\n"
+        "    f_snapshot pg_snapshot;\n"
+        "    f_xid xid8;\n"
+        "    f_seq bigint;\n"
+        "    usual boolean;     -- no gate, no fuse, nothing that has changed\n"
+        "    most bigint;       -- pending rows that are applied as the usual case\n"
+        "    marked boolean;\n"
+        "    changed bigint := 0;  -- bit per source with pending rows\n"
+        "    holds boolean;\n"
+        "    done record;\n";
+    for (const auto& s : sources_) text += "    n" + alias(s).substr(1) + " bigint;\n";
+    return text;
   }
 
-  /// Before the frontier is locked: the daemon, which refreshes in one transaction what this one reads and then this
-  /// one, has written there by the time it waits for the frontier. In the order of OIDs, in which it usually writes.
-  [[nodiscard]] std::string keep_writers_out() const {
-    auto sources = sources_;
-    std::sort(sources.begin(), sources.end(),
-              [](const auto& a, const auto& b) { return a.source->relid < b.source->relid; });
-    std::vector<std::string> tables;
-    for (const auto& s : sources) tables.push_back(qualified(s.source->schema, s.source->name));
-    return "    IF current_setting('transaction_isolation') IN ('read committed', 'read uncommitted') THEN\n"
-           "        -- No single snapshot here: keep writers out instead, until the end of the transaction.\n"
-           "        IF (v.chooses OR $1 = 'differential') AND EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s\n"
-           "                WHERE s.pgt_id = " +
-           id_ +
-           " AND s.needs_reinit) THEN\n"
-           "            action := 'REINIT';  -- its sources may have other names by now\n"
-           "            RETURN;\n        END IF;\n        LOCK TABLE " +
-           join(tables, ", ") + " IN SHARE MODE;\n    END IF;\n";
+  [[nodiscard]] std::string usual_case() const {
+    return "    IF $1 = 'auto' AND current_setting('transaction_isolation') = 'repeatable read' THEN\n"
+           "        -- Taken before anything is read: rows that this transaction writes from here on come later.\n"
+           "        v.run := nextval('pgtrickle_changes.log_seq');\n" +
+           peek() + nothing_to_do() + lock() + "            IF v.holds THEN\n" + apply_and_record() +
+           "            END IF;\n        END IF;\n    END IF;\n"
+           "    -- Everything else\n";
   }
 
-  [[nodiscard]] std::string check_gates() const {
-    return "    IF v.asks AND v.gates AND pgtrickle._hold_reason(" + id_ +
-           ") IS NOT NULL THEN\n        action := 'HELD';\n        RETURN;\n    END IF;\n"
-           "    IF v.asks AND v.blown AND v.fuse_reset IS NULL THEN\n"
-           "        action := 'BLOWN';\n        RETURN;\n    END IF;\n";
-  }
-
-  [[nodiscard]] std::string check_source(const CapturedSource& s) const {
-    std::vector<std::string> columns;
-    const std::string rel = std::to_string(s.source->relid) + "::oid";
-    for (const auto attnum : s.columns)
-      columns.push_back("has_column_privilege(" + quote_literal(request_.owner) + "::name, " + rel + ", " +
-                        std::to_string(attnum) + "::int2, 'SELECT')");
-    std::string allowed = "has_table_privilege(" + quote_literal(request_.owner) + "::name, " + rel + ", 'SELECT')";
-    if (!columns.empty()) allowed = "(" + allowed + " OR (" + join(columns, " AND ") + "))";
-    std::string sql =
-        "    IF (" + allowed +
-        ") IS NOT TRUE THEN\n"
-        "        IF v.chooses AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = " +
-        rel +
-        ") THEN\n            action := 'REINIT';  -- it was dropped\n            RETURN;\n        END IF;\n"
-        "        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',\n"
-        "            MESSAGE = " +
-        quote_literal("owner " + quote_ident(request_.owner) + " of stream table " +
-                      qualified(request_.schema, request_.name) + " may no longer SELECT from " +
-                      qualified(s.source->schema, s.source->name)) +
-        ",\n"
-        "            HINT = 'Grant SELECT to the owner and resume the stream table.';\n"
-        "    END IF;\n";
-    if (s.source->has_inheritance_children || s.source->kind == SourceKind::kPartitionedTable) {
-      sql += "    IF NOT v.recompute AND (SELECT p.partitions FROM pgtrickle.pgt_sources p WHERE p.source_id = " +
-             std::to_string(s.log_id) + ")\n        IS DISTINCT FROM pgtrickle._source_relations(" + rel +
-             ") THEN\n"
-             "        action := 'REINIT';\n        RETURN;\n    END IF;\n";
-    }
-    return sql;
-  }
-
-  /// What is cheap to ask for at every refresh, in one statement: NOT NULL, which keys, plain "=" and NOT IN rely on,
-  /// and what event triggers cannot tell: whether row security concerns any source, and whether they are there.
-  [[nodiscard]] std::string look_at_world() const {
+  /// One statement, no lock: the frontier, whether anything is unusual, and what is pending.
+  [[nodiscard]] std::string peek() const {
     std::vector<std::string> counts;
-    std::vector<std::string> relids;
+    std::vector<std::string> marked;
+    std::vector<std::string> into;
+    std::string from;
+    for (const auto& s : sources_) {
+      counts.push_back(alias(s) + ".n");
+      marked.push_back(alias(s) + ".marked");
+      into.push_back("v.n" + alias(s).substr(1));
+      from += ",\n         " + pending_rows(s, "b");
+    }
+    return "        SELECT b.f_snapshot, b.f_xid, b.f_seq, b.usual, b.most, " + join(marked, " OR ") + ", " +
+           join(counts, ", ") + "\n        INTO v.f_snapshot, v.f_xid, v.f_seq, v.usual, v.most, v.marked, " +
+           join(into, ", ") +
+           "\n        FROM (SELECT f.snapshot AS f_snapshot, pg_snapshot_xmin(f.snapshot) AS f_xmin, "
+           "pg_snapshot_xmax(f.snapshot) AS f_xmax,\n                     f.xid AS f_xid, f.seq AS f_seq,\n"
+           "                     f.snapshot IS NOT NULL AND NOT s.needs_reinit\n"
+           "                     AND s.fuse_blown_at IS NULL AND s.fuse_reset IS NULL AND s.max_delta_fraction IS "
+           "NULL\n"
+           "                     AND NOT EXISTS (SELECT FROM pgtrickle.pgt_source_gates g WHERE g.gated)\n"
+           "                     AND NOT EXISTS (SELECT FROM pgtrickle.pgt_watermark_groups)\n"
+           "                     AND NOT EXISTS (SELECT FROM pg_subscription_rel)\n"
+           "                     AND NOT " +
+           row_security() + "\n                     AND NOT " + foreign_index() + same_partitions() +
+           " AS usual,\n                     least(s.fuse_limit, f.full_threshold * 0.8, pgtrickle._small_delta()) AS "
+           "most\n              FROM pgtrickle.pgt_frontiers f JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = "
+           "f.pgt_id\n              WHERE f.pgt_id = " +
+           id_ + " OFFSET 0) b" + from + ";\n";
+  }
+
+  /// Without the lock, TRUNCATE has to be thought of, which empties a log for this snapshot too: after it was taken,
+  /// somebody else could have refreshed and the log been cleared. See _rotate_log() in sql/40_capture.sql.
+  [[nodiscard]] std::string nothing_to_do() const {
+    std::vector<std::string> counts;
+    for (const auto& s : sources_) counts.push_back("v.n" + alias(s).substr(1));
+    return "        delta_rows := " + join(counts, " + ") +
+           ";\n        rows_inserted := 0; rows_updated := 0; rows_deleted := 0;\n"
+           "        IF v.usual AND NOT v.marked AND delta_rows = 0\n"
+           "            AND "
+           "pg_visible_in_snapshot(pg_sequence_last_value('pgtrickle_changes.last_clearing')::text::xid8, "
+           "pg_current_snapshot()) THEN\n"
+           "            action := 'NO_DATA';\n            RETURN;\n"
+           "        ELSIF v.usual AND NOT v.marked AND delta_rows BETWEEN 1 AND v.most THEN\n";
+  }
+
+  /// Who has this row refreshes this stream table. What the program relies on is asked in the same statement.
+  [[nodiscard]] std::string lock() const {
+    std::string sql = "            SELECT true INTO v.holds FROM pgtrickle.pgt_frontiers p WHERE p.pgt_id = " + id_ +
+                      " AND p.facts_from IS NULL";
+    for (const auto& s : sources_) sql += "\n                AND " + readable(s);
+    return sql + "\n                AND " + indent(not_null(), 12) + "\n                AND " + watched() +
+           "\n            FOR UPDATE;\n";
+  }
+
+  [[nodiscard]] std::string apply_and_record() const {
+    std::string sql;
+    for (const auto& s : sources_)
+      sql += "                IF v.n" + alias(s).substr(1) + " > 0 THEN v.changed := v.changed | " +
+             std::to_string(numbers_->bit(s.source->relid)) + "; END IF;\n";
+    return sql + "                v.done := " + apply_ +
+           "_small('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, NULL, NULL);\n"
+           "                action := 'DIFFERENTIAL';\n"
+           "                rows_inserted := v.done.rows_inserted; rows_updated := v.done.rows_updated; rows_deleted "
+           ":= "
+           "v.done.rows_deleted;\n"
+           "                UPDATE pgtrickle.pgt_frontiers p\n"
+           "                SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = v.run, "
+           "data_timestamp = now(),\n"
+           "                    last_refresh_at = clock_timestamp(), last_action = 'DIFFERENTIAL', last_delta_rows = "
+           "$3,\n"
+           "                    last_duration_ms = extract(epoch FROM clock_timestamp() - v.started) * 1000,\n"
+           "                    rows = coalesce(p.rows, 0) + $4 - $6, total_refreshes = p.total_refreshes + 1, "
+           "total_differential = p.total_differential + 1,\n"
+           "                    total_rows_inserted = p.total_rows_inserted + $4, total_rows_updated = "
+           "p.total_rows_updated + $5,\n"
+           "                    total_rows_deleted = p.total_rows_deleted + $6\n"
+           "                WHERE p.pgt_id = " +
+           id_ + ";\n                RETURN;\n";
+  }
+
+  [[nodiscard]] static std::string readable(const CapturedSource& s) {
+    const std::string rel = std::to_string(s.source->relid) + "::oid";
+    const std::string table = "has_table_privilege(" + rel + ", 'SELECT')";
+    std::vector<std::string> columns;
+    for (const auto attnum : s.columns)
+      columns.push_back("has_column_privilege(" + rel + ", " + std::to_string(attnum) + "::int2, 'SELECT')");
+    return columns.empty() ? table : "(" + table + " OR " + join(columns, " AND ") + ")";
+  }
+
+  /// NOT NULL, which keys, plain "=" and NOT IN rely on.
+  [[nodiscard]] std::string not_null() const {
+    std::vector<std::string> counts;
     std::size_t expected = 0;
     for (const auto& s : sources_) {
-      relids.push_back(std::to_string(s.source->relid));
       const auto columns = not_null_columns(s);
       if (columns.empty()) continue;
       expected += columns.size();
-      counts.push_back("(SELECT count(*) FROM pg_attribute a WHERE a.attrelid = " + relids.back() +
+      counts.push_back("(SELECT count(*) FROM pg_attribute a WHERE a.attrelid = " + std::to_string(s.source->relid) +
                        " AND a.attnum = ANY ('{" + join(columns, ",") + "}') AND a.attnotnull" + validated() + ")");
     }
-    const std::string not_null =
-        counts.empty() ? "true" : join(counts, "\n            + ") + " = " + std::to_string(expected);
-    return "    SELECT " + not_null + ",\n           EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{" +
-           join(relids, ",") + "}') AND c.relrowsecurity),\n           " + watched() +
-           "\n    INTO v.not_null, v.row_security, v.watched;\n"
-           "    IF NOT v.not_null THEN\n"
-           "        IF v.recompute THEN\n"
-           "            RAISE EXCEPTION USING ERRCODE = 'serialization_failure',\n"
-           "                MESSAGE = 'a column of a source may be NULL now', HINT = 'Try again: the program is made "
-           "anew.';\n"
-           "        END IF;\n        action := 'REINIT';\n        RETURN;\n    END IF;\n";
+    return counts.empty() ? "true" : join(counts, "\n            + ") + " = " + std::to_string(expected);
   }
 
   [[nodiscard]] static std::vector<std::string> not_null_columns(const CapturedSource& s) {
@@ -246,7 +229,16 @@ class RefreshWriter {
            "'n'\n                              AND NOT n.convalidated AND n.conkey = ARRAY[a.attnum])";
   }
 
-  /// A trigger that was disabled for a while has another xmin.
+  /// What event triggers cannot tell, because roles change without events: whether row security concerns any source.
+  [[nodiscard]] std::string row_security() const {
+    if (sources_.empty()) return "false";
+    std::vector<std::string> relids;
+    for (const auto& s : sources_) relids.push_back(std::to_string(s.source->relid));
+    return "EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{" + join(relids, ",") + "}') AND c.relrowsecurity)";
+  }
+
+  /// Whether the event triggers are those that watched when the program was made. One that was disabled for a while has
+  /// another xmin.
   [[nodiscard]] std::string watched() const {
     if (request_.event_triggers.empty()) return "false";
     std::vector<std::string> oids;
@@ -260,210 +252,55 @@ class RefreshWriter {
            "}') AND e.evtenabled = 'A') = " + std::to_string(oids.size());
   }
 
-  /// Facts that nobody watches are compared before a delta is trusted. A marker may stand for a change that could not
-  /// be noted in the catalog.
-  [[nodiscard]] std::string check_facts() const {
-    return "    IF v.chooses AND v.changed <> 0 AND (NOT v.watched OR v.f.facts_from IS NOT NULL OR v.recompute) THEN\n"
-           "        v.answer := pgtrickle._facts_answer(" +
-           id_ +
-           ", true);\n"
-           "    ELSIF v.chooses AND v.row_security THEN\n"
-           "        v.answer := pgtrickle._facts_answer(" +
-           id_ +
-           ", false);\n    END IF;\n"
-           "    IF v.answer = 'rebuild' THEN\n        action := 'REINIT';\n        RETURN;\n"
-           "    ELSIF v.answer = 'recompute' THEN\n        v.recompute := true;\n    END IF;\n";
-  }
-
-  /// A query that is recomputed is text: its names must still mean what they meant when it was compiled.
-  [[nodiscard]] std::string check_facts_of_query() const {
-    return "    v.watched := " + watched() +
-           ";\n    IF v.chooses AND (NOT v.watched OR v.f.facts_from IS NOT NULL) AND pgtrickle._facts_answer(" + id_ +
-           ", true) = 'rebuild' THEN\n        action := 'REINIT';\n        RETURN;\n    END IF;\n";
-  }
-
-  [[nodiscard]] std::string count_pending() const {
-    std::string sql = "    IF v.f_snapshot IS NOT NULL THEN\n";
-    for (const auto& s : sources_) {
-      const std::string log = "pgtrickle_changes.log_" + std::to_string(s.log_id);
-      sql += "        SELECT count(*), coalesce(bool_or(l.w = 0), false) INTO v.pending, v.marked\n        FROM " +
-             log + " l WHERE " + pending("l") +
-             ";\n"
-             "        v.counts[" +
-             std::to_string(numbers_->number(s.source->relid)) +
-             "] := greatest(v.pending, 1);\n"
-             "        IF v.pending > 0 THEN\n            v.changed := v.changed | " +
-             std::to_string(numbers_->bit(s.source->relid)) +
-             ";\n            delta_rows := delta_rows + v.pending;\n"
-             "            IF v.marked THEN\n"
-             "                -- TRUNCATE, or the source is not what it was\n"
-             "                IF NOT v.recompute AND pgtrickle._source_problem(" +
-             std::to_string(s.log_id) +
-             ") IS NOT NULL THEN\n"
-             "                    action := 'REINIT';\n                    RETURN;\n                END IF;\n"
-             "                v.recompute := true;\n            END IF;\n        END IF;\n";
-    }
-    return sql + "    END IF;\n";
-  }
-
-  /// The fuse, nothing to do, or too much: in a program without sources nothing is counted.
-  [[nodiscard]] std::string decide() const {
+  /// Partitions and children come and go.
+  [[nodiscard]] std::string same_partitions() const {
     std::string sql;
-    if (!sources_.empty()) {
-      sql =
-          "    IF v.asks AND v.fuse_reset IS NULL AND delta_rows > v.fuse_limit THEN\n"
-          "        action := 'BLOWN';\n        RETURN;\n    END IF;\n"
-          "    IF v.chooses AND v.changed = 0 AND NOT v.skip THEN\n        action := 'NO_DATA';\n        RETURN;\n"
-          "    END IF;\n"
-          // A little more is needed to change the way than to stay with it: costs are measured, and noisy.
-          "    IF v.asks AND delta_rows > (CASE WHEN v.fraction IS NULL\n"
-          "            THEN v.f.full_threshold * CASE v.f.last_action WHEN 'FULL' THEN 0.8 ELSE 1.25 END\n"
-          "            ELSE v.fraction * pgtrickle._source_rows(" +
-          id_ + ") END) THEN\n        v.recompute := true;\n    END IF;\n";
+    for (const auto& s : sources_) {
+      if (!s.source->has_inheritance_children && s.source->kind != SourceKind::kPartitionedTable) continue;
+      sql += "\n                     AND (SELECT x.partitions FROM pgtrickle.pgt_sources x WHERE x.source_id = " +
+             std::to_string(s.log_id) + ") = pgtrickle._source_relations(" + std::to_string(s.source->relid) + ")";
     }
-    return sql +
-           "    action := CASE WHEN v.skip THEN 'SKIPPED' WHEN v.recompute THEN 'FULL' ELSE 'DIFFERENTIAL' END;\n"
-           "    IF $1 = 'look' THEN\n        RETURN;\n    END IF;\n";
+    return sql;
   }
 
   /// Whether there is a unique index or exclusion constraint besides the program's own key.
   [[nodiscard]] std::string foreign_index() const {
     return "EXISTS (SELECT FROM pg_index i WHERE i.indrelid = s.pgt_relid AND (i.indisunique OR i.indisexclusion)\n"
-           "                             AND i.indexrelid IS DISTINCT FROM " +
-           own_key() + ")";
-  }
-  [[nodiscard]] std::string own_key() const {
-    return "to_regclass(" + quote_literal(qualified(request_.schema, "pgtrickle_" + id_ + "_key")) + ")";
-  }
-
-  [[nodiscard]] std::string apply() const {
-    std::string sql = "    IF v.user_keys IS NOT NULL THEN\n        v.user_keys := pgtrickle._unique_columns(" + id_ +
-                      ", " + own_key() + ");\n    END IF;\n    IF v.skip THEN\n        NULL;\n";
-    if (!sources_.empty())
-      sql += "    ELSIF NOT v.recompute AND delta_rows <= " + std::to_string(kSmallDelta) + " THEN\n" +
-             call_apply(apply_ + "_small");
-    return sql + "    ELSE\n" + call_apply(apply_) +
-           "    END IF;\n    -- A function of the query may have changed the path, for good: what follows runs with "
-           "our "
-           "rights.\n" +
-           pin_search_path("    ");
-  }
-
-  /// Where users made unique indexes, rows that violate one are explained, which needs a subtransaction.
-  [[nodiscard]] std::string call_apply(const std::string& function) const {
-    const std::string call =
-        "SELECT a.rows_inserted, a.rows_updated, a.rows_deleted INTO rows_inserted, rows_updated, rows_deleted\n"
-        "FROM " +
-        function +
-        "(CASE WHEN v.recompute THEN 'full' ELSE 'differential' END, v.f_snapshot, v.f_xid, v.f_seq,\n"
-        "    CASE WHEN $1 = 'differential' THEN -1 ELSE v.changed END, v.run,\n"
-        "    CASE WHEN $1 <> 'differential' THEN v.counts END, v.user_keys) a;";
-    return check_rights(function, "        ") + "        IF v.user_keys IS NULL THEN\n            " + indent(call, 12) +
-           "\n        ELSE\n            BEGIN\n                " + indent(call, 16) +
-           "\n            EXCEPTION WHEN unique_violation OR exclusion_violation THEN\n"
-           "                GET STACKED DIAGNOSTICS v.message = MESSAGE_TEXT, v.detail = PG_EXCEPTION_DETAIL,\n"
-           "                    v.relation = TABLE_NAME, v.constraint_name = CONSTRAINT_NAME;\n" +
-           "            " + pin_search_path("    ") + "                PERFORM pgtrickle._raise_violation(" + id_ +
-           ", SQLSTATE, v.message, v.detail, v.relation, "
-           "v.constraint_name);\n"
-           "            END;\n        END IF;\n";
-  }
-
-  [[nodiscard]] std::string move_frontier() const {
-    const std::string skipped_now = sources_.empty() ? "v.skip" : "v.skip AND v.changed <> 0";
-    return settle_facts() +
-           "    UPDATE pgtrickle.pgt_frontiers p\n"
-           "    SET snapshot = v.taken, xid = pg_current_xact_id(), seq = v.run, data_timestamp = "
-           "now(),\n"
-           "        facts_from = v.f.facts_from,\n"
-           "        last_refresh_at = clock_timestamp(), last_action = $2, last_delta_rows = $3,\n"
-           "        last_duration_ms = extract(epoch FROM clock_timestamp() - v.started) * 1000,\n"
-           "        rows = coalesce(p.rows, 0) + $4 - $6, total_refreshes = p.total_refreshes + 1,\n"
-           "        total_full = p.total_full + ($2 = 'FULL')::int, total_differential = p.total_differential + ($2 = "
-           "'DIFFERENTIAL')::int,\n"
-           "        total_rows_inserted = p.total_rows_inserted + $4, total_rows_updated = p.total_rows_updated + "
-           "$5,\n"
-           "        total_rows_deleted = p.total_rows_deleted + $6\n"
-           "    WHERE p.pgt_id = " +
-           id_ +
-           ";\n"
-           "    IF v.fuse_reset IS NOT NULL OR v.skipped AND v.recompute AND NOT v.skip THEN\n"
-           "        -- The answer to a blown fuse holds once; whatever was skipped is there again once all is "
-           "recomputed.\n"
-           "        UPDATE pgtrickle.pgt_stream_tables s\n"
-           "        SET fuse_reset = NULL, fuse_blown_at = NULL, fuse_blow_reason = NULL,\n"
-           "            skipped_at = CASE WHEN " +
-           skipped_now +
-           " THEN now() WHEN v.skip OR NOT v.recompute THEN s.skipped_at END\n"
-           "        WHERE s.pgt_id = " +
-           id_ + ";\n    END IF;\n";
-  }
-
-  /// Facts are settled once all transactions have ended that were there before these could be looked up: what one of
-  /// them changes no event trigger tells. Until a refresh sees that, facts are compared.
-  [[nodiscard]] std::string settle_facts() const {
-    const std::string note =
-        "    IF (v.answer = 'recompute' OR $1 = 'full' AND NOT v.watched) AND NOT v.skip THEN\n"
-        "        PERFORM pgtrickle._note_storage(" +
-        id_ + ");\n    END IF;\n";
-    return (sources_.empty() ? "" : note) + "    IF v.f.facts_from IS NOT NULL AND v.chooses" +
-           (sources_.empty() ? "" : " AND v.changed <> 0") +
-           " THEN\n"
-           "        v.f.facts_from := CASE WHEN pg_snapshot_xmin(v.taken) = pg_snapshot_xmax(v.taken)\n"
-           "            OR v.f.facts_from > '0' AND pg_snapshot_xmin(v.taken) >= v.f.facts_from THEN NULL\n"
-           "            WHEN v.f.facts_from = '0' THEN pg_snapshot_xmax(v.taken) ELSE v.f.facts_from END;\n"
-           "    END IF;\n";
-  }
-
-  static std::string pin_search_path(const std::string& indentation) {
-    return indentation + "PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);\n";
-  }
-
-  /// The owner owns apply_<id>, and could make it SECURITY INVOKER: then it would run with the rights of refresh_<id>.
-  /// So it is looked at before every call: its current definition, not that of the snapshot, and locked where we may
-  /// lock it, so that it cannot change in between.
-  static std::string check_rights(const std::string& function, const std::string& indentation) {
-    const std::string oid = quote_literal(function + "(" + kApplyTypes + ")") + "::regprocedure";
-    std::string sql =
-        "IF EXISTS (SELECT FROM pg_roles r WHERE r.rolname = current_user AND r.rolsuper) THEN\n"
-        "    PERFORM FROM pg_proc p WHERE p.oid = " +
-        oid +
-        " FOR SHARE;\n"
-        "END IF;\n"
-        "IF pg_get_functiondef(" +
-        oid +
-        ") !~ E'^[^\\n]+\\n RETURNS \"?record\"?\\n LANGUAGE \"?plpgsql\"?\\n SECURITY DEFINER\\n' THEN\n"
-        "    RAISE EXCEPTION USING ERRCODE = 'data_corrupted',\n"
-        "        MESSAGE = 'the program ' || " +
-        quote_literal(function) +
-        " || '() was altered',\n"
-        "        HINT = 'The daemon makes it anew. Programs are not to be changed by hand.';\n"
-        "END IF;\n";
-    return indentation + indent(sql.substr(0, sql.size() - 1), static_cast<int>(indentation.size())) + "\n";
+           "                                     AND i.indexrelid IS DISTINCT FROM to_regclass(" +
+           quote_literal(qualified(request_.schema, "pgtrickle_" + id_ + "_key")) + "))";
   }
 
   const CompileRequest& request_;
-  const std::vector<CapturedSource>& sources_;
+  std::vector<CapturedSource> sources_;
   const SourceNumbers* numbers_;
   std::string id_;
   std::string apply_;
 };
 
+/// A function of the owner's that others may call, or nobody else.
+void add_function(Program& program, const std::string& text, const std::string& signature,
+                  const std::vector<std::string>& callers) {
+  program.owner_ddl.push_back(text);
+  program.owner_ddl.push_back("REVOKE ALL ON FUNCTION " + signature + " FROM PUBLIC");
+  for (const auto& role : callers)
+    if (!role.empty())
+      program.owner_ddl.push_back("GRANT EXECUTE ON FUNCTION " + signature + " TO " + quote_ident(role));
+}
+
 }  // namespace
 
 void add_refresh(const CompileRequest& request, Program& program, const std::vector<CapturedSource>& sources,
                  const SourceNumbers* numbers) {
-  const std::string owner = quote_ident(request.owner);
   for (const auto& s : sources) {
     std::vector<std::string> columns{"xid", "seq", "w"};
     for (const auto attnum : s.columns) columns.push_back("c" + std::to_string(attnum));
     program.admin_ddl.push_back("GRANT SELECT (" + join(columns, ", ") + ") ON pgtrickle_changes.log_" +
-                                std::to_string(s.log_id) + " TO " + owner);
+                                std::to_string(s.log_id) + " TO " + quote_ident(request.owner));
   }
-  const std::string name = function_name("refresh", request.id) + "(text)";
-  program.admin_ddl.push_back(RefreshWriter(request, sources, numbers).function());
-  program.admin_ddl.push_back("REVOKE ALL ON FUNCTION " + name + " FROM PUBLIC");
-  program.admin_ddl.push_back("GRANT EXECUTE ON FUNCTION " + name + " TO " + owner);
+  const RefreshWriter writer(request, sources, numbers);
+  add_function(program, writer.look(), function_name("look", request.id) + "(pg_snapshot, xid8, bigint)", {});
+  add_function(program, writer.function(), function_name("refresh", request.id) + "(text)",
+               {request.admin, request.worker_role});
 }
 
 }  // namespace pgtrickle::compiler

@@ -1,5 +1,10 @@
-// Writes refresh_<id>: everything around the work of apply_<id>. It locks the frontier, finds out whether the stream
-// table may and need be refreshed at this snapshot, chooses between delta and recomputation, and moves the frontier.
+// Writes look_<id> and refresh_<id>: what decides about the work of apply_<id>.
+//
+// The decisions are those of the procedure pgtrickle._refresh_program() (sql/59_refresh_procedure.sql), which every
+// stream table shares. look_<id> tells it what only this program knows: what is pending in its logs, and whether the
+// world is still the one that it was made for. refresh_<id> is that procedure with the usual case in front of it (few
+// changes, no gate, no fuse, nothing that is odd), in as few statements as possible: whether there is anything to do is
+// seen without a lock, because a lock costs a transaction id. All three belong to the owner of the stream table.
 // Modes, actions and errors are the contract in docs/ARCHITECTURE.md section 3.
 #pragma once
 
@@ -11,8 +16,7 @@
 
 namespace pgtrickle::compiler {
 
-/// Adds refresh_<id> and what its owner must be granted. `sources` empty: the query is recomputed; then `numbers` may
-/// be null.
+/// Adds both, and what the owner must be granted. `sources` empty: the query is recomputed; then `numbers` may be null.
 void add_refresh(const CompileRequest& request, Program& program, const std::vector<CapturedSource>& sources,
                  const SourceNumbers* numbers);
 

@@ -43,12 +43,14 @@ std::string Statement::limit(std::uint32_t relid) const {
   return sized_ ? "\nLIMIT v.n_" + std::to_string(sources_.number(relid)) : std::string();
 }
 
-std::string pending(const std::string& alias) {
+std::string pending(const std::string& alias, const std::string& frontier) {
   // The frontier's own transaction is decided by seq alone: in READ COMMITTED its id can lie below the snapshot's xmax,
   // so that what it wrote after the refresh would pass as visible. The xmax test spares most rows the function call.
   const std::string xid = alias + ".xid";
-  return xid + " >= v.f_xmin AND (" + xid + " <> v.f_xid AND (" + xid + " >= v.f_xmax OR NOT pg_visible_in_snapshot(" +
-         xid + ", v.f_snapshot))" + "\n    OR " + xid + " = v.f_xid AND " + alias + ".seq > v.f_seq)";
+  const std::string f = frontier + ".f_";
+  return xid + " >= " + f + "xmin AND (" + xid + " <> " + f + "xid AND (" + xid + " >= " + f +
+         "xmax OR NOT pg_visible_in_snapshot(" + xid + ", " + f + "snapshot))" + "\n    OR " + xid + " = " + f +
+         "xid AND " + alias + ".seq > " + f + "seq)";
 }
 
 std::string gate(std::uint64_t mask) {

@@ -52,8 +52,9 @@ class Statement {
   std::map<std::string, std::string> shared_;
 };
 
-/// The condition that selects the pending rows of a log in scope as `alias`.
-std::string pending(const std::string& alias);
+/// The condition that selects the pending rows of a log in scope as `alias`; `frontier` has f_snapshot, f_xmin, f_xmax,
+/// f_xid and f_seq.
+std::string pending(const std::string& alias, const std::string& frontier = "v");
 /// The gate of a term that exists only if one of these sources changed: a One-Time Filter, since it reads no row.
 std::string gate(std::uint64_t mask);
 
