@@ -306,8 +306,8 @@ std::vector<TypeInfo> ServerTypes::column_types(const std::string& select) {
   return types;
 }
 
-// What is behind a view is read with the rights of the view's owner, unless the view says that the reader's count. A program
-// reads it as the owner of the stream table: policies for either mean that PostgreSQL must do it.
+// What is behind a view is read with the rights of the view's owner, unless the view says that the reader's count. A
+// program reads it as the owner of the stream table: policies for either mean that PostgreSQL must do it.
 Catalog load_catalog(pqxx::transaction_base& tx, const std::string& query, const std::string& owner,
                      ServerTypes& types) {
   struct Reading {
