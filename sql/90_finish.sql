@@ -11,7 +11,7 @@ BEGIN
     FOR f IN SELECT p.oid::pg_catalog.regprocedure AS signature, p.prokind FROM pg_catalog.pg_proc p
              WHERE p.pronamespace = 'pgtrickle'::regnamespace AND (pg_catalog.left(p.proname, 1) <> '_' OR p.proname IN (
                 '_schedule_kind', '_duration_ms', '_cron_field', '_check_cron', '_schedule_ms', '_check_schedule', '_parse_schedule', '_may_manage', '_may_manage_id', '_wake', '_fail', '_qualified', '_parse_name', '_resolve', '_find', '_find_own',
-                '_fact_now', '_fact_reason', '_lost_fact', '_changed_facts', '_facts_answer', '_not_null_columns', '_unique_keys', '_row_security_applies', '_object_name',
+                '_is_trusted', '_fact_now', '_fact_reason', '_lost_fact', '_changed_facts', '_facts_answer', '_not_null_columns', '_unique_keys', '_row_security_applies', '_object_name',
                 '_is_groupable', '_value_image', '_first', '_any_of', '_daemon_alive', '_has_new_owner', '_source_shape', '_source_relations', '_has_event_triggers', '_not_capturable', '_subscription_of', '_source_problem',
                 '_pending', '_pending_rows', '_is_fresh', '_make_view', '_view_sources', '_view_problems', '_query_hint', '_view_meaning', '_lost_in_text', '_check_deferred', '_base_type', '_syntax_error_position', '_canonical', '_kept_text', '_excerpt', '_not_differential', '_require_differential', '_require_differential_as_it_is', '_current_settings', '_guard',
                 '_check_mode', '_choice', '_with_options', '_target', '_define',

@@ -3,6 +3,7 @@
 #include "catalog/builder.h"
 #include "catalog/definition.h"
 #include "catalog/outcome.h"
+#include "postgres/blocking_session.h"
 
 namespace pgtrickle::catalog {
 
@@ -11,12 +12,10 @@ using compiler::Program;
 ValidateResult validate_query(const std::string& conninfo, const std::string& query, const compiler::Limits& limits) {
   ValidateResult result;
   const BuildResult outcome = guarded([&] {
-    pqxx::connection connection(conninfo);
-    pqxx::nontransaction(connection)
-        .exec(
-            "SET default_transaction_read_only = off; SET default_transaction_isolation = 'read committed'; "
-            "SET statement_timeout = 0");
-    pqxx::work tx(connection);
+    const auto connection = postgres::open_session(conninfo, {{"default_transaction_read_only", "off"},
+                                                              {"default_transaction_isolation", "read committed"},
+                                                              {"statement_timeout", "0"}});
+    pqxx::work tx(*connection);
     // The query is canonicalised under the caller's own search_path; a temporary view shows its columns.
     tx.exec("CREATE TEMP VIEW pgtrickle_validate AS " + query);
     tx.exec("SET LOCAL search_path = ''; SET LOCAL standard_conforming_strings = on");

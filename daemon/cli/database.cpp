@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "postgres/blocking_session.h"
 #include "postgres/conninfo.h"
 
 namespace pgtrickle::cli {
@@ -17,21 +18,17 @@ std::string complete(const std::string& dsn) {
       "HINT:  Write 'host=... dbname=...' or 'postgresql://user@host/dbname'.");
 }
 
-pqxx::connection connect(const std::string& conninfo) try {
-  return pqxx::connection(conninfo);
+std::unique_ptr<pqxx::connection> connect(const std::string& conninfo) try {
+  return postgres::open_session(conninfo, {{"default_transaction_read_only", "off"},
+                                           {"default_transaction_isolation", "read committed"},
+                                           {"statement_timeout", "0"}});
 } catch (const pqxx::broken_connection& error) {
   throw Failure(postgres::redact_text(error_text(error.what())));
 }
 
 }  // namespace
 
-Database::Database(const std::string& dsn) : conninfo_(complete(dsn)), connection_(connect(conninfo_)) {
-  // Not as startup parameters: connection poolers refuse those.
-  pqxx::nontransaction tx(connection_);
-  tx.exec(
-      "SET default_transaction_read_only = off; SET default_transaction_isolation = 'read committed'; "
-      "SET statement_timeout = 0");
-}
+Database::Database(const std::string& dsn) : conninfo_(complete(dsn)), connection_(connect(conninfo_)) {}
 
 std::string error_text(const std::string& server_text) {
   std::string text = server_text;

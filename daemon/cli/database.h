@@ -1,6 +1,7 @@
 // The command line tool's connection, and errors as people should read them.
 #pragma once
 
+#include <memory>
 #include <pqxx/pqxx>
 #include <stdexcept>
 #include <string>
@@ -20,20 +21,20 @@ class Database {
  public:
   explicit Database(const std::string& dsn);
 
-  [[nodiscard]] pqxx::connection& connection() { return connection_; }
+  [[nodiscard]] pqxx::connection& connection() { return *connection_; }
   /// Connection string with everything filled in, for catalog functions that connect by themselves. May hold a
   /// password.
   [[nodiscard]] const std::string& conninfo() const { return conninfo_; }
   /// Runs one statement outside of a transaction, with parameters $1, $2, ...; throws pqxx::sql_error.
   template <class... Args>
   pqxx::result run(const std::string& sql, const Args&... args) {
-    pqxx::nontransaction tx(connection_);
+    pqxx::nontransaction tx(*connection_);
     return tx.exec_params(sql, args...);
   }
 
  private:
   std::string conninfo_;
-  pqxx::connection connection_;
+  std::unique_ptr<pqxx::connection> connection_;
 };
 
 /// MESSAGE, DETAIL and HINT of a server error, without the context that PL/pgSQL adds.

@@ -28,6 +28,31 @@ const std::string& template_with_pgtrickle() {
   return name;
 }
 
+// The same, with all owners trusted: what is tested elsewhere than in tests/security/ are not the borders between them.
+const std::string& template_of_one_team() {
+  static const std::string name = [] {
+    const std::string fresh = unique_name();
+    Session(dsn_of("postgres"))
+        .exec("CREATE DATABASE " + fresh + " TEMPLATE " + template_with_pgtrickle() + " IS_TEMPLATE true");
+    Session(dsn_of(fresh)).exec("SELECT pgtrickle.trust_all_owners(true)");
+    return fresh;
+  }();
+  return name;
+}
+
+const std::string& template_for(TestDatabase::Install install) {
+  static const std::string nothing = "template1";
+  switch (install) {
+    case TestDatabase::Install::kNothing:
+      return nothing;
+    case TestDatabase::Install::kStrict:
+      return template_with_pgtrickle();
+    case TestDatabase::Install::kPlainScript:
+      break;
+  }
+  return template_of_one_team();
+}
+
 }  // namespace
 
 Session::Session(const std::string& dsn) : connection_(dsn) {}
@@ -56,10 +81,9 @@ std::string Session::table(const std::string& sql) {
 }
 
 TestDatabase::TestDatabase(Install install) {
-  const std::string source = install == Install::kPlainScript ? template_with_pgtrickle() : "template1";
   name_ = unique_name();
   dsn_ = dsn_of(name_);
-  Session(dsn_of("postgres")).exec("CREATE DATABASE " + name_ + " TEMPLATE " + source);
+  Session(dsn_of("postgres")).exec("CREATE DATABASE " + name_ + " TEMPLATE " + template_for(install));
 }
 
 TestDatabase::~TestDatabase() {

@@ -39,7 +39,8 @@ class Session {
 
 class TestDatabase {
  public:
-  enum class Install { kPlainScript, kNothing };
+  /// kPlainScript: installed, and all owners of stream tables are trusted. kStrict: nobody is.
+  enum class Install { kPlainScript, kStrict, kNothing };
 
   explicit TestDatabase(Install install = Install::kPlainScript);
   ~TestDatabase();
