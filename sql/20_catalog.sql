@@ -288,7 +288,7 @@ GRANT INSERT (pgt_relid, pgt_schema, pgt_name, original_query, defining_query, s
 GRANT UPDATE (schedule, refresh_mode, status, needs_reinit, reinit_reason, consecutive_errors,
               last_error, last_error_code, last_error_hint, last_error_at, retry_at, options, generation, tier,
               max_staleness, diamond_consistency, diamond_schedule_policy, allow_circular, max_delta_fraction, fuse, fuse_ceiling, fuse_sensitivity,
-              fuse_blown_at, fuse_blow_reason, fuse_reset, skipped_at, original_query, defining_query, definite_query, settings,
+              fuse_blown_at, fuse_blow_reason, fuse_reset, original_query, defining_query, definite_query, settings,
               names, names_now, previous, failed_alteration)
     ON pgtrickle.pgt_stream_tables TO PUBLIC;
 GRANT DELETE ON pgtrickle.pgt_stream_tables TO PUBLIC;
@@ -302,13 +302,6 @@ CREATE POLICY owner_refreshes ON pgtrickle.pgt_frontiers FOR UPDATE
 GRANT UPDATE (snapshot, xid, seq, facts_from, data_timestamp, last_refresh_at, last_action, last_delta_rows, last_duration_ms, rows,
               total_refreshes, total_differential, total_full, total_rows_inserted, total_rows_updated, total_rows_deleted)
     ON pgtrickle.pgt_frontiers TO PUBLIC;
-
--- So do they note which files they have recomputed from.
-ALTER TABLE pgtrickle.pgt_facts ENABLE ROW LEVEL SECURITY;
-CREATE POLICY everybody_reads ON pgtrickle.pgt_facts FOR SELECT USING (true);
-CREATE POLICY owner_refreshes ON pgtrickle.pgt_facts FOR UPDATE
-    USING (kind = 'storage' AND EXISTS (SELECT FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = pgt_facts.pgt_id AND pg_catalog.pg_has_role(f.owner, 'USAGE')));
-GRANT UPDATE (fingerprint) ON pgtrickle.pgt_facts TO PUBLIC;
 
 -- source_id is not for users: a row with it holds a change log back.
 CREATE POLICY everybody_reads ON pgtrickle.pgt_dependencies FOR SELECT USING (true);

@@ -50,13 +50,31 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
                 ELSE facts_from END
 $$;
 
--- The answer to a blown fuse holds once; what was skipped is there again once all is recomputed.
-CREATE FUNCTION pgtrickle._settle_fuse(stream_table bigint, recomputed boolean, skipped_now boolean) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
-    UPDATE pgtrickle.pgt_stream_tables s
-    SET fuse_reset = NULL, fuse_blown_at = NULL, fuse_blow_reason = NULL,
-        skipped_at = CASE WHEN skipped_now THEN now() WHEN NOT recomputed THEN s.skipped_at END
-    WHERE s.pgt_id = stream_table
+-- Has this very transaction moved the frontier of a stream table? Only its owner can, so this is how what runs with the rights
+-- of the admin knows that it was called by a refresh.
+CREATE FUNCTION pgtrickle._is_refreshed_here(stream_table bigint) RETURNS boolean
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = stream_table AND f.xid = pg_current_xact_id_if_assigned())
+$$;
+
+-- What a refresh leaves in the catalog besides its frontier. The answer to a blown fuse holds once; what was skipped is there
+-- again once all is recomputed. recomputed: the files of the sources are those that were read. For refreshes only.
+CREATE FUNCTION pgtrickle._settle_refresh(stream_table bigint, settles_fuse boolean, recomputed boolean, skipped_now boolean, notes_files boolean) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT pgtrickle._is_refreshed_here(stream_table) THEN
+        RAISE EXCEPTION 'stream table % is not being refreshed', stream_table USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF settles_fuse THEN
+        UPDATE pgtrickle.pgt_stream_tables s
+        SET fuse_reset = NULL, fuse_blown_at = NULL, fuse_blow_reason = NULL,
+            skipped_at = CASE WHEN skipped_now THEN now() WHEN NOT recomputed THEN s.skipped_at END
+        WHERE s.pgt_id = stream_table;
+    END IF;
+    IF notes_files THEN
+        PERFORM pgtrickle._note_storage(stream_table);
+    END IF;
+END
 $$;
 
 CREATE FUNCTION pgtrickle._refresh_program(stream_table bigint, mode text, OUT action text, OUT delta_rows bigint,
@@ -82,6 +100,7 @@ DECLARE
     answer     text;
     recompute  boolean := mode = 'full';
     skip       boolean;
+    settles_fuse boolean; notes_files boolean;
     statement  text;
     sizes      bigint[];               -- of the deltas, for the planner
     message text; detail text; relation text; violated text;
@@ -232,7 +251,7 @@ BEGIN
             v.user_keys := pgtrickle._unique_columns(stream_table, v.s.own_key);
         END IF;
         v.statement := format('SELECT a.* FROM pgtrickle_state.apply_%s%s(CASE WHEN $1 THEN ''full'' ELSE ''differential'' END, $2, $3, $4, $5, $6, $7, $8) AS a',
-                              stream_table, CASE WHEN v.captured AND NOT v.recompute AND delta_rows <= pgtrickle._small_delta() THEN '_small' END);
+                              stream_table, CASE WHEN v.captured AND NOT v.recompute AND delta_rows <= pgtrickle._small_delta() AND v.user_keys IS NULL THEN '_small' END);
         IF mode = 'differential' THEN           -- all of the program, for its plans
             v.changed := -1;
         ELSE
@@ -255,9 +274,6 @@ BEGIN
     END IF;
 
     -- Record
-    IF v.captured AND (v.answer = 'recompute' OR mode = 'full' AND NOT v.look.watched) AND NOT v.skip THEN
-        PERFORM pgtrickle._note_storage(stream_table);
-    END IF;
     UPDATE pgtrickle.pgt_frontiers p
     SET snapshot = v.taken, xid = pg_current_xact_id(), seq = v.run, data_timestamp = now(),
         facts_from = CASE WHEN v.chooses AND (v.changed <> 0 OR NOT v.captured) THEN pgtrickle._facts_from(v.f.facts_from, v.taken) ELSE v.f.facts_from END,
@@ -268,8 +284,11 @@ BEGIN
         total_rows_inserted = p.total_rows_inserted + $5, total_rows_updated = p.total_rows_updated + $6,
         total_rows_deleted = p.total_rows_deleted + $7
     WHERE p.pgt_id = stream_table;
-    IF v.s.fuse_reset IS NOT NULL OR v.s.skipped AND v.recompute AND NOT v.skip THEN
-        PERFORM pgtrickle._settle_fuse(stream_table, v.recompute AND NOT v.skip, v.skip AND (v.changed <> 0 OR NOT v.captured));
+    v.settles_fuse := v.s.fuse_reset IS NOT NULL OR v.s.skipped AND v.recompute AND NOT v.skip;
+    v.notes_files := v.captured AND (v.answer = 'recompute' OR mode = 'full' AND NOT v.look.watched) AND NOT v.skip;
+    IF v.settles_fuse OR v.notes_files THEN
+        PERFORM pgtrickle._settle_refresh(stream_table, v.settles_fuse, v.recompute AND NOT v.skip,
+                                          v.skip AND (v.changed <> 0 OR NOT v.captured), v.notes_files);
     END IF;
 END
 $$;

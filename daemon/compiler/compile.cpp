@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "compiler/analyze/analyzer.h"
+#include "compiler/analyze/settings.h"
 #include "compiler/generate/program_writer.h"
 #include "compiler/generate/sql_text.h"
 #include "compiler/normalize/push_filters.h"
@@ -74,6 +75,20 @@ std::vector<CapturedSource> captured_sources(const CutPlan& plan, const CompileR
   return result;
 }
 
+/// Without the settings that it does not depend on.
+CompileRequest with_settings_in_use(CompileRequest request, const pg_query::SelectStmt& select, const Catalog& catalog,
+                                    const std::vector<CapturedSource>& sources) {
+  std::vector<const SourceColumn*> columns;
+  for (const auto& source : sources)
+    for (const auto& column : source.source->columns)
+      if (std::find(source.columns.begin(), source.columns.end(), column.attnum) != source.columns.end())
+        columns.push_back(&column);
+  std::vector<TypeInfo> results;
+  for (const auto& column : request.columns) results.push_back(column.type);
+  if (!depends_on_settings(select, catalog, columns, results)) request.settings.clear();
+  return request;
+}
+
 bool breaks_ties(const Operator& op) {
   return op.breaks_ties() || std::any_of(op.inputs().begin(), op.inputs().end(),
                                          [](const OperatorPtr& input) { return breaks_ties(*input); });
@@ -134,9 +149,9 @@ Program compile_differential(const CompileRequest& request, const pg_query::Sele
   // Advice first: it also tells inner nodes which of their columns are looked up, before their DDL is written.
   std::vector<std::string> advice;
   for (const auto* tree : plan.trees()) tree->index_advice(advice);
-  program.plan =
-      write_differential(request, plan, numbers, sources, advice.empty(), program,
-                         [&](const Target& target) { return describe_plan(plan, target, analysis.notes, advice); });
+  program.plan = write_differential(
+      with_settings_in_use(request, select, catalog, sources), plan, numbers, sources, advice.empty(), program,
+      [&](const Target& target) { return describe_plan(plan, target, analysis.notes, advice); });
   return program;
 }
 

@@ -56,11 +56,12 @@ class DifferentialWriter {
     return body + run_into(statement, select, kResultInto) + check_violations(request_, "key");
   }
 
-  [[nodiscard]] std::string differential_body(bool sized) const {
+  /// `sized`: for many rows, whose number the planner is told. `user_keys`: see Statement.
+  [[nodiscard]] std::string differential_body(bool sized, bool user_keys) const {
     std::string body;
     for (const auto& node : plan_.inner) body += clear_old_runs(*node);
     for (const auto& node : plan_.inner) body += inner_node(*node, sized);
-    return body + "-- the stream table\n" + root(sized);
+    return body + "-- the stream table\n" + root(sized, user_keys);
   }
 
  private:
@@ -135,8 +136,8 @@ class DifferentialWriter {
            " x\nUNION ALL\nSELECT v.run, 1" + columns + " FROM " + side(node, changes, true, differs) + " x";
   }
 
-  [[nodiscard]] std::string root(bool sized) const {
-    Statement statement(numbers_, sized);
+  [[nodiscard]] std::string root(bool sized, bool user_keys) const {
+    Statement statement(numbers_, sized, user_keys);
     std::string select;
     if (plan_.root_state == nullptr) {
       select = target_.apply_delta(statement, plan_.root->delta(statement, true));
@@ -228,26 +229,30 @@ std::string apply_function(const CompileRequest& request, const ApplyVariant& va
       "    changed CONSTANT bigint := $5;  -- bit per source with pending rows\n"
       "    run CONSTANT bigint := $6;\n"
       "    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none\n"
-      "    violations bigint;\n";
+      "    violations bigint;\n"
+      "    ignored text;\n";
   for (std::size_t i = 1; i <= variant.sizes; ++i)
     body += "    n_" + std::to_string(i) + " CONSTANT bigint := $7[" + std::to_string(i) + "];\n";
   body +=
       "BEGIN\n"
       // The guard trigger lets these statements pass. Not a SET clause: only superusers may put unknown parameters
       // there.
-      "    PERFORM set_config('pgtrickle.apply', '" +
+      "    v.ignored := set_config('pgtrickle.apply', '" +
       std::to_string(request.id) + "', true);\n";
   if (variant.sizes > 0) {
     std::vector<std::string> sizes;
     for (std::size_t i = 1; i <= variant.sizes; ++i) sizes.push_back("v.n_" + std::to_string(i));
     body += "    IF " + join(sizes, " + ") + " > " + std::to_string(kRowsPerPlan * variant.sizes) +
-            " THEN\n        PERFORM set_config('plan_cache_mode', 'force_custom_plan', true);\n    END IF;\n";
+            " THEN\n        v.ignored := set_config('plan_cache_mode', 'force_custom_plan', true);\n    END IF;\n";
   }
-  const std::string leave = "PERFORM set_config('pgtrickle.apply', '', true);\n";
+  const std::string leave = "v.ignored := set_config('pgtrickle.apply', '', true);\n";
   // Constraints that wait for COMMIT would fail there, with the rights of the session, and all that is committed with
   // it.
-  const std::string done = "IF v.user_keys IS NOT NULL THEN\n    PERFORM pgtrickle._check_deferred(" +
-                           quote_literal(qualified(request.schema, request.name)) + "::regclass);\nEND IF;\n" + leave;
+  const std::string done = variant.full.empty()
+                               ? leave
+                               : "IF v.user_keys IS NOT NULL THEN\n    PERFORM pgtrickle._check_deferred(" +
+                                     quote_literal(qualified(request.schema, request.name)) +
+                                     "::regclass);\nEND IF;\n" + leave;
   if (variant.differential.empty()) {
     body += indent("    " + variant.full, 4);
   } else if (variant.full.empty()) {
@@ -264,9 +269,9 @@ std::string apply_function(const CompileRequest& request, const ApplyVariant& va
   body += "\n    " + indent(done.substr(0, done.size() - 1), 4) + "\nEND\n";
   std::string sql = "CREATE OR REPLACE FUNCTION " + variant.name + "(" + kApplyArguments +
                     ",\n    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)\n"
-                    "LANGUAGE plpgsql\nSET search_path = pg_catalog, pg_temp\nSET jit = off\nSET "
-                    "max_parallel_workers_per_gather = 0\n"
-                    "SET plan_cache_mode = force_generic_plan\n";
+                    "LANGUAGE plpgsql\n";
+  // The rest is set by what calls it, and so are the settings that the procedure of refreshing needs itself.
+  if (variant.sizes > 0) sql += "SET plan_cache_mode = force_generic_plan\n";
   if (variant.nested_loops) sql += "SET enable_hashjoin = off\nSET enable_mergejoin = off\n";
   for (const auto& [key, value] : request.settings)
     sql += "SET " + quote_ident(key) + " = " + quote_literal(value) + "\n";
@@ -320,10 +325,11 @@ std::string write_differential(const CompileRequest& request, const CutPlan& pla
   const bool joins = std::any_of(trees.begin(), trees.end(), [](const Operator* tree) { return tree->joins(); });
   const std::string apply = function_name("apply", request.id);
   const CompileRequest running = with_encoding(request, trees);
-  add_apply(running, program,
-            {apply, writer.full_body(), writer.differential_body(joins), joins ? numbers.all().size() : 0, false});
+  add_apply(
+      running, program,
+      {apply, writer.full_body(), writer.differential_body(joins, true), joins ? numbers.all().size() : 0, false});
   // Without an index each lookup would be a scan, which only a hash join does once.
-  add_apply(running, program, {apply + "_small", {}, writer.differential_body(false), 0, all_indexed});
+  add_apply(running, program, {apply + "_small", {}, writer.differential_body(false, false), 0, all_indexed});
   add_refresh(request, program, sources, &numbers);
   return text;
 }

@@ -48,7 +48,7 @@ class RefreshWriter {
   [[nodiscard]] std::string function() const {
     std::string body = "\n#variable_conflict use_column\n<<v>>\n";
     if (!sources_.empty()) body += declarations();
-    body += "BEGIN\n";
+    body += "BEGIN\n" + not_at_commit();
     if (!sources_.empty()) body += usual_case();
     body +=
         "    SELECT p.action, p.delta_rows, p.rows_inserted, p.rows_updated, p.rows_deleted\n"
@@ -64,6 +64,15 @@ class RefreshWriter {
   }
 
  private:
+  /// What an owner has left for the end of a transaction (deferred triggers, cursors WITH HOLD, statements in place of
+  /// ours) runs as the role that logged in, and the role of the worker sessions may call every refresh_<id>.
+  static std::string not_at_commit() {
+    return "    IF NOT pg_has_role(session_user, current_user, 'USAGE') AND current_query() ~* 'commit|prepare' THEN\n"
+           "        RAISE EXCEPTION 'a refresh is not for what runs at COMMIT' USING ERRCODE = "
+           "'insufficient_privilege';\n"
+           "    END IF;\n";
+  }
+
   static std::vector<CapturedSource> in_order(std::vector<CapturedSource> sources, const SourceNumbers* numbers) {
     std::sort(sources.begin(), sources.end(), [&](const auto& a, const auto& b) {
       return numbers->number(a.source->relid) < numbers->number(b.source->relid);
@@ -96,7 +105,8 @@ class RefreshWriter {
         "    marked boolean;\n"
         "    changed bigint := 0;  -- bit per source with pending rows\n"
         "    holds boolean;\n"
-        "    done record;\n";
+        "    done record;\n"
+        "    path text;\n";
     for (const auto& s : sources_) text += "    n" + alias(s).substr(1) + " bigint;\n";
     return text;
   }
@@ -172,6 +182,8 @@ class RefreshWriter {
              std::to_string(numbers_->bit(s.source->relid)) + "; END IF;\n";
     return sql + "                v.done := " + apply_ +
            "_small('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, NULL, NULL);\n"
+           "                -- A function of the query may have changed the path, for good.\n"
+           "                v.path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);\n"
            "                action := 'DIFFERENTIAL';\n"
            "                rows_inserted := v.done.rows_inserted; rows_updated := v.done.rows_updated; rows_deleted "
            ":= "

@@ -29,8 +29,10 @@ class SourceNumbers {
 
 class Statement {
  public:
-  /// `sized`: deltas tell the planner how many rows they have at most.
-  explicit Statement(const SourceNumbers& sources, bool sized = false) : sources_(sources), sized_(sized) {}
+  /// `sized`: deltas tell the planner how many rows they have at most. `user_keys`: v.user_keys may name columns of
+  /// unique indexes that users made on the stream table.
+  explicit Statement(const SourceNumbers& sources, bool sized = false, bool user_keys = true)
+      : sources_(sources), sized_(sized), user_keys_(user_keys) {}
 
   /// Adds "name AS [MATERIALIZED] (body)"; returns the name, made unique from the hint.
   std::string with(const std::string& hint, const std::string& body, bool materialized = true);
@@ -40,6 +42,7 @@ class Statement {
   [[nodiscard]] std::string with_clause() const;
 
   [[nodiscard]] const SourceNumbers& sources() const { return sources_; }
+  [[nodiscard]] bool user_keys() const { return user_keys_; }
   /// "\nLIMIT .." behind the delta of a source, where deltas are sized. It never cuts: v.n_<k> is the number of the
   /// source's pending rows, or NULL. Without it the planner expects 199 rows, however many there are.
   [[nodiscard]] std::string limit(std::uint32_t relid) const;
@@ -47,6 +50,7 @@ class Statement {
  private:
   const SourceNumbers& sources_;
   bool sized_;
+  bool user_keys_;
   std::vector<std::string> parts_;
   std::map<std::string, int> used_;
   std::map<std::string, std::string> shared_;

@@ -23,9 +23,17 @@ std::string typed(const std::string& value, const TargetColumn& column) {
 }
 
 constexpr const char* kMoved = "(SELECT count(*) FROM moved)";
-constexpr const char* kInserted = "(SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved)";
-constexpr const char* kUpdated = "(SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved)";
 constexpr const char* kDeleted = "(SELECT count(*) FROM hidden)";
+
+/// Rows that were moved out are updated ones, although they went and came.
+std::string inserted(const Statement& statement) {
+  const std::string shown = "(SELECT count(*) FROM shown WHERE shown.inserted)";
+  return statement.user_keys() ? shown + " - " + kMoved : shown;
+}
+std::string updated(const Statement& statement) {
+  const std::string shown = "(SELECT count(*) FROM shown WHERE NOT shown.inserted)";
+  return statement.user_keys() ? shown + " + " + kMoved : shown;
+}
 
 /// A condition that is true once all rows of `deleted` are: what is inserted under it comes after them.
 std::string after(const std::vector<std::string>& deleted) {
@@ -117,6 +125,7 @@ std::vector<std::string> Target::index_ddl() const {
 }
 
 void Target::move_out(Statement& statement, const std::string& from, const std::string& where) const {
+  if (!statement.user_keys()) return;
   std::vector<std::string> differs;
   for (const int position : all_) {
     const auto& column = request_.columns[static_cast<std::size_t>(position)];
@@ -140,8 +149,10 @@ void Target::upsert(Statement& statement, const std::string& from, const std::st
     const bool key = std::find(key_.begin(), key_.end(), position) != key_.end();
     if (!key || !request_.columns[static_cast<std::size_t>(position)].type.identity) rest.push_back(position);
   }
-  std::string sql = "INSERT INTO " + table_ + " AS t (" + join(table_columns(all_), ", ") + ")\nSELECT " +
-                    cast_list("n") + "\nFROM " + from + " n\nWHERE " + after({kDeleted, kMoved});
+  std::string sql =
+      "INSERT INTO " + table_ + " AS t (" + join(table_columns(all_), ", ") + ")\nSELECT " + cast_list("n") +
+      "\nFROM " + from + " n\nWHERE " +
+      after(statement.user_keys() ? std::vector<std::string>{kDeleted, kMoved} : std::vector<std::string>{kDeleted});
   if (!where.empty()) sql += " AND " + where;
   // By name: of the columns alone, a user's constraint on the same ones would be an arbiter too, which fails if it is
   // deferrable.
@@ -202,9 +213,9 @@ std::string Target::apply_delta(Statement& statement, const Delta& delta) const 
                  false);
   move_out(statement, d, "n.w > 0");
   upsert(statement, d, "n.w > 0");
-  return counts(kInserted, kUpdated, kDeleted,
+  return counts(inserted(statement), updated(statement), kDeleted,
                 "(SELECT count(*) FROM " + d + " n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM " + lost +
-                    ") - " + kDeleted + ") + abs((SELECT a.n FROM " + added + " a) - (" + kInserted + "))");
+                    ") - " + kDeleted + ") + abs((SELECT a.n FROM " + added + " a) - (" + inserted(statement) + "))");
 }
 
 std::string Target::apply_rows(Statement& statement, const std::string& shown, const std::string& gone,
@@ -217,7 +228,7 @@ std::string Target::apply_rows(Statement& statement, const std::string& shown, c
       statement.with("rows", shown.front() == '(' ? shown.substr(1, shown.size() - 2) : "SELECT * FROM " + shown);
   move_out(statement, rows, {});
   upsert(statement, rows, {});
-  return counts(kInserted, kUpdated, kDeleted, violations);
+  return counts(inserted(statement), updated(statement), kDeleted, violations);
 }
 
 std::string Target::replace(Statement& statement, const std::string& content) const {
@@ -235,7 +246,7 @@ std::string Target::replace(Statement& statement, const std::string& content) co
                (loose() ? " AND " + row_identical(prefixed(table_columns(all_), "o."), prefixed(names_, "n.")) : "") +
                ")");
     // A key that stands for two rows: the upsert would let one of them disappear.
-    return counts(kInserted, kUpdated, kDeleted,
+    return counts(inserted(statement), updated(statement), kDeleted,
                   "(SELECT count(*) FROM " + n + ") - (SELECT count(*) FROM (SELECT FROM " + n + " n GROUP BY " +
                       join(prefixed(row_columns(key_), "n."), ", ") + ") k)");
   }

@@ -25,11 +25,7 @@ ALTER TABLE public.stream_table ADD CONSTRAINT pgtrickle_0_key PRIMARY KEY (id);
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET jit = off
-SET max_parallel_workers_per_gather = 0
-SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql
 AS $pgt$
 #variable_conflict use_column
 <<v>>
@@ -43,8 +39,9 @@ DECLARE
     run CONSTANT bigint := $6;
     user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
+    ignored text;
 BEGIN
-    PERFORM set_config('pgtrickle.apply', '0', true);
+    v.ignored := set_config('pgtrickle.apply', '0', true);
     IF $1 = 'full' THEN
         DELETE FROM pgtrickle_state.node_0_1;
         
@@ -93,7 +90,7 @@ BEGIN
         IF v.user_keys IS NOT NULL THEN
             PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
         END IF;
-        PERFORM set_config('pgtrickle.apply', '', true);
+        v.ignored := set_config('pgtrickle.apply', '', true);
         RETURN;
     END IF;
     IF $1 = 'empty' THEN
@@ -101,7 +98,7 @@ BEGIN
         GET DIAGNOSTICS rows_deleted = ROW_COUNT;
         rows_inserted := 0;
         rows_updated := 0;
-        PERFORM set_config('pgtrickle.apply', '', true);
+        v.ignored := set_config('pgtrickle.apply', '', true);
         RETURN;
     END IF;
     -- the stream table
@@ -193,13 +190,39 @@ BEGIN
     IF v.user_keys IS NOT NULL THEN
         PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
     END IF;
-    PERFORM set_config('pgtrickle.apply', '', true);
+    v.ignored := set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
 
 REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) TO postgres;
+CREATE OR REPLACE FUNCTION pgtrickle_state.look_0(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,
+    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgt$
+#variable_conflict use_column
+<<v>>
+DECLARE
+    f_xmin CONSTANT xid8 := pg_snapshot_xmin($1);
+    f_xmax CONSTANT xid8 := pg_snapshot_xmax($1);
+    f_snapshot CONSTANT pg_snapshot := $1;
+    f_xid CONSTANT xid8 := $2;
+    f_seq CONSTANT bigint := $3;
+BEGIN
+    SELECT ARRAY[p1.n]::bigint[], array_remove(ARRAY[CASE WHEN p1.marked THEN 0 END]::bigint[], NULL),
+           (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = OID AND a.attnum = ANY ('{1}') AND a.attnotnull) = 1,
+           EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID}') AND c.relrowsecurity),
+           false
+    INTO pending, marked, not_null, row_security, watched
+    FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
+                  FROM pgtrickle_changes.log_0 l
+                  WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1;
+END
+$pgt$;
+
+REVOKE ALL ON FUNCTION pgtrickle_state.look_0(pg_snapshot, xid8, bigint) FROM PUBLIC;
 
 GRANT SELECT (xid, seq, w, c1, c2, c3) ON pgtrickle_changes.log_0 TO postgres;
 

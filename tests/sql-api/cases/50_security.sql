@@ -22,7 +22,8 @@ SELECT as_bob('SELECT pgtrickle.drop_stream_table(''st_alice'')', '42501', 'must
 -- the catalog directly
 SELECT as_bob(format('INSERT INTO pgtrickle.pgt_stream_tables (pgt_relid, pgt_schema, pgt_name, original_query, defining_query) VALUES (%s, ''public'', ''x'', '''', '''')', 'hers'::regclass::oid), '42501'),
        as_bob('INSERT INTO pgtrickle.pgt_frontiers (pgt_id) VALUES (1)', '42501'),
-       as_bob('UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL', '42501'), as_alice('UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL', '42501'),
+       as_bob('UPDATE pgtrickle.pgt_frontiers SET full_threshold = NULL', '42501'), as_alice('UPDATE pgtrickle.pgt_frontiers SET owner = 10', '42501'),
+       as_alice('SELECT pgtrickle._settle_refresh(1, true, true, true, true)', '42501', 'not being refreshed'),
        as_alice('UPDATE pgtrickle.pgt_stream_tables SET pgt_relid = 1', '42501'), as_alice('UPDATE pgtrickle.pgt_stream_tables SET fuse_learned = 1', '42501'),
        as_alice('UPDATE pgtrickle.pgt_stream_tables SET non_monotone = NULL', '42501'), as_alice('UPDATE pgtrickle.pgt_stream_tables SET skipped_at = NULL', '42501'),
        as_alice('UPDATE pgtrickle.pgt_stream_tables SET created_by = ''bob''', '42501'),
@@ -34,7 +35,11 @@ SELECT as_bob(format('INSERT INTO pgtrickle.pgt_stream_tables (pgt_relid, pgt_sc
        as_alice('INSERT INTO pgtrickle.pgt_daemons (instance) VALUES (''x'')', '42501'), as_alice('DELETE FROM pgtrickle.pgt_installation', '42501'),
        as_alice('CREATE TABLE pgtrickle_state.x (a int)', '42501'), as_alice('CREATE TABLE pgtrickle_changes.x (a int)', '42501'), as_alice('CREATE TABLE pgtrickle.x (a int)', '42501'),
        as_alice('SELECT * FROM pgtrickle_changes.log_1', '42501'), as_alice('DELETE FROM pgtrickle_changes.log_1_a', '42501'),
-       as_alice('SELECT nextval(''pgtrickle_changes.log_seq'')', '42501'), as_alice('SELECT setval(''pgtrickle_changes.log_seq'', 1)', '42501');
+       as_alice('SELECT setval(''pgtrickle_changes.last_clearing'', 1)', '42501'), as_alice('SELECT setval(''pgtrickle_changes.log_seq'', 1)', '42501');
+-- whoever owns a stream table moves its frontier, and no other
+SELECT pg_catalog.set_config('test.frontiers', (SELECT string_agg(f::text, ' ' ORDER BY f.pgt_id) FROM pgtrickle.pgt_frontiers f), false) IS NOT NULL;
+SET ROLE bob; UPDATE pgtrickle.pgt_frontiers SET snapshot = pg_current_snapshot(), seq = 1; RESET ROLE;
+SELECT test.eq('frontiers of others', (SELECT string_agg(f::text, ' ' ORDER BY f.pgt_id) FROM pgtrickle.pgt_frontiers f), current_setting('test.frontiers'));
 -- internal functions
 SELECT as_alice(format('SELECT pgtrickle.%s', f), '42501', 'permission denied for function') FROM unnest(ARRAY['_install_capture(1, ''{}'')', '_uninstall_capture(1)', '_neutralize_capture(1)',
     '_rotate_log(1, 0)', '_mark_reinit(''{1}'', ''x'')', '_adopt_cluster()', '_drop_orphaned_capture()', '_write_log_view(1)', '_lock_capture(1)', '_all_consumed(1, ''a'')']) f;

@@ -2,7 +2,7 @@
 CREATE TABLE t (id int); CREATE TABLE u (id int);
 SELECT pgtrickle.create_stream_table('a', 'SELECT t.id FROM t JOIN u USING (id)');
 SELECT test.build('a') AS a \gset
-DO $$ BEGIN EXECUTE format('CREATE FUNCTION pgtrickle_state.apply_%1$s() RETURNS int LANGUAGE sql AS ''SELECT 1''; CREATE FUNCTION pgtrickle_state.apply_%1$s_small() RETURNS int LANGUAGE sql AS ''SELECT 1''',
+DO $$ BEGIN EXECUTE format('CREATE FUNCTION pgtrickle_state.apply_%1$s() RETURNS int LANGUAGE sql AS ''SELECT 1''; CREATE FUNCTION pgtrickle_state.apply_%1$s_small() RETURNS int LANGUAGE sql AS ''SELECT 1''; CREATE FUNCTION pgtrickle_state.look_%1$s() RETURNS int LANGUAGE sql AS ''SELECT 1''',
                                    (SELECT pgt_id FROM pgtrickle.pgt_stream_tables)); END $$;
 SELECT test.connect('w'), test.run('w', 'LISTEN pgtrickle_wake');
 CREATE FUNCTION st() RETURNS pgtrickle.pgt_stream_tables LANGUAGE sql AS $$ SELECT s FROM pgtrickle.pgt_stream_tables s WHERE pgt_name = 'a' $$;
