@@ -299,7 +299,12 @@ BEGIN
     FOR s IN SELECT x.source_id FROM pgtrickle.pgt_sources x WHERE x.problem IS NULL AND pg_event_trigger_table_rewrite_oid() = ANY (x.partitions)
              AND ((pg_event_trigger_table_rewrite_reason() & 4) <> 0 OR x.relid <> pg_event_trigger_table_rewrite_oid()
                   AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = x.relid AND a.attnum = ANY (x.columns) AND a.attgenerated = 's')) LOOP
-        PERFORM pgtrickle._neutralize_capture(s.source_id, format('table %s was rewritten by ALTER TABLE', pgtrickle._qualified(pg_event_trigger_table_rewrite_oid())));
+        BEGIN
+            PERFORM pgtrickle._neutralize_capture(s.source_id, format('table %s was rewritten by ALTER TABLE', pgtrickle._qualified(pg_event_trigger_table_rewrite_oid())));
+        EXCEPTION WHEN OTHERS THEN
+            RAISE WARNING 'pgtrickle could not adapt the capture of source %: %', s.source_id, SQLERRM
+                USING HINT = 'Stream tables that read the altered table may be out of date until they are rebuilt.';
+        END;
     END LOOP;
 EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'pgtrickle could not follow the command: %', SQLERRM;
