@@ -113,6 +113,13 @@ BEGIN
        AND NOT EXISTS (SELECT FROM pgtrickle.pgt_sources) THEN
         RETURN;
     END IF;
+    -- Logs and programs, of which a build makes a dozen, concern nobody.
+    IF tg_tag NOT IN ('ALTER SCHEMA', 'ALTER EXTENSION') AND NOT EXISTS (
+        SELECT FROM pg_event_trigger_ddl_commands() AS c
+        WHERE c.schema_name IS NULL OR c.schema_name NOT IN ('pgtrickle_state', 'pgtrickle_changes', 'pg_temp')
+           OR EXISTS (SELECT FROM pgtrickle.pgt_dependencies d WHERE d.source_relid = c.objid)) THEN
+        RETURN;
+    END IF;
     IF tg_tag IN ('ALTER SCHEMA', 'ALTER EXTENSION') THEN     -- there is no list of what has another schema now
         SELECT array_agg(d.source_relid) INTO ids FROM (SELECT d.source_relid FROM pgtrickle.pgt_dependencies d UNION
                                                         SELECT t.pgt_relid FROM pgtrickle.pgt_stream_tables t) AS d;
