@@ -75,8 +75,8 @@ class Builder {
     pqxx::work tx(connection_);
     lock_frontier(tx);
     tx.exec_params(
-        "UPDATE pgtrickle.pgt_stream_tables SET status = coalesce(nullif($7, ''), status), last_error = $2, "
-        "last_error_code = $3, last_error_hint = nullif($4, ''),\n"
+        "UPDATE pgtrickle.pgt_stream_tables SET status = coalesce(nullif($7, ''), status), last_error = left($2, 2000), "
+        "last_error_code = $3, last_error_hint = left(nullif($4, ''), 2000),\n"
         "       last_error_at = clock_timestamp(), consecutive_errors = consecutive_errors + 1,\n"
         "       retry_at = clock_timestamp() + nullif(greatest($5::float8, $6::float8), 0) * interval '1 ms'\n"
         "WHERE pgt_id = $1",
