@@ -126,7 +126,7 @@ DECLARE
     id  bigint;
 BEGIN
     PERFORM pgtrickle._require_owned_by(caller, st.pgt_relid);
-    SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relispartition INTO STRICT rel
+    SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relispartition, c.relowner INTO STRICT rel
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = st.pgt_relid;
     IF rel.relkind <> 'r' OR rel.relpersistence <> 'p' OR rel.relispartition THEN
         RAISE EXCEPTION '% is not an ordinary table', pgtrickle._qualified(rel.oid) USING ERRCODE = 'wrong_object_type';
@@ -135,11 +135,11 @@ BEGIN
     END IF;
     INSERT INTO pgtrickle.pgt_stream_tables (pgt_relid, pgt_schema, pgt_name, original_query, defining_query, settings, names, names_now, schedule,
                 refresh_mode, is_populated, tier, max_staleness, diamond_consistency, diamond_schedule_policy, allow_circular,
-                max_delta_fraction, fuse, fuse_ceiling, fuse_sensitivity, created_by)
+                max_delta_fraction, fuse, fuse_ceiling, fuse_sensitivity, created_by, owner_name)
     VALUES (rel.oid, rel.nspname, rel.relname, st.original_query, st.defining_query, pgtrickle._kept_settings(st.settings), st.names, st.names,
             pgtrickle._check_schedule(st.schedule), st.refresh_mode, st.is_populated, st.tier, st.max_staleness, st.diamond_consistency,
             st.diamond_schedule_policy, st.allow_circular, st.max_delta_fraction, st.fuse, st.fuse_ceiling, st.fuse_sensitivity,
-            pg_get_userbyid(caller))
+            pg_get_userbyid(caller), pg_get_userbyid(rel.relowner))
     RETURNING pgt_id INTO id;
     INSERT INTO pgtrickle.pgt_frontiers (pgt_id) VALUES (id);
     PERFORM pgtrickle._require_readable(caller, (d ->> 'view')::oid);
@@ -314,10 +314,11 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM pgtrickle._require_owned_by(caller, relation);
     IF gate THEN
-        INSERT INTO pgtrickle.pgt_source_gates AS g (source_relid, source_schema, source_name, gated, gated_at, gated_by)
-        SELECT c.oid, n.nspname, c.relname, true, now(), pg_get_userbyid(caller) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation
+        INSERT INTO pgtrickle.pgt_source_gates AS g (source_relid, source_schema, source_name, source_owner, gated, gated_at, gated_by)
+        SELECT c.oid, n.nspname, c.relname, pg_get_userbyid(c.relowner), true, now(), pg_get_userbyid(caller) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation
         ON CONFLICT (source_relid) DO UPDATE SET gated = true, gated_at = excluded.gated_at, ungated_at = NULL, gated_by = excluded.gated_by,
-                                                 source_schema = excluded.source_schema, source_name = excluded.source_name
+                                                 source_schema = excluded.source_schema, source_name = excluded.source_name,
+                                                 source_owner = excluded.source_owner
         WHERE NOT g.gated;
     ELSE
         UPDATE pgtrickle.pgt_source_gates g SET gated = false, ungated_at = now() WHERE g.source_relid = relation AND g.gated;
@@ -333,11 +334,12 @@ BEGIN
     IF has_table_privilege(caller, relation, 'INSERT') IS NOT TRUE OR isfinite(moment) IS NOT TRUE THEN
         RAISE EXCEPTION 'permission denied to advance the watermark of %', pgtrickle._qualified(relation) USING ERRCODE = 'insufficient_privilege';
     END IF;
-    INSERT INTO pgtrickle.pgt_watermarks AS w (source_relid, source_schema, source_name, watermark, updated_at, advanced_by)
-    SELECT c.oid, n.nspname, c.relname, moment, clock_timestamp(), pg_get_userbyid(caller)
+    INSERT INTO pgtrickle.pgt_watermarks AS w (source_relid, source_schema, source_name, source_owner, watermark, updated_at, advanced_by)
+    SELECT c.oid, n.nspname, c.relname, pg_get_userbyid(c.relowner), moment, clock_timestamp(), pg_get_userbyid(caller)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation
     ON CONFLICT (source_relid) DO UPDATE SET watermark = excluded.watermark, updated_at = excluded.updated_at, advanced_by = excluded.advanced_by,
-                                             source_schema = excluded.source_schema, source_name = excluded.source_name
+                                             source_schema = excluded.source_schema, source_name = excluded.source_name,
+                                             source_owner = excluded.source_owner
     WHERE w.watermark < excluded.watermark;
     RETURN FOUND;
 END

@@ -230,16 +230,22 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         FROM tree t JOIN pgtrickle._stream_tables s ON s.pgt_relid = t.relid JOIN pgtrickle.pgt_dependencies d ON d.pgt_id = s.pgt_id
         CROSS JOIN LATERAL (SELECT coalesce((SELECT pgtrickle._qualified(c.oid) FROM pg_class c WHERE c.oid = d.source_relid),
                                              format('%I.%I', d.source_schema, d.source_name)) COLLATE "default" AS name) AS x
-        WHERE NOT t.again)
-    SELECT repeat('    ', greatest(t.depth - 1, 0)) || CASE WHEN t.depth > 0 THEN '+-- ' ELSE '' END || t.name
-           || CASE WHEN t.type = 'STREAM_TABLE' THEN coalesce(' (' || s.status || ')', '') ELSE ' [' || lower(replace(t.type, '_', ' ')) || ']' END
-           || CASE WHEN t.again THEN ' again: a cycle' ELSE '' END,
-           t.name, t.type, t.depth, s.status, s.refresh_mode
-    FROM tree t LEFT JOIN pgtrickle._stream_tables s ON s.pgt_relid = t.relid ORDER BY t.path
+        WHERE NOT t.again),
+    -- Breadth first. Where many read many, there are more ways than anybody can read, or a server can count.
+    shown AS MATERIALIZED (SELECT t.* FROM tree t LIMIT 10000)
+    SELECT l.line, l.name, l.type, l.depth, l.status, l.refresh_mode
+    FROM (SELECT t.path, repeat('    ', greatest(t.depth - 1, 0)) || CASE WHEN t.depth > 0 THEN '+-- ' ELSE '' END || t.name
+                         || CASE WHEN t.type = 'STREAM_TABLE' THEN coalesce(' (' || s.status || ')', '') ELSE ' [' || lower(replace(t.type, '_', ' ')) || ']' END
+                         || CASE WHEN t.again THEN ' again: a cycle' ELSE '' END AS line,
+                 t.name, t.type, t.depth, s.status, s.refresh_mode
+          FROM shown t LEFT JOIN pgtrickle._stream_tables s ON s.pgt_relid = t.relid
+          UNION ALL
+          SELECT NULL, '... only 10,000 lines are shown', NULL, NULL, NULL, NULL, NULL FROM (SELECT count(*) AS n FROM shown) AS c WHERE c.n = 10000) AS l
+    ORDER BY l.path NULLS LAST
 $$;
 COMMENT ON FUNCTION pgtrickle.dependency_tree() IS
 'Which stream table reads what, as an indented tree: first those that no other stream table reads, below each what it reads. What several read appears several
-times. A cycle that nothing else reads begins with its oldest member; where it closes, the tree ends.';
+times. A cycle that nothing else reads begins with its oldest member; where it closes, the tree ends. At most 10,000 lines, the upper levels first.';
 
 CREATE FUNCTION pgtrickle.change_buffer_sizes()
 RETURNS TABLE (stream_table text, source_table text, source_oid bigint, cdc_mode text, pending_rows bigint, buffer_bytes bigint)

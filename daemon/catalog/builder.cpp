@@ -141,7 +141,7 @@ class Builder {
   void record_blocked(const std::string& message) {
     pqxx::work tx(connection_);
     tx.exec_params(
-        "UPDATE pgtrickle.pgt_stream_tables SET last_error = $2, last_error_code = '55P03', last_error_at = "
+        "UPDATE pgtrickle.pgt_stream_tables SET last_error = left($2, 2000), last_error_code = '55P03', last_error_at = "
         "clock_timestamp(),\n"
         "       last_error_hint = 'It is tried again and again. Whoever holds the lock must end his transaction.'\n"
         "WHERE pgt_id = (SELECT s.pgt_id FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = $1 FOR NO KEY UPDATE SKIP "

@@ -486,6 +486,10 @@ Statement has_event_triggers() {
   return make("SELECT pgtrickle._has_event_triggers() AS flag");
 }
 
+Statement settle_rights() {
+  return often("settle_rights", "SELECT pgtrickle._settle_rights() AS changed", {});
+}
+
 Statement watch_facts(const std::vector<TableId>& ids) {
   return often("watch_facts", "SELECT pgtrickle._watch_facts($1::bigint[]) AS changed", {array_of(ids)});
 }
