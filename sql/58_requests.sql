@@ -294,7 +294,7 @@ DECLARE
     h pgtrickle.pgt_refresh_history := jsonb_populate_record(NULL::pgtrickle.pgt_refresh_history, d);
 BEGIN
     PERFORM pgtrickle._require_owned_by(caller, (SELECT s.pgt_relid FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = h.pgt_id));
-    IF h.action NOT IN ('DIFFERENTIAL', 'FULL') THEN
+    IF h.action NOT IN ('DIFFERENTIAL', 'FULL', 'SKIPPED') THEN
         RAISE EXCEPTION 'invalid action %', quote_nullable(h.action) USING ERRCODE = 'invalid_parameter_value';
     END IF;
     INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status, delta_rows, rows_inserted, rows_updated,

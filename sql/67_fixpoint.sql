@@ -249,11 +249,17 @@ BEGIN
     FROM pgtrickle._stream_tables s JOIN pgtrickle.pgt_frontiers f USING (pgt_id) WHERE s.pgt_id = ANY (scc.members)
     ON CONFLICT (scc_id) DO UPDATE SET members = excluded.members, generations = excluded.generations, frontiers = excluded.frontiers,
         last_iterations = excluded.last_iterations, last_converged_at = excluded.last_converged_at, last_error = NULL;
-    INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status, delta_rows, rows_inserted, rows_updated, rows_deleted,
-                                               duration_ms, initiated_by)
-    SELECT u.id, now(), started, clock_timestamp(), u.action, 'COMPLETED', u.pending, u.inserted, u.updated, u.deleted,
-           extract(epoch FROM clock_timestamp() - started) * 1000, $4
-    FROM unnest(members, actions, pending, inserted, updated, deleted) AS u(id, action, pending, inserted, updated, deleted) WHERE u.action <> 'NO_DATA';
+    IF $4 = 'MANUAL' THEN       -- by an owner, who does not write to the history himself
+        PERFORM pgtrickle._request('refreshed', jsonb_build_object('pgt_id', u.id, 'start_time', started, 'action', u.action, 'delta_rows', u.pending,
+                                                                   'rows_inserted', u.inserted, 'rows_updated', u.updated, 'rows_deleted', u.deleted))
+        FROM unnest(members, actions, pending, inserted, updated, deleted) AS u(id, action, pending, inserted, updated, deleted) WHERE u.action <> 'NO_DATA';
+    ELSE
+        INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status, delta_rows, rows_inserted, rows_updated, rows_deleted,
+                                                   duration_ms, initiated_by)
+        SELECT u.id, now(), started, clock_timestamp(), u.action, 'COMPLETED', u.pending, u.inserted, u.updated, u.deleted,
+               extract(epoch FROM clock_timestamp() - started) * 1000, $4
+        FROM unnest(members, actions, pending, inserted, updated, deleted) AS u(id, action, pending, inserted, updated, deleted) WHERE u.action <> 'NO_DATA';
+    END IF;
     RETURN QUERY SELECT u.*, rounds FROM unnest(members, actions, pending, inserted, updated, deleted) AS u;
 END
 $$;
