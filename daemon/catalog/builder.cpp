@@ -29,9 +29,7 @@ using compiler::quote_literal;
 class Builder {
  public:
   Builder(const std::string& conninfo, std::int64_t pgt_id, const BuildSettings& settings)
-      : connection_(conninfo), id_(pgt_id), settings_(settings) {
-    prepare_session(connection_);
-  }
+      : session_(conninfo), connection_(session_.connection()), id_(pgt_id), settings_(settings) {}
 
   BuildResult build() {
     start();
@@ -215,7 +213,7 @@ class Builder {
 
   void compile() {
     pqxx::work tx(connection_);
-    ServerTypes types(tx);
+    ServerTypes types(tx, session_);
     Definition d = load(tx, types);
     refuse_foreign_writer(tx);
     compiler::check_nesting(d.request.query, d.request.limits);  // the server might not take its own text any more
@@ -325,7 +323,7 @@ class Builder {
     pqxx::work tx(connection_);
     lock_frontier(tx);
     lock_row(tx);
-    ServerTypes types(tx);
+    ServerTypes types(tx, session_);
     record_dependencies(tx, load_definition(tx, id_, types, settings_.limits), program_);
     const auto rows = tx.exec_params("SELECT generation FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1", id_);
     if (rows.empty()) throw Gone{};
@@ -370,7 +368,7 @@ class Builder {
   }
 
   void empty_table(pqxx::transaction_base& tx) {
-    ServerTypes types(tx);
+    ServerTypes types(tx, session_);
     const Definition d = load_definition(tx, id_, types, settings_.limits);
     // Programs that read it are made for its types. Capture tells only those that are captured, and event triggers.
     if (align_table(tx, d)) {  // which has emptied it
@@ -383,7 +381,7 @@ class Builder {
 
   /// Compiles again, now that the logs exist, and creates the program.
   void create_in(pqxx::transaction_base& tx) {
-    ServerTypes types(tx);
+    ServerTypes types(tx, session_);
     const Definition d = load(tx, types);
     record_facts(tx, d);
     program_ = compile_definition(tx, d, types);
@@ -402,7 +400,6 @@ class Builder {
     const auto full = tx.exec1(refresh + "('full')");
     // Run the delta program once on nothing: whatever is wrong with it shows now and not at three in the morning.
     if (program_.differential) tx.exec1(refresh + "('differential')");
-    pin_settings(tx);
     expect_same_facts(tx);
     const auto table = tx.exec_params1(
         "SELECT pgtrickle._qualified(c.oid), pg_get_userbyid(c.relowner) FROM pgtrickle.pgt_stream_tables s\n"
@@ -459,7 +456,8 @@ class Builder {
         id_);
   }
 
-  pqxx::connection connection_;
+  Session session_;
+  pqxx::connection_base& connection_;
   std::int64_t id_;
   BuildSettings settings_;
   Program program_;  // the last one that was compiled

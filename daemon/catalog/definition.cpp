@@ -162,8 +162,8 @@ std::vector<compiler::SourceUse> also_read(pqxx::transaction_base& tx, const Def
 }  // namespace
 
 std::string make_shape(pqxx::transaction_base& tx, const Definition& d) {
-  const std::string view = "pgtrickle_state.shape_" + std::to_string(d.request.id);
-  run_as_owner(tx, d.request.owner, "CREATE VIEW " + view + " AS " + d.request.query);
+  const std::string view = "pg_temp.pgtrickle_shape_" + std::to_string(d.request.id);
+  run_as_owner(tx, d.request.owner, "CREATE TEMPORARY VIEW " + view + " AS " + d.request.query);
   return view;
 }
 

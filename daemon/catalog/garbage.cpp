@@ -6,6 +6,7 @@
 #include "catalog/builder.h"
 #include "catalog/errors.h"
 #include "catalog/program.h"
+#include "catalog/session.h"
 
 namespace pgtrickle::catalog {
 
@@ -13,9 +14,8 @@ namespace {
 
 class Collector {
  public:
-  Collector(const std::string& conninfo, const BuildSettings& settings) : connection_(conninfo), settings_(settings) {
-    prepare_session(connection_);
-  }
+  Collector(const std::string& conninfo, const BuildSettings& settings)
+      : session_(conninfo), connection_(session_.connection()), settings_(settings) {}
 
   Garbage collect() {
     forget_dropped_tables();
@@ -147,7 +147,8 @@ class Collector {
     return out;
   }
 
-  pqxx::connection connection_;
+  Session session_;
+  pqxx::connection_base& connection_;
   BuildSettings settings_;
   Garbage garbage_;
 };

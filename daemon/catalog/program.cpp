@@ -99,11 +99,9 @@ bool align_table(pqxx::transaction_base& tx, const Definition& d) {
   // Before its key goes, which can be the replica identity that a publication asks for.
   run_as_owner(tx, d.request.owner, "DELETE FROM " + d.relation);
   drop_indexes(tx, d);
-  std::string statements;
   for (const auto& change : changes)
-    statements +=
-        "ALTER TABLE " + d.relation + " ALTER COLUMN " + change.column + " TYPE " + change.type + " USING NULL;\n";
-  run_as_owner(tx, d.request.owner, statements);
+    run_as_owner(tx, d.request.owner,
+                 "ALTER TABLE " + d.relation + " ALTER COLUMN " + change.column + " TYPE " + change.type + " USING NULL");
   return true;
 }
 
@@ -150,9 +148,10 @@ void create_program(pqxx::transaction_base& tx, const Definition& d, const Progr
   drop_program(tx, d.request.id);
   drop_indexes(tx, d);
   tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(d.request.id)));
-  std::string owner_ddl;
-  for (const auto& statement : program.owner_ddl) owner_ddl += statement + ";\n";
-  run_as_owner(tx, d.request.owner, owner_ddl);
+  {
+    const OwnerRole role(tx, d.request.owner);
+    for (const auto& statement : program.owner_ddl) tx.exec_params(statement);
+  }
   tx.exec("SET LOCAL ROLE " + quote_ident(d.request.admin));
   for (const auto& statement : program.admin_ddl) tx.exec(statement);
   tx.exec("RESET ROLE");
