@@ -1,6 +1,7 @@
-// Running statements of ours with the rights of a stream table's owner, by SET LOCAL ROLE. Only statements that run none
-// of the owner's code may come here: CREATE and DROP of views, of empty tables, of functions and indexes, and questions
-// to the catalog. Owner's code could set the role back to ours. What runs it belongs into a worker session (worker.h).
+// Running statements of ours with the rights of a stream table's owner, by SET LOCAL ROLE. Only statements that run
+// none of the owner's code may come here: CREATE and DROP of views, of empty tables, of functions and indexes, and
+// questions to the catalog. Owner's code could set the role back to ours. What runs it belongs into a worker session
+// (worker.h).
 //
 // Each goes by itself through the extended protocol: a text in which somebody has hidden a second statement is refused.
 #pragma once

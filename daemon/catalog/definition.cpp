@@ -24,6 +24,10 @@ void describe_server(pqxx::transaction_base& tx, compiler::CompileRequest& reque
 
 }  // namespace
 
+std::string worker_role(pqxx::transaction_base& tx) {
+  return tx.exec1("SELECT coalesce((SELECT c.worker_role FROM pgtrickle.pgt_control c), '')")[0].c_str();
+}
+
 std::string admin_role(pqxx::transaction_base& tx) {
   return tx.exec1("SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'pgtrickle'")[0].c_str();
 }
@@ -63,6 +67,7 @@ Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, Serv
   d.request.query = row["defining_query"].c_str();
   d.original = row["original_query"].c_str();
   d.request.admin = admin_role(tx);
+  d.request.worker_role = worker_role(tx);
   d.request.force_full = d.refresh_mode == "FULL";
   d.request.wide_keys = row["wide_keys"].as<bool>();
   d.relation = compiler::qualified(d.request.schema, d.request.name);

@@ -21,6 +21,9 @@ struct Definition {
   std::string original;  // the query as the user wrote it
 };
 
+/// The role of the worker sessions, empty if there is none.
+std::string worker_role(pqxx::transaction_base& tx);
+
 /// The role that owns the schema pgtrickle.
 std::string admin_role(pqxx::transaction_base& tx);
 

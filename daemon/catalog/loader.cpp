@@ -335,7 +335,9 @@ std::vector<TypeInfo> ServerTypes::column_types(const std::string& select) {
     oids = session_.describe(select);
   }
   load(oids);
-  const auto is = [&](auto what) { return std::any_of(oids.begin(), oids.end(), [&](auto oid) { return what(type(oid)); }); };
+  const auto is = [&](auto what) {
+    return std::any_of(oids.begin(), oids.end(), [&](auto oid) { return what(type(oid)); });
+  };
   if (is([](const ServerType& type) { return type.is_pseudo; }))
     throw compiler::Unsupported("an intermediate result has no type that a table could have", {},
                                 "Cast it to a named type.");

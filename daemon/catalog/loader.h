@@ -15,8 +15,8 @@
 
 namespace pgtrickle::catalog {
 
-/// Answers about types, as the owner of a stream table would be answered. Remembers for one transaction; what belongs to
-/// PostgreSQL itself, the session remembers.
+/// Answers about types, as the owner of a stream table would be answered. Remembers for one transaction; what belongs
+/// to PostgreSQL itself, the session remembers.
 class ServerTypes final : public compiler::TypeOracle {
  public:
   ServerTypes(pqxx::transaction_base& tx, Session& session) : tx_(tx), session_(session) {}

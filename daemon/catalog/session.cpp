@@ -22,9 +22,7 @@ class KeepsHandle : public pqxx::connect_direct {
   }
 
   handle do_startconnect(handle before) override { return *handle_ = connect_direct::do_startconnect(before); }
-  handle do_dropconnect(handle before) noexcept override {
-    return *handle_ = connect_direct::do_dropconnect(before);
-  }
+  handle do_dropconnect(handle before) noexcept override { return *handle_ = connect_direct::do_dropconnect(before); }
   handle do_disconnect(handle before) noexcept override { return *handle_ = connect_direct::do_disconnect(before); }
 
  private:

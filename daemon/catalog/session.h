@@ -1,8 +1,8 @@
 // A control session of the builder: a connection as the admin that can be used for many builds of one database. Nothing
 // that a user wrote is ever run, planned or folded in it: types are asked with Parse and Describe, which only analyse.
 //
-// Keeps what is known about PostgreSQL's own types as long as nobody defines anything that can change that. One thread at
-// a time. Throws pqxx exceptions.
+// Keeps what is known about PostgreSQL's own types as long as nobody defines anything that can change that. One thread
+// at a time. Throws pqxx exceptions.
 #pragma once
 
 #include <cstdint>
@@ -62,7 +62,7 @@ class Session {
   void prepare(const std::string& name, const std::string& statement);
 
   std::string conninfo_;
-  std::shared_ptr<pg_conn*> handle_;  // of libpq, nullptr once it is closed
+  std::shared_ptr<pg_conn*> handle_;                   // of libpq, nullptr once it is closed
   std::shared_ptr<pqxx::connection_base> connection_;  // shared: its destructor is not virtual
   std::map<std::string, std::string> prepared_;
   BuiltinTypes builtin_types_;

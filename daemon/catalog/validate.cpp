@@ -43,7 +43,7 @@ ValidateResult validate_query(const std::string& conninfo, const std::string& qu
     result.reason = program.reason;
     result.hint = program.hint;
     result.plan = program.plan;
-    for (const auto* statements : {&program.owner_ddl, &program.admin_ddl})
+    for (const auto* statements : {&program.owner_ddl, &program.table_ddl, &program.admin_ddl})
       for (const auto& statement : *statements) result.sql += statement + ";\n\n";
     return BuildResult{BuildStatus::kActive, {}, {}, {}};
   });

@@ -3,6 +3,7 @@
 #include "catalog/as_owner.h"
 #include "catalog/errors.h"
 #include "catalog/outcome.h"
+#include "catalog/program.h"
 #include "compiler/generate/function_text.h"
 #include "compiler/generate/sql_text.h"
 #include "postgres/blocking_session.h"
@@ -57,25 +58,28 @@ std::string filling(std::int64_t id, const std::string& relation, const std::vec
   const std::string refresh = "pgtrickle_state.refresh_" + number;
   std::string body;
   if (!first.empty())
-    body += "    -- The lock of every refresh comes first.\n"
-            "    PERFORM FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = " +
-            number + " FOR UPDATE;\n" + altering(id, first);
-  body += "    PERFORM set_config('lock_timeout', '0', true);\n"
-          "    held := pgtrickle._hold_reason(" +
-          number +
-          ");\n    IF held IS NOT NULL THEN\n        RETURN;\n    END IF;\n"
-          "    started := clock_timestamp();\n"
-          "    SELECT r.rows_inserted, r.rows_updated, r.rows_deleted INTO inserted, updated, deleted FROM " +
-          refresh + "('full') AS r;\n";
+    body +=
+        "    -- The lock of every refresh comes first.\n"
+        "    PERFORM FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = " +
+        number + " FOR UPDATE;\n" + altering(id, first);
+  body +=
+      "    PERFORM set_config('lock_timeout', '0', true);\n"
+      "    held := pgtrickle._hold_reason(" +
+      number +
+      ");\n    IF held IS NOT NULL THEN\n        RETURN;\n    END IF;\n"
+      "    started := clock_timestamp();\n"
+      "    SELECT r.rows_inserted, r.rows_updated, r.rows_deleted INTO inserted, updated, deleted FROM " +
+      refresh + "('full') AS r;\n";
   if (differential)
-    body += "    -- The delta program once on nothing: whatever is wrong with it shows now.\n    PERFORM FROM " + refresh +
-            "('differential');\n";
+    body += "    -- The delta program once on nothing: whatever is wrong with it shows now.\n    PERFORM FROM " +
+            refresh + "('differential');\n";
   return body + "    SELECT count(*) INTO rows FROM " + relation + ";\n";
 }
 
 void make_work(pqxx::transaction_base& tx, std::int64_t id, const std::string& owner,
                const std::vector<std::string>& grantees, const std::string& body) {
   drop_work(tx, id);
+  const MayCreate right(tx, owner);
   const OwnerRole role(tx, owner);
   const std::string signature = function_of(id) + "()";
   tx.exec_params("CREATE FUNCTION " + function_of(id) +
@@ -89,10 +93,11 @@ void make_work(pqxx::transaction_base& tx, std::int64_t id, const std::string& o
 }
 
 void drop_work(pqxx::transaction_base& tx, std::int64_t id) {
-  for (const auto& row : tx.exec_params("SELECT format('DROP FUNCTION %s CASCADE', p.oid::regprocedure) FROM pg_proc p\n"
-                                        "WHERE p.pronamespace = 'pgtrickle_state'::regnamespace\n"
-                                        "  AND p.proname = format('build_%s', $1::bigint)",
-                                        id))
+  for (const auto& row :
+       tx.exec_params("SELECT format('DROP FUNCTION %s CASCADE', p.oid::regprocedure) FROM pg_proc p\n"
+                      "WHERE p.pronamespace = 'pgtrickle_state'::regnamespace\n"
+                      "  AND p.proname = format('build_%s', $1::bigint)",
+                      id))
     tx.exec(row[0].c_str());
 }
 

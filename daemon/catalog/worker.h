@@ -1,6 +1,7 @@
-// Worker sessions of the builder: where a stream table gets its content. Code of its owner runs here and may leave things
-// behind, some of which run when the transaction ends, as the role that logged in: it has nothing to lose. The only thing
-// that is called is a function of the owner that the control session has made for this (pgtrickle_state.build_<id>).
+// Worker sessions of the builder: where a stream table gets its content. Code of its owner runs here and may leave
+// things behind, some of which run when the transaction ends, as the role that logged in: it has nothing to lose. The
+// only thing that is called is a function of the owner that the control session has made for this
+// (pgtrickle_state.build_<id>).
 #pragma once
 
 #include <cstdint>
@@ -23,13 +24,14 @@ struct Filled {
   std::int64_t rows = 0;
 };
 
-/// Makes function build_<id>, which belongs to `owner` and can be run by worker sessions: `first`, statements of the
-/// owner that keep others from the table, so they give up soon, then, if `fill`, the content. In the control session.
+/// Makes function build_<id>, which belongs to `owner` and can be run by `grantees`. In the control session; the caller
+/// has made sure that nobody else grants something meanwhile (MayCreate).
 void make_work(pqxx::transaction_base& tx, std::int64_t id, const std::string& owner,
                const std::vector<std::string>& grantees, const std::string& body);
 void drop_work(pqxx::transaction_base& tx, std::int64_t id);
 
-/// The body for make_work: `first` (texts of statements), then the program's full refresh into `relation`.
+/// The body for make_work: `first`, statements on the stream table that give up soon if others are in the way, then the
+/// first refresh of the program.
 std::string filling(std::int64_t id, const std::string& relation, const std::vector<std::string>& first,
                     bool differential);
 /// The body for make_work: nothing but `statements`.
@@ -40,7 +42,8 @@ class Worker {
   explicit Worker(const std::string& conninfo);
   [[nodiscard]] bool is_usable() const { return connection_->is_open(); }
 
-  /// Leaves nothing of what the owner's code may have left behind. Throws if that fails: then it must not be used again.
+  /// Leaves nothing of what the owner's code may have left behind. Throws if that fails: then it must not be used
+  /// again.
   void clear();
 
   /// Runs build_<id> in a transaction of its own. What the owner's code raises counts as an error of its stream table.
