@@ -31,7 +31,7 @@ using compiler::quote_literal;
 class Builder {
  public:
   Builder(const std::string& conninfo, std::int64_t pgt_id, const BuildSettings& settings)
-      : session_(conninfo), connection_(session_.connection()), id_(pgt_id), settings_(settings) {}
+      : lease_(conninfo), session_(*lease_), connection_(session_.connection()), id_(pgt_id), settings_(settings) {}
 
   BuildResult build() {
     start();
@@ -71,6 +71,12 @@ class Builder {
     return build();
   }
 
+  void give_up_for_now() {
+    pqxx::work tx(connection_);
+    left_step(tx);
+    tx.commit();
+  }
+
   /// From now on rows are identified by their hash; false if they are already.
   bool use_wide_keys() {
     pqxx::work tx(connection_);
@@ -95,6 +101,7 @@ class Builder {
         "WHERE pgt_id = $1",
         id_, message, sqlstate, hint, settings_.error_pause_ms, settings_.error_pause_ms > 0 ? kErrorShare * took() : 0,
         status);
+    left_step(tx);
     tx.commit();
   }
 
@@ -184,8 +191,8 @@ class Builder {
   }
 
   Filled run_in_worker() {
-    Worker worker(settings_.worker_conninfo.empty() ? session_.conninfo() : settings_.worker_conninfo);
-    return worker.run(id_, locks_, settings_.statement_timeout_ms);
+    Lease<Worker> worker(settings_.worker_conninfo.empty() ? session_.conninfo() : settings_.worker_conninfo);
+    return worker->run(id_, locks_, settings_.statement_timeout_ms);
   }
 
   template <typename Work>
@@ -217,6 +224,14 @@ class Builder {
 
   // Locks of a build, in this order and before anything that waits for the lock of a table or of another row. Else it
   // could meet a drop, an alter, or another build in a deadlock.
+
+  /// For pgtrickle.progress().
+  void at_step(pqxx::transaction_base& tx, const std::string& step) {
+    session_.run_prepared(tx, "pgt_step", "SELECT pgtrickle._at_step($1, $2)", id_, step);
+  }
+  void left_step(pqxx::transaction_base& tx) {
+    session_.run_prepared(tx, "pgt_no_step", "DELETE FROM pgtrickle.pgt_progress WHERE pgt_id = $1", id_);
+  }
 
   /// What is to be built, once more as it is now.
   Definition load(pqxx::transaction_base& tx, ServerTypes& types) {
@@ -256,6 +271,7 @@ class Builder {
     if (rows.empty()) throw Gone{};
     generation_ = rows[0][0].as<std::int64_t>();
     refuse_untrusted(tx);
+    at_step(tx, "compiling");
     let_owner_in(tx);
     tx.commit();
   }
@@ -292,6 +308,7 @@ class Builder {
       throw BuildFailure("0A000", "refresh mode DIFFERENTIAL is not possible: " + program.reason,
                          program.hint.empty() ? "Use AUTO or FULL, which recompute the query." : program.hint);
     refuse_cycle(tx, program);
+    at_step(tx, "installing capture");
     tx.commit();
     program_ = std::move(program);
   }
@@ -303,9 +320,10 @@ class Builder {
     const bool changed = !names.unchanged();
     const OriginalQuery original{id_, d.request.owner, d.original, d.request.query, d.request.settings};
     try {
+      std::optional<MayCreate> right;
       if (changed) {
         lock_grants(tx);
-        const MayCreate right(tx, d.request.owner);
+        right.emplace(tx, d.request.owner);
         redefine(tx, d, original, names);
       }
       const std::string view = make_shape(tx, d);  // from here on its relations keep their names
@@ -393,6 +411,7 @@ class Builder {
     if (rows.empty()) throw Gone{};
     const auto generation = rows[0][0].as<std::int64_t>();
     was_marked_ = std::exchange(generation_, generation) != generation;
+    at_step(tx, was_marked_ ? "compiling" : "creating its program");
     tx.commit();
   }
 
@@ -417,6 +436,7 @@ class Builder {
     make_work(tx, id_, d.request.owner, {d.request.admin, d.request.worker_role},
               filling(id_, d.relation, first, program_.differential));
     record_program(tx, d, program_);
+    at_step(tx, "filling it");
     tx.commit();
   }
 
@@ -440,6 +460,7 @@ class Builder {
     if (replaced_content) lock_grants(tx);
     lock_frontier(tx);
     lock_row(tx);
+    if (replaced_content) expect_new_columns(tx);
     expect_same_facts(tx);
     drop_work(tx, id_);
     if (replaced_content) tx.exec_params("SELECT pgtrickle._settle_replica_identities($1)", id_);
@@ -471,8 +492,20 @@ class Builder {
         "WHERE pgt_id = $1",
         id_, generation_);
     check_readers(tx);
+    left_step(tx);
     tx.exec("SELECT pg_notify('pgtrickle_wake', '')");
     tx.commit();
+  }
+
+  /// The worker has given the table the columns of the query: that is a fact from now on.
+  void expect_new_columns(pqxx::transaction_base& tx) {
+    ServerTypes types(tx, session_);
+    if (const auto changes = output_changes(tx, load_definition(tx, id_, types, settings_.limits)); !changes.empty())
+      throw Held{changes.front().text};
+    tx.exec_params(
+        "UPDATE pgtrickle.pgt_facts x SET fingerprint = x.fingerprint || (pgtrickle._fact_now(x) - 'owner')\n"
+        "WHERE x.pgt_id = $1 AND x.kind = 'owner'",
+        id_);
   }
 
   /// What changed since the facts were read may be half in the program and half not. Who changes something from here on
@@ -492,7 +525,8 @@ class Builder {
         id_);
   }
 
-  Session session_;
+  Lease<Session> lease_;
+  Session& session_;
   pqxx::connection_base& connection_;
   std::int64_t id_;
   BuildSettings settings_;
@@ -516,6 +550,11 @@ BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id,
     builder.emplace(conninfo, pgt_id, settings);
     return builder->build();
   });
+  if (result.status == BuildStatus::kRetry && builder)
+    guarded([&] {
+      builder->give_up_for_now();
+      return result;
+    });
   // An index page could not take a key: identify rows by their hash instead, and start over.
   if (result.status == BuildStatus::kError && result.sqlstate == "54000" && builder) {
     bool changed = false;

@@ -33,13 +33,14 @@ std::string admin_role(pqxx::transaction_base& tx) {
   return tx.exec1("SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'pgtrickle'")[0].c_str();
 }
 
-std::vector<compiler::TargetColumn> table_columns(pqxx::transaction_base& tx, std::uint32_t relid, ServerTypes& types) {
+std::vector<compiler::TargetColumn> table_columns(std::uint32_t relid, ServerTypes& types) {
   std::vector<compiler::TargetColumn> columns;
   for (const auto& row :
-       tx.exec_params("SELECT attname, atttypid, format_type(atttypid, CASE WHEN atttypmod = -1 THEN -1 ELSE atttypmod "
-                      "END), attcollation\n"
-                      "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-                      relid))
+       types.ask("pgt_table_columns",
+                 "SELECT attname, atttypid, format_type(atttypid, CASE WHEN atttypmod = -1 THEN -1 ELSE atttypmod "
+                 "END), attcollation\n"
+                 "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+                 relid))
     columns.push_back(
         {row[0].c_str(), types.of_column(row[1].as<std::uint32_t>(), row[3].as<std::uint32_t>()), row[2].c_str()});
   return columns;
@@ -47,7 +48,8 @@ std::vector<compiler::TargetColumn> table_columns(pqxx::transaction_base& tx, st
 
 Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, ServerTypes& types,
                            const compiler::Limits& limits) {
-  const auto rows = tx.exec_params(
+  const auto rows = types.ask(
+      "pgt_definition",
       "SELECT s.pgt_relid, n.nspname, c.relname, pg_get_userbyid(c.relowner) AS owner, s.defining_query, "
       "s.original_query,\n"
       "       s.refresh_mode, coalesce((s.options ->> 'wide_keys')::boolean, false) AS wide_keys\n"
@@ -78,7 +80,7 @@ Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, Serv
     d.request.settings.emplace_back(setting[0].c_str(), setting[1].c_str());
   for (const auto& log : tx.exec("SELECT relid, source_id FROM pgtrickle.pgt_sources"))
     d.request.log_ids.emplace_back(log[0].as<std::uint32_t>(), log[1].as<std::int64_t>());
-  d.request.columns = table_columns(tx, d.relid, types);
+  d.request.columns = table_columns(d.relid, types);
   describe_server(tx, d.request);
   return d;
 }
@@ -126,8 +128,8 @@ void record_new_names(pqxx::transaction_base& tx, std::int64_t pgt_id) {
 namespace {
 
 /// Notes in `catalog` which sources the program cannot capture after all, because of the columns of them that it reads:
-/// some are computed when read (PostgreSQL 18), which triggers do not see, or all of them are too wide for a change log.
-/// True if there are any.
+/// some are computed when read (PostgreSQL 18), which triggers do not see, or all of them are too wide for a change
+/// log. True if there are any.
 bool exclude_by_columns(pqxx::transaction_base& tx, const Program& program, compiler::Catalog& catalog) {
   bool found = false;
   for (const auto& use : program.sources) {
@@ -142,8 +144,8 @@ bool exclude_by_columns(pqxx::transaction_base& tx, const Program& program, comp
           source.not_capturable = std::string("column ") + row[1].c_str() + " is a virtual generated column";
       found = true;
     }
-    const auto wide = tx.exec_params1("SELECT pgtrickle._too_wide($1, $2::int2[])", use.relid,
-                                      postgres::array_of(use.columns))[0];
+    const auto wide =
+        tx.exec_params1("SELECT pgtrickle._too_wide($1, $2::int2[])", use.relid, postgres::array_of(use.columns))[0];
     if (wide.is_null()) continue;
     for (auto& [name, source] : catalog.sources)
       if (source.relid == use.relid) source.not_capturable = wide.c_str();

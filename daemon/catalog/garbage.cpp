@@ -16,7 +16,7 @@ namespace {
 class Collector {
  public:
   Collector(const std::string& conninfo, const BuildSettings& settings)
-      : session_(conninfo), connection_(session_.connection()), settings_(settings) {}
+      : session_(conninfo), connection_(session_->connection()), settings_(settings) {}
 
   Garbage collect() {
     forget_dropped_tables();
@@ -157,7 +157,7 @@ class Collector {
     return out;
   }
 
-  Session session_;
+  Lease<Session> session_;
   pqxx::connection_base& connection_;
   BuildSettings settings_;
   Garbage garbage_;

@@ -133,7 +133,8 @@ Source load_source(pqxx::transaction_base& tx, const pqxx::row& row, const std::
                            ", " + compiler::quote_literal(source.view_definition) + ") AS l");
   }
 
-  const auto columns = tx.exec_params(
+  const auto columns = types.ask(
+      "pgt_columns",
       // From PostgreSQL 18 on, attnotnull is also set by NOT NULL constraints that are not validated yet.
       "SELECT attnum, attname, atttypid, atttypmod, attcollation,\n"
       "       attnotnull AND NOT EXISTS (SELECT FROM pg_constraint n WHERE n.conrelid = attrelid AND n.contype = 'n'\n"
@@ -157,7 +158,8 @@ Source load_source(pqxx::transaction_base& tx, const pqxx::row& row, const std::
     source.columns.push_back(std::move(col));
   }
 
-  const auto indexes = tx.exec_params(
+  const auto indexes = types.ask(
+      "pgt_indexes",
       "SELECT indkey::text AS columns, indnkeyatts,\n"
       "       indisunique AND indimmediate AND indisvalid AND indpred IS NULL AND indexprs IS NULL AS is_key\n"
       "FROM pg_index WHERE indrelid = $1 AND indisvalid AND indpred IS NULL ORDER BY indisprimary DESC, indexrelid",
@@ -178,17 +180,18 @@ Source load_source(pqxx::transaction_base& tx, const pqxx::row& row, const std::
   return source;
 }
 
-void load_functions(pqxx::transaction_base& tx, const std::vector<FunctionKey>& keys, Catalog& catalog) {
+void load_functions(ServerTypes& types, const std::vector<FunctionKey>& keys, Catalog& catalog) {
   for (const auto& key : keys) {
     if (catalog.functions.count(key) != 0) continue;
     // An unqualified name of a canonical query is one of pg_catalog.
-    const auto rows = tx.exec_params(
-        "SELECT p.prokind, p.proretset, p.provolatile, n.nspname = 'pg_catalog' AS builtin\n"
-        "FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace\n"
-        "WHERE p.proname = $1 AND n.nspname = $2\n"
-        "  AND (p.provariadic <> 0 OR p.prokind = 'a' OR $3::int BETWEEN p.pronargs - p.pronargdefaults AND "
-        "p.pronargs)",
-        key.name, key.schema.empty() ? "pg_catalog" : key.schema, key.argument_count);
+    const auto rows =
+        types.ask("pgt_functions",
+                  "SELECT p.prokind, p.proretset, p.provolatile, n.nspname = 'pg_catalog' AS builtin\n"
+                  "FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace\n"
+                  "WHERE p.proname = $1 AND n.nspname = $2\n"
+                  "  AND (p.provariadic <> 0 OR p.prokind = 'a' OR $3::int BETWEEN p.pronargs - p.pronargdefaults AND "
+                  "p.pronargs)",
+                  key.name, key.schema.empty() ? "pg_catalog" : key.schema, key.argument_count);
     if (rows.empty()) continue;
     FunctionInfo info;
     for (const auto& row : rows) {
@@ -204,10 +207,11 @@ void load_functions(pqxx::transaction_base& tx, const std::vector<FunctionKey>& 
   }
 }
 
-void load_operators(pqxx::transaction_base& tx, const std::vector<FunctionKey>& keys, Catalog& catalog) {
+void load_operators(ServerTypes& types, const std::vector<FunctionKey>& keys, Catalog& catalog) {
   for (const auto& key : keys) {
     if (catalog.functions.count(key) != 0) continue;
-    const auto rows = tx.exec_params(
+    const auto rows = types.ask(
+        "pgt_operators",
         "SELECT max(CASE p.provolatile WHEN 'v' THEN 2 WHEN 's' THEN 1 ELSE 0 END)\n"
         "FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace JOIN pg_proc p ON p.oid = o.oprcode\n"
         "WHERE o.oprname = $1 AND n.nspname = $2",
@@ -368,12 +372,13 @@ Catalog load_catalog(pqxx::transaction_base& tx, const std::string& query, const
     } catch (const compiler::Unsupported&) {
       // Syntax that is newer than the parser: compile() says so, and recomputes the query as it stands.
     }
-    load_functions(tx, refs.functions, catalog);
-    load_operators(tx, refs.operators, catalog);
+    load_functions(types, refs.functions, catalog);
+    load_operators(types, refs.operators, catalog);
     for (const auto& [schema, name] : refs.relations) {
       if (!seen.emplace(reading.reader, schema, name).second) continue;
       // A canonical query qualifies everything but pg_catalog's relations; a CTE's name finds nothing here.
-      const auto rows = tx.exec_params(
+      const auto rows = types.ask(
+          "pgt_relation",
           "SELECT c.oid AS relid, n.nspname AS schema, c.relname AS name, c.relkind,\n"
           "       pgtrickle._row_security_applies(c.oid, r.oid) OR pgtrickle._row_security_applies(c.oid, o.oid)\n"
           "         AS row_security,\n"

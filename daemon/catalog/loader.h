@@ -27,6 +27,11 @@ class ServerTypes final : public compiler::TypeOracle {
   /// The type with what a column's collation (0: none) adds to it.
   compiler::TypeInfo of_column(std::uint32_t oid, std::uint32_t collation);
   void load(const std::vector<std::uint32_t>& oids);
+  /// A question to the catalog that is prepared once for the session.
+  template <typename... Arguments>
+  pqxx::result ask(const std::string& name, const std::string& statement, const Arguments&... arguments) {
+    return session_.run_prepared(tx_, name, statement, arguments...);
+  }
   /// The role whose rights expressions are analysed with; by default our own.
   void use_owner(const std::string& owner) { owner_ = owner; }
 

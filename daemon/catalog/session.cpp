@@ -42,7 +42,6 @@ postgres::SessionSettings session_settings(Session::Path path) {
       {"quote_all_identifiers", "off"},
       // The catalog is asked the same again and again: planning takes longer than running.
       {"plan_cache_mode", "force_generic_plan"},
-      {"application_name", "pgtrickled build"},
   };
   if (path == Session::Path::kPinned) {
     settings.emplace_back("search_path", "pg_catalog, pg_temp");
@@ -60,9 +59,15 @@ void check(PGconn* handle, const ResultHandle& result, const std::string& statem
 
 }  // namespace
 
+std::string named_session(const std::string& conninfo) {
+  const auto named = postgres::merge_conninfo(conninfo, {}, {{"application_name", "pgtrickled build"}});
+  return named ? *named : conninfo;
+}
+
 Session::Session(const std::string& conninfo, Path path)
     : conninfo_(conninfo), handle_(KeepsHandle::opening() = std::make_shared<PGconn*>(nullptr)) {
-  connection_ = postgres::open_session<pqxx::basic_connection_base<KeepsHandle>>(conninfo, session_settings(path));
+  connection_ =
+      postgres::open_session<pqxx::basic_connection_base<KeepsHandle>>(named_session(conninfo), session_settings(path));
 }
 
 std::vector<std::uint32_t> Session::describe(const std::string& statement) {
@@ -79,6 +84,12 @@ std::vector<std::uint32_t> Session::describe(const std::string& statement) {
 pqxx::result Session::run_prepared(pqxx::transaction_base& tx, const std::string& name, const std::string& statement) {
   prepare(name, statement);
   return tx.exec_prepared(name);
+}
+
+bool Session::is_usable() {
+  if (!connection_->is_open()) return false;
+  pqxx::nontransaction(*connection_).exec("SELECT");
+  return true;
 }
 
 void Session::prepare(const std::string& name, const std::string& statement) {

@@ -28,7 +28,7 @@ ValidateResult validate_query(const std::string& conninfo, const std::string& qu
     if (!lost[0].is_null())
       throw BuildFailure("0A000", std::string("the query cannot be kept as text: ") + lost[0].c_str(), lost[1].c_str());
     ServerTypes types(tx, session);
-    d.request.columns = table_columns(tx, d.relid, types);
+    d.request.columns = table_columns(d.relid, types);
     d.request.limits = limits;
     d.request.schema = "public";
     d.request.name = "stream_table";

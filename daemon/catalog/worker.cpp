@@ -4,6 +4,7 @@
 #include "catalog/errors.h"
 #include "catalog/outcome.h"
 #include "catalog/program.h"
+#include "catalog/session.h"
 #include "compiler/generate/function_text.h"
 #include "compiler/generate/sql_text.h"
 #include "postgres/blocking_session.h"
@@ -26,7 +27,6 @@ const postgres::SessionSettings& worker_settings() {
       {"lock_timeout", "0"},
       {"idle_in_transaction_session_timeout", "5min"},
       {"standard_conforming_strings", "on"},
-      {"application_name", "pgtrickled build"},
   };
   return settings;
 }
@@ -101,7 +101,8 @@ void drop_work(pqxx::transaction_base& tx, std::int64_t id) {
     tx.exec(row[0].c_str());
 }
 
-Worker::Worker(const std::string& conninfo) : connection_(postgres::open_session(conninfo, worker_settings())) {}
+Worker::Worker(const std::string& conninfo)
+    : connection_(postgres::open_session(named_session(conninfo), worker_settings())) {}
 
 void Worker::clear() {
   pqxx::nontransaction tx(*connection_);

@@ -40,7 +40,8 @@ std::string altering(std::int64_t id, const std::vector<std::string>& statements
 class Worker {
  public:
   explicit Worker(const std::string& conninfo);
-  [[nodiscard]] bool is_usable() const { return connection_->is_open(); }
+  [[nodiscard]] bool is_connected() const { return connection_->is_open(); }
+  [[nodiscard]] bool is_usable() const { return is_connected(); }
 
   /// Leaves nothing of what the owner's code may have left behind. Throws if that fails: then it must not be used
   /// again.

@@ -136,8 +136,8 @@ TEST_P(Building, WhatIsSetInASessionIsNotThereForTheNextOwner) {
       "  PERFORM set_config('default_transaction_read_only', 'on', false), set_config('row_security', 'off', false),"
       "          set_config('statement_timeout', '1ms', false), set_config('search_path', 'b', false);"
       "  RETURN id; END $$");
-  create(bob(), "b.st", "SELECT b.poisons(id) AS id FROM b.src", ", refresh_mode => 'FULL'");
-  build(std::string("b.st"));
+  create(bob(), "b.st", "SELECT b.poisons(id) AS id FROM b.src", ", refresh_mode => 'FULL', initialize => false");
+  build("b.st");
   create(alice(), "a.st", "SELECT id, amount FROM a.orders");
   build_active("a.st");
   EXPECT_TRUE(becomes_equal("a.st"));
