@@ -60,8 +60,8 @@ std::string filling(std::int64_t id, const std::string& relation, const std::vec
   if (!first.empty())
     body +=
         "    -- The lock of every refresh comes first.\n"
-        "    PERFORM FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = " +
-        number + " FOR UPDATE;\n" + altering(id, first);
+        "    PERFORM pgtrickle._request('lock_frontiers', to_jsonb(ARRAY[" +
+        number + "::bigint]));\n" + altering(id, first);
   body +=
       "    PERFORM set_config('lock_timeout', '0', true);\n"
       "    held := pgtrickle._hold_reason(" +
