@@ -241,9 +241,7 @@ BEGIN
 END
 $pgt$;
 
-ALTER TABLE public.stream_table ADD CONSTRAINT pgtrickle_0_key PRIMARY KEY (id);
-
-GRANT SELECT (xid, seq, w, c1, c3) ON pgtrickle_changes.log_0 TO postgres;
+REVOKE ALL ON FUNCTION pgtrickle_state.look_0(pg_snapshot, xid8, bigint) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.refresh_0(mode text DEFAULT 'auto', OUT action text, OUT delta_rows bigint,
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
@@ -336,6 +334,8 @@ $pgt$;
 REVOKE ALL ON FUNCTION pgtrickle_state.refresh_0(text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION pgtrickle_state.refresh_0(text) TO postgres;
+
+ALTER TABLE public.stream_table ADD CONSTRAINT pgtrickle_0_key PRIMARY KEY (id);
 
 GRANT SELECT (xid, seq, w, c1, c3) ON pgtrickle_changes.log_0 TO postgres;
 
