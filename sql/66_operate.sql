@@ -28,7 +28,7 @@ $$;
 -- The transaction's snapshot is older than the lock: a drain() may have come and gone in between, whose pause the
 -- snapshot does not show. Then 40001: try again.
 CREATE FUNCTION pgtrickle._enter_unit() RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     last xid8;
 BEGIN
