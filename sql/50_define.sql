@@ -305,11 +305,16 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     WHERE at IS NOT NULL
 $$;
 
--- Settings on which the text or value of an expression can depend.
+-- Settings on which the text or value of an expression can depend. No other is ever kept with a stream table or set for it.
+CREATE FUNCTION pgtrickle._setting_names() RETURNS text[]
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT ARRAY['TimeZone', 'DateStyle', 'IntervalStyle', 'extra_float_digits', 'bytea_output',
+                 'lc_monetary', 'lc_numeric', 'lc_time', 'default_text_search_config', 'xmlbinary', 'xmloption']
+$$;
+
 CREATE FUNCTION pgtrickle._current_settings() RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT jsonb_object_agg(s, current_setting(s)) FROM unnest(ARRAY['TimeZone', 'DateStyle', 'IntervalStyle', 'extra_float_digits', 'bytea_output',
-        'lc_monetary', 'lc_numeric', 'lc_time', 'default_text_search_config', 'xmlbinary', 'xmloption']) AS s
+    SELECT jsonb_object_agg(s, current_setting(s)) FROM unnest(pgtrickle._setting_names()) AS s
 $$;
 
 -- The guard on every stream table: its rows are written by its program only, which runs with pgtrickle.apply = '<id>'.

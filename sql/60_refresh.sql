@@ -133,6 +133,27 @@ BEGIN
 END
 $$;
 
+-- Error 42501 if code of the owner of a stream table must not run in this session: what it leaves behind (deferred triggers,
+-- cursors, settings, prepared statements) runs or counts later, as the role that has logged in. That does no harm where this
+-- is the owner, or where the call comes from a function of the owner's, or where the admin trusts him.
+-- purpose: what cannot be done, for example 'refreshed'.
+CREATE FUNCTION pgtrickle._require_safe_session(relation oid, purpose text, way_out text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    owner_id oid := (SELECT c.relowner FROM pg_class c WHERE c.oid = relation);
+    owner    name := pg_get_userbyid(owner_id);
+BEGIN
+    IF session_user = owner OR current_user = owner AND current_setting('role') <> owner OR pgtrickle._is_trusted(owner_id) THEN
+        RETURN;
+    END IF;
+    RAISE EXCEPTION 'stream table % cannot be % in a session of role "%"', pgtrickle._qualified(relation), purpose, session_user
+        USING ERRCODE = 'insufficient_privilege',
+              DETAIL = format('It belongs to role "%s", which is not trusted: its code could leave things behind in this session that '
+                              'run with the rights of "%s". SET ROLE does not prevent that.', owner, session_user),
+              HINT = concat_ws(' ', way_out, format('Or connect as role "%s". Or, if its code may do all that you may: SELECT pgtrickle.trust_owner(%L);', owner, owner));
+END
+$$;
+
 -- One call of the program of a stream table, a row of history if it changed something. Raises what keeps it from being
 -- refreshed. because: why it is refreshed although somebody named another one. Error TR004, which no user sees: it is to be
 -- built first.
@@ -148,8 +169,13 @@ DECLARE
 BEGIN
     SELECT * INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id;
     qualified := pgtrickle._qualified(st.pgt_relid);
+    PERFORM pgtrickle._require_safe_to_refresh(ARRAY[id]);
     PERFORM pgtrickle._require_program(st, because);
     cycle := pgtrickle._cycle_of(id);
+    PERFORM pgtrickle._require_safe_to_refresh(cycle);
+    IF current_setting('transaction_isolation') IN ('read committed', 'read uncommitted') THEN
+        PERFORM pgtrickle._require_lockable(m.id) FROM unnest(coalesce(cycle, ARRAY[id])) AS m(id);
+    END IF;
     IF cycle IS NULL THEN
         EXECUTE format('SELECT * FROM pgtrickle_state.refresh_%s($1)', id) INTO done USING 'auto';
         -- Nothing is pending, as far as triggers tell. Where nothing watches DDL that says little.
@@ -196,6 +222,15 @@ BEGIN
 END
 $$;
 
+-- Error 42501 if one of these stream tables must not be refreshed in this session.
+CREATE FUNCTION pgtrickle._require_safe_to_refresh(ids bigint[]) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM pgtrickle._require_safe_session(s.pgt_relid, 'refreshed', format('CALL pgtrickle.refresh(%L) has the daemon refresh it.', pgtrickle._qualified(s.pgt_relid)))
+    FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = ANY (ids) ORDER BY s.pgt_id;
+END
+$$;
+
 -- Error 55000 if a stream table has no program that could refresh it, TR004 if the daemon is about to make it.
 CREATE FUNCTION pgtrickle._require_program(st pgtrickle.pgt_stream_tables, because text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -232,6 +267,7 @@ BEGIN
         IF NOT pgtrickle._may_manage(st.pgt_relid) THEN
             PERFORM pgtrickle._fail('42501', format('must be owner of stream table %s', pgtrickle._qualified(st.pgt_relid)), because);
         END IF;
+        PERFORM pgtrickle._require_safe_to_refresh(ARRAY[st.pgt_id]);
         PERFORM pgtrickle._require_program(st, CASE WHEN st.pgt_id <> named THEN because END);
         IF current_setting('transaction_isolation') IN ('read committed', 'read uncommitted') THEN
             EXECUTE format('SELECT FROM pgtrickle_state.refresh_%s($1)', st.pgt_id) USING 'lock';
@@ -299,6 +335,61 @@ If it must be built anew, because a source was altered, it waits for the daemon 
 SET pgtrickle.rebuild_wait = ''5min'', or 0 not to wait); not in the transaction that altered the source, nor in REPEATABLE READ, which would not see it.
 Errors: 42P01, 42501 not the owner; 55000 not initialised or not rebuilt in time, waiting for a gate or watermark, or its fuse is blown; errors of the query.';
 
+-- May the stream table, with all that is refreshed as one with it, be refreshed in this session?
+CREATE FUNCTION pgtrickle._may_refresh_here(id bigint) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM pgtrickle._require_safe_to_refresh(coalesce(pgtrickle._refreshed_with(id), ARRAY[id]));
+    RETURN true;
+EXCEPTION WHEN insufficient_privilege THEN
+    RETURN false;
+END
+$$;
+
+-- Asks the daemon to refresh a stream table at once, whatever its schedule says.
+CREATE FUNCTION pgtrickle._ask_to_refresh(id bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM pgtrickle._wake('t:' || id);
+END
+$$;
+
+-- Returns when a stream table covers all that was committed before the call, of other stream tables what they show then.
+-- Errors: as _require_hope; 55000 after the deadline.
+CREATE FUNCTION pgtrickle._wait_for_refresh(id bigint, deadline timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    began    timestamptz := clock_timestamp();
+    required pg_snapshot := pg_current_snapshot();
+    reads    oid[] := ARRAY(SELECT d.source_relid FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = id);
+    seen     pg_snapshot[] := array_fill(required, ARRAY[cardinality(reads)]);
+    st       pgtrickle.pgt_stream_tables;
+    why      text;
+    pause    double precision := 0.005;
+BEGIN
+    LOOP
+        SELECT * INTO st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the stream table was dropped while waiting for its refresh' USING ERRCODE = 'undefined_table';
+        END IF;
+        why := CASE WHEN st.needs_reinit THEN 'it must be built anew' || coalesce(': ' || st.reinit_reason, '')
+                    ELSE pgtrickle._not_covered(id, required, reads, seen, NULL) END;
+        EXIT WHEN why IS NULL;
+        PERFORM pgtrickle._require_hope(st, st, why);
+        IF clock_timestamp() >= deadline THEN
+            RAISE EXCEPTION 'the daemon did not refresh stream table % within % s', pgtrickle._qualified(st.pgt_relid), round(extract(epoch FROM deadline - began)::numeric, 1)
+                USING ERRCODE = 'object_not_in_prerequisite_state',
+                      DETAIL = format('%s.%s', why, ' It waits: ' || pgtrickle._hold_reason(id) || '.'),
+                      HINT = CASE WHEN pgtrickle.is_paused() THEN 'The daemon is paused: SELECT pgtrickle.resume_scheduler();'
+                                  WHEN pgtrickle._daemon_alive() THEN 'A daemon is running: see its log, or wait longer (SET pgtrickle.rebuild_wait = ''5min'').'
+                                  ELSE 'No daemon is running for this database (no heartbeat in the last 15 s): start pgtrickled.' END;
+        END IF;
+        PERFORM pg_sleep(least(pause, greatest(extract(epoch FROM deadline - clock_timestamp()), 0.001)));
+        pause := least(pause * 1.5, 0.1);
+    END LOOP;
+END
+$$;
+
 CREATE PROCEDURE pgtrickle.refresh(name text) LANGUAGE plpgsql AS $$
 DECLARE
     caller_path text := pg_catalog.current_setting('search_path');
@@ -308,6 +399,17 @@ DECLARE
     id          bigint;
     problem     pgtrickle._problem;
 BEGIN
+    COMMIT;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    id := (pgtrickle._find_own(name, caller_path)).pgt_id;
+    IF NOT pgtrickle._may_refresh_here(id) THEN
+        PERFORM pgtrickle._ask_to_refresh(id);
+        COMMIT;
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+        PERFORM pgtrickle._wait_for_refresh(id, deadline);
+        COMMIT;
+        RETURN;
+    END IF;
     LOOP
         COMMIT;
         SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
@@ -339,8 +441,9 @@ END
 $$;
 COMMENT ON PROCEDURE pgtrickle.refresh(text) IS
 'As refresh_stream_table(), in a REPEATABLE READ transaction of its own, so that writers are never blocked; retries up to 10 times if another
-refresh came first, and waits for what is being built anew (setting pgtrickle.rebuild_wait). Commits what was done before; cannot be called in a transaction
-block (2D000).';
+refresh came first, and waits for what is being built anew (setting pgtrickle.rebuild_wait). Where code of the owner must not run in the caller''s session,
+because the caller logged in as somebody else and the owner is not trusted, the daemon is asked to refresh it at once, and this waits for that, at most as
+long as pgtrickle.rebuild_wait says (55000). Commits what was done before; cannot be called in a transaction block (2D000).';
 
 -- The work of wait_until_active. Each query of a VOLATILE function sees what has been committed meanwhile.
 CREATE FUNCTION pgtrickle._wait_until_active(name text, timeout interval, caller_path text) RETURNS void
@@ -409,16 +512,19 @@ Raises the error with which that failed, with its SQLSTATE and hint, also if it 
 built, until it is altered again or resumed; 55000 after the timeout (the hint says if no daemon is running), if it is paused or
 was created in this very transaction; 25001 in REPEATABLE READ, which cannot see progress; 42P01 not a stream table.';
 
--- Sets settings (name -> value) for the rest of the transaction; returns what they were.
+-- Sets settings (name -> value) for the rest of the transaction, but only those that may be kept with a stream table;
+-- returns what they were.
 CREATE FUNCTION pgtrickle._apply_settings(settings jsonb) RETURNS jsonb
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    s   record;
-    was jsonb := '{}';
+    name text;
+    was  jsonb := '{}';
 BEGIN
-    FOR s IN SELECT e.key, e.value FROM pg_catalog.jsonb_each_text(settings) AS e LOOP
-        was := pg_catalog.jsonb_set(was, ARRAY[s.key], pg_catalog.to_jsonb(pg_catalog.current_setting(s.key)));
-        PERFORM pg_catalog.set_config(s.key, s.value, true);
+    FOREACH name IN ARRAY pgtrickle._setting_names() LOOP
+        IF settings ? name THEN
+            was := jsonb_set(was, ARRAY[name], to_jsonb(current_setting(name)));
+            PERFORM set_config(name, settings ->> name, true);
+        END IF;
     END LOOP;
     RETURN was;
 END
@@ -438,6 +544,7 @@ DECLARE
     rounded   text;
     other     bigint;      -- differing rows that differ by more than the last digits of floats
 BEGIN
+    PERFORM pgtrickle._require_safe_session(st.pgt_relid, 'verified', NULL);
     IF refresh AND pg_is_in_recovery() THEN
         RAISE EXCEPTION 'stream table % cannot be refreshed on a standby', pgtrickle._qualified(st.pgt_relid)
             USING ERRCODE = 'read_only_sql_transaction',
@@ -465,7 +572,7 @@ BEGIN
             FROM pg_attribute x JOIN (SELECT z.atttypid, pgtrickle._is_groupable(z.atttypid) AS groupable FROM pg_attribute z
                                       WHERE z.attrelid = st.pgt_relid AND z.attnum > 0 AND NOT z.attisdropped GROUP BY z.atttypid) AS y USING (atttypid)
             WHERE x.attrelid = st.pgt_relid AND x.attnum > 0 AND NOT x.attisdropped) AS a;
-    -- The query runs user code: with the owner's rights, never with those of whoever verifies.
+    -- The query runs user code: with the owner's rights, never with those of who verifies.
     was := pgtrickle._apply_settings(st.settings);
     -- Where rows tie, the query has several right answers: the table must have one of them, the one that it keeps to.
     FOREACH definition IN ARRAY array_remove(ARRAY[st.defining_query, st.definite_query], NULL) LOOP

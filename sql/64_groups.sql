@@ -137,23 +137,53 @@ BEGIN
 END
 $$;
 
--- For refresh_<id>('lock'), which runs as the admin and only for who may refresh: keeps writers off the tables that a
--- stream table reads until the transaction ends. Not off those that are about to be refreshed with it: that takes their
--- frontiers first. Error: 42501 if the admin may not lock one.
+-- The tables that must not be written to while a stream table is refreshed in READ COMMITTED. Not those that are about to be
+-- refreshed with it: that takes their frontiers first.
+CREATE FUNCTION pgtrickle._sources_to_lock(id bigint) RETURNS SETOF oid
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    with_it bigint[] := pgtrickle._refreshed_with(id);
+BEGIN
+    RETURN QUERY
+        SELECT c.oid FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid
+        WHERE d.pgt_id = id AND c.relkind IN ('r', 'p') AND c.relnamespace <> 'pg_catalog'::regnamespace
+          AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables t WHERE t.pgt_relid = c.oid AND t.pgt_id = ANY (with_it))
+        ORDER BY c.oid;
+END
+$$;
+
+-- Error 42501 if the owner of a stream table may not lock what it reads: whoever may only read a table must not keep others
+-- from writing to it, whatever the rights of the role that refreshes.
+CREATE FUNCTION pgtrickle._require_lockable(id bigint) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    owner oid := (SELECT c.relowner FROM pgtrickle.pgt_stream_tables t JOIN pg_class c ON c.oid = t.pgt_relid WHERE t.pgt_id = id);
+    other oid := (SELECT s.relid FROM pgtrickle._sources_to_lock(id) AS s(relid)
+                  WHERE NOT has_table_privilege(owner, s.relid, 'UPDATE, DELETE, TRUNCATE') LIMIT 1);
+BEGIN
+    IF other IS NOT NULL THEN
+        RAISE EXCEPTION 'role "%" may not lock %', pg_get_userbyid(owner), pgtrickle._qualified(other)
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = 'In READ COMMITTED a refresh sees one state of its sources only if nobody writes to them meanwhile; for such a '
+                           'lock PostgreSQL asks for the right to UPDATE, DELETE or TRUNCATE.',
+                  HINT = 'Use CALL pgtrickle.refresh(), or REPEATABLE READ: then nothing needs to be locked.';
+    END IF;
+END
+$$;
+
+-- For refresh_<id>('lock'): keeps writers off the tables that a stream table reads until the transaction ends.
+-- Error: as _require_lockable, also if the role that refreshes may not lock one.
 CREATE FUNCTION pgtrickle._lock_sources(id bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    s       record;
-    with_it bigint[] := pgtrickle._refreshed_with(id);
+    name text;
 BEGIN
-    FOR s IN SELECT pgtrickle._qualified(c.oid) AS name FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid
-             WHERE d.pgt_id = id AND c.relkind IN ('r', 'p') AND c.relnamespace <> 'pg_catalog'::regnamespace
-               AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables t WHERE t.pgt_relid = c.oid AND t.pgt_id = ANY (with_it))
-             ORDER BY c.oid LOOP
+    PERFORM pgtrickle._require_lockable(id);
+    FOR name IN SELECT pgtrickle._qualified(s.relid) FROM pgtrickle._sources_to_lock(id) AS s(relid) LOOP
         BEGIN
-            EXECUTE format('LOCK TABLE %s IN SHARE MODE', s.name);
+            EXECUTE format('LOCK TABLE %s IN SHARE MODE', name);
         EXCEPTION WHEN insufficient_privilege THEN
-            RAISE EXCEPTION 'role "%" may not lock %', current_user, s.name
+            RAISE EXCEPTION 'role "%" may not lock %', current_user, name
                 USING ERRCODE = 'insufficient_privilege', DETAIL = 'In READ COMMITTED the members of a refresh group see one state of their sources only if nobody writes to them.',
                       HINT = 'Use CALL pgtrickle.refresh(), or REPEATABLE READ: then nothing needs to be locked.';
         END;
