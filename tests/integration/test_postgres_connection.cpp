@@ -403,7 +403,7 @@ constexpr const char* kWhatIsLeft = R"(
 SELECT concat_ws(' ', current_setting('lock_timeout'), current_setting('search_path'),
                  current_setting('default_transaction_read_only'), current_setting('row_security'),
                  '<' || coalesce(current_setting('pgtrickle.anything', true), '') || '>',
-                 (SELECT count(*) FROM pg_prepared_statements), (SELECT count(*) FROM pg_cursors),
+                 (SELECT count(*) FROM pg_prepared_statements), (SELECT count(*) FROM pg_cursors c WHERE c.name <> ''),
                  (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()),
                  (SELECT count(*) FROM pg_class WHERE relname = 'left_behind'),
                  (SELECT count(*) FROM pg_listening_channels())) AS left)";
