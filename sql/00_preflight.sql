@@ -13,7 +13,7 @@ BEGIN
             USING ERRCODE = 'feature_not_supported';
     END IF;
     IF pg_catalog.to_regnamespace('pgtrickle') IS NULL AND pg_catalog.to_regnamespace('pgtrickle_changes') IS NULL
-       AND pg_catalog.to_regnamespace('pgtrickle_state') IS NULL THEN
+       AND pg_catalog.to_regnamespace('pgtrickle_state') IS NULL AND pg_catalog.to_regnamespace('pgtrickle_locks') IS NULL THEN
         RETURN;
     END IF;
     IF pg_catalog.to_regprocedure('pgtrickle.version()') IS NOT NULL THEN
@@ -24,22 +24,25 @@ BEGIN
                                (SELECT pg_catalog.pg_get_userbyid(n.nspowner) FROM pg_catalog.pg_namespace n
                                 WHERE n.nspname OPERATOR(pg_catalog.=) 'pgtrickle')),
                   HINT = 'To install it anew: DROP EXTENSION pg_trickle CASCADE if it is an extension, otherwise DROP SCHEMA pgtrickle, '
-                         'pgtrickle_changes, pgtrickle_state CASCADE. Stream tables then stay as ordinary tables.';
+                         'pgtrickle_changes, pgtrickle_state, pgtrickle_locks CASCADE. Stream tables then stay as ordinary tables.';
     END IF;
-    RAISE EXCEPTION 'database "%" has a schema named pgtrickle, pgtrickle_changes or pgtrickle_state, but no complete installation of pgtrickle',
+    RAISE EXCEPTION 'database "%" has a schema named pgtrickle, pgtrickle_changes, pgtrickle_state or pgtrickle_locks, but no complete installation of pgtrickle',
                     pg_catalog.current_database()
         USING ERRCODE = 'duplicate_schema',
-              HINT = 'If they are left over from an interrupted installation, drop the three schemas (CASCADE) and run the script again as one transaction.';
+              HINT = 'If they are left over from an interrupted installation, drop these schemas (CASCADE) and run the script again as one transaction.';
 END
 $preflight$;
 
 -- pgtrickle: API and catalog. pgtrickle_changes: change logs. pgtrickle_state: state tables and programs.
 -- USAGE is public, because programs run as the owners of the stream tables; what can be read is granted per object.
+-- pgtrickle_locks is for the admin alone: 21_locks.sql.
 CREATE SCHEMA pgtrickle;
 CREATE SCHEMA pgtrickle_changes;
 CREATE SCHEMA pgtrickle_state;
+CREATE SCHEMA pgtrickle_locks;
 GRANT USAGE ON SCHEMA pgtrickle, pgtrickle_changes, pgtrickle_state TO PUBLIC;
 
 COMMENT ON SCHEMA pgtrickle IS 'pgtrickle: API and catalog';
 COMMENT ON SCHEMA pgtrickle_changes IS 'pgtrickle: change logs of the sources';
 COMMENT ON SCHEMA pgtrickle_state IS 'pgtrickle: generated programs and their state';
+COMMENT ON SCHEMA pgtrickle_locks IS 'pgtrickle: names for the locks of the daemon';

@@ -1,7 +1,7 @@
 -- Pausing and draining the daemon, pausing and resuming stream tables.
 --
--- Every unit of the daemon begins with _enter_unit(), which holds the advisory lock (1885828210, 3) in share mode to the
--- end of its transaction. drain() takes it exclusively: while it waits, no new unit gets the lock.
+-- Every unit of the daemon begins with _enter_unit(), which holds the lock on pgtrickle_locks.units in ROW SHARE mode to
+-- the end of its transaction. drain() takes it in EXCLUSIVE mode: while it waits, no new unit gets the lock.
 
 -- The last transaction that paused or resumed. A sequence, because its value is seen whatever the snapshot: see _enter_unit.
 CREATE SEQUENCE pgtrickle.control_xid;
@@ -32,9 +32,12 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     last xid8;
 BEGIN
-    IF NOT pg_try_advisory_xact_lock_shared(1885828210, 3) THEN
+    BEGIN
+        LOCK TABLE pgtrickle_locks.units IN ROW SHARE MODE NOWAIT;
+    EXCEPTION WHEN lock_not_available THEN
         RAISE EXCEPTION 'the daemon is being drained in this database' USING ERRCODE = 'TR001';
-    ELSIF (SELECT c.paused FROM pgtrickle.pgt_control c) THEN
+    END;
+    IF (SELECT c.paused FROM pgtrickle.pgt_control c) THEN
         RAISE EXCEPTION 'the daemon is paused in this database'
             USING ERRCODE = 'TR001', DETAIL = (SELECT c.reason FROM pgtrickle.pgt_control c), HINT = 'SELECT pgtrickle.resume_scheduler();';
     END IF;
@@ -114,19 +117,18 @@ BEGIN
     IF timeout_s IS NULL OR timeout_s NOT BETWEEN 0 AND 86400 THEN
         RAISE EXCEPTION 'invalid timeout %', coalesce(timeout_s::text, 'NULL')
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give seconds, from 0 (do not wait) to 86400.';
-    ELSIF timeout_s = 0 THEN
-        IF NOT pg_try_advisory_xact_lock(1885828210, 3) THEN
-            RETURN false;
-        END IF;
-    ELSE
-        BEGIN
-            PERFORM set_config('lock_timeout', (timeout_s::bigint * 1000)::text, true);
-            PERFORM pg_advisory_xact_lock(1885828210, 3);
-            PERFORM set_config('lock_timeout', waited, true);
-        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
-            RETURN false;       -- leaving the block also restores lock_timeout
-        END;
     END IF;
+    BEGIN
+        IF timeout_s = 0 THEN
+            LOCK TABLE pgtrickle_locks.units IN EXCLUSIVE MODE NOWAIT;
+        ELSE
+            PERFORM set_config('lock_timeout', (timeout_s::bigint * 1000)::text, true);
+            LOCK TABLE pgtrickle_locks.units IN EXCLUSIVE MODE;
+            PERFORM set_config('lock_timeout', waited, true);
+        END IF;
+    EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+        RETURN false;       -- leaving the block also restores lock_timeout
+    END;
     PERFORM pgtrickle._set_paused(true, 'drained');
     RETURN true;
 END
@@ -137,9 +139,7 @@ the daemon goes on as before. True: from the commit on nothing is refreshed unti
 
 CREATE FUNCTION pgtrickle.is_drained() RETURNS boolean
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT pgtrickle.is_paused() AND NOT EXISTS (
-        SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-            AND l.classid = 1885828210 AND l.objid = 3 AND l.objsubid = 2 AND l.mode = 'ShareLock' AND l.granted)
+    SELECT pgtrickle.is_paused() AND NOT EXISTS (SELECT FROM pgtrickle._lockers('units') AS l WHERE l.mode = 'RowShareLock' AND l.granted)
 $$;
 COMMENT ON FUNCTION pgtrickle.is_drained() IS 'Is the daemon paused here, and nothing of it running any more?';
 

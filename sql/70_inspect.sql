@@ -263,9 +263,7 @@ BEGIN
         RETURN NULL;
     END IF;
     SELECT l.pid, a.usename, a.application_name INTO holder
-    FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-    WHERE l.locktype = 'advisory' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-      AND l.classid = 1885828210 AND l.objid = 2 AND l.objsubid = 2 AND l.granted LIMIT 1;
+    FROM pgtrickle._lockers('leader') AS l LEFT JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.mode = 'ExclusiveLock' AND l.granted;
     IF NOT FOUND THEN
         RETURN 'no daemon leads: nothing is refreshed';
     END IF;

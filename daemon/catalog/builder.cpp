@@ -173,7 +173,9 @@ class Builder {
 
   /// Two builds that grant something on the same object at once would fail with "tuple concurrently updated". Who waits
   /// for this one holds nothing.
-  static void lock_grants(pqxx::transaction_base& tx) { tx.exec("SELECT pg_advisory_xact_lock(1885828212, 0)"); }
+  static void lock_grants(pqxx::transaction_base& tx) {
+    tx.exec("LOCK TABLE pgtrickle_locks.grants IN EXCLUSIVE MODE");
+  }
 
   /// The first lock of everybody else who writes about the stream table: so dropping it waits for the transactions of
   /// its build, or is what they find.

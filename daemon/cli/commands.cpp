@@ -154,8 +154,8 @@ int uninstall(Database& db) {
   tx.exec("SET LOCAL client_min_messages = warning");
   const bool extension = !tx.exec("SELECT FROM pg_extension WHERE extname = 'pg_trickle'").empty();
   tx.exec(extension ? "DROP EXTENSION pg_trickle CASCADE"
-                    : "DROP SCHEMA pgtrickle, pgtrickle_changes, pgtrickle_state CASCADE");
-  tx.exec("DROP SCHEMA IF EXISTS pgtrickle, pgtrickle_changes, pgtrickle_state CASCADE");
+                    : "DROP SCHEMA pgtrickle, pgtrickle_changes, pgtrickle_state, pgtrickle_locks CASCADE");
+  tx.exec("DROP SCHEMA IF EXISTS pgtrickle, pgtrickle_changes, pgtrickle_state, pgtrickle_locks CASCADE");
   tx.commit();
   std::cout << "removed pgtrickle from database \"" << database << "\"; stream tables stay as ordinary tables\n";
   return kOk;

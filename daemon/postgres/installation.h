@@ -11,7 +11,7 @@ inline constexpr const char* kWhoseInstallation = R"(
     SELECT pg_catalog.to_regprocedure('pgtrickle.version()') IS NOT NULL AS installed,
            (SELECT pg_catalog.min(r.rolname::pg_catalog.text)
             FROM (SELECT n.nspowner FROM pg_catalog.pg_namespace n
-                  WHERE n.nspname OPERATOR(pg_catalog.=) ANY ('{pgtrickle,pgtrickle_changes,pgtrickle_state}'::pg_catalog.name[])
+                  WHERE n.nspname OPERATOR(pg_catalog.=) ANY ('{pgtrickle,pgtrickle_changes,pgtrickle_state,pgtrickle_locks}'::pg_catalog.name[])
                   UNION ALL
                   SELECT p.proowner FROM pg_catalog.pg_proc p
                   JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace

@@ -87,7 +87,7 @@ void DatabaseScheduler::start_build(Table& table) {
                      .nodes = compiler_.max_nodes,
                      .grouping_branches = compiler_.max_grouping_branches};
   settings.say = [database = database_.name, name = label(table)](const std::string& note) {
-    spdlog::warn("building database={} stream_table={} note=\"{}\"", database, name, note);
+    log::warn("build", "building database={} stream_table={} note={}", database, name, note);
   };
   asio::post(*shared_->build_workers, [self = shared_from_this(), conninfo = std::move(*conninfo), id = table.row.id,
                                        generation = table.row.generation, settings] {

@@ -279,12 +279,26 @@ WHERE h.status = 'COMPLETED' AND h.action IN ('DIFFERENTIAL', 'FULL') AND h.dura
 ORDER BY h.refresh_id)");
 }
 
-Statement try_lock(int key) {
-  return make("SELECT pg_try_advisory_lock(" + std::string(kLockSpace) + ", " + text(key) + ") AS flag");
+Statement lead() {
+  return make("SELECT pgtrickle._try_lead() AS flag");
 }
 
-Statement unlock(int key) {
-  return make("SELECT pg_advisory_unlock(" + std::string(kLockSpace) + ", " + text(key) + ") AS flag");
+Statement has_leader() {
+  return make("SELECT EXISTS (SELECT FROM pgtrickle._lockers('leader') AS l WHERE l.granted) AS flag");
+}
+
+Statement is_leader_waited_for() {
+  return make("SELECT EXISTS (SELECT FROM pgtrickle._lockers('leader') AS l WHERE NOT l.granted) AS flag");
+}
+
+Statement no_timeouts() {
+  return make(
+      "SELECT set_config(s.name, '0', false) FROM pg_settings s WHERE s.name IN "
+      "('idle_in_transaction_session_timeout', 'transaction_timeout')");
+}
+
+Statement try_lock(int key) {
+  return make("SELECT pg_try_advisory_lock(" + std::string(kLockSpace) + ", " + text(key) + ") AS flag");
 }
 
 Statement lock_sources(const std::vector<std::int64_t>& sources) {

@@ -116,10 +116,16 @@ Result<std::vector<StreamTable>> read_tables(const Rows& rows);
 /// Recent refreshes of all stream tables, oldest first: (pgt_id, action, delta_rows, duration_ms).
 Statement recent_refreshes();
 
+/// Leads to the end of the transaction, unless somebody else does.
+Statement lead();
+Statement has_leader();
+/// Somebody wants to remove pgtrickle: nobody else can name what is locked.
+Statement is_leader_waited_for();
+/// For the session that leads: its transaction lasts as long as it does.
+Statement no_timeouts();
+
 Statement try_lock(int key);
-Statement unlock(int key);
 inline constexpr int kListenKey = 1;  // held by the leader: triggers notify
-inline constexpr int kLeaderKey = 2;
 Result<bool> read_flag(const Rows& rows);
 
 /// Arming: the locks of sources, all that can be had: (source_id, locked).

@@ -1,4 +1,4 @@
-// The control connection: leadership, notifications, arming, loading the catalog.
+// The control connection: its session, what the leader does, loading the catalog.
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,7 +30,8 @@ constexpr const char* kPooled =
     "a pooler between us and PostgreSQL gives the session to others between transactions (PgBouncer: pool_mode "
     "transaction or statement), so that neither locks nor settings are ours: let the dsn lead to PostgreSQL itself, or "
     "to a pool with pool_mode = session";
-constexpr std::int64_t kLockShare = 4;  // of the server's lock table that sleeping sources may fill
+constexpr milliseconds kStepAside{2000};  // for whoever waited for our lock
+constexpr std::int64_t kLockShare = 4;    // of the server's lock table that sleeping sources may fill
 
 /// The process of the server that answers. With `begin`, in a transaction that stays open.
 asio::awaitable<Result<int>> server_process(Connection& connection, bool begin) {
@@ -121,9 +122,10 @@ asio::awaitable<void> DatabaseScheduler::control_session(ConnectionPtr connectio
     MaybeError error = co_await stand_by(connection);
     if (!error && !stopping_) error = co_await lead(connection);
     lose_leadership();
+    if (!error && std::exchange(stepping_down_, false)) co_await pause(kStepAside);
     if (error) {
       if (!stopping_) set_problem("control connection: " + error->message);
-      connection->close();  // with it go all session locks, so that nobody is leader or armed by mistake
+      connection->close();
       co_return;
     }
   }
@@ -193,47 +195,6 @@ asio::awaitable<MaybeError> DatabaseScheduler::beat(ConnectionPtr connection) {
   co_return std::nullopt;
 }
 
-// Somebody has the lock of the leader. Two looks in a row: after a failover the new leader has not spoken yet.
-asio::awaitable<MaybeError> DatabaseScheduler::look_at_leader(ConnectionPtr connection) {
-  const auto answer = co_await connection->query(sql::leader_trouble(), deadline_after(kQueryTimeout));
-  if (!answer) co_return answer.error();
-  postgres::RowReader row(*answer, 0);
-  const auto trouble = row.get<std::optional<std::string>>("trouble");
-  if (row.error()) co_return *row.error();
-  const bool confirmed = trouble && std::exchange(leader_suspected_, true);
-  if (!trouble) leader_suspected_ = false;
-  leader_silent_ = confirmed;
-  set_problem(confirmed ? *trouble : "");
-  if (confirmed) {
-    alert(observe::AlertKind::kLeaderSilent, "", *trouble);
-  } else if (!trouble) {
-    alert(observe::AlertKind::kLeaderBack, "", "a daemon leads again");
-  }
-  co_return std::nullopt;
-}
-
-asio::awaitable<MaybeError> DatabaseScheduler::stand_by(ConnectionPtr connection) {
-  next_beat_ = next_load_ = Clock::now();
-  backend_ = 0;
-  leader_suspected_ = leader_silent_ = false;
-  while (!stopping_) {
-    const auto answer = co_await connection->query(sql::try_lock(sql::kLeaderKey), deadline_after(kQueryTimeout));
-    if (!answer) co_return answer.error();
-    const auto is_ours = sql::read_flag(*answer);
-    if (!is_ours) co_return is_ours.error();
-    if (*is_ours) co_return std::nullopt;
-    MaybeError error;
-    if (Clock::now() >= next_beat_) {
-      error = co_await beat(connection);
-      if (!error) error = co_await look_at_leader(connection);
-    }
-    if (!error && Clock::now() >= next_load_) error = co_await load_catalog(connection);
-    if (error) co_return error;
-    co_await pause(settings_.leader_retry_interval);
-  }
-  co_return std::nullopt;
-}
-
 asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
   const auto relinked = co_await connection->query(sql::adopt_cluster(), deadline_after(kQueryTimeout));
   if (!relinked) co_return relinked.error();
@@ -262,7 +223,10 @@ asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
   writers_left_ = true;
   next_frontier_update_ = now + kFrontierUpdateInterval;
   spawn(dispatch(shared_from_this(), term));
+  spawn(watch_lead(shared_from_this(), term));
   while (leading()) {
+    if (lead_lost_) co_return std::exchange(lead_lost_, std::nullopt);
+    if (stepping_down_) break;
     if (!may_sleep_ && Clock::now() >= next_look_) error = co_await look_for_changes(connection);
     if (!error && Clock::now() >= next_trial_) error = co_await try_suspended(connection);
     if (error) co_return error;
@@ -299,18 +263,6 @@ asio::awaitable<MaybeError> DatabaseScheduler::wait_for_duties(ConnectionPtr con
   const auto poked = co_await connection->wait_notification(wake_at);  // it listens to nothing: until somebody pokes
   if (!poked) co_return poked.error();
   co_return std::nullopt;
-}
-
-void DatabaseScheduler::lose_leadership() {
-  if (!leader_) return;
-  log::info("scheduler", "no longer leading database={}", database_.name);
-  leader_ = false;
-  ++term_;
-  if (registered_) shared_->budget->set_waiting(budget_, 0);
-  for (const auto& waiting : ready_.drain()) drop(waiting.work);
-  alerts_.forget([](const observe::Alert&) { return true; });  // whoever leads now knows better
-  close_bell();
-  ring();
 }
 
 void DatabaseScheduler::reload_soon() {

@@ -92,6 +92,7 @@ void DatabaseScheduler::begin_stop() {
   stopping_ = true;
   stop_signal_.set();
   ring();
+  if (lead_connection_) lead_connection_->poke();
   if (control_connection_) {
     control_connection_->poke();
   } else if (control_task_) {
@@ -117,6 +118,8 @@ asio::awaitable<void> DatabaseScheduler::stop(postgres::Deadline soft, postgres:
   }
   if (control_connection_) control_connection_->close();
   control_connection_.reset();
+  if (lead_connection_) lead_connection_->close();
+  lead_connection_.reset();
   close_bell();
   if (std::exchange(registered_, false)) shared_->budget->unregister(budget_);
   if (refresh_pool_) refresh_pool_->close();

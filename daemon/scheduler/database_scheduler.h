@@ -2,6 +2,7 @@
 //
 // Coroutines, all on the event loop thread, each holding a shared_ptr to this object:
 //   control    owns the control connection: leadership, heartbeat, catalog loading, builds
+//   watch_lead while leading: owns the connection that holds the lock of the leader (leadership.cpp)
 //   dispatch   while leading: owns the bell, a connection that listens and holds the locks of sources that sleep
 //   (bell.cpp);
 //              takes due units from the timetable and spawns them as workers get free, the most urgent first
@@ -121,7 +122,6 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   boost::asio::awaitable<void> control(Self self);
   boost::asio::awaitable<void> control_session(ConnectionPtr connection);
   boost::asio::awaitable<bool> check_installation(ConnectionPtr connection);
-  boost::asio::awaitable<std::optional<postgres::Error>> stand_by(ConnectionPtr connection);
   boost::asio::awaitable<std::optional<postgres::Error>> lead(ConnectionPtr connection);
   boost::asio::awaitable<std::optional<postgres::Error>> wait_for_duties(ConnectionPtr connection);
   boost::asio::awaitable<std::optional<postgres::Error>> load_catalog(ConnectionPtr connection);
@@ -130,14 +130,19 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   boost::asio::awaitable<std::optional<postgres::Error>> try_suspended(ConnectionPtr connection);
   boost::asio::awaitable<std::optional<postgres::Error>> load_history(ConnectionPtr connection);
   boost::asio::awaitable<std::optional<postgres::Error>> beat(ConnectionPtr connection);
-  boost::asio::awaitable<std::optional<postgres::Error>> look_at_leader(ConnectionPtr connection);
   boost::asio::awaitable<std::optional<std::string>> pooling_problem(postgres::Connection& connection);
   boost::asio::awaitable<void> pause(std::chrono::milliseconds delay);
   void adopt(sql::Catalog catalog, TimePoint read_after);
   TimetableEntry adopt(sql::StreamTable row, TimePoint read_after);
   void forget_table(TableId id);
-  void lose_leadership();
   void reload_soon();
+
+  // leadership
+  boost::asio::awaitable<std::optional<postgres::Error>> stand_by(ConnectionPtr connection);
+  boost::asio::awaitable<std::optional<postgres::Error>> look_at_leader(ConnectionPtr connection);
+  boost::asio::awaitable<postgres::Result<bool>> take_lead(ConnectionPtr connection);
+  boost::asio::awaitable<void> watch_lead(Self self, std::uint64_t term);
+  void lose_leadership();
 
   // bell
   boost::asio::awaitable<bool> open_bell();
@@ -263,10 +268,13 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   std::shared_ptr<boost::asio::cancellation_signal> control_task_;
 
   bool leader_ = false;
-  int backend_ = 0;                // of the control connection, as the server says; 0: not asked yet
-  bool leader_suspected_ = false;  // while standing by: it does not speak
-  bool leader_silent_ = false;     // that was confirmed
-  std::uint64_t term_ = 0;         // grows with every gain and loss of leadership: an old dispatcher ends
+  ConnectionPtr lead_connection_;             // holds the lock of the leader
+  std::optional<postgres::Error> lead_lost_;  // that session has ended
+  bool stepping_down_ = false;                // somebody waits for its lock
+  int backend_ = 0;                           // of the control connection, as the server says; 0: not asked yet
+  bool leader_suspected_ = false;             // while standing by: it does not speak
+  bool leader_silent_ = false;                // that was confirmed
+  std::uint64_t term_ = 0;                    // grows with every gain and loss of leadership: an old dispatcher ends
   bool may_sleep_ = false;
   std::size_t most_locks_ = 0;  // of sources
   bool paused_ = false;

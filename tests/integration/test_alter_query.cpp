@@ -234,7 +234,7 @@ TEST_F(AlterQuery, WithADaemonThePreviousQueryIsRefreshed) {
 // of those who grant twice: at its start, and after it has compiled.
 TEST_F(AlterQuery, ABuildThatRunsMeanwhileDoesNotUndoIt) {
   session_.exec("SELECT pgtrickle.create_stream_table('st', 'SELECT region FROM orders')");
-  const std::string lock = "SELECT pg_advisory_xact_lock(1885828212, 0)";
+  const std::string lock = "LOCK TABLE pgtrickle_locks.grants IN EXCLUSIVE MODE";
   const auto waiting = [&](const std::string& who) {
     return session_.value(
                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = "

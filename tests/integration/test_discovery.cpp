@@ -117,7 +117,7 @@ TEST_F(Discovering, AListedPgtrickleOfSomebodyElseIsNotCalled) {
       [&] { return http_get(daemon.http_port(), "/health").body.find("belongs to role") != std::string::npos; }));
   EXPECT_EQ(superuser.value("SELECT coalesce(string_agg(who, ' '), 'nobody') FROM public.caught"), "nobody");
   EXPECT_EQ(daemon.stop(), 0);
-  superuser.exec("DROP SCHEMA pgtrickle, pgtrickle_changes, pgtrickle_state CASCADE");
+  superuser.exec("DROP SCHEMA pgtrickle, pgtrickle_changes, pgtrickle_state, pgtrickle_locks CASCADE");
 }
 
 TEST_F(Discovering, ADroppedDatabaseDisturbsNobody) {
@@ -146,7 +146,7 @@ TEST_F(Discovering, WhereItIsUninstalledItEnds) {
   DaemonProcess daemon(options());
   ASSERT_TRUE(serves(daemon, db));
   ASSERT_TRUE(serves(daemon, other));
-  Session(db.dsn()).exec("DROP SCHEMA pgtrickle, pgtrickle_changes, pgtrickle_state CASCADE");
+  Session(db.dsn()).exec("DROP SCHEMA pgtrickle, pgtrickle_changes, pgtrickle_state, pgtrickle_locks CASCADE");
   EXPECT_TRUE(wait_until(
       [&] { return http_get(daemon.http_port(), "/health").body.find("\"" + db.name() + "\"") == std::string::npos; }));
   EXPECT_TRUE(wait_until([&] {

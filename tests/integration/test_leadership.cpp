@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <string>
+#include <thread>
 
 #include "support/database.h"
 #include "support/oracle.h"
@@ -66,9 +67,7 @@ TEST_F(Leadership, ALeaderThatHangsIsReportedByTheOneThatStandsBy) {
 
   session_.exec("INSERT INTO t VALUES (2), (3)");
   // What the message says.
-  session_.exec(
-      "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1885828210 AND objid = "
-      "2 AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())");
+  session_.exec("SELECT pg_terminate_backend(pid) FROM pgtrickle._lockers('leader')");
   // A refresh that it was in the middle of keeps its lock until the server ends that session, after 60 s without a
   // word.
   EXPECT_TRUE(becomes_equal(120s)) << second.log();
@@ -83,15 +82,47 @@ TEST_F(Leadership, ALeaderThatHangsIsReportedByTheOneThatStandsBy) {
 
 TEST_F(Leadership, ALockThatIsNoDaemonsIsReported) {
   Session stranger(db_.dsn() + " application_name=stranger");
-  stranger.exec("SELECT pg_advisory_lock(1885828210, 2)");
+  stranger.exec("BEGIN; LOCK TABLE pgtrickle_locks.leader IN EXCLUSIVE MODE");
   DaemonProcess daemon(DaemonProcess::Options{.dsns = {db_.dsn()}, .wait_ready = false});
   EXPECT_TRUE(
       wait_until([&] { return health(daemon) == 503 && says(daemon, "/health", "(stranger) holds the lock"); }, 60s))
       << daemon.log();
   EXPECT_TRUE(says(daemon, "/health", "no daemon says that it leads"));
-  stranger.exec("SELECT pg_advisory_unlock(1885828210, 2)");
+  stranger.exec("ROLLBACK");
   EXPECT_TRUE(becomes_equal()) << daemon.log();
   EXPECT_EQ(health(daemon), 200);
+}
+
+TEST_F(Leadership, TheSessionThatLeadsHoldsNothingBack) {
+  DaemonProcess daemon(db_.dsn());
+  ASSERT_TRUE(becomes_equal());
+  const std::string held =
+      "SELECT a.state, a.backend_xmin, a.backend_xid FROM pgtrickle._lockers('leader') AS l JOIN pg_stat_activity a "
+      "USING (pid)";
+  EXPECT_EQ(session_.table(held), "idle in transaction|null|null");
+  std::this_thread::sleep_for(2500ms);  // it has looked whether somebody waits
+  EXPECT_EQ(session_.table(held), "idle in transaction|null|null");
+  session_.exec("VACUUM");  // of the whole database
+  EXPECT_EQ(session_.value("SELECT count(*) FROM pgtrickle._lockers('leader')"), "1");
+}
+
+TEST_F(Leadership, PgtrickleCanBeRemovedUnderADaemonThatLeads) {
+  DaemonProcess daemon(db_.dsn());
+  ASSERT_TRUE(becomes_equal());
+  session_.exec("SET client_min_messages = warning; SET statement_timeout = '20s'");
+  session_.exec("DROP SCHEMA pgtrickle, pgtrickle_changes, pgtrickle_state, pgtrickle_locks CASCADE");
+  EXPECT_TRUE(wait_until([&] { return says(daemon, "/health", "is not installed"); }, 30s)) << daemon.log();
+}
+
+TEST_F(Leadership, TheEndOfTheSessionThatLeadsEndsTheLead) {
+  DaemonProcess first(db_.dsn());
+  ASSERT_TRUE(becomes_equal());
+  DaemonProcess second(db_.dsn());
+  session_.exec("SELECT pg_terminate_backend(pid) FROM pgtrickle._lockers('leader')");
+  EXPECT_TRUE(wait_until([&] { return first.log().find("no longer leading") != std::string::npos; })) << first.log();
+  EXPECT_TRUE(wait_until([&] { return session_.value("SELECT count(*) FROM pgtrickle._lockers('leader')") == "1"; }));
+  session_.exec("INSERT INTO t VALUES (4)");
+  EXPECT_TRUE(becomes_equal());
 }
 
 TEST_F(Leadership, ALeaderThatWasKilledIsReplacedWithoutAnAlarm) {

@@ -76,9 +76,9 @@ class Poolers : public ::testing::Test {
   /// Locks of the leader, and of sources that sleep.
   std::string locks() {
     return session_.value(
-        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid IN (1885828210, 1885828213) AND "
-        "database = "
-        "(SELECT oid FROM pg_database WHERE datname = current_database())");
+        "SELECT (SELECT count(*) FROM pgtrickle._lockers('leader')) + count(*) FROM pg_locks WHERE locktype = "
+        "'advisory' AND classid IN (1885828210, 1885828213) AND database = (SELECT oid FROM pg_database WHERE datname "
+        "= current_database())");
   }
 
   void expect_refused(const PgBouncer& pooler) {

@@ -168,10 +168,7 @@ TEST_F(Scheduling, ANewLeaderTellsWhatLastsAndTheOldOneNoMore) {
   // The standby gets the lock while the old leader has no connection.
   EXPECT_TRUE(wait_until(
       [&] {
-        session_.exec(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND mode = "
-            "'ExclusiveLock' AND pid IN (SELECT pid FROM pg_stat_activity WHERE application_name = 'pgtrickled' AND "
-            "datname = current_database())");
+        session_.exec("SELECT pg_terminate_backend(pid) FROM pgtrickle._lockers('leader')");
         std::this_thread::sleep_for(1s);
         return second.log().find("leading database") != std::string::npos;
       },

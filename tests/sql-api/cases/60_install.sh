@@ -59,7 +59,7 @@ SQL
 if [ "$way" = extension ]; then
   psql -d "$db" -c 'DROP EXTENSION pg_trickle CASCADE' 2>/dev/null
 else
-  psql -d "$db" -c 'DROP SCHEMA pgtrickle, pgtrickle_changes, pgtrickle_state CASCADE' 2>/dev/null
+  psql -d "$db" -c 'DROP SCHEMA pgtrickle, pgtrickle_changes, pgtrickle_state, pgtrickle_locks CASCADE' 2>/dev/null
 fi
 psql -d "$db" <<'SQL'
 INSERT INTO src VALUES (5, 'e');

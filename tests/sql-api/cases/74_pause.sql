@@ -30,7 +30,7 @@ SELECT test.ok('paused is not drained', pgtrickle.pause_scheduler() IS NOT NULL 
 SELECT public.dblink_send_query('v', 'SELECT pgtrickle.drain(30)::text');
 DO $$ BEGIN
     FOR i IN 1..500 LOOP
-        EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 3 AND NOT granted);
+        EXIT WHEN EXISTS (SELECT FROM pgtrickle._lockers('units') WHERE NOT granted);
         PERFORM pg_sleep(0.01);
     END LOOP;
 END $$;

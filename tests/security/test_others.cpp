@@ -1,0 +1,121 @@
+// What nobody can do to others: stop the daemon, a stream table of somebody else, or whoever writes to a source.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <thread>
+
+#include "security/world.h"
+
+namespace {
+
+using namespace std::chrono_literals;
+using pgt::test::http_get;
+using pgt::test::Session;
+using pgt::test::wait_until;
+using pgt::test::World;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class Others : public World {
+ protected:
+  Others() {
+    root().exec("SELECT pgtrickle.trust_all_owners(true)");  // who runs what is not the question here
+    carol_session_ = std::make_unique<Session>(dsn_of_role(carol_));
+    for (Session* session : {&alice(), &bob(), &carol()}) session->exec("SET lock_timeout = '10s'");
+  }
+  Session& carol() { return *carol_session_; }
+
+  /// Alice makes a stream table and writes, and the daemon follows.
+  void expect_alice_is_served() {
+    create(alice(), "a.st", "SELECT id, amount FROM a.orders");
+    EXPECT_TRUE(becomes("a.st", "ACTIVE", 30s)) << daemon_->log();
+    alice().exec("INSERT INTO a.orders VALUES (100, 1)");
+    EXPECT_TRUE(becomes_equal("a.st")) << daemon_->log();
+  }
+
+  static std::string locking(const std::string& name, const std::string& mode) {
+    return "DO $$ BEGIN LOCK TABLE " + name + " IN " + mode + " MODE; END $$";
+  }
+
+  std::unique_ptr<Session> carol_session_;
+};
+
+// Leader, drain, build; listening and sleeping, where writers must try them: there the daemon polls.
+TEST_P(Others, AdvisoryLocksOfStrangersStopNobody) {
+  carol().exec("SELECT pg_advisory_lock(1885828210, k) FROM generate_series(1, 3) AS k");
+  carol().exec("SELECT pg_advisory_lock(1885828212, 0)");
+  carol().exec("SELECT pg_advisory_lock(1885828213, k) FROM generate_series(0, 50) AS k");
+  start_daemon();
+  EXPECT_TRUE(wait_until([&] {
+    return http_get(daemon_->http_port(), "/health").body.find("\"leader\"") != std::string::npos;
+  })) << daemon_->log();
+  expect_alice_is_served();
+  std::this_thread::sleep_for(1s);  // it would sleep by now
+  alice().exec("INSERT INTO a.orders VALUES (101, 1)");
+  EXPECT_TRUE(becomes_equal("a.st")) << daemon_->log();
+  EXPECT_EQ(admin().value("SELECT pgtrickle.drain(10)"), "t");
+  EXPECT_EQ(admin().value("SELECT pgtrickle.is_drained()"), "t");
+}
+
+TEST_P(Others, LocksThatDecideWhoWorksAreOutOfReach) {
+  for (Session* stranger : {&alice(), &bob(), &carol()}) {
+    for (const char* lock : {"leader", "units", "grants"}) {
+      const std::string name = std::string("pgtrickle_locks.") + lock;
+      for (const char* mode : {"ACCESS SHARE", "ROW SHARE", "ROW EXCLUSIVE", "EXCLUSIVE"}) {
+        EXPECT_THAT(refused(*stranger, locking(name, mode)), StartsWith("42501")) << mode;
+      }
+      // These lock before they ask for privileges, and keep the lock.
+      EXPECT_THAT(refused(*stranger, "PREPARE p AS DELETE FROM " + name), StartsWith("42501"));
+      EXPECT_THAT(refused(*stranger, "PREPARE p AS SELECT FROM " + name + " FOR UPDATE"), StartsWith("42501"));
+      EXPECT_THAT(refused(*stranger, "CREATE RULE r AS ON UPDATE TO " + name + " DO NOTHING"), StartsWith("42501"));
+      EXPECT_THAT(refused(*stranger, "COMMENT ON VIEW " + name + " IS 'x'"), StartsWith("42501"));
+    }
+    for (const char* function : {"_try_lead()", "_enter_unit()"}) {
+      EXPECT_THAT(refused(*stranger, std::string("SELECT pgtrickle.") + function), StartsWith("42501"));
+    }
+  }
+}
+
+TEST_P(Others, LocksAreClosedWhateverDefaultPrivilegesSay) {
+  pgt::test::TestDatabase other(pgt::test::TestDatabase::Install::kNothing);
+  Session installer(other.dsn());
+  installer.exec("ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC");
+  installer.exec("ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO PUBLIC");
+  installer.exec(std::string(pgtrickle::install_sql()));
+  Session stranger(other.dsn() + " user=" + carol_);
+  EXPECT_THAT(refused(stranger, locking("pgtrickle_locks.leader", "EXCLUSIVE")), StartsWith("42501"));
+  EXPECT_EQ(installer.value("SELECT count(*) FROM pg_class WHERE relnamespace = 'pgtrickle_locks'::regnamespace AND "
+                            "has_table_privilege('" +
+                            carol_ + "', oid, 'SELECT, UPDATE')"),
+            "0");
+}
+
+// PREPARE locks what it names as its statement would, whoever prepares it.
+TEST_P(Others, LocksOnTheCatalogStopNobody) {
+  start_daemon();
+  expect_alice_is_served();
+  carol().exec("BEGIN");
+  const auto tables = root().exec(
+      "SELECT c.oid::regclass::text FROM pg_class c WHERE c.relnamespace = 'pgtrickle'::regnamespace AND c.relkind = "
+      "'r'");
+  int n = 0;
+  for (const auto& row : tables) {
+    carol().exec("PREPARE p" + std::to_string(n++) + " AS DELETE FROM " + row[0].as<std::string>());
+  }
+  ASSERT_GT(n, 10);
+  alice().exec("INSERT INTO a.orders VALUES (101, 1)");
+  EXPECT_TRUE(becomes_equal("a.st")) << daemon_->log();
+  create(alice(), "a.more", "SELECT amount, count(*) AS n FROM a.orders GROUP BY amount");
+  EXPECT_TRUE(becomes("a.more", "ACTIVE", 30s)) << daemon_->log();
+  alice().exec("ALTER TABLE a.orders RENAME COLUMN amount TO price");
+  alice().exec("INSERT INTO a.orders VALUES (102, 1)");
+  EXPECT_TRUE(wait_until([&] { return root().value("SELECT count(*) FROM a.st WHERE id = 102") == "1"; }, 30s))
+      << daemon_->log();
+  alice().exec("SELECT pgtrickle.drop_stream_table('a.more')");
+}
+
+PGT_IN_BOTH_WORLDS(Others);
+
+}  // namespace
