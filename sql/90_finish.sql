@@ -22,6 +22,7 @@ BEGIN
                 -- what refresh_<id> calls, as the owner of the stream table (59, 61)
                 '_small_delta', '_source_out_of_reach', '_keep_writers_out', '_facts_from', '_settle_refresh', '_refresh_program', '_lock_sources', '_is_subscribed',
                 '_unique_columns', '_raise_violation',
+                '_scc_is_known', '_scc_done', '_net_members',
                 -- gates, watermarks, groups, fuses (62 to 64), operating, repairing, explaining, freshness (66 to 69)
                 '_reads', '_relatives', '_watermark_state', '_hold_reason', '_consumers', '_names', '_find_source', '_require_owner', '_set_gate', '_advance_watermark',
                 '_is_admin', '_check_group_name', '_create_watermark_group', '_reset_fuse', '_upstream', '_upstream_first', '_refreshed_with', '_create_refresh_group',
