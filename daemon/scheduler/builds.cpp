@@ -27,7 +27,7 @@ constexpr milliseconds kGarbageInterval{300000};
 
 bool DatabaseScheduler::wants_build(const Table& table) const {
   const sql::StreamTable& row = table.row;
-  if (!row.exists || table.building || table.loaded_at <= table.build_ended) return false;
+  if (!row.exists || !is_served(row) || table.building || table.loaded_at <= table.build_ended) return false;
   if (row.fuse_blown) return false;  // a build applies everything: that is for reset_fuse() to decide
   if (row.status == "PENDING" || row.status == "INITIALIZING") return true;
   if (row.status == "ERROR") return table.retry || (row.needs_reinit && table.failed_generation != row.generation);
@@ -42,7 +42,7 @@ TimePoint DatabaseScheduler::build_time(const Table& table) {
 }
 
 void DatabaseScheduler::start_builds() {
-  if (!leading() || paused_ || !builds_expected_) return;
+  if (!leading() || halted() || !builds_expected_) return;
   const TimePoint now = Clock::now();
   bool expected = false;
   next_build_ = TimePoint::max();
