@@ -266,7 +266,7 @@ class Builder {
   /// Marks the row, so that a crash leaves something to resume, and notes the generation that this build answers.
   void start() {
     pqxx::work tx(connection_);
-    lock_grants(tx);
+    if (!missing_grants(tx).empty()) lock_grants(tx);  // which every build holds for a while
     lock_frontier(tx);
     const auto rows = tx.exec_params(
         "UPDATE pgtrickle.pgt_stream_tables SET status = 'INITIALIZING' WHERE pgt_id = $1 RETURNING generation", id_);
@@ -274,12 +274,13 @@ class Builder {
     generation_ = rows[0][0].as<std::int64_t>();
     refuse_untrusted(tx);
     at_step(tx, "compiling");
-    let_owner_in(tx);
+    for (const auto& grant : missing_grants(tx)) tx.exec(grant);
     tx.commit();
   }
 
-  /// The owner uses what he keeps in pgtrickle_state, and reads logs. What he keeps there is made by us.
-  void let_owner_in(pqxx::transaction_base& tx) {
+  /// What lets the owner use what he keeps in pgtrickle_state, and read logs. What he keeps there is made by us.
+  std::vector<std::string> missing_grants(pqxx::transaction_base& tx) {
+    std::vector<std::string> grants;
     for (const auto& row :
          tx.exec_params("SELECT format('GRANT USAGE ON SCHEMA %I TO %I', g.schema, r.rolname) FROM "
                         "pgtrickle.pgt_stream_tables s\n"
@@ -287,7 +288,8 @@ class Builder {
                         "CROSS JOIN (VALUES ('pgtrickle_state'), ('pgtrickle_changes')) AS g(schema)\n"
                         "WHERE s.pgt_id = $1 AND NOT has_schema_privilege(r.oid, g.schema, 'USAGE')",
                         id_))
-      tx.exec(row[0].c_str());
+      grants.emplace_back(row[0].c_str());
+    return grants;
   }
 
   void compile() {

@@ -81,15 +81,19 @@ postgres::Result<std::string> DatabaseScheduler::build_conninfo() const {
 void DatabaseScheduler::close_build_sessions() {
   const auto conninfo = build_conninfo();
   if (!conninfo) return;
-  asio::post(*shared_->build_workers, [conninfo = *conninfo] {
+  const auto worker_conninfo = postgres::overlay_conninfo(*conninfo, database_.worker_dsn);
+  asio::post(*shared_->build_workers, [conninfo = *conninfo, worker = worker_conninfo ? *worker_conninfo : *conninfo] {
     catalog::Kept<catalog::Session>::all().close(conninfo);
     catalog::Kept<catalog::Worker>::all().close(conninfo);
+    catalog::Kept<catalog::Worker>::all().close(worker);
   });
 }
 
 void DatabaseScheduler::start_build(Table& table) {
   auto conninfo = build_conninfo();
   if (!conninfo) return;
+  const auto worker_conninfo = postgres::overlay_conninfo(*conninfo, database_.worker_dsn);
+  if (!worker_conninfo) return;
   table.building = true;
   ++builds_running_;
   log::info("build", "building database={} stream_table={} status={} needs_reinit={}", database_.name, label(table),
@@ -97,6 +101,7 @@ void DatabaseScheduler::start_build(Table& table) {
   catalog::BuildSettings settings;
   settings.lock_timeout_ms = static_cast<int>(settings_.lock_timeout.count());
   settings.statement_timeout_ms = settings_.refresh_timeout.count();
+  if (has_workers()) settings.worker_conninfo = *worker_conninfo;
   settings.failures = table.build_failures;
   settings.error_pause_ms =
       Health::pause(std::max(table.build_failures, table.row.consecutive_errors) + 1, random01()).count();
