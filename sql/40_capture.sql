@@ -511,6 +511,7 @@ BEGIN
     -- Last: the event triggers ignore what is not registered, such as the commands above.
     INSERT INTO pgtrickle.pgt_sources (source_id, relid, source_schema, source_name, columns, shape, partitions)
     OVERRIDING SYSTEM VALUE VALUES (source, relid, s.source_schema, s.source_name, s.columns, s.shape, s.partitions);
+    PERFORM pgtrickle._settle_log_rights(ARRAY[source]);     -- default privileges may have opened it
     RETURN source;
 END
 $$;
