@@ -459,7 +459,7 @@ $$;
 CREATE FUNCTION pgtrickle._facts_answer(id bigint, everything boolean) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    follows_policies boolean := (SELECT s.effective_refresh_mode = 'FULL' FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id);
+    follows_policies boolean := coalesce((SELECT s.effective_refresh_mode = 'FULL' FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id), false);
 BEGIN
     RETURN (SELECT CASE WHEN bool_or(c.kind <> 'storage' AND NOT (c.kind = 'row security' AND follows_policies)) THEN 'rebuild'
                         WHEN count(*) > 0 THEN 'recompute' END
