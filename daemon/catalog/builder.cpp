@@ -181,14 +181,13 @@ class Builder {
         id_);
     if (row.empty()) return;
     const std::string owner = row[0][0].c_str();
-    throw BuildFailure(
-        "55000",
-        "its owner, role " + owner +
-            ", is not trusted, and the daemon has no worker sessions: code of its query would run with "
-            "the rights of the daemon",
-        "Give the daemon a login for worker sessions, pgtrickle.use_worker_role() and worker_dsn in its "
-        "configuration; or trust the owner as much as the admin: pgtrickle.trust_owner('" +
-            owner + "').");
+    throw BuildFailure("55000",
+                       "its owner, role " + owner +
+                           ", is not trusted, and the daemon has no worker sessions: code of its query would run with "
+                           "the rights of the daemon",
+                       "Give the daemon a login for worker sessions, pgtrickle.use_worker_role() and worker_dsn in its "
+                       "configuration; or trust the owner as much as the admin: pgtrickle.trust_owner('" +
+                           owner + "').");
   }
 
   Filled run_in_worker() {
