@@ -339,8 +339,11 @@ asio::awaitable<MaybeError> DatabaseScheduler::load_changed(ConnectionPtr connec
   std::set<TableId> gone = ids;
   for (sql::StreamTable& row : *rows) {
     gone.erase(row.id);
+    const auto known = tables_.find(row.id);
+    const bool asked = known != tables_.end() && row.refresh_asked_epoch > known->second.row.refresh_asked_epoch;
     const TimetableEntry entry = adopt(std::move(row), begun);
     timetable_.put(entry, now());
+    if (asked) timetable_.hasten(entry.id, now());
   }
   for (const TableId id : gone) {
     timetable_.remove(id, now());
