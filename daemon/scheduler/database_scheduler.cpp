@@ -112,6 +112,7 @@ asio::awaitable<void> DatabaseScheduler::stop(postgres::Deadline soft, postgres:
     (void)co_await control_connection_->query(sql::terminate_by_application_name(build_application_name()), hard);
   }
   while ((!tasks_.empty() || builds_running_ > 0) && Clock::now() < hard) co_await task_ended_.wait(hard);
+  close_build_sessions();
 
   if (control_connection_ && control_connection_->usable()) {
     (void)co_await control_connection_->query(sql::forget_daemon(shared_->instance), hard);

@@ -232,6 +232,8 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   [[nodiscard]] TimetableSettings timetable_settings() const;
   [[nodiscard]] static Now now();
   [[nodiscard]] std::string build_application_name() const;
+  [[nodiscard]] postgres::Result<std::string> build_conninfo() const;
+  void close_build_sessions();
 
   std::shared_ptr<Shared> shared_;
   config::Database database_;
