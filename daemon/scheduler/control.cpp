@@ -339,18 +339,21 @@ asio::awaitable<MaybeError> DatabaseScheduler::load_changed(ConnectionPtr connec
   std::set<TableId> gone = ids;
   for (sql::StreamTable& row : *rows) {
     gone.erase(row.id);
-    const auto known = tables_.find(row.id);
-    const bool asked = known != tables_.end() && row.refresh_asked_epoch > known->second.row.refresh_asked_epoch;
     const TimetableEntry entry = adopt(std::move(row), begun);
     timetable_.put(entry, now());
-    if (asked) timetable_.hasten(entry.id, now());
   }
   for (const TableId id : gone) {
     timetable_.remove(id, now());
     forget_table(id);
   }
+  hasten_wanted();
   ring();
   co_return std::nullopt;
+}
+
+// What somebody wants refreshed now, once it is in the timetable.
+void DatabaseScheduler::hasten_wanted() {
+  for (const TableId id : std::exchange(wanted_, {})) timetable_.hasten(id, now());
 }
 
 TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_after) {
@@ -362,6 +365,7 @@ TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_aft
     table.build_not_before = TimePoint::min();
   }
   garbage_expected_ = garbage_expected_ || (!row.exists && (is_new || table.row.exists));
+  if (row.refresh_asked_epoch > std::max(table.row.refresh_asked_epoch, row.last_refresh_epoch)) wanted_.insert(row.id);
   table.row = std::move(row);
   table.loaded_at = read_after;
   table.retry.reset();
@@ -423,6 +427,7 @@ void DatabaseScheduler::adopt(sql::Catalog catalog, TimePoint read_after) {
   for (const TableId id : gone) forget_table(id);
   timetable_.configure(timetable_settings());
   timetable_.load(entries, catalog.groups, now());
+  hasten_wanted();
   timetable_.release_holds(Clock::now());  // what held them may be what has changed
   if (paused_ != catalog.paused) {
     log::info("scheduler", "{} database={} reason={}", log::raw(catalog.paused ? "paused" : "no longer paused"),

@@ -368,10 +368,9 @@ TEST_F(TimetableTest, HeldTablesAreLookedAtAgainAtTheirNextTimeOrWhenHoldsAreRel
 }
 
 TEST_F(TimetableTest, WhatSomebodyWantsRefreshedIsDueAtOnce) {
-  load({entry(1, every(3600000)), entry(2, cron("0 3 * * *")), entry(3, every(5000))});
+  load({entry(1, every(3600000)), entry(2, cron("0 3 * * *"))});
   succeed(due());
-  advance(10);
-  EXPECT_TRUE(due().empty());
+  EXPECT_GT(*due_in(), 1000);
   timetable_.hasten(1, now_);
   timetable_.hasten(2, now_);
   timetable_.hasten(4, now_);  // there is none
