@@ -139,7 +139,7 @@ $$;
 -- What a unit of refreshes calls besides refresh_<id>.
 CREATE FUNCTION pgtrickle._worker_functions() RETURNS name[]
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT ARRAY['_enter_unit', '_together', '_refresh_scc']::name[]
+    SELECT ARRAY['_enter_unit', '_together', '_refresh_scc', '_check_cycle', '_removals_pending', '_scc_is_known', '_scc_done', '_net_members']::name[]
 $$;
 
 CREATE FUNCTION pgtrickle.use_worker_role(role name) RETURNS void
@@ -171,6 +171,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION pgtrickle.use_worker_role(name) IS
-'Names the role that the daemon''s worker sessions log in as (databases.worker_user in its configuration), and grants it what refreshing '
+'Names the role that the daemon''s worker sessions log in as (databases.worker_dsn in its configuration), and grants it what refreshing '
 'needs. The role must have nothing to lose: no attribute such as SUPERUSER or CREATEROLE, no membership in other roles, no objects of its own. '
 'NULL: no worker sessions any more. Admin only. Errors: 0P000 the role does not exist or has something to lose, 42501 the caller is not the admin.';

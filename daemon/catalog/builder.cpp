@@ -186,7 +186,7 @@ class Builder {
         "its owner, role " + owner +
             ", is not trusted, and the daemon has no worker sessions: code of its query would run with "
             "the rights of the daemon",
-        "Give the daemon a login for worker sessions, pgtrickle.use_worker_role() and worker_user in its "
+        "Give the daemon a login for worker sessions, pgtrickle.use_worker_role() and worker_dsn in its "
         "configuration; or trust the owner as much as the admin: pgtrickle.trust_owner('" +
             owner + "').");
   }

@@ -177,7 +177,10 @@ Result<postgres::ConnectSettings> DatabaseScheduler::connect_settings(bool for_r
                                                     {"keepalives_interval", "10"},
                                                     {"keepalives_count", "3"},
                                                     {"tcp_user_timeout", "30000"}};
-  auto conninfo = postgres::merge_conninfo(database_.dsn, overrides, defaults);
+  const auto dsn = for_refreshes ? postgres::overlay_conninfo(database_.dsn, database_.worker_dsn)
+                                 : Result<std::string>(database_.dsn);
+  if (!dsn) return dsn.error();
+  auto conninfo = postgres::merge_conninfo(*dsn, overrides, defaults);
   if (!conninfo) return conninfo.error();
   connect.conninfo = std::move(*conninfo);
   connect.workers = shared_->libpq_workers;
