@@ -76,6 +76,7 @@ SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname
        s.needs_reinit, coalesce(s.options -> 'wide_keys' = 'true', false) AS wide_keys, s.generation,
        s.consecutive_errors, s.last_error, extract(epoch FROM s.retry_at - clock_timestamp())::float8 AS retry_in,
        extract(epoch FROM clock_timestamp() - f.data_timestamp)::float8 AS data_age,
+       extract(epoch FROM s.refresh_asked_at)::float8 AS refresh_asked,
        extract(epoch FROM f.last_refresh_at)::float8 AS last_refresh, f.last_duration_ms, f.total_refreshes,
        greatest(f.rows, d.rows) AS rows, f.full_threshold,
        s.tier, extract(epoch FROM s.max_staleness)::float8 AS max_staleness,
@@ -201,6 +202,7 @@ Result<std::vector<StreamTable>> read_tables(const Rows& rows) {
     t.last_error = row.get<std::optional<std::string>>("last_error").value_or("");
     t.retry_in_seconds = row.get<std::optional<double>>("retry_in");
     t.data_age_seconds = row.get<std::optional<double>>("data_age");
+    t.refresh_asked_epoch = row.get<std::optional<double>>("refresh_asked").value_or(0);
     t.last_refresh_epoch = row.get<std::optional<double>>("last_refresh").value_or(0);
     t.last_duration_ms = row.get<std::optional<double>>("last_duration_ms").value_or(0);
     t.total_refreshes = row.get<std::optional<std::int64_t>>("total_refreshes").value_or(0);

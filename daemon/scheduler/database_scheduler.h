@@ -134,6 +134,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   boost::asio::awaitable<void> pause(std::chrono::milliseconds delay);
   void adopt(sql::Catalog catalog, TimePoint read_after);
   TimetableEntry adopt(sql::StreamTable row, TimePoint read_after);
+  void hasten_wanted();
   void forget_table(TableId id);
   void reload_soon();
 
@@ -283,6 +284,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   bool paused_ = false;
   bool reload_requested_ = false;
   std::set<TableId> changed_tables_;  // to be loaded again
+  std::set<TableId> wanted_;          // somebody wants them refreshed now
   TimePoint next_load_, next_beat_, next_housekeeping_;
   // Where triggers may not notify
   TimePoint next_look_;
