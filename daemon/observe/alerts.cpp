@@ -167,6 +167,24 @@ const AlertInfo& alert_info(AlertKind kind) {
   return kAlerts.at(static_cast<std::size_t>(kind));
 }
 
+std::string error_without_values(const std::string& sqlstate) {
+  return "an error" + (sqlstate.empty() ? "" : " with SQLSTATE " + sqlstate) +
+         "; pgtrickle.diagnose_errors() tells its owner more";
+}
+
+void hide_values(Alert& alert) {
+  const bool is_error = alert.kind == AlertKind::kError || alert.kind == AlertKind::kSuspended;
+  if (!is_error && alert.kind != AlertKind::kReinitialised) return;
+  if (is_error) {
+    std::string sqlstate;
+    for (const auto& [key, value] : alert.details) {
+      if (key == "sqlstate") sqlstate = std::get<std::string>(value);
+    }
+    alert.message = error_without_values(sqlstate);
+  }
+  std::erase_if(alert.details, [](const auto& detail) { return detail.first == "hint" || detail.first == "reason"; });
+}
+
 std::string alert_payload(const Alert& alert, std::int64_t suppressed, AlertTime at) {
   constexpr std::size_t kShortest = 32;  // of a text that is cut
   const std::size_t all = alert.details.size();

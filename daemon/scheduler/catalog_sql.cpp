@@ -63,19 +63,21 @@ namespace {
 
 constexpr const char* kTables = R"(
 SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname, s.pgt_name) AS name,
-       c.oid IS NOT NULL AS exists, s.status, s.refresh_mode, s.effective_refresh_mode, s.reason, s.schedule,
+       c.oid IS NOT NULL AS exists, s.status, s.refresh_mode, s.effective_refresh_mode,
+       left(s.reason, 2000) AS reason, s.schedule,
        CASE WHEN s.schedule ~* '^\s*continuous\s+\S'
             THEN pgtrickle._schedule_ms(regexp_replace(s.schedule, '^\s*continuous\s+', '', 'i'))
             ELSE s.schedule_ms END AS schedule_ms,
        s.needs_reinit, coalesce(s.options -> 'wide_keys' = 'true', false) AS wide_keys, s.generation,
-       s.consecutive_errors, s.last_error, extract(epoch FROM s.retry_at - clock_timestamp())::float8 AS retry_in,
+       s.consecutive_errors, left(s.last_error, 2000) AS last_error, s.last_error_code, extract(epoch FROM s.retry_at - clock_timestamp())::float8 AS retry_in,
        extract(epoch FROM clock_timestamp() - f.data_timestamp)::float8 AS data_age,
        extract(epoch FROM f.last_refresh_at)::float8 AS last_refresh, f.last_duration_ms, f.total_refreshes,
        greatest(f.rows, d.rows) AS rows, f.full_threshold,
        s.tier, extract(epoch FROM s.max_staleness)::float8 AS max_staleness,
        coalesce(s.diamond_consistency, 'atomic') = 'atomic' AS atomic_diamond,
        coalesce(s.diamond_schedule_policy, 'fastest') = 'slowest' AS slowest, s.allow_circular,
-       s.fuse, coalesce(s.fuse_sensitivity, 6) AS fuse_sensitivity, s.fuse_learned, s.fuse_limit, s.reinit_reason,
+       s.fuse, coalesce(s.fuse_sensitivity, 6) AS fuse_sensitivity, s.fuse_learned, s.fuse_limit,
+       left(s.reinit_reason, 2000) AS reinit_reason,
        s.fuse_blown_at IS NOT NULL AS fuse_blown, s.skipped_at IS NOT NULL AS skipped,
        d.upstream, d.sources, d.relations, o.source_id AS own_log
 FROM pgtrickle.pgt_stream_tables s LEFT JOIN pgtrickle.pgt_frontiers f ON f.pgt_id = s.pgt_id
@@ -188,6 +190,7 @@ Result<std::vector<StreamTable>> read_tables(const Rows& rows) {
     t.generation = row.get<std::int64_t>("generation");
     t.consecutive_errors = row.get<int>("consecutive_errors");
     t.last_error = row.get<std::optional<std::string>>("last_error").value_or("");
+    t.last_error_code = row.get<std::optional<std::string>>("last_error_code").value_or("");
     t.retry_in_seconds = row.get<std::optional<double>>("retry_in");
     t.data_age_seconds = row.get<std::optional<double>>("data_age");
     t.last_refresh_epoch = row.get<std::optional<double>>("last_refresh").value_or(0);

@@ -21,7 +21,7 @@ using postgres::Statement;
 /// A row of pgt_stream_tables with its frontier and what it reads.
 struct StreamTable {
   TableId id = 0;
-  std::string schema, name, status, refresh_mode, effective_refresh_mode, reason, schedule, last_error;
+  std::string schema, name, status, refresh_mode, effective_refresh_mode, reason, schedule, last_error, last_error_code;
   bool exists = true;  // the table itself, not only its row
   bool needs_reinit = false;
   bool wide_keys = false;

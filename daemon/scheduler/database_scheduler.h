@@ -11,6 +11,7 @@
 //   housekeeping, frontier updates   short-lived tasks; builds run on worker threads
 #pragma once
 
+#include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -43,10 +44,12 @@ struct Shared {
   std::shared_ptr<boost::asio::thread_pool> libpq_workers;  // connecting and cancelling
   std::shared_ptr<boost::asio::thread_pool> build_workers;
   Builder builder;
+  std::atomic<int> building{0};  // how many build workers are busy
   observe::Observer* observer = nullptr;
   std::shared_ptr<WorkerBudget> budget;  // of refreshes at once
   std::string host;
   std::string instance;  // of this process, unique
+  bool details = false;  // of errors, for whoever can hear of them
   std::mt19937_64 random{std::random_device{}()};
 };
 

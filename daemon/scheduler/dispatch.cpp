@@ -336,6 +336,7 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
     if (!members.empty() && members.front() == table.row.id)  // the error of one is that of all
       settlement.statements.push_back(sql::record_cycle_failure(members, failure.message));
     table.row.last_error = failure.message;
+    table.row.last_error_code = failure.code;
     alert_failure(table, error, judgement, settlement);
   }
   if (error.of_publication) follow_replication_soon();

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <fstream>
+#include <pqxx/pqxx>
 #include <string>
 #include <thread>
 
@@ -16,6 +18,7 @@ using pgt::test::Session;
 using pgt::test::wait_until;
 using pgt::test::World;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class Others : public World {
@@ -114,6 +117,54 @@ TEST_P(Others, LocksOnTheCatalogStopNobody) {
   EXPECT_TRUE(wait_until([&] { return root().value("SELECT count(*) FROM a.st WHERE id = 102") == "1"; }, 30s))
       << daemon_->log();
   alice().exec("SELECT pgtrickle.drop_stream_table('a.more')");
+}
+
+// Everybody can listen, and can ask a daemon on his host.
+TEST_P(Others, ValuesOfRowsStayOutOfAlertsAndHttp) {
+  start_daemon();
+  alice().exec("CREATE TABLE a.texts (t text); INSERT INTO a.texts VALUES ('1')");
+  create(alice(), "a.numbers", "SELECT t::int AS n FROM a.texts");
+  ASSERT_TRUE(becomes("a.numbers", "ACTIVE", 30s)) << daemon_->log();
+  struct Heard : pqxx::notification_receiver {
+    explicit Heard(pqxx::connection& c) : notification_receiver(c, "pgtrickle_alert") {}
+    void operator()(const std::string& payload, int) override { all += payload + "\n"; }
+    std::string all;
+  } heard(carol().connection());
+  alice().exec("INSERT INTO a.texts VALUES ('SSN 123-45-6789')");
+  EXPECT_TRUE(wait_until([&] {
+    carol().connection().get_notifs();
+    return heard.all.find("22P02") != std::string::npos;
+  })) << heard.all
+      << daemon_->log();
+  EXPECT_THAT(heard.all, Not(HasSubstr("6789")));
+  const auto page = [&](const char* path) { return http_get(daemon_->http_port(), path).body; };
+  EXPECT_TRUE(wait_until([&] { return page("/api/v1/alerts").find("22P02") != std::string::npos; }));
+  for (const char* path : {"/health", "/api/v1/stream_tables", "/api/v1/alerts", "/metrics"}) {
+    EXPECT_THAT(page(path), Not(HasSubstr("6789"))) << path;
+  }
+}
+
+// It is read with the catalog of everybody, every two seconds.
+TEST_P(Others, TextsOfAnyLengthAreReadInPart) {
+  start_daemon();
+  expect_alice_is_served();
+  create(bob(), "b.st", "SELECT id, v FROM b.src");
+  ASSERT_TRUE(becomes("b.st", "ACTIVE", 30s)) << daemon_->log();
+  root().exec(
+      "UPDATE pgtrickle.pgt_stream_tables SET status = 'ERROR', last_error = repeat('x', 100000000), reason = "
+      "repeat('y', 100000000) WHERE pgt_relid = 'b.st'::regclass");
+  root().exec("NOTIFY pgtrickle_wake");
+  EXPECT_TRUE(wait_until([&] {
+    return http_get(daemon_->http_port(), "/api/v1/stream_tables").body.find("\"an error") != std::string::npos;
+  }));
+  std::ifstream status("/proc/" + std::to_string(daemon_->pid()) + "/status");
+  std::string word;
+  long kilobytes = 0;
+  while (status >> word && word != "VmHWM:") {
+  }
+  status >> kilobytes;
+  EXPECT_GT(kilobytes, 1000);
+  EXPECT_LT(kilobytes, 150000) << "at most, of memory";
 }
 
 PGT_IN_BOTH_WORLDS(Others);
