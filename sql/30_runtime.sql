@@ -160,7 +160,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE WHEN t.oid = 'bpchar'::regtype THEN 'concat($1) COLLATE "C"'
                 WHEN t.oid = 'text'::regtype THEN '$1 COLLATE "C"'
                 WHEN f.as_text THEN '$1::text COLLATE "C"'
-                ELSE format('%I.%I($1)', n.nspname, p.proname) END,
+                WHEN n.nspname = 'pg_catalog' THEN format('%I.%I($1)', n.nspname, p.proname)
+                ELSE 'pg_catalog.record_send(ROW($1))' END,     -- which knows the function by OID: it can be renamed or moved
            CASE WHEN t.oid = 'bpchar'::regtype THEN false
                 WHEN f.as_text THEN f.is_text OR (SELECT o.provolatile = 'i' FROM pg_proc o WHERE o.oid = t.typoutput)
                 ELSE p.provolatile = 'i' AND n.nspname = 'pg_catalog' END,
@@ -229,7 +230,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE pgtrickle.pgt_stream_tables s
        SET needs_reinit = true, reinit_reason = CASE WHEN s.needs_reinit THEN coalesce(s.reinit_reason, why) ELSE why END,
-           generation = s.generation + 1
+           generation = CASE WHEN s.generation < 9223372036854775807 THEN s.generation + 1 ELSE 1 END
      WHERE s.pgt_id = ANY (pgt_ids);
     PERFORM pgtrickle._wake_from_trigger();
 END

@@ -1,11 +1,20 @@
 -- Change capture: statement triggers that write what changed to the log of the source, see docs/ARCHITECTURE.md.
 -- All of this is for the daemon (the admin), except where said otherwise.
 --
--- Who replaces a capture function holds the advisory lock (1885828211, source id): two transactions that replace the
--- same function at once would fail with "tuple concurrently updated", and one of them can be a user's ALTER TABLE.
+-- Who replaces a capture function locks the log of the source: two transactions that replace the same function at once would
+-- fail with "tuple concurrently updated", and one of them can be a user's ALTER TABLE. The lock is one on a table that only
+-- the admin may take, so that nobody else can hold it and stop such a command. It is in nobody's way but in that of
+-- others who want it, and of TRUNCATE: neither writers nor readers of the log meet it.
 
-CREATE FUNCTION pgtrickle._lock_capture(source bigint) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$ SELECT pg_advisory_xact_lock(1885828211, (source % 2147483647)::int) $$;
+-- Waits, or (wait := false) raises 55P03. A log that was dropped needs no lock: its capture function writes nothing.
+CREATE FUNCTION pgtrickle._lock_capture(source bigint, wait boolean DEFAULT true) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('LOCK TABLE pgtrickle_changes.log_%s_a IN SHARE UPDATE EXCLUSIVE MODE %s', source, CASE WHEN NOT wait THEN 'NOWAIT' END);
+EXCEPTION WHEN undefined_table THEN
+    NULL;
+END
+$$;
 
 -- What capture of these columns depends on, as text: attribute number, name, type, modifier, collation and a hash of the
 -- generation expression (SET EXPRESSION of PostgreSQL 17 changes rows without any DML) of each live column.
@@ -147,9 +156,37 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM pg_type t WHERE t.oid = type
 $$;
 
+-- Bytes of a row of the log of these columns, none of them NULL, that does not fit if it is larger than 8160: fixed is what columns
+-- of fixed width alone take, most adds what the others take at most once they are compressed and moved out of line.
+CREATE FUNCTION pgtrickle._log_row_bytes(relid oid, columns int2[], OUT fixed int, OUT most int)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    -- Header with its bitmap of NULLs, xid, seq, w. A value of up to 24 bytes is never moved out, and needs no alignment.
+    SELECT (23 + (count(*) + 3 + 7) / 8 + 7) / 8 * 8 + 18 + coalesce(sum(x.bytes + x.padding) FILTER (WHERE x.is_fixed), 0),
+           (23 + (count(*) + 3 + 7) / 8 + 7) / 8 * 8 + 18 + coalesce(sum(x.bytes + x.padding), 0)
+    FROM (SELECT a.attlen > 0 AS is_fixed, CASE WHEN a.attlen > 0 THEN a.attlen ELSE 24 END AS bytes,
+                 greatest(y.alignment - lag(y.alignment, 1, 2) OVER (ORDER BY a.attnum), 0) AS padding
+          FROM pg_attribute a CROSS JOIN LATERAL (SELECT CASE WHEN a.attlen < 0 THEN 1 WHEN a.attalign = 'd' THEN 8 WHEN a.attalign = 'i' THEN 4
+                                                              WHEN a.attalign = 's' THEN 2 ELSE 1 END AS alignment) AS y
+          WHERE a.attrelid = relid AND a.attnum = ANY (columns) AND NOT a.attisdropped) AS x
+$$;
+
+-- Why these columns cannot be captured, together with those that are captured already; NULL if they can.
+CREATE FUNCTION pgtrickle._too_wide(relid oid, columns int2[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('a row of %s columns with %s bytes does not fit into its change log', cardinality(u.columns), (pgtrickle._log_row_bytes(relid, u.columns)).fixed)
+    FROM (SELECT ARRAY(SELECT unnest(columns) UNION SELECT unnest(s.columns) FROM pgtrickle.pgt_sources s WHERE s.relid = _too_wide.relid) AS columns) AS u
+    WHERE (pgtrickle._log_row_bytes(relid, u.columns)).fixed > 8160
+$$;
+
 -- (Re)writes pgtrickle_changes.capture_<source>(): full for a source without problem, otherwise one that writes a marker
--- per statement and touches no column, so that no change of the source can make its users' writes fail.
--- The caller holds _lock_capture(source).
+-- per statement and touches no column. The caller holds _lock_capture(source).
+--
+-- A statement of a writer never fails because of this function. Before it writes rows it tries the same statements on no
+-- rows at all, in a block with an EXCEPTION clause: whatever was renamed, dropped or altered below it (also while the event
+-- triggers were disabled, or the log itself) shows there, and a marker is written instead. The block writes nothing, so the
+-- subtransaction gets no transaction id; it costs 2 us per statement. What is left is what depends on the values: a type
+-- that was made wider (int to bigint) while a superuser had disabled the event triggers.
+--
 -- The daemon sleeps on the advisory lock (1885828213, source id) of each source that it may sleep on: a writer who cannot
 -- share it says that there are rows, writers of a source that the daemon is busy with stay silent. Literals in the
 -- function, so that a statement looks nothing up.
@@ -158,110 +195,84 @@ RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     target   text := format('pgtrickle_changes.log_%s_%s', source, active);
-    names    text;      -- c1, c2
-    news     text;      -- n."id", n."region"
-    olds     text;
-    images   text;      -- n."id" AS c1, ...
-    old_images text;
-    keys     text;      -- u.c1, pg_catalog.numeric_send(u.c1)
-    grouped  text;      -- g.c1, g.c2
-    inner_names text;
-    nkeys    int;
-    groupable boolean;
+    c        record;
     encoded  boolean := false;
+    on_insert text;
     on_update text;
+    on_delete text;
+    try_update text;
+    writes   text;
     guard    text := '';
     declared text := '';
-    body     text;
     -- No NOTIFY where a transaction may be prepared, see _wake_from_trigger.
-    asleep   text := format('NOT pg_try_advisory_xact_lock_shared(1885828213, %s) AND current_setting(''max_prepared_transactions'') = ''0''',
-                            source % 2147483647);
-    notify   text := format('NOTIFY pgtrickle_wake, ''s:%s''', source);
+    wake     text := format($wake$NOT pg_try_advisory_xact_lock_shared(1885828213, %s) AND current_setting('max_prepared_transactions') = '0' THEN
+        NOTIFY pgtrickle_wake, 's:%s';
+    END IF;$wake$, source % 2147483647, source);
+    marker   text := format($marker$BEGIN
+        INSERT INTO %s (w) VALUES (0);
+    EXCEPTION WHEN undefined_table OR undefined_column THEN
+        NULL;       -- the log was dropped or altered, which whoever reads it cannot miss
+    END;
+    IF %s
+    RETURN NULL;$marker$, target, wake);
+    body     text;
 BEGIN
     IF problem IS NOT NULL THEN
         body := format($body$
 BEGIN
     -- Rows are not captured: the source is not what it was when capture was installed.
-    INSERT INTO %s (w) VALUES (0);
-    IF %s THEN
-        %s;
-    END IF;
-    RETURN NULL;
+    %s
 END
-$body$, target, asleep, notify);
+$body$, marker);
     ELSE
-        SELECT string_agg('c' || a.attnum, ', ' ORDER BY a.attnum), string_agg(format('n.%I', a.attname), ', ' ORDER BY a.attnum),
-               string_agg(format('o.%I', a.attname), ', ' ORDER BY a.attnum),
-               string_agg(format('n.%I', a.attname) || ' AS c' || a.attnum, ', ' ORDER BY a.attnum),
-               string_agg(format('o.%I', a.attname) || ' AS c' || a.attnum, ', ' ORDER BY a.attnum),
-               string_agg('u.c' || a.attnum, ', ' ORDER BY a.attnum), string_agg('g.c' || a.attnum, ', ' ORDER BY a.attnum),
-               string_agg('u.c' || a.attnum || CASE k.kind WHEN 'image' THEN ', ' || replace(v.image, '$1', 'u.c' || a.attnum) ELSE '' END, ', ' ORDER BY a.attnum),
-               count(*) + count(*) FILTER (WHERE k.kind = 'image'), bool_and(k.kind IS NOT NULL) AND pgtrickle._groupable_together(array_agg(DISTINCT b.base) FILTER (WHERE k.kind IS NOT NULL)),
-               bool_or(k.kind = 'image' AND v.encoded)
-          INTO names, news, olds, images, old_images, inner_names, grouped, keys, nkeys, groupable, encoded
+        SELECT coalesce(string_agg(', c' || a.attnum, '' ORDER BY a.attnum), '') AS names,
+               coalesce(string_agg(format(', n.%I', a.attname), '' ORDER BY a.attnum), '') AS news,
+               coalesce(string_agg(format(', o.%I', a.attname), '' ORDER BY a.attnum), '') AS olds,
+               string_agg(format('o.%I AS c%s', a.attname, a.attnum), ', ' ORDER BY a.attnum) AS old_images,
+               string_agg('u.c' || a.attnum, ', ' ORDER BY a.attnum) AS inner_names,
+               string_agg('g.c' || a.attnum, ', ' ORDER BY a.attnum) AS grouped,
+               string_agg('u.c' || a.attnum || CASE k.kind WHEN 'image' THEN ', ' || replace(v.image, '$1', 'u.c' || a.attnum) ELSE '' END,
+                          ', ' ORDER BY a.attnum) AS keys,
+               count(*) + count(*) FILTER (WHERE k.kind = 'image') < 1600 AND bool_and(k.kind IS NOT NULL)
+                   AND pgtrickle._groupable_together(array_agg(DISTINCT b.base) FILTER (WHERE k.kind IS NOT NULL)) AS groupable,
+               bool_or(k.kind = 'image' AND v.encoded) AS encoded
+          INTO c
           FROM pg_attribute a CROSS JOIN LATERAL pgtrickle._base_type(a.atttypid, a.atttypmod) AS b CROSS JOIN LATERAL pgtrickle._value_image(b.base) AS v
           CROSS JOIN LATERAL (SELECT pgtrickle._identity_kind(b.base, a.attcollation) AS kind) AS k
          WHERE a.attrelid = relid AND a.attnum = ANY (columns) AND NOT a.attisdropped;
-        IF names IS NULL THEN       -- a query that reads no column (count(*)): an UPDATE changes nothing for it
-            body := format($body$
-BEGIN%%s
-    IF TG_OP = 'INSERT' THEN
-        INSERT INTO %1$s (w) SELECT 1 FROM newt AS n;
-    ELSIF TG_OP = 'DELETE' THEN
-        INSERT INTO %1$s (w) SELECT -1 FROM oldt AS o;
-    ELSIF TG_OP = 'TRUNCATE' THEN
-        INSERT INTO %1$s (w) VALUES (0);
-    ELSE
-        RETURN NULL;
-    END IF;%%s
-    RETURN NULL;
-END
-$body$, target);
-        ELSE
-            IF groupable AND nkeys < 1600 THEN
-                -- Sum the two images: rows of which no captured column changed cancel out and are not written. Weights
-                -- larger than one (equal rows in a table without key) become as many rows.
-                on_update := format($update$INSERT INTO %1$s (w, %2$s)
+        on_insert := format('INSERT INTO %s (w%s) SELECT 1%s FROM newt AS n', target, c.names, c.news);
+        on_delete := format('INSERT INTO %s (w%s) SELECT -1%s FROM oldt AS o', target, c.names, c.olds);
+        IF c.names = '' THEN        -- a query that reads no column (count(*)): an UPDATE changes nothing for it
+            on_update := 'RETURN NULL';
+            try_update := 'NULL';
+        ELSIF c.groupable THEN
+            -- Sum the two images: rows of which no captured column changed cancel out and are not written. Weights
+            -- larger than one (equal rows in a table without key) become as many rows.
+            on_update := format($update$INSERT INTO %1$s (w%2$s)
         SELECT CASE WHEN g.w < 0 THEN -1 ELSE 1 END, %3$s
         FROM (SELECT sum(u.w) AS w, %4$s
               FROM (SELECT -1 AS w, %5$s FROM oldt AS o
-                    UNION ALL SELECT 1, %6$s FROM newt AS n) AS u
+                    UNION ALL SELECT 1%6$s FROM newt AS n) AS u
               GROUP BY %7$s HAVING sum(u.w) <> 0) AS g CROSS JOIN LATERAL generate_series(1, abs(g.w)) AS copies$update$,
-                    target, names, grouped, inner_names, old_images, news, keys);
-            ELSE
-                on_update := format($update$INSERT INTO %1$s (w, %2$s)
-        SELECT -1, %3$s FROM oldt AS o UNION ALL SELECT 1, %4$s FROM newt AS n$update$, target, names, olds, news);
-            END IF;
-            -- %%s are for format() below; names may contain percent signs
-            body := format($body$
-BEGIN%%s
-    IF TG_OP = 'INSERT' THEN
-        INSERT INTO %1$s (w, %2$s)
-        SELECT 1, %3$s FROM newt AS n;
-    ELSIF TG_OP = 'UPDATE' THEN
-        %5$s;
-    ELSIF TG_OP = 'DELETE' THEN
-        INSERT INTO %1$s (w, %2$s)
-        SELECT -1, %4$s FROM oldt AS o;
-    ELSE
-        INSERT INTO %1$s (w) VALUES (0);
-    END IF;%%s
-    RETURN NULL;
-END
-$body$, target, names, replace(news, '%', '%%'), replace(olds, '%', '%%'), replace(on_update, '%', '%%'));
+                target, c.names, c.grouped, c.inner_names, c.old_images, c.news, c.keys);
+            try_update := on_update || ' WHERE false';
+            encoded := c.encoded;
+        ELSE
+            on_update := format('INSERT INTO %s (w%s)
+        SELECT -1%s FROM oldt AS o UNION ALL SELECT 1%s FROM newt AS n', target, c.names, c.olds, c.news);
+            try_update := format('INSERT INTO %s (w%s)
+        SELECT -1%s FROM oldt AS o WHERE false UNION ALL SELECT 1%s FROM newt AS n WHERE false', target, c.names, c.olds, c.news);
         END IF;
         IF NOT pgtrickle._has_event_triggers() THEN
             -- Nobody rewrites this function when the source is altered, so it looks for itself before every statement.
             guard := format($guard$
     IF pgtrickle._source_shape(%1$s, %2$L) IS DISTINCT FROM %3$L OR pgtrickle._source_relations(%1$s) IS DISTINCT FROM %4$L THEN
         INSERT INTO %5$s (w) VALUES (0);
-        IF %6$s THEN
-            %7$s;
-        END IF;
+        IF %6$s
         RETURN NULL;
-    END IF;$guard$, relid, columns, shape, partitions, target, asleep, notify);
+    END IF;$guard$, relid, columns, shape, partitions, target, wake);
         END IF;
-        IF EXISTS (SELECT FROM pg_class c WHERE c.oid = relid AND c.relkind = 'p') THEN
+        IF EXISTS (SELECT FROM pg_class r WHERE r.oid = relid AND r.relkind = 'p') THEN
             -- Rows that a MERGE moves from one partition to another are in no transition table. So if this may be a MERGE,
             -- consumers recompute: no statement on the stack is seen to be an UPDATE, or one is seen to be a MERGE or hides
             -- its text (EXECUTE of a prepared statement, functions in languages other than PL/pgSQL).
@@ -272,22 +283,53 @@ $body$, target, names, replace(news, '%', '%%'), replace(olds, '%', '%%'), repla
         context := concat(current_query(), E'\n', context);
         IF context ~* E'\\mmerge\\M|\\mSQL function\\M|\\mPL/(?!pgSQL)' OR current_query() ~* E'\\mexecute\\M' OR context !~* E'\\mupdate\\M' THEN
             INSERT INTO %s (w) VALUES (0);
-            IF %s THEN
-                %s;
-            END IF;
+            IF %s
             RETURN NULL;
         END IF;
-    END IF;$guard$, target, asleep, notify);
+    END IF;$guard$, target, wake);
         END IF;
-        body := format(body, guard, format($wake$
-    IF FOUND AND %s THEN
+        writes := format($writes$
+    IF TG_OP = 'INSERT' THEN
         %s;
-    END IF;$wake$, asleep, notify));
+    ELSIF TG_OP = 'UPDATE' THEN
+        %s;
+    ELSIF TG_OP = 'DELETE' THEN
+        %s;
+    ELSE
+        INSERT INTO %s (w) VALUES (0);
+    END IF;$writes$, on_insert, on_update, on_delete, target);
+        IF (pgtrickle._log_row_bytes(relid, columns)).most > 8160 THEN      -- costs a transaction id per statement
+            writes := format($writes$
+    BEGIN       -- a row that fits into the source may not fit into its log
+    %s
+    EXCEPTION WHEN program_limit_exceeded THEN
+    %s
+    END;$writes$, writes, marker);
+        END IF;
+        body := format($body$
+BEGIN
+    BEGIN       -- on no rows: does what is named here still exist, in types that fit?
+        IF TG_OP = 'INSERT' THEN
+            %s WHERE false;
+        ELSIF TG_OP = 'UPDATE' THEN
+            %s;
+        ELSIF TG_OP = 'DELETE' THEN
+            %s WHERE false;
+        ELSE
+            INSERT INTO %s (w) SELECT 0 WHERE false;
+        END IF;
+    EXCEPTION WHEN SQLSTATE '42000' OR SQLSTATE '0A000' OR SQLSTATE '54000' OR SQLSTATE 'XX000' THEN
+    %s
+    END;%s%s
+    IF FOUND AND %s
+    RETURN NULL;
+END
+$body$, on_insert, try_update, on_delete, target, marker, guard, writes, wake);
     END IF;
     -- Images that contain text are made in client_encoding, which must have the characters whoever writes.
     EXECUTE format('CREATE OR REPLACE FUNCTION pgtrickle_changes.capture_%s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER '
                    'SET search_path = pg_catalog, pg_temp %sAS %L', source,
-                   CASE WHEN groupable AND encoded THEN format('SET client_encoding = %L ', getdatabaseencoding()) ELSE '' END,
+                   CASE WHEN encoded THEN format('SET client_encoding = %L ', getdatabaseencoding()) ELSE '' END,
                    '#variable_conflict use_column' || declared || body);
 END
 $$;
@@ -381,6 +423,11 @@ BEGIN
         locked := true;
     END LOOP;
 
+    why := pgtrickle._too_wide(relid, wanted);
+    IF why IS NOT NULL THEN
+        RAISE EXCEPTION 'cannot capture changes of %: %', name, why
+            USING ERRCODE = 'feature_not_supported', HINT = 'A stream table that reads it can be recomputed on schedule: refresh_mode => ''FULL''.';
+    END IF;
     IF cardinality(wanted) > 1590 THEN
         RAISE EXCEPTION 'cannot capture changes of %: % columns are used, at most 1590 are possible', name, cardinality(wanted)
             USING ERRCODE = 'too_many_columns';
@@ -442,7 +489,6 @@ BEGIN
     -- else happens to them, INSERT and TRUNCATE, it changes nothing.
     EXECUTE format('ALTER TABLE pgtrickle_changes.log_%s_a REPLICA IDENTITY FULL', source);
     EXECUTE format('ALTER TABLE pgtrickle_changes.log_%s_b REPLICA IDENTITY FULL', source);
-    PERFORM pgtrickle._lock_capture(source);
     PERFORM pgtrickle._write_capture_function(source, relid, s.columns, s.shape, s.partitions, s.active_log, NULL);
     PERFORM pgtrickle._keep_function_private(format('pgtrickle_changes.capture_%s()', source)::regprocedure);
     BEGIN
@@ -477,7 +523,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     t record;
 BEGIN
-    -- The source before the advisory lock: the order in which an ALTER TABLE with its event trigger takes them.
+    -- The source before the lock of its capture: the order in which an ALTER TABLE with its event trigger takes them.
     FOR t IN SELECT DISTINCT n.nspname, c.relname, c.oid FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
              JOIN pg_namespace n ON n.oid = c.relnamespace
              WHERE g.tgfoid = to_regproc(format('pgtrickle_changes.capture_%s', source)) ORDER BY c.oid LOOP
@@ -505,26 +551,41 @@ $$;
 
 -- Stops the capture of rows: from now on every statement on the source only writes a marker. Marks all consumers for
 -- re-initialisation, with the reason. For changes of a source that its capture function would not survive.
+--
+-- What cannot be done is left out, step by step: the old function survives too, by writing markers. So does a marker in the log
+-- for the notes in the catalog, which fail where a REPEATABLE READ transaction does not see the present rows.
 CREATE FUNCTION pgtrickle._neutralize_capture(source bigint, why text DEFAULT 'capture was switched off') RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     s pgtrickle.pgt_sources;
 BEGIN
-    PERFORM pgtrickle._lock_capture(source);
     SELECT * INTO s FROM pgtrickle.pgt_sources x WHERE x.source_id = source;
     IF NOT FOUND OR s.problem IS NOT NULL THEN
         RETURN;
     END IF;
-    PERFORM pgtrickle._write_capture_function(source, s.relid, s.columns, s.shape, s.partitions, s.active_log, why);
-    EXECUTE format('INSERT INTO pgtrickle_changes.log_%s_%s (w) VALUES (0)', source, s.active_log);
-    -- In a REPEATABLE READ transaction these updates can fail. The marker just written is then what consumers find.
+    BEGIN
+        PERFORM pgtrickle._lock_capture(source);
+        SELECT * INTO s FROM pgtrickle.pgt_sources x WHERE x.source_id = source;
+        IF NOT FOUND OR s.problem IS NOT NULL THEN
+            RETURN;
+        END IF;
+        PERFORM pgtrickle._write_capture_function(source, s.relid, s.columns, s.shape, s.partitions, s.active_log, why);
+    EXCEPTION WHEN lock_not_available OR deadlock_detected OR serialization_failure OR internal_error THEN
+        NULL;
+    END;
+    BEGIN
+        EXECUTE format('INSERT INTO pgtrickle_changes.log_%s_%s (w) VALUES (0)', source, s.active_log);
+    EXCEPTION WHEN undefined_table THEN
+        NULL;       -- who reads it cannot miss that
+    END;
     BEGIN
         UPDATE pgtrickle.pgt_sources x SET problem = why WHERE x.source_id = source;
-    EXCEPTION WHEN serialization_failure THEN NULL;
+    EXCEPTION WHEN serialization_failure OR lock_not_available OR deadlock_detected THEN
+        NULL;
     END;
     BEGIN
         PERFORM pgtrickle._mark_reinit((SELECT array_agg(d.pgt_id) FROM pgtrickle.pgt_dependencies d WHERE d.source_id = source OR d.source_relid = s.relid), why);
-    EXCEPTION WHEN serialization_failure THEN
+    EXCEPTION WHEN OTHERS THEN
         PERFORM pgtrickle._wake_from_trigger();
     END;
 END
@@ -597,9 +658,11 @@ BEGIN
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
         RAISE EXCEPTION 'change logs can only be rotated in READ COMMITTED' USING ERRCODE = 'active_sql_transaction';
     END IF;
-    IF NOT pg_try_advisory_xact_lock(1885828211, (source % 2147483647)::int) THEN
+    BEGIN
+        PERFORM pgtrickle._lock_capture(source, false);
+    EXCEPTION WHEN lock_not_available THEN
         RETURN 'busy';
-    END IF;
+    END;
     SELECT * INTO s FROM pgtrickle.pgt_sources x WHERE x.source_id = source;
     IF NOT FOUND THEN
         RETURN 'kept';

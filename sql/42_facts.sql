@@ -158,7 +158,7 @@ $$;
 --   row security  what of it concerns the role that reads
 --   triggers      capture triggers, with what tells that one was disabled and enabled again
 --   storage       files: a rewritten table may have other rows without any DML
---   owner         of the stream table itself
+--   owner         of the stream table itself, and its columns
 --   watchers      the event triggers, with what tells that one was disabled for a while
 CREATE FUNCTION pgtrickle._fact_now(f pgtrickle.pgt_facts) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -278,7 +278,10 @@ BEGIN
         RETURN (SELECT jsonb_build_object('files', jsonb_agg(jsonb_build_array(p.oid::bigint, p.relfilenode::bigint) ORDER BY p.oid))
                 FROM pg_class c JOIN pg_class p ON p.oid = ANY (pgtrickle._source_relations(c.oid)) WHERE c.oid = f.objid HAVING count(*) > 0);
     WHEN 'owner' THEN
-        RETURN (SELECT jsonb_build_object('owner', c.relowner::bigint) FROM pg_class c WHERE c.oid = f.objid);
+        RETURN (SELECT jsonb_build_object('owner', c.relowner::bigint, 'columns',
+                    (SELECT jsonb_agg(jsonb_build_array(a.attname, a.atttypid::bigint, a.atttypmod, a.attcollation::bigint) ORDER BY a.attnum)
+                     FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
+                FROM pg_class c WHERE c.oid = f.objid);
     WHEN 'watchers' THEN
         IF f.fingerprint ? 'triggers' AND NOT pgtrickle._has_event_triggers() THEN
             RETURN f.fingerprint;       -- then everything is compared anyway
@@ -337,7 +340,9 @@ BEGIN
         SELECT 'pg_class'::regclass, r.oid, k.kind, 0::oid, r.columns, r.used_by FROM relations r CROSS JOIN unnest(ARRAY['keys', 'children', 'storage', 'triggers']) AS k(kind)
         WHERE r.relkind IN ('r', 'p') AND (k.kind IN ('keys', 'children') OR r.source_id IS NOT NULL)
         UNION ALL
-        SELECT 'pg_class'::regclass, a.relid, 'row security', a.role, '{}', 'query' FROM pgtrickle._read_as(view_oid, owner) AS a
+        -- A program reads what is behind a view itself, with the rights of its owner: if that is not the same, it is recomputed.
+        SELECT DISTINCT 'pg_class'::regclass::oid, a.relid, 'row security', r.role, '{}'::int2[], 'query'
+        FROM pgtrickle._read_as(view_oid, owner) AS a CROSS JOIN LATERAL (VALUES (a.role), (owner)) AS r(role)
         UNION ALL
         SELECT 'pg_class'::regclass, st.pgt_relid, 'owner', 0::oid, '{}', 'object')
     INSERT INTO pgtrickle.pgt_facts
@@ -418,7 +423,7 @@ BEGIN
     WHEN 'storage' THEN
         RETURN format('%s was rewritten', what);
     WHEN 'owner' THEN
-        RETURN 'the stream table has a new owner';
+        RETURN CASE WHEN 'owner' = ANY (changed) THEN 'the stream table has a new owner' ELSE format('columns of %s were added, dropped or altered', f.identity) END;
     WHEN 'watchers' THEN
         RETURN 'pgtrickle''s event triggers were created, or disabled for a while';
     END CASE;

@@ -61,7 +61,7 @@ END
 $$;
 
 -- Marks the stream tables of which facts about these objects do not hold any more. Never raises: warns. A stream table that is
--- being built loses its key and gets it again: its builder looks at those who read it.
+-- being built loses its key and gets it again, and its columns may get other types: its builder looks at those who read it.
 CREATE FUNCTION pgtrickle._check_facts(classes oid[], objects oid[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
@@ -84,7 +84,7 @@ BEGIN
             UNION SELECT f FROM pgtrickle.pgt_facts f WHERE f.kind = 'casts' AND 'pg_cast'::regclass::oid = ANY (classes)),
         same AS (       -- many stream tables may share a fact: it is looked at once
             SELECT (array_agg(x.f))[1] AS f, array_agg((x.f).pgt_id) AS ids FROM facts x
-            WHERE (x.f).kind <> 'storage' AND NOT ((x.f).kind = 'keys' AND EXISTS (
+            WHERE (x.f).kind <> 'storage' AND NOT ((x.f).kind IN ('keys', 'owner') AND EXISTS (
                       SELECT FROM pgtrickle.pgt_stream_tables b WHERE b.pgt_relid = (x.f).objid AND b.status = 'INITIALIZING'))
               AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = (x.f).pgt_id AND s.needs_reinit)
             GROUP BY (x.f).classid, (x.f).objid, (x.f).kind, (x.f).role, (x.f).columns, (x.f).used_by, (x.f).fingerprint,
@@ -165,7 +165,11 @@ BEGIN
             JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE t.pgt_relid = ANY (ids) AND (n.nspname <> t.pgt_schema OR c.relname <> t.pgt_name)
         LOOP
-            UPDATE pgtrickle.pgt_stream_tables t SET pgt_schema = s.nspname, pgt_name = s.relname WHERE t.pgt_id = s.pgt_id;
+            BEGIN
+                UPDATE pgtrickle.pgt_stream_tables t SET pgt_schema = s.nspname, pgt_name = s.relname WHERE t.pgt_id = s.pgt_id;
+            EXCEPTION WHEN OTHERS THEN
+                NULL;       -- they are as last seen, the live name is in pg_class
+            END;
             PERFORM pgtrickle._mark_reinit_or_logs(ARRAY[s.pgt_id], format('the stream table was renamed to %I.%I', s.nspname, s.relname));
         END LOOP;
         FOR s IN SELECT t.pgt_id FROM pgtrickle.pgt_stream_tables t WHERE t.pgt_relid = ANY (ids) AND pgtrickle._has_new_owner(t.pgt_id) LOOP

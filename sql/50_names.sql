@@ -3,7 +3,7 @@
 -- meant is kept, and what they are called now can be told.
 --
 -- pgt_stream_tables.names is an array of objects, each with class (schema, relation, type, function, operator, collation,
--- label), oid, schema, name, signature, and for a relation its columns: [number, name, type, typmod, collation]. The
+-- configuration and dictionary of text search, label), oid, schema, name, signature, and for a relation its columns: [number, name, type, typmod, collation]. The
 -- schemas are the search_path, in order. names_now is the same array as of the last compilation.
 
 -- What a query made into the view `view_oid` refers to, apart from what PostgreSQL itself is made of.
@@ -11,13 +11,14 @@ CREATE FUNCTION pgtrickle._referred(view_oid oid, OUT class text, OUT oid oid) R
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT DISTINCT CASE d.refclassid WHEN 'pg_class'::regclass THEN 'relation' WHEN 'pg_type'::regclass THEN 'type'
                                       WHEN 'pg_proc'::regclass THEN 'function' WHEN 'pg_operator'::regclass THEN 'operator'
+                                      WHEN 'pg_ts_config'::regclass THEN 'configuration' WHEN 'pg_ts_dict'::regclass THEN 'dictionary'
                                       ELSE 'collation' END,
            coalesce(nullif(t.typelem, 0), d.refobjid)       -- of an array its elements
     FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refobjid <> view_oid
     LEFT JOIN pg_type t ON d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid AND t.typcategory = 'A'
     WHERE r.ev_class = view_oid
       AND d.refclassid IN ('pg_class'::regclass, 'pg_type'::regclass, 'pg_proc'::regclass, 'pg_operator'::regclass,
-                           'pg_collation'::regclass)
+                           'pg_collation'::regclass, 'pg_ts_config'::regclass, 'pg_ts_dict'::regclass)
 $$;
 
 -- The same objects by their present names, in the same order; an object that is gone has no name. Of a relation only the
@@ -50,6 +51,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         UNION ALL
         SELECT s.nspname, l.collname, NULL, NULL
         FROM pg_collation l JOIN pg_namespace s ON s.oid = l.collnamespace WHERE o.class = 'collation' AND l.oid = o.oid
+        UNION ALL
+        SELECT s.nspname, g.cfgname, NULL, NULL
+        FROM pg_ts_config g JOIN pg_namespace s ON s.oid = g.cfgnamespace WHERE o.class = 'configuration' AND g.oid = o.oid
+        UNION ALL
+        SELECT s.nspname, d.dictname, NULL, NULL
+        FROM pg_ts_dict d JOIN pg_namespace s ON s.oid = d.dictnamespace WHERE o.class = 'dictionary' AND d.oid = o.oid
         UNION ALL
         SELECT NULL, e.enumlabel, e.enumtypid::regtype::text, NULL FROM pg_enum e WHERE o.class = 'label' AND e.oid = o.oid) AS x ON true
 $$;
@@ -94,6 +101,8 @@ BEGIN
         WHEN 'function' THEN to_regprocedure(o ->> 'signature')::oid
         WHEN 'operator' THEN to_regoperator(o ->> 'signature')::oid
         WHEN 'collation' THEN to_regcollation(qualified)::oid
+        WHEN 'configuration' THEN (SELECT g.oid FROM pg_ts_config g WHERE g.cfgname = o ->> 'name' AND g.cfgnamespace = to_regnamespace(quote_ident(o ->> 'schema')))
+        WHEN 'dictionary' THEN (SELECT d.oid FROM pg_ts_dict d WHERE d.dictname = o ->> 'name' AND d.dictnamespace = to_regnamespace(quote_ident(o ->> 'schema')))
         WHEN 'label' THEN (SELECT e.oid FROM pg_enum e WHERE e.enumtypid = to_regtype(o ->> 'signature') AND e.enumlabel = o ->> 'name') END;
 EXCEPTION WHEN OTHERS THEN      -- a type in the signature is called otherwise, or not there
     RETURN NULL;

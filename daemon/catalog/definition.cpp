@@ -5,6 +5,7 @@
 #include "catalog/as_owner.h"
 #include "catalog/outcome.h"
 #include "compiler/generate/sql_text.h"
+#include "postgres/array.h"
 
 namespace pgtrickle::catalog {
 
@@ -123,9 +124,10 @@ void record_new_names(pqxx::transaction_base& tx, std::int64_t pgt_id) {
 
 namespace {
 
-/// Notes in `catalog` which sources the program cannot capture after all, because it reads columns of them that are
-/// computed when read (PostgreSQL 18): triggers do not see those. True if there are any.
-bool exclude_virtual_columns(pqxx::transaction_base& tx, const Program& program, compiler::Catalog& catalog) {
+/// Notes in `catalog` which sources the program cannot capture after all, because of the columns of them that it reads:
+/// some are computed when read (PostgreSQL 18), which triggers do not see, or all of them are too wide for a change log.
+/// True if there are any.
+bool exclude_by_columns(pqxx::transaction_base& tx, const Program& program, compiler::Catalog& catalog) {
   bool found = false;
   for (const auto& use : program.sources) {
     if (!use.captured) continue;
@@ -139,6 +141,12 @@ bool exclude_virtual_columns(pqxx::transaction_base& tx, const Program& program,
           source.not_capturable = std::string("column ") + row[1].c_str() + " is a virtual generated column";
       found = true;
     }
+    const auto wide = tx.exec_params1("SELECT pgtrickle._too_wide($1, $2::int2[])", use.relid,
+                                      postgres::array_of(use.columns))[0];
+    if (wide.is_null()) continue;
+    for (auto& [name, source] : catalog.sources)
+      if (source.relid == use.relid) source.not_capturable = wide.c_str();
+    found = true;
   }
   return found;
 }
@@ -175,7 +183,7 @@ Program compile_definition(pqxx::transaction_base& tx, const Definition& d, Serv
   types.use_owner(d.request.owner);
   auto catalog = load_catalog(tx, d.request.query, d.request.owner, types);
   auto program = compiler::compile(d.request, catalog, types);
-  if (exclude_virtual_columns(tx, program, catalog)) program = compiler::compile(d.request, catalog, types);
+  if (exclude_by_columns(tx, program, catalog)) program = compiler::compile(d.request, catalog, types);
   for (auto& use : also_read(tx, d, program)) program.sources.push_back(std::move(use));
   return program;
 }

@@ -306,7 +306,8 @@ std::vector<TypeInfo> ServerTypes::column_types(const std::string& select) {
   return types;
 }
 
-// What is behind a view is read with the rights of the view's owner, unless the view says that the reader's count.
+// What is behind a view is read with the rights of the view's owner, unless the view says that the reader's count. A
+// program reads it as the owner of the stream table: policies for either mean that PostgreSQL must do it.
 Catalog load_catalog(pqxx::transaction_base& tx, const std::string& query, const std::string& owner,
                      ServerTypes& types) {
   struct Reading {
@@ -332,7 +333,8 @@ Catalog load_catalog(pqxx::transaction_base& tx, const std::string& query, const
       // A canonical query qualifies everything but pg_catalog's relations; a CTE's name finds nothing here.
       const auto rows = tx.exec_params(
           "SELECT c.oid AS relid, n.nspname AS schema, c.relname AS name, c.relkind,\n"
-          "       pgtrickle._row_security_applies(c.oid, r.oid) AS row_security,\n"
+          "       pgtrickle._row_security_applies(c.oid, r.oid) OR pgtrickle._row_security_applies(c.oid, o.oid)\n"
+          "         AS row_security,\n"
           "       EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) AS has_children,\n"
           "       EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = c.oid) AS is_stream_table,\n"
           "       CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END AS definition,\n"
@@ -341,8 +343,9 @@ Catalog load_catalog(pqxx::transaction_base& tx, const std::string& query, const
           "       CASE WHEN c.relkind IN ('r', 'p') THEN pgtrickle._not_capturable(c.oid) END AS not_capturable\n"
           "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace\n"
           "CROSS JOIN (SELECT oid, rolname FROM pg_roles WHERE rolname = $3) r\n"
+          "CROSS JOIN (SELECT oid FROM pg_roles WHERE rolname = $4) o\n"
           "WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
-          schema, name, reading.reader);
+          schema, name, reading.reader, owner);
       if (rows.empty()) continue;
       auto source = load_source(tx, rows[0], owner, types);
       if (source.kind == SourceKind::kView) readings.push_back({source.view_definition, rows[0]["reader"].c_str()});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "catalog/as_owner.h"
 #include "catalog/errors.h"
@@ -161,7 +162,7 @@ class Requalifier {
     if (!tree) return {};
     find_relations();
     rename_objects(*tree, names_, relations_);
-    follow_labels(*tree);
+    follow_constants(*tree);
     run_as_owner_with(tx_, settings_of(query_, path_of(names_)), query_.owner,
                       "CREATE VIEW " + view_ + " AS " + compiler::deparse_select(*tree));
     auto found = strangers(tx_, names_, view_);
@@ -176,7 +177,7 @@ class Requalifier {
     if (!tree) return text_of(query_.text);  // syntax that our parser does not know: names must resolve by themselves
     find_relations();
     rename_objects(*tree, names_, relations_);
-    follow_labels(*tree);
+    follow_constants(*tree);
     std::string text = text_of(compiler::deparse_select(*tree));
     for (auto& shadow : shadows_) shadow.drop();
     return shadows_.empty() ? text : without_shadows(text);
@@ -205,39 +206,47 @@ class Requalifier {
     }
   }
 
-  /// The labels of enums that were renamed, by what they were called in the query.
-  [[nodiscard]] std::multimap<std::string, std::string> renamed_labels() const {
-    std::multimap<std::string, std::string> labels;
-    for (std::size_t i = 0; i < names_.then.size(); ++i)
-      if (names_.then[i].kind == "label" && !names_.now[i].name.empty() && names_.now[i].name != names_.then[i].name)
-        labels.emplace(names_.then[i].name, names_.now[i].name);
-    return labels;
+  /// What constants can name that is called otherwise now, by what the query may call it: labels of enums, and objects,
+  /// for types like regclass and regconfig.
+  [[nodiscard]] std::multimap<std::string, std::string> renamed_in_constants() const {
+    const std::set<std::string> named{"relation", "type", "function", "collation", "configuration", "dictionary"};
+    std::multimap<std::string, std::string> renamed;
+    for (std::size_t i = 0; i < names_.then.size(); ++i) {
+      const auto& then = names_.then[i];
+      const auto& now = names_.now[i];
+      if (now.name.empty() || now.qualified() == then.qualified()) continue;
+      if (then.kind == "label") renamed.emplace(then.name, now.name);
+      if (!named.contains(then.kind)) continue;
+      renamed.emplace(quote_ident(then.name), compiler::qualified(now.schema, now.name));
+      renamed.emplace(compiler::qualified(then.schema, then.name), compiler::qualified(now.schema, now.name));
+    }
+    return renamed;
   }
 
-  /// Which constants are labels only PostgreSQL knows. Each one is asked about: a label is one that may not be anything
-  /// else, but may be the new label. Constants that are not decided yet are NULL meanwhile.
-  void follow_labels(pg_query::SelectStmt& tree) {
-    const auto labels = renamed_labels();
-    if (labels.empty()) return;
-    const auto constants = string_constants(tree, [&](const std::string& text) { return labels.contains(text); });
+  /// Which constants are names only PostgreSQL knows. Each one is asked about: a name is one that may not be anything
+  /// else, but may be the new name. Constants that are not decided yet are NULL meanwhile.
+  void follow_constants(pg_query::SelectStmt& tree) {
+    const auto renamed = renamed_in_constants();
+    if (renamed.empty()) return;
+    const auto constants = string_constants(tree, [&](const std::string& text) { return renamed.contains(text); });
     std::vector<std::string> texts;
     for (auto* constant : constants) {
       texts.push_back(constant->sval().sval());
       constant->clear_sval();
       constant->set_isnull(true);
     }
-    for (std::size_t i = 0; i < constants.size(); ++i) texts[i] = label_for(tree, *constants[i], texts[i], labels);
+    for (std::size_t i = 0; i < constants.size(); ++i) texts[i] = name_for(tree, *constants[i], texts[i], renamed);
     for (std::size_t i = 0; i < constants.size(); ++i) write(*constants[i], texts[i]);
   }
 
-  std::string label_for(const pg_query::SelectStmt& tree, pg_query::A_Const& constant, const std::string& text,
-                        const std::multimap<std::string, std::string>& labels) {
+  std::string name_for(const pg_query::SelectStmt& tree, pg_query::A_Const& constant, const std::string& text,
+                       const std::multimap<std::string, std::string>& renamed) {
     std::set<std::string> possible;
-    if (!is_accepted(tree, constant, "pgtrickle: no label of any type"))
-      for (auto [at, end] = labels.equal_range(text); at != end; ++at)
+    if (!is_accepted(tree, constant, "pgtrickle: no name of anything"))
+      for (auto [at, end] = renamed.equal_range(text); at != end; ++at)
         if (is_accepted(tree, constant, at->second)) possible.insert(at->second);
     if (possible.size() > 1)
-      throw CannotFollow("the label " + quote_literal(text) + " of several types was renamed differently");
+      throw CannotFollow("several things that " + quote_literal(text) + " may name were renamed differently");
     constant.clear_sval();
     constant.set_isnull(true);
     return possible.empty() ? text : *possible.begin();
@@ -250,14 +259,16 @@ class Requalifier {
 
   bool is_accepted(const pg_query::SelectStmt& tree, pg_query::A_Const& constant, const std::string& text) {
     write(constant, text);
-    pqxx::subtransaction attempt(dynamic_cast<pqxx::dbtransaction&>(tx_), "label");
+    pqxx::subtransaction attempt(dynamic_cast<pqxx::dbtransaction&>(tx_), "name");
     try {
       run_as_owner_with(attempt, settings_of(query_, path_of(names_)), query_.owner,
                         "CREATE VIEW " + view_ + " AS " + compiler::deparse_select(tree));
       attempt.abort();
       return true;
     } catch (const pqxx::sql_error& error) {
-      if (server_error(error).sqlstate != "22P02") throw;
+      // No such label, table, object, function or schema, or no name at all.
+      const std::set<std::string> unknown{"22P02", "42P01", "42704", "42883", "3F000", "42602", "42601"};
+      if (!unknown.contains(server_error(error).sqlstate)) throw;
       return false;
     }
   }

@@ -527,14 +527,19 @@ drop a type | stops (column p of (table )?drift\.t|type drift\.phase) was droppe
   then: INSERT INTO t (id, v) VALUES (nextval('ids'), 1)
 an attribute comes | equals | ALTER TYPE pair ADD ATTRIBUTE z int
   query: SELECT id, c, (c).b AS b FROM t
+  then: UPDATE t SET c = ROW(1, 'q', 2) WHERE id % 3 = 0
 an attribute goes | equals | DROP VIEW st_view; ALTER TYPE pair DROP ATTRIBUTE a
   query: SELECT id, c, (c).b AS b FROM t
   then: UPDATE t SET c = ROW('q') WHERE id % 3 = 0
 an attribute that is named goes | stops column "?a"?.* | DROP VIEW st_view; ALTER TYPE pair DROP ATTRIBUTE a
   query: SELECT id, (c).a AS a FROM t
   then: UPDATE t SET c = ROW('q') WHERE id % 3 = 0
-rename an attribute | equals | ALTER TYPE pair RENAME ATTRIBUTE a TO aa
+-- The names of attributes are not followed: it is built from the text that the user wrote.
+rename an attribute that is named | stops column "a" not found in data type pair | ALTER TYPE pair RENAME ATTRIBUTE a TO aa
   query: SELECT id, (c).a AS a, to_jsonb(c) AS j FROM t
+  cure: ALTER TYPE pair RENAME ATTRIBUTE aa TO a
+rename an attribute | equals | ALTER TYPE pair RENAME ATTRIBUTE a TO aa
+  query: SELECT id, (c).b AS b, to_jsonb(c) AS j FROM t
 rename a composite type | equals | ALTER TYPE pair RENAME TO couple
   then: INSERT INTO t SELECT nextval('ids'), 'new', i, ROW(i, 'x')::couple, i FROM generate_series(1, 5) i
   query: SELECT id, (c).a AS a, ROW(1, 'x')::pair AS r FROM t
@@ -544,8 +549,10 @@ a type comes first in the path | equals | CREATE TYPE phase2 AS ENUM ('open'); A
   undo: DROP TYPE public.phase2 CASCADE
 a constraint of a domain comes | equals | ALTER DOMAIN pos ADD CONSTRAINT big CHECK (VALUE < 100000)
   query: SELECT id, d, v::pos AS vd FROM t
-a constraint of a domain that the query violates | stops (violates|value for domain).* | ALTER DOMAIN pos ADD CONSTRAINT small CHECK (VALUE < 1000)
-  query: SELECT id, (v + 5000)::pos AS vd FROM t
+-- Stored values must meet it already: PostgreSQL looks at all columns of the domain, those of stream tables too.
+a constraint of a domain that the query violates | stops value for domain drift\.pos violates check constraint "small" | ALTER DOMAIN pos ADD CONSTRAINT small CHECK (VALUE < 1000);
+  more: INSERT INTO t (id, p, v) VALUES (nextval('ids'), 'new', 5000)
+  query: SELECT id, v::pos AS vd FROM t
   cure: ALTER DOMAIN pos DROP CONSTRAINT small
 a constraint of a domain goes | equals | ALTER DOMAIN pos DROP CONSTRAINT pos_check
   query: SELECT id, d, v::pos AS vd FROM t
@@ -569,7 +576,9 @@ another body of a domain's check | equals | CREATE OR REPLACE FUNCTION ok(x int)
   query: SELECT id, v::okay AS vo FROM t
   then: INSERT INTO t VALUES (nextval('ids'), 'new', 1, NULL, -3)
 a cast comes | equals | CREATE FUNCTION to_int(x phase) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 5'; CREATE CAST (phase AS int) WITH FUNCTION to_int(phase)
-drop and create a cast | equals | DROP VIEW st_view; DROP CAST (phase AS int); CREATE CAST (phase AS int) WITH FUNCTION two(phase)
+-- Another function or operator than the query had is not taken, although PostgreSQL would read the text so.
+drop and create a cast | stops it would use function drift\.two\(drift\.phase\) | DROP VIEW st_view; DROP CAST (phase AS int); CREATE CAST (phase AS int) WITH FUNCTION two(phase)
+  cure: DROP VIEW IF EXISTS st_view; DROP CAST (phase AS int); CREATE CAST (phase AS int) WITH FUNCTION one(phase)
   setup: CREATE FUNCTION one(x phase) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'; CREATE FUNCTION two(x phase) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 2'; CREATE CAST (phase AS int) WITH FUNCTION one(phase)
   query: SELECT id, p::int AS n FROM t
 drop a cast | stops cannot cast type .*phase to integer | DROP VIEW st_view; DROP CAST (phase AS int)
@@ -824,7 +833,8 @@ an extension is updated | equals | ALTER EXTENSION citext UPDATE
 an extension gives up a member | equals | ALTER EXTENSION citext DROP FUNCTION citext_eq(citext, citext)
 an extension goes | stops (column k of (table )?drift\.t|type|extension).*(was dropped|does not exist) | DROP EXTENSION citext CASCADE
   then: INSERT INTO t SELECT nextval('ids'), i FROM generate_series(1, 9) i
-another extension comes and goes | unchanged | CREATE EXTENSION hstore SCHEMA drift; DROP EXTENSION hstore
+-- It brings operators with names that the query uses (<>), which its text could mean.
+another extension comes and goes | equals | CREATE EXTENSION hstore SCHEMA drift; DROP EXTENSION hstore
 
 -- world settings
 -- setup

@@ -130,8 +130,15 @@ bool Stage::asks_for_build(const std::string& name) {
 // Empty if it was refreshed. "obsolete": an error that makes the daemon build it anew. One that says that table and
 // state disagree does that too, but must not happen.
 std::string Stage::refresh(const std::string& name, bool& obsolete) {
+  const std::string refresh = "CALL pgtrickle.refresh(" + refresher_.quote(relation(judge_, name)) + ")";
   try {
-    refresher_.exec("CALL pgtrickle.refresh(" + refresher_.quote(relation(judge_, name)) + ")");
+    try {
+      refresher_.exec(refresh);
+    } catch (const pqxx::sql_error& error) {
+      if (std::string(error.what()).find("does not have a replica identity") == std::string::npos) throw;
+      refresher_.exec("SELECT pgtrickle._settle_replica_identities()");
+      refresher_.exec(refresh);
+    }
     return {};
   } catch (const pqxx::sql_error& error) {
     obsolete = std::string(error.what()).find("must be built anew") != std::string::npos ||
