@@ -38,6 +38,7 @@ enum class AlertKind {
   kSccDiverged,
   kLogGrowing,
   kLogShrunk,
+  kLogReleased,
   kGated,
   kUngated,
   kWatermarkStuck,

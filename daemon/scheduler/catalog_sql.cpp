@@ -477,6 +477,17 @@ Statement rotate_log(std::int64_t source_id, std::int64_t switch_bytes) {
   return make("SELECT pgtrickle._rotate_log($1::bigint, $2::bigint) AS done", {text(source_id), text(switch_bytes)});
 }
 
+Statement release_log(std::int64_t source_id, const std::string& why) {
+  return make("SELECT pgtrickle._release_log($1::bigint, $2) AS released", {text(source_id), why});
+}
+
+Result<std::vector<TableId>> read_released(const Rows& rows) {
+  RowReader row(rows, 0);
+  const auto released = row.get<std::optional<std::string>>("released");
+  if (row.error()) return *row.error();
+  return integers(released);
+}
+
 Statement check_sources() {
   return make(R"(
 SELECT count(pgtrickle._neutralize_capture(p.source_id, p.why)) AS neutralized

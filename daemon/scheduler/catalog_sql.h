@@ -181,6 +181,9 @@ struct LogSize {
 Statement log_sizes(const std::set<std::int64_t>& without);
 Result<std::vector<LogSize>> read_log_sizes(const Rows& rows);
 Statement rotate_log(std::int64_t source_id, std::int64_t switch_bytes);
+/// Those that hold the log back are to be rebuilt and hold it no longer: released, an array of their ids.
+Statement release_log(std::int64_t source_id, const std::string& why);
+Result<std::vector<TableId>> read_released(const Rows& rows);
 /// Where no event triggers watch the sources: looks for changes of their shape and neutralises what is broken.
 Statement check_sources();
 Statement has_event_triggers();  // flag

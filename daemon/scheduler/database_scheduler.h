@@ -218,6 +218,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   boost::asio::awaitable<void> follow_replication(postgres::Connection& connection);
   void follow_replication_soon();
   boost::asio::awaitable<bool> rotate_logs(postgres::Connection& connection);
+  boost::asio::awaitable<void> release_logs(postgres::Connection& connection);
   /// What changed in the catalog that no event trigger told and no refresh has noticed.
   boost::asio::awaitable<void> check_facts(postgres::Connection& connection);
   boost::asio::awaitable<void> update_frontiers(Self self);

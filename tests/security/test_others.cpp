@@ -167,6 +167,57 @@ TEST_P(Others, TextsOfAnyLengthAreReadInPart) {
   EXPECT_LT(kilobytes, 150000) << "at most, of memory";
 }
 
+// A reader who stands still does not fill the disk with the changes of others.
+TEST_P(Others, WhoDoesNotKeepUpHoldsALogUpToTheLimit) {
+  start_daemon("scheduler:\n  log_max_bytes: 1MB\n  log_switch_bytes: 64kB\n  housekeeping_interval: 100ms\n");
+  expect_alice_is_served();
+  alice().exec("GRANT USAGE ON SCHEMA a TO " + bob_ + "; GRANT SELECT ON a.orders TO " + bob_);
+  create(bob(), "b.reader", "SELECT id, amount FROM a.orders");
+  ASSERT_TRUE(becomes("b.reader", "ACTIVE", 30s)) << daemon_->log();
+  bob().exec("SELECT pgtrickle.pause_stream_table('b.reader')");
+  const auto bytes = [&] {
+    return std::stol(
+        root().value("SELECT sum(pg_relation_size(c.oid)) FROM pg_class c WHERE c.relnamespace = "
+                     "'pgtrickle_changes'::regnamespace AND c.relname LIKE 'log%' AND c.relkind = 'r'"));
+  };
+  for (int i = 0; i < 20; ++i) alice().exec("UPDATE a.orders SET amount = amount + 1 FROM generate_series(1, 1)");
+  EXPECT_EQ(column("b.reader", "needs_reinit"), "f") << "below the limit nothing happens";
+  alice().exec("INSERT INTO a.orders SELECT i, i FROM generate_series(1000, 30000) AS i");
+  EXPECT_TRUE(wait_until([&] { return column("b.reader", "needs_reinit") == "t"; }, 30s)) << daemon_->log();
+  EXPECT_TRUE(wait_until(
+      [&] {
+        alice().exec("UPDATE a.orders SET amount = amount + 1 WHERE id < 10");  // rotation follows writers
+        return bytes() < 1000000;
+      },
+      30s))
+      << bytes() << daemon_->log();
+  EXPECT_THAT(http_get(daemon_->http_port(), "/api/v1/alerts").body, HasSubstr("log_released"));
+  EXPECT_THAT(column("b.reader", "reinit_reason"), HasSubstr("a.orders"));
+  EXPECT_EQ(column("a.st", "needs_reinit"), "f") << "who keeps up is not concerned";
+  bob().exec("SELECT pgtrickle.resume_stream_table('b.reader')");
+  EXPECT_TRUE(becomes_equal("b.reader")) << daemon_->log();
+  EXPECT_TRUE(becomes_equal("a.st"));
+}
+
+TEST_P(Others, QueriesThatAreTooLongAreAnErrorOfTheirs) {
+  start_daemon("compiler:\n  max_query_bytes: 100kB\n");
+  create(bob(), "b.st", "SELECT '" + std::string(200000, 'x') + "' AS a");
+  EXPECT_TRUE(becomes("b.st", "ERROR", 30s)) << daemon_->log();
+  EXPECT_THAT(column("b.st", "last_error"), HasSubstr("compiler.max_query_bytes"));
+  expect_alice_is_served();
+}
+
+// A worker thread that compiles cannot be interrupted.
+TEST_P(Others, TheDaemonEndsInTimeWhateverItCompiles) {
+  start_daemon("compiler:\n  max_query_bytes: 1GB\nshutdown_timeout: 2s\n");
+  create(bob(), "b.st", "SELECT '" + std::string(30000000, 'x') + "' AS a");
+  ASSERT_TRUE(becomes("b.st", "INITIALIZING", 60s)) << daemon_->log();
+  std::this_thread::sleep_for(1s);
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(daemon_->stop(20s), 0);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, 4s);
+}
+
 PGT_IN_BOTH_WORLDS(Others);
 
 }  // namespace
