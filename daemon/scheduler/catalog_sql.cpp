@@ -516,6 +516,14 @@ Statement prune_history(std::chrono::hours retention, int limit) {
       {text(retention.count()), text(limit)});
 }
 
+Statement end_session(int backend, std::chrono::milliseconds at_least) {
+  return make(
+      "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.pid = $1::int AND a.datname = "
+      "current_database() AND a.xact_start < clock_timestamp() - $2::int8 * interval '1 ms' AND a.usename IN "
+      "(current_user, (SELECT c.worker_role FROM pgtrickle.pgt_control c))",
+      {text(backend), text(at_least.count())});
+}
+
 Statement terminate_by_application_name(const std::string& name) {
   return make(
       "SELECT count(pg_terminate_backend(a.pid)) AS terminated FROM pg_stat_activity a "

@@ -193,6 +193,9 @@ Statement watch_facts(const std::vector<TableId>& ids);
 /// it.
 Statement follow_replication();
 Statement prune_history(std::chrono::hours retention, int limit);
+/// Of ours, if its transaction is at least so old: the process of a connection that was lost may be gone, and its
+/// number in use again.
+Statement end_session(int backend, std::chrono::milliseconds at_least);
 Statement terminate_by_application_name(const std::string& name);
 
 }  // namespace pgtrickle::scheduler::sql

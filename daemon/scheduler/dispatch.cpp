@@ -134,6 +134,7 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
                                   std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - unit.due));
 
   std::vector<refresh::Outcome> outcomes;
+  std::vector<Statement> abandoned;
   {
     auto prefers = self->home_of(ids);
     // Making plans takes longer than what others do meanwhile, unless many wait.
@@ -153,7 +154,10 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
         steps.push_back({.ids = std::move(step.ids), .cycle = step.cycle, .together = step.together});
       }
       for (const TableId id : without_step) self->timetable_.released(id);
+      const int backend = (**lease).backend_pid();
       outcomes = co_await refresh::refresh_unit(**lease, std::move(steps), settings);
+      // It was closed because it did not answer to a cancel request, which a user's code can catch; or it was lost.
+      if (!(**lease).open() && !self->stopping_) abandoned.push_back(sql::end_session(backend, settings.timeout / 2));
       self->refreshed_by(lease->connection(), outcomes);
     } else {
       for (const TableId id : ids) {
@@ -165,6 +169,7 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
     }
   }
 
+  if (!abandoned.empty()) co_await self->record(std::move(abandoned));
   Settlement settlement;
   for (const refresh::Outcome& outcome : outcomes) self->settle(outcome, settlement);
   if (!settlement.statements.empty()) co_await self->record(std::move(settlement.statements));

@@ -218,6 +218,29 @@ TEST_P(Others, TheDaemonEndsInTimeWhateverItCompiles) {
   EXPECT_LT(std::chrono::steady_clock::now() - begun, 4s);
 }
 
+// At COMMIT PostgreSQL has no statement_timeout, and code can catch that it was cancelled.
+TEST_P(Others, CodeThatDoesNotEndAtCommitIsEnded) {
+  start_daemon("scheduler:\n  refresh_timeout: 100ms\n");
+  expect_alice_is_served();
+  create(bob(), "b.st", "SELECT id, v FROM b.src");
+  ASSERT_TRUE(becomes("b.st", "ACTIVE", 30s)) << daemon_->log();
+  bob().exec(
+      "CREATE FUNCTION b.stubborn() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN LOOP"
+      "  BEGIN PERFORM pg_sleep(1000); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$;"
+      "CREATE CONSTRAINT TRIGGER stubborn AFTER INSERT ON b.st DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE "
+      "FUNCTION b.stubborn()");
+  bob().exec("INSERT INTO b.src VALUES (2, 2)");
+  const std::string asleep =
+      "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+  ASSERT_TRUE(wait_until([&] { return !root().table(asleep).empty(); })) << daemon_->log();
+  const std::string first = root().table(asleep);
+  alice().exec("INSERT INTO a.orders VALUES (101, 1)");
+  EXPECT_TRUE(becomes_equal("a.st")) << "others go on meanwhile";
+  EXPECT_TRUE(
+      wait_until([&] { return root().table("SELECT FROM pg_stat_activity WHERE pid = " + first).empty(); }, 60s))
+      << daemon_->log();
+}
+
 PGT_IN_BOTH_WORLDS(Others);
 
 }  // namespace
