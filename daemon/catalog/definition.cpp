@@ -125,8 +125,8 @@ void record_new_names(pqxx::transaction_base& tx, std::int64_t pgt_id) {
 namespace {
 
 /// Notes in `catalog` which sources the program cannot capture after all, because of the columns of them that it reads:
-/// some are computed when read (PostgreSQL 18), which triggers do not see, or all of them are too wide for a change log.
-/// True if there are any.
+/// some are computed when read (PostgreSQL 18), which triggers do not see, or all of them are too wide for a change
+/// log. True if there are any.
 bool exclude_by_columns(pqxx::transaction_base& tx, const Program& program, compiler::Catalog& catalog) {
   bool found = false;
   for (const auto& use : program.sources) {
@@ -141,8 +141,8 @@ bool exclude_by_columns(pqxx::transaction_base& tx, const Program& program, comp
           source.not_capturable = std::string("column ") + row[1].c_str() + " is a virtual generated column";
       found = true;
     }
-    const auto wide = tx.exec_params1("SELECT pgtrickle._too_wide($1, $2::int2[])", use.relid,
-                                      postgres::array_of(use.columns))[0];
+    const auto wide =
+        tx.exec_params1("SELECT pgtrickle._too_wide($1, $2::int2[])", use.relid, postgres::array_of(use.columns))[0];
     if (wide.is_null()) continue;
     for (auto& [name, source] : catalog.sources)
       if (source.relid == use.relid) source.not_capturable = wide.c_str();

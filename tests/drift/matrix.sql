@@ -1,5 +1,10 @@
 -- The drift matrix: what happens to everything that the query of a stream table depends on, and what is expected then.
--- test_drift.cpp plays every row at five moments, with and without event triggers.
+-- test_drift.cpp plays every row at five moments, with and without event triggers: before anything is written, between two
+-- refreshes, within a transaction that writes, after the snapshot of a refresh, and during a refresh. Left out, unless PGT_DRIFT=all:
+--
+--   - of rows that expect "unchanged" all but "between" and "within": nothing happens that could be missed at some moment
+--   - "during a refresh" without event triggers: the statement runs nothing of ours, so that it waits is all there is to it
+--   - "within" of what cannot run in a transaction block
 --
 -- A world is what statements meet: "-- setup", "-- query [MODE]" (of drift.st), "-- other" (of drift.other, a neighbour on the
 -- same source, which must go on), "-- write" (what writers do, again and again), "-- teardown" (what is not in the schemas drift

@@ -41,7 +41,7 @@ StageSession::StageSession(const std::string& dsn) : Session(dsn) {
 }
 
 Stage::Stage(bool watched, Builder builder)
-    : user_(db_.dsn()), judge_(db_.dsn()), refresher_(db_.dsn()), builder_(builder) {
+    : user_(db_.dsn()), another_user_(db_.dsn()), judge_(db_.dsn()), refresher_(db_.dsn()), builder_(builder) {
   if (!watched) user_.exec(kNoEventTriggers);
 }
 
@@ -52,6 +52,11 @@ std::string Stage::said_to_have_stopped(const std::string& name) {
       "SELECT CASE WHEN status IN ('ERROR', 'SUSPENDED') THEN concat_ws(' ', last_error, last_error_hint) END FROM "
       "pgtrickle.pgt_stream_tables WHERE pgt_id = " +
       id_of(name));
+}
+
+bool Stage::other_waits() {
+  return judge_.value("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid = " +
+                      std::to_string(another_user_.connection().backendpid()) + ")") == "t";
 }
 
 int Stage::server_major() {

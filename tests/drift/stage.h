@@ -54,6 +54,12 @@ class Stage {
 
   /// Whoever writes, and issues the statement of the row.
   [[nodiscard]] Session& user() { return user_; }
+  /// The same, for what waits for a refresh.
+  [[nodiscard]] Session& another_user() { return another_user_; }
+  /// Whoever refreshes, and may have a transaction open meanwhile.
+  [[nodiscard]] Session& refresher() { return refresher_; }
+  /// Is the other user waiting for a lock?
+  [[nodiscard]] bool other_waits();
   [[nodiscard]] const std::string& dsn() const { return db_.dsn(); }
   /// What the catalog says about a stream table that stopped; empty if it did not.
   [[nodiscard]] std::string said_to_have_stopped(const std::string& name);
@@ -70,6 +76,7 @@ class Stage {
 
   TestDatabase db_;
   StageSession user_;
+  StageSession another_user_;
   StageSession judge_;      // its own transactions, always
   StageSession refresher_;  // long-lived like the daemon's, so that its cached plans meet what happens
   Builder builder_;

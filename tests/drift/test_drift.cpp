@@ -3,6 +3,7 @@
 // the same source go on; no statement of a writer fails. --gtest_filter='*rename_a_column*' runs the cells of a row.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <future>
 #include <memory>
@@ -149,7 +150,7 @@ class Drift : public ::testing::TestWithParam<Cell> {
   }
 
   void after_snapshot() {
-    StageSession refresher(stage_->dsn());
+    Session& refresher = stage_->refresher();
     run(refresher, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class");
     write(stage_->user());
     run(stage_->user(), row().statement);
@@ -165,19 +166,14 @@ class Drift : public ::testing::TestWithParam<Cell> {
 
   void during_refresh() {
     write(stage_->user());
-    StageSession refresher(stage_->dsn());
+    Session& refresher = stage_->refresher();
     run(refresher, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pgtrickle.refresh_stream_table('drift.st')");
-    StageSession user(stage_->dsn());
-    const std::string pid = user.value("SELECT pg_backend_pid()");
     auto happening = std::async(std::launch::async, [&] {
-      run(user, row().statement);
-      write_after(user);
+      run(stage_->another_user(), row().statement);
+      write_after(stage_->another_user());
     });
-    StageSession observer(stage_->dsn());
     EXPECT_TRUE(wait_until([&] {
-      return happening.wait_for(std::chrono::seconds(0)) == std::future_status::ready ||
-             observer.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid = " + pid) ==
-                 "1";
+      return happening.wait_for(std::chrono::seconds(0)) == std::future_status::ready || stage_->other_waits();
     }));
     run(refresher, "COMMIT");
     happening.get();
@@ -246,12 +242,23 @@ TEST_P(Drift, IsFollowed) {
   play();
 }
 
+// What is left out, unless PGT_DRIFT=all. The head of matrix.sql says so too.
+bool is_worth_it(const Row& row, Column column, bool watched) {
+  static const bool all = std::getenv("PGT_DRIFT") != nullptr && std::string(std::getenv("PGT_DRIFT")) == "all";
+  const auto outcome = watched ? row.watched.outcome : row.unwatched.outcome;
+  if (all) return true;
+  // Nothing changes for it: there is no moment at which that could be missed.
+  if (outcome == Outcome::kUnchanged) return column == Column::kBetween || column == Column::kWithin;
+  // Without event triggers the statement runs nothing of ours: one that waits for a refresh is one that comes after it.
+  return watched || column != Column::kDuringRefresh;
+}
+
 std::vector<Cell> cells(bool watched) {
   std::vector<Cell> out;
   for (const Row& row : matrix().rows) {
     for (const auto& [column, name] : kColumns) {
       if (row.alone && column == Column::kWithin) continue;
-      out.push_back({&row, column, name, watched});
+      if (is_worth_it(row, column, watched)) out.push_back({&row, column, name, watched});
     }
   }
   return out;
