@@ -219,14 +219,22 @@ TEST(HideValues, LeavesTheSqlstateOfAnError) {
 }
 
 TEST(HideValues, LeavesOutWhyATableWasRebuilt) {
-  Alert alert{.kind = AlertKind::kReinitialised, .message = "it was rebuilt", .details = {{"reason", "SSN"}}};
+  Alert alert{.kind = AlertKind::kReinitialised,
+              .database = "shop",
+              .object = "public.st",
+              .message = "it was rebuilt",
+              .details = {{"reason", "SSN"}}};
   hide_values(alert);
   EXPECT_EQ(alert.message, "it was rebuilt");
   EXPECT_TRUE(alert.details.empty());
 }
 
 TEST(HideValues, LeavesOtherAlertsAlone) {
-  Alert alert{.kind = AlertKind::kPaused, .message = "paused", .details = {{"reason", "backup"}}};
+  Alert alert{.kind = AlertKind::kPaused,
+              .database = "shop",
+              .object = "public.st",
+              .message = "paused",
+              .details = {{"reason", "backup"}}};
   hide_values(alert);
   EXPECT_EQ(alert.message, "paused");
   EXPECT_EQ(alert.details.size(), 1U);
