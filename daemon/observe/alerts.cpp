@@ -52,7 +52,7 @@ constexpr std::array kAlerts{
               "paused, held, suspended or slow, or a transaction is open for long."},
     AlertInfo{AlertKind::kLogShrunk, "log_shrunk", kInfo, "source", "", "bytes", "The change log is below the limit."},
     AlertInfo{
-        AlertKind::kLogReleased, "log_released", kWarning, kTable, "reinitialised", "source, bytes, limit_bytes",
+        AlertKind::kLogReleased, "log_released", kWarning, kTable, "", "source, bytes, limit_bytes",
         "It held the change log of a source back that has grown beyond scheduler.log_max_bytes. The log is cleared, "
         "and the stream table will be rebuilt: at once, or when it goes on if it is paused, held or suspended."},
     AlertInfo{AlertKind::kGated, "gated", kInfo, "source", "ungated", "gated_by",
