@@ -1,8 +1,7 @@
 -- The catalog. Columns are documented here; who writes what is in docs/ARCHITECTURE.md, section 3.
 --
--- Everybody may read it. The API functions run with the caller's rights, so callers write to it directly: row level
--- security limits them to the stream tables they own (or whose owner they are a member of), column grants limit them to
--- what a user may set. The admin owns the tables and is not limited.
+-- The admin owns the tables and is not limited. Users do not write to them: the API functions, which run with the caller's
+-- rights, ask for that (58_requests.sql). What they may read is below.
 
 CREATE TABLE pgtrickle.pgt_stream_tables (
     pgt_id                 bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -53,6 +52,7 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     options                jsonb NOT NULL DEFAULT '{}',
     created_at             timestamptz NOT NULL DEFAULT pg_catalog.now(),
     created_by             name NOT NULL DEFAULT current_user,
+    owner_name             name,                                  -- of the owner's role, as last seen; for restores
     created_xid            xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),  -- tells "created in this very transaction"
     generation             bigint NOT NULL DEFAULT 1              -- bumped by every change that concerns the daemon
 );
@@ -181,6 +181,7 @@ CREATE TABLE pgtrickle.pgt_source_gates (
     source_relid  oid PRIMARY KEY,
     source_schema name NOT NULL,
     source_name   name NOT NULL,
+    source_owner  name,                               -- for restores: another owner's relation is not meant
     gated         boolean NOT NULL,
     gated_at      timestamptz,
     ungated_at    timestamptz,
@@ -192,6 +193,7 @@ CREATE TABLE pgtrickle.pgt_watermarks (
     source_relid  oid PRIMARY KEY,
     source_schema name NOT NULL,
     source_name   name NOT NULL,
+    source_owner  name,                               -- for restores
     watermark     timestamptz NOT NULL,
     updated_at    timestamptz NOT NULL DEFAULT pg_catalog.now(),
     advanced_by   name NOT NULL DEFAULT current_user
@@ -264,80 +266,63 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                    WHERE s.pgt_id = id AND pg_has_role(current_user, c.relowner, 'USAGE'))
 $$;
 
+-- Who may read what. Everybody sees that there are stream tables, what they read, how they are refreshed and how much. Queries,
+-- plans, errors and what else can show values or texts of the owner's is for members of the owner: row security here, and the
+-- view _stream_tables, which has a row for every stream table, with NULL in these columns where it is somebody else's.
 GRANT SELECT ON ALL TABLES IN SCHEMA pgtrickle TO PUBLIC;
 
 ALTER TABLE pgtrickle.pgt_stream_tables ENABLE ROW LEVEL SECURITY;
+CREATE POLICY members_read ON pgtrickle.pgt_stream_tables FOR SELECT
+    USING (EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = pgt_relid AND pg_catalog.pg_has_role(c.relowner, 'USAGE')));
+
 ALTER TABLE pgtrickle.pgt_frontiers ENABLE ROW LEVEL SECURITY;
-ALTER TABLE pgtrickle.pgt_dependencies ENABLE ROW LEVEL SECURITY;
-ALTER TABLE pgtrickle.pgt_refresh_history ENABLE ROW LEVEL SECURITY;
-
-CREATE POLICY everybody_reads ON pgtrickle.pgt_stream_tables FOR SELECT USING (true);
-CREATE POLICY owner_inserts ON pgtrickle.pgt_stream_tables FOR INSERT WITH CHECK (pgtrickle._may_manage(pgt_relid));
-CREATE POLICY owner_updates ON pgtrickle.pgt_stream_tables FOR UPDATE USING (pgtrickle._may_manage(pgt_relid));
-CREATE POLICY owner_deletes ON pgtrickle.pgt_stream_tables FOR DELETE USING (pgtrickle._may_manage(pgt_relid));
-GRANT INSERT (pgt_relid, pgt_schema, pgt_name, original_query, defining_query, settings, names, names_now, schedule, refresh_mode, is_populated,
-              options, tier, max_staleness, diamond_consistency, diamond_schedule_policy, allow_circular, max_delta_fraction, fuse, fuse_ceiling, fuse_sensitivity)
-    ON pgtrickle.pgt_stream_tables TO PUBLIC;
-GRANT UPDATE (schedule, refresh_mode, status, needs_reinit, reinit_reason, consecutive_errors,
-              last_error, last_error_code, last_error_hint, last_error_at, retry_at, options, generation, tier,
-              max_staleness, diamond_consistency, diamond_schedule_policy, allow_circular, max_delta_fraction, fuse, fuse_ceiling, fuse_sensitivity,
-              fuse_blown_at, fuse_blow_reason, fuse_reset, original_query, defining_query, definite_query, settings,
-              names, names_now, previous, failed_alteration)
-    ON pgtrickle.pgt_stream_tables TO PUBLIC;
-GRANT DELETE ON pgtrickle.pgt_stream_tables TO PUBLIC;
-
 CREATE POLICY everybody_reads ON pgtrickle.pgt_frontiers FOR SELECT USING (true);
-CREATE POLICY owner_inserts ON pgtrickle.pgt_frontiers FOR INSERT WITH CHECK (pgtrickle._may_manage_id(pgt_id));
-GRANT INSERT (pgt_id) ON pgtrickle.pgt_frontiers TO PUBLIC;     -- the empty row at creation; programs write the rest
--- Owners may lock the row (FOR UPDATE needs the right to update some column; this one is for people only).
-CREATE POLICY owner_locks ON pgtrickle.pgt_frontiers FOR UPDATE USING (pgtrickle._may_manage_id(pgt_id));
-GRANT UPDATE (ms_per_full) ON pgtrickle.pgt_frontiers TO PUBLIC;
 
--- source_id is not for users: a row with it holds a change log back.
-CREATE POLICY everybody_reads ON pgtrickle.pgt_dependencies FOR SELECT USING (true);
-CREATE POLICY owner_inserts ON pgtrickle.pgt_dependencies FOR INSERT WITH CHECK (pgtrickle._may_manage_id(pgt_id));
-CREATE POLICY owner_deletes ON pgtrickle.pgt_dependencies FOR DELETE USING (pgtrickle._may_manage_id(pgt_id));
-GRANT INSERT (pgt_id, source_relid, source_type, columns, column_names, source_schema, source_name), DELETE
-    ON pgtrickle.pgt_dependencies TO PUBLIC;
+-- Those who do not see the stream table do not see these either.
+ALTER TABLE pgtrickle.pgt_facts ENABLE ROW LEVEL SECURITY;
+CREATE POLICY members_read ON pgtrickle.pgt_facts FOR SELECT
+    USING (EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = pgt_facts.pgt_id));
+ALTER TABLE pgtrickle.pgt_refresh_history ENABLE ROW LEVEL SECURITY;
+CREATE POLICY members_read ON pgtrickle.pgt_refresh_history FOR SELECT
+    USING (EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = pgt_refresh_history.pgt_id));
 
-CREATE POLICY everybody_reads ON pgtrickle.pgt_refresh_history FOR SELECT USING (true);
-CREATE POLICY owner_inserts ON pgtrickle.pgt_refresh_history FOR INSERT
-    WITH CHECK (initiated_by = 'MANUAL' AND pgtrickle._may_manage_id(pgt_id));
-GRANT INSERT (pgt_id, data_timestamp, start_time, end_time, action, status, delta_rows, rows_inserted, rows_updated, rows_deleted,
-              duration_ms, initiated_by)
-    ON pgtrickle.pgt_refresh_history TO PUBLIC;
+-- The columns that everybody may see.
+CREATE FUNCTION pgtrickle._public_columns() RETURNS name[]
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT '{pgt_id,pgt_relid,pgt_schema,pgt_name,schedule,schedule_ms,tier,max_staleness,diamond_consistency,diamond_schedule_policy,allow_circular,
+             max_delta_fraction,fuse,fuse_ceiling,fuse_sensitivity,fuse_learned,fuse_limit,fuse_blown_at,fuse_blow_reason,fuse_reset,skipped_at,refresh_mode,
+             effective_refresh_mode,status,is_populated,needs_reinit,consecutive_errors,last_error_code,last_error_at,retry_at,created_at,created_by,
+             owner_name,created_xid,generation}'::name[]
+$$;
 
--- Gates and watermark groups stop the stream tables of others, so they are for owners of the sources; watermarks are for
--- whoever loads a source.
-ALTER TABLE pgtrickle.pgt_source_gates ENABLE ROW LEVEL SECURITY;
-CREATE POLICY everybody_reads ON pgtrickle.pgt_source_gates FOR SELECT USING (true);
-CREATE POLICY owner_inserts ON pgtrickle.pgt_source_gates FOR INSERT WITH CHECK (pgtrickle._may_manage(source_relid));
-CREATE POLICY owner_updates ON pgtrickle.pgt_source_gates FOR UPDATE USING (pgtrickle._may_manage(source_relid));
-GRANT INSERT, UPDATE ON pgtrickle.pgt_source_gates TO PUBLIC;
+-- Columns in the order of the table, so that a row of one is a row of the other. A new column is for members until it is named
+-- above.
+DO $views$
+BEGIN
+    EXECUTE (
+        SELECT pg_catalog.format(E'CREATE VIEW pgtrickle._stream_tables AS SELECT %s\nFROM pgtrickle.pgt_stream_tables s LEFT JOIN pg_catalog.pg_class c ON c.oid = s.pgt_relid',
+                                 pg_catalog.string_agg(CASE WHEN a.attname = ANY (pgtrickle._public_columns()) THEN pg_catalog.format('s.%I', a.attname)
+                                                            ELSE pg_catalog.format('CASE WHEN pg_catalog.pg_has_role(c.relowner, ''USAGE'') THEN s.%1$I END AS %1$I', a.attname) END,
+                                                       E',\n' ORDER BY a.attnum))
+        FROM pg_catalog.pg_attribute a WHERE a.attrelid = 'pgtrickle.pgt_stream_tables'::regclass AND a.attnum > 0 AND NOT a.attisdropped);
+END
+$views$;
+COMMENT ON VIEW pgtrickle._stream_tables IS 'Every stream table, as the caller may see it.';
 
-ALTER TABLE pgtrickle.pgt_watermarks ENABLE ROW LEVEL SECURITY;
-CREATE POLICY everybody_reads ON pgtrickle.pgt_watermarks FOR SELECT USING (true);
-CREATE POLICY loader_inserts ON pgtrickle.pgt_watermarks FOR INSERT WITH CHECK (pg_catalog.has_table_privilege(source_relid, 'INSERT'));
-CREATE POLICY loader_updates ON pgtrickle.pgt_watermarks FOR UPDATE USING (pg_catalog.has_table_privilege(source_relid, 'INSERT'));
-GRANT INSERT, UPDATE ON pgtrickle.pgt_watermarks TO PUBLIC;
+CREATE VIEW pgtrickle._refresh_history AS
+SELECT h.refresh_id, h.pgt_id, h.data_timestamp, h.start_time, h.end_time, h.action, h.status, h.delta_rows, h.rows_inserted, h.rows_updated, h.rows_deleted,
+       h.duration_ms, h.error_code, CASE WHEN pg_catalog.pg_has_role(c.relowner, 'USAGE') THEN h.error_message END AS error_message, h.initiated_by
+FROM pgtrickle.pgt_refresh_history h LEFT JOIN pgtrickle.pgt_stream_tables s USING (pgt_id) LEFT JOIN pg_catalog.pg_class c ON c.oid = s.pgt_relid;
+COMMENT ON VIEW pgtrickle._refresh_history IS 'The history of refreshes, as the caller may see it.';
 
-ALTER TABLE pgtrickle.pgt_watermark_groups ENABLE ROW LEVEL SECURITY;
-CREATE POLICY everybody_reads ON pgtrickle.pgt_watermark_groups FOR SELECT USING (true);
-CREATE POLICY owner_inserts ON pgtrickle.pgt_watermark_groups FOR INSERT
-    WITH CHECK (NOT EXISTS (SELECT FROM unnest(sources) AS s(relid) WHERE NOT pgtrickle._may_manage(s.relid)));
-CREATE POLICY creator_deletes ON pgtrickle.pgt_watermark_groups FOR DELETE USING (pg_catalog.pg_has_role(current_user, created_by, 'USAGE'));
-GRANT INSERT (group_name, sources, tolerance_secs), DELETE ON pgtrickle.pgt_watermark_groups TO PUBLIC;
-
-ALTER TABLE pgtrickle.pgt_refresh_groups ENABLE ROW LEVEL SECURITY;
-CREATE POLICY everybody_reads ON pgtrickle.pgt_refresh_groups FOR SELECT USING (true);
-CREATE POLICY anybody_inserts ON pgtrickle.pgt_refresh_groups FOR INSERT WITH CHECK (true);
-CREATE POLICY creator_deletes ON pgtrickle.pgt_refresh_groups FOR DELETE USING (pg_catalog.pg_has_role(current_user, created_by, 'USAGE'));
-GRANT INSERT (group_name, isolation), DELETE ON pgtrickle.pgt_refresh_groups TO PUBLIC;
-
-ALTER TABLE pgtrickle.pgt_refresh_group_members ENABLE ROW LEVEL SECURITY;
-CREATE POLICY everybody_reads ON pgtrickle.pgt_refresh_group_members FOR SELECT USING (true);
-CREATE POLICY owner_inserts ON pgtrickle.pgt_refresh_group_members FOR INSERT WITH CHECK (pgtrickle._may_manage_id(pgt_id));
-GRANT INSERT ON pgtrickle.pgt_refresh_group_members TO PUBLIC;
+-- Which cycles there are is public, why one failed is not.
+CREATE VIEW pgtrickle._sccs AS
+SELECT c.scc_id, c.members, c.last_iterations, c.last_converged_at,
+       CASE WHEN EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s JOIN pg_catalog.pg_class k ON k.oid = s.pgt_relid
+                         WHERE s.pgt_id = ANY (c.members) AND pg_catalog.pg_has_role(k.relowner, 'USAGE')) THEN c.last_error END AS last_error
+FROM pgtrickle.pgt_sccs c;
+COMMENT ON VIEW pgtrickle._sccs IS 'Cycles of stream tables, as the caller may see them.';
+GRANT SELECT ON pgtrickle._stream_tables, pgtrickle._refresh_history, pgtrickle._sccs TO PUBLIC;
 
 -- Written by whoever refreshes the cycle, which is the daemon or somebody who manages all of its members.
 ALTER TABLE pgtrickle.pgt_sccs ENABLE ROW LEVEL SECURITY;

@@ -114,7 +114,7 @@ BEGIN
         RAISE EXCEPTION 'stream table % does not exist', name
             USING ERRCODE = 'undefined_table', HINT = 'SELECT name FROM pgtrickle.stream_tables lists them. Names without a schema follow the search_path.';
     END IF;
-    SELECT * INTO st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = rel;
+    SELECT * INTO st FROM pgtrickle._stream_tables s WHERE s.pgt_relid = rel;
     IF NOT FOUND THEN
         RAISE EXCEPTION '% is not a stream table', pgtrickle._qualified(rel)
             USING ERRCODE = 'undefined_table', HINT = 'Stream tables are made by pgtrickle.create_stream_table().';
@@ -213,7 +213,7 @@ $$;
 -- Has the stream table another owner than its program? Then that writes with the rights of the old one, and must be made anew.
 CREATE FUNCTION pgtrickle._has_new_owner(id bigint) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid
+    SELECT EXISTS (SELECT FROM pgtrickle._stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid
                    JOIN pg_proc p ON p.pronamespace = 'pgtrickle_state'::regnamespace AND p.proname = format('apply_%s', s.pgt_id)
                    WHERE s.pgt_id = id AND p.proowner <> c.relowner)
 $$;

@@ -17,7 +17,7 @@ CREATE FUNCTION pgtrickle._is_subscribed(id bigint) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_sources s USING (source_id)
                    JOIN pg_subscription_rel r ON r.srrelid = ANY (s.partitions) WHERE d.pgt_id = id)
-        OR EXISTS (SELECT FROM pgtrickle.pgt_stream_tables t JOIN pg_subscription_rel r ON r.srrelid = t.pgt_relid
+        OR EXISTS (SELECT FROM pgtrickle._stream_tables t JOIN pg_subscription_rel r ON r.srrelid = t.pgt_relid
                    WHERE t.pgt_id = id)
 $$;
 

@@ -140,8 +140,9 @@ $$;
 -- 'image' if _value_image() must be compared as well (numeric 1.0 and 1.00 are equal but not the same; the same holds
 -- for float zeros, intervals, citext, nondeterministic collations and everything made of these), NULL if not at all.
 CREATE FUNCTION pgtrickle._identity_kind(type oid, collation_id oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$    -- not sql: this is planned once per session
+BEGIN
+    RETURN (SELECT CASE
         WHEN t.typtype = 'e' THEN 'equal'
         WHEN EXISTS (   -- B-tree support function 4 says whether equality is identity
             SELECT FROM pg_opclass o JOIN pg_am m ON m.oid = o.opcmethod AND m.amname = 'btree'
@@ -153,7 +154,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                    OR p.amproc = 'btvarstrequalimage'::regproc AND (SELECT l.collisdeterministic FROM pg_collation l WHERE l.oid = collation_id))) THEN 'equal'
         WHEN pgtrickle._is_groupable(t.oid) THEN 'image'
         END
-    FROM pg_type t WHERE t.oid = type
+    FROM pg_type t WHERE t.oid = type);
+END
 $$;
 
 -- Bytes of a row of the log of these columns, none of them NULL, that does not fit if it is larger than 8160: fixed is what columns
@@ -472,14 +474,10 @@ BEGIN
              pgtrickle._source_relations(relid), NULL, now(), NULL)::pgtrickle.pgt_sources;
     EXECUTE format('CREATE TABLE pgtrickle_changes.log_%s_a (xid xid8 NOT NULL DEFAULT pg_current_xact_id(), '
                    'seq bigint NOT NULL DEFAULT nextval(''pgtrickle_changes.log_seq''), w smallint NOT NULL%s) '
-                   'WITH (autovacuum_enabled = false)', source,
+                   'WITH (autovacuum_enabled = false, toast.autovacuum_enabled = false)', source,
                    (SELECT string_agg(', ' || pgtrickle._log_column(relid, u.c), '' ORDER BY u.c) FROM unnest(wanted) AS u(c)));
     EXECUTE format('CREATE TABLE pgtrickle_changes.log_%1$s_b (LIKE pgtrickle_changes.log_%1$s_a INCLUDING DEFAULTS) '
-                   'WITH (autovacuum_enabled = false)', source);
-    FOR rel IN SELECT c.oid FROM pg_class c WHERE c.oid IN (format('pgtrickle_changes.log_%s_a', source)::regclass, format('pgtrickle_changes.log_%s_b', source)::regclass)
-               AND c.reltoastrelid <> 0 LOOP
-        EXECUTE format('ALTER TABLE %s SET (toast.autovacuum_enabled = false)', rel::regclass);
-    END LOOP;
+                   'WITH (autovacuum_enabled = false, toast.autovacuum_enabled = false)', source);
     PERFORM pgtrickle._write_log_view(source);
     FOR rel IN SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'pgtrickle_changes'::regnamespace
                AND c.relname IN (format('log_%s', source), format('log_%s_a', source), format('log_%s_b', source)) LOOP
@@ -499,9 +497,10 @@ BEGIN
                                                ('t', 'TRUNCATE', '')) AS e(suffix, op, tables) LOOP
                 EXECUTE format('CREATE TRIGGER pgtrickle_%s_%s AFTER %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION pgtrickle_changes.capture_%s()',
                                source, event.suffix, event.op, pgtrickle._qualified(rel), event.tables, source);
-                -- also for writes under session_replication_role = replica
-                EXECUTE format('ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER pgtrickle_%s_%s', pgtrickle._qualified(rel), source, event.suffix);
             END LOOP;
+            -- also for writes under session_replication_role = replica
+            EXECUTE format('ALTER TABLE ONLY %1$s ENABLE ALWAYS TRIGGER pgtrickle_%2$s_i, ENABLE ALWAYS TRIGGER pgtrickle_%2$s_u, '
+                           'ENABLE ALWAYS TRIGGER pgtrickle_%2$s_d, ENABLE ALWAYS TRIGGER pgtrickle_%2$s_t', pgtrickle._qualified(rel), source);
         END LOOP;
     EXCEPTION WHEN insufficient_privilege THEN
         owner := (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = rel);
@@ -512,6 +511,7 @@ BEGIN
     -- Last: the event triggers ignore what is not registered, such as the commands above.
     INSERT INTO pgtrickle.pgt_sources (source_id, relid, source_schema, source_name, columns, shape, partitions)
     OVERRIDING SYSTEM VALUE VALUES (source, relid, s.source_schema, s.source_name, s.columns, s.shape, s.partitions);
+    PERFORM pgtrickle._settle_log_rights(ARRAY[source]);     -- default privileges may have opened it
     RETURN source;
 END
 $$;

@@ -113,6 +113,13 @@ BEGIN
        AND NOT EXISTS (SELECT FROM pgtrickle.pgt_sources) THEN
         RETURN;
     END IF;
+    -- Logs and programs, of which a build makes a dozen, concern nobody.
+    IF tg_tag NOT IN ('ALTER SCHEMA', 'ALTER EXTENSION') AND NOT EXISTS (
+        SELECT FROM pg_event_trigger_ddl_commands() AS c
+        WHERE c.schema_name IS NULL OR c.schema_name NOT IN ('pgtrickle_state', 'pgtrickle_changes', 'pg_temp')
+           OR EXISTS (SELECT FROM pgtrickle.pgt_dependencies d WHERE d.source_relid = c.objid)) THEN
+        RETURN;
+    END IF;
     IF tg_tag IN ('ALTER SCHEMA', 'ALTER EXTENSION') THEN     -- there is no list of what has another schema now
         SELECT array_agg(d.source_relid) INTO ids FROM (SELECT d.source_relid FROM pgtrickle.pgt_dependencies d UNION
                                                         SELECT t.pgt_relid FROM pgtrickle.pgt_stream_tables t) AS d;
@@ -299,7 +306,12 @@ BEGIN
     FOR s IN SELECT x.source_id FROM pgtrickle.pgt_sources x WHERE x.problem IS NULL AND pg_event_trigger_table_rewrite_oid() = ANY (x.partitions)
              AND ((pg_event_trigger_table_rewrite_reason() & 4) <> 0 OR x.relid <> pg_event_trigger_table_rewrite_oid()
                   AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = x.relid AND a.attnum = ANY (x.columns) AND a.attgenerated = 's')) LOOP
-        PERFORM pgtrickle._neutralize_capture(s.source_id, format('table %s was rewritten by ALTER TABLE', pgtrickle._qualified(pg_event_trigger_table_rewrite_oid())));
+        BEGIN
+            PERFORM pgtrickle._neutralize_capture(s.source_id, format('table %s was rewritten by ALTER TABLE', pgtrickle._qualified(pg_event_trigger_table_rewrite_oid())));
+        EXCEPTION WHEN OTHERS THEN
+            RAISE WARNING 'pgtrickle could not adapt the capture of source %: %', s.source_id, SQLERRM
+                USING HINT = 'Stream tables that read the altered table may be out of date until they are rebuilt.';
+        END;
     END LOOP;
 EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'pgtrickle could not follow the command: %', SQLERRM;

@@ -18,7 +18,7 @@ DECLARE
 BEGIN
     SELECT * INTO target FROM pgtrickle._target(name, caller_path);
     IF target.existing IS NOT NULL THEN
-        IF EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = target.existing) THEN
+        IF EXISTS (SELECT FROM pgtrickle._stream_tables s WHERE s.pgt_relid = target.existing) THEN
             IF if_not_exists THEN
                 RAISE NOTICE 'stream table % already exists, skipping', target.qualified USING ERRCODE = 'duplicate_table';
                 RETURN false;
@@ -53,14 +53,15 @@ BEGIN
         PERFORM pgtrickle._fail(code, format('stream table %s: %s', target.qualified, message), detail, pgtrickle._query_hint(code, message, hint));
     END;
 
-    INSERT INTO pgtrickle.pgt_stream_tables (pgt_relid, pgt_schema, pgt_name, original_query, defining_query, settings, names, names_now, schedule, refresh_mode, is_populated,
-                tier, max_staleness, diamond_consistency, diamond_schedule_policy, allow_circular, max_delta_fraction, fuse, fuse_ceiling, fuse_sensitivity)
-    VALUES (table_oid, target.schema, target.relation, pgtrickle._kept_text(query, definition.canonical), definition.canonical, pgtrickle._current_settings(), names, names, plan, mode, coalesce(initialize, false),
-            st.tier, st.max_staleness, st.diamond_consistency, st.diamond_schedule_policy, st.allow_circular, st.max_delta_fraction, st.fuse, st.fuse_ceiling,
-            st.fuse_sensitivity)
-    RETURNING pgt_id INTO id;
-    INSERT INTO pgtrickle.pgt_frontiers (pgt_id) VALUES (id);
-    PERFORM pgtrickle._record_sources(id, definition.view_oid);
+    st.pgt_relid := table_oid;
+    st.original_query := pgtrickle._kept_text(query, definition.canonical);
+    st.defining_query := definition.canonical;
+    st.settings := pgtrickle._current_settings();
+    st.names := names;
+    st.schedule := plan;
+    st.refresh_mode := mode;
+    st.is_populated := coalesce(initialize, false);
+    id := pgtrickle._request('create', to_jsonb(st) || jsonb_build_object('view', definition.view_oid))::bigint;
     EXECUTE format('DROP VIEW %s', definition.view_oid::regclass);
 
     PERFORM pgtrickle._install_guard(table_oid, id);
@@ -131,8 +132,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH RECURSIVE readers(pgt_id, depth) AS (
         SELECT id, 0
         UNION
-        SELECT d.pgt_id, r.depth + 1 FROM readers r JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = r.pgt_id
-        JOIN pgtrickle.pgt_dependencies d ON d.source_relid = s.pgt_relid WHERE r.depth < (SELECT count(*) FROM pgtrickle.pgt_stream_tables))
+        SELECT d.pgt_id, r.depth + 1 FROM readers r JOIN pgtrickle._stream_tables s ON s.pgt_id = r.pgt_id
+        JOIN pgtrickle.pgt_dependencies d ON d.source_relid = s.pgt_relid WHERE r.depth < (SELECT count(*) FROM pgtrickle._stream_tables))
     SELECT r.pgt_id, max(r.depth) FROM readers r WHERE r.pgt_id <> id GROUP BY r.pgt_id ORDER BY 2, 1
 $$;
 
@@ -141,12 +142,8 @@ $$;
 -- refreshes and builds take them.
 CREATE FUNCTION pgtrickle._lock_frontiers(ids bigint[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    id bigint;
 BEGIN
-    FOREACH id IN ARRAY ids LOOP
-        PERFORM FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = id FOR UPDATE;
-    END LOOP;
+    PERFORM pgtrickle._request('lock_frontiers', to_jsonb(ids));
 END
 $$;
 
@@ -160,12 +157,12 @@ DECLARE
     detail text; hint text; message text;
 BEGIN
     SELECT string_agg('stream table ' || pgtrickle._qualified(s.pgt_relid), E'\n' ORDER BY r.depth, s.pgt_id) INTO readers
-    FROM pgtrickle._readers(st.pgt_id) AS r JOIN pgtrickle.pgt_stream_tables s USING (pgt_id);
+    FROM pgtrickle._readers(st.pgt_id) AS r JOIN pgtrickle._stream_tables s USING (pgt_id);
     IF readers IS NOT NULL AND cascade IS NOT TRUE THEN
         RAISE EXCEPTION 'cannot drop stream table % because other stream tables read it', qualified
             USING ERRCODE = 'dependent_objects_still_exist', DETAIL = readers, HINT = 'Drop them first, or use cascade => true to drop them too.';
     END IF;
-    FOR reader IN SELECT s.* FROM pgtrickle._readers(st.pgt_id) AS r JOIN pgtrickle.pgt_stream_tables s USING (pgt_id) ORDER BY r.depth DESC LOOP
+    FOR reader IN SELECT s.* FROM pgtrickle._readers(st.pgt_id) AS r JOIN pgtrickle._stream_tables s USING (pgt_id) ORDER BY r.depth DESC LOOP
         IF NOT pgtrickle._may_manage(reader.pgt_relid) THEN
             RAISE EXCEPTION 'must be owner of stream table %', pgtrickle._qualified(reader.pgt_relid)
                 USING ERRCODE = 'insufficient_privilege', DETAIL = format('It reads stream table %s.', qualified);
@@ -174,9 +171,9 @@ BEGIN
     PERFORM pgtrickle._lock_frontiers((SELECT array_agg(x.pgt_id ORDER BY x.depth, x.pgt_id)
                                        FROM (SELECT st.pgt_id, 0 AS depth UNION ALL SELECT r.pgt_id, r.depth FROM pgtrickle._readers(st.pgt_id) AS r) AS x));
     FOR reader IN SELECT s.pgt_id, s.pgt_relid, pgtrickle._qualified(s.pgt_relid) AS qualified, r.depth
-                  FROM pgtrickle._readers(st.pgt_id) AS r JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
+                  FROM pgtrickle._readers(st.pgt_id) AS r JOIN pgtrickle._stream_tables s USING (pgt_id)
                   UNION ALL SELECT st.pgt_id, st.pgt_relid, qualified, 0 ORDER BY depth DESC LOOP
-        DELETE FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = reader.pgt_id;
+        PERFORM pgtrickle._request('drop', jsonb_build_object('id', reader.pgt_id));
         BEGIN
             EXECUTE format('DROP TABLE %s %s', reader.qualified, CASE WHEN cascade THEN 'CASCADE' ELSE '' END);
         EXCEPTION WHEN dependent_objects_still_exist THEN

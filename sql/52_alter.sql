@@ -1,6 +1,7 @@
 -- Altering, resuming and replacing stream tables, in the caller's transaction with the caller's rights.
 
--- Where a stream table goes on when it is resumed or changed: PENDING makes the daemon build it (again).
+-- Where a stream table goes on when it is resumed or changed: PENDING makes the daemon build it (again). For the admin, see
+-- _do_resume.
 CREATE FUNCTION pgtrickle._resume(id bigint) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     UPDATE pgtrickle.pgt_stream_tables s
@@ -24,7 +25,7 @@ DECLARE
     path    bigint[] := ARRAY[id];
 BEGIN
     WHILE at <= cardinality(reached) LOOP
-        FOR next IN SELECT s.pgt_id FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = d.source_relid
+        FOR next IN SELECT s.pgt_id FROM pgtrickle.pgt_dependencies d JOIN pgtrickle._stream_tables s ON s.pgt_relid = d.source_relid
                     WHERE d.pgt_id = reached[at] ORDER BY s.pgt_id LOOP
             IF next = id THEN
                 WHILE at > 0 LOOP
@@ -32,7 +33,7 @@ BEGIN
                     at := via[at];
                 END LOOP;
                 RETURN (SELECT array_agg(pgtrickle._qualified(s.pgt_relid) ORDER BY p.n)
-                        FROM unnest(path) WITH ORDINALITY AS p(pgt_id, n) JOIN pgtrickle.pgt_stream_tables s USING (pgt_id));
+                        FROM unnest(path) WITH ORDINALITY AS p(pgt_id, n) JOIN pgtrickle._stream_tables s USING (pgt_id));
             ELSIF NOT next = ANY (reached) THEN
                 reached := reached || next;
                 via := via || at;
@@ -52,7 +53,7 @@ DECLARE
     cycle   text[];
 BEGIN
     SELECT string_agg(pgtrickle._qualified(s.pgt_relid), ', ' ORDER BY s.pgt_id) INTO without
-    FROM unnest(pgtrickle._cycle_of(id)) AS m(pgt_id) JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
+    FROM unnest(pgtrickle._cycle_of(id)) AS m(pgt_id) JOIN pgtrickle._stream_tables s USING (pgt_id)
     WHERE NOT CASE WHEN s.pgt_id = id THEN allowed ELSE s.allow_circular END;
     IF without IS NOT NULL THEN
         cycle := pgtrickle._cycle_path(id);
@@ -102,7 +103,7 @@ BEGIN
     SELECT coalesce(array_agg(a.attnum), '{}') INTO gone FROM pg_attribute a WHERE a.attrelid = st.pgt_relid AND a.attnum > 0 AND NOT a.attisdropped
        AND NOT EXISTS (SELECT FROM pg_attribute v WHERE v.attrelid = view_oid AND v.attname = a.attname);
     SELECT string_agg(format('stream table %s reads column %I', pgtrickle._qualified(s.pgt_relid), a.attname), E'\n' ORDER BY s.pgt_id, a.attnum) INTO used
-    FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
+    FROM pgtrickle.pgt_dependencies d JOIN pgtrickle._stream_tables s USING (pgt_id)
     JOIN pg_attribute a ON a.attrelid = d.source_relid AND a.attnum = ANY (d.columns) AND a.attnum = ANY (gone)
     WHERE d.source_relid = st.pgt_relid AND d.pgt_id <> st.pgt_id;
     IF used IS NOT NULL THEN
@@ -160,10 +161,8 @@ DECLARE
     names      jsonb;
     resume     boolean := false;
 BEGIN
-    SELECT * INTO st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'stream table % was dropped meanwhile', name USING ERRCODE = 'undefined_table';
-    END IF;
+    PERFORM pgtrickle._request('lock', jsonb_build_object('id', id));
+    SELECT * INTO STRICT st FROM pgtrickle._stream_tables s WHERE s.pgt_id = id;
     new := pgtrickle._with_options(st, options, pgtrickle._qualified(st.pgt_relid));
     IF wanted NOT IN ('ACTIVE', 'PAUSED', 'SUSPENDED') THEN
         RAISE EXCEPTION 'stream table %: invalid status %', pgtrickle._qualified(st.pgt_relid), quote_literal(status)
@@ -185,16 +184,15 @@ BEGIN
         names := pgtrickle._names(definition.view_oid, query, caller_path);
         new.failed_alteration := NULL;
         IF definition.canonical <> st.defining_query OR pgtrickle._current_settings() <> st.settings OR NOT pgtrickle._same_objects(names, st.names_now) THEN
-            new.previous := pgtrickle._definition_now(st);
+            -- Keeps what the table has now, before its columns change.
+            PERFORM pgtrickle._request('redefine', jsonb_build_object('id', id, 'view', definition.view_oid));
             new.reinit_reason := CASE WHEN pgtrickle._align_columns(st, definition.view_oid) THEN 'the query and its columns were changed' ELSE 'the query was changed' END;
             new.needs_reinit := true;
             new.original_query := pgtrickle._kept_text(query, definition.canonical);
             new.defining_query := definition.canonical;
             new.names := names;
             new.names_now := names;
-            new.definite_query := NULL;
             new.settings := pgtrickle._current_settings();
-            PERFORM pgtrickle._record_sources(id, definition.view_oid);
             resume := st.status IN ('ERROR', 'SUSPENDED') AND st.last_error IS NOT NULL;     -- its errors were those of the old query
         END IF;
         IF new.refresh_mode = 'DIFFERENTIAL' AND new IS DISTINCT FROM st THEN
@@ -212,18 +210,11 @@ BEGIN
     END IF;
 
     IF new IS DISTINCT FROM st THEN
-        UPDATE pgtrickle.pgt_stream_tables s
-           SET original_query = new.original_query, defining_query = new.defining_query, definite_query = new.definite_query, settings = new.settings,
-               names = new.names, names_now = new.names_now, previous = new.previous, failed_alteration = new.failed_alteration,
-               schedule = new.schedule, refresh_mode = new.refresh_mode, status = new.status, needs_reinit = new.needs_reinit, reinit_reason = new.reinit_reason,
-               tier = new.tier, max_staleness = new.max_staleness, diamond_consistency = new.diamond_consistency,
-               diamond_schedule_policy = new.diamond_schedule_policy, allow_circular = new.allow_circular, max_delta_fraction = new.max_delta_fraction,
-               fuse = new.fuse, fuse_ceiling = new.fuse_ceiling, fuse_sensitivity = new.fuse_sensitivity,
-               fuse_blown_at = new.fuse_blown_at, fuse_blow_reason = new.fuse_blow_reason, fuse_reset = new.fuse_reset, generation = s.generation + 1
-         WHERE s.pgt_id = id;
+        PERFORM pgtrickle._request('alter', jsonb_build_object('id', id, 'set',
+            (SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(to_jsonb(new)) AS e WHERE e.value IS DISTINCT FROM to_jsonb(st) -> e.key)));
     END IF;
     IF wanted = 'ACTIVE' OR wanted IS NULL AND resume THEN
-        PERFORM pgtrickle._resume(id);
+        PERFORM pgtrickle._request('resume', jsonb_build_object('id', id));
     END IF;
     IF new IS DISTINCT FROM st OR wanted = 'ACTIVE' THEN
         PERFORM pgtrickle._wake('t:' || id);
@@ -284,7 +275,7 @@ DECLARE
     id         bigint;
 BEGIN
     SELECT * INTO target FROM pgtrickle._target(name, caller_path);
-    IF NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = target.existing) THEN
+    IF NOT EXISTS (SELECT FROM pgtrickle._stream_tables s WHERE s.pgt_relid = target.existing) THEN
         PERFORM pgtrickle._create_stream_table(name, query, schedule, refresh_mode, initialize, false, options, caller_path);
         RETURN;
     END IF;
@@ -301,7 +292,7 @@ BEGIN
         RETURN;
     END IF;
     SELECT string_agg('stream table ' || pgtrickle._qualified(s.pgt_relid), E'\n' ORDER BY r.depth, s.pgt_id) INTO readers
-    FROM pgtrickle._readers(st.pgt_id) AS r JOIN pgtrickle.pgt_stream_tables s USING (pgt_id);
+    FROM pgtrickle._readers(st.pgt_id) AS r JOIN pgtrickle._stream_tables s USING (pgt_id);
     IF readers IS NOT NULL THEN
         RAISE EXCEPTION 'cannot replace stream table % because other stream tables read it', target.qualified
             USING ERRCODE = 'dependent_objects_still_exist', DETAIL = readers,
@@ -314,13 +305,16 @@ BEGIN
         ROW(new.diamond_consistency, new.diamond_schedule_policy, NULL, NULL, NULL, NULL, NULL, new.max_delta_fraction, new.tier, new.max_staleness, new.fuse,
             new.fuse_ceiling, new.fuse_sensitivity, new.allow_circular)::pgtrickle._options, caller_path);
     -- It is the same to its owner: what he has asked for still holds.
-    SELECT s.pgt_id INTO id FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = to_regclass(target.qualified);
+    SELECT s.pgt_id INTO id FROM pgtrickle._stream_tables s WHERE s.pgt_relid = to_regclass(target.qualified);
     IF group_id IS NOT NULL THEN
-        INSERT INTO pgtrickle.pgt_refresh_group_members (group_id, pgt_id) VALUES (group_id, id);
+        IF NOT pgtrickle._request('join_refresh_group', jsonb_build_object('group_id', group_id, 'id', id))::boolean THEN
+            RAISE WARNING 'stream table % is not in its refresh group any more', target.qualified
+                USING DETAIL = 'The group was created by somebody else and has members of other owners.';
+        END IF;
         PERFORM pgtrickle._wake('');
     END IF;
     IF st.status = 'PAUSED' THEN
-        UPDATE pgtrickle.pgt_stream_tables s SET status = 'PAUSED' WHERE s.pgt_id = id;
+        PERFORM pgtrickle._request('alter', jsonb_build_object('id', id, 'set', jsonb_build_object('status', 'PAUSED'), 'bump', false));
     END IF;
     IF gated THEN
         PERFORM pgtrickle._set_gate(target.qualified, true, caller_path);

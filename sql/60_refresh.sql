@@ -26,7 +26,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                AND (x.problem IS NOT NULL OR x.source_id IS NULL OR pgtrickle._source_problem(x.source_id) IS NOT NULL) AS captured_anew
         FROM pgtrickle.pgt_dependencies d LEFT JOIN pgtrickle.pgt_sources x ON x.relid = d.source_relid WHERE d.pgt_id = ANY (ids)),
     needed(relid, reads, writes) AS (     -- is who reads or writes it in the way? Who alters it always is.
-        SELECT s.pgt_relid, true, true FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = ANY (ids)
+        SELECT s.pgt_relid, true, true FROM pgtrickle._stream_tables s WHERE s.pgt_id = ANY (ids)
         UNION ALL
         SELECT r.relid, false, s.captured_anew FROM sources s CROSS JOIN LATERAL unnest(pgtrickle._source_relations(s.source_relid)) AS r(relid)
         UNION ALL
@@ -95,7 +95,7 @@ BEGIN
         LOOP
             SELECT coalesce(bool_or(s.status IN ('PENDING', 'INITIALIZING') OR s.needs_reinit), false),
                    coalesce(bool_or(s.status IN ('ERROR', 'SUSPENDED', 'PAUSED') OR s.fuse_blown_at IS NOT NULL), false)
-              INTO to_build, hopeless FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = ANY (ids);
+              INTO to_build, hopeless FROM pgtrickle._stream_tables s WHERE s.pgt_id = ANY (ids);
             IF NOT to_build AND clock_timestamp() < deadline THEN
                 IF clock_timestamp() - began < interval '10 ms' THEN        -- nobody has noticed yet
                     PERFORM pg_sleep(0.1);
@@ -125,9 +125,8 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     ids bigint[] := coalesce(pgtrickle._refreshed_with(id), ARRAY[id]);
 BEGIN
-    IF NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = ANY (ids) AND (s.needs_reinit OR s.status <> 'ACTIVE')) THEN
-        UPDATE pgtrickle.pgt_stream_tables s SET needs_reinit = true, reinit_reason = 'a source changed, as a refresh by hand found'
-        WHERE s.pgt_id = ANY (ids) AND NOT s.needs_reinit;
+    IF NOT EXISTS (SELECT FROM pgtrickle._stream_tables s WHERE s.pgt_id = ANY (ids) AND (s.needs_reinit OR s.status <> 'ACTIVE')) THEN
+        PERFORM pgtrickle._request('rebuild', to_jsonb(ids));
     END IF;
     PERFORM pgtrickle._wake('t:' || id);
 END
@@ -167,7 +166,7 @@ DECLARE
     done      record;
     answer    text;
 BEGIN
-    SELECT * INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id;
+    SELECT * INTO STRICT st FROM pgtrickle._stream_tables s WHERE s.pgt_id = id;
     qualified := pgtrickle._qualified(st.pgt_relid);
     PERFORM pgtrickle._require_safe_to_refresh(ARRAY[id]);
     PERFORM pgtrickle._require_program(st, because);
@@ -191,7 +190,7 @@ BEGIN
         SELECT r.* INTO done FROM pgtrickle._refresh_scc(cycle, initiated_by => 'MANUAL') AS r ORDER BY r.action IN ('BLOWN', 'REINIT') DESC, r.pgt_id = id DESC LIMIT 1;
         IF done.pgt_id <> id THEN       -- why all the others wait
             because := concat_ws(' ', format('It is in a cycle with %s.', qualified), because);
-            SELECT * INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = done.pgt_id;
+            SELECT * INTO STRICT st FROM pgtrickle._stream_tables s WHERE s.pgt_id = done.pgt_id;
             qualified := pgtrickle._qualified(st.pgt_relid);
         END IF;
     END IF;
@@ -212,11 +211,8 @@ BEGIN
                                                ELSE format('%s changes are pending, the limit is %s.', done.delta_rows, coalesce(st.fuse_limit::text, 'not set any more')) END, because),
                   HINT = format('Look at what changed, then decide: SELECT pgtrickle.reset_fuse(%L, ''apply''); or ''reinitialize'' or ''skip_changes''.', qualified);
     ELSIF done.action IN ('DIFFERENTIAL', 'FULL') AND cycle IS NULL THEN
-        INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status, delta_rows, rows_inserted, rows_updated,
-                                                   rows_deleted, duration_ms, initiated_by)
-        SELECT id, f.data_timestamp, started, clock_timestamp(), done.action, 'COMPLETED', done.delta_rows, done.rows_inserted, done.rows_updated,
-               done.rows_deleted, extract(epoch FROM clock_timestamp() - started) * 1000, 'MANUAL'
-        FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = id;
+        PERFORM pgtrickle._request('refreshed', jsonb_build_object('pgt_id', id, 'start_time', started, 'action', done.action, 'delta_rows', done.delta_rows,
+            'rows_inserted', done.rows_inserted, 'rows_updated', done.rows_updated, 'rows_deleted', done.rows_deleted));
     END IF;
     RETURN done.action;
 END
@@ -227,7 +223,7 @@ CREATE FUNCTION pgtrickle._require_safe_to_refresh(ids bigint[]) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM pgtrickle._require_safe_session(s.pgt_relid, 'refreshed', format('CALL pgtrickle.refresh(%L) has the daemon refresh it.', pgtrickle._qualified(s.pgt_relid)))
-    FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = ANY (ids) ORDER BY s.pgt_id;
+    FROM pgtrickle._stream_tables s WHERE s.pgt_id = ANY (ids) ORDER BY s.pgt_id;
 END
 $$;
 
@@ -263,7 +259,7 @@ DECLARE
     done   text;
     answer text;
 BEGIN
-    FOR st IN SELECT s.* FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = ANY (pgt_ids) ORDER BY s.pgt_id LOOP
+    FOR st IN SELECT s.* FROM pgtrickle._stream_tables s WHERE s.pgt_id = ANY (pgt_ids) ORDER BY s.pgt_id LOOP
         IF NOT pgtrickle._may_manage(st.pgt_relid) THEN
             PERFORM pgtrickle._fail('42501', format('must be owner of stream table %s', pgtrickle._qualified(st.pgt_relid)), because);
         END IF;
@@ -273,7 +269,7 @@ BEGIN
             EXECUTE format('SELECT FROM pgtrickle_state.refresh_%s($1)', st.pgt_id) USING 'lock';
         END IF;
     END LOOP;
-    FOR st IN SELECT s.* FROM unnest(pgtrickle._upstream_first(pgt_ids)) WITH ORDINALITY AS u(id, n) JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = u.id ORDER BY u.n LOOP
+    FOR st IN SELECT s.* FROM unnest(pgtrickle._upstream_first(pgt_ids)) WITH ORDINALITY AS u(id, n) JOIN pgtrickle._stream_tables s ON s.pgt_id = u.id ORDER BY u.n LOOP
         done := pgtrickle._refresh_one(st.pgt_id, CASE WHEN st.pgt_id <> named THEN because END);
         IF st.pgt_id = named THEN
             answer := done;
@@ -297,7 +293,7 @@ BEGIN
     END IF;
     RETURN pgtrickle._refresh_together(members, id, (
         SELECT format('It is refreshed together with %s, in refresh group "%s".', pgtrickle._qualified(s.pgt_relid), group_name)
-        FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id));
+        FROM pgtrickle._stream_tables s WHERE s.pgt_id = id));
 END
 $$;
 
@@ -368,7 +364,7 @@ DECLARE
     pause    double precision := 0.005;
 BEGIN
     LOOP
-        SELECT * INTO st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id;
+        SELECT * INTO st FROM pgtrickle._stream_tables s WHERE s.pgt_id = id;
         IF NOT FOUND THEN
             RAISE EXCEPTION 'the stream table was dropped while waiting for its refresh' USING ERRCODE = 'undefined_table';
         END IF;
@@ -456,7 +452,7 @@ DECLARE
     pause     double precision := 0.01;
 BEGIN
     LOOP
-        SELECT * INTO st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id;
+        SELECT * INTO st FROM pgtrickle._stream_tables s WHERE s.pgt_id = id;
         IF NOT FOUND THEN
             RAISE EXCEPTION 'stream table % was dropped while waiting for it', qualified USING ERRCODE = 'undefined_table';
         ELSIF st.status = 'ACTIVE' AND NOT st.needs_reinit AND st.failed_alteration IS NOT NULL THEN

@@ -9,7 +9,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH RECURSIVE reads(relid) AS (
         SELECT d.source_relid FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = id
         UNION
-        SELECT d.source_relid FROM reads r JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = r.relid
+        SELECT d.source_relid FROM reads r JOIN pgtrickle._stream_tables s ON s.pgt_relid = r.relid
         JOIN pgtrickle.pgt_dependencies d ON d.pgt_id = s.pgt_id)
     SELECT coalesce(array_agg(r.relid), '{}') FROM reads r
 $$;
@@ -70,16 +70,16 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH RECURSIVE readers(pgt_id, depth) AS (
         SELECT d.pgt_id, 0 FROM pgtrickle.pgt_dependencies d WHERE d.source_relid = ANY (pgtrickle._relatives(relation))
         UNION
-        SELECT d.pgt_id, r.depth + 1 FROM readers r JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = r.pgt_id
+        SELECT d.pgt_id, r.depth + 1 FROM readers r JOIN pgtrickle._stream_tables s ON s.pgt_id = r.pgt_id
         JOIN pgtrickle.pgt_dependencies d ON d.source_relid = s.pgt_relid
-        WHERE r.depth < (SELECT count(*) FROM pgtrickle.pgt_stream_tables))     -- they may form a cycle
+        WHERE r.depth < (SELECT count(*) FROM pgtrickle._stream_tables))     -- they may form a cycle
     SELECT r.pgt_id FROM readers r GROUP BY r.pgt_id ORDER BY min(r.depth), r.pgt_id
 $$;
 
 -- Their names, as a list for people; NULL if there are none.
 CREATE FUNCTION pgtrickle._names(pgt_ids bigint[]) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT string_agg(pgtrickle._qualified(s.pgt_relid), ', ' ORDER BY array_position(pgt_ids, s.pgt_id)) FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = ANY (pgt_ids)
+    SELECT string_agg(pgtrickle._qualified(s.pgt_relid), ', ' ORDER BY array_position(pgt_ids, s.pgt_id)) FROM pgtrickle._stream_tables s WHERE s.pgt_id = ANY (pgt_ids)
 $$;
 
 -- OID of a relation that a query can read. Errors: 42P01 there is none, 42809 it is something else; as _parse_name.
@@ -117,16 +117,7 @@ DECLARE
     rel oid := pgtrickle._find_source(source, caller_path);
 BEGIN
     PERFORM pgtrickle._require_owner(rel, CASE WHEN gate THEN 'gate it' ELSE 'ungate it' END);
-    IF gate THEN
-        INSERT INTO pgtrickle.pgt_source_gates AS g (source_relid, source_schema, source_name, gated, gated_at, gated_by)
-        SELECT c.oid, n.nspname, c.relname, true, now(), current_user FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = rel
-        ON CONFLICT (source_relid) DO UPDATE SET gated = true, gated_at = excluded.gated_at, ungated_at = NULL, gated_by = excluded.gated_by,
-                                                 source_schema = excluded.source_schema, source_name = excluded.source_name
-        WHERE NOT g.gated;
-    ELSE
-        UPDATE pgtrickle.pgt_source_gates g SET gated = false, ungated_at = now() WHERE g.source_relid = rel AND g.gated;
-    END IF;
-    IF FOUND THEN
+    IF pgtrickle._request('gate', jsonb_build_object('relid', rel, 'gate', gate))::boolean THEN
         PERFORM pgtrickle._wake('');
     END IF;
 END
@@ -184,13 +175,7 @@ BEGIN
         RAISE EXCEPTION 'permission denied to advance the watermark of %', pgtrickle._qualified(rel)
             USING ERRCODE = 'insufficient_privilege', HINT = format('It is for those who load it: GRANT INSERT ON %s TO %I.', pgtrickle._qualified(rel), current_user);
     END IF;
-    INSERT INTO pgtrickle.pgt_watermarks AS w (source_relid, source_schema, source_name, watermark, updated_at, advanced_by)
-    SELECT c.oid, n.nspname, c.relname, _advance_watermark.watermark, clock_timestamp(), current_user
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = rel
-    ON CONFLICT (source_relid) DO UPDATE SET watermark = excluded.watermark, updated_at = excluded.updated_at, advanced_by = excluded.advanced_by,
-                                             source_schema = excluded.source_schema, source_name = excluded.source_name
-    WHERE w.watermark < excluded.watermark;
-    IF FOUND THEN
+    IF pgtrickle._request('watermark', jsonb_build_object('relid', rel, 'watermark', watermark))::boolean THEN
         -- This is part of somebody's load, which may be prepared: see _wake_from_trigger.
         IF current_setting('max_prepared_transactions') = '0' AND EXISTS (SELECT FROM pgtrickle.pgt_watermark_groups g WHERE rel = ANY (g.sources)) THEN
             PERFORM pgtrickle._wake('');
@@ -220,21 +205,6 @@ Errors: 42P01, 42809, 22023, 42501 the caller may not INSERT into the source.';
 CREATE FUNCTION pgtrickle._is_admin() RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT pg_has_role(current_user, n.nspowner, 'USAGE') FROM pg_namespace n WHERE n.nspname = 'pgtrickle'
-$$;
-
--- May the caller drop this group, which is a watermark group or a refresh group? Its creator may be gone: then it is for the admin.
--- Errors: 42704 it does not exist (creator is NULL), 42501 the caller may not.
-CREATE FUNCTION pgtrickle._check_drop_group(kind text, group_name text, creator name) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF creator IS NULL THEN
-        RAISE EXCEPTION '% group "%" does not exist', kind, group_name
-            USING ERRCODE = 'undefined_object', HINT = format('pgtrickle.%s_groups() lists them.', kind);
-    ELSIF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = creator AND pg_has_role(current_user, r.oid, 'USAGE')) AND NOT pgtrickle._is_admin() THEN
-        RAISE EXCEPTION 'must be creator of % group "%" to drop it', kind, group_name
-            USING ERRCODE = 'insufficient_privilege', HINT = format('It was created by role "%s".', creator);
-    END IF;
-END
 $$;
 
 CREATE FUNCTION pgtrickle._check_group_name(group_name text) RETURNS void
@@ -268,8 +238,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', HINT = 'A group keeps sources in step with each other.';
     END IF;
     BEGIN
-        INSERT INTO pgtrickle.pgt_watermark_groups (group_name, sources, tolerance_secs)
-        VALUES (_create_watermark_group.group_name, rels, _create_watermark_group.tolerance_secs) RETURNING group_id INTO id;
+        id := pgtrickle._request('create_watermark_group', jsonb_build_object('group_name', group_name, 'sources', rels, 'tolerance_secs', tolerance_secs))::int;
     EXCEPTION WHEN unique_violation THEN
         RAISE EXCEPTION 'watermark group "%" already exists', group_name
             USING ERRCODE = 'duplicate_object', HINT = 'Choose another name, or drop_watermark_group() first.';
@@ -291,12 +260,8 @@ Errors: 42P01, 42809, 42501 not the owner of a source, 22023 fewer than two sour
 
 CREATE FUNCTION pgtrickle.drop_watermark_group(group_name text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    g pgtrickle.pgt_watermark_groups;
 BEGIN
-    SELECT * INTO g FROM pgtrickle.pgt_watermark_groups w WHERE w.group_name = drop_watermark_group.group_name;
-    PERFORM pgtrickle._check_drop_group('watermark', group_name, g.created_by);
-    DELETE FROM pgtrickle.pgt_watermark_groups w WHERE w.group_id = g.group_id;
+    PERFORM pgtrickle._request('drop_group', jsonb_build_object('kind', 'watermark', 'group_name', group_name));
     PERFORM pgtrickle._wake('');
 END
 $$;

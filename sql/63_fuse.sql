@@ -18,7 +18,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT pgtrickle._qualified(s.pgt_relid), s.fuse,
            CASE WHEN s.fuse_blown_at IS NOT NULL THEN 'blown' WHEN s.fuse_limit IS NULL OR s.effective_refresh_mode = 'FULL' THEN 'disarmed' ELSE 'armed' END,
            s.fuse_ceiling, s.fuse_limit, s.fuse_sensitivity, s.fuse_blown_at, s.fuse_blow_reason
-    FROM pgtrickle.pgt_stream_tables s ORDER BY 1
+    FROM pgtrickle._stream_tables s ORDER BY 1
 $$;
 COMMENT ON FUNCTION pgtrickle.fuse_status() IS
 'The fuse of every stream table. fuse_state: blown (nothing is applied until reset_fuse()), armed, or disarmed: off, ''auto'' that has not learned a limit yet, or the query is recomputed, so that no changes are counted.
@@ -40,13 +40,7 @@ BEGIN
         PERFORM pgtrickle._fail('55000', format('the changes pending for stream table %s cannot be skipped, because it must be built anew', qualified),
                                 st.reinit_reason, 'Building it applies everything. Correct the source first, or use apply or reinitialize.');
     END IF;
-    UPDATE pgtrickle.pgt_stream_tables s
-       SET fuse_blown_at = NULL, fuse_blow_reason = NULL, fuse_reset = CASE WHEN what <> 'reinitialize' THEN what END,
-           needs_reinit = s.needs_reinit OR what = 'reinitialize',
-           reinit_reason = CASE WHEN what = 'reinitialize' AND NOT s.needs_reinit THEN 'its fuse was reset by re-initialisation' ELSE s.reinit_reason END,
-           generation = s.generation + (what = 'reinitialize')::int
-     WHERE s.pgt_id = st.pgt_id AND s.fuse_blown_at IS NOT NULL;
-    IF NOT FOUND THEN
+    IF NOT pgtrickle._request('reset_fuse', jsonb_build_object('id', st.pgt_id, 'action', what))::boolean THEN
         RAISE NOTICE 'the fuse of stream table % is not blown, nothing to reset', qualified;
         RETURN;
     END IF;

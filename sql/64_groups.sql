@@ -18,9 +18,9 @@ $$;
 CREATE FUNCTION pgtrickle._upstream(pgt_ids bigint[]) RETURNS bigint[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH RECURSIVE up(pgt_id) AS (
-        SELECT s.pgt_id FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = ANY (pgt_ids)
+        SELECT s.pgt_id FROM pgtrickle._stream_tables s WHERE s.pgt_id = ANY (pgt_ids)
         UNION
-        SELECT s.pgt_id FROM up JOIN pgtrickle.pgt_dependencies d ON d.pgt_id = up.pgt_id JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = d.source_relid)
+        SELECT s.pgt_id FROM up JOIN pgtrickle.pgt_dependencies d ON d.pgt_id = up.pgt_id JOIN pgtrickle._stream_tables s ON s.pgt_relid = d.source_relid)
     SELECT coalesce(array_agg(u.pgt_id ORDER BY u.pgt_id), '{}') FROM up u
 $$;
 
@@ -42,6 +42,7 @@ DECLARE
     st     pgtrickle.pgt_stream_tables;
     other  text;
     id     int;
+    violated text;
 BEGIN
     PERFORM pgtrickle._check_group_name(group_name);
     IF level IS NULL OR level NOT IN ('repeatable_read', 'read_committed') THEN
@@ -67,15 +68,14 @@ BEGIN
             USING DETAIL = 'The daemon refreshes every group in one REPEATABLE READ transaction.';
     END IF;
     BEGIN
-        INSERT INTO pgtrickle.pgt_refresh_groups (group_name, isolation) VALUES (_create_refresh_group.group_name, level) RETURNING group_id INTO id;
+        id := pgtrickle._request('create_refresh_group', jsonb_build_object('group_name', group_name, 'isolation', level, 'members', ids))::int;
     EXCEPTION WHEN unique_violation THEN
-        RAISE EXCEPTION 'refresh group "%" already exists', group_name
-            USING ERRCODE = 'duplicate_object', HINT = 'Choose another name, or drop_refresh_group() first.';
-    END;
-    BEGIN
-        INSERT INTO pgtrickle.pgt_refresh_group_members (group_id, pgt_id) SELECT id, u.member FROM unnest(ids) AS u(member);
-    EXCEPTION WHEN unique_violation THEN        -- somebody else was faster
-        RAISE EXCEPTION 'a member of refresh group "%" has just become a member of another one', group_name
+        GET STACKED DIAGNOSTICS violated = CONSTRAINT_NAME;
+        IF violated = 'pgt_refresh_groups_group_name_key' THEN
+            RAISE EXCEPTION 'refresh group "%" already exists', group_name
+                USING ERRCODE = 'duplicate_object', HINT = 'Choose another name, or drop_refresh_group() first.';
+        END IF;
+        RAISE EXCEPTION 'a member of refresh group "%" has just become a member of another one', group_name     -- somebody else was faster
             USING ERRCODE = 'unique_violation', HINT = 'pgtrickle.refresh_groups() lists the groups and their members.';
     END;
     PERFORM pgtrickle._wake('');
@@ -96,12 +96,8 @@ Errors: 42P01 not a stream table, 42501 not its owner, 23505 it is in another gr
 
 CREATE FUNCTION pgtrickle.drop_refresh_group(group_name text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    g pgtrickle.pgt_refresh_groups;
 BEGIN
-    SELECT * INTO g FROM pgtrickle.pgt_refresh_groups r WHERE r.group_name = drop_refresh_group.group_name;
-    PERFORM pgtrickle._check_drop_group('refresh', group_name, g.created_by);
-    DELETE FROM pgtrickle.pgt_refresh_groups r WHERE r.group_id = g.group_id;
+    PERFORM pgtrickle._request('drop_group', jsonb_build_object('kind', 'refresh', 'group_name', group_name));
     PERFORM pgtrickle._wake('');
 END
 $$;
@@ -112,7 +108,7 @@ RETURNS TABLE (group_id int, group_name text, member_count int, isolation text, 
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT g.group_id, g.group_name, cardinality(m.members), g.isolation, g.created_at, m.members, g.created_by::text
     FROM pgtrickle.pgt_refresh_groups g
-    CROSS JOIN LATERAL (SELECT ARRAY(SELECT pgtrickle._qualified(s.pgt_relid) FROM pgtrickle.pgt_refresh_group_members x JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
+    CROSS JOIN LATERAL (SELECT ARRAY(SELECT pgtrickle._qualified(s.pgt_relid) FROM pgtrickle.pgt_refresh_group_members x JOIN pgtrickle._stream_tables s USING (pgt_id)
                                      WHERE x.group_id = g.group_id ORDER BY 1) AS members) AS m
     ORDER BY g.group_name
 $$;
@@ -147,7 +143,7 @@ BEGIN
     RETURN QUERY
         SELECT c.oid FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid
         WHERE d.pgt_id = id AND c.relkind IN ('r', 'p') AND c.relnamespace <> 'pg_catalog'::regnamespace
-          AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables t WHERE t.pgt_relid = c.oid AND t.pgt_id = ANY (with_it))
+          AND NOT EXISTS (SELECT FROM pgtrickle._stream_tables t WHERE t.pgt_relid = c.oid AND t.pgt_id = ANY (with_it))
         ORDER BY c.oid;
 END
 $$;
@@ -157,7 +153,7 @@ $$;
 CREATE FUNCTION pgtrickle._require_lockable(id bigint) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    owner oid := (SELECT c.relowner FROM pgtrickle.pgt_stream_tables t JOIN pg_class c ON c.oid = t.pgt_relid WHERE t.pgt_id = id);
+    owner oid := (SELECT c.relowner FROM pgtrickle._stream_tables t JOIN pg_class c ON c.oid = t.pgt_relid WHERE t.pgt_id = id);
     other oid := (SELECT s.relid FROM pgtrickle._sources_to_lock(id) AS s(relid)
                   WHERE NOT has_table_privilege(owner, s.relid, 'UPDATE, DELETE, TRUNCATE') LIMIT 1);
 BEGIN

@@ -148,8 +148,8 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     st pgtrickle.pgt_stream_tables := pgtrickle._find_own(name, caller_path);
 BEGIN
-    UPDATE pgtrickle.pgt_stream_tables s SET status = 'PAUSED', generation = s.generation + 1 WHERE s.pgt_id = st.pgt_id AND s.status <> 'PAUSED';
-    IF FOUND THEN
+    IF st.status <> 'PAUSED' THEN
+        PERFORM pgtrickle._request('alter', jsonb_build_object('id', st.pgt_id, 'set', jsonb_build_object('status', 'PAUSED')));
         PERFORM pgtrickle._wake('t:' || st.pgt_id);
     END IF;
 END
@@ -166,7 +166,7 @@ COMMENT ON FUNCTION pgtrickle.pause_stream_table(text) IS
 CREATE FUNCTION pgtrickle.resume_all() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM pgtrickle._resume(s.pgt_id) FROM pgtrickle.pgt_stream_tables s
+    PERFORM pgtrickle._request('resume', jsonb_build_object('id', s.pgt_id)) FROM pgtrickle._stream_tables s
     WHERE s.status IN ('ERROR', 'SUSPENDED', 'PAUSED') AND pgtrickle._may_manage(s.pgt_relid);
     IF FOUND THEN
         PERFORM pgtrickle._wake('');
@@ -184,7 +184,7 @@ BEGIN
         RAISE EXCEPTION 'stream table %: the promised staleness must be more than 0 and finite, not %', pgtrickle._qualified(st.pgt_relid), sla
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give an interval, for example ''5 minutes''; NULL promises nothing.';
     END IF;
-    UPDATE pgtrickle.pgt_stream_tables s SET max_staleness = sla WHERE s.pgt_id = st.pgt_id;
+    PERFORM pgtrickle._request('alter', jsonb_build_object('id', st.pgt_id, 'set', jsonb_build_object('max_staleness', sla), 'bump', false));
     PERFORM pgtrickle._wake('t:' || st.pgt_id);
 END
 $$;

@@ -19,7 +19,7 @@
 CREATE FUNCTION pgtrickle._cycle_of(id bigint) RETURNS bigint[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH RECURSIVE reads(reader, source) AS MATERIALIZED (
-        SELECT d.pgt_id, s.pgt_id FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = d.source_relid),
+        SELECT d.pgt_id, s.pgt_id FROM pgtrickle.pgt_dependencies d JOIN pgtrickle._stream_tables s ON s.pgt_relid = d.source_relid),
     below(id) AS (
         SELECT r.source FROM reads r WHERE r.reader = $1
         UNION SELECT r.source FROM below b JOIN reads r ON r.reader = b.id),
@@ -95,7 +95,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     s pgtrickle.pgt_stream_tables;
 BEGIN
-    FOR s IN SELECT x.* FROM pgtrickle.pgt_stream_tables x WHERE x.pgt_id = ANY (members) ORDER BY x.pgt_id LOOP
+    FOR s IN SELECT x.* FROM pgtrickle._stream_tables x WHERE x.pgt_id = ANY (members) ORDER BY x.pgt_id LOOP
         IF NOT s.allow_circular THEN
             RAISE EXCEPTION 'stream table % reads itself', pgtrickle._qualified(s.pgt_relid)
                 USING ERRCODE = 'invalid_object_definition',
@@ -122,7 +122,7 @@ BEGIN
         RETURN;
     END IF;
     DELETE FROM pgtrickle.pgt_sccs c WHERE c.members && ids AND c.members <> ids;
-    INSERT INTO pgtrickle.pgt_sccs (scc_id, members, generations, frontiers, last_error) VALUES (ids[1], ids, '{}', '{}', message)
+    INSERT INTO pgtrickle.pgt_sccs (scc_id, members, generations, frontiers, last_error) VALUES (ids[1], ids, '{}', '{}', left(message, 2000))
     ON CONFLICT (scc_id) DO UPDATE SET last_error = excluded.last_error;
 END
 $$;
@@ -227,7 +227,7 @@ BEGIN
         rounds := rounds + 1;
         IF rounds > max_iterations THEN
             RAISE EXCEPTION 'the cycle of stream tables % has no fixed point within % rounds',
-                (SELECT string_agg(pgtrickle._qualified(s.pgt_relid), ', ' ORDER BY s.pgt_id) FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = ANY (members)), max_iterations
+                (SELECT string_agg(pgtrickle._qualified(s.pgt_relid), ', ' ORDER BY s.pgt_id) FROM pgtrickle._stream_tables s WHERE s.pgt_id = ANY (members)), max_iterations
                 USING ERRCODE = 'statement_too_complex', DETAIL = 'Rows were still added in the last round. Nothing was applied.',
                       HINT = 'If a query makes values that are new in each round (depth + 1), bound them with a condition (depth < 20); use UNION in place of UNION ALL, which '
                              'counts ways without end where the data has a cycle. If a chain of the data really is that long, allow more iterations.';
@@ -236,7 +236,7 @@ BEGIN
 
     FOR m IN 1..n LOOP
         IF anew THEN
-            pairs := (SELECT coalesce(sum(pgtrickle._net_log(x.source_id)), 0) FROM pgtrickle.pgt_sources x JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = x.relid
+            pairs := (SELECT coalesce(sum(pgtrickle._net_log(x.source_id)), 0) FROM pgtrickle.pgt_sources x JOIN pgtrickle._stream_tables s ON s.pgt_relid = x.relid
                       WHERE s.pgt_id = members[m]);
             inserted[m] := greatest(inserted[m] - pairs, 0);
             deleted[m] := greatest(deleted[m] - pairs, 0);
@@ -246,14 +246,20 @@ BEGIN
     DELETE FROM pgtrickle.pgt_sccs c WHERE c.members && scc.members AND c.scc_id <> scc.members[1];
     INSERT INTO pgtrickle.pgt_sccs (scc_id, members, generations, frontiers, last_iterations, last_converged_at)
     SELECT scc.members[1], scc.members, array_agg(s.generation ORDER BY s.pgt_id), array_agg(f.seq ORDER BY s.pgt_id), rounds, clock_timestamp()
-    FROM pgtrickle.pgt_stream_tables s JOIN pgtrickle.pgt_frontiers f USING (pgt_id) WHERE s.pgt_id = ANY (scc.members)
+    FROM pgtrickle._stream_tables s JOIN pgtrickle.pgt_frontiers f USING (pgt_id) WHERE s.pgt_id = ANY (scc.members)
     ON CONFLICT (scc_id) DO UPDATE SET members = excluded.members, generations = excluded.generations, frontiers = excluded.frontiers,
         last_iterations = excluded.last_iterations, last_converged_at = excluded.last_converged_at, last_error = NULL;
-    INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status, delta_rows, rows_inserted, rows_updated, rows_deleted,
-                                               duration_ms, initiated_by)
-    SELECT u.id, now(), started, clock_timestamp(), u.action, 'COMPLETED', u.pending, u.inserted, u.updated, u.deleted,
-           extract(epoch FROM clock_timestamp() - started) * 1000, $4
-    FROM unnest(members, actions, pending, inserted, updated, deleted) AS u(id, action, pending, inserted, updated, deleted) WHERE u.action <> 'NO_DATA';
+    IF $4 = 'MANUAL' THEN       -- by an owner, who does not write to the history himself
+        PERFORM pgtrickle._request('refreshed', jsonb_build_object('pgt_id', u.id, 'start_time', started, 'action', u.action, 'delta_rows', u.pending,
+                                                                   'rows_inserted', u.inserted, 'rows_updated', u.updated, 'rows_deleted', u.deleted))
+        FROM unnest(members, actions, pending, inserted, updated, deleted) AS u(id, action, pending, inserted, updated, deleted) WHERE u.action <> 'NO_DATA';
+    ELSE
+        INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status, delta_rows, rows_inserted, rows_updated, rows_deleted,
+                                                   duration_ms, initiated_by)
+        SELECT u.id, now(), started, clock_timestamp(), u.action, 'COMPLETED', u.pending, u.inserted, u.updated, u.deleted,
+               extract(epoch FROM clock_timestamp() - started) * 1000, $4
+        FROM unnest(members, actions, pending, inserted, updated, deleted) AS u(id, action, pending, inserted, updated, deleted) WHERE u.action <> 'NO_DATA';
+    END IF;
     RETURN QUERY SELECT u.*, rounds FROM unnest(members, actions, pending, inserted, updated, deleted) AS u;
 END
 $$;

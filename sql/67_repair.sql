@@ -89,20 +89,10 @@ BEGIN
         PERFORM pgtrickle._install_guard(st.pgt_relid, st.pgt_id);
         found := found || 'guard triggers: made anew'::text;
     END IF;
-    IF 'frontier' = ANY (fixes) THEN
-        INSERT INTO pgtrickle.pgt_frontiers (pgt_id) VALUES (st.pgt_id);
+    IF 'frontier' = ANY (fixes) THEN        -- the request does that
         found := found || 'row of pgt_frontiers: made anew'::text;
     END IF;
-    UPDATE pgtrickle.pgt_stream_tables s
-       SET needs_reinit = true, reinit_reason = CASE WHEN s.needs_reinit THEN coalesce(s.reinit_reason, 'repaired') ELSE format('repaired: %s', found[1]) END
-     WHERE s.pgt_id = st.pgt_id;
-    IF st.status = 'PAUSED' THEN
-        UPDATE pgtrickle.pgt_stream_tables s
-           SET consecutive_errors = 0, last_error = NULL, last_error_code = NULL, last_error_hint = NULL, last_error_at = NULL, retry_at = NULL, generation = s.generation + 1
-         WHERE s.pgt_id = st.pgt_id;
-    ELSE
-        PERFORM pgtrickle._resume(st.pgt_id);
-    END IF;
+    PERFORM pgtrickle._request('repair', jsonb_build_object('id', st.pgt_id, 'finding', found[1]));
     PERFORM pgtrickle._wake('t:' || st.pgt_id);
     RETURN array_to_string(found || format('the daemon will rebuild program, capture and content%s',
                CASE WHEN st.fuse_blown_at IS NOT NULL THEN ' after reset_fuse(): its fuse is blown' WHEN st.status = 'PAUSED' THEN ' when it is resumed: it stays PAUSED' WHEN NOT pgtrickle._daemon_alive() THEN ' as soon as one runs' ELSE '' END), E'\n');
@@ -175,7 +165,7 @@ RETURNS TABLE (event_time timestamptz, error_type text, error_message text, reme
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH failed AS (
         SELECT h.end_time AS at, h.error_code AS code, h.error_message AS message, NULL::text AS hint
-        FROM pgtrickle.pgt_refresh_history h WHERE h.pgt_id = st.pgt_id AND h.status = 'FAILED' ORDER BY h.refresh_id DESC LIMIT 20),
+        FROM pgtrickle._refresh_history h WHERE h.pgt_id = st.pgt_id AND h.status = 'FAILED' ORDER BY h.refresh_id DESC LIMIT 20),
     present AS (    -- the daemon records a failed refresh in both places at once, a failed build only here
         SELECT st.last_error_at AS at, st.last_error_code AS code, st.last_error AS message, st.last_error_hint AS hint WHERE st.last_error IS NOT NULL),
     refused AS (

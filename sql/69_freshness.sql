@@ -79,12 +79,12 @@ BEGIN
     FOREACH id IN ARRAY pgtrickle._upstream_first(pgtrickle._upstream(ARRAY[target.pgt_id])) LOOP
         pause := 0.005;
         LOOP
-            SELECT * INTO st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id;
+            SELECT * INTO st FROM pgtrickle._stream_tables s WHERE s.pgt_id = id;
             -- One query, and so one snapshot, for the frontier, the logs and the snapshot itself.
             SELECT CASE WHEN s.needs_reinit THEN 'it must be built anew: ' || coalesce(s.reinit_reason, 'unknown reason')
                         WHEN s.skipped_at IS NOT NULL THEN format('changes were skipped on %s', s.skipped_at)
                         ELSE pgtrickle._not_covered(s.pgt_id, required, reads, seen, pg_current_xact_id_if_assigned()) END, pg_current_snapshot()
-              INTO why, now_seen FROM pgtrickle.pgt_stream_tables s JOIN pgtrickle.pgt_stream_tables t ON t.pgt_id = target.pgt_id WHERE s.pgt_id = id;
+              INTO why, now_seen FROM pgtrickle._stream_tables s JOIN pgtrickle._stream_tables t ON t.pgt_id = target.pgt_id WHERE s.pgt_id = id;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'a stream table was dropped while waiting for stream table %', pgtrickle._qualified(target.pgt_relid) USING ERRCODE = 'undefined_table';
             END IF;
@@ -198,7 +198,7 @@ DECLARE
     id bigint;
 BEGIN
     FOREACH id IN ARRAY pgtrickle._upstream_first(pgtrickle._upstream(ARRAY[st.pgt_id])) LOOP
-        PERFORM pgtrickle._refresh(pgtrickle._qualified(s.pgt_relid), caller_path) FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id;
+        PERFORM pgtrickle._refresh(pgtrickle._qualified(s.pgt_relid), caller_path) FROM pgtrickle._stream_tables s WHERE s.pgt_id = id;
     END LOOP;
 END
 $$;

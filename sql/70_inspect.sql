@@ -81,7 +81,7 @@ SELECT pg_catalog.format('%I.%I', l.schema, l.table_name) AS name,
        s.allow_circular,
        CASE WHEN s.allow_circular THEN (pgtrickle._cycle_of(s.pgt_id))[1] END AS scc_id,
        s.retry_at
-FROM pgtrickle.pgt_stream_tables s
+FROM pgtrickle._stream_tables s
 LEFT JOIN pgtrickle.pgt_frontiers f USING (pgt_id)
 LEFT JOIN pg_catalog.pg_class c ON c.oid = s.pgt_relid
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -108,7 +108,7 @@ COMMENT ON FUNCTION pgtrickle.pgt_status() IS 'Short status of every stream tabl
 CREATE FUNCTION pgtrickle._read_by(st pgtrickle.pgt_stream_tables, OUT kind int, OUT reader text) RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT 1, format('%s  stream table', pgtrickle._qualified(s.pgt_relid))
-    FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_stream_tables s USING (pgt_id) WHERE d.source_relid = st.pgt_relid AND d.pgt_id <> st.pgt_id
+    FROM pgtrickle.pgt_dependencies d JOIN pgtrickle._stream_tables s USING (pgt_id) WHERE d.source_relid = st.pgt_relid AND d.pgt_id <> st.pgt_id
     UNION
     SELECT 2, format('%s  %s', pgtrickle._qualified(c.oid), CASE c.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END)
     FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class c ON c.oid = r.ev_class
@@ -134,6 +134,7 @@ CREATE FUNCTION pgtrickle._explain_stream_table(name text, caller_path text, wit
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     st     pgtrickle.pgt_stream_tables := pgtrickle._find(name, caller_path);
+    own    boolean := pgtrickle._may_manage(st.pgt_relid);
     f      pgtrickle.pgt_frontiers;
     result text;
     part   text;
@@ -160,7 +161,7 @@ BEGIN
                  st.failed_alteration ->> 'code', st.failed_alteration ->> 'at', coalesce(st.failed_alteration ->> 'hint', '')) END,
         CASE WHEN f.last_refresh_at IS NOT NULL THEN format('last refresh  %s, %s, %s ms', f.last_refresh_at, f.last_action, round(f.last_duration_ms::numeric, 3)) END,
         'now           ' || pgtrickle._at_work_on(st),
-        '', 'query', st.defining_query, '', 'sources');
+        '', 'query', coalesce(st.defining_query, '  (shown to its owner)'), '', 'sources');
     SELECT string_agg(format('  %s  %s, %s%s', pgtrickle._qualified(d.source_relid), lower(replace(d.source_type, '_', ' ')),
                              CASE WHEN d.source_id IS NOT NULL THEN format('captured in pgtrickle_changes.log_%s', d.source_id)
                                   WHEN d.source_type = 'VIEW' THEN 'inlined' ELSE 'not captured' END,
@@ -173,8 +174,8 @@ BEGIN
     FROM pgtrickle.pgt_facts x WHERE x.pgt_id = st.pgt_id AND x.kind = 'definition';
     result := concat_ws(E'\n', result, E'\nalso depends on\n' || part);
     SELECT string_agg('  ' || r.reader, E'\n' ORDER BY r.kind, r.reader) INTO part FROM pgtrickle._read_by(st) AS r;
-    result := concat_ws(E'\n', result, '', 'read by', coalesce(part, '  (nothing that the catalogs know of)'), '', 'plan', coalesce(st.plan, '  (not compiled yet)'));
-    IF NOT with_program THEN
+    result := concat_ws(E'\n', result, '', 'read by', coalesce(part, '  (nothing that the catalogs know of)'), '', 'plan', CASE WHEN NOT own THEN '  (shown to its owner)' ELSE coalesce(st.plan, '  (not compiled yet)') END);
+    IF NOT with_program OR NOT own THEN
         RETURN result;
     END IF;
     SELECT string_agg(pg_get_functiondef(p.oid), E'\n' ORDER BY p.proname) INTO part
@@ -199,7 +200,7 @@ RETURNS TABLE (refresh_id bigint, data_timestamp timestamptz, start_time timesta
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT h.refresh_id, h.data_timestamp, h.start_time, h.end_time, h.action, h.status, h.rows_inserted, h.rows_deleted, h.duration_ms,
            h.error_message, h.rows_updated, h.delta_rows
-    FROM pgtrickle.pgt_refresh_history h WHERE h.pgt_id = id ORDER BY h.refresh_id DESC LIMIT greatest(max_rows, 0)
+    FROM pgtrickle._refresh_history h WHERE h.pgt_id = id ORDER BY h.refresh_id DESC LIMIT greatest(max_rows, 0)
 $$;
 
 CREATE FUNCTION pgtrickle.get_refresh_history(name text, max_rows int DEFAULT 20)
@@ -217,7 +218,7 @@ CREATE FUNCTION pgtrickle.dependency_tree() RETURNS TABLE (tree_line text, node 
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH RECURSIVE tables(pgt_id, relid, members) AS MATERIALIZED (      -- members: of its cycle, or itself
         SELECT s.pgt_id, s.pgt_relid, coalesce(CASE WHEN s.allow_circular THEN pgtrickle._cycle_of(s.pgt_id) END, ARRAY[s.pgt_id])
-        FROM pgtrickle.pgt_stream_tables s),
+        FROM pgtrickle._stream_tables s),
     tree(relid, name, type, depth, path, seen, again) AS (
         SELECT t.relid, pgtrickle._qualified(t.relid), 'STREAM_TABLE', 0, ARRAY[pgtrickle._qualified(t.relid)], ARRAY[t.relid], false
         FROM tables t
@@ -226,26 +227,32 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                           WHERE m.pgt_id = ANY (t.members) AND NOT d.pgt_id = ANY (t.members))
         UNION ALL
         SELECT d.source_relid, x.name, d.source_type, t.depth + 1, t.path || x.name, t.seen || d.source_relid, d.source_relid = ANY (t.seen)
-        FROM tree t JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = t.relid JOIN pgtrickle.pgt_dependencies d ON d.pgt_id = s.pgt_id
+        FROM tree t JOIN pgtrickle._stream_tables s ON s.pgt_relid = t.relid JOIN pgtrickle.pgt_dependencies d ON d.pgt_id = s.pgt_id
         CROSS JOIN LATERAL (SELECT coalesce((SELECT pgtrickle._qualified(c.oid) FROM pg_class c WHERE c.oid = d.source_relid),
                                              format('%I.%I', d.source_schema, d.source_name)) COLLATE "default" AS name) AS x
-        WHERE NOT t.again)
-    SELECT repeat('    ', greatest(t.depth - 1, 0)) || CASE WHEN t.depth > 0 THEN '+-- ' ELSE '' END || t.name
-           || CASE WHEN t.type = 'STREAM_TABLE' THEN coalesce(' (' || s.status || ')', '') ELSE ' [' || lower(replace(t.type, '_', ' ')) || ']' END
-           || CASE WHEN t.again THEN ' again: a cycle' ELSE '' END,
-           t.name, t.type, t.depth, s.status, s.refresh_mode
-    FROM tree t LEFT JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = t.relid ORDER BY t.path
+        WHERE NOT t.again),
+    -- Breadth first. Where many read many, there are more ways than anybody can read, or a server can count.
+    shown AS MATERIALIZED (SELECT t.* FROM tree t LIMIT 10000)
+    SELECT l.line, l.name, l.type, l.depth, l.status, l.refresh_mode
+    FROM (SELECT t.path, repeat('    ', greatest(t.depth - 1, 0)) || CASE WHEN t.depth > 0 THEN '+-- ' ELSE '' END || t.name
+                         || CASE WHEN t.type = 'STREAM_TABLE' THEN coalesce(' (' || s.status || ')', '') ELSE ' [' || lower(replace(t.type, '_', ' ')) || ']' END
+                         || CASE WHEN t.again THEN ' again: a cycle' ELSE '' END AS line,
+                 t.name, t.type, t.depth, s.status, s.refresh_mode
+          FROM shown t LEFT JOIN pgtrickle._stream_tables s ON s.pgt_relid = t.relid
+          UNION ALL
+          SELECT NULL, '... only 10,000 lines are shown', NULL, NULL, NULL, NULL, NULL FROM (SELECT count(*) AS n FROM shown) AS c WHERE c.n = 10000) AS l
+    ORDER BY l.path NULLS LAST
 $$;
 COMMENT ON FUNCTION pgtrickle.dependency_tree() IS
 'Which stream table reads what, as an indented tree: first those that no other stream table reads, below each what it reads. What several read appears several
-times. A cycle that nothing else reads begins with its oldest member; where it closes, the tree ends.';
+times. A cycle that nothing else reads begins with its oldest member; where it closes, the tree ends. At most 10,000 lines, the upper levels first.';
 
 CREATE FUNCTION pgtrickle.change_buffer_sizes()
 RETURNS TABLE (stream_table text, source_table text, source_oid bigint, cdc_mode text, pending_rows bigint, buffer_bytes bigint)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT pgtrickle._qualified(t.pgt_relid), pgtrickle._qualified(d.source_relid), d.source_relid::bigint, 'trigger', pgtrickle._pending(d.pgt_id, d.source_id),
            pg_table_size(to_regclass(format('pgtrickle_changes.log_%s_a', d.source_id))) + pg_table_size(to_regclass(format('pgtrickle_changes.log_%s_b', d.source_id)))
-    FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_stream_tables t USING (pgt_id)
+    FROM pgtrickle.pgt_dependencies d JOIN pgtrickle._stream_tables t USING (pgt_id)
     WHERE d.source_id IS NOT NULL ORDER BY 1, 2
 $$;
 COMMENT ON FUNCTION pgtrickle.change_buffer_sizes() IS
@@ -299,7 +306,7 @@ BEGIN
       INTO what FROM pgtrickle.stream_tables s WHERE s.status IN ('PENDING', 'INITIALIZING') OR s.needs_reinit;
     RETURN QUERY SELECT 'waiting_for_build', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END, coalesce(what, 'none');
     SELECT string_agg(format('%s by %s', s.name, date_trunc('second', s.staleness)), '; ' ORDER BY s.name) INTO what
-    FROM pgtrickle.stream_tables s JOIN pgtrickle.pgt_stream_tables t USING (pgt_id)
+    FROM pgtrickle.stream_tables s JOIN pgtrickle._stream_tables t USING (pgt_id)
     -- Not those that are to wait; cron has its own clock. Tiers stretch the schedule by what the daemon's configuration says: be generous.
     WHERE s.status = 'ACTIVE' AND s.fuse_blown_at IS NULL AND s.tier <> 'frozen' AND pgtrickle._schedule_kind(s.schedule) <> 'cron'
       AND s.staleness > greatest(make_interval(secs => coalesce(t.schedule_ms, 1000) * CASE s.tier WHEN 'hot' THEN 5 WHEN 'warm' THEN 25 ELSE 100 END / 1000.0), interval '60 s')
@@ -310,7 +317,7 @@ BEGIN
     FROM pgtrickle.stream_tables s WHERE s.slo_violated;
     RETURN QUERY SELECT 'slo', CASE WHEN what IS NULL THEN 'OK' ELSE 'ERROR' END, coalesce(what, 'no stream table is older than its max_staleness');
     SELECT string_agg(format('%s: %s', s.name, coalesce(t.fuse_blow_reason, 'unknown reason')), '; ' ORDER BY s.name) INTO what
-    FROM pgtrickle.stream_tables s JOIN pgtrickle.pgt_stream_tables t USING (pgt_id) WHERE s.fuse_blown_at IS NOT NULL;
+    FROM pgtrickle.stream_tables s JOIN pgtrickle._stream_tables t USING (pgt_id) WHERE s.fuse_blown_at IS NOT NULL;
     RETURN QUERY SELECT 'fuse_blown', CASE WHEN what IS NULL THEN 'OK' ELSE 'ERROR' END, coalesce(what || ' (not refreshed until reset_fuse())', 'none');
     SELECT string_agg(s.name, ', ' ORDER BY s.name) INTO what FROM pgtrickle.stream_tables s WHERE s.skipped_at IS NOT NULL;
     RETURN QUERY SELECT 'skipped_changes', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END, coalesce(what || ' (they do not equal their queries until they are re-initialised)', 'none');
@@ -321,9 +328,9 @@ BEGIN
     SELECT format('paused by %s %s ago%s', coalesce(c.paused_by::text, '?'), date_trunc('second', clock_timestamp() - c.paused_at), coalesce(': ' || c.reason, '')) INTO what
     FROM pgtrickle.pgt_control c WHERE c.paused;
     RETURN QUERY SELECT 'daemon_paused', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END, coalesce(what || ' (nothing is refreshed)', 'no');
-    SELECT string_agg(format('%s: %s', (SELECT string_agg(pgtrickle._qualified(t.pgt_relid), ', ' ORDER BY t.pgt_id) FROM pgtrickle.pgt_stream_tables t WHERE t.pgt_id = ANY (c.members)),
+    SELECT string_agg(format('%s: %s', (SELECT string_agg(pgtrickle._qualified(t.pgt_relid), ', ' ORDER BY t.pgt_id) FROM pgtrickle._stream_tables t WHERE t.pgt_id = ANY (c.members)),
                              c.last_error), '; ' ORDER BY c.scc_id) INTO what
-    FROM pgtrickle.pgt_sccs c WHERE c.last_error IS NOT NULL AND c.members = pgtrickle._cycle_of(c.scc_id);      -- not of a cycle that is no more
+    FROM pgtrickle._sccs c WHERE c.last_error IS NOT NULL AND c.members = pgtrickle._cycle_of(c.scc_id);      -- not of a cycle that is no more
     RETURN QUERY SELECT 'cycles', CASE WHEN what IS NULL THEN 'OK' ELSE 'ERROR' END, coalesce(what, 'no cycle failed');
 
     SELECT string_agg(x.problem, '; ') INTO what FROM (SELECT coalesce(s.problem, pgtrickle._source_problem(s.source_id)) AS problem FROM pgtrickle.pgt_sources s ORDER BY s.source_id) AS x;

@@ -19,6 +19,28 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                       OR i.system_identifier <> pgtrickle._system_identifier())
 $$;
 
+-- The relation of this name, if it belongs to the role that owned it when the name was recorded (NULL: not recorded): names
+-- go stale where nobody tells of renames, and what has the name now may be somebody else's.
+CREATE FUNCTION pgtrickle._same_relation(schema name, name name, owner name) RETURNS oid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND ($3 IS NULL OR pg_get_userbyid(c.relowner) = $3)
+$$;
+
+-- Of which stream table is this relation, as its guard says? Only its owner can have put that there.
+CREATE FUNCTION pgtrickle._guarded_as(relation oid) RETURNS bigint
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT substring(pg_get_triggerdef(t.oid) FROM 'IS DISTINCT FROM ''([0-9]{1,18})''')::bigint
+    FROM pg_trigger t WHERE t.tgrelid = relation AND t.tgname = 'pgtrickle_guard' AND t.tgfoid = 'pgtrickle._guard()'::regprocedure
+$$;
+
+-- The table that a row of a catalog from elsewhere is about: an ordinary table with the guard of this stream table.
+CREATE FUNCTION pgtrickle._table_of(id bigint, schema name, name name) RETURNS oid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = $2 AND c.relname = $3 AND c.relkind = 'r' AND pgtrickle._guarded_as(c.oid) = $1
+$$;
+
 -- Relinks gates, watermarks and watermark groups by name; groups record OIDs only, so their names are looked up in the other
 -- tables, before those are relinked. What cannot be found holds nobody any more.
 CREATE FUNCTION pgtrickle._relink_gates() RETURNS void
@@ -30,16 +52,20 @@ DECLARE
     g          record;
 BEGIN
     SELECT coalesce(jsonb_object_agg(n.old, n.new), '{}') INTO known
-    FROM (SELECT x.relid::text AS old, to_regclass(format('%I.%I', x.schema, x.name))::oid::bigint AS new
-          FROM (SELECT w.source_relid, w.source_schema, w.source_name FROM pgtrickle.pgt_watermarks w
-                UNION ALL SELECT a.source_relid, a.source_schema, a.source_name FROM pgtrickle.pgt_source_gates a
-                UNION ALL SELECT d.source_relid, d.source_schema, d.source_name FROM pgtrickle.pgt_dependencies d) AS x(relid, schema, name)) AS n
+    FROM (SELECT x.relid::text AS old, pgtrickle._same_relation(x.schema, x.name, x.owner)::bigint AS new
+          FROM (SELECT w.source_relid, w.source_schema, w.source_name, w.source_owner FROM pgtrickle.pgt_watermarks w
+                UNION ALL SELECT a.source_relid, a.source_schema, a.source_name, a.source_owner FROM pgtrickle.pgt_source_gates a
+                UNION ALL SELECT d.source_relid, d.source_schema, d.source_name, NULL FROM pgtrickle.pgt_dependencies d
+                          WHERE NOT EXISTS (SELECT FROM pgtrickle.pgt_watermarks w WHERE w.source_relid = d.source_relid)
+                            AND NOT EXISTS (SELECT FROM pgtrickle.pgt_source_gates a WHERE a.source_relid = d.source_relid)) AS x(relid, schema, name, owner)) AS n
     WHERE n.new IS NOT NULL;
     DELETE FROM pgtrickle.pgt_source_gates;
     DELETE FROM pgtrickle.pgt_watermarks;
-    INSERT INTO pgtrickle.pgt_source_gates SELECT (known ->> a.source_relid::text)::oid, a.source_schema, a.source_name, a.gated, a.gated_at, a.ungated_at, a.gated_by
+    INSERT INTO pgtrickle.pgt_source_gates (source_relid, source_schema, source_name, source_owner, gated, gated_at, ungated_at, gated_by)
+    SELECT (known ->> a.source_relid::text)::oid, a.source_schema, a.source_name, a.source_owner, a.gated, a.gated_at, a.ungated_at, a.gated_by
     FROM unnest(gates) AS a WHERE known ? a.source_relid::text;
-    INSERT INTO pgtrickle.pgt_watermarks SELECT (known ->> w.source_relid::text)::oid, w.source_schema, w.source_name, w.watermark, w.updated_at, w.advanced_by
+    INSERT INTO pgtrickle.pgt_watermarks (source_relid, source_schema, source_name, source_owner, watermark, updated_at, advanced_by)
+    SELECT (known ->> w.source_relid::text)::oid, w.source_schema, w.source_name, w.source_owner, w.watermark, w.updated_at, w.advanced_by
     FROM unnest(watermarks) AS w WHERE known ? w.source_relid::text;
     FOR g IN SELECT x.group_id, x.group_name, x.sources FROM pgtrickle.pgt_watermark_groups x LOOP
         UPDATE pgtrickle.pgt_watermark_groups x SET sources = ARRAY(SELECT (known ->> u.relid::text)::oid FROM unnest(g.sources) AS u(relid) WHERE known ? u.relid::text)
@@ -54,8 +80,9 @@ END
 $$;
 
 -- Relinks everything by name: stream tables, what they read, and removes the old capture. All stream tables are to be
--- initialised again. Returns how many there are; those whose table does not exist are removed from the catalog. For the
--- admin, when _cluster_changed().
+-- initialised again. Returns how many there are; those whose table does not exist, or is not the one that was meant, are
+-- removed from the catalog. Those that have another owner now wait until somebody has said that his query is to run with the
+-- rights of that one. For the admin, when _cluster_changed().
 CREATE FUNCTION pgtrickle._adopt_cluster() RETURNS int
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -67,10 +94,20 @@ BEGIN
         PERFORM pgtrickle._uninstall_capture(s.source_id);
     END LOOP;
     PERFORM pgtrickle._drop_orphaned_capture();
-    DELETE FROM pgtrickle.pgt_stream_tables t WHERE to_regclass(format('%I.%I', t.pgt_schema, t.pgt_name)) IS NULL;
+    FOR s IN DELETE FROM pgtrickle.pgt_stream_tables t WHERE pgtrickle._table_of(t.pgt_id, t.pgt_schema, t.pgt_name) IS NULL
+             RETURNING t.pgt_id, t.pgt_schema, t.pgt_name LOOP
+        RAISE WARNING 'stream table %.% is forgotten: there is no table of this name with its guard', quote_ident(s.pgt_schema), quote_ident(s.pgt_name);
+    END LOOP;
     UPDATE pgtrickle.pgt_stream_tables t
-       SET pgt_relid = to_regclass(format('%I.%I', t.pgt_schema, t.pgt_name)), needs_reinit = true, reinit_reason = 'the database was restored or upgraded',
+       SET pgt_relid = pgtrickle._table_of(t.pgt_id, t.pgt_schema, t.pgt_name), needs_reinit = true, reinit_reason = 'the database was restored or upgraded',
            names = pgtrickle._names_found(t.names, t.names_now, true), previous = NULL, generation = t.generation + 1;
+    UPDATE pgtrickle.pgt_stream_tables t
+       SET status = 'SUSPENDED', retry_at = 'infinity', last_error_code = '42501', last_error_at = clock_timestamp(), owner_name = pg_get_userbyid(c.relowner),
+           last_error = format('it belonged to role "%s" before the restore, and belongs to role "%s" now', t.owner_name, pg_get_userbyid(c.relowner)),
+           last_error_hint = format('Read its query, which would run with the rights of "%s". If it may: SELECT pgtrickle.resume_stream_table(%L);',
+                                    pg_get_userbyid(c.relowner), pgtrickle._qualified(t.pgt_relid))
+      FROM pg_class c
+     WHERE c.oid = t.pgt_relid AND t.owner_name <> pg_get_userbyid(c.relowner);
     UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL, xid = NULL, seq = NULL, facts_from = NULL;
     DELETE FROM pgtrickle.pgt_facts;        -- of other objects by now
     -- OIDs of different rows can cross on the way, so all rows are replaced at once. What is gone the daemon will notice.

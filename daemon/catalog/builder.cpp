@@ -75,8 +75,8 @@ class Builder {
     pqxx::work tx(connection_);
     lock_frontier(tx);
     tx.exec_params(
-        "UPDATE pgtrickle.pgt_stream_tables SET status = coalesce(nullif($7, ''), status), last_error = $2, "
-        "last_error_code = $3, last_error_hint = nullif($4, ''),\n"
+        "UPDATE pgtrickle.pgt_stream_tables SET status = coalesce(nullif($7, ''), status), last_error = left($2, 2000), "
+        "last_error_code = $3, last_error_hint = left(nullif($4, ''), 2000),\n"
         "       last_error_at = clock_timestamp(), consecutive_errors = consecutive_errors + 1,\n"
         "       retry_at = clock_timestamp() + nullif(greatest($5::float8, $6::float8), 0) * interval '1 ms'\n"
         "WHERE pgt_id = $1",
@@ -141,7 +141,7 @@ class Builder {
   void record_blocked(const std::string& message) {
     pqxx::work tx(connection_);
     tx.exec_params(
-        "UPDATE pgtrickle.pgt_stream_tables SET last_error = $2, last_error_code = '55P03', last_error_at = "
+        "UPDATE pgtrickle.pgt_stream_tables SET last_error = left($2, 2000), last_error_code = '55P03', last_error_at = "
         "clock_timestamp(),\n"
         "       last_error_hint = 'It is tried again and again. Whoever holds the lock must end his transaction.'\n"
         "WHERE pgt_id = (SELECT s.pgt_id FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = $1 FOR NO KEY UPDATE SKIP "

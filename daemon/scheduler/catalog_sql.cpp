@@ -348,8 +348,8 @@ std::vector<Statement> record_failure(const Failure& failure) {
   std::vector<Statement> out;
   const postgres::Parameter hint = failure.hint.empty() ? postgres::Parameter() : failure.hint;
   out.push_back(make(
-      "UPDATE pgtrickle.pgt_stream_tables SET consecutive_errors = $3::int, last_error = $4, last_error_code = $5, "
-      "last_error_hint = $6, last_error_at = clock_timestamp(), status = coalesce(nullif($7, ''), status), "
+      "UPDATE pgtrickle.pgt_stream_tables SET consecutive_errors = $3::int, last_error = left($4, 2000), last_error_code = $5, "
+      "last_error_hint = left($6, 2000), last_error_at = clock_timestamp(), status = coalesce(nullif($7, ''), status), "
       "retry_at = clock_timestamp() + nullif($8::float8, 0) * interval '1 ms' "
       "WHERE pgt_id = $1::bigint AND generation = $2::bigint",
       {text(failure.id), text(failure.generation), text(failure.consecutive_errors), failure.message, failure.code,
@@ -357,7 +357,7 @@ std::vector<Statement> record_failure(const Failure& failure) {
   out.push_back(make(
       "INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, start_time, end_time, status, duration_ms, error_code, "
       "error_message, initiated_by) SELECT $1::bigint, c.now - $2::float8 * interval '1 microsecond', c.now, 'FAILED', "
-      "$2::float8 / 1000, $3, $4, 'SCHEDULER' FROM (SELECT clock_timestamp() AS now) AS c",
+      "$2::float8 / 1000, $3, left($4, 2000), 'SCHEDULER' FROM (SELECT clock_timestamp() AS now) AS c",
       {text(failure.id), text(failure.duration.count()), failure.code, failure.message}));
   return out;
 }
@@ -498,6 +498,10 @@ WHERE p.why IS NOT NULL)");
 
 Statement has_event_triggers() {
   return make("SELECT pgtrickle._has_event_triggers() AS flag");
+}
+
+Statement settle_rights() {
+  return often("settle_rights", "SELECT pgtrickle._settle_rights() AS changed", {});
 }
 
 Statement watch_facts(const std::vector<TableId>& ids) {

@@ -187,6 +187,8 @@ Result<std::vector<TableId>> read_released(const Rows& rows);
 /// Where no event triggers watch the sources: looks for changes of their shape and neutralises what is broken.
 Statement check_sources();
 Statement has_event_triggers();  // flag
+/// Rights on change logs as they should be, whatever happened to roles and without event triggers. Column "changed".
+Statement settle_rights();
 /// Compares what the programs of these were made for with what is there; changed: how many are to be rebuilt.
 Statement watch_facts(const std::vector<TableId>& ids);
 /// Subscriptions that fill sources, publications that ask for replica identities; where event triggers did not see to

@@ -66,6 +66,7 @@ asio::awaitable<void> DatabaseScheduler::check_facts(Connection& connection) {
   std::vector<Statement> statements;
   statements.push_back(sql::has_event_triggers());
   statements.push_back(sql::check_sources());
+  statements.push_back(sql::settle_rights());
   std::vector<TableId> ids;
   for (const auto& [id, table] : tables_) {
     if (table.row.exists && !table.row.effective_refresh_mode.empty() && !table.row.needs_reinit) ids.push_back(id);

@@ -54,6 +54,9 @@ rename the other table | equals | ALTER TABLE u RENAME TO u2
 rename a column | equals | ALTER TABLE t RENAME COLUMN v TO w
   then: INSERT INTO t (id, u_id, w) VALUES (nextval('ids'), 1, 50); UPDATE t SET w = w + 1 WHERE id % 4 = 0
 rename a column that is not read | unchanged | ALTER TABLE t RENAME COLUMN note TO remark
+rename a table that a constant names | equals | ALTER TABLE t RENAME TO t2
+  query: SELECT t.id, 't'::regclass::oid::bigint AS o, 't' AS letter FROM t
+  then: INSERT INTO t2 (id, u_id, v) VALUES (nextval('ids'), 1, 50)
 two columns swap names | equals | ALTER TABLE t RENAME COLUMN v TO x; ALTER TABLE t RENAME COLUMN id TO v; ALTER TABLE t RENAME COLUMN x TO id
   then: INSERT INTO t (v, u_id, id) VALUES (nextval('ids'), 1, 50); UPDATE t SET id = id + 1 WHERE v % 4 = 0
 another table takes its name | equals | ALTER TABLE t RENAME TO t2; CREATE TABLE t (LIKE t2 INCLUDING ALL)
@@ -405,6 +408,8 @@ SELECT v, count(*) AS n FROM t GROUP BY v
 INSERT INTO t SELECT nextval('ids'), i FROM generate_series(1, 9) i; UPDATE t SET v = v + 3 WHERE id % 5 = 0; DELETE FROM t WHERE id = (SELECT min(id) FROM t)
 
 -- rows
+rename a function that a constant names | equals | ALTER FUNCTION g(int) RENAME TO h
+  query: SELECT id, 'g'::regproc::oid::bigint AS o, 'g' AS letter FROM t
 another body in SQL | equals | CREATE OR REPLACE FUNCTION f(x int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT x * 100'
   daemon:
 another body in plpgsql | equals | CREATE OR REPLACE FUNCTION g(x int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN x + 2; END'
@@ -522,6 +527,9 @@ labels swap | equals | ALTER TYPE phase RENAME VALUE 'new' TO 'x'; ALTER TYPE ph
 add a label | equals | ALTER TYPE phase ADD VALUE 'ajar' BEFORE 'closed'
   query: SELECT max(p) AS most, min(p) AS least FROM t
   then: INSERT INTO t SELECT nextval('ids'), 'new', i, ROW(i, 'x')::pair, i FROM generate_series(1, 5) i
+rename a type that a constant names | equals | CREATE SCHEMA elsewhere; ALTER TYPE phase SET SCHEMA elsewhere; ALTER TYPE elsewhere.phase RENAME TO state
+  query: SELECT id, 'drift.phase'::regtype::oid::bigint AS o, 'drift.phase' AS name FROM t
+  then: INSERT INTO t (id, p, v) VALUES (nextval('ids'), 'open', 1)
 rename a type | equals | ALTER TYPE phase RENAME TO state
   then: INSERT INTO t SELECT nextval('ids'), 'open', i, ROW(i, 'x')::pair, i FROM generate_series(1, 5) i; UPDATE t SET p = 'closed' WHERE id % 4 = 0
 another type takes its name | equals | ALTER TYPE phase RENAME TO state; CREATE TYPE phase AS ENUM ('x', 'y')
@@ -640,6 +648,8 @@ another mapping | equals | ALTER TEXT SEARCH CONFIGURATION cfg ALTER MAPPING FOR
 other options of a dictionary | equals | ALTER TEXT SEARCH DICTIONARY dict (Accept = false, StopWords = english)
 rename a configuration | equals | ALTER TEXT SEARCH CONFIGURATION cfg RENAME TO cfg2
 rename a dictionary | equals | ALTER TEXT SEARCH DICTIONARY dict RENAME TO dict2
+rename a dictionary that a constant names | equals | ALTER TEXT SEARCH DICTIONARY dict RENAME TO "Dict 2"
+  query: SELECT id, ts_lexize('dict', note) AS words, 'dict' AS name FROM t
 drop a configuration | stops text search configuration .*cfg.* (was dropped|does not exist) | DROP VIEW st_view; DROP TEXT SEARCH CONFIGURATION cfg
   cure: CREATE TEXT SEARCH CONFIGURATION cfg (COPY = pg_catalog.english)
 drop and create a configuration | equals | DROP VIEW st_view; DROP TEXT SEARCH CONFIGURATION cfg; CREATE TEXT SEARCH CONFIGURATION cfg (COPY = pg_catalog.english)

@@ -99,6 +99,184 @@ TEST_P(Catalog, AReaderKeepsNobodyFromWriting) {
   bob().exec("COMMIT");
 }
 
+// What a role without any rights sees.
+class CatalogOfOthers : public Catalog {
+ protected:
+  CatalogOfOthers() : carol_session_(dsn_of_role(carol_)) {}
+  Session& carol() { return carol_session_; }
+
+ private:
+  Session carol_session_;
+};
+
+TEST_P(CatalogOfOthers, NobodyWritesToTheCatalog) {
+  create(bob(), "b.st", "SELECT id, v FROM b.src");
+  const std::string id = column("b.st", "pgt_id");
+  for (const std::string& statement :
+       {"INSERT INTO pgtrickle.pgt_dependencies (pgt_id, source_relid, source_type, source_schema, source_name) VALUES "
+        "(" +
+            id + ", 'a.orders'::regclass, 'TABLE', 'x', 'y')",
+        std::string("DELETE FROM pgtrickle.pgt_dependencies"),
+        "INSERT INTO pgtrickle.pgt_refresh_group_members VALUES (1, " + id + ")",
+        std::string("INSERT INTO pgtrickle.pgt_stream_tables (pgt_relid, pgt_schema, pgt_name, original_query, "
+                    "defining_query) VALUES ('b.src'::regclass, 'public', 'admin_table', 'x', 'SELECT 1')"),
+        std::string("UPDATE pgtrickle.pgt_stream_tables SET generation = 9223372036854775807"),
+        std::string("UPDATE pgtrickle.pgt_stream_tables SET last_error = repeat('x', 1000)"),
+        std::string("UPDATE pgtrickle.pgt_stream_tables SET status = 'ACTIVE'"),
+        std::string("UPDATE pgtrickle.pgt_stream_tables SET settings = '{\"search_path\": \"b\"}'"),
+        std::string("LOCK TABLE pgtrickle.pgt_stream_tables IN ACCESS EXCLUSIVE MODE"),
+        std::string("LOCK TABLE pgtrickle.pgt_dependencies IN SHARE MODE")}) {
+    EXPECT_THAT(refused(bob(), "BEGIN; " + statement), StartsWith("42501")) << statement;
+    bob().exec("ROLLBACK");
+  }
+}
+
+TEST_P(CatalogOfOthers, DependenciesAreWhatPostgresSaysAndMayBeRead) {
+  create(bob(), "b.st", "SELECT id, v FROM b.src");
+  bob().exec("CREATE TABLE b.other (id int)");
+  root().exec("GRANT USAGE ON SCHEMA a TO " + bob_);  // he can name it in a view, and not read it
+  bob().exec("CREATE TEMPORARY VIEW forged AS SELECT id FROM a.orders");
+  EXPECT_THAT(refused(bob(), "SELECT pgtrickle._request('redefine', jsonb_build_object('id', " +
+                                 column("b.st", "pgt_id") + ", 'view', 'forged'::regclass::oid))"),
+              AllOf(StartsWith("42501"), HasSubstr("a.orders")));
+  EXPECT_EQ(root().value("SELECT string_agg(source_name, ' ') FROM pgtrickle.pgt_dependencies"), "src");
+}
+
+TEST_P(CatalogOfOthers, NobodyJoinsTheGroupOfSomebodyElse) {
+  create(alice(), "a.g1", "SELECT id FROM a.orders");
+  create(alice(), "a.g2", "SELECT amount FROM a.orders");
+  alice().exec("SELECT pgtrickle.create_refresh_group('hers', ARRAY['a.g1', 'a.g2'])");
+  create(bob(), "b.st", "SELECT id, v FROM b.src");
+  EXPECT_EQ(bob().value(
+                "SELECT pgtrickle._request('join_refresh_group', jsonb_build_object('group_id', (SELECT group_id FROM "
+                "pgtrickle.pgt_refresh_groups), 'id', " +
+                column("b.st", "pgt_id") + "))"),
+            "false");
+  EXPECT_THAT(refused(bob(), "SELECT pgtrickle.create_refresh_group('his', ARRAY['b.st', 'a.g1'])"),
+              StartsWith("42501"));
+  EXPECT_THAT(refused(bob(), "SELECT pgtrickle.drop_refresh_group('hers')"), StartsWith("42501"));
+  EXPECT_EQ(root().value("SELECT count(*) FROM pgtrickle.pgt_refresh_group_members"), "2");
+}
+
+TEST_P(CatalogOfOthers, ManyWaysThroughTheGraphEnd) {
+  create(bob(), "b.n0", "SELECT id FROM b.src", ", initialize => false");
+  std::string reads = "b.n0";
+  for (int i = 1; i < 40; ++i) {
+    const std::string name = "b.n" + std::to_string(i);
+    create(bob(), name, "SELECT 1 AS id FROM " + reads, ", initialize => false");
+    reads += ", " + name;
+  }
+  EXPECT_EQ(root().value("SET statement_timeout = '20s'; SELECT count(*) FROM pgtrickle.dependency_tree()"), "10001");
+}
+
+TEST_P(CatalogOfOthers, ValuesAndQueriesAreNotShownToStrangers) {
+  bob().exec("CREATE TABLE b.secrets (id int PRIMARY KEY, ssn text); INSERT INTO b.secrets VALUES (1, '1')");
+  let_bob_have("b.st", "SELECT id, ssn::int AS n, 'literal 77-88' AS l FROM b.secrets WHERE ssn <> 'query 55-66'");
+  bob().exec("INSERT INTO b.secrets VALUES (2, 'SSN 123-45')");
+  ASSERT_TRUE(pgt::test::wait_until([&] { return !column("b.st", "last_error").empty(); }));
+  ASSERT_THAT(column("b.st", "last_error"), HasSubstr("123-45"));
+  for (const char* shown : {"SELECT string_agg(s::text, ' ') FROM pgtrickle.stream_tables AS s",
+                            "SELECT coalesce(string_agg(s::text, ' '), '') FROM pgtrickle.pgt_stream_tables AS s",
+                            "SELECT coalesce(string_agg(s::text, ' '), '') FROM pgtrickle.pgt_refresh_history AS s",
+                            "SELECT coalesce(string_agg(s::text, ' '), '') FROM pgtrickle.pgt_facts AS s",
+                            "SELECT string_agg(s::text, ' ') FROM pgtrickle.get_refresh_history('b.st') AS s",
+                            "SELECT coalesce(string_agg(s::text, ' '), '') FROM pgtrickle.diagnose_errors('b.st') AS s",
+                            "SELECT string_agg(s::text, ' ') FROM pgtrickle.health_check() AS s",
+                            "SELECT string_agg(s::text, ' ') FROM pgtrickle.explain_refresh_mode('b.st') AS s",
+                            "SELECT pgtrickle.explain_stream_table('b.st')"}) {
+    const std::string seen = carol().value(shown);
+    for (const char* secret : {"123-45", "77-88", "55-66"}) EXPECT_EQ(seen.find(secret), std::string::npos) << shown;
+  }
+  EXPECT_EQ(carol().table("SELECT name, schedule FROM pgtrickle.stream_tables"), "b.st|100 ms");
+  EXPECT_THAT(bob().value("SELECT last_error FROM pgtrickle.stream_tables"), HasSubstr("123-45"));
+  EXPECT_THAT(bob().value("SELECT pgtrickle.explain_stream_table('b.st')"), HasSubstr("77-88"));
+}
+
+TEST_P(CatalogOfOthers, ErrorsAreKeptShort) {
+  bob().exec(
+      "CREATE FUNCTION b.fail(id int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN IF id > 1 THEN RAISE "
+      "EXCEPTION "
+      "'%', repeat('x', 10000000) USING HINT = repeat('y', 10000000); END IF; RETURN id; END $$");
+  let_bob_have("b.st", "SELECT b.fail(id) AS id FROM b.src");
+  bob().exec("INSERT INTO b.src VALUES (2, 2)");
+  ASSERT_TRUE(pgt::test::wait_until([&] { return !column("b.st", "last_error").empty(); }));
+  EXPECT_EQ(column("b.st", "length(last_error)"), "2000");
+  EXPECT_EQ(column("b.st", "length(last_error_hint)"), "2000");
+  EXPECT_EQ(root().value("SELECT max(length(error_message)) <= 2000 FROM pgtrickle.pgt_refresh_history"), "t");
+}
+
+TEST_P(CatalogOfOthers, TemporaryViewsOfTheNamesOfCatalogsMeanNothing) {
+  create(bob(), "b.st", "SELECT id, v FROM b.src");
+  // In a session that bob could use before, as in a pool.
+  root().exec("GRANT TEMPORARY ON DATABASE " + db_.name() + " TO " + bob_);
+  admin().exec("SET ROLE " + bob_);
+  for (const char* name :
+       {"pg_class", "pg_namespace", "pg_roles", "pg_proc", "pgt_stream_tables", "pgt_control", "pg_depend"}) {
+    admin().exec(std::string("CREATE TEMPORARY VIEW ") + name + " AS SELECT 1 AS oid, b.note('" + name +
+                 "') AS relname");
+  }
+  admin().exec("RESET ROLE");
+  admin().exec(
+      "SELECT * FROM pgtrickle.stream_tables; SELECT * FROM pgtrickle.health_check(); SELECT * FROM "
+      "pgtrickle.dependency_tree(); SELECT pgtrickle.explain_stream_table('b.st'); SELECT "
+      "pgtrickle.pause_stream_table('b.st'); "
+      "SELECT pgtrickle.alter_stream_table('b.st', schedule => '5s'); SELECT pgtrickle.pause_scheduler(); SELECT "
+      "pgtrickle.resume_scheduler(); SELECT pgtrickle.drop_stream_table('b.st')");
+  EXPECT_EQ(who_noted(), "");
+}
+
+// A copy of the database, or a restore: rows of the catalog are about tables of other OIDs, which are found by name.
+TEST_P(CatalogOfOthers, ACopyRelinksNoTableOfSomebodyElse) {
+  create(bob(), "b.st", "SELECT b.note('copy') AS id FROM b.src", ", initialize => false");
+  create(bob(), "b.moved", "SELECT id, v FROM b.src");
+  create(alice(), "a.st", "SELECT id FROM a.orders");
+  bob().exec("SELECT pgtrickle.gate_source('b.src'), pgtrickle.advance_watermark('b.src', '2024-01-01')");
+  // Names that have gone stale, or were written by bob: now others' tables have them.
+  admin().exec("CREATE TABLE public.admin_table (id int); INSERT INTO public.admin_table VALUES (42)");
+  root().exec(
+      "UPDATE pgtrickle.pgt_stream_tables SET pgt_schema = 'public', pgt_name = 'admin_table' WHERE pgt_relid = "
+      "'b.st'::regclass; UPDATE pgtrickle.pgt_source_gates SET source_schema = 'a', source_name = 'orders'; "
+      "UPDATE pgtrickle.pgt_watermarks SET source_schema = 'a', source_name = 'orders'");
+  // Whose owner was changed on the way (pg_restore --no-owner).
+  root().exec("ALTER TABLE b.moved OWNER TO " + alice_ + "; UPDATE pgtrickle.pgt_stream_tables SET owner_name = '" +
+              bob_ + "', status = 'ACTIVE' WHERE pgt_relid = 'b.moved'::regclass");
+  admin().exec("SELECT pgtrickle._adopt_cluster()");
+  EXPECT_EQ(root().table("SELECT pgt_name, status FROM pgtrickle.pgt_stream_tables ORDER BY 1"),
+            "moved|SUSPENDED\nst|PENDING");
+  EXPECT_EQ(column("a.st", "owner_name"), alice_);
+  EXPECT_THAT(column("b.moved", "last_error"), HasSubstr(bob_));
+  EXPECT_EQ(root().value("SELECT count(*) FROM pgtrickle.pgt_source_gates"), "0");
+  EXPECT_EQ(root().value("SELECT count(*) FROM pgtrickle.pgt_watermarks"), "0");
+  EXPECT_EQ(root().value("SELECT string_agg(id::text, ' ') FROM public.admin_table"), "42");
+}
+
+TEST_P(CatalogOfOthers, ALogIsReadableAsLongAsItsSource) {
+  const std::string grant = "GRANT SELECT ON a.orders TO " + bob_;
+  alice().exec("GRANT USAGE ON SCHEMA a TO " + bob_ + "; " + grant);
+  create(alice(), "a.st", "SELECT id, amount FROM a.orders");  // the log stays when bob's is dropped
+  let_bob_have("b.st", "SELECT id, amount FROM a.orders");
+  ASSERT_TRUE(becomes("a.st", "ACTIVE"));
+  ASSERT_EQ(column("b.st", "effective_refresh_mode"), "DIFFERENTIAL");
+  const std::string log =
+      "SELECT count(c1) + count(c2) FROM pgtrickle_changes.log_" +
+      root().value("SELECT source_id FROM pgtrickle.pgt_sources WHERE relid = 'a.orders'::regclass");
+  bob().exec(log);
+  alice().exec("REVOKE SELECT ON a.orders FROM " + bob_);
+  if (GetParam() == pgt::test::Admin::kOrdinaryRole)
+    admin().exec("SELECT pgtrickle._settle_rights()");  // no event triggers
+  EXPECT_THAT(refused(bob(), log), StartsWith("42501"));
+  alice().exec("INSERT INTO a.orders VALUES (2000, 1)");
+  ASSERT_TRUE(becomes("b.st", "SUSPENDED")) << column("b.st", "status");
+  alice().exec(grant);
+  admin().exec("SELECT pgtrickle._settle_rights()");
+  ASSERT_TRUE(becomes("b.st", "ACTIVE", std::chrono::seconds(30))) << column("b.st", "last_error");
+  EXPECT_TRUE(becomes_equal("b.st"));
+  bob().exec(log + "; SELECT pgtrickle.drop_stream_table('b.st')");
+  EXPECT_THAT(refused(bob(), log), StartsWith("42501"));
+  EXPECT_TRUE(becomes_equal("a.st"));
+}
+
 PGT_IN_BOTH_WORLDS(Catalog);
+PGT_IN_BOTH_WORLDS(CatalogOfOthers);
 
 }  // namespace

@@ -39,11 +39,10 @@ SELECT as_bob(format('INSERT INTO pgtrickle.pgt_stream_tables (pgt_relid, pgt_sc
 SELECT as_alice(format('SELECT pgtrickle.%s', f), '42501', 'permission denied for function') FROM unnest(ARRAY['_install_capture(1, ''{}'')', '_uninstall_capture(1)', '_neutralize_capture(1)',
     '_rotate_log(1, 0)', '_mark_reinit(''{1}'', ''x'')', '_adopt_cluster()', '_drop_orphaned_capture()', '_write_log_view(1)', '_lock_capture(1)', '_all_consumed(1, ''a'')']) f;
 SELECT as_alice('CREATE TRIGGER x AFTER INSERT ON hers FOR EACH STATEMENT EXECUTE FUNCTION pgtrickle_changes.capture_1()', '42501');
--- rows that are not one's own are simply not there for UPDATE and DELETE
-SET ROLE bob;
-UPDATE pgtrickle.pgt_stream_tables SET status = 'PAUSED';
-DELETE FROM pgtrickle.pgt_stream_tables;
-RESET ROLE;
+-- nor one's own
+SELECT as_alice(s, '42501'), as_bob(s, '42501') FROM unnest(ARRAY['UPDATE pgtrickle.pgt_stream_tables SET status = ''PAUSED''', 'DELETE FROM pgtrickle.pgt_stream_tables',
+    'LOCK TABLE pgtrickle.pgt_stream_tables IN ROW EXCLUSIVE MODE', 'LOCK TABLE pgtrickle.pgt_dependencies IN ACCESS EXCLUSIVE MODE',
+    'SELECT FROM pgtrickle.pgt_frontiers FOR UPDATE']) AS s;
 SELECT test.eq('untouched', (SELECT status FROM pgtrickle.pgt_stream_tables), 'PENDING');
 -- everybody can look
 SET ROLE bob;
