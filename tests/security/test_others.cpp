@@ -237,7 +237,7 @@ TEST_P(Others, CodeThatDoesNotEndAtCommitIsEnded) {
   alice().exec("INSERT INTO a.orders VALUES (101, 1)");
   EXPECT_TRUE(becomes_equal("a.st")) << "others go on meanwhile";
   EXPECT_TRUE(
-      wait_until([&] { return root().table("SELECT FROM pg_stat_activity WHERE pid = " + first).empty(); }, 60s))
+      wait_until([&] { return root().table("SELECT 1 FROM pg_stat_activity WHERE pid = " + first).empty(); }, 60s))
       << daemon_->log();
 }
 
