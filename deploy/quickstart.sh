@@ -15,6 +15,7 @@ set -euo pipefail
 source_dir=$(cd "$(dirname "$0")/.." && pwd)
 sql_dir=$source_dir/deploy/quickstart
 database=shop
+worker_role=pgtrickle_worker
 as_server=()
 if [ "$(id -u)" -eq 0 ]; then
   dir=${PGT_QUICKSTART_DIR:-/var/lib/pgtrickle-quickstart}
@@ -116,6 +117,8 @@ install_extension() {
     # Extension files belong to root; the plain script is the same SQL.
     "$dir/bin/pgtrickle" --dsn "$(dsn "$database")" install
   fi
+  # Refreshes run in sessions of a role that has nothing to lose: docs/SECURITY.md.
+  "$dir/bin/pgtrickle" --dsn "$(dsn "$database")" install --worker-role "$worker_role" >/dev/null
 }
 
 start_daemon() {
@@ -127,8 +130,8 @@ start_daemon() {
   http_port=$(chosen_port http_port 9188)
   say "Starting pgtrickled, HTTP on port $http_port"
   # shellcheck disable=SC2016  # expanded by the inner shell, whose pid the daemon keeps
-  in_dir "${as_server[@]}" bash -c 'echo $$ >"$1/run/pgtrickled.pid"; exec setsid "$1/bin/pgtrickled" --dsn "$2" --http-port "$3"' \
-    quickstart "$dir" "$(dsn "$database")" "$http_port" </dev/null >>"$dir/log/pgtrickled.log" 2>&1 &
+  in_dir "${as_server[@]}" bash -c 'echo $$ >"$1/run/pgtrickled.pid"; exec setsid "$1/bin/pgtrickled" --dsn "$2" --http-port "$3" --worker-dsn "user=$4"' \
+    quickstart "$dir" "$(dsn "$database")" "$http_port" "$worker_role" </dev/null >>"$dir/log/pgtrickled.log" 2>&1 &
   for _ in $(seq 100); do
     if [ -s "$dir/run/pgtrickled.pid" ]; then
       cp "$dir/run/pgtrickled.pid" "$dir/pgtrickled.pid"

@@ -324,9 +324,6 @@ FROM pgtrickle.pgt_sccs c;
 COMMENT ON VIEW pgtrickle._sccs IS 'Cycles of stream tables, as the caller may see them.';
 GRANT SELECT ON pgtrickle._stream_tables, pgtrickle._refresh_history, pgtrickle._sccs TO PUBLIC;
 
--- Written by whoever refreshes the cycle, which is the daemon or somebody who manages all of its members.
+-- Written by _scc_done and _scc_failed alone.
 ALTER TABLE pgtrickle.pgt_sccs ENABLE ROW LEVEL SECURITY;
 CREATE POLICY everybody_reads ON pgtrickle.pgt_sccs FOR SELECT USING (true);
-CREATE POLICY owner_writes ON pgtrickle.pgt_sccs
-    USING (NOT EXISTS (SELECT FROM unnest(members) AS m(id) JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = m.id WHERE NOT pgtrickle._may_manage(s.pgt_relid)));
-GRANT INSERT, UPDATE, DELETE ON pgtrickle.pgt_sccs TO PUBLIC;

@@ -139,7 +139,7 @@ $$;
 -- What a unit of refreshes calls besides refresh_<id>.
 CREATE FUNCTION pgtrickle._worker_functions() RETURNS name[]
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT ARRAY['_enter_unit', '_together', '_refresh_scc']::name[]
+    SELECT ARRAY['_enter_unit', '_together', '_refresh_scc', '_check_cycle', '_removals_pending', '_scc_is_known', '_scc_done', '_net_members']::name[]
 $$;
 
 CREATE FUNCTION pgtrickle.use_worker_role(role name) RETURNS void

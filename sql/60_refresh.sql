@@ -51,7 +51,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                  || coalesce(CASE WHEN queries THEN ': ' END || nullif(left(regexp_replace(nullif(a.query, '<insufficient privilege>'), '[[:space:][:cntrl:]]+', ' ', 'g'), 200), ''), '') AS line
           FROM pgtrickle._locks_against_build(ids) AS l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
           LEFT JOIN pg_prepared_xacts p ON l.pid IS NULL AND l.virtualtransaction = '-1/' || p.transaction
-          WHERE l.pid IS DISTINCT FROM pg_backend_pid() AND a.application_name IS DISTINCT FROM 'pgtrickled build'
+          WHERE l.pid IS DISTINCT FROM pg_backend_pid() AND coalesce(a.application_name, '') NOT LIKE 'pgtrickled build%'
           GROUP BY l.pid, a.usename, a.application_name, a.state, a.xact_start, a.query, p.gid, p.prepared) AS b
 $$;
 

@@ -31,7 +31,7 @@ $$;
 
 -- Has anything been taken away that this stream table has not consumed yet (DELETE, TRUNCATE, the old side of an UPDATE)?
 CREATE FUNCTION pgtrickle._removals_pending(id bigint) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     f      pgtrickle.pgt_frontiers;
     source bigint;
@@ -91,7 +91,7 @@ $$;
 -- What forbids that these stream tables, all the members of a cycle, are brought to a fixed point. The daemon refuses
 -- programs that would close such a cycle; this is for what was allowed and is not any more.
 CREATE FUNCTION pgtrickle._check_cycle(members bigint[]) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     s pgtrickle.pgt_stream_tables;
 BEGIN
@@ -127,11 +127,56 @@ BEGIN
 END
 $$;
 
+-- Is the cycle with these members as its last refresh left it? Ascending.
+CREATE FUNCTION pgtrickle._scc_is_known(members bigint[]) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (
+        SELECT FROM pgtrickle.pgt_sccs c WHERE c.scc_id = _scc_is_known.members[1] AND c.members = _scc_is_known.members
+        AND c.frontiers = (SELECT array_agg(f.seq ORDER BY f.pgt_id) FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = ANY (_scc_is_known.members)))
+$$;
+
+-- The cycle with these members, ascending, is at its fixed point, after so many rounds; NULL: it still is. What is recorded
+-- decides whether the next refresh may go on from here, so it is not believed: each member is where the last record has it,
+-- or was moved by this very transaction.
+CREATE FUNCTION pgtrickle._scc_done(members bigint[], rounds int) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+<<done>>
+DECLARE
+    known pgtrickle.pgt_sccs := (SELECT c FROM pgtrickle.pgt_sccs c WHERE c.scc_id = _scc_done.members[1] AND c.members = _scc_done.members);
+BEGIN
+    PERFORM pgtrickle._check_cycle(_scc_done.members);
+    IF EXISTS (SELECT FROM pgtrickle.pgt_frontiers f
+               WHERE f.pgt_id = ANY (_scc_done.members) AND f.xid IS DISTINCT FROM pg_current_xact_id_if_assigned()
+                 AND f.seq IS DISTINCT FROM known.frontiers[array_position(_scc_done.members, f.pgt_id)]) THEN
+        RAISE EXCEPTION 'a member of the cycle was not brought to this fixed point' USING ERRCODE = 'object_not_in_prerequisite_state';
+    ELSIF rounds IS NULL THEN
+        UPDATE pgtrickle.pgt_sccs c SET last_error = NULL WHERE c.scc_id = _scc_done.members[1] AND c.last_error IS NOT NULL;
+        RETURN;
+    END IF;
+    DELETE FROM pgtrickle.pgt_sccs c WHERE c.members && _scc_done.members AND c.scc_id <> _scc_done.members[1];
+    INSERT INTO pgtrickle.pgt_sccs (scc_id, members, generations, frontiers, last_iterations, last_converged_at)
+    SELECT _scc_done.members[1], _scc_done.members, array_agg(s.generation ORDER BY s.pgt_id), array_agg(f.seq ORDER BY s.pgt_id), rounds, clock_timestamp()
+    FROM pgtrickle.pgt_stream_tables s JOIN pgtrickle.pgt_frontiers f USING (pgt_id) WHERE s.pgt_id = ANY (_scc_done.members)
+    ON CONFLICT (scc_id) DO UPDATE SET members = excluded.members, generations = excluded.generations, frontiers = excluded.frontiers,
+        last_iterations = excluded.last_iterations, last_converged_at = excluded.last_converged_at, last_error = NULL;
+END
+$$;
+
+-- Takes out of the logs of these stream tables what this transaction has both added and taken away; how many pairs of each.
+CREATE FUNCTION pgtrickle._net_members(members bigint[]) RETURNS bigint[]
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT array_agg(coalesce((SELECT sum(pgtrickle._net_log(x.source_id)) FROM pgtrickle.pgt_sources x JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = x.relid
+                               WHERE s.pgt_id = m.id), 0)::bigint ORDER BY m.n)
+    FROM unnest(members) WITH ORDINALITY AS m(id, n)
+$$;
+
 -- Brings the cycle with these members to its least fixed point, in the caller's transaction, and returns what was done with
 -- each. Waits, blown fuses and rebuilds concern the cycle as a whole: if a member answers HELD, BLOWN or REINIT, nothing is
 -- done, and the others are HELD. A fuse looks at what came from outside, not at what members derive from each other.
 --   reset           derive anew in any case
 --   max_iterations  rounds in which something was applied; more raise 54001, and nothing is applied
+--   initiated_by    for the history; NULL: the caller writes it, when this has been committed
 CREATE FUNCTION pgtrickle._refresh_scc(ids bigint[], reset boolean DEFAULT false, max_iterations int DEFAULT 100, initiated_by text DEFAULT 'SCHEDULER')
 RETURNS TABLE (pgt_id bigint, action text, delta_rows bigint, rows_inserted bigint, rows_updated bigint, rows_deleted bigint, iterations int)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
@@ -151,7 +196,7 @@ DECLARE
     anew     boolean;
     rounds   int := 0;
     quiet    boolean;
-    pairs    bigint;
+    pairs    bigint[];
 BEGIN
     PERFORM pgtrickle._check_cycle(members);
 
@@ -181,11 +226,9 @@ BEGIN
                      FROM unnest(members, actions, pending) AS u(id, action, pending);
         RETURN;
     END IF;
-    anew := reset OR NOT EXISTS (
-        SELECT FROM pgtrickle.pgt_sccs c WHERE c.scc_id = scc.members[1] AND c.members = scc.members
-        AND c.frontiers = (SELECT array_agg(f.seq ORDER BY f.pgt_id) FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = ANY (scc.members)));
+    anew := reset OR NOT pgtrickle._scc_is_known(members);
     IF NOT anew AND actions <@ ARRAY['NO_DATA'] THEN
-        UPDATE pgtrickle.pgt_sccs c SET last_error = NULL WHERE c.scc_id = scc.members[1] AND c.last_error IS NOT NULL;
+        PERFORM pgtrickle._scc_done(members, NULL);
         RETURN QUERY SELECT u.id, 'NO_DATA', 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0 FROM unnest(members) AS u(id);
         RETURN;
     END IF;
@@ -234,21 +277,21 @@ BEGIN
         END IF;
     END LOOP;
 
+    IF anew THEN
+        pairs := pgtrickle._net_members(members);
+    END IF;
     FOR m IN 1..n LOOP
         IF anew THEN
-            pairs := (SELECT coalesce(sum(pgtrickle._net_log(x.source_id)), 0) FROM pgtrickle.pgt_sources x JOIN pgtrickle._stream_tables s ON s.pgt_relid = x.relid
-                      WHERE s.pgt_id = members[m]);
-            inserted[m] := greatest(inserted[m] - pairs, 0);
-            deleted[m] := greatest(deleted[m] - pairs, 0);
+            inserted[m] := greatest(inserted[m] - pairs[m], 0);
+            deleted[m] := greatest(deleted[m] - pairs[m], 0);
         END IF;
         actions[m] := CASE WHEN actions[m] = 'SKIPPED' AND NOT anew THEN 'SKIPPED' WHEN anew THEN 'FULL' WHEN applied[m] THEN 'DIFFERENTIAL' ELSE 'NO_DATA' END;
     END LOOP;
-    DELETE FROM pgtrickle.pgt_sccs c WHERE c.members && scc.members AND c.scc_id <> scc.members[1];
-    INSERT INTO pgtrickle.pgt_sccs (scc_id, members, generations, frontiers, last_iterations, last_converged_at)
-    SELECT scc.members[1], scc.members, array_agg(s.generation ORDER BY s.pgt_id), array_agg(f.seq ORDER BY s.pgt_id), rounds, clock_timestamp()
-    FROM pgtrickle._stream_tables s JOIN pgtrickle.pgt_frontiers f USING (pgt_id) WHERE s.pgt_id = ANY (scc.members)
-    ON CONFLICT (scc_id) DO UPDATE SET members = excluded.members, generations = excluded.generations, frontiers = excluded.frontiers,
-        last_iterations = excluded.last_iterations, last_converged_at = excluded.last_converged_at, last_error = NULL;
+    PERFORM pgtrickle._scc_done(members, rounds);
+    IF $4 IS NULL THEN
+        RETURN QUERY SELECT u.*, rounds FROM unnest(members, actions, pending, inserted, updated, deleted) AS u;
+        RETURN;
+    END IF;
     IF $4 = 'MANUAL' THEN       -- by an owner, who does not write to the history himself
         PERFORM pgtrickle._request('refreshed', jsonb_build_object('pgt_id', u.id, 'start_time', started, 'action', u.action, 'delta_rows', u.pending,
                                                                    'rows_inserted', u.inserted, 'rows_updated', u.updated, 'rows_deleted', u.deleted))

@@ -19,6 +19,7 @@ BEGIN
                 '_hold_reason', '_cycle_path', '_check_cycle', '_columns_fit', '_align_columns', '_alter_stream_table', '_replace_stream_table', '_validate_query', '_refresh',
                 '_wait_until_active', '_setting_names', '_apply_settings', '_sources_to_lock', '_require_lockable', '_require_safe_session', '_require_safe_to_refresh', '_may_refresh_here', '_ask_to_refresh', '_wait_for_refresh', '_verify_stream_table', '_explain_stream_table', '_read_by', '_at_work_on', '_refresh_history', '_cluster_changed', '_leftovers', '_leader_trouble', '_lockers',
                 '_system_identifier', '_source_rows', '_cycle_of', '_refresh_scc', '_check_cycle', '_removals_pending', '_together', '_net_log',
+                '_scc_is_known', '_scc_done', '_net_members',
                 -- gates, watermarks, groups, fuses (62 to 64), operating, repairing, explaining, freshness (66 to 69)
                 '_reads', '_relatives', '_watermark_state', '_hold_reason', '_consumers', '_names', '_find_source', '_require_owner', '_set_gate', '_advance_watermark',
                 '_is_admin', '_check_group_name', '_create_watermark_group', '_reset_fuse', '_upstream', '_upstream_first', '_refreshed_with', '_create_refresh_group',

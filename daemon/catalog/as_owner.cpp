@@ -1,5 +1,7 @@
 #include "catalog/as_owner.h"
 
+#include <exception>
+
 #include "compiler/generate/sql_text.h"
 
 namespace pgtrickle::catalog {
@@ -7,56 +9,75 @@ namespace pgtrickle::catalog {
 namespace {
 
 using compiler::quote_ident;
+using compiler::quote_literal;
 
-std::string through_function(pqxx::transaction_base& tx, const std::string& owner, const std::string& statement,
-                             const char* into, const FunctionSettings& settings = {}) {
-  std::string set;
-  for (const auto& [name, value] : settings) set += " SET " + name + " = " + value;
-  // OR REPLACE: an earlier statement may have left it. Dropped after use: that of another owner cannot be replaced.
-  tx.exec("SET LOCAL ROLE " + quote_ident(owner) +
-          std::string(";\nCREATE OR REPLACE FUNCTION pg_temp.pgtrickle_as_owner(statement text, OUT result text)\n"
-                      "LANGUAGE plpgsql VOLATILE SECURITY DEFINER") +
-          set + " AS $pgt$ BEGIN EXECUTE statement" + into +
-          "; END $pgt$;\n"
-          "GRANT EXECUTE ON FUNCTION pg_temp.pgtrickle_as_owner(text) TO PUBLIC;\nRESET ROLE");
-  std::string result = tx.exec_params1("SELECT result FROM pg_temp.pgtrickle_as_owner($1::text)", statement)[0].c_str();
-  pin_settings(tx);
-  tx.exec("DROP FUNCTION IF EXISTS pg_temp.pgtrickle_as_owner(text)");
-  return result;
+/// Settings of the transaction that are put back at the end, unless the transaction has failed. Under a search_path of
+/// somebody else nothing is called here, whose name might be found there.
+class Settings {
+ public:
+  Settings(pqxx::transaction_base& tx, const FunctionSettings& settings)
+      : tx_(tx), exceptions_(std::uncaught_exceptions()) {
+    for (const auto& [name, value] : settings) {
+      std::string plain = name;
+      std::erase(plain, '"');
+      if (plain == "search_path")
+        before_.insert(0, "SET LOCAL search_path = pg_catalog, pg_temp;");
+      else
+        before_ += "SET LOCAL " + name + " = " +
+                   quote_literal(tx.exec_params1("SELECT current_setting($1)", plain)[0].c_str()) + ";";
+    }
+    for (const auto& [name, value] : settings) tx.exec_params("SET LOCAL " + name + " = " + value);
+  }
+  ~Settings() {
+    if (before_.empty() || std::uncaught_exceptions() > exceptions_) return;
+    try {
+      tx_.exec(before_);
+    } catch (const pqxx::failure&) {  // the transaction has failed, and what follows will say so
+    }
+  }
+  Settings(const Settings&) = delete;
+  Settings& operator=(const Settings&) = delete;
+
+ private:
+  pqxx::transaction_base& tx_;
+  std::string before_;
+  int exceptions_;
+};
+
+pqxx::result run(pqxx::transaction_base& tx, const FunctionSettings& settings, const std::string& owner,
+                 const std::string& statement) {
+  const OwnerRole role(tx, owner);
+  const Settings local(tx, settings);
+  return tx.exec_params(statement);
 }
 
 }  // namespace
 
-void prepare_session(pqxx::connection_base& connection) {
-  pqxx::nontransaction tx(connection);
-  tx.exec(
-      "SET search_path = pg_catalog, pg_temp; SET jit = off; SET client_min_messages = warning; "
-      // What a role or database may have been given for other sessions.
-      "SET default_transaction_read_only = off; SET default_transaction_isolation = 'read committed'; "
-      "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = '5min'; "
-      "SET quote_all_identifiers = off; SET standard_conforming_strings = on; "
-      "SET application_name = 'pgtrickled build'");
+OwnerRole::OwnerRole(pqxx::transaction_base& tx, const std::string& owner)
+    : tx_(owner.empty() ? nullptr : &tx), exceptions_(std::uncaught_exceptions()) {
+  if (tx_ != nullptr) tx.exec("SET LOCAL ROLE " + quote_ident(owner));
 }
-void pin_settings(pqxx::transaction_base& tx) {
-  tx.exec("SET search_path = pg_catalog, pg_temp; SET standard_conforming_strings = on");
+
+OwnerRole::~OwnerRole() {
+  if (tx_ == nullptr || std::uncaught_exceptions() > exceptions_) return;
+  try {
+    tx_->exec("RESET ROLE");
+  } catch (const pqxx::failure&) {  // the transaction has failed, and what follows will say so
+  }
 }
 
 void run_as_owner(pqxx::transaction_base& tx, const std::string& owner, const std::string& statement) {
-  if (owner.empty()) {
-    tx.exec(statement);
-  } else {
-    through_function(tx, owner, statement, "");
-  }
+  run(tx, {}, owner, statement);
 }
 
 void run_as_owner_with(pqxx::transaction_base& tx, const FunctionSettings& settings, const std::string& owner,
                        const std::string& statement) {
-  through_function(tx, owner, statement, "", settings);
+  run(tx, settings, owner, statement);
 }
 
 std::string value_as_owner(pqxx::transaction_base& tx, const std::string& owner, const std::string& select,
                            const FunctionSettings& settings) {
-  return through_function(tx, owner, select, " INTO result", settings);
+  return run(tx, settings, owner, select).at(0).at(0).c_str();
 }
 
 }  // namespace pgtrickle::catalog

@@ -1,6 +1,9 @@
-// Running statements with the rights of a stream table's owner, safely although they run code of that owner: functions,
-// checks of domains, triggers. SET ROLE alone is not enough, because such code can set the role back to ours; within a
-// SECURITY DEFINER function it cannot. So a function in pg_temp, made by the owner anew before each use, runs them.
+// Running statements of ours with the rights of a stream table's owner, by SET LOCAL ROLE. Only statements that run
+// none of the owner's code may come here: CREATE and DROP of views, of empty tables, of functions and indexes, and
+// questions to the catalog. Owner's code could set the role back to ours. What runs it belongs into a worker session
+// (worker.h).
+//
+// Each goes by itself through the extended protocol: a text in which somebody has hidden a second statement is refused.
 #pragma once
 
 #include <pqxx/pqxx>
@@ -10,8 +13,7 @@
 
 namespace pgtrickle::catalog {
 
-/// Runs one statement that returns nothing. Leaves search_path pinned, whatever the statement did to it. With an empty
-/// owner it runs with our own rights. Throws pqxx::sql_error.
+/// Runs one statement that returns nothing. With an empty owner it runs with our own rights. Throws pqxx::sql_error.
 void run_as_owner(pqxx::transaction_base& tx, const std::string& owner, const std::string& statement);
 
 /// Settings that hold for one statement: name, and value as in SQL.
@@ -23,10 +25,18 @@ void run_as_owner_with(pqxx::transaction_base& tx, const FunctionSettings& setti
 std::string value_as_owner(pqxx::transaction_base& tx, const std::string& owner, const std::string& select,
                            const FunctionSettings& settings = {});
 
-/// For connections of ours that build: settings that a role or database may have been given for other sessions.
-void prepare_session(pqxx::connection_base& connection);
+/// Until its end the transaction has the rights of `owner`; nothing is changed by an empty one. If the transaction has
+/// failed meanwhile, its end sets the role back.
+class OwnerRole {
+ public:
+  OwnerRole(pqxx::transaction_base& tx, const std::string& owner);
+  ~OwnerRole();
+  OwnerRole(const OwnerRole&) = delete;
+  OwnerRole& operator=(const OwnerRole&) = delete;
 
-/// Sets again what our own statements rely on, after code of users has run in this session.
-void pin_settings(pqxx::transaction_base& tx);
+ private:
+  pqxx::transaction_base* tx_;
+  int exceptions_;
+};
 
 }  // namespace pgtrickle::catalog

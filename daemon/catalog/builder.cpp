@@ -16,6 +16,8 @@
 #include "catalog/program.h"
 #include "catalog/rename.h"
 #include "catalog/requalify.h"
+#include "catalog/session.h"
+#include "catalog/worker.h"
 #include "compiler/generate/sql_text.h"
 #include "postgres/array.h"
 
@@ -29,9 +31,7 @@ using compiler::quote_literal;
 class Builder {
  public:
   Builder(const std::string& conninfo, std::int64_t pgt_id, const BuildSettings& settings)
-      : connection_(conninfo), id_(pgt_id), settings_(settings) {
-    prepare_session(connection_);
-  }
+      : lease_(conninfo), session_(*lease_), connection_(session_.connection()), id_(pgt_id), settings_(settings) {}
 
   BuildResult build() {
     start();
@@ -42,12 +42,14 @@ class Builder {
     bool replace_content = realigned_;
     if (!replace_content) {
       try {
-        with_locks([&] { create(); });
+        with_locks([&] { create(false); });
       } catch (const pqxx::unique_violation&) {
         replace_content = true;  // the old content does not fit the new key
       }
     }
-    with_locks([&] { initialise(replace_content); });
+    if (replace_content) with_locks([&] { create(true); });
+    with_locks([&] { fill(); });
+    finish(replace_content);
     BuildResult result;
     result.status = BuildStatus::kActive;
     result.message = program_.differential ? "DIFFERENTIAL" : "FULL: " + program_.reason;
@@ -69,6 +71,23 @@ class Builder {
     return build();
   }
 
+  void give_up_for_now() {
+    pqxx::work tx(connection_);
+    left_step(tx);
+    tx.commit();
+  }
+
+  /// From now on rows are identified by their hash; false if they are already.
+  bool use_wide_keys() {
+    pqxx::work tx(connection_);
+    const auto changed = tx.exec_params(
+        "UPDATE pgtrickle.pgt_stream_tables SET options = options || '{\"wide_keys\": true}'\n"
+        "WHERE pgt_id = $1 AND NOT coalesce((options ->> 'wide_keys')::boolean, false)",
+        id_);
+    tx.commit();
+    return changed.affected_rows() > 0;
+  }
+
   /// status: the new one; empty: it stays.
   void record_error(const std::string& sqlstate, const std::string& message, const std::string& hint,
                     const std::string& status) {
@@ -82,27 +101,26 @@ class Builder {
         "WHERE pgt_id = $1",
         id_, message, sqlstate, hint, settings_.error_pause_ms, settings_.error_pause_ms > 0 ? kErrorShare * took() : 0,
         status);
+    left_step(tx);
     tx.commit();
   }
 
   /// An altered query that cannot be built gives way to the one before it. True if there is one; it is to be built
   /// then.
   bool go_back(const std::string& sqlstate, const std::string& message, const std::string& hint) {
+    if (!restore_columns()) return false;
     pqxx::work tx(connection_);
     lock_frontier(tx);
     const auto rows = tx.exec_params(
-        "SELECT pgtrickle._restoring_statement(s.pgt_id), pg_get_userbyid(c.relowner), c.oid, "
-        "pgtrickle._qualified(c.oid)\n"
-        "FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid\n"
+        "SELECT c.oid, pgtrickle._qualified(c.oid) FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = "
+        "s.pgt_relid\n"
         "WHERE s.pgt_id = $1 AND s.previous IS NOT NULL AND s.generation = $2",
         id_, generation_);
     if (rows.empty()) return false;
-    const auto row = rows[0];
-    if (!row[0].is_null()) run_as_owner(tx, row[1].c_str(), row[0].c_str());
     tx.exec_params(
         "SELECT pgtrickle._go_back($1, jsonb_build_object('code', $2::text, 'message', $3::text, 'hint', $4::text))",
         id_, sqlstate, message, hint);
-    if (!row[0].is_null()) mark_readers(tx, row[2].as<std::uint32_t>(), row[3].c_str());
+    mark_readers(tx, rows[0][0].as<std::uint32_t>(), rows[0][1].c_str());
     tx.commit();
     return true;
   }
@@ -128,6 +146,53 @@ class Builder {
 
   [[nodiscard]] double took() const {
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began_).count();
+  }
+
+  /// Gives the table the columns of its previous definition; false if there is none. Adding a column of a domain
+  /// evaluates its checks.
+  bool restore_columns() {
+    std::string owner;
+    {
+      pqxx::work tx(connection_);
+      lock_grants(tx);
+      lock_frontier(tx);
+      const auto rows = tx.exec_params(
+          "SELECT pgtrickle._restoring_statement(s.pgt_id), pg_get_userbyid(c.relowner)\n"
+          "FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid\n"
+          "WHERE s.pgt_id = $1 AND s.previous IS NOT NULL AND s.generation = $2",
+          id_, generation_);
+      if (rows.empty()) return false;
+      if (rows[0][0].is_null()) return true;
+      owner = rows[0][1].c_str();
+      make_work(tx, id_, owner, {admin_role(tx), worker_role(tx)}, altering(id_, {rows[0][0].c_str()}));
+      tx.commit();
+    }
+    with_locks([&] { run_in_worker(); });
+    return true;
+  }
+
+  /// Whose code is not trusted may only run in a session that has nothing to lose.
+  void refuse_untrusted(pqxx::transaction_base& tx) const {
+    if (!settings_.worker_conninfo.empty()) return;
+    const auto row = tx.exec_params(
+        "SELECT quote_ident(r.rolname) FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid\n"
+        "JOIN pg_roles r ON r.oid = c.relowner WHERE s.pgt_id = $1 AND NOT pgtrickle._is_trusted(r.oid)",
+        id_);
+    if (row.empty()) return;
+    const std::string owner = row[0][0].c_str();
+    throw BuildFailure(
+        "55000",
+        "its owner, role " + owner +
+            ", is not trusted, and the daemon has no worker sessions: code of its query would run with "
+            "the rights of the daemon",
+        "Give the daemon a login for worker sessions, pgtrickle.use_worker_role() and worker_user in its "
+        "configuration; or trust the owner as much as the admin: pgtrickle.trust_owner('" +
+            owner + "').");
+  }
+
+  Filled run_in_worker() {
+    Lease<Worker> worker(settings_.worker_conninfo.empty() ? session_.conninfo() : settings_.worker_conninfo);
+    return worker->run(id_, locks_, settings_.statement_timeout_ms);
   }
 
   template <typename Work>
@@ -159,6 +224,14 @@ class Builder {
 
   // Locks of a build, in this order and before anything that waits for the lock of a table or of another row. Else it
   // could meet a drop, an alter, or another build in a deadlock.
+
+  /// For pgtrickle.progress().
+  void at_step(pqxx::transaction_base& tx, const std::string& step) {
+    session_.run_prepared(tx, "pgt_step", "SELECT pgtrickle._at_step($1, $2)", id_, step);
+  }
+  void left_step(pqxx::transaction_base& tx) {
+    session_.run_prepared(tx, "pgt_no_step", "DELETE FROM pgtrickle.pgt_progress WHERE pgt_id = $1", id_);
+  }
 
   /// What is to be built, once more as it is now.
   Definition load(pqxx::transaction_base& tx, ServerTypes& types) {
@@ -197,27 +270,27 @@ class Builder {
         "UPDATE pgtrickle.pgt_stream_tables SET status = 'INITIALIZING' WHERE pgt_id = $1 RETURNING generation", id_);
     if (rows.empty()) throw Gone{};
     generation_ = rows[0][0].as<std::int64_t>();
+    refuse_untrusted(tx);
+    at_step(tx, "compiling");
     let_owner_in(tx);
     tx.commit();
   }
 
-  /// The owner keeps state tables and functions in pgtrickle_state, and reads logs.
+  /// The owner uses what he keeps in pgtrickle_state, and reads logs. What he keeps there is made by us.
   void let_owner_in(pqxx::transaction_base& tx) {
     for (const auto& row :
-         tx.exec_params("SELECT format('GRANT %s ON SCHEMA %I TO %I', g.rights, g.schema, r.rolname) FROM "
+         tx.exec_params("SELECT format('GRANT USAGE ON SCHEMA %I TO %I', g.schema, r.rolname) FROM "
                         "pgtrickle.pgt_stream_tables s\n"
                         "JOIN pg_class c ON c.oid = s.pgt_relid JOIN pg_roles r ON r.oid = c.relowner\n"
-                        "CROSS JOIN (VALUES ('USAGE, CREATE', 'pgtrickle_state'), ('USAGE', 'pgtrickle_changes')) AS "
-                        "g(rights, schema)\n"
-                        "WHERE s.pgt_id = $1 AND NOT (has_schema_privilege(r.oid, g.schema, 'USAGE')\n"
-                        "  AND (g.schema <> 'pgtrickle_state' OR has_schema_privilege(r.oid, g.schema, 'CREATE')))",
+                        "CROSS JOIN (VALUES ('pgtrickle_state'), ('pgtrickle_changes')) AS g(schema)\n"
+                        "WHERE s.pgt_id = $1 AND NOT has_schema_privilege(r.oid, g.schema, 'USAGE')",
                         id_))
       tx.exec(row[0].c_str());
   }
 
   void compile() {
     pqxx::work tx(connection_);
-    ServerTypes types(tx);
+    ServerTypes types(tx, session_);
     Definition d = load(tx, types);
     refuse_foreign_writer(tx);
     compiler::check_nesting(d.request.query, d.request.limits);  // the server might not take its own text any more
@@ -226,16 +299,16 @@ class Builder {
                          "Put it back, and the stream table is rebuilt by itself; or give it a query that does "
                          "without: pgtrickle.alter_stream_table(..., query => ...).");
     follow_names(tx, d);
-    announce_changes(tx, d);
-    tx.exec("SAVEPOINT align");
-    realigned_ = align_table(tx, d);
-    if (realigned_) d.request.columns = table_columns(tx, d.relid, types);
-    tx.exec("ROLLBACK TO SAVEPOINT align");  // the table itself is changed together with its content, later
+    const auto changes = output_changes(tx, d);
+    announce(changes);
+    realigned_ = !changes.empty();  // the table itself is changed together with its content, later
+    apply_changes(changes, types, d.request.columns);
     Program program = compile_definition(tx, d, types);
     if (!program.differential && d.refresh_mode == "DIFFERENTIAL")
       throw BuildFailure("0A000", "refresh mode DIFFERENTIAL is not possible: " + program.reason,
                          program.hint.empty() ? "Use AUTO or FULL, which recompute the query." : program.hint);
     refuse_cycle(tx, program);
+    at_step(tx, "installing capture");
     tx.commit();
     program_ = std::move(program);
   }
@@ -247,7 +320,12 @@ class Builder {
     const bool changed = !names.unchanged();
     const OriginalQuery original{id_, d.request.owner, d.original, d.request.query, d.request.settings};
     try {
-      if (changed) redefine(tx, d, original, names);
+      std::optional<MayCreate> right;
+      if (changed) {
+        lock_grants(tx);
+        right.emplace(tx, d.request.owner);
+        redefine(tx, d, original, names);
+      }
       const std::string view = make_shape(tx, d);  // from here on its relations keep their names
       for (const auto& note : compare_references(tx, original, names, view)) say(note);
       if (changed) record_names(tx, id_, names, view);
@@ -272,8 +350,8 @@ class Builder {
   }
 
   /// Says which columns of the table will get other types, before it is done; an error if PostgreSQL would not do it.
-  void announce_changes(pqxx::transaction_base& tx, const Definition& d) {
-    for (const auto& change : output_changes(tx, d)) {
+  void announce(const std::vector<OutputChange>& changes) {
+    for (const auto& change : changes) {
       if (!change.used_by.empty())
         throw BuildFailure(
             "0A000",
@@ -327,40 +405,44 @@ class Builder {
     pqxx::work tx(connection_);
     lock_frontier(tx);
     lock_row(tx);
-    ServerTypes types(tx);
+    ServerTypes types(tx, session_);
     record_dependencies(tx, load_definition(tx, id_, types, settings_.limits), program_);
     const auto rows = tx.exec_params("SELECT generation FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1", id_);
     if (rows.empty()) throw Gone{};
     const auto generation = rows[0][0].as<std::int64_t>();
     was_marked_ = std::exchange(generation_, generation) != generation;
+    at_step(tx, was_marked_ ? "compiling" : "creating its program");
     tx.commit();
   }
 
-  void create() {
+  /// Compiles again, now that the logs exist, and creates the program and what fills it. If the table itself must
+  /// change, that is for the worker session to do together with its content, so that readers never see it empty.
+  void create(bool replace_content) {
     pqxx::work tx(connection_);
     lock_grants(tx);
     lock_frontier(tx);
     lock_row(tx);
     locks_.limit(tx);
-    create_in(tx);
+    ServerTypes types(tx, session_);
+    Definition d = load(tx, types);
+    record_facts(tx, d);
+    if (replace_content) apply_changes(output_changes(tx, d), types, d.request.columns);
+    program_ = compile_definition(tx, d, types);
+    refuse_cycle(tx, program_);  // by now the dependencies of others that are built at the same time may be known
+    create_program(tx, d, program_, !replace_content);
+    const auto first = replace_content ? replacing_statements(tx, d, program_) : std::vector<std::string>{};
+    // Programs that read it are made for its types. Capture tells only those that are captured, and event triggers.
+    if (realigned_) mark_readers(tx, d.relid, d.relation);
+    make_work(tx, id_, d.request.owner, {d.request.admin, d.request.worker_role},
+              filling(id_, d.relation, first, program_.differential));
+    record_program(tx, d, program_);
+    at_step(tx, "filling it");
     tx.commit();
   }
 
-  /// With a change of the table itself, all of it is one transaction, so that readers never see it empty.
-  void initialise(bool replace_content) {
-    pqxx::transaction<pqxx::repeatable_read> tx(connection_);
-    tx.exec("SELECT pgtrickle._enter_unit()");  // not while the database is paused or drained
-    if (replace_content) lock_grants(tx);
-    lock_frontier(tx);
-    if (replace_content) {
-      lock_row(tx);
-      locks_.limit(tx);
-      empty_table(tx);
-      create_in(tx);
-      tx.exec("SET LOCAL lock_timeout = 0");
-    }
-    initialise_in(tx);
-    tx.commit();
+  void fill() {
+    filled_ = run_in_worker();
+    if (!filled_.held.empty()) throw Held{filled_.held};
   }
 
   void mark_readers(pqxx::transaction_base& tx, std::uint32_t relid, const std::string& relation) const {
@@ -371,47 +453,17 @@ class Builder {
         relid, relation, id_);
   }
 
-  void empty_table(pqxx::transaction_base& tx) {
-    ServerTypes types(tx);
-    const Definition d = load_definition(tx, id_, types, settings_.limits);
-    // Programs that read it are made for its types. Capture tells only those that are captured, and event triggers.
-    if (align_table(tx, d)) {  // which has emptied it
-      mark_readers(tx, d.relid, d.relation);
-      return;
-    }
-    tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(id_)));
-    run_as_owner(tx, d.request.owner, "DELETE FROM " + d.relation);
-  }
-
-  /// Compiles again, now that the logs exist, and creates the program.
-  void create_in(pqxx::transaction_base& tx) {
-    ServerTypes types(tx);
-    const Definition d = load(tx, types);
-    record_facts(tx, d);
-    program_ = compile_definition(tx, d, types);
-    refuse_cycle(tx, program_);  // by now the dependencies of others that are built at the same time may be known
-    create_program(tx, d, program_);
-    record_program(tx, d, program_);
-  }
-
-  void initialise_in(pqxx::transaction_base& tx) {
-    if (settings_.statement_timeout_ms > 0)
-      tx.exec("SET LOCAL statement_timeout = " + std::to_string(settings_.statement_timeout_ms));
-    const auto held = tx.exec_params1("SELECT pgtrickle._hold_reason($1)", id_)[0];
-    if (!held.is_null()) throw Held{held.c_str()};
-    const std::string refresh = "SELECT * FROM pgtrickle_state.refresh_" + std::to_string(id_);
-    const auto started = tx.exec1("SELECT clock_timestamp()")[0];
-    const auto full = tx.exec1(refresh + "('full')");
-    // Run the delta program once on nothing: whatever is wrong with it shows now and not at three in the morning.
-    if (program_.differential) tx.exec1(refresh + "('differential')");
-    pin_settings(tx);
+  /// The content is there, at the snapshot of the worker's transaction. If anything that it was made from is not what
+  /// it was when the program was compiled, it is built again.
+  void finish(bool replaced_content) {
+    pqxx::work tx(connection_);
+    if (replaced_content) lock_grants(tx);
+    lock_frontier(tx);
+    lock_row(tx);
+    if (replaced_content) expect_new_columns(tx);
     expect_same_facts(tx);
-    const auto table = tx.exec_params1(
-        "SELECT pgtrickle._qualified(c.oid), pg_get_userbyid(c.relowner) FROM pgtrickle.pgt_stream_tables s\n"
-        "JOIN pg_class c ON c.oid = s.pgt_relid WHERE s.pgt_id = $1",
-        id_);
-    const std::string rows =
-        value_as_owner(tx, table[1].c_str(), std::string("SELECT count(*) FROM ") + table[0].c_str());
+    drop_work(tx, id_);
+    if (replaced_content) tx.exec_params("SELECT pgtrickle._settle_replica_identities($1)", id_);
     tx.exec_params(
         "UPDATE pgtrickle.pgt_frontiers f SET rows = $2::bigint"
         ",\n  full_threshold = coalesce(f.full_threshold, (SELECT greatest(1000, (0.5 * sum(greatest(c.reltuples, "
@@ -419,15 +471,15 @@ class Builder {
         "    FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid WHERE d.pgt_id = "
         "f.pgt_id))\n"
         "WHERE f.pgt_id = $1",
-        id_, rows);
+        id_, filled_.rows);
     tx.exec_params(
         "INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status, "
         "delta_rows, rows_inserted,\n"
         "       rows_updated, rows_deleted, duration_ms, initiated_by)\n"
-        "VALUES ($1, now(), $2, clock_timestamp(), 'FULL', 'COMPLETED', 0, $3, $4, $5, extract(epoch FROM "
+        "VALUES ($1, (SELECT f.data_timestamp FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = $1), $2, "
+        "clock_timestamp(), 'FULL', 'COMPLETED', 0, $3, $4, $5, extract(epoch FROM "
         "clock_timestamp() - $2::timestamptz) * 1000, 'INITIAL')",
-        id_, started.c_str(), full["rows_inserted"].as<std::int64_t>(), full["rows_updated"].as<std::int64_t>(),
-        full["rows_deleted"].as<std::int64_t>());
+        id_, filled_.started, filled_.inserted, filled_.updated, filled_.deleted);
     tx.exec_params(
         "UPDATE pgtrickle.pgt_stream_tables SET status = CASE WHEN status = 'INITIALIZING' THEN 'ACTIVE' ELSE status "
         "END, is_populated = true,\n"
@@ -440,7 +492,20 @@ class Builder {
         "WHERE pgt_id = $1",
         id_, generation_);
     check_readers(tx);
+    left_step(tx);
     tx.exec("SELECT pg_notify('pgtrickle_wake', '')");
+    tx.commit();
+  }
+
+  /// The worker has given the table the columns of the query: that is a fact from now on.
+  void expect_new_columns(pqxx::transaction_base& tx) {
+    ServerTypes types(tx, session_);
+    if (const auto changes = output_changes(tx, load_definition(tx, id_, types, settings_.limits)); !changes.empty())
+      throw Held{changes.front().text};
+    tx.exec_params(
+        "UPDATE pgtrickle.pgt_facts x SET fingerprint = x.fingerprint || (pgtrickle._fact_now(x) - 'owner')\n"
+        "WHERE x.pgt_id = $1 AND x.kind = 'owner'",
+        id_);
   }
 
   /// What changed since the facts were read may be half in the program and half not. Who changes something from here on
@@ -449,7 +514,6 @@ class Builder {
     const auto changed = tx.exec_params(
         "SELECT reason FROM pgtrickle._changed_facts(ARRAY[$1::bigint]) WHERE kind <> 'storage' LIMIT 1", id_);
     if (!changed.empty()) throw Held{std::string(changed[0][0].c_str()) + " during the build"};
-    tx.exec_params("SELECT pgtrickle._note_storage($1)", id_);
     tx.exec_params("UPDATE pgtrickle.pgt_frontiers SET facts_from = '0' WHERE pgt_id = $1", id_);
   }
 
@@ -461,11 +525,14 @@ class Builder {
         id_);
   }
 
-  pqxx::connection connection_;
+  Lease<Session> lease_;
+  Session& session_;
+  pqxx::connection_base& connection_;
   std::int64_t id_;
   BuildSettings settings_;
   Program program_;  // the last one that was compiled
   LockAttempts locks_{settings_.lock_timeout_ms, settings_.failures};
+  Filled filled_;
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::int64_t generation_ = 0;
   std::string notes_;
@@ -483,16 +550,19 @@ BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id,
     builder.emplace(conninfo, pgt_id, settings);
     return builder->build();
   });
+  if (result.status == BuildStatus::kRetry && builder)
+    guarded([&] {
+      builder->give_up_for_now();
+      return result;
+    });
   // An index page could not take a key: identify rows by their hash instead, and start over.
   if (result.status == BuildStatus::kError && result.sqlstate == "54000" && builder) {
-    pqxx::connection connection(conninfo);
-    pqxx::work tx(connection);
-    const auto changed = tx.exec_params(
-        "UPDATE pgtrickle.pgt_stream_tables SET options = options || '{\"wide_keys\": true}'\n"
-        "WHERE pgt_id = $1 AND NOT coalesce((options ->> 'wide_keys')::boolean, false)",
-        pgt_id);
-    tx.commit();
-    if (changed.affected_rows() > 0) return build_stream_table(conninfo, pgt_id, settings);
+    bool changed = false;
+    guarded([&] {
+      changed = builder->use_wide_keys();
+      return result;
+    });
+    if (changed) return build_stream_table(conninfo, pgt_id, settings);
   }
   if (builder && builder->may_recompute(result)) {
     const std::string reason = "the server does not take its delta program: " + result.message;

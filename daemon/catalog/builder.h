@@ -3,10 +3,11 @@
 // Locks that others queue behind are tried for tens of milliseconds, with ten times as long pauses; who is in the way
 // is said in the result.
 //
-// build_stream_table(): compiles the definition, installs capture on the sources (short lock_timeout, retried by the
-// caller), creates state and functions, initialises in one REPEATABLE READ transaction, records the outcome in the
-// catalog (status ACTIVE, or ERROR with message and hint). Restartable at any point: a crash leaves a row that is
-// still PENDING/INITIALIZING, and running it again replaces what was half made.
+// build_stream_table(): compiles the definition, installs capture on the sources, creates empty state and functions,
+// lets a worker session fill them in one REPEATABLE READ transaction, records the outcome in the catalog (status
+// ACTIVE, or ERROR with message and hint). Restartable at any point: a crash leaves a row that is still
+// PENDING/INITIALIZING, and running it again replaces what was half made. Code of the stream table's owner runs in the
+// worker session only.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +39,8 @@ struct BuildSettings {
   int failures = 0;                    // of the builds before this one, in a row: attempts become longer with them
   long long error_pause_ms = 0;        // until the next build, if this one ends with an error; recorded as retry_at
   long long statement_timeout_ms = 0;  // for the initial population; 0 = none
+  std::string
+      worker_conninfo;  // of the sessions that run code of owners; empty: one login for all, who must be trusted
   compiler::Limits limits;
   std::function<void(const std::string&)> say;  // what a build is about to change besides the content; may be empty
 };

@@ -25,17 +25,22 @@ void describe_server(pqxx::transaction_base& tx, compiler::CompileRequest& reque
 
 }  // namespace
 
+std::string worker_role(pqxx::transaction_base& tx) {
+  return tx.exec1("SELECT coalesce((SELECT c.worker_role FROM pgtrickle.pgt_control c), '')")[0].c_str();
+}
+
 std::string admin_role(pqxx::transaction_base& tx) {
   return tx.exec1("SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'pgtrickle'")[0].c_str();
 }
 
-std::vector<compiler::TargetColumn> table_columns(pqxx::transaction_base& tx, std::uint32_t relid, ServerTypes& types) {
+std::vector<compiler::TargetColumn> table_columns(std::uint32_t relid, ServerTypes& types) {
   std::vector<compiler::TargetColumn> columns;
   for (const auto& row :
-       tx.exec_params("SELECT attname, atttypid, format_type(atttypid, CASE WHEN atttypmod = -1 THEN -1 ELSE atttypmod "
-                      "END), attcollation\n"
-                      "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-                      relid))
+       types.ask("pgt_table_columns",
+                 "SELECT attname, atttypid, format_type(atttypid, CASE WHEN atttypmod = -1 THEN -1 ELSE atttypmod "
+                 "END), attcollation\n"
+                 "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+                 relid))
     columns.push_back(
         {row[0].c_str(), types.of_column(row[1].as<std::uint32_t>(), row[3].as<std::uint32_t>()), row[2].c_str()});
   return columns;
@@ -43,7 +48,8 @@ std::vector<compiler::TargetColumn> table_columns(pqxx::transaction_base& tx, st
 
 Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, ServerTypes& types,
                            const compiler::Limits& limits) {
-  const auto rows = tx.exec_params(
+  const auto rows = types.ask(
+      "pgt_definition",
       "SELECT s.pgt_relid, n.nspname, c.relname, pg_get_userbyid(c.relowner) AS owner, q.bytes,\n"
       "       CASE WHEN q.bytes <= $2 THEN s.defining_query END AS defining_query,\n"
       "       CASE WHEN q.bytes <= $2 THEN s.original_query END AS original_query,\n"
@@ -68,6 +74,7 @@ Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, Serv
   d.request.query = row["defining_query"].c_str();
   d.original = row["original_query"].c_str();
   d.request.admin = admin_role(tx);
+  d.request.worker_role = worker_role(tx);
   d.request.force_full = d.refresh_mode == "FULL";
   d.request.wide_keys = row["wide_keys"].as<bool>();
   d.relation = compiler::qualified(d.request.schema, d.request.name);
@@ -77,7 +84,7 @@ Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, Serv
     d.request.settings.emplace_back(setting[0].c_str(), setting[1].c_str());
   for (const auto& log : tx.exec("SELECT relid, source_id FROM pgtrickle.pgt_sources"))
     d.request.log_ids.emplace_back(log[0].as<std::uint32_t>(), log[1].as<std::int64_t>());
-  d.request.columns = table_columns(tx, d.relid, types);
+  d.request.columns = table_columns(d.relid, types);
   describe_server(tx, d.request);
   return d;
 }
@@ -174,8 +181,8 @@ std::vector<compiler::SourceUse> also_read(pqxx::transaction_base& tx, const Def
 }  // namespace
 
 std::string make_shape(pqxx::transaction_base& tx, const Definition& d) {
-  const std::string view = "pgtrickle_state.shape_" + std::to_string(d.request.id);
-  run_as_owner(tx, d.request.owner, "CREATE VIEW " + view + " AS " + d.request.query);
+  const std::string view = "pg_temp.pgtrickle_shape_" + std::to_string(d.request.id);
+  run_as_owner(tx, d.request.owner, "CREATE TEMPORARY VIEW " + view + " AS " + d.request.query);
   return view;
 }
 

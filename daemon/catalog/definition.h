@@ -21,10 +21,13 @@ struct Definition {
   std::string original;  // the query as the user wrote it
 };
 
+/// The role of the worker sessions, empty if there is none.
+std::string worker_role(pqxx::transaction_base& tx);
+
 /// The role that owns the schema pgtrickle.
 std::string admin_role(pqxx::transaction_base& tx);
 
-std::vector<compiler::TargetColumn> table_columns(pqxx::transaction_base& tx, std::uint32_t relid, ServerTypes& types);
+std::vector<compiler::TargetColumn> table_columns(std::uint32_t relid, ServerTypes& types);
 
 Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, ServerTypes& types,
                            const compiler::Limits& limits);

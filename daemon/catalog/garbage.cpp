@@ -5,7 +5,9 @@
 #include "catalog/as_owner.h"
 #include "catalog/builder.h"
 #include "catalog/errors.h"
+#include "catalog/outcome.h"
 #include "catalog/program.h"
+#include "catalog/session.h"
 
 namespace pgtrickle::catalog {
 
@@ -13,9 +15,8 @@ namespace {
 
 class Collector {
  public:
-  Collector(const std::string& conninfo, const BuildSettings& settings) : connection_(conninfo), settings_(settings) {
-    prepare_session(connection_);
-  }
+  Collector(const std::string& conninfo, const BuildSettings& settings)
+      : session_(conninfo), connection_(session_->connection()), settings_(settings) {}
 
   Garbage collect() {
     forget_dropped_tables();
@@ -27,10 +28,7 @@ class Collector {
     for (const auto& id : unused_sources())
       attempt("capture of source " + id, [&](auto& tx) { return uninstall(tx, id); });
     for (const auto& [table, owner] : grown_deltas())
-      attempt(table, [&, t = table, o = owner](auto& tx) {
-        run_as_owner(tx, o, "TRUNCATE " + t);
-        return 0;
-      });
+      attempt(table, [&, t = table, o = owner](auto& tx) { return clear(tx, t, o); });
     return std::move(garbage_);
   }
 
@@ -47,6 +45,8 @@ class Collector {
       garbage_.removed += removed;
       return removed > 0;
     } catch (const pqxx::transaction_rollback&) {  // serialization failure, deadlock: next time
+    } catch (const BuildFailure& e) {
+      garbage_.problems.push_back(what + " cannot be removed: " + e.what());
     } catch (const pqxx::sql_error& e) {
       const auto error = server_error(e);
       if (!is_passing(error.sqlstate))  // otherwise: next time
@@ -87,7 +87,8 @@ class Collector {
   std::vector<std::string> programs() {
     return strings(
         "SELECT DISTINCT o.id::text FROM (\n"
-        "  SELECT substring(p.proname FROM '^(?:refresh|apply)_([0-9]{1,18})(?:_small)?$')::bigint AS id FROM pg_proc "
+        "  SELECT substring(p.proname FROM '^(?:refresh|apply|look|build)_([0-9]{1,18})(?:_small)?$')::bigint AS id "
+        "FROM pg_proc "
         "p\n"
         "  WHERE p.pronamespace = 'pgtrickle_state'::regnamespace\n"
         "  UNION ALL\n"
@@ -132,6 +133,15 @@ class Collector {
     }
   }
 
+  /// TRUNCATE would fire triggers that the owner has made on it; nobody can make one while it is locked.
+  static int clear(pqxx::transaction_base& tx, const std::string& table, const std::string& owner) {
+    run_as_owner(tx, owner, "LOCK TABLE " + table + " IN ACCESS EXCLUSIVE MODE");
+    if (!tx.exec_params("SELECT FROM pg_trigger WHERE tgrelid = $1::regclass", table).empty())
+      throw BuildFailure("55000", "it has triggers", "Drop them: nobody but pgtrickle writes there.");
+    run_as_owner(tx, owner, "TRUNCATE " + table);
+    return 0;
+  }
+
   /// Output deltas of inner nodes: only the refresh that wrote them reads them. Those of dropped stream tables go with
   /// their program.
   std::vector<std::pair<std::string, std::string>> grown_deltas() {
@@ -147,7 +157,8 @@ class Collector {
     return out;
   }
 
-  pqxx::connection connection_;
+  Lease<Session> session_;
+  pqxx::connection_base& connection_;
   BuildSettings settings_;
   Garbage garbage_;
 };

@@ -85,11 +85,22 @@ comparable AS (
 SELECT t.oid, b.oid AS base, format_type(t.oid, -1) AS name, coalesce(l.equatable, false) AS equatable,
        coalesce(l.hashable, false) AS hashable, coalesce(l.builtin, false) AS builtin, b.typlen > 0 AS fixed_width,
        coalesce(l.identity, false) AS identity, v.image, v.indexable, v.encoded,
-       coalesce(c.key_oid, 0) AS key_oid, coalesce(c.types, '{}') AS comparable
+       coalesce(c.key_oid, 0) AS key_oid, coalesce(c.types, '{}') AS comparable,
+       t.typtype = 'p' AS is_pseudo, t.typcollation
 FROM pg_type t JOIN pg_type b ON b.oid = (pgtrickle._base_type(t.oid, -1)).base
 LEFT JOIN leaves l ON l.root = t.oid LEFT JOIN comparable c ON c.oid = b.oid
 CROSS JOIN LATERAL pgtrickle._value_image(b.oid) v
 WHERE t.oid = ANY ($1::oid[]))";
+
+/// What users have defined that changes the answers about PostgreSQL's own types.
+constexpr const char* kTypeRules = R"(
+SELECT md5(concat_ws('/',
+  (SELECT string_agg(c.oid || ' ' || c.xmin, ' ' ORDER BY c.oid) FROM pg_cast c WHERE c.oid >= 16384),
+  (SELECT string_agg(c.oid || ' ' || c.xmin, ' ' ORDER BY c.oid) FROM pg_opclass c WHERE c.oid >= 16384),
+  (SELECT string_agg(a.oid || ' ' || a.xmin, ' ' ORDER BY a.oid) FROM pg_amop a WHERE a.oid >= 16384),
+  (SELECT string_agg(a.oid || ' ' || a.xmin, ' ' ORDER BY a.oid) FROM pg_amproc a WHERE a.oid >= 16384))))";
+
+constexpr std::uint32_t kFirstUserOid = 16384;  // what PostgreSQL itself has made has smaller ones
 
 /// "{1,2}" -> 1, 2
 std::vector<std::uint32_t> parse_oids(const std::string& array) {
@@ -122,7 +133,8 @@ Source load_source(pqxx::transaction_base& tx, const pqxx::row& row, const std::
                            ", " + compiler::quote_literal(source.view_definition) + ") AS l");
   }
 
-  const auto columns = tx.exec_params(
+  const auto columns = types.ask(
+      "pgt_columns",
       // From PostgreSQL 18 on, attnotnull is also set by NOT NULL constraints that are not validated yet.
       "SELECT attnum, attname, atttypid, atttypmod, attcollation,\n"
       "       attnotnull AND NOT EXISTS (SELECT FROM pg_constraint n WHERE n.conrelid = attrelid AND n.contype = 'n'\n"
@@ -146,7 +158,8 @@ Source load_source(pqxx::transaction_base& tx, const pqxx::row& row, const std::
     source.columns.push_back(std::move(col));
   }
 
-  const auto indexes = tx.exec_params(
+  const auto indexes = types.ask(
+      "pgt_indexes",
       "SELECT indkey::text AS columns, indnkeyatts,\n"
       "       indisunique AND indimmediate AND indisvalid AND indpred IS NULL AND indexprs IS NULL AS is_key\n"
       "FROM pg_index WHERE indrelid = $1 AND indisvalid AND indpred IS NULL ORDER BY indisprimary DESC, indexrelid",
@@ -167,17 +180,18 @@ Source load_source(pqxx::transaction_base& tx, const pqxx::row& row, const std::
   return source;
 }
 
-void load_functions(pqxx::transaction_base& tx, const std::vector<FunctionKey>& keys, Catalog& catalog) {
+void load_functions(ServerTypes& types, const std::vector<FunctionKey>& keys, Catalog& catalog) {
   for (const auto& key : keys) {
     if (catalog.functions.count(key) != 0) continue;
     // An unqualified name of a canonical query is one of pg_catalog.
-    const auto rows = tx.exec_params(
-        "SELECT p.prokind, p.proretset, p.provolatile, n.nspname = 'pg_catalog' AS builtin\n"
-        "FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace\n"
-        "WHERE p.proname = $1 AND n.nspname = $2\n"
-        "  AND (p.provariadic <> 0 OR p.prokind = 'a' OR $3::int BETWEEN p.pronargs - p.pronargdefaults AND "
-        "p.pronargs)",
-        key.name, key.schema.empty() ? "pg_catalog" : key.schema, key.argument_count);
+    const auto rows =
+        types.ask("pgt_functions",
+                  "SELECT p.prokind, p.proretset, p.provolatile, n.nspname = 'pg_catalog' AS builtin\n"
+                  "FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace\n"
+                  "WHERE p.proname = $1 AND n.nspname = $2\n"
+                  "  AND (p.provariadic <> 0 OR p.prokind = 'a' OR $3::int BETWEEN p.pronargs - p.pronargdefaults AND "
+                  "p.pronargs)",
+                  key.name, key.schema.empty() ? "pg_catalog" : key.schema, key.argument_count);
     if (rows.empty()) continue;
     FunctionInfo info;
     for (const auto& row : rows) {
@@ -193,10 +207,11 @@ void load_functions(pqxx::transaction_base& tx, const std::vector<FunctionKey>& 
   }
 }
 
-void load_operators(pqxx::transaction_base& tx, const std::vector<FunctionKey>& keys, Catalog& catalog) {
+void load_operators(ServerTypes& types, const std::vector<FunctionKey>& keys, Catalog& catalog) {
   for (const auto& key : keys) {
     if (catalog.functions.count(key) != 0) continue;
-    const auto rows = tx.exec_params(
+    const auto rows = types.ask(
+        "pgt_operators",
         "SELECT max(CASE p.provolatile WHEN 'v' THEN 2 WHEN 's' THEN 1 ELSE 0 END)\n"
         "FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace JOIN pg_proc p ON p.oid = o.oprcode\n"
         "WHERE o.oprname = $1 AND n.nspname = $2",
@@ -211,32 +226,51 @@ void load_operators(pqxx::transaction_base& tx, const std::vector<FunctionKey>& 
 
 }  // namespace
 
+BuiltinTypes& ServerTypes::builtin() {
+  auto& builtin = session_.builtin_types();
+  if (builtin_checked_) return builtin;
+  const std::string defined = session_.run_prepared(tx_, "pgt_type_rules", kTypeRules).at(0).at(0).c_str();
+  if (defined != builtin.made_for) builtin = {defined, {}, {}};
+  builtin_checked_ = true;
+  return builtin;
+}
+
 void ServerTypes::load(const std::vector<std::uint32_t>& oids) {
   std::set<std::uint32_t> missing;
-  for (const auto oid : oids)
-    if (known_.count(oid) == 0) missing.insert(oid);
+  for (const auto oid : oids) {
+    if (known_.count(oid) != 0) continue;
+    const auto& builtin_types = builtin().types;
+    const auto found = builtin_types.find(oid);
+    if (found == builtin_types.end())
+      missing.insert(oid);
+    else
+      known_.insert(*found);
+  }
   if (missing.empty()) return;
-  const auto rows = tx_.exec_params(kTypes, postgres::array_of(missing));
+  const auto rows = session_.run_prepared(tx_, "pgt_types", kTypes, postgres::array_of(missing));
   for (const auto& row : rows) {
-    TypeInfo type;
-    type.oid = row["oid"].as<std::uint32_t>();
-    type.base_oid = row["base"].as<std::uint32_t>();
-    type.name = row["name"].c_str();
-    type.equatable = row["equatable"].as<bool>();
-    type.hashable = type.equatable && row["hashable"].as<bool>();
-    type.builtin_operators = row["builtin"].as<bool>();
-    type.identity = row["identity"].as<bool>();
-    type.image = row["image"].c_str();
-    type.indexable_image = row["indexable"].as<bool>();
-    type.encoded_image = row["encoded"].as<bool>();
-    type.fixed_width = row["fixed_width"].as<bool>();
-    type.key_oid = row["key_oid"].as<std::uint32_t>();
-    type.comparable = parse_oids(row["comparable"].c_str());
-    known_[type.oid] = std::move(type);
+    ServerType type;
+    type.info.oid = row["oid"].as<std::uint32_t>();
+    type.info.base_oid = row["base"].as<std::uint32_t>();
+    type.info.name = row["name"].c_str();
+    type.info.equatable = row["equatable"].as<bool>();
+    type.info.hashable = type.info.equatable && row["hashable"].as<bool>();
+    type.info.builtin_operators = row["builtin"].as<bool>();
+    type.info.identity = row["identity"].as<bool>();
+    type.info.image = row["image"].c_str();
+    type.info.indexable_image = row["indexable"].as<bool>();
+    type.info.encoded_image = row["encoded"].as<bool>();
+    type.info.fixed_width = row["fixed_width"].as<bool>();
+    type.info.key_oid = row["key_oid"].as<std::uint32_t>();
+    type.info.comparable = parse_oids(row["comparable"].c_str());
+    type.is_pseudo = row["is_pseudo"].as<bool>();
+    type.collation = row["typcollation"].as<std::uint32_t>();
+    if (type.info.oid < kFirstUserOid) builtin().types[type.info.oid] = type;
+    known_[type.info.oid] = std::move(type);
   }
 }
 
-const TypeInfo& ServerTypes::by_oid(std::uint32_t oid) {
+const ServerType& ServerTypes::type(std::uint32_t oid) {
   load({oid});
   return known_.at(oid);
 }
@@ -246,10 +280,13 @@ TypeInfo ServerTypes::of_column(std::uint32_t oid, std::uint32_t collation) {
   if (collation == 0) return type;
   auto known = collations_.find(collation);
   if (known == collations_.end()) {
-    const auto row = tx_.exec_params1(
-        "SELECT format('%I.%I', n.nspname, c.collname), NOT c.collisdeterministic\n"
-        "FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE c.oid = $1",
-        collation);
+    const auto row = session_
+                         .run_prepared(tx_, "pgt_collation",
+                                       "SELECT format('%I.%I', n.nspname, c.collname), NOT c.collisdeterministic\n"
+                                       "FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace\n"
+                                       "WHERE c.oid = $1",
+                                       collation)
+                         .at(0);
     known = collations_.emplace(collation, Collation{row[0].c_str(), row[1].as<bool>()}).first;
   }
   type.collation = known->second.name;
@@ -261,48 +298,57 @@ TypeInfo ServerTypes::of_column(std::uint32_t oid, std::uint32_t collation) {
 
 std::pair<TypeInfo, TypeInfo> ServerTypes::compared_as(const TypeInfo& left, const TypeInfo& right) {
   const auto key = std::make_pair(left.base_oid, right.base_oid);
-  auto known = operators_.find(key);
-  if (known == operators_.end()) {
+  const bool is_builtin = left.base_oid < kFirstUserOid && right.base_oid < kFirstUserOid;
+  auto& operators = is_builtin ? builtin().operators : operators_;
+  auto known = operators.find(key);
+  if (known == operators.end()) {
     // Only a stored query tells which operator it is.
-    tx_.exec("CREATE TEMPORARY VIEW pgtrickle_compared AS SELECT NULL::" + by_oid(left.base_oid).name +
-             " = NULL::" + by_oid(right.base_oid).name + " AS c");
+    run_as_owner(tx_, owner_,
+                 "CREATE TEMPORARY VIEW pgtrickle_compared AS SELECT NULL::" + by_oid(left.base_oid).name +
+                     " = NULL::" + by_oid(right.base_oid).name + " AS c");
     const auto row = tx_.exec1(
         "SELECT o.oprleft, o.oprright FROM pg_rewrite r JOIN pg_operator o\n"
         "  ON o.oid = substring(r.ev_action::text FROM ':opno (\\d+)')::oid\n"
         "WHERE r.ev_class = 'pg_temp.pgtrickle_compared'::regclass");
     tx_.exec("DROP VIEW pg_temp.pgtrickle_compared");
-    known = operators_.emplace(key, std::make_pair(row[0].as<std::uint32_t>(), row[1].as<std::uint32_t>())).first;
+    known = operators.emplace(key, std::make_pair(row[0].as<std::uint32_t>(), row[1].as<std::uint32_t>())).first;
   }
   load({known->second.first, known->second.second});
   return {by_oid(known->second.first), by_oid(known->second.second)};
 }
 
-// A view is analysed but not planned: no expression of the user's is evaluated, and no privilege is asked for on
-// columns that only intermediate results have.
-std::vector<TypeInfo> ServerTypes::column_types(const std::string& select) {
+std::vector<std::uint32_t> ServerTypes::collations_of(const std::string& select, std::size_t count) {
   std::string names;
-  const int count = compiler::parse_select(select).target_list_size();
-  for (int i = 1; i <= count; ++i) names += (i == 1 ? "c" : ", c") + std::to_string(i);
-  pqxx::result columns;
-  try {
-    pqxx::subtransaction tx(dynamic_cast<pqxx::dbtransaction&>(tx_), "types");
-    run_as_owner(tx, owner_, "CREATE TEMPORARY VIEW pgtrickle_described (" + names + ") AS " + select);
-    columns = tx.exec(
-        "SELECT atttypid, attcollation FROM pg_attribute\n"
-        "WHERE attrelid = 'pg_temp.pgtrickle_described'::regclass AND attnum > 0 ORDER BY attnum");
-    tx.exec("DROP VIEW pg_temp.pgtrickle_described");
-    tx.commit();
-  } catch (const pqxx::sql_error& e) {
-    if (e.sqlstate() != "42P16") throw;
+  for (std::size_t i = 1; i <= count; ++i) names += (i == 1 ? "c" : ", c") + std::to_string(i);
+  run_as_owner(tx_, owner_, "CREATE TEMPORARY VIEW pgtrickle_described (" + names + ") AS " + select);
+  std::vector<std::uint32_t> collations;
+  for (const auto& column :
+       tx_.exec("SELECT attcollation FROM pg_attribute\n"
+                "WHERE attrelid = 'pg_temp.pgtrickle_described'::regclass AND attnum > 0 ORDER BY attnum"))
+    collations.push_back(column[0].as<std::uint32_t>());
+  tx_.exec("DROP VIEW pg_temp.pgtrickle_described");
+  return collations;
+}
+
+// Statements and views are analysed, but not planned: no expression of the user's is evaluated, and no privilege is
+// asked for on columns that only intermediate results have.
+std::vector<TypeInfo> ServerTypes::column_types(const std::string& select) {
+  std::vector<std::uint32_t> oids;
+  {
+    const OwnerRole role(tx_, owner_);
+    oids = session_.describe(select);
+  }
+  load(oids);
+  const auto is = [&](auto what) {
+    return std::any_of(oids.begin(), oids.end(), [&](auto oid) { return what(type(oid)); });
+  };
+  if (is([](const ServerType& type) { return type.is_pseudo; }))
     throw compiler::Unsupported("an intermediate result has no type that a table could have", {},
                                 "Cast it to a named type.");
-  }
-  std::vector<std::uint32_t> oids;
-  for (const auto& column : columns) oids.push_back(column[0].as<std::uint32_t>());
-  load(oids);
+  std::vector<std::uint32_t> collations(oids.size(), 0);
+  if (is([](const ServerType& type) { return type.collation != 0; })) collations = collations_of(select, oids.size());
   std::vector<TypeInfo> types;
-  for (const auto& column : columns)
-    types.push_back(of_column(column[0].as<std::uint32_t>(), column[1].as<std::uint32_t>()));
+  for (std::size_t i = 0; i < oids.size(); ++i) types.push_back(of_column(oids[i], collations.at(i)));
   return types;
 }
 
@@ -326,12 +372,13 @@ Catalog load_catalog(pqxx::transaction_base& tx, const std::string& query, const
     } catch (const compiler::Unsupported&) {
       // Syntax that is newer than the parser: compile() says so, and recomputes the query as it stands.
     }
-    load_functions(tx, refs.functions, catalog);
-    load_operators(tx, refs.operators, catalog);
+    load_functions(types, refs.functions, catalog);
+    load_operators(types, refs.operators, catalog);
     for (const auto& [schema, name] : refs.relations) {
       if (!seen.emplace(reading.reader, schema, name).second) continue;
       // A canonical query qualifies everything but pg_catalog's relations; a CTE's name finds nothing here.
-      const auto rows = tx.exec_params(
+      const auto rows = types.ask(
+          "pgt_relation",
           "SELECT c.oid AS relid, n.nspname AS schema, c.relname AS name, c.relkind,\n"
           "       pgtrickle._row_security_applies(c.oid, r.oid) OR pgtrickle._row_security_applies(c.oid, o.oid)\n"
           "         AS row_security,\n"

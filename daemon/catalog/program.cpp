@@ -15,28 +15,40 @@ using compiler::quote_literal;
 
 namespace {
 
-/// Drops the key and the index that an earlier program gave the table. A primary key leaves NOT NULL behind, which the
-/// query may not keep.
-void drop_indexes(pqxx::transaction_base& tx, const Definition& d) {
+/// What drops the key and the index that an earlier program gave the table. A primary key leaves NOT NULL behind, which
+/// the query may not keep.
+std::vector<std::string> dropping_key(pqxx::transaction_base& tx, const Definition& d) {
   const std::string base = "pgtrickle_" + std::to_string(d.request.id);
-  const auto columns = tx.exec_params(
-      "SELECT a.attname FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY "
-      "(k.conkey)\n"
-      "WHERE k.conrelid = $1 AND k.conname = $2 AND k.contype = 'p'",
-      d.relid, base + "_key");
-  tx.exec("ALTER TABLE " + d.relation + " DROP CONSTRAINT IF EXISTS " + base + "_key");
-  for (const auto& column : columns)
-    tx.exec("ALTER TABLE " + d.relation + " ALTER COLUMN " + quote_ident(column[0].c_str()) + " DROP NOT NULL");
-  // Indexes of these names on other tables are left over from a restore without our data, in which the same number
-  // belonged to another stream table.
-  for (const auto& row :
-       tx.exec_params("SELECT CASE WHEN i.indrelid = $1 THEN format('DROP INDEX %I.%I', n.nspname, c.relname)\n"
-                      "            ELSE format('ALTER INDEX %I.%I RENAME TO pgtrickle_left_over_%s', n.nspname, "
-                      "c.relname, c.oid) END\n"
-                      "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_index i ON i.indexrelid = "
-                      "c.oid\n"
-                      "WHERE n.nspname = $2 AND c.relname IN ($3 || '_key', $3 || '_hash')",
-                      d.relid, d.request.schema, base))
+  std::vector<std::string> statements;
+  for (const auto& row : tx.exec_params(
+           "SELECT x.statement FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN LATERAL (\n"
+           "  SELECT 1 AS n, format('ALTER TABLE %I.%I DROP CONSTRAINT %I', n.nspname, c.relname, k.conname) AS "
+           "statement\n"
+           "  FROM pg_constraint k WHERE k.conrelid = c.oid AND k.conname = $2 || '_key'\n"
+           "  UNION ALL\n"
+           "  SELECT 2, format('ALTER TABLE %I.%I ALTER COLUMN %I DROP NOT NULL', n.nspname, c.relname, a.attname)\n"
+           "  FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)\n"
+           "  WHERE k.conrelid = c.oid AND k.conname = $2 || '_key' AND k.contype = 'p'\n"
+           "  UNION ALL\n"
+           "  SELECT 3, format('DROP INDEX %I.%I', n.nspname, i.relname)\n"
+           "  FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid\n"
+           "  WHERE x.indrelid = c.oid AND i.relname IN ($2 || '_key', $2 || '_hash')\n"
+           "    AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.conindid = i.oid)) x\n"
+           "WHERE c.oid = $1 ORDER BY x.n",
+           d.relid, base))
+    statements.emplace_back(row[0].c_str());
+  return statements;
+}
+
+/// Indexes of these names on other tables are left over from a restore without our data, in which the same number
+/// belonged to another stream table.
+void rename_leftovers(pqxx::transaction_base& tx, const Definition& d) {
+  for (const auto& row : tx.exec_params(
+           "SELECT format('ALTER INDEX %I.%I RENAME TO pgtrickle_left_over_%s', n.nspname, c.relname, c.oid)\n"
+           "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace\n"
+           "JOIN pg_index i ON i.indexrelid = c.oid AND i.indrelid <> $1\n"
+           "WHERE n.nspname = $2 AND c.relname IN ($3 || '_key', $3 || '_hash')",
+           d.relid, d.request.schema, "pgtrickle_" + std::to_string(d.request.id)))
     tx.exec(row[0].c_str());
 }
 
@@ -69,7 +81,9 @@ std::vector<OutputChange> output_changes(pqxx::transaction_base& tx, const Defin
            "           FROM pg_collation l JOIN pg_namespace s ON s.oid = l.collnamespace\n"
            "           WHERE l.oid = a.attcollation AND l.collname <> 'default'), '') AS type\n"
            "  FROM pg_attribute a WHERE a.attrelid IN ($1, $2::regclass) AND a.attnum > 0 AND NOT a.attisdropped)\n"
-           "SELECT quote_ident(t.attname), v.type, t.type,\n"
+           "SELECT t.n - 1, v.atttypid, v.attcollation, quote_ident(t.attname), format_type(v.atttypid, v.atttypmod), "
+           "v.type, "
+           "t.type,\n"
            "       (SELECT string_agg(DISTINCT CASE WHEN r.oid IS NOT NULL THEN "
            "pg_describe_object('pg_class'::regclass, "
            "r.ev_class, 0)\n"
@@ -83,28 +97,40 @@ std::vector<OutputChange> output_changes(pqxx::transaction_base& tx, const Defin
            "WHERE t.attrelid = $1 AND v.attrelid <> $1\n"
            "  AND (t.atttypid, t.atttypmod, t.attcollation) <> (v.atttypid, v.atttypmod, v.attcollation) ORDER BY n",
            d.relid, view)) {
-    OutputChange change{row[0].c_str(), row[1].c_str(), {}, row[3].c_str()};
+    OutputChange change;
+    change.position = row[0].as<std::size_t>();
+    change.type_oid = row[1].as<std::uint32_t>();
+    change.collation = row[2].as<std::uint32_t>();
+    change.column = row[3].c_str();
+    change.type_sql = row[4].c_str();
+    change.type = row[5].c_str();
+    change.used_by = row[7].c_str();
     change.text =
-        "column " + change.column + " of " + d.relation + " becomes " + change.type + ", it was " + row[2].c_str();
+        "column " + change.column + " of " + d.relation + " becomes " + change.type + ", it was " + row[6].c_str();
     changes.push_back(std::move(change));
   }
   tx.exec("DROP VIEW " + view);
   return changes;
 }
 
-bool align_table(pqxx::transaction_base& tx, const Definition& d) {
-  const auto changes = output_changes(tx, d);
-  if (changes.empty()) return false;
-  tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(d.request.id)));
+void apply_changes(const std::vector<OutputChange>& changes, ServerTypes& types,
+                   std::vector<compiler::TargetColumn>& columns) {
+  for (const auto& change : changes) {
+    auto& column = columns.at(change.position);
+    column.type = types.of_column(change.type_oid, change.collation);
+    column.type_sql = change.type_sql;
+  }
+}
+
+std::vector<std::string> replacing_statements(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
   // Before its key goes, which can be the replica identity that a publication asks for.
-  run_as_owner(tx, d.request.owner, "DELETE FROM " + d.relation);
-  drop_indexes(tx, d);
-  std::string statements;
-  for (const auto& change : changes)
-    statements +=
-        "ALTER TABLE " + d.relation + " ALTER COLUMN " + change.column + " TYPE " + change.type + " USING NULL;\n";
-  run_as_owner(tx, d.request.owner, statements);
-  return true;
+  std::vector<std::string> statements{"DELETE FROM " + d.relation};
+  for (auto& statement : dropping_key(tx, d)) statements.push_back(std::move(statement));
+  for (const auto& change : output_changes(tx, d))
+    statements.push_back("ALTER TABLE " + d.relation + " ALTER COLUMN " + change.column + " TYPE " + change.type +
+                         " USING NULL");
+  statements.insert(statements.end(), program.table_ddl.begin(), program.table_ddl.end());
+  return statements;
 }
 
 int drop_program(pqxx::transaction_base& tx, std::int64_t id) {
@@ -112,7 +138,7 @@ int drop_program(pqxx::transaction_base& tx, std::int64_t id) {
   for (const auto& row : tx.exec_params("SELECT format('DROP FUNCTION IF EXISTS %s CASCADE', p.oid::regprocedure) FROM "
                                         "pg_proc p\n"
                                         "WHERE p.pronamespace = 'pgtrickle_state'::regnamespace AND p.proname ~ "
-                                        "format('^(refresh|apply)_%s(_small)?$', $1::bigint)\n"
+                                        "format('^(refresh|apply|look|build)_%s(_small)?$', $1::bigint)\n"
                                         "UNION ALL\n"
                                         "SELECT format('DROP TABLE IF EXISTS pgtrickle_state.%I CASCADE', c.relname) "
                                         "FROM pg_class c\n"
@@ -138,21 +164,45 @@ void keep_private(pqxx::transaction_base& tx, const Definition& d) {
                       "         CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)\n"
                       "FROM pg_proc p CROSS JOIN LATERAL aclexplode(p.proacl) AS a WHERE p.pronamespace = "
                       "'pgtrickle_state'::regnamespace\n"
-                      "  AND p.proname ~ format('^(refresh|apply)_%s(_small)?$', $1::bigint)\n"
-                      "  AND (a.grantee = 0 OR pg_get_userbyid(a.grantee) NOT IN ($2, $3))",
-                      d.request.id, d.request.owner, d.request.admin))
+                      "  AND p.proname ~ format('^(refresh|apply|look|build)_%s(_small)?$', $1::bigint)\n"
+                      "  AND (a.grantee = 0 OR pg_get_userbyid(a.grantee) NOT IN ($2, $3, $4))",
+                      d.request.id, d.request.owner, d.request.admin, d.request.worker_role))
     tx.exec(row[0].c_str());
 }
 
 }  // namespace
 
-void create_program(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
+MayCreate::MayCreate(pqxx::transaction_base& tx, const std::string& owner)
+    : tx_(tx), exceptions_(std::uncaught_exceptions()) {
+  const auto role = tx.exec_params(
+      "SELECT quote_ident(r.rolname) FROM pg_roles r JOIN pg_namespace n ON n.nspname = 'pgtrickle_state'\n"
+      "WHERE r.rolname = $1 AND NOT r.rolsuper AND n.nspowner <> r.oid",
+      owner);
+  if (role.empty()) return;
+  tx.exec(std::string("GRANT CREATE ON SCHEMA pgtrickle_state TO ") + role[0][0].c_str());
+  revoke_ = std::string("REVOKE CREATE ON SCHEMA pgtrickle_state FROM ") + role[0][0].c_str();
+}
+
+MayCreate::~MayCreate() {
+  if (revoke_.empty() || std::uncaught_exceptions() > exceptions_) return;  // it is rolled back
+  try {
+    tx_.exec(revoke_);
+  } catch (const pqxx::failure&) {  // the transaction has failed, and what follows will say so
+  }
+}
+
+void create_program(pqxx::transaction_base& tx, const Definition& d, const Program& program, bool with_key) {
   drop_program(tx, d.request.id);
-  drop_indexes(tx, d);
-  tx.exec("SET LOCAL pgtrickle.apply = " + quote_literal(std::to_string(d.request.id)));
-  std::string owner_ddl;
-  for (const auto& statement : program.owner_ddl) owner_ddl += statement + ";\n";
-  run_as_owner(tx, d.request.owner, owner_ddl);
+  rename_leftovers(tx, d);
+  if (with_key)
+    for (const auto& statement : dropping_key(tx, d)) tx.exec(statement);
+  {
+    const MayCreate right(tx, d.request.owner);
+    const OwnerRole role(tx, d.request.owner);
+    for (const auto& statement : program.owner_ddl) tx.exec_params(statement);
+    if (with_key)
+      for (const auto& statement : program.table_ddl) tx.exec_params(statement);
+  }
   tx.exec("SET LOCAL ROLE " + quote_ident(d.request.admin));
   for (const auto& statement : program.admin_ddl) tx.exec(statement);
   tx.exec("RESET ROLE");

@@ -13,20 +13,48 @@ namespace pgtrickle::catalog {
 
 /// A column of the table whose type is not that of the query any more.
 struct OutputChange {
-  std::string column;   // quoted
-  std::string type;     // of the query
-  std::string text;     // for people
-  std::string used_by;  // what keeps PostgreSQL from changing the type; empty: nothing
+  std::size_t position = 0;  // among the columns of the table
+  std::string column;        // quoted
+  std::string type;          // of the query, with its collation
+  std::string type_sql;      // without
+  std::string text;          // for people
+  std::string used_by;       // what keeps PostgreSQL from changing the type; empty: nothing
+  std::uint32_t type_oid = 0;
+  std::uint32_t collation = 0;
 };
 std::vector<OutputChange> output_changes(pqxx::transaction_base& tx, const Definition& d);
 
-/// Makes the table's column types those of the query. True if something had to change (the rows are gone then).
-bool align_table(pqxx::transaction_base& tx, const Definition& d);
+/// The columns that the table will have.
+void apply_changes(const std::vector<OutputChange>& changes, ServerTypes& types,
+                   std::vector<compiler::TargetColumn>& columns);
+
+/// What empties the table, takes its key away, gives it the types of the query and the key of the program. For the
+/// owner to run, in a worker session: it fires triggers.
+std::vector<std::string> replacing_statements(pqxx::transaction_base& tx, const Definition& d,
+                                              const compiler::Program& program);
 
 /// With what others have made of it, such as a view on a state table. Returns how many functions and tables there were.
 int drop_program(pqxx::transaction_base& tx, std::int64_t id);
 
-void create_program(pqxx::transaction_base& tx, const Definition& d, const compiler::Program& program);
+/// Makes functions and empty state tables. Of the stream table itself, which may have rows, only the key is made anew,
+/// if `with_key`. Nothing of the owner's is run by that but the comparison of values for an index, which PostgreSQL
+/// runs as a security-restricted operation.
+void create_program(pqxx::transaction_base& tx, const Definition& d, const compiler::Program& program, bool with_key);
+
+/// For a part of a transaction: the owner of a stream table may create objects in pgtrickle_state. Nobody else sees
+/// that. Two of them at once would meet in one row of the catalog: the caller has made sure that there is one.
+class MayCreate {
+ public:
+  MayCreate(pqxx::transaction_base& tx, const std::string& owner);
+  ~MayCreate();
+  MayCreate(const MayCreate&) = delete;
+  MayCreate& operator=(const MayCreate&) = delete;
+
+ private:
+  pqxx::transaction_base& tx_;
+  std::string revoke_;
+  int exceptions_;
+};
 
 /// What the stream table reads. Columns that the query only mentions stay as recorded at its definition: the program
 /// has no use for them, but the text has their names. The frontier is cleared with it: it belonged to another program

@@ -3,7 +3,7 @@
 #include "catalog/builder.h"
 #include "catalog/definition.h"
 #include "catalog/outcome.h"
-#include "postgres/blocking_session.h"
+#include "catalog/session.h"
 
 namespace pgtrickle::catalog {
 
@@ -12,12 +12,10 @@ using compiler::Program;
 ValidateResult validate_query(const std::string& conninfo, const std::string& query, const compiler::Limits& limits) {
   ValidateResult result;
   const BuildResult outcome = guarded([&] {
-    const auto connection = postgres::open_session(conninfo, {{"default_transaction_read_only", "off"},
-                                                              {"default_transaction_isolation", "read committed"},
-                                                              {"statement_timeout", "0"}});
-    pqxx::work tx(*connection);
+    Session session(conninfo, Session::Path::kOfLogin);
+    pqxx::work tx(session.connection());
     // The query is canonicalised under the caller's own search_path; a temporary view shows its columns.
-    tx.exec("CREATE TEMP VIEW pgtrickle_validate AS " + query);
+    tx.exec_params("CREATE TEMP VIEW pgtrickle_validate AS " + query);
     tx.exec("SET LOCAL search_path = ''; SET LOCAL standard_conforming_strings = on");
     Definition d;
     d.request.query =
@@ -29,8 +27,8 @@ ValidateResult validate_query(const std::string& conninfo, const std::string& qu
         tx.exec_params1("SELECT message, hint FROM pgtrickle._lost_in_text($1, $2)", d.relid, d.request.query);
     if (!lost[0].is_null())
       throw BuildFailure("0A000", std::string("the query cannot be kept as text: ") + lost[0].c_str(), lost[1].c_str());
-    ServerTypes types(tx);
-    d.request.columns = table_columns(tx, d.relid, types);
+    ServerTypes types(tx, session);
+    d.request.columns = table_columns(d.relid, types);
     d.request.limits = limits;
     d.request.schema = "public";
     d.request.name = "stream_table";
@@ -45,7 +43,7 @@ ValidateResult validate_query(const std::string& conninfo, const std::string& qu
     result.reason = program.reason;
     result.hint = program.hint;
     result.plan = program.plan;
-    for (const auto* statements : {&program.owner_ddl, &program.admin_ddl})
+    for (const auto* statements : {&program.owner_ddl, &program.table_ddl, &program.admin_ddl})
       for (const auto& statement : *statements) result.sql += statement + ";\n\n";
     return BuildResult{BuildStatus::kActive, {}, {}, {}};
   });

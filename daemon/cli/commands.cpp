@@ -130,17 +130,36 @@ std::string what_became_of(Database& db, const std::string& name) {
 
 }  // namespace
 
-int install(Database& db, bool as_extension) {
+namespace {
+
+/// The role that the daemon's worker sessions log in as: made if it is missing, and made known to this database.
+void use_worker_role(Database& db, const std::string& role) {
+  pqxx::work tx(db.connection());
+  const bool exists = !tx.exec_params("SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = $1", role).empty();
+  if (!exists) tx.exec("CREATE ROLE " + tx.quote_name(role) + " LOGIN");
+  tx.exec_params("SELECT pgtrickle.use_worker_role($1)", role);
+  tx.commit();
+  std::cout << (exists ? "role \"" : "created role \"") << role
+            << "\" for worker sessions: set worker_dsn to user=" << role << ", and let it log in (pg_hba.conf)\n";
+}
+
+}  // namespace
+
+int install(Database& db, bool as_extension, const std::string& worker_role) {
   const std::string database = db.connection().dbname();
   if (const auto version = installed_version(db); !version.empty()) {
     std::cout << "pgtrickle " << version << " is already installed in database \"" << database << "\"\n";
+    if (!worker_role.empty()) use_worker_role(db, worker_role);
     return kOk;
   }
-  pqxx::work tx(db.connection());
-  tx.exec(as_extension ? std::string("CREATE EXTENSION pg_trickle") : std::string(install_sql()));
-  tx.commit();
+  {
+    pqxx::work tx(db.connection());
+    tx.exec(as_extension ? std::string("CREATE EXTENSION pg_trickle") : std::string(install_sql()));
+    tx.commit();
+  }
   std::cout << "installed pgtrickle " << installed_version(db) << " in database \"" << database << "\""
             << (as_extension ? " as extension pg_trickle" : "") << "\n";
+  if (!worker_role.empty()) use_worker_role(db, worker_role);
   return kOk;
 }
 

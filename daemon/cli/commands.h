@@ -17,7 +17,7 @@ constexpr int kUsage = 2;   // wrong arguments
 // validate: FULL only; status --check: something is not ACTIVE; verify: nothing differs, but not all could be checked
 constexpr int kSpecial = 3;
 
-int install(Database& db, bool as_extension);
+int install(Database& db, bool as_extension, const std::string& worker_role);
 int uninstall(Database& db);
 
 /// Parameter of create_stream_table() -> value; the server reads and checks the values.

@@ -90,9 +90,14 @@ int run(int argc, char** argv) {
   bool as_extension = false;
   auto* install = app.add_subcommand("install", "Install pgtrickle in a database (nothing happens if it is there).");
   install->add_flag("--extension", as_extension, "CREATE EXTENSION pg_trickle instead of the plain script");
+  std::string worker_role;
+  install
+      ->add_option("--worker-role", worker_role,
+                   "role that the daemon's worker sessions log in as (docs/SECURITY.md); created if it is missing")
+      ->type_name("ROLE");
   on(install, [&] {
     auto db = connect();
-    return cli::install(db, as_extension);
+    return cli::install(db, as_extension, worker_role);
   });
 
   bool yes = false;

@@ -43,7 +43,8 @@ struct CompileRequest {
   std::string schema;   // of the stream table
   std::string name;
   std::string owner;
-  std::string admin;  // the role that owns schema pgtrickle
+  std::string admin;        // the role that owns schema pgtrickle
+  std::string worker_role;  // of the sessions that refresh; empty: there are none
   std::vector<TargetColumn> columns;
   std::vector<std::pair<std::string, std::string>> settings;    // recorded at creation; the programs run under them
   std::vector<std::pair<std::uint32_t, std::int64_t>> log_ids;  // relid -> source_id of its change log

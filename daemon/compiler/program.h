@@ -22,6 +22,7 @@ struct Program {
   std::string definite_query;          // if ties had to be broken: the query with the order that does; else empty
   std::vector<SourceUse> sources;      // base relations, views resolved
   std::vector<std::string> owner_ddl;  // run as the stream table's owner, in order
+  std::vector<std::string> table_ddl;  // likewise, on the stream table itself: its key, its indexes
   std::vector<std::string> admin_ddl;  // then run as the admin role
   std::string non_monotone;            // what keeps it out of cycles; empty: it is monotone
   std::string plan;                    // for people: operators, nodes, strategies, cost classes

@@ -16,6 +16,9 @@ CommandLineResult parse_command_line(int argc, const char* const* argv) {
       ->type_name("DSN")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--worker-dsn", line.overrides.worker_dsn,
+                 "what is different for sessions that run refreshes, for example user=pgtrickle_worker")
+      ->type_name("DSN");
   app.add_option("--http-port", line.overrides.http_port, "port of /metrics and /health; 0 = off")->type_name("PORT");
   app.add_option("--log-level", line.overrides.log_level, "trace, debug, info, warn, error, critical, off");
   app.add_option("--log-format", line.overrides.log_format, "text, json");

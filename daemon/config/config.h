@@ -12,8 +12,10 @@ namespace pgtrickle::config {
 using Milliseconds = std::chrono::milliseconds;
 
 struct Database {
-  std::string name;   // label in logs and metrics; defaults to the dbname of the dsn
-  std::string dsn;    // libpq connection string or URI; may be empty: libpq environment variables and service files
+  std::string name;  // label in logs and metrics; defaults to the dbname of the dsn
+  std::string dsn;   // libpq connection string or URI; may be empty: libpq environment variables and service files
+  std::string
+      worker_dsn;     // what is different for worker sessions, such as user=pgtrickle_worker; empty: one login for all
   int pool_size = 4;  // connections that run refreshes, besides the control connection
   int workers = 1;    // refreshes at once that it is guaranteed when databases compete; pool_size when others are idle
   bool discover = false;  // stands for every database of this server that has pgtrickle; name is a prefix then

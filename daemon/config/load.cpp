@@ -273,9 +273,14 @@ class Loader {
       for (const auto& dsn : overrides_.dsns) {
         Database database;
         database.dsn = dsn;
+        database.worker_dsn = overrides_.worker_dsn.value_or("");
         result_.config.databases.push_back(database);
         where_.emplace_back("--dsn");
       }
+    }
+    if (overrides_.worker_dsn && overrides_.dsns.empty()) {
+      problem_at("--worker-dsn", "", "is for databases that --dsn names",
+                 "write worker_dsn below databases in the file");
     }
     if (result_.config.databases.empty()) {
       result_.config.databases.emplace_back();
@@ -303,6 +308,10 @@ class Loader {
             "write 'host=... dbname=...' or 'postgresql://user@host/dbname'; it is not shown here because it may "
             "hold a password");
         continue;
+      }
+      if (!postgres::overlay_conninfo(database.dsn, database.worker_dsn)) {
+        problem_at(where_[i], "worker_dsn", "not a valid connection string",
+                   "write what is different from dsn, such as 'user=pgtrickle_worker'");
       }
       if (database.workers > database.pool_size) {
         problem_at(where_[i], "workers",

@@ -17,6 +17,7 @@ namespace pgtrickle::config {
 /// What the command line says; it wins over the file. `dsns` replaces the file's databases.
 struct Overrides {
   std::vector<std::string> dsns;
+  std::optional<std::string> worker_dsn;  // of all of these
   std::optional<std::string> http_port;
   std::optional<std::string> log_level;
   std::optional<std::string> log_format;

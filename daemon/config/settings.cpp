@@ -316,6 +316,13 @@ std::vector<Setting<Database>> make_database_settings() {
       "Where to connect to. What it leaves out comes from libpq's environment variables (PGHOST, PGUSER, ...), service "
       "file and password file; keep passwords there rather than here.",
       [](D& d) -> std::string& { return d.dsn; }));
+  all.push_back(text<Database>(
+      "worker_dsn", "a libpq connection string or URI",
+      "What is different for the sessions that run refreshes, such as user=pgtrickle_worker: the code of the owners of "
+      "stream tables runs in them, so they log in as a role that has nothing to lose (docs/SECURITY.md). The password "
+      "of "
+      "dsn is not used for another user. Empty: one login for all, and only owners who are trusted are served.",
+      [](D& d) -> std::string& { return d.worker_dsn; }));
   all.push_back(text<Database>("name", "unique; default: the dbname of the dsn", "Label in logs, metrics and the API.",
                                [](D& d) -> std::string& { return d.name; }));
   all.push_back(integer<Database, int>("pool_size", 1, 64,

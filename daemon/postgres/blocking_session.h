@@ -19,16 +19,17 @@ namespace pgtrickle::postgres {
 using SessionSettings = std::vector<std::pair<std::string, std::string>>;
 
 /// Throws pqxx::broken_connection as pqxx::connection() does.
-inline std::unique_ptr<pqxx::connection> open_session(const std::string& conninfo, const SessionSettings& settings) {
+template <typename Connection = pqxx::connection>
+std::unique_ptr<Connection> open_session(const std::string& conninfo, const SessionSettings& settings) {
   std::string options;
   for (const auto& [name, value] : settings) options += (options.empty() ? "" : " ") + option(name, value);
   const auto with_options = merge_conninfo(conninfo, {{"options", options}});
   const auto open = [&] {
     try {
-      return std::make_unique<pqxx::connection>(with_options ? *with_options : conninfo);
+      return std::make_unique<Connection>(with_options ? *with_options : conninfo);
     } catch (const pqxx::broken_connection& error) {
       if (std::string_view(error.what()).find("unsupported startup parameter") == std::string_view::npos) throw;
-      return std::make_unique<pqxx::connection>(conninfo);
+      return std::make_unique<Connection>(conninfo);
     }
   };
   auto connection = open();

@@ -163,6 +163,8 @@ struct Connection::Impl : std::enable_shared_from_this<Connection::Impl> {
   bool busy = false;
   std::deque<Notification> notifications;
   std::unordered_set<std::string> prepared;
+  std::vector<std::pair<std::string, std::string>> session;  // settings as they were wanted at the beginning
+  std::optional<std::int64_t> serves;
   Deadline created = Clock::now();
 
   PGconn* pg() const { return connection.get(); }
@@ -467,6 +469,7 @@ asio::awaitable<Result<std::shared_ptr<Connection>>> Connection::connect(Connect
   if (!connection && connection.error().message.find("unsupported startup parameter") != std::string::npos)
     connection = co_await connect_once(std::move(settings));
   if (!connection) co_return connection;
+  (*connection)->impl_->session = session;
   Statement arrived;
   arrived.sql = std::string("SELECT current_setting('") + kArrived + "', true) IS NOT DISTINCT FROM 'yes' AS arrived";
   auto answer = co_await (*connection)->query(std::move(arrived), deadline);
@@ -544,6 +547,24 @@ asio::awaitable<std::vector<Result<Rows>>> Connection::pipeline(std::vector<Stat
   co_return results;
 }
 
+asio::awaitable<bool> Connection::start_over(Deadline deadline) {
+  const auto impl = impl_;
+  std::vector<Statement> statements;
+  // Names are looked up in search_path, which is not ours yet: commands, and names with their schema.
+  for (const char* command : {"RESET SESSION AUTHORIZATION", "RESET ALL", "DEALLOCATE ALL", "CLOSE ALL", "UNLISTEN *",
+                              "SELECT pg_catalog.pg_advisory_unlock_all()", "DISCARD TEMP"}) {
+    statements.push_back({.sql = command});
+  }
+  if (!impl->session.empty()) statements.push_back(set_session(impl->session));
+  impl->prepared.clear();
+  impl->notifications.clear();
+  impl->serves.reset();
+  const auto results = co_await impl->guarded_exchange(std::move(statements), deadline);
+  const bool clean = !first_error(results) && usable();
+  if (!clean) impl->close();
+  co_return clean;
+}
+
 asio::awaitable<void> Connection::rollback(std::chrono::milliseconds timeout) {
   const auto impl = impl_;
   if (!impl->alive() || PQtransactionStatus(impl->pg()) == PQTRANS_IDLE) co_return;
@@ -616,6 +637,12 @@ bool Connection::open() const {
 }
 void Connection::close() {
   impl_->close();
+}
+std::optional<std::int64_t> Connection::serves() const {
+  return impl_->serves;
+}
+void Connection::set_serves(std::int64_t whom) {
+  impl_->serves = whom;
 }
 int Connection::backend_pid() const {
   return impl_->connection ? PQbackendPID(impl_->pg()) : 0;

@@ -67,6 +67,11 @@ class Connection {
   /// without an answer get that error, marked in_doubt if a COMMIT had been sent.
   boost::asio::awaitable<std::vector<Result<Rows>>> pipeline(std::vector<Statement> statements, Deadline deadline);
 
+  /// Before the session runs the code of somebody else: takes away what the last one's may have left behind (settings,
+  /// prepared statements, cursors, temporary objects, locks, LISTEN), so that it is as it was after connecting, but for
+  /// cached plans. Outside of a transaction. False: that failed, and the connection is closed.
+  boost::asio::awaitable<bool> start_over(Deadline deadline);
+
   /// Ends a transaction that is open or failed; closes the connection if that is not possible. No-op when idle.
   boost::asio::awaitable<void> rollback(std::chrono::milliseconds timeout = std::chrono::milliseconds(5000));
 
@@ -85,6 +90,9 @@ class Connection {
   [[nodiscard]] int backend_pid() const;
   [[nodiscard]] int server_version() const;  // 150004 is 15.4
   [[nodiscard]] Deadline created_at() const;
+  /// A note of the caller's on whose code the session has run; nothing at first, and after start_over().
+  [[nodiscard]] std::optional<std::int64_t> serves() const;
+  void set_serves(std::int64_t whom);
 
  private:
   static boost::asio::awaitable<Result<std::shared_ptr<Connection>>> connect_once(ConnectSettings settings);

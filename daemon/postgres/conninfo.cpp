@@ -76,6 +76,19 @@ Result<std::string> merge_conninfo(const std::string& conninfo, const Options& o
   return join(*options);
 }
 
+Result<std::string> overlay_conninfo(const std::string& conninfo, const std::string& others) {
+  auto options = parse(conninfo);
+  if (!options) return options.error();
+  const auto overlay = parse(others);
+  if (!overlay) return overlay.error();
+  if (overlay->contains("user")) {
+    options->erase("password");
+    options->erase("service");  // it may name a user and a password too
+  }
+  for (const auto& [keyword, value] : *overlay) (*options)[keyword] = value;
+  return join(*options);
+}
+
 std::string conninfo_target(const std::string& conninfo) {
   auto options = parse(conninfo);
   if (!options) return {};

@@ -15,6 +15,9 @@ namespace pgtrickle::postgres {
 Result<std::string> merge_conninfo(const std::string& conninfo, const std::map<std::string, std::string>& overrides,
                                    const std::map<std::string, std::string>& defaults = {});
 
+/// `conninfo` with what `others` (the same kinds of text) sets on top. Another user does not inherit the password.
+Result<std::string> overlay_conninfo(const std::string& conninfo, const std::string& others);
+
 /// Which database `conninfo` leads to, for comparing: host, port and dbname, with libpq's defaults for what is missing.
 /// Two texts may still be the same place. Empty if it cannot be parsed.
 [[nodiscard]] std::string conninfo_target(const std::string& conninfo);

@@ -34,18 +34,23 @@ Pool::Pool(const asio::any_io_executor& executor, PoolSettings settings)
 
 std::shared_ptr<Connection> Pool::take_idle(const Preference& prefers) {
   auto place = std::prev(idle_.end());
-  if (prefers) {
-    const auto liked = std::find_if(idle_.begin(), idle_.end(), [&](const auto& c) { return prefers(*c); });
-    if (liked != idle_.end()) place = liked;
+  for (auto other = place; prefers && other != idle_.begin();) {
+    --other;
+    if (prefers(**other) > prefers(**place)) place = other;
   }
   auto connection = std::move(*place);
   idle_.erase(place);
   return connection;
 }
 
+bool Pool::would_rather_connect(const Preference& prefers) const {
+  return prefers && open_ < settings_.size && Clock::now() >= next_attempt_ &&
+         std::all_of(idle_.begin(), idle_.end(), [&](const auto& c) { return prefers(*c) == Liking::kUnsuitable; });
+}
+
 asio::awaitable<void> Pool::wait_for_liked(const Preference& prefers, Deadline until) {
   const auto self = shared_from_this();
-  const auto liked = [&](const auto& connection) { return prefers(*connection); };
+  const auto liked = [&](const auto& connection) { return prefers(*connection) == Liking::kLiked; };
   while (!closed_ && open_ > 0 && std::none_of(idle_.begin(), idle_.end(), liked) && Clock::now() < until) {
     const auto event = std::make_shared<Event>(executor_);
     const auto place = patient_.insert(patient_.end(), event);
@@ -64,7 +69,7 @@ asio::awaitable<Result<Pool::Lease>> Pool::acquire(Deadline deadline, Preference
   bool first_in_line = false;
   for (;;) {
     if (closed_) co_return canceled_error("the pool is closed");
-    while ((waiters_.empty() || first_in_line) && !idle_.empty()) {
+    while ((waiters_.empty() || first_in_line) && !idle_.empty() && !would_rather_connect(prefers)) {
       auto connection = take_idle(prefers);
       if (connection->usable() && connection->created_at() + settings_.max_lifetime > Clock::now()) {
         if (!idle_.empty()) wake_one();  // one signal may stand for several connections that came back
@@ -93,6 +98,7 @@ asio::awaitable<Result<Pool::Lease>> Pool::acquire(Deadline deadline, Preference
         ++failures_;
         next_attempt_ =
             Clock::now() + settings_.backoff.delay(failures_, settings_.random01 ? settings_.random01() : 0.5);
+        if (!idle_.empty()) continue;  // better an unsuitable one than none
       }
       wake_at = std::min(wake_at, next_attempt_);
     }

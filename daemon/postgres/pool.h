@@ -52,10 +52,12 @@ class Pool : public std::enable_shared_from_this<Pool> {
 
   Pool(const boost::asio::any_io_executor& executor, PoolSettings settings);
 
-  using Preference = std::function<bool(const Connection&)>;
+  enum class Liking { kUnsuitable, kSuitable, kLiked };
+  using Preference = std::function<Liking(const Connection&)>;
 
   /// The error is the last failure to connect, or a timeout if all connections were in use. Of the idle connections one
-  /// that `prefers` likes comes first, waited for as long as `patience`, otherwise the one that was used last.
+  /// that is liked comes first, waited for as long as `patience`, then a suitable one, then a new one, if there may be
+  /// more; an unsuitable one last. Of equal ones (all, if there is no preference) the one that was used last.
   boost::asio::awaitable<Result<Lease>> acquire(Deadline deadline, Preference prefers = nullptr,
                                                 std::chrono::milliseconds patience = std::chrono::milliseconds(0));
 
@@ -69,6 +71,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
  private:
   void give_back(std::shared_ptr<Connection> connection);
   std::shared_ptr<Connection> take_idle(const Preference& prefers);
+  [[nodiscard]] bool would_rather_connect(const Preference& prefers) const;
   boost::asio::awaitable<void> wait_for_liked(const Preference& prefers, Deadline until);
   void wake_one();
 

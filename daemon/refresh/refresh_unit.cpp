@@ -1,8 +1,11 @@
 #include "refresh/refresh_unit.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <iterator>
 #include <map>
+#include <string_view>
 #include <utility>
 
 #include "postgres/array.h"
@@ -26,48 +29,41 @@ constexpr const char* kWithheld = "TR002";  // sql: pgtrickle._together()
 constexpr int kConflictRetries = 3;
 constexpr std::int64_t kFewRows = 200;  // those are applied by the program that warming up makes plans for
 constexpr std::chrono::seconds kWarmUpTime{5};
-constexpr std::size_t kBeforeSteps = 2;   // statements of a transaction before those of the first step
-constexpr std::size_t kPerStep = 2;       // SET search_path, refresh
+constexpr std::size_t kEntering = 1;      // the place of _enter_unit() in a transaction
+constexpr std::size_t kBeforeSteps = 2;   // statements of a transaction before those of the steps, one of each
 constexpr std::size_t kMostRemovals = 8;  // then the rest is refreshed one by one
 
 // statement_timestamp() is the time when this statement of the pipeline began; clock_timestamp() is evaluated after the
-// function has returned, because r is materialised first.
+// function has returned, because what it returns is read to its end first. Everything is named with its schema: a
+// function of the query may have changed search_path.
+std::string microseconds_of(const std::string& moment) {
+  return "(extract(epoch FROM pg_catalog." + moment + "()) OPERATOR(pg_catalog.*) 1000000)::bigint";
+}
+
+std::string select_outcome(const std::string& columns, const std::string& call) {
+  return "SELECT " + columns + ", x.delta_rows, x.rows_inserted, x.rows_updated, x.rows_deleted, " +
+         microseconds_of("transaction_timestamp") + " AS data_at, " + microseconds_of("statement_timestamp") +
+         " AS started_at, " + microseconds_of("clock_timestamp") + " AS ended_at FROM " + call + " AS x";
+}
+
 Statement refresh_statement(std::int64_t id, bool together) {
   const std::string number = std::to_string(id);
-  Statement statement;
-  statement.name = "pgt_refresh_" + number + (together ? "_together" : "");
   const std::string action = together ? "pgtrickle._together(x.action, " + number + ", x.delta_rows)" : "x.action";
-  statement.sql = "WITH r AS MATERIALIZED (SELECT " + action +
-                  " AS action, x.delta_rows, x.rows_inserted, x.rows_updated, x.rows_deleted, "
-                  "clock_timestamp() AS ended FROM pgtrickle_state.refresh_" +
-                  number +
-                  "('auto') AS x), "
-                  "h AS (INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, "
-                  "action, status, delta_rows, rows_inserted, rows_updated, rows_deleted, duration_ms, initiated_by) "
-                  "SELECT " +
-                  number +
-                  ", transaction_timestamp(), statement_timestamp(), r.ended, r.action, 'COMPLETED', "
-                  "r.delta_rows, r.rows_inserted, r.rows_updated, r.rows_deleted, "
-                  "extract(epoch FROM r.ended - statement_timestamp()) * 1000, 'SCHEDULER' "
-                  "FROM r WHERE r.action IN ('DIFFERENTIAL', 'FULL', 'SKIPPED')) "
-                  "SELECT " +
-                  number +
-                  "::bigint AS pgt_id, r.action, r.delta_rows, r.rows_inserted, r.rows_updated, r.rows_deleted, "
-                  "0 AS iterations, "
-                  "(extract(epoch FROM r.ended - statement_timestamp()) * 1000000)::bigint AS microseconds FROM r";
-  return statement;
+  return {.sql = select_outcome(action + " AS action", "pgtrickle_state.refresh_" + number + "('auto')"),
+          .name = "pgt_refresh_" + number + (together ? "_together" : "")};
 }
 
 Statement cycle_statement(const std::vector<std::int64_t>& ids, int max_iterations) {
-  Statement statement;
-  statement.name = "pgt_refresh_cycle";
-  statement.sql =
-      "WITH r AS MATERIALIZED (SELECT x.*, clock_timestamp() AS ended "
-      "FROM pgtrickle._refresh_scc($1::bigint[], false, $2::int) AS x) "
-      "SELECT r.pgt_id, r.action, r.delta_rows, r.rows_inserted, r.rows_updated, r.rows_deleted, r.iterations, "
-      "(extract(epoch FROM r.ended - statement_timestamp()) * 1000000)::bigint AS microseconds FROM r";
-  statement.parameters = {postgres::array_of(ids), std::to_string(max_iterations)};
-  return statement;
+  return {.sql = select_outcome("x.action, x.pgt_id, x.iterations",
+                                "pgtrickle._refresh_scc($1::bigint[], false, $2::int, NULL)"),
+          .parameters = {postgres::array_of(ids), std::to_string(max_iterations)},
+          .name = "pgt_refresh_cycle"};
+}
+
+bool is_known(const std::string& action) {
+  constexpr std::array<std::string_view, 7> kActions{"NO_DATA", "DIFFERENTIAL", "FULL", "SKIPPED",
+                                                     "REINIT",  "HELD",         "BLOWN"};
+  return std::find(kActions.begin(), kActions.end(), action) != kActions.end();
 }
 
 Outcome failed(std::int64_t id, const Error& error, microseconds duration) {
@@ -78,22 +74,40 @@ Outcome failed(std::int64_t id, const Error& error, microseconds duration) {
   return outcome;
 }
 
-Result<std::vector<Outcome>> read_outcomes(const Rows& rows) {
+/// What the program of one of the tables says. It belongs to the owner: only what can be is believed.
+Result<Outcome> read_outcome(RowReader& row, std::int64_t id) {
+  const auto count = [&](const char* column) {
+    return std::max<std::int64_t>(0, row.get<std::optional<std::int64_t>>(column).value_or(0));
+  };
+  Outcome outcome;
+  outcome.id = id;
+  outcome.action = row.get<std::string>("action");
+  outcome.delta_rows = count("delta_rows");
+  outcome.rows_inserted = count("rows_inserted");
+  outcome.rows_updated = count("rows_updated");
+  outcome.rows_deleted = count("rows_deleted");
+  outcome.data_at = count("data_at");
+  outcome.started_at = count("started_at");
+  outcome.ended_at = std::max(outcome.started_at, count("ended_at"));
+  outcome.server_duration = microseconds(outcome.ended_at - outcome.started_at);
+  if (row.error()) return *row.error();
+  if (!is_known(outcome.action)) return postgres::result_error("the program gives an unknown answer");
+  return outcome;
+}
+
+Result<std::vector<Outcome>> read_outcomes(const Rows& rows, const Step& step) {
   std::vector<Outcome> out;
+  std::vector<std::int64_t> missing = step.ids;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     RowReader row(rows, i);
-    Outcome outcome;
-    outcome.id = row.get<std::int64_t>("pgt_id");
-    outcome.action = row.get<std::string>("action");
-    outcome.delta_rows = row.get<std::optional<std::int64_t>>("delta_rows").value_or(0);
-    outcome.rows_inserted = row.get<std::optional<std::int64_t>>("rows_inserted").value_or(0);
-    outcome.rows_updated = row.get<std::optional<std::int64_t>>("rows_updated").value_or(0);
-    outcome.rows_deleted = row.get<std::optional<std::int64_t>>("rows_deleted").value_or(0);
-    outcome.iterations = row.get<std::optional<int>>("iterations").value_or(0);
-    outcome.server_duration = microseconds(std::max<std::int64_t>(0, row.get<std::int64_t>("microseconds")));
+    auto outcome = read_outcome(row, step.cycle ? row.get<std::int64_t>("pgt_id") : step.ids.front());
+    if (!outcome) return outcome.error();
+    if (step.cycle) outcome->iterations = row.get<int>("iterations");
     if (row.error()) return *row.error();
-    out.push_back(std::move(outcome));
+    if (std::erase(missing, outcome->id) != 1) return postgres::result_error("the program gives answers for others");
+    out.push_back(std::move(*outcome));
   }
+  if (!missing.empty()) return postgres::result_error("the program gives no answer");
   return out;
 }
 
@@ -105,6 +119,8 @@ struct Attempt {
   std::vector<Outcome> outcomes;           // of all steps, if there is no error
   std::optional<Error> error;              // of the whole transaction
   std::optional<std::size_t> failed_step;  // whose statement it was, if of one
+  bool paused = false;                     // it is what _enter_unit() said
+  bool at_commit = false;
   microseconds duration{0};
 };
 
@@ -113,11 +129,8 @@ asio::awaitable<Attempt> attempt_unit(Connection& connection, const std::vector<
   std::vector<Statement> statements(kBeforeSteps);
   statements[0].sql = "BEGIN ISOLATION LEVEL REPEATABLE READ";
   statements[1].sql = "SELECT pgtrickle._enter_unit()";
-  statements[1].name = "pgt_enter_unit";
+  // Not by a name: the session may have run code that can prepare another statement under it, and this one is believed.
   for (const Step& step : steps) {
-    // A function of some user's query may have changed the session's search_path: without this, what the next statement
-    // calls could be his, with our rights.
-    statements.emplace_back().sql = "SET search_path = pg_catalog, pg_temp";
     statements.push_back(step.cycle ? cycle_statement(step.ids, settings.max_iterations)
                                     : refresh_statement(step.ids.front(), step.together != 0));
   }
@@ -131,7 +144,7 @@ asio::awaitable<Attempt> attempt_unit(Connection& connection, const std::vector<
   if (attempt.error && !results.back().ok()) attempt.error->in_doubt = results.back().error().in_doubt;
   if (!attempt.error) {
     for (std::size_t i = 0; i < steps.size(); ++i) {
-      auto outcomes = read_outcomes(*results[kBeforeSteps + kPerStep * i + 1]);
+      auto outcomes = read_outcomes(*results[kBeforeSteps + i], steps[i]);
       if (outcomes.ok()) {
         for (Outcome& outcome : *outcomes) {
           outcome.unit_duration = attempt.duration;
@@ -145,11 +158,14 @@ asio::awaitable<Attempt> attempt_unit(Connection& connection, const std::vector<
     }
     co_return attempt;
   }
+  const auto raised = [&](std::size_t statement) {
+    return !results[statement].ok() && results[statement].error().origin == ErrorOrigin::kServer;
+  };
+  attempt.paused = raised(kEntering) && attempt.error->sqlstate == kPaused;
+  attempt.at_commit = raised(results.size() - 1);
   for (std::size_t i = 0; i < steps.size() && !attempt.failed_step; ++i) {
-    for (std::size_t k = 0; k < kPerStep; ++k) {
-      const auto& result = results[kBeforeSteps + kPerStep * i + k];
-      if (!result.ok() && result.error().origin != ErrorOrigin::kSkipped) attempt.failed_step = i;
-    }
+    const auto& result = results[kBeforeSteps + i];
+    if (!result.ok() && result.error().origin != ErrorOrigin::kSkipped) attempt.failed_step = i;
   }
   co_await connection.rollback();
   co_return attempt;
@@ -177,13 +193,15 @@ void give_up(std::vector<Step>& steps, std::size_t culprit, const Attempt& attem
       if (step.ids != guilty.ids) {
         outcome.id = id;
         outcome.action = "WITHHELD";
-      } else if (attempt.error->sqlstate == kWithheld) {
+      } else if ((guilty.together != 0 || guilty.cycle) && attempt.error->sqlstate == kWithheld &&
+                 is_known(attempt.error->message)) {
         outcome.id = id;
         outcome.action = attempt.error->message;  // what refresh_<id> said
         if (step.ids.size() == 1) outcome.delta_rows = pending_rows_in(attempt.error->detail);
         outcome.duration = attempt.duration;
       } else {
         outcome = failed(id, *attempt.error, attempt.duration);
+        outcome.alone = true;
       }
       outcomes[id] = std::move(outcome);
     }
@@ -191,14 +209,16 @@ void give_up(std::vector<Step>& steps, std::size_t culprit, const Attempt& attem
   std::erase_if(steps, goes_with);
 }
 
-void all_fail(const std::vector<Step>& steps, const Attempt& attempt, std::map<std::int64_t, Outcome>& outcomes) {
+void all_fail(const std::vector<Step>& steps, const Attempt& attempt, std::map<std::int64_t, Outcome>& outcomes,
+              bool their_fault = false) {
   for (const Step& step : steps) {
     for (const std::int64_t id : step.ids) {
-      if (attempt.error->sqlstate == kPaused) {
+      if (attempt.paused) {
         outcomes[id].id = id;
         outcomes[id].action = "PAUSED";
       } else {
         outcomes[id] = failed(id, *attempt.error, attempt.duration);
+        outcomes[id].alone = their_fault;
       }
     }
   }
@@ -208,51 +228,63 @@ bool is_conflict(const Error& error) {
   return error.sqlstate == "40001" || error.sqlstate == "40P01";
 }
 
+/// Nobody else is to blame: the connection or the server, or the database is paused.
+bool concerns_all(const Connection& connection, const Attempt& attempt) {
+  return attempt.error->origin == ErrorOrigin::kCanceled || !connection.open() || attempt.paused;
+}
+
+/// One by one, or those together that go together: every good one is tried only once more.
+asio::awaitable<void> refresh_apart(Connection& connection, std::vector<Step> steps, UnitSettings settings,
+                                    std::map<std::int64_t, Outcome>& outcomes) {
+  while (!steps.empty()) {
+    const Step first = steps.front();
+    const auto goes_with = [&](const Step& step) {
+      return step.ids == first.ids || (first.together != 0 && step.together == first.together);
+    };
+    std::vector<Step> part;
+    std::copy_if(steps.begin(), steps.end(), std::back_inserter(part), goes_with);
+    Attempt attempt = co_await attempt_unit(connection, part, settings);
+    if (!attempt.error) {
+      for (Outcome& outcome : attempt.outcomes) outcomes[outcome.id] = std::move(outcome);
+    } else if (concerns_all(connection, attempt) || !connection.usable()) {
+      all_fail(steps, attempt, outcomes);
+      co_return;
+    } else if (attempt.failed_step) {
+      give_up(part, *attempt.failed_step, attempt, outcomes);
+    } else {
+      all_fail(part, attempt, outcomes, attempt.at_commit);
+    }
+    std::erase_if(steps, goes_with);
+  }
+}
+
 asio::awaitable<void> refresh_together(Connection& connection, std::vector<Step> steps, UnitSettings settings,
                                        std::map<std::int64_t, Outcome>& outcomes) {
-  int conflicts = 0;
+  std::map<std::int64_t, int> conflicts;  // by the first table of the step that raised them
   for (std::size_t removals = 0; !steps.empty();) {
     Attempt attempt = co_await attempt_unit(connection, steps, settings);
     if (!attempt.error) {
       for (Outcome& outcome : attempt.outcomes) outcomes[outcome.id] = std::move(outcome);
       co_return;
     }
-    const bool hopeless = attempt.error->origin == ErrorOrigin::kCanceled || !connection.usable() ||
-                          attempt.error->sqlstate == kPaused || !attempt.failed_step;
-    if (hopeless) {
+    if (concerns_all(connection, attempt) || !connection.usable()) {
       all_fail(steps, attempt, outcomes);
       co_return;
     }
-    if (is_conflict(*attempt.error)) {
-      if (++conflicts <= kConflictRetries) continue;
-      all_fail(steps, attempt, outcomes);  // nobody's fault: they are to be tried again together
+    if (attempt.failed_step) {
+      const bool again =
+          is_conflict(*attempt.error) && ++conflicts[steps[*attempt.failed_step].ids.front()] <= kConflictRetries;
+      if (again) continue;
+      give_up(steps, *attempt.failed_step, attempt, outcomes);
+      if (++removals < kMostRemovals) continue;
+    } else if (is_conflict(*attempt.error) && ++conflicts[0] <= kConflictRetries) {
+      continue;
+    } else if (!attempt.at_commit || steps.size() == 1) {
+      all_fail(steps, attempt, outcomes, attempt.at_commit);
       co_return;
     }
-    give_up(steps, *attempt.failed_step, attempt, outcomes);
-    if (++removals < kMostRemovals) continue;
-    // Too much is broken: one by one, so that every good one is tried only once more.
-    while (!steps.empty()) {
-      const Step first = steps.front();
-      std::vector<Step> part;
-      for (const Step& step : steps) {
-        if (step.ids == first.ids || (first.together != 0 && step.together == first.together)) part.push_back(step);
-      }
-      std::erase_if(steps, [&](const Step& step) {
-        return step.ids == first.ids || (first.together != 0 && step.together == first.together);
-      });
-      Attempt single = co_await attempt_unit(connection, part, settings);
-      if (!single.error) {
-        for (Outcome& outcome : single.outcomes) outcomes[outcome.id] = std::move(outcome);
-      } else if (single.failed_step && connection.usable()) {
-        give_up(part, *single.failed_step, single, outcomes);
-      } else {
-        all_fail(part, single, outcomes);
-        if (!connection.usable()) {
-          all_fail(steps, single, outcomes);
-          co_return;
-        }
-      }
-    }
+    co_await refresh_apart(connection, std::move(steps), settings, outcomes);
+    co_return;
   }
 }
 
@@ -260,13 +292,11 @@ asio::awaitable<void> refresh_together(Connection& connection, std::vector<Step>
 
 asio::awaitable<Result<bool>> warm_up(Connection& connection, std::int64_t id) {
   const std::string program = "pgtrickle_state.refresh_" + std::to_string(id);
-  std::vector<Statement> look(5);
+  std::vector<Statement> look(4);
   look[0].sql = "BEGIN ISOLATION LEVEL REPEATABLE READ";
   look[1].sql = "SELECT pgtrickle._enter_unit()";
-  look[1].name = "pgt_enter_unit";
   look[2].sql = "SET LOCAL lock_timeout = '100ms'";  // a refresh of it that runs goes first
-  look[3].sql = "SET search_path = pg_catalog, pg_temp";
-  look[4].sql = "SELECT x.action, x.delta_rows FROM " + program + "('look') AS x";
+  look[3].sql = "SELECT x.action, x.delta_rows FROM " + program + "('look') AS x";
   const auto seen = co_await connection.pipeline(std::move(look), postgres::deadline_after(kWarmUpTime));
   auto error = postgres::first_error(seen);
   bool warm = false;
@@ -277,10 +307,9 @@ asio::awaitable<Result<bool>> warm_up(Connection& connection, std::int64_t id) {
     warm = !row.error() && (action == "NO_DATA" || action == "DIFFERENTIAL") && pending <= kFewRows;
   }
   if (warm) {
-    std::vector<Statement> run(3);
+    std::vector<Statement> run(2);
     run[0].sql = "SELECT FROM " + program + "('differential')";
-    run[1].sql = "SET search_path = pg_catalog, pg_temp";
-    run[2] = refresh_statement(id, false);
+    run[1] = refresh_statement(id, false);
     const auto done = co_await connection.pipeline(std::move(run), postgres::deadline_after(kWarmUpTime));
     error = postgres::first_error(done);
   }

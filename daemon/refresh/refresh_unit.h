@@ -1,10 +1,15 @@
 // Refreshing a unit: stream tables in topological order, in one REPEATABLE READ transaction, that is at one snapshot,
-// sent as one pipeline: a single round trip. History rows of refreshes that did something are part of the transaction.
+// sent as one pipeline: a single round trip. The history is for the caller to write.
 //
 // What cannot be refreshed does not stop the rest: the transaction is tried again without it, that is without the table
 // that failed or, if it is refreshed together with others or not at all, without these. A conflict with another refresh
-// is tried again as it is. A connection that is lost around COMMIT leaves the outcome in doubt; that is harmless: the
-// frontier moved in the same transaction as the table, so refreshing again does exactly what is missing.
+// is tried again as it is, a few times: then it is taken for the fault of the step that raised it. What fails at COMMIT
+// is looked for by refreshing one by one.
+//
+// Code of the tables' owners runs in the transaction, so an error is judged by the statement that raised it, and an
+// answer is no more than what an owner says about his own tables. A connection that is lost around COMMIT leaves the
+// outcome in doubt; that is harmless: the frontier moved in the same transaction as the table, so refreshing again does
+// exactly what is missing.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -31,11 +36,14 @@ struct Outcome {
   /// What refresh_<id> says (NO_DATA, DIFFERENTIAL, FULL, SKIPPED, REINIT, HELD, BLOWN), or WITHHELD: a table that it
   /// is refreshed together with was the reason, or PAUSED: the database is paused.
   std::string action;
+  bool alone = false;  // the error is this table's own, whatever its code says: it is not to hold up those beside it
   std::int64_t delta_rows = 0, rows_inserted = 0, rows_updated = 0, rows_deleted = 0;
   int iterations = 0;                            // of a cycle
   std::chrono::microseconds duration{0};         // of the round trip; of the server's work in a unit of several
   std::chrono::microseconds server_duration{0};  // of refresh_<id> alone
-  std::chrono::microseconds unit_duration{0};    // of the transaction that it was part of
+  // In microseconds since 1970, by the server's clock: the snapshot, and the beginning and end of the refresh
+  std::int64_t data_at = 0, started_at = 0, ended_at = 0;
+  std::chrono::microseconds unit_duration{0};  // of the transaction that it was part of
 };
 
 struct UnitSettings {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 
+#include "catalog/session.h"
+#include "catalog/worker.h"
 #include "observe/log.h"
 #include "postgres/conninfo.h"
 #include "scheduler/database_scheduler.h"
@@ -37,7 +39,7 @@ constexpr milliseconds kGarbageInterval{300000};
 
 bool DatabaseScheduler::wants_build(const Table& table) const {
   const sql::StreamTable& row = table.row;
-  if (!row.exists || table.building || table.loaded_at <= table.build_ended) return false;
+  if (!row.exists || !is_served(row) || table.building || table.loaded_at <= table.build_ended) return false;
   if (row.fuse_blown) return false;  // a build applies everything: that is for reset_fuse() to decide
   if (row.status == "PENDING" || row.status == "INITIALIZING") return true;
   if (row.status == "ERROR") return table.retry || (row.needs_reinit && table.failed_generation != row.generation);
@@ -52,7 +54,7 @@ TimePoint DatabaseScheduler::build_time(const Table& table) {
 }
 
 void DatabaseScheduler::start_builds() {
-  if (!leading() || paused_ || !builds_expected_) return;
+  if (!leading() || halted() || !builds_expected_) return;
   const TimePoint now = Clock::now();
   bool expected = false;
   next_build_ = TimePoint::max();
@@ -79,11 +81,26 @@ void DatabaseScheduler::start_builds() {
     if (upstream_busy && timetable_.dag().cycle(id).empty()) continue;
     start_build(table);
   }
+  if (builds_expected_ && !expected && builds_running_ == 0) close_build_sessions();
   builds_expected_ = expected;
 }
 
+postgres::Result<std::string> DatabaseScheduler::build_conninfo() const {
+  return postgres::merge_conninfo(database_.dsn, {{"application_name", build_application_name()}});
+}
+
+// Whoever wants to drop the database finds no session of ours that only waits.
+void DatabaseScheduler::close_build_sessions() {
+  const auto conninfo = build_conninfo();
+  if (!conninfo) return;
+  asio::post(*shared_->build_workers, [conninfo = *conninfo] {
+    catalog::Kept<catalog::Session>::all().close(conninfo);
+    catalog::Kept<catalog::Worker>::all().close(conninfo);
+  });
+}
+
 void DatabaseScheduler::start_build(Table& table) {
-  auto conninfo = postgres::merge_conninfo(database_.dsn, {{"application_name", build_application_name()}});
+  auto conninfo = build_conninfo();
   if (!conninfo) return;
   table.building = true;
   ++builds_running_;
@@ -178,7 +195,7 @@ void DatabaseScheduler::build_ended(TableId id, std::int64_t generation, const c
 
 void DatabaseScheduler::start_garbage_collection() {
   if (!leading() || collecting_garbage_ || (!garbage_expected_ && Clock::now() < next_garbage_)) return;
-  auto conninfo = postgres::merge_conninfo(database_.dsn, {{"application_name", build_application_name()}});
+  auto conninfo = build_conninfo();
   if (!conninfo) return;
   collecting_garbage_ = true;
   garbage_expected_ = false;

@@ -62,8 +62,14 @@ Statement adopt_cluster() {
 namespace {
 
 constexpr const char* kTables = R"(
+WITH owners AS MATERIALIZED (
+    SELECT o.owner, pgtrickle._is_trusted(o.owner) AS trusted
+    FROM (SELECT DISTINCT c.relowner FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid
+          WHERE $1::bigint[] IS NULL OR s.pgt_id = ANY ($1::bigint[])) AS o(owner))
 SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname, s.pgt_name) AS name,
-       c.oid IS NOT NULL AS exists, s.status, s.refresh_mode, s.effective_refresh_mode,
+       c.oid IS NOT NULL AS exists, coalesce(c.relowner, 0)::bigint AS owner,
+       coalesce(w.trusted, false) AS trusted,
+       s.status = 'ERROR' AND s.last_error_code = 'TR005' AS refused, s.status, s.refresh_mode, s.effective_refresh_mode,
        left(s.reason, 2000) AS reason, s.schedule,
        CASE WHEN s.schedule ~* '^\s*continuous\s+\S'
             THEN pgtrickle._schedule_ms(regexp_replace(s.schedule, '^\s*continuous\s+', '', 'i'))
@@ -82,7 +88,7 @@ SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname
        d.upstream, d.sources, d.relations, o.source_id AS own_log
 FROM pgtrickle.pgt_stream_tables s LEFT JOIN pgtrickle.pgt_frontiers f ON f.pgt_id = s.pgt_id
 LEFT JOIN pg_class c ON c.oid = s.pgt_relid LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN pgtrickle.pgt_sources o ON o.relid = s.pgt_relid
+LEFT JOIN pgtrickle.pgt_sources o ON o.relid = s.pgt_relid LEFT JOIN owners w ON w.owner = c.relowner
 LEFT JOIN (SELECT d.pgt_id, array_agg(u.pgt_id) FILTER (WHERE u.pgt_id IS NOT NULL) AS upstream,
                   array_agg(d.source_id) FILTER (WHERE u.pgt_id IS NULL AND d.source_id IS NOT NULL) AS sources,
                   array_agg(d.source_relid::bigint) FILTER (WHERE u.pgt_id IS NULL AND d.source_type <> 'VIEW')
@@ -146,7 +152,9 @@ std::vector<Statement> load_catalog() {
   out.push_back(
       make("SELECT array_agg(m.pgt_id ORDER BY m.pgt_id) AS members FROM pgtrickle.pgt_refresh_group_members m "
            "GROUP BY m.group_id ORDER BY m.group_id"));
-  out.push_back(make("SELECT c.paused, c.paused_by, c.reason FROM pgtrickle.pgt_control c"));
+  out.push_back(
+      make("SELECT c.paused, c.paused_by, c.reason, c.worker_role, CASE WHEN c.worker_role IS NOT NULL THEN "
+           "pgtrickle._worker_problem(c.worker_role) END AS worker_problem FROM pgtrickle.pgt_control c"));
   out.push_back(make(R"(
 SELECT g.group_name, pgtrickle._qualified(b.relid) AS source, b.watermark::text AS watermark,
        coalesce(extract(epoch FROM b.foremost - b.watermark), 0)::float8 AS lag,
@@ -178,6 +186,9 @@ Result<std::vector<StreamTable>> read_tables(const Rows& rows) {
     t.schema = row.get<std::string>("schema");
     t.name = row.get<std::string>("name");
     t.exists = row.get<bool>("exists");
+    t.owner = row.get<std::int64_t>("owner");
+    t.trusted = row.get<bool>("trusted");
+    t.refused = row.get<bool>("refused");
     t.status = row.get<std::string>("status");
     t.refresh_mode = row.get<std::string>("refresh_mode");
     t.effective_refresh_mode = row.get<std::optional<std::string>>("effective_refresh_mode").value_or("");
@@ -235,6 +246,8 @@ Result<Catalog> read_catalog(const std::vector<Result<Rows>>& answers) {
     out.paused = row.get<bool>("paused");
     out.paused_by = row.get<std::optional<std::string>>("paused_by").value_or("");
     out.paused_reason = row.get<std::optional<std::string>>("reason").value_or("");
+    out.worker_role = row.get<std::optional<std::string>>("worker_role").value_or("");
+    out.worker_problem = row.get<std::optional<std::string>>("worker_problem").value_or("");
     if (row.error()) return *row.error();
   }
   for (std::size_t i = 0; i < answers.at(3)->size(); ++i) {
@@ -342,6 +355,66 @@ Statement forget_daemon(const std::string& instance) {
 
 Statement forget_dead_daemons() {
   return make("DELETE FROM pgtrickle.pgt_daemons WHERE heartbeat_at < clock_timestamp() - interval '1 day'");
+}
+
+Statement refuse(const std::vector<TableId>& ids) {
+  return make(R"(
+UPDATE pgtrickle.pgt_stream_tables s
+   SET status = 'ERROR', last_error_code = 'TR005', last_error_at = clock_timestamp(), retry_at = NULL,
+       last_error = format('owner "%s" is not trusted, and the daemon has no worker sessions', pg_get_userbyid(c.relowner)),
+       last_error_hint = format('Give the daemon worker sessions (databases.worker_dsn, pgtrickle.use_worker_role), or '
+           'trust the owner with the daemon''s role: SELECT pgtrickle.trust_owner(%L); see docs/SECURITY.md.',
+           pg_get_userbyid(c.relowner))
+  FROM pg_class c
+ WHERE s.pgt_id = ANY ($1::bigint[]) AND c.oid = s.pgt_relid AND s.status IN ('PENDING', 'INITIALIZING', 'ACTIVE'))",
+              {array_of(ids)});
+}
+
+Statement admit(const std::vector<TableId>& ids) {
+  return make(R"(
+UPDATE pgtrickle.pgt_stream_tables s
+   SET status = 'PENDING', last_error = NULL, last_error_code = NULL, last_error_hint = NULL, last_error_at = NULL
+ WHERE s.pgt_id = ANY ($1::bigint[]) AND s.status = 'ERROR' AND s.last_error_code = 'TR005')",
+              {array_of(ids)});
+}
+
+Statement identify() {
+  return make(
+      "SELECT session_user AS role, (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname OPERATOR(pg_catalog.=) "
+      "pg_catalog.current_database()) AS database, pg_catalog.pg_postmaster_start_time()::text AS server");
+}
+
+namespace {
+
+std::string array_of_texts(const std::vector<std::string>& texts) {
+  std::string out = "{";
+  for (const std::string& item : texts) {
+    out += out.size() > 1 ? ",\"" : "\"";
+    for (const char c : item) {
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
+    }
+    out += '"';
+  }
+  return out + "}";
+}
+
+}  // namespace
+
+Statement record_refreshes(const std::vector<Refresh>& refreshes) {
+  const auto numbers = [&](std::int64_t Refresh::*member) {
+    std::vector<std::int64_t> out;
+    for (const Refresh& refresh : refreshes) out.push_back(refresh.*member);
+    return array_of(out);
+  };
+  std::vector<std::string> actions;
+  for (const Refresh& refresh : refreshes) actions.push_back(refresh.action);
+  return often("record_refreshes",
+               "SELECT pgtrickle._record_refreshes($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], "
+               "$6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])",
+               {numbers(&Refresh::id), array_of_texts(actions), numbers(&Refresh::data_at),
+                numbers(&Refresh::started_at), numbers(&Refresh::ended_at), numbers(&Refresh::delta_rows),
+                numbers(&Refresh::rows_inserted), numbers(&Refresh::rows_updated), numbers(&Refresh::rows_deleted)});
 }
 
 std::vector<Statement> record_failure(const Failure& failure) {

@@ -23,6 +23,9 @@ struct StreamTable {
   TableId id = 0;
   std::string schema, name, status, refresh_mode, effective_refresh_mode, reason, schedule, last_error, last_error_code;
   bool exists = true;  // the table itself, not only its row
+  std::int64_t owner = 0;
+  bool trusted = false;  // its owner
+  bool refused = false;  // its error is that it is not served, see refuse()
   bool needs_reinit = false;
   bool wide_keys = false;
   std::optional<std::chrono::milliseconds> schedule_ms;  // of a duration, or the one in a continuous schedule
@@ -71,6 +74,8 @@ struct Catalog {
   std::vector<std::vector<TableId>> groups;  // refresh groups
   bool paused = false;
   std::string paused_by, paused_reason;
+  std::string worker_role;     // empty: none
+  std::string worker_problem;  // why it must not be one
   std::vector<WatermarkGroup> watermarks;
   std::vector<Gate> gates;
 };
@@ -152,6 +157,20 @@ struct Failure {
   std::string new_status;                 // empty: unchanged
   std::chrono::milliseconds retry_in{0};  // when it is tried again
 };
+/// Stream tables of owners who are not trusted, where there are no worker sessions; and when that is over.
+Statement refuse(const std::vector<TableId>& ids);
+Statement admit(const std::vector<TableId>& ids);
+/// Asked in a worker session: who and where it is (role, database, server).
+Statement identify();
+
+struct Refresh {
+  TableId id = 0;
+  std::string action;
+  std::int64_t data_at = 0, started_at = 0, ended_at = 0;  // microseconds since 1970
+  std::int64_t delta_rows = 0, rows_inserted = 0, rows_updated = 0, rows_deleted = 0;
+};
+Statement record_refreshes(const std::vector<Refresh>& refreshes);
+
 /// The error in pgt_stream_tables, and a FAILED row in the history.
 std::vector<Statement> record_failure(const Failure& failure);
 Statement clear_errors(TableId id);

@@ -207,11 +207,12 @@ asio::awaitable<MaybeError> DatabaseScheduler::lead(ConnectionPtr connection) {
   leader_suspected_ = leader_silent_ = false;
   const std::uint64_t term = ++term_;
   log::info("scheduler", "leading database={} instance={}", database_.name, shared_->instance);
+  worker_session_role_.reset();
   MaybeError error = co_await load_catalog(connection);
   if (!error) error = co_await load_history(connection);
   if (!error) error = co_await beat(connection);
   if (error) co_return error;
-  set_problem("");
+  set_problem(worker_trouble_);
   alert(observe::AlertKind::kLeaderBack, "", "this daemon leads now");
   raise_lasting();
   warm_soon();
@@ -279,6 +280,11 @@ asio::awaitable<MaybeError> DatabaseScheduler::load_catalog(ConnectionPtr connec
   auto catalog = sql::read_catalog(results);
   if (!catalog) co_return catalog.error();
   adopt(std::move(*catalog), begun);
+  if (leader_) {
+    auto error = co_await look_at_workers(connection);
+    if (!error) error = co_await refuse_or_admit(connection);
+    if (error) co_return error;
+  }
   const TimePoint ended = Clock::now();
   load_took_ = ended - begun;
   next_load_ = ended + std::max<Clock::duration>(settings_.catalog_poll_interval, (ended - begun) * kIdleShare);
@@ -347,7 +353,7 @@ asio::awaitable<MaybeError> DatabaseScheduler::load_changed(ConnectionPtr connec
     forget_table(id);
   }
   ring();
-  co_return std::nullopt;
+  co_return co_await refuse_or_admit(connection);
 }
 
 TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_after) {
@@ -381,13 +387,15 @@ TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_aft
   }
   entry.tier = parse_tier(table.row.tier);
   entry.captured = table.row.effective_refresh_mode == "DIFFERENTIAL";
-  entry.active = table.row.exists && table.row.status == "ACTIVE" && !table.row.needs_reinit && !table.building &&
-                 !table.row.fuse_blown && (entry.captured || table.row.effective_refresh_mode == "FULL");
+  entry.active = table.row.exists && is_served(table.row) && table.row.status == "ACTIVE" && !table.row.needs_reinit &&
+                 !table.building && !table.row.fuse_blown &&
+                 (entry.captured || table.row.effective_refresh_mode == "FULL");
   const auto interval = [](double seconds) {
     return milliseconds(static_cast<std::int64_t>(std::clamp(seconds, 0.0, 1e9) * 1000));
   };
   if (table.row.data_age_seconds) entry.age = interval(*table.row.data_age_seconds);
   if (table.row.max_staleness_seconds) entry.max_staleness = interval(*table.row.max_staleness_seconds);
+  entry.domain = domain_of(table.row);
   entry.upstream = table.row.upstream;
   entry.sources = table.row.sources;
   entry.relations = table.row.relations;
@@ -426,6 +434,8 @@ void DatabaseScheduler::adopt(sql::Catalog catalog, TimePoint read_after) {
               database_.name, catalog.paused_reason);
   }
   paused_ = catalog.paused;
+  worker_role_ = catalog.worker_role;
+  worker_problem_ = catalog.worker_problem;
   watch_catalog(catalog);
   ring();
 }

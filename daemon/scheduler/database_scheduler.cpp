@@ -112,6 +112,7 @@ asio::awaitable<void> DatabaseScheduler::stop(postgres::Deadline soft, postgres:
     (void)co_await control_connection_->query(sql::terminate_by_application_name(build_application_name()), hard);
   }
   while ((!tasks_.empty() || builds_running_ > 0) && Clock::now() < hard) co_await task_ended_.wait(hard);
+  close_build_sessions();
 
   if (control_connection_ && control_connection_->usable()) {
     (void)co_await control_connection_->query(sql::forget_daemon(shared_->instance), hard);
@@ -176,7 +177,10 @@ Result<postgres::ConnectSettings> DatabaseScheduler::connect_settings(bool for_r
                                                     {"keepalives_interval", "10"},
                                                     {"keepalives_count", "3"},
                                                     {"tcp_user_timeout", "30000"}};
-  auto conninfo = postgres::merge_conninfo(database_.dsn, overrides, defaults);
+  const auto dsn = for_refreshes ? postgres::overlay_conninfo(database_.dsn, database_.worker_dsn)
+                                 : Result<std::string>(database_.dsn);
+  if (!dsn) return dsn.error();
+  auto conninfo = postgres::merge_conninfo(*dsn, overrides, defaults);
   if (!conninfo) return conninfo.error();
   connect.conninfo = std::move(*conninfo);
   connect.workers = shared_->libpq_workers;

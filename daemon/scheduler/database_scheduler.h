@@ -6,8 +6,9 @@
 //   dispatch   while leading: owns the bell, a connection that listens and holds the locks of sources that sleep
 //   (bell.cpp);
 //              takes due units from the timetable and spawns them as workers get free, the most urgent first
-//   unit       one per running unit: borrows a connection, refreshes, draws the consequences
+//   unit       one per running unit: borrows a worker session, refreshes, draws the consequences (workers.cpp)
 //   warm       at most one, when no unit runs: has a session make its plans before the first refresh needs them
+//   history    at most one: writes what has been refreshed, all that has come together since the last time
 //   housekeeping, frontier updates   short-lived tasks; builds run on worker threads
 #pragma once
 
@@ -174,10 +175,26 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   void settle_failure(Table& table, const refresh::Outcome& outcome, Settlement& settlement);
   void settle_rebuild(Table& table, const Judgement& judgement, const std::string& reason, Settlement& settlement);
   boost::asio::awaitable<void> record(std::vector<postgres::Statement> statements);
+  void remember(const refresh::Outcome& outcome);
+  boost::asio::awaitable<void> record_history(Self self);
   void unit_ended(const std::shared_ptr<Batch>& batch, std::size_t unit);
   void give_place_back();
-  [[nodiscard]] postgres::Pool::Preference home_of(const std::vector<TableId>& ids) const;
+  [[nodiscard]] postgres::Pool::Preference home_of(const std::vector<TableId>& ids, Domain domain) const;
   void refreshed_by(const ConnectionPtr& connection, const std::vector<refresh::Outcome>& outcomes);
+
+  // worker sessions (workers.cpp)
+  [[nodiscard]] bool has_workers() const { return !database_.worker_dsn.empty(); }
+  [[nodiscard]] bool is_served(const sql::StreamTable& row) const { return row.trusted || has_workers(); }
+  [[nodiscard]] static Domain domain_of(const sql::StreamTable& row) { return row.trusted ? 0 : row.owner; }
+  [[nodiscard]] std::optional<Domain> common_domain(const std::vector<TableId>& ids) const;
+  [[nodiscard]] bool halted() const { return paused_ || !worker_trouble_.empty(); }
+  boost::asio::awaitable<postgres::Result<postgres::Pool::Lease>> worker_session(Domain domain,
+                                                                                 std::vector<TableId> ids,
+                                                                                 postgres::Deadline deadline,
+                                                                                 std::chrono::milliseconds patience);
+  boost::asio::awaitable<std::optional<postgres::Error>> look_at_workers(ConnectionPtr control);
+  boost::asio::awaitable<std::string> trouble_of_workers(ConnectionPtr control);
+  boost::asio::awaitable<std::optional<postgres::Error>> refuse_or_admit(ConnectionPtr control);
 
   // warming up (warming.cpp)
   void warm_soon();
@@ -236,6 +253,8 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   [[nodiscard]] TimetableSettings timetable_settings() const;
   [[nodiscard]] static Now now();
   [[nodiscard]] std::string build_application_name() const;
+  [[nodiscard]] postgres::Result<std::string> build_conninfo() const;
+  void close_build_sessions();
 
   std::shared_ptr<Shared> shared_;
   config::Database database_;
@@ -284,6 +303,13 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   TimePoint newest_home_ = TimePoint::min();
   std::set<TableId> to_warm_;  // tables that no session has plans for
   bool warming_ = false;
+
+  std::string worker_role_, worker_problem_;        // as the catalog says
+  std::optional<std::string> worker_session_role_;  // as whom the sessions log in, once that is known
+  std::string worker_trouble_;                      // why nothing is refreshed; empty: none
+
+  std::vector<sql::Refresh> history_;  // to be written
+  bool recording_ = false;
 
   ConnectionPtr bell_;
   std::set<SourceId> locked_;  // on the bell

@@ -75,8 +75,8 @@ std::vector<config::Database> databases_to_serve(const std::vector<config::Datab
 }
 
 bool same_connections(const config::Database& a, const config::Database& b) {
-  return a.name == b.name && a.dsn == b.dsn && a.pool_size == b.pool_size && a.workers == b.workers &&
-         a.discover == b.discover;
+  return a.name == b.name && a.dsn == b.dsn && a.worker_dsn == b.worker_dsn && a.pool_size == b.pool_size &&
+         a.workers == b.workers && a.discover == b.discover;
 }
 
 ServiceChanges service_changes(const std::vector<config::Database>& current,

@@ -1,6 +1,7 @@
 // Units: from being due to the consequences of their outcome.
 
 #include <algorithm>
+#include <utility>
 
 #include "observe/log.h"
 #include "scheduler/database_scheduler.h"
@@ -50,16 +51,16 @@ asio::awaitable<void> DatabaseScheduler::dispatch(Self self, std::uint64_t term)
   while (leads()) {
     co_await self->open_bell();
     if (!leads()) break;
-    if (!self->paused_) {
+    if (!self->halted()) {
       co_await self->arm_sources();
       if (!leads()) break;
     }
     co_await self->unlock_spared();
     if (!leads()) break;
-    if (!self->paused_) self->enqueue_due();
+    if (!self->halted()) self->enqueue_due();
     self->start_ready();
     self->start_warming();
-    co_await self->listen_until(self->paused_ ? TimePoint::max() : self->timetable_.next_due());
+    co_await self->listen_until(self->halted() ? TimePoint::max() : self->timetable_.next_due());
   }
 }
 
@@ -133,13 +134,19 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
   self->shared_->observer->on_lag(self->database_.name,
                                   std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - unit.due));
 
+  const std::optional<Domain> domain = self->common_domain(ids);
+  if (!domain) {  // whom to trust has changed since this was planned: it is planned again
+    self->reload_soon();
+    self->drop({.batch = batch, .unit = unit_index});
+    self->give_place_back();
+    co_return;
+  }
   std::vector<refresh::Outcome> outcomes;
   std::vector<Statement> abandoned;
   {
-    auto prefers = self->home_of(ids);
     // Making plans takes longer than what others do meanwhile, unless many wait.
     const milliseconds patience = self->ready_.empty() ? kPatience : milliseconds(0);
-    auto lease = co_await self->refresh_pool_->acquire(deadline_after(kAcquireTimeout), std::move(prefers), patience);
+    auto lease = co_await self->worker_session(*domain, ids, deadline_after(kAcquireTimeout), patience);
     if (lease) {
       const milliseconds limit = self->settings_.refresh_timeout;
       refresh::UnitSettings settings;
@@ -264,6 +271,7 @@ void DatabaseScheduler::settle_success(Table& table, const refresh::Outcome& out
   }
   if (applied) {
     table.health.on_applied();
+    remember(outcome);
     if (outcome.action == "FULL") table.costs.full(ms);
     if (outcome.action == "DIFFERENTIAL") table.costs.differential(outcome.delta_rows, ms);
     if (outcome.delta_rows > 0 && outcome.action != "SKIPPED")
@@ -356,8 +364,9 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
     settlement.reload = true;
   }
   // A conflict or a lost connection is not the table's: it goes on with those that it was refreshed with.
-  const bool passing = retrying && (error.sqlstate.empty() || error.sqlstate.starts_with("40") ||
-                                    error.sqlstate.starts_with("08") || error.sqlstate.starts_with("57P"));
+  const bool passing = retrying && !outcome.alone &&
+                       (error.sqlstate.empty() || error.sqlstate.starts_with("40") ||
+                        error.sqlstate.starts_with("08") || error.sqlstate.starts_with("57P"));
   settlement.failed.push_back({.id = table.row.id, .delay = delay, .alone = !passing});
 }
 
@@ -416,6 +425,31 @@ void DatabaseScheduler::settle_rebuild(Table& table, const Judgement& judgement,
   timetable_.deactivate(id);
   settlement.failed.push_back({.id = id, .delay = kStatusDelay, .alone = true});
   settlement.reload = true;
+}
+
+void DatabaseScheduler::remember(const refresh::Outcome& outcome) {
+  history_.push_back({.id = outcome.id,
+                      .action = outcome.action,
+                      .data_at = outcome.data_at,
+                      .started_at = outcome.started_at,
+                      .ended_at = outcome.ended_at,
+                      .delta_rows = outcome.delta_rows,
+                      .rows_inserted = outcome.rows_inserted,
+                      .rows_updated = outcome.rows_updated,
+                      .rows_deleted = outcome.rows_deleted});
+  if (!std::exchange(recording_, true)) spawn(record_history(shared_from_this()));
+}
+
+asio::awaitable<void> DatabaseScheduler::record_history(Self self) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  while (!self->history_.empty()) {
+    std::vector<Statement> statements(1);
+    statements.front() = sql::record_refreshes(std::exchange(self->history_, {}));
+    co_await self->record(std::move(statements));
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) break;
+  }
+  self->recording_ = false;
 }
 
 asio::awaitable<void> DatabaseScheduler::record(std::vector<Statement> statements) {

@@ -22,18 +22,20 @@ constexpr milliseconds kAcquireTimeout{1000};
 
 }  // namespace
 
-postgres::Pool::Preference DatabaseScheduler::home_of(const std::vector<TableId>& ids) const {
+// A session that has the plans, else one that serves this owner or nobody yet: it need not be cleaned.
+postgres::Pool::Preference DatabaseScheduler::home_of(const std::vector<TableId>& ids, Domain domain) const {
   std::vector<ConnectionPtr> homes;
   for (const TableId id : ids) {
     const auto found = homes_.find(id);
     if (found == homes_.end()) continue;
     if (auto home = found->second.lock()) homes.push_back(std::move(home));
   }
-  if (homes.empty()) return nullptr;
   std::vector<const Connection*> known(homes.size());
   std::transform(homes.begin(), homes.end(), known.begin(), [](const ConnectionPtr& home) { return home.get(); });
-  return [known = std::move(known)](const Connection& connection) {
-    return std::find(known.begin(), known.end(), &connection) != known.end();
+  return [known = std::move(known), domain](const Connection& connection) {
+    if (std::find(known.begin(), known.end(), &connection) != known.end()) return postgres::Pool::Liking::kLiked;
+    return connection.serves().value_or(domain) == domain ? postgres::Pool::Liking::kSuitable
+                                                          : postgres::Pool::Liking::kUnsuitable;
   };
 }
 
@@ -98,7 +100,7 @@ std::optional<TableId> DatabaseScheduler::next_to_warm() {
 }
 
 void DatabaseScheduler::start_warming() {
-  if (!registered_ || !leading() || paused_ || warming_ || to_warm_.empty()) return;
+  if (!registered_ || !leading() || halted() || warming_ || to_warm_.empty()) return;
   if (units_running_ > 0 || !ready_.empty() || builds_running_ > 0) return;
   if (database_.pool_size == 1 && timetable_.next_due() < Clock::now() + kTimeForOne) return;
   const auto id = next_to_warm();
@@ -114,8 +116,10 @@ void DatabaseScheduler::start_warming() {
 
 asio::awaitable<void> DatabaseScheduler::warm(Self self, TableId id) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  {
-    auto lease = co_await self->refresh_pool_->acquire(deadline_after(kAcquireTimeout));
+  if (const auto domain = self->common_domain({id})) {
+    std::vector<TableId> ids(1, id);
+    auto lease =
+        co_await self->worker_session(*domain, std::move(ids), deadline_after(kAcquireTimeout), milliseconds(0));
     if (lease) {
       const auto warmed = co_await refresh::warm_up(**lease, id);
       if (warmed.ok() && *warmed && self->tables_.contains(id)) self->homes_[id] = lease->connection();

@@ -72,7 +72,12 @@ class Clusters {
     Sets sets(nodes_);
     for (const auto& group : rules_.groups) join_group(sets, group);
     join_diamonds(sets);
-    return close_circles(sets);
+    std::vector<std::size_t> set_of(nodes_);
+    for (std::size_t node = 0; node < nodes_; ++node) set_of[node] = sets.find(node);
+    for (;;) {
+      auto clusters = close_circles(set_of);
+      if (!split_mixed(clusters, set_of)) return clusters;
+    }
   }
 
  private:
@@ -93,6 +98,8 @@ class Clusters {
       const bool continues = i > 0 && std::binary_search(cycle.begin(), cycle.end(), tables_[i - 1]);
       node_of_[i] = continues ? nodes_ - 1 : nodes_++;
     }
+    domains_.resize(nodes_);
+    for (std::size_t i = 0; i < tables_.size(); ++i) domains_[node_of_[i]] = dag_.domain(tables_[i]);
     inputs_.resize(nodes_);
     for (std::size_t i = 0; i < tables_.size(); ++i) {
       auto& inputs = inputs_[node_of_[i]];
@@ -105,12 +112,12 @@ class Clusters {
   }
 
   void join_group(Sets& sets, const std::vector<TableId>& group) const {
-    std::optional<std::size_t> first;
+    std::map<Domain, std::size_t> first;
     for (const TableId id : group) {
       const auto found = index_.find(id);
       if (found == index_.end()) continue;
-      if (first) sets.join(*first, node_of_[found->second]);
-      if (!first) first = node_of_[found->second];
+      const std::size_t node = node_of_[found->second];
+      sets.join(first.try_emplace(domains_[node], node).first->second, node);
     }
   }
 
@@ -154,18 +161,34 @@ class Clusters {
       members -= sets.members(last);
       for (auto member = members.last(); member; member = members.last()) {
         members.clear(*member);
-        sets.join(last, *member);
+        if (*member >= first_table_ && domains_[*member] == domains_[last]) sets.join(last, *member);
       }
     }
   }
 
+  // Dissolves the sets of clusters that have several domains. False: there are none.
+  bool split_mixed(const std::vector<Cluster>& clusters, std::vector<std::size_t>& set_of) const {
+    bool split = false;
+    for (const Cluster& cluster : clusters) {
+      const bool mixed = std::any_of(cluster.tables.begin(), cluster.tables.end(),
+                                     [&](TableId id) { return dag_.domain(id) != cluster.domain; });
+      if (!mixed) continue;
+      for (const TableId id : cluster.tables) {
+        const std::size_t node = node_of_[index_.at(id)];
+        set_of[node] = node;
+      }
+      split = true;
+    }
+    return split;
+  }
+
   // Sets that read each other become one; what is left has an order.
-  std::vector<Cluster> close_circles(Sets& sets) const {
+  std::vector<Cluster> close_circles(const std::vector<std::size_t>& set_of) const {
     constexpr std::size_t kNone = static_cast<std::size_t>(-1);
     std::vector<std::size_t> number(nodes_, kNone);  // of a set, in the order of its first table
     std::vector<std::vector<std::size_t>> members;
     for (std::size_t i = 0; i < tables_.size(); ++i) {
-      std::size_t& set = number[sets.find(node_of_[i])];
+      std::size_t& set = number[set_of[node_of_[i]]];
       if (set == kNone) {
         set = members.size();
         members.emplace_back();
@@ -174,10 +197,10 @@ class Clusters {
     }
     std::vector<std::vector<std::size_t>> next(members.size());
     for (std::size_t i = 0; i < tables_.size(); ++i) {
-      const std::size_t set = number[sets.find(node_of_[i])];
+      const std::size_t set = number[set_of[node_of_[i]]];
       for (const std::size_t input : inputs_[node_of_[i]]) {
         if (input < first_table_) continue;
-        const std::size_t other = number[sets.find(input)];
+        const std::size_t other = number[set_of[input]];
         if (other != set) next[other].push_back(set);
       }
     }
@@ -192,6 +215,7 @@ class Clusters {
         cluster_of[node_of_[i]] = out.size();
         cluster.tables.push_back(tables_[i]);
       }
+      cluster.domain = dag_.domain(cluster.tables.front());
       std::set<std::size_t> upstream;
       for (const std::size_t i : all) {
         for (const std::size_t input : inputs_[node_of_[i]]) {
@@ -211,6 +235,7 @@ class Clusters {
   std::size_t nodes_ = 0;
   std::size_t first_table_ = 0;                // nodes before are sources
   std::vector<std::size_t> node_of_;           // of a table, by its position
+  std::vector<Domain> domains_;                // of a node
   std::vector<std::set<std::size_t>> inputs_;  // of a node
 };
 

@@ -4,7 +4,11 @@
 //
 // A diamond: inputs of one table that depend on the same thing, a source or a stream table, on different ways. Members
 // are that table and what lies on those ways below the nearest common ancestor. Clusters that read each other in a
-// circle (a group with a table in between that is not in it) become one. Pure.
+// circle (a group with a table in between that is not in it) become one.
+//
+// A cluster lies within one domain: what a table of another domain does or fails to do holds nobody up. Members of a
+// group or diamond in other domains are left out, and clusters of several domains that read each other in a circle fall
+// apart into their tables. Pure.
 #pragma once
 
 #include <functional>
@@ -19,6 +23,7 @@ using SourceId = std::int64_t;
 struct Cluster {
   std::vector<TableId> tables;        // upstream first; members of a cycle are neighbours
   std::vector<std::size_t> upstream;  // positions of the clusters that these read, ascending
+  Domain domain = 0;
 };
 
 struct ClusterRules {

@@ -107,6 +107,18 @@ void Dag::link(TableId id) {
   }
 }
 
+// As declared: with edges that were cut.
+template <class Use>
+void Dag::for_each_neighbour(TableId id, Use use) const {
+  for (const auto* side : {&reads_, &read_by_}) {
+    const auto found = side->find(id);
+    if (found == side->end()) continue;
+    for (const TableId other : found->second) {
+      if (other != id && nodes_.contains(other)) use(other);
+    }
+  }
+}
+
 std::set<TableId> Dag::apply(const std::vector<Change>& changes) {
   std::set<TableId> touched;  // components
   std::set<TableId> fresh;
@@ -130,8 +142,8 @@ std::set<TableId> Dag::apply(const std::vector<Change>& changes) {
     unlink(change.id);
     reads_[change.id] = {change.upstream->begin(), change.upstream->end()};
     link(change.id);
-    for (const TableId up : nodes_.at(change.id).upstream) touch(up);
-    for (const TableId down : nodes_.at(change.id).downstream) touch(down);
+    nodes_.at(change.id).domain = change.domain;
+    for_each_neighbour(change.id, touch);
   }
 
   std::set<TableId> affected = fresh;
@@ -148,14 +160,12 @@ std::set<TableId> Dag::apply(const std::vector<Change>& changes) {
     std::vector<TableId> component{*unseen.begin()};
     unseen.erase(unseen.begin());
     for (std::size_t i = 0; i < component.size(); ++i) {
-      const Node& node = nodes_.at(component[i]);
-      for (const auto* neighbours : {&node.upstream, &node.downstream}) {
-        for (const TableId next : *neighbours) {
-          if (unseen.erase(next) == 1) component.push_back(next);
-        }
-      }
+      for_each_neighbour(component[i], [&](TableId next) {
+        if (unseen.erase(next) == 1) component.push_back(next);
+      });
     }
     std::sort(component.begin(), component.end());
+    for (const TableId id : component) link(id);  // what was cut may be no circle any more
     arrange(component);
   }
   return affected;
@@ -169,8 +179,16 @@ void Dag::arrange(const std::vector<TableId>& component) {
   for (std::size_t i = 0; i < component.size(); ++i) {
     for (const TableId down : nodes_.at(component[i]).downstream) next[i].push_back(index_of(down));
   }
+  const auto circles = strongly_connected(next);
+  std::vector<std::vector<TableId>> named;
+  for (const auto& members : circles) {
+    auto& ids = named.emplace_back();
+    for (const std::size_t member : members) ids.push_back(component[member]);
+  }
+  if (cut_circles(named)) return arrange(component);
+
   std::vector<TableId> order;
-  for (const auto& members : strongly_connected(next)) {
+  for (const auto& members : circles) {
     std::shared_ptr<std::vector<TableId>> cycle;
     if (members.size() > 1 || nodes_.at(component[members.front()]).reads_itself)
       cycle = std::make_shared<std::vector<TableId>>();
@@ -185,6 +203,25 @@ void Dag::arrange(const std::vector<TableId>& component) {
     }
   }
   components_[component.front()] = std::move(order);
+}
+
+// Takes edges between domains out of circles that have several. False: there are none.
+bool Dag::cut_circles(const std::vector<std::vector<TableId>>& circles) {
+  bool cut = false;
+  for (const auto& members : circles) {
+    const std::set<TableId> circle(members.begin(), members.end());
+    for (const TableId id : members) {
+      Node& node = nodes_.at(id);
+      const std::vector<TableId> upstream = node.upstream;
+      for (const TableId up : upstream) {
+        if (!circle.contains(up) || nodes_.at(up).domain == node.domain) continue;
+        erase_sorted(node.upstream, up);
+        erase_sorted(nodes_.at(up).downstream, id);
+        cut = true;
+      }
+    }
+  }
+  return cut;
 }
 
 const std::vector<TableId>& Dag::cycle(TableId id) const {

@@ -2,6 +2,9 @@
 // nothing else. Cycles are possible (allow_circular): their members are neighbours in every order. All answers are
 // deterministic. Pure.
 //
+// A cycle is refreshed in one transaction, so it lies within one domain: where tables of several domains read each
+// other in a circle, the graph is without the edges of that circle that cross from one domain to another.
+//
 // Edges may name tables that are not here (yet): they come to life when the table does.
 #pragma once
 
@@ -17,6 +20,8 @@
 namespace pgtrickle::scheduler {
 
 using TableId = std::int64_t;
+/// Tables of one domain may be refreshed in one transaction: those of one owner, or of owners who are trusted.
+using Domain = std::int64_t;
 
 struct Edge {
   TableId upstream = 0;
@@ -28,6 +33,7 @@ class Dag {
   struct Change {
     TableId id = 0;
     std::optional<std::vector<TableId>> upstream;  // nothing: the table is gone
+    Domain domain = 0;
   };
 
   Dag() = default;
@@ -41,6 +47,8 @@ class Dag {
   [[nodiscard]] std::size_t size() const { return nodes_.size(); }
   [[nodiscard]] const std::vector<TableId>& upstream(TableId id) const { return nodes_.at(id).upstream; }
   [[nodiscard]] const std::vector<TableId>& downstream(TableId id) const { return nodes_.at(id).downstream; }
+
+  [[nodiscard]] Domain domain(TableId id) const { return nodes_.at(id).domain; }
 
   /// The smallest id of the connected component of `id`.
   [[nodiscard]] TableId component_of(TableId id) const { return nodes_.at(id).component; }
@@ -62,6 +70,7 @@ class Dag {
  private:
   struct Node {
     std::vector<TableId> upstream, downstream;  // ascending, without the table itself
+    Domain domain = 0;
     bool reads_itself = false;
     std::size_t rank = 0;
     TableId component = 0;
@@ -70,7 +79,10 @@ class Dag {
 
   void link(TableId id);
   void unlink(TableId id);
+  template <class Use>
+  void for_each_neighbour(TableId id, Use use) const;
   void arrange(const std::vector<TableId>& component);
+  [[nodiscard]] bool cut_circles(const std::vector<std::vector<TableId>>& circles);
 
   std::unordered_map<TableId, Node> nodes_;
   std::map<TableId, std::set<TableId>> reads_;    // as declared, also of tables that are not here

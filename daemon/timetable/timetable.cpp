@@ -19,7 +19,7 @@ void Timetable::load(const std::vector<TimetableEntry>& entries, const std::vect
   std::set<TableId> seen;
   for (const TimetableEntry& entry : entries) {
     seen.insert(entry.id);
-    changes.push_back({.id = entry.id, .upstream = entry.upstream});
+    changes.push_back({.id = entry.id, .upstream = entry.upstream, .domain = entry.domain});
     adopt(entry);
   }
   std::vector<TableId> gone;
@@ -39,7 +39,7 @@ void Timetable::put(const TimetableEntry& entry, Now now) {
   if (!epoch_) epoch_ = now.steady;
   last_now_ = now;
   adopt(entry);
-  rebuild(dag_.apply({{.id = entry.id, .upstream = entry.upstream}}), now);
+  rebuild(dag_.apply({{.id = entry.id, .upstream = entry.upstream, .domain = entry.domain}}), now);
 }
 
 void Timetable::remove(TableId id, Now now) {

@@ -7,6 +7,9 @@
 // in one snapshot. While such a unit runs, nothing else of the community starts, unless it is or turns out to be a slow
 // one. Communities are spread over their periods.
 //
+// Tables of different domains (owners who do not trust each other) are never in one cluster or unit, and nobody waits
+// for another domain but those who read it.
+//
 // Auto-backoff concerns what runs together: equal schedules of a community are slowed down by the same factor, so that
 // they go on meeting; a table that was cut off is slowed down with its cluster.
 //
@@ -43,6 +46,7 @@ struct TimetableEntry {
   bool captured = false;                 // the changes of all that it reads are captured: may sleep
   std::optional<Milliseconds> age = {};  // of its data, if known; used when the table is new here
   std::optional<Milliseconds> max_staleness = {};
+  Domain domain = 0;
   std::vector<TableId> upstream = {};    // stream tables that it reads
   std::vector<SourceId> sources = {};    // change logs that it reads, without those of stream tables
   std::vector<SourceId> relations = {};  // what it reads that is no stream table, captured or not
@@ -188,6 +192,7 @@ class Timetable {
     std::vector<ClusterState> states;                      // of clusters
     std::set<std::pair<TimePoint, std::size_t>> queue;     // clusters that may be started, by when they are due
     std::set<std::uint64_t> whole;                         // units in flight before whose end nothing else starts
+    bool mixed = false;                                    // has several domains
     std::map<SourceId, std::vector<std::size_t>> sources;  // places of those that wait for it
     TimePoint next_due = TimePoint::max();
   };
@@ -195,6 +200,7 @@ class Timetable {
     bool whole = false;
     std::size_t left = 0;
     std::vector<TableId> tables;
+    Domain domain = 0;
     std::optional<TimePoint> begun = {};
     bool changed = false;  // something was applied
     Milliseconds took{0};  // if so
@@ -238,7 +244,7 @@ class Timetable {
   [[nodiscard]] static TimePoint due_of(const ClusterState& cluster);
   void look_at(Community& community, std::size_t cluster);
   void look_ahead(TableId community);
-  [[nodiscard]] TimePoint blocked_until(const Community& community) const;
+  [[nodiscard]] TimePoint blocked_until(const Community& community, Domain domain) const;
   [[nodiscard]] TimePoint next_time(const Table& table, Now now) const;
   [[nodiscard]] static TimePoint next_cron(const Need& need, Now now, Milliseconds missed);
   [[nodiscard]] TimePoint next_on_grid(const Table& table, TimePoint after) const;

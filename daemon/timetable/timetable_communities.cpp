@@ -54,16 +54,16 @@ void Timetable::rebuild(std::set<TableId> tables, Now now) {
 
 /// Who joins is as slow as those that it is to be refreshed with. The least slow ones: others may have been cut off.
 void Timetable::share_backoff(Community& community) {
-  std::map<Milliseconds, Backoff> by_period;
+  std::map<std::pair<Domain, Milliseconds>, Backoff> by_period;
   const auto joins = [](const Table& table) { return table.is_new || table.is_activated; };
   for (const Table* table : community.tables) {
     if (!table->need.period || !is_active(*table) || joins(*table)) continue;
-    const auto [found, is_first] = by_period.try_emplace(*table->need.period, table->backoff);
+    const auto [found, is_first] = by_period.try_emplace({table->entry.domain, *table->need.period}, table->backoff);
     if (!is_first && table->backoff.factor() < found->second.factor()) found->second = table->backoff;
   }
   for (Table* table : community.tables) {
     if (!table->need.period || !joins(*table)) continue;
-    const auto found = by_period.find(*table->need.period);
+    const auto found = by_period.find({table->entry.domain, *table->need.period});
     if (found != by_period.end()) table->backoff = found->second;
   }
 }
@@ -92,6 +92,9 @@ void Timetable::build(const std::vector<TableId>& components, Now now) {
   }
   for (const std::size_t group : groups) rules.groups.push_back(groups_[group]);
   community.clusters = make_clusters(dag_, order, rules);
+  const Domain domain = community.clusters.front().domain;
+  community.mixed = std::any_of(community.clusters.begin(), community.clusters.end(),
+                                [&](const Cluster& cluster) { return cluster.domain != domain; });
   place(community, id, order);
 
   std::vector<std::pair<Need, Milliseconds>> before;
@@ -193,7 +196,7 @@ void Timetable::set_own_needs(Community& community, std::size_t begin, std::size
         break;
       case Schedule::Kind::kCalculated:
         for (const Table* consumer : table.downstream) {
-          if (consumer->place >= end) table.need.add(consumer->need);
+          if (consumer->place >= end && consumer->entry.domain == table.entry.domain) table.need.add(consumer->need);
         }
         break;
     }

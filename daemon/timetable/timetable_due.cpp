@@ -101,18 +101,26 @@ void Timetable::look_at(Community& community, std::size_t c) {
 void Timetable::look_ahead(TableId id) {
   Community& community = communities_.at(id);
   TimePoint next = TimePoint::max();
-  if (!community.queue.empty()) next = std::max(community.queue.begin()->first, blocked_until(community));
+  std::set<Domain> seen;  // the first of each domain
+  for (const auto& [due, cluster] : community.queue) {
+    const Domain domain = community.clusters[cluster].domain;
+    if (!seen.insert(domain).second) continue;
+    next = std::min(next, std::max(due, blocked_until(community, domain)));
+    if (!community.mixed) break;
+  }
   if (next == community.next_due) return;
   queue_.erase({community.next_due, id});
   community.next_due = next;
   queue_.emplace(next, id);
 }
 
-/// By the units that nothing else of the community is to start beside. Those that take too long block nobody any more.
-TimePoint Timetable::blocked_until(const Community& community) const {
+/// By the units that nothing else of the community and domain is to start beside. Those that take too long block nobody
+/// any more.
+TimePoint Timetable::blocked_until(const Community& community, Domain domain) const {
   TimePoint until = TimePoint::min();
   for (const std::uint64_t serial : community.whole) {
     const Flight& flight = flights_.at(serial);
+    if (flight.domain != domain) continue;
     until = std::max(until, flight.begun ? *flight.begun + settings_.limits.max_cost * kPatience : TimePoint::max());
   }
   return until;

@@ -53,7 +53,7 @@ std::vector<TableId> Timetable::slow_down(const Flight& flight) {
       for (const Table* table : communities_.at(community).tables) {
         if (!table->need.period) continue;
         const auto same = concerned.find(*table->need.period);
-        if (same != concerned.end()) same->second.insert(table->entry.id);
+        if (same != concerned.end() && table->entry.domain == flight.domain) same->second.insert(table->entry.id);
       }
     }
   }
@@ -179,7 +179,7 @@ bool Timetable::hold(TableId id, TimePoint now) {
   if (table.asleep) table.slept_until = now;
   table.in_flight = true;
   table.serial = next_serial_++;
-  flights_[table.serial] = {.whole = true, .left = 1, .tables = {id}};
+  flights_[table.serial] = {.whole = true, .left = 1, .tables = {id}, .domain = table.entry.domain};
   Community& community = communities_.at(table.community);
   community.whole.insert(table.serial);
   look_at(community, table.cluster);

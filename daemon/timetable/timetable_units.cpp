@@ -34,8 +34,16 @@ std::vector<Unit> Timetable::take_due(Now now) {
 void Timetable::take_from(TableId id, Now now, std::vector<Unit>& plan) {
   Community& community = communities_.at(id);
   std::vector<std::size_t> retries, due;
+  std::map<Domain, bool> blocked;
+  const auto is_blocked = [&](std::size_t c) {
+    const Domain domain = community.clusters[c].domain;
+    const auto [known, is_new] = blocked.try_emplace(domain, false);
+    if (is_new) known->second = blocked_until(community, domain) > now.steady;
+    return known->second;
+  };
   TimePoint::duration longest{0};  // until one of those that are due is due again
   for (auto entry = community.queue.begin(); entry != community.queue.end() && entry->first <= now.steady; ++entry) {
+    if (is_blocked(entry->second)) continue;
     const ClusterState& cluster = community.states[entry->second];
     if (is_failing(cluster)) {  // alone, so that it cannot hold up the others again
       retries.push_back(entry->second);
@@ -61,7 +69,7 @@ void Timetable::take_from(TableId id, Now now, std::vector<Unit>& plan) {
   std::size_t tables = 0;
   for (std::size_t c = 0; !due.empty() && c < community.states.size(); ++c) {
     const ClusterState& cluster = community.states[c];
-    if (!may_start(cluster) || is_failing(cluster)) continue;
+    if (!may_start(cluster) || is_failing(cluster) || is_blocked(c)) continue;
     if (cluster.due > now.steady && (is_held(cluster) || !goes_along(cluster))) continue;
     const auto& upstream = community.clusters[c].upstream;
     may_change[c] = is_awake(cluster) ||
@@ -111,7 +119,8 @@ void Timetable::launch(Community& community, Unit& unit, TimePoint now) {
     unit.due = std::min(unit.due, std::max(community.states[c].due, now - kLatest));
     look_at(community, c);
   }
-  flights_[unit.serial] = {.whole = unit.whole, .left = unit.tables.size(), .tables = unit.tables};
+  flights_[unit.serial] = {
+      .whole = unit.whole, .left = unit.tables.size(), .tables = unit.tables, .domain = unit.domain};
   if (unit.whole) community.whole.insert(unit.serial);
 }
 

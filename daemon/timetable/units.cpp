@@ -22,12 +22,21 @@ class Planner {
 
   std::vector<Unit> plan() {
     std::vector<Unit> units;
-    const Size size = size_of(due_);
-    if (fits(size)) {
+    const auto parts = by_domain();
+    if (parts.size() == 1 && fits(size_of(due_))) {
       units.push_back(unit_of(due_));
-      units.back().whole = size.cost <= limits_.max_cost;
+      units.back().whole = size_of(due_).cost <= limits_.max_cost;
     } else {
-      units = by_level();
+      std::vector<std::vector<std::size_t>> chunks;
+      for (const auto& part : parts) {
+        if (parts.size() > 1 && fits(size_of(part))) {
+          chunks.push_back(part);
+        } else {
+          cut_by_level(part, chunks);
+        }
+      }
+      units = units_of(chunks);
+      if (parts.size() > 1) find_whole(units);
     }
     for (std::size_t u = units.size(); u-- > 0;) {  // the last first
       units[u].critical_path += units[u].cost;
@@ -39,6 +48,8 @@ class Planner {
   }
 
  private:
+  static constexpr std::size_t kNotDue = static_cast<std::size_t>(-1);
+
   struct Size {
     std::size_t clusters = 0, tables = 0;
     milliseconds cost{0};
@@ -66,15 +77,42 @@ class Planner {
       unit.tables.insert(unit.tables.end(), tables.begin(), tables.end());
       if (tables.size() > 1) unit.together.push_back(tables);
       unit.cost += costs_[c];
+      unit.domain = clusters_[c].domain;
     }
     return unit;
   }
 
-  [[nodiscard]] std::vector<std::vector<std::size_t>> levels() const {
-    constexpr std::size_t kNotDue = static_cast<std::size_t>(-1);
+  // What may be one unit, in an order in which dependencies are met. A part comes after those of other domains that it
+  // reads; so the number of borders on the longest way tells the parts of one domain from each other.
+  [[nodiscard]] std::vector<std::vector<std::size_t>> by_domain() const {
+    std::vector<std::size_t> borders(clusters_.size(), kNotDue);
+    std::map<std::pair<std::size_t, Domain>, std::vector<std::size_t>> parts;
+    for (const std::size_t c : due_) {
+      borders[c] = 0;
+      for (const std::size_t up : clusters_[c].upstream) {
+        if (borders[up] == kNotDue) continue;
+        borders[c] = std::max(borders[c], borders[up] + (clusters_[up].domain == clusters_[c].domain ? 0 : 1));
+      }
+      parts[{borders[c], clusters_[c].domain}].push_back(c);
+    }
+    std::vector<std::vector<std::size_t>> out;
+    for (auto& [place, part] : parts) out.push_back(std::move(part));
+    return out;
+  }
+
+  // With several domains: a unit is whole if it is all of its domain and waits for nobody.
+  void find_whole(std::vector<Unit>& units) const {
+    for (Unit& unit : units) {
+      const auto same =
+          std::count_if(units.begin(), units.end(), [&](const Unit& u) { return u.domain == unit.domain; });
+      unit.whole = same == 1 && unit.after.empty() && unit.cost <= limits_.max_cost;
+    }
+  }
+
+  [[nodiscard]] std::vector<std::vector<std::size_t>> levels(const std::vector<std::size_t>& part) const {
     std::vector<std::size_t> level_of(clusters_.size(), kNotDue);  // the longest way from a due cluster
     std::vector<std::vector<std::size_t>> levels;
-    for (const std::size_t c : due_) {
+    for (const std::size_t c : part) {
       std::size_t level = 0;
       for (const std::size_t up : clusters_[c].upstream) {
         if (level_of[up] != kNotDue) level = std::max(level, level_of[up] + 1);
@@ -88,11 +126,10 @@ class Planner {
 
   // Levels are cut into chunks that fit; a level that fits into the chunk that holds all of those before it since the
   // last cut goes there as a whole.
-  std::vector<Unit> by_level() const {
-    std::vector<std::vector<std::size_t>> chunks;
+  void cut_by_level(const std::vector<std::size_t>& part, std::vector<std::vector<std::size_t>>& chunks) const {
     bool open = false;  // the last chunk has whole levels
     Size filled;        // the last chunk
-    for (const auto& level : levels()) {
+    for (const auto& level : levels(part)) {
       const Size size = size_of(level);
       if (open && fits(filled + size)) {
         chunks.back().insert(chunks.back().end(), level.begin(), level.end());
@@ -110,11 +147,9 @@ class Planner {
       }
       open = chunks.size() == before + 1;
     }
-    return units_of(chunks);
   }
 
   [[nodiscard]] std::vector<Unit> units_of(const std::vector<std::vector<std::size_t>>& chunks) const {
-    constexpr std::size_t kNotDue = static_cast<std::size_t>(-1);
     std::vector<Unit> units;
     std::vector<std::size_t> unit_of_cluster(clusters_.size(), kNotDue);
     for (const auto& chunk : chunks) {

@@ -1,6 +1,7 @@
-// From due clusters to units of work. A unit is refreshed in one transaction, so its tables agree with each other. What
-// is due of one community is one unit, unless it is too large or too slow: then it is cut by level, never through a
-// cluster, and a unit starts when those it reads have ended. Pure.
+// From due clusters to units of work. A unit is refreshed in one transaction, so its tables agree with each other, and
+// are of one domain. What is due of one community and domain is one unit, unless it is too large or too slow: then it
+// is cut by level, never through a cluster, and a unit starts when those it reads have ended. It is cut too where it is
+// read by another domain which it reads itself. Pure.
 #pragma once
 
 #include <chrono>
@@ -20,7 +21,8 @@ struct Unit {
   std::vector<TableId> tables;                 // topological order; members of a cycle are neighbours
   std::vector<std::vector<TableId>> together;  // subsets of it that are refreshed together or not at all
   std::vector<std::size_t> after;              // indexes, in the same plan, of the units that must end first
-  bool whole = true;                           // everything of its community that is due, and not slow
+  Domain domain = 0;
+  bool whole = true;                           // everything of its community and domain that is due, and not slow
   std::chrono::milliseconds cost{0};           // expected
   std::chrono::milliseconds critical_path{0};  // expected from its start to the end of the last that waits for it
   // Filled in by the timetable

@@ -177,6 +177,7 @@ class OrdinaryOwner : public ::testing::TestWithParam<bool> {
       admin_dsn_ += " user=" + admin;
       const auto installed = pgt::test::run_cli({"install", "--dsn", admin_dsn_});
       EXPECT_EQ(installed.exit_code, 0) << installed.err;
+      root_.exec("SELECT pgtrickle.trust_all_owners(true)");
     }
     root_.exec("CREATE SCHEMA shop AUTHORIZATION " + owner_);
     session_ = std::make_unique<Session>(db_.dsn() + " user=" + owner_);

@@ -330,6 +330,10 @@ TEST_F(PostgresConnection, PoolHandsOutReusesAndReplaces) {
   pool->close();
 }
 
+Pool::Liking liked_if(bool is_liked) {
+  return is_liked ? Pool::Liking::kLiked : Pool::Liking::kSuitable;
+}
+
 TEST_F(PostgresConnection, PoolHandsOutThePreferredConnectionIfItIsFree) {
   const auto pool = std::make_shared<Pool>(io_.get_executor(), pool_settings(2));
   run([&]() -> asio::awaitable<void> {
@@ -341,7 +345,7 @@ TEST_F(PostgresConnection, PoolHandsOutThePreferredConnectionIfItIsFree) {
       second_pid = (*b)->backend_pid();
     }
     for (const int wanted : {first_pid, second_pid, first_pid}) {
-      Pool::Preference prefers = [wanted](const Connection& c) { return c.backend_pid() == wanted; };
+      Pool::Preference prefers = [wanted](const Connection& c) { return liked_if(c.backend_pid() == wanted); };
       auto lease = co_await pool->acquire(in(5000), prefers);
       EXPECT_EQ((*lease)->backend_pid(), wanted);
       auto other = co_await pool->acquire(in(5000), prefers);  // it is taken: another one will do
@@ -351,10 +355,102 @@ TEST_F(PostgresConnection, PoolHandsOutThePreferredConnectionIfItIsFree) {
   pool->close();
 }
 
+TEST_F(PostgresConnection, PoolRatherConnectsThanHandsOutAnUnsuitableConnection) {
+  const auto pool = std::make_shared<Pool>(io_.get_executor(), pool_settings(2));
+  run([&]() -> asio::awaitable<void> {
+    Pool::Preference none = [](const Connection&) { return Pool::Liking::kUnsuitable; };
+    int first_pid = 0;
+    {
+      auto first = co_await pool->acquire(in(5000), none);
+      first_pid = (*first)->backend_pid();
+    }
+    {
+      auto second = co_await pool->acquire(in(5000), none);
+      EXPECT_NE((*second)->backend_pid(), first_pid);
+      Pool::Preference first_one = [first_pid](const Connection& c) {
+        return c.backend_pid() == first_pid ? Pool::Liking::kSuitable : Pool::Liking::kUnsuitable;
+      };
+      auto third = co_await pool->acquire(in(5000), first_one);
+      EXPECT_EQ((*third)->backend_pid(), first_pid);
+    }
+    auto last = co_await pool->acquire(in(5000), none);
+    EXPECT_TRUE(last.ok()) << "there may be no more than two: an unsuitable one will do";
+    EXPECT_EQ(pool->stats().in_use + pool->stats().idle, 2);
+  });
+  pool->close();
+}
+
+// What the code of one owner may leave behind in a session, and must not be there when that of another one runs.
+const std::vector<std::string>& leavings() {
+  static const std::vector<std::string> all{"DEALLOCATE ours",
+                                            "PREPARE ours AS SELECT 2 AS one",
+                                            "SET lock_timeout = '1ms'",
+                                            "SET search_path = public",
+                                            "SET default_transaction_read_only = on",
+                                            "SET row_security = off",
+                                            "SET pgtrickle.anything = 'x'",
+                                            "SELECT pg_catalog.pg_advisory_lock(77)",
+                                            "BEGIN",
+                                            "SET TRANSACTION READ WRITE",
+                                            "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
+                                            "CREATE TEMP TABLE left_behind (a int)",
+                                            "COMMIT",
+                                            "LISTEN here"};
+  return all;
+}
+
+constexpr const char* kWhatIsLeft = R"(
+SELECT concat_ws(' ', current_setting('lock_timeout'), current_setting('search_path'),
+                 current_setting('default_transaction_read_only'), current_setting('row_security'),
+                 '<' || coalesce(current_setting('pgtrickle.anything', true), '') || '>',
+                 (SELECT count(*) FROM pg_prepared_statements), (SELECT count(*) FROM pg_cursors c WHERE c.name <> ''),
+                 (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()),
+                 (SELECT count(*) FROM pg_class WHERE relname = 'left_behind'),
+                 (SELECT count(*) FROM pg_listening_channels())) AS left)";
+
+TEST_F(PostgresConnection, StartingOverLeavesNothingOfTheLastOne) {
+  settings_.session.emplace_back("lock_timeout", "3s");
+  settings_.session.emplace_back("search_path", "pg_catalog");
+  run([this]() -> asio::awaitable<void> {
+    const Link link = co_await connect();
+    link->set_serves(7);
+    EXPECT_EQ(link->serves(), 7);
+    const auto first = co_await link->query(named("ours", "SELECT 1 AS one"), in(5000));
+    EXPECT_TRUE(first.ok());
+    for (const std::string& leaving : leavings()) {
+      const auto done = co_await link->query(sql(leaving), in(5000));
+      EXPECT_TRUE(done.ok()) << leaving;
+    }
+    const auto before = co_await link->query(sql(kWhatIsLeft), in(5000));
+    EXPECT_EQ(RowReader(*before, 0).get<std::string>("left"), "1ms public on off <x> 1 1 1 1 1");
+    const bool clean = co_await link->start_over(in(5000));
+    EXPECT_TRUE(clean);
+    EXPECT_EQ(link->serves(), std::nullopt);
+    const auto after = co_await link->query(sql(kWhatIsLeft), in(5000));
+    EXPECT_EQ(RowReader(*after, 0).get<std::string>("left"), "3s pg_catalog off on <> 0 0 0 0 0");
+    const auto again = co_await link->query(named("ours", "SELECT 1 AS one"), in(5000));
+    EXPECT_TRUE(again.ok());
+    EXPECT_EQ(RowReader(*again, 0).get<int>("one"), 1) << "ours is ours again";
+  });
+}
+
+TEST_F(PostgresConnection, ASessionThatCannotStartOverIsClosed) {
+  run([this]() -> asio::awaitable<void> {
+    const Link link = co_await connect();
+    const auto begun = co_await link->query(sql("BEGIN"), in(5000));
+    EXPECT_TRUE(begun.ok());
+    const auto failed = co_await link->query(sql("SELECT 1 / 0"), in(5000));
+    EXPECT_FALSE(failed.ok());
+    const bool clean = co_await link->start_over(in(5000));
+    EXPECT_FALSE(clean);
+    EXPECT_FALSE(link->open());
+  });
+}
+
 TEST_F(PostgresConnection, PoolWaitsForThePreferredConnectionAsLongAsIsWanted) {
   const auto pool = std::make_shared<Pool>(io_.get_executor(), pool_settings(2));
   run([&]() -> asio::awaitable<void> {
-    Pool::Preference any = [](const Connection&) { return true; };
+    Pool::Preference any = [](const Connection&) { return Pool::Liking::kLiked; };
     {
       auto first = co_await pool->acquire(in(5000), any, std::chrono::milliseconds(10000));
       EXPECT_TRUE(first.ok()) << "there is none to wait for";
@@ -371,12 +467,12 @@ TEST_F(PostgresConnection, PoolWaitsForThePreferredConnectionAsLongAsIsWanted) {
     const int pid = (**lease)->backend_pid();
     asio::steady_timer timer(io_, std::chrono::milliseconds(20));
     timer.async_wait([kept = std::move(lease)](const boost::system::error_code&) mutable { kept.reset(); });
-    Pool::Preference any = [](const Connection&) { return true; };
+    Pool::Preference any = [](const Connection&) { return Pool::Liking::kLiked; };
     auto same = co_await other->acquire(in(5000), any, std::chrono::milliseconds(10000));
     EXPECT_EQ((*same)->backend_pid(), pid);
     EXPECT_EQ(other->stats().in_use, 1);
     auto second = co_await other->acquire(in(5000));
-    Pool::Preference first_one = [pid](const Connection& c) { return c.backend_pid() == pid; };
+    Pool::Preference first_one = [pid](const Connection& c) { return liked_if(c.backend_pid() == pid); };
     auto third = co_await other->acquire(in(50), first_one, std::chrono::milliseconds(20));
     EXPECT_EQ(third.error().origin, ErrorOrigin::kTimeout) << "both are in use";
   });

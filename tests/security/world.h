@@ -85,7 +85,9 @@ class World : public ::testing::TestWithParam<Admin> {
     options.config = daemon_config() + more_settings;
     daemon_ = std::make_unique<DaemonProcess>(options);
   }
-  [[nodiscard]] std::string daemon_config() const { return "databases:\n  - dsn: \"" + admin_dsn_ + "\"\n"; }
+  [[nodiscard]] std::string daemon_config() const {
+    return "databases:\n  - dsn: \"" + admin_dsn_ + "\"\n    worker_dsn: user=" + worker_ + "\n";
+  }
 
   std::string column(const std::string& name, const std::string& column) {
     return root_.value("SELECT " + column + " FROM pgtrickle.pgt_stream_tables WHERE pgt_relid = to_regclass($name$" +

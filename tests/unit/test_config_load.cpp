@@ -12,6 +12,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -229,17 +230,35 @@ TEST(ConfigLoad, OnlyOneEntryToBeDiscoveredMayBeWithoutAName) {
 }
 
 TEST(ConfigLoad, QuotedDatabaseNameInADsn) {
-  const auto result = load_text(
-      "", "",
-      {.dsns = {R"(password='dbname=\'x\'' dbname='it\'s')"}, .http_port = {}, .log_level = {}, .log_format = {}});
+  const auto result = load_text("", "",
+                                {.dsns = {R"(password='dbname=\'x\'' dbname='it\'s')"},
+                                 .worker_dsn = {},
+                                 .http_port = {},
+                                 .log_level = {},
+                                 .log_format = {}});
   ASSERT_THAT(result.problems, ElementsAre());
   EXPECT_EQ(result.config.databases[0].name, "it's");
+}
+
+TEST(ConfigLoad, WorkerSessionsHaveALoginOfTheirOwn) {
+  const auto file = load_text("databases:\n  - {dsn: host=a dbname=b, worker_dsn: user=w}\n", "f.yaml", {});
+  ASSERT_THAT(file.problems, ElementsAre());
+  EXPECT_EQ(file.config.databases[0].worker_dsn, "user=w");
+  Overrides line;
+  line.dsns = {"host=a"};
+  line.worker_dsn = "user=w";
+  EXPECT_EQ(load_text("", "", line).config.databases[0].worker_dsn, "user=w");
+  line.worker_dsn = "user w";
+  EXPECT_THAT(load_text("", "", line).problems, ElementsAre(HasSubstr("worker_dsn: not a valid connection string")));
+  line.dsns = {};
+  EXPECT_THAT(load_text("", "", line).problems, Contains(HasSubstr("--worker-dsn: is for databases that --dsn names")));
 }
 
 TEST(ConfigLoad, AMessageNeverShowsAConnectionString) {
   for (const char* dsn : {"hunter2", "host=a password=hunter2 nonsense=hunter2", "postgresql://u:hunter2@[h/d"}) {
     const auto problems =
-        load_text("", "", {.dsns = {dsn}, .http_port = {}, .log_level = {}, .log_format = {}}).problems;
+        load_text("", "", {.dsns = {dsn}, .worker_dsn = {}, .http_port = {}, .log_level = {}, .log_format = {}})
+            .problems;
     ASSERT_THAT(problems, ElementsAre(HasSubstr("not a valid connection string"))) << dsn;
     EXPECT_THAT(problems[0], Not(HasSubstr("hunter2")));
   }

@@ -316,7 +316,7 @@ std::string write_differential(const CompileRequest& request, const CutPlan& pla
   }
   if (plan.root_state != nullptr)
     for (const auto& ddl : plan.root_state->state_ddl()) program.owner_ddl.push_back(ddl);
-  for (const auto& ddl : writer.target().index_ddl()) program.owner_ddl.push_back(ddl);
+  program.table_ddl = writer.target().index_ddl();
   const auto trees = plan.trees();
   const bool joins = std::any_of(trees.begin(), trees.end(), [](const Operator* tree) { return tree->joins(); });
   const std::string apply = function_name("apply", request.id);
@@ -334,7 +334,7 @@ void write_full(const CompileRequest& request, Program& program) {
   for (const auto& col : request.columns) wanted.push_back(col.name);
   const auto names = unique_names(wanted);
   const Target target(request, names, {}, {});
-  for (const auto& ddl : target.index_ddl()) program.owner_ddl.push_back(ddl);
+  program.table_ddl = target.index_ddl();
   const SourceNumbers none;
   Statement statement(none);
   std::string query = request.query;

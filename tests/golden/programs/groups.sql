@@ -25,10 +25,6 @@ CREATE INDEX ON pgtrickle_state.node_0_1 (hash_record_extended(ROW(customer_id),
 
 ALTER TABLE pgtrickle_state.node_0_1 SET (fillfactor = 70);
 
-ALTER TABLE public.stream_table ADD CONSTRAINT pgtrickle_0_key UNIQUE NULLS NOT DISTINCT (customer_id);
-
-CREATE INDEX pgtrickle_0_hash ON public.stream_table (hash_record_extended(ROW(customer_id), 0));
-
 CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql SECURITY DEFINER
@@ -244,6 +240,10 @@ $pgt$;
 REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) TO postgres;
+
+ALTER TABLE public.stream_table ADD CONSTRAINT pgtrickle_0_key UNIQUE NULLS NOT DISTINCT (customer_id);
+
+CREATE INDEX pgtrickle_0_hash ON public.stream_table (hash_record_extended(ROW(customer_id), 0));
 
 GRANT SELECT (xid, seq, w, c2, c3) ON pgtrickle_changes.log_0 TO postgres;
 

@@ -16,8 +16,6 @@ Indexes that a delta would use and that do not exist:
   CREATE INDEX ON public.customers (since);
 */
 
-CREATE INDEX pgtrickle_0_hash ON public.stream_table (hash_record_extended(ROW(id, line, region, other), 0));
-
 CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql SECURITY DEFINER
@@ -212,6 +210,8 @@ $pgt$;
 REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) TO postgres;
+
+CREATE INDEX pgtrickle_0_hash ON public.stream_table (hash_record_extended(ROW(id, line, region, other), 0));
 
 GRANT SELECT (xid, seq, w, c1, c2, c3) ON pgtrickle_changes.log_0 TO postgres;
 

@@ -12,10 +12,6 @@ Stream table, rows identified by key:
       Scan public.orders where t.amount > 5::numeric  [O(delta)]
 */
 
-ALTER TABLE public.stream_table ADD CONSTRAINT pgtrickle_0_key UNIQUE NULLS NOT DISTINCT (id, order_id);
-
-CREATE INDEX pgtrickle_0_hash ON public.stream_table (hash_record_extended(ROW(id, order_id), 0));
-
 CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql SECURITY DEFINER
@@ -213,6 +209,10 @@ $pgt$;
 REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) TO postgres;
+
+ALTER TABLE public.stream_table ADD CONSTRAINT pgtrickle_0_key UNIQUE NULLS NOT DISTINCT (id, order_id);
+
+CREATE INDEX pgtrickle_0_hash ON public.stream_table (hash_record_extended(ROW(id, order_id), 0));
 
 GRANT SELECT (xid, seq, w, c1, c2) ON pgtrickle_changes.log_0 TO postgres;
 

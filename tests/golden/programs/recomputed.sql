@@ -8,8 +8,6 @@ Recompute the query and apply the difference  [O(n)]
 Reason: the query depends on the current time, so its result changes without any change in the data: now()
 */
 
-CREATE INDEX pgtrickle_0_hash ON public.stream_table (hash_record_extended(ROW(kind, n), 0));
-
 CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql SECURITY DEFINER
@@ -81,4 +79,6 @@ $pgt$;
 REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) TO postgres;
+
+CREATE INDEX pgtrickle_0_hash ON public.stream_table (hash_record_extended(ROW(kind, n), 0));
 

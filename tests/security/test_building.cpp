@@ -1,0 +1,201 @@
+// What an owner can reach through the building of his stream tables: nothing of his runs in a control session, neither
+// run nor folded, and what runs in the worker session can leave nothing behind for others.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "catalog/builder.h"
+#include "security/world.h"
+
+namespace {
+
+using pgt::test::World;
+using pgtrickle::catalog::BuildResult;
+using pgtrickle::catalog::BuildSettings;
+using pgtrickle::catalog::BuildStatus;
+using pgtrickle::catalog::Garbage;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+class Building : public World {
+ protected:
+  std::int64_t id_of(const std::string& name) { return std::stoll(column(name, "pgt_id")); }
+
+  BuildResult build(const std::string& name, bool worker = true) {
+    BuildSettings settings;
+    if (worker) settings.worker_conninfo = dsn_of_role(worker_);
+    return pgtrickle::catalog::build_stream_table(admin_dsn_, id_of(name), settings);
+  }
+  void build_active(const std::string& name) {
+    const auto result = build(name);
+    EXPECT_EQ(result.status, BuildStatus::kActive) << result.sqlstate << " " << result.message;
+  }
+  void build_again(const std::string& name) {
+    root().exec("UPDATE pgtrickle.pgt_stream_tables SET status = 'PENDING' WHERE pgt_id = " + column(name, "pgt_id"));
+    build_active(name);
+  }
+  Garbage collect() { return pgtrickle::catalog::collect_garbage(admin_dsn_, {}); }
+
+  /// Bob's code has run in sessions of bob's and of the worker only.
+  void expect_no_control_session() {
+    expect_nothing_gained();
+    EXPECT_EQ(
+        root().table("SELECT DISTINCT place, cu, su FROM b.notes WHERE su NOT IN ('" + bob_ + "', '" + worker_ + "')"),
+        "");
+  }
+  void expect_ran_in_worker(const std::string& place) {
+    EXPECT_THAT(who_noted(place), HasSubstr("|" + worker_)) << "the case is empty: it has not run at all";
+  }
+};
+
+TEST_P(Building, DeferredTriggersFireAsTheWorker) {
+  create(bob(), "b.st", "SELECT id, v FROM b.src");
+  build_active("b.st");
+  bob().exec(
+      "CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT OR UPDATE OR DELETE ON b.st DEFERRABLE INITIALLY DEFERRED "
+      "FOR EACH ROW EXECUTE FUNCTION b.noting(); INSERT INTO b.src VALUES (2, 2)");
+  build_again("b.st");
+  expect_ran_in_worker("at_commit");
+  expect_no_control_session();
+}
+
+TEST_P(Building, DeferredTriggersOnOtherTablesFireAsTheWorker) {
+  bob().exec(
+      "CREATE TABLE b.other (n int); CREATE CONSTRAINT TRIGGER elsewhere AFTER INSERT ON b.other DEFERRABLE INITIALLY "
+      "DEFERRED FOR EACH ROW EXECUTE FUNCTION b.noting();"
+      "CREATE FUNCTION b.writes() RETURNS int LANGUAGE plpgsql VOLATILE AS $$ BEGIN INSERT INTO b.other VALUES (1);"
+      " RETURN 1; END $$");
+  create(bob(), "b.st", "SELECT id, b.writes() AS w FROM b.src", ", refresh_mode => 'FULL'");
+  build_active("b.st");
+  expect_ran_in_worker("elsewhere");
+  expect_no_control_session();
+}
+
+TEST_P(Building, CursorsWithHoldAreComputedAsTheWorker) {
+  bob().exec(
+      "CREATE FUNCTION b.holds(id int) RETURNS int LANGUAGE plpgsql VOLATILE AS $$ BEGIN"
+      "  EXECUTE format('DECLARE c%s CURSOR WITH HOLD FOR SELECT b.note(''held'')', pg_backend_pid() || '_' || id);"
+      "  RETURN id; EXCEPTION WHEN duplicate_cursor THEN RETURN id; END $$");
+  create(bob(), "b.st", "SELECT b.holds(id) AS id FROM b.src", ", refresh_mode => 'FULL'");
+  build_active("b.st");
+  expect_ran_in_worker("held");
+  expect_no_control_session();
+}
+
+TEST_P(Building, NothingIsFoldedInTheControlSession) {
+  bob().exec(
+      "CREATE FUNCTION b.folded(place text) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN"
+      "  PERFORM b.note(place); RETURN 0; END $$;"
+      "CREATE FUNCTION b.compared(a int, b int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN"
+      "  PERFORM b.note('operator'); RETURN a >= b; END $$;"
+      "CREATE OPERATOR b.>>>= (LEFTARG = int, RIGHTARG = int, FUNCTION = b.compared);"
+      "CREATE TYPE b.pair AS (x int, y int);"
+      "CREATE FUNCTION b.sum_of(p b.pair) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN"
+      "  PERFORM b.note('cast'); RETURN p.x + p.y; END $$;"
+      "CREATE CAST (b.pair AS int) WITH FUNCTION b.sum_of(b.pair);"
+      "CREATE DOMAIN b.small AS int CHECK (VALUE < 1000 + b.folded('domain'))");
+  create(bob(), "b.st",
+         "SELECT id, v::b.small AS v, ROW(1, 2)::b.pair::int AS c, 5::b.small AS d FROM b.src WHERE v > "
+         "b.folded('function') AND 5 OPERATOR(b.>>>=) 4");
+  create(
+      bob(), "b.groups",
+      "SELECT v + b.folded('grouped') AS g, count(*) AS n, max(v::b.small) AS m FROM b.src GROUP BY 1 HAVING count(*) "
+      "OPERATOR(pg_catalog.>) b.folded('having')");
+  root().exec("TRUNCATE b.notes");
+  build_active("b.st");
+  build_active("b.groups");
+  expect_ran_in_worker("function");
+  expect_ran_in_worker("operator");
+  expect_ran_in_worker("cast");
+  expect_no_control_session();
+}
+
+TEST_P(Building, NewTypesOfColumnsAreGivenInTheWorkerSession) {
+  create(bob(), "b.st", "SELECT id, v FROM b.src");
+  build_active("b.st");
+  bob().exec(
+      "CREATE FUNCTION b.holding() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM b.note(TG_NAME);"
+      "  EXECUTE 'DECLARE replacing CURSOR WITH HOLD FOR SELECT b.note(''held'')'; RETURN NULL;"
+      "  EXCEPTION WHEN duplicate_cursor THEN RETURN NULL; END $$;"
+      "CREATE TRIGGER emptied AFTER DELETE ON b.st FOR EACH STATEMENT EXECUTE FUNCTION b.holding();"
+      "ALTER TABLE b.src ALTER COLUMN v TYPE bigint");
+  build_again("b.st");
+  EXPECT_EQ(
+      root().value("SELECT atttypid::regtype FROM pg_attribute WHERE attrelid = 'b.st'::regclass AND attname = 'v'"),
+      "bigint");
+  expect_ran_in_worker("emptied");
+  expect_ran_in_worker("held");
+  expect_no_control_session();
+  EXPECT_TRUE(becomes_equal("b.st"));
+}
+
+TEST_P(Building, WhatIsSetInASessionIsNotThereForTheNextOwner) {
+  bob().exec(
+      "CREATE FUNCTION b.poisons(id int) RETURNS int LANGUAGE plpgsql VOLATILE AS $$ BEGIN"
+      "  PERFORM set_config('default_transaction_read_only', 'on', false), set_config('row_security', 'off', false),"
+      "          set_config('statement_timeout', '1ms', false), set_config('search_path', 'b', false);"
+      "  RETURN id; END $$");
+  create(bob(), "b.st", "SELECT b.poisons(id) AS id FROM b.src", ", refresh_mode => 'FULL', initialize => false");
+  build("b.st");
+  create(alice(), "a.st", "SELECT id, amount FROM a.orders");
+  build_active("a.st");
+  EXPECT_TRUE(becomes_equal("a.st"));
+}
+
+TEST_P(Building, WithoutWorkerSessionsOwnersMustBeTrusted) {
+  create(bob(), "b.st", "SELECT id, v FROM b.src");
+  const auto refused = build("b.st", false);
+  EXPECT_EQ(refused.status, BuildStatus::kError);
+  EXPECT_EQ(refused.sqlstate, "55000");
+  EXPECT_THAT(refused.message, HasSubstr("not trusted"));
+  EXPECT_THAT(refused.hint, HasSubstr("pgtrickle.trust_owner('" + bob_ + "')"));
+  EXPECT_EQ(column("b.st", "status"), "ERROR");
+  admin().exec("SELECT pgtrickle.trust_owner('" + bob_ + "')");
+  EXPECT_EQ(build("b.st", false).status, BuildStatus::kActive);
+}
+
+TEST_P(Building, TakesTheRightToCreateProgramsBack) {
+  create(bob(), "b.st", "SELECT v, count(*) AS n FROM b.src GROUP BY v");
+  build_active("b.st");
+  EXPECT_THAT(refused(bob(),
+                      "CREATE FUNCTION pgtrickle_state.refresh_999999(mode text) RETURNS int LANGUAGE sql AS "
+                      "'SELECT 1'"),
+              StartsWith("42501"));
+}
+
+TEST_P(Building, GarbageIsCollectedWithoutTheTriggersOfOwners) {
+  create(bob(), "b.st",
+         "SELECT x.n, count(*) AS m FROM (SELECT v, count(*) AS n FROM b.src GROUP BY v) x GROUP BY x.n");
+  build_active("b.st");
+  const std::string delta = root().value(
+      "SELECT oid::regclass FROM pg_class WHERE relnamespace = 'pgtrickle_state'::regnamespace AND relname ~ "
+      "'^delta_' AND relkind = 'r'");
+  bob().exec("INSERT INTO " + delta + " (run) SELECT 0 FROM generate_series(1, 20000); CREATE TRIGGER emptied AFTER " +
+             "TRUNCATE ON " + delta + " FOR EACH STATEMENT EXECUTE FUNCTION b.noting()");
+  EXPECT_THAT(collect().problems, Contains(HasSubstr("it has triggers")));
+  EXPECT_EQ(who_noted(), "");
+  bob().exec("DROP TRIGGER emptied ON " + delta);
+  EXPECT_THAT(collect().problems, IsEmpty());
+  EXPECT_EQ(root().value("SELECT count(*) FROM " + delta), "0");
+}
+
+TEST_P(Building, OddNamesAndViewsOfOwnersDoNotStopGarbageCollection) {
+  create(bob(), "b.st", "SELECT v, count(*) AS n FROM b.src GROUP BY v HAVING count(*) > 1");
+  build_active("b.st");
+  root().exec(
+      "CREATE FUNCTION pgtrickle_state.apply_99999999999999999999() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+      "CREATE FUNCTION pgtrickle_state.\"refresh_1'; x\"() RETURNS int LANGUAGE sql AS 'SELECT 1'");
+  const std::string node = root().value(
+      "SELECT coalesce(min(oid::regclass::text), '') FROM pg_class WHERE relnamespace = "
+      "'pgtrickle_state'::regnamespace "
+      "AND relname ~ '^node_' AND relkind = 'r'");
+  ASSERT_NE(node, "");
+  bob().exec("CREATE VIEW b.looks AS SELECT * FROM " + node + "; SELECT pgtrickle.drop_stream_table('b.st')");
+  EXPECT_THAT(collect().problems, IsEmpty());
+  EXPECT_EQ(root().value("SELECT to_regclass('" + node + "') IS NULL"), "t");
+}
+
+PGT_IN_BOTH_WORLDS(Building);
+
+}  // namespace
