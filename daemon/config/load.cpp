@@ -352,8 +352,9 @@ bool readable_by_all(const std::string& path) {
 }
 
 bool holds_password(const Config& config) {
-  return std::any_of(config.databases.begin(), config.databases.end(),
-                     [](const Database& database) { return postgres::holds_secret(database.dsn); });
+  return std::any_of(config.databases.begin(), config.databases.end(), [](const Database& database) {
+    return postgres::holds_secret(database.dsn) || postgres::holds_secret(database.worker_dsn);
+  });
 }
 
 }  // namespace
