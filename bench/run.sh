@@ -13,7 +13,10 @@
 # bench/run.sh rebuild [--rebuilds N]: from COMMIT of DDL until stream tables are built anew, without and with prepared
 # transactions (the daemon is woken, or looks); writes bench/RESULTS_REBUILD.md, or with an option RESULTS_REBUILD.md in the
 # build directory.
+#
+# bench/run.sh build [--tables N] [--sources N]: see bench/build.sh.
 set -euo pipefail
+if [ "${1:-}" = build ]; then exec "$(dirname "$0")/build.sh" "${@:2}"; fi
 
 cd "$(dirname "$0")/.."
 export PGT_BUILD_DIR=${PGT_BUILD_DIR:-$PWD/build/bench}

@@ -171,6 +171,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION pgtrickle.use_worker_role(name) IS
-'Names the role that the daemon''s worker sessions log in as (databases.worker_user in its configuration), and grants it what refreshing '
+'Names the role that the daemon''s worker sessions log in as (databases.worker_dsn in its configuration), and grants it what refreshing '
 'needs. The role must have nothing to lose: no attribute such as SUPERUSER or CREATEROLE, no membership in other roles, no objects of its own. '
 'NULL: no worker sessions any more. Admin only. Errors: 0P000 the role does not exist or has something to lose, 42501 the caller is not the admin.';

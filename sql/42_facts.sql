@@ -454,11 +454,15 @@ END
 $$;
 
 -- For a refresh, at its snapshot: 'rebuild' or 'recompute' if facts do not hold any more, NULL if all do. everything: not only
--- row security, which roles can change as well, so that no event trigger tells.
+-- row security, which roles can change as well, so that no event trigger tells. A query that is recomputed is read under the
+-- policies that there are, so it need not be built anew for others.
 CREATE FUNCTION pgtrickle._facts_answer(id bigint, everything boolean) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    follows_policies boolean := coalesce((SELECT s.effective_refresh_mode = 'FULL' FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id), false);
 BEGIN
-    RETURN (SELECT CASE WHEN bool_or(c.kind <> 'storage') THEN 'rebuild' WHEN count(*) > 0 THEN 'recompute' END
+    RETURN (SELECT CASE WHEN bool_or(c.kind <> 'storage' AND NOT (c.kind = 'row security' AND follows_policies)) THEN 'rebuild'
+                        WHEN count(*) > 0 THEN 'recompute' END
             FROM pgtrickle._changed_facts(ARRAY[id], CASE WHEN NOT everything THEN ARRAY['row security'] END) AS c);
 END
 $$;

@@ -94,7 +94,8 @@ class Builder {
     pqxx::work tx(connection_);
     lock_frontier(tx);
     tx.exec_params(
-        "UPDATE pgtrickle.pgt_stream_tables SET status = coalesce(nullif($7, ''), status), last_error = left($2, 2000), "
+        "UPDATE pgtrickle.pgt_stream_tables SET status = coalesce(nullif($7, ''), status), last_error = left($2, "
+        "2000), "
         "last_error_code = $3, last_error_hint = left(nullif($4, ''), 2000),\n"
         "       last_error_at = clock_timestamp(), consecutive_errors = consecutive_errors + 1,\n"
         "       retry_at = clock_timestamp() + nullif(greatest($5::float8, $6::float8), 0) * interval '1 ms'\n"
@@ -180,14 +181,13 @@ class Builder {
         id_);
     if (row.empty()) return;
     const std::string owner = row[0][0].c_str();
-    throw BuildFailure(
-        "55000",
-        "its owner, role " + owner +
-            ", is not trusted, and the daemon has no worker sessions: code of its query would run with "
-            "the rights of the daemon",
-        "Give the daemon a login for worker sessions, pgtrickle.use_worker_role() and worker_user in its "
-        "configuration; or trust the owner as much as the admin: pgtrickle.trust_owner('" +
-            owner + "').");
+    throw BuildFailure("55000",
+                       "its owner, role " + owner +
+                           ", is not trusted, and the daemon has no worker sessions: code of its query would run with "
+                           "the rights of the daemon",
+                       "Give the daemon a login for worker sessions, pgtrickle.use_worker_role() and worker_dsn in its "
+                       "configuration; or trust the owner as much as the admin: pgtrickle.trust_owner('" +
+                           owner + "').");
   }
 
   Filled run_in_worker() {
@@ -206,7 +206,8 @@ class Builder {
   void record_blocked(const std::string& message) {
     pqxx::work tx(connection_);
     tx.exec_params(
-        "UPDATE pgtrickle.pgt_stream_tables SET last_error = left($2, 2000), last_error_code = '55P03', last_error_at = "
+        "UPDATE pgtrickle.pgt_stream_tables SET last_error = left($2, 2000), last_error_code = '55P03', last_error_at "
+        "= "
         "clock_timestamp(),\n"
         "       last_error_hint = 'It is tried again and again. Whoever holds the lock must end his transaction.'\n"
         "WHERE pgt_id = (SELECT s.pgt_id FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = $1 FOR NO KEY UPDATE SKIP "
@@ -264,7 +265,7 @@ class Builder {
   /// Marks the row, so that a crash leaves something to resume, and notes the generation that this build answers.
   void start() {
     pqxx::work tx(connection_);
-    lock_grants(tx);
+    if (!missing_grants(tx).empty()) lock_grants(tx);  // which every build holds for a while
     lock_frontier(tx);
     const auto rows = tx.exec_params(
         "UPDATE pgtrickle.pgt_stream_tables SET status = 'INITIALIZING' WHERE pgt_id = $1 RETURNING generation", id_);
@@ -272,12 +273,13 @@ class Builder {
     generation_ = rows[0][0].as<std::int64_t>();
     refuse_untrusted(tx);
     at_step(tx, "compiling");
-    let_owner_in(tx);
+    for (const auto& grant : missing_grants(tx)) tx.exec(grant);
     tx.commit();
   }
 
-  /// The owner uses what he keeps in pgtrickle_state, and reads logs. What he keeps there is made by us.
-  void let_owner_in(pqxx::transaction_base& tx) {
+  /// What lets the owner use what he keeps in pgtrickle_state, and read logs. What he keeps there is made by us.
+  std::vector<std::string> missing_grants(pqxx::transaction_base& tx) {
+    std::vector<std::string> grants;
     for (const auto& row :
          tx.exec_params("SELECT format('GRANT USAGE ON SCHEMA %I TO %I', g.schema, r.rolname) FROM "
                         "pgtrickle.pgt_stream_tables s\n"
@@ -285,7 +287,8 @@ class Builder {
                         "CROSS JOIN (VALUES ('pgtrickle_state'), ('pgtrickle_changes')) AS g(schema)\n"
                         "WHERE s.pgt_id = $1 AND NOT has_schema_privilege(r.oid, g.schema, 'USAGE')",
                         id_))
-      tx.exec(row[0].c_str());
+      grants.emplace_back(row[0].c_str());
+    return grants;
   }
 
   void compile() {

@@ -89,24 +89,34 @@ postgres::Result<std::string> DatabaseScheduler::build_conninfo() const {
   return postgres::merge_conninfo(database_.dsn, {{"application_name", build_application_name()}});
 }
 
+// Empty: there are no worker sessions.
+postgres::Result<std::string> DatabaseScheduler::build_worker_conninfo() const {
+  const auto conninfo = build_conninfo();
+  if (!conninfo || !has_workers()) return conninfo ? postgres::Result<std::string>(std::string()) : conninfo;
+  return postgres::overlay_conninfo(*conninfo, database_.worker_dsn);
+}
+
 // Whoever wants to drop the database finds no session of ours that only waits.
 void DatabaseScheduler::close_build_sessions() {
   const auto conninfo = build_conninfo();
-  if (!conninfo) return;
-  asio::post(*shared_->build_workers, [conninfo = *conninfo] {
+  const auto workers = build_worker_conninfo();
+  if (!conninfo || !workers) return;
+  asio::post(*shared_->build_workers, [conninfo = *conninfo, workers = workers->empty() ? *conninfo : *workers] {
     catalog::Kept<catalog::Session>::all().close(conninfo);
-    catalog::Kept<catalog::Worker>::all().close(conninfo);
+    catalog::Kept<catalog::Worker>::all().close(workers);
   });
 }
 
 void DatabaseScheduler::start_build(Table& table) {
   auto conninfo = build_conninfo();
-  if (!conninfo) return;
+  auto workers = build_worker_conninfo();
+  if (!conninfo || !workers) return;
   table.building = true;
   ++builds_running_;
   log::info("build", "building database={} stream_table={} status={} needs_reinit={}", database_.name, label(table),
             table.row.status, table.row.needs_reinit);
   catalog::BuildSettings settings;
+  settings.worker_conninfo = std::move(*workers);
   settings.lock_timeout_ms = static_cast<int>(settings_.lock_timeout.count());
   settings.statement_timeout_ms = settings_.refresh_timeout.count();
   settings.failures = table.build_failures;

@@ -421,7 +421,8 @@ std::vector<Statement> record_failure(const Failure& failure) {
   std::vector<Statement> out;
   const postgres::Parameter hint = failure.hint.empty() ? postgres::Parameter() : failure.hint;
   out.push_back(make(
-      "UPDATE pgtrickle.pgt_stream_tables SET consecutive_errors = $3::int, last_error = left($4, 2000), last_error_code = $5, "
+      "UPDATE pgtrickle.pgt_stream_tables SET consecutive_errors = $3::int, last_error = left($4, 2000), "
+      "last_error_code = $5, "
       "last_error_hint = left($6, 2000), last_error_at = clock_timestamp(), status = coalesce(nullif($7, ''), status), "
       "retry_at = clock_timestamp() + nullif($8::float8, 0) * interval '1 ms' "
       "WHERE pgt_id = $1::bigint AND generation = $2::bigint",

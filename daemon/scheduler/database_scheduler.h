@@ -254,6 +254,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   [[nodiscard]] static Now now();
   [[nodiscard]] std::string build_application_name() const;
   [[nodiscard]] postgres::Result<std::string> build_conninfo() const;
+  [[nodiscard]] postgres::Result<std::string> build_worker_conninfo() const;
   void close_build_sessions();
 
   std::shared_ptr<Shared> shared_;

@@ -92,9 +92,9 @@ TEST_P(Sessions, DeferredTriggersOnATableThatAQueryWritesToGainNothing) {
       "CREATE TABLE b.written (id int);"
       "CREATE CONSTRAINT TRIGGER deferred_elsewhere AFTER INSERT ON b.written DEFERRABLE INITIALLY DEFERRED "
       "FOR EACH ROW EXECUTE FUNCTION b.noting();"
-      "CREATE FUNCTION b.write(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN "
+      "CREATE FUNCTION b.write(i int) RETURNS int LANGUAGE plpgsql VOLATILE AS $$ BEGIN "
       "INSERT INTO b.written VALUES (i); RETURN i; END $$");
-  create(bob(), "b.st", "SELECT id, b.write(v) AS w FROM b.src");
+  create(bob(), "b.st", "SELECT id, b.write(v) AS w FROM b.src", ", refresh_mode => 'FULL'");
   create_for_alice();
   start_daemon();
   wait_active(bob(), "b.st");
@@ -109,7 +109,8 @@ TEST_P(Sessions, DeferredTriggersOnATableThatAQueryWritesToGainNothing) {
 
 TEST_P(Sessions, CursorsThatAreHeldGainNothing) {
   create(bob(), "b.st", "SELECT id, v FROM b.src");
-  on_refresh("b.st", "EXECUTE $q$DECLARE held CURSOR WITH HOLD FOR SELECT b.note('held')$q$;");
+  on_refresh("b.st",
+             "EXECUTE format($q$DECLARE %I CURSOR WITH HOLD FOR SELECT b.note('held')$q$, 'held ' || random());");
   create_for_alice();
   start_daemon();
   wait_active(bob(), "b.st");
@@ -139,6 +140,8 @@ TEST_P(Sessions, PreparedStatementsOfTheDaemonsNamesGainNothing) {
 TEST_P(Sessions, SettingsLeftInASessionStopNobodyElse) {
   create(bob(), "b.st", "SELECT id, v FROM b.src");
   create_for_alice();
+  start_daemon();
+  wait_active(bob(), "b.st");
   on_refresh("b.st",
              "PERFORM set_config('default_transaction_read_only', 'on', false);"
              "PERFORM set_config('statement_timeout', '1ms', false);"
@@ -147,8 +150,6 @@ TEST_P(Sessions, SettingsLeftInASessionStopNobodyElse) {
              "PERFORM set_config('transform_null_equals', 'on', false);"
              "PERFORM pg_advisory_lock(1, 2);"
              "CREATE TEMP TABLE IF NOT EXISTS pgt_stream_tables (a int);");
-  start_daemon();
-  wait_active(bob(), "b.st");
   expect_alice_is_served();
   expect_nothing_gained();
 }
