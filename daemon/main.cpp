@@ -22,6 +22,7 @@
 #include "config/command_line.h"
 #include "config/document.h"
 #include "config/load.h"
+#include "config/units.h"
 #include "observe/alerts.h"
 #include "observe/endpoints.h"
 #include "observe/http_server.h"
@@ -53,7 +54,8 @@ class Daemon {
   int run() {
     if (config_.http.port != 0) {
       http_ = std::make_unique<observe::HttpServer>(io_.get_executor(), config_.http.address, config_.http.port,
-                                                    observe::make_handler(metrics_, scheduler_));
+                                                    observe::make_handler(metrics_, scheduler_),
+                                                    config::words(config_.http.allowed_hosts));
       spdlog::info("http: listening on {}:{}", config_.http.address, http_->port());
     }
     // An exception that leaves one of these is a bug: it ends the daemon, visibly, and a supervisor starts a new one.
@@ -70,6 +72,13 @@ class Daemon {
     asio::co_spawn(io_, feed_watchdog(), end_on_error("watchdog"));
     ::sd_notify(0, "READY=1");
     io_.run();
+    if (scheduler_.is_building()) {
+      // Its session has been ended, so it does not touch the database any more. A worker thread that compiles cannot be
+      // interrupted, and the destructors would wait for it.
+      spdlog::warn("a build has not noticed the end of its session: ending without it");
+      spdlog::shutdown();
+      ::_exit(exit_code_);
+    }
     spdlog::info("pgtrickled ended");
     return exit_code_;
   }
@@ -132,12 +141,13 @@ class Daemon {
     ::sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", now.tv_sec * 1000000LL + now.tv_nsec / 1000);
     auto loaded = config::load(command_line_.config_path, command_line_.overrides);
     if (loaded.ok()) {
-      if (loaded.config.http.address != config_.http.address || loaded.config.http.port != config_.http.port) {
+      if (loaded.config.http != config_.http) {
         spdlog::warn("reload: http settings change with the next start only");
       }
       config_ = loaded.config;
       observe::setup_logging(config_.log);
       scheduler_.reload(config_);
+      for (const auto& warning : loaded.warnings) spdlog::warn("reload: {}", warning);
       spdlog::info("reload: configuration applied");
     } else {
       for (const auto& problem : loaded.problems) spdlog::error("reload: {}", problem);
@@ -215,11 +225,13 @@ int main_with(const config::CommandLine& line) {
     return kBadConfig;
   }
   if (line.check_config) {
+    for (const auto& warning : loaded.warnings) std::cerr << "warning: " << warning << "\n";
     std::cout << "configuration is good: " << loaded.config.databases.size() << " database(s)\n"
               << databases_text(loaded.config.databases);
     return 0;
   }
   observe::setup_logging(loaded.config.log);
+  for (const auto& warning : loaded.warnings) spdlog::warn("{}", warning);
   std::string names;
   for (const auto& database : loaded.config.databases) {
     names += (names.empty() ? "" : ", ") + (database.discover ? "to be discovered" : database.name);

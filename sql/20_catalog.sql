@@ -52,6 +52,7 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     options                jsonb NOT NULL DEFAULT '{}',
     created_at             timestamptz NOT NULL DEFAULT pg_catalog.now(),
     created_by             name NOT NULL DEFAULT current_user,
+    refresh_asked_at       timestamptz,                           -- when somebody last wanted it refreshed at once
     owner_name             name,                                  -- of the owner's role, as last seen; for restores
     created_xid            xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),  -- tells "created in this very transaction"
     generation             bigint NOT NULL DEFAULT 1              -- bumped by every change that concerns the daemon
@@ -304,7 +305,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT '{pgt_id,pgt_relid,pgt_schema,pgt_name,schedule,schedule_ms,tier,max_staleness,diamond_consistency,diamond_schedule_policy,allow_circular,
              max_delta_fraction,fuse,fuse_ceiling,fuse_sensitivity,fuse_learned,fuse_limit,fuse_blown_at,fuse_blow_reason,fuse_reset,skipped_at,refresh_mode,
              effective_refresh_mode,status,is_populated,needs_reinit,consecutive_errors,last_error_code,last_error_at,retry_at,created_at,created_by,
-             owner_name,created_xid,generation}'::name[]
+             refresh_asked_at,owner_name,created_xid,generation}'::name[]
 $$;
 
 -- Columns in the order of the table, so that a row of one is a row of the other. A new column is for members until it is named

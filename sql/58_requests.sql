@@ -44,6 +44,7 @@ BEGIN
         WHEN 'fuse_answered' THEN PERFORM pgtrickle._do_fuse_answered(caller, (d ->> 'id')::bigint, (d ->> 'skipped')::boolean, (d ->> 'recomputed')::boolean);
         WHEN 'repair' THEN PERFORM pgtrickle._do_repair(caller, (d ->> 'id')::bigint, d ->> 'finding');
         WHEN 'rebuild' THEN PERFORM pgtrickle._do_rebuild(caller, d);
+        WHEN 'refresh' THEN PERFORM pgtrickle._do_ask_to_refresh(caller, (d ->> 'id')::bigint);
         WHEN 'refreshed' THEN PERFORM pgtrickle._do_refreshed(caller, d);
         WHEN 'gate' THEN NEW.answer := to_jsonb(pgtrickle._do_gate(caller, (d ->> 'relid')::oid, (d ->> 'gate')::boolean));
         WHEN 'watermark' THEN NEW.answer := to_jsonb(pgtrickle._do_watermark(caller, (d ->> 'relid')::oid, (d ->> 'watermark')::timestamptz));
@@ -284,6 +285,16 @@ BEGIN
     FROM pg_class c
     WHERE c.oid = s.pgt_relid AND pg_has_role(caller, c.relowner, 'USAGE') AND NOT s.needs_reinit
       AND s.pgt_id IN (SELECT i.id::bigint FROM jsonb_array_elements_text(ids) AS i(id));
+END
+$$;
+
+-- The daemon is to refresh a stream table at once, whatever its schedule says.
+CREATE FUNCTION pgtrickle._do_ask_to_refresh(caller oid, id bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM pgtrickle._owned_stream_table(caller, id);
+    UPDATE pgtrickle.pgt_stream_tables s SET refresh_asked_at = clock_timestamp() WHERE s.pgt_id = id;
+    PERFORM pgtrickle._wake('t:' || id);
 END
 $$;
 

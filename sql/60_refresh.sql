@@ -346,7 +346,7 @@ $$;
 CREATE FUNCTION pgtrickle._ask_to_refresh(id bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM pgtrickle._wake('t:' || id);
+    PERFORM pgtrickle._request('refresh', jsonb_build_object('id', id));
 END
 $$;
 

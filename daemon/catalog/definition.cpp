@@ -50,15 +50,19 @@ Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, Serv
                            const compiler::Limits& limits) {
   const auto rows = types.ask(
       "pgt_definition",
-      "SELECT s.pgt_relid, n.nspname, c.relname, pg_get_userbyid(c.relowner) AS owner, s.defining_query, "
-      "s.original_query,\n"
+      "SELECT s.pgt_relid, n.nspname, c.relname, pg_get_userbyid(c.relowner) AS owner, q.bytes,\n"
+      "       CASE WHEN q.bytes <= $2 THEN s.defining_query END AS defining_query,\n"
+      "       CASE WHEN q.bytes <= $2 THEN s.original_query END AS original_query,\n"
       "       s.refresh_mode, coalesce((s.options ->> 'wide_keys')::boolean, false) AS wide_keys\n"
       "FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid JOIN pg_namespace n ON n.oid = "
       "c.relnamespace\n"
+      "CROSS JOIN LATERAL (SELECT greatest(octet_length(s.defining_query), octet_length(s.original_query))) AS "
+      "q(bytes)\n"
       "WHERE s.pgt_id = $1",
-      pgt_id);
+      pgt_id, limits.query_bytes);
   if (rows.empty()) throw Gone{};
   const auto row = rows[0];
+  compiler::check_size(row["bytes"].as<std::int64_t>(), limits);
   Definition d;
   d.relid = row["pgt_relid"].as<std::uint32_t>();
   d.refresh_mode = row["refresh_mode"].c_str();

@@ -1,6 +1,7 @@
 #include "compiler/compile.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <set>
 #include <sstream>
@@ -102,12 +103,31 @@ std::string non_monotone(const Operator& op) {
   return {};
 }
 
+/// Asked between the passes: who compiles for longer keeps others waiting.
+class Stopwatch {
+ public:
+  explicit Stopwatch(std::chrono::milliseconds limit) : limit_(limit) {}
+  void check() const {
+    if (std::chrono::steady_clock::now() - begun_ <= limit_) return;
+    throw Unsupported("compiling it takes longer than " + std::to_string(limit_.count()) + " ms", {},
+                      "Simplify the query, or split it into stream tables that read each other.");
+  }
+
+ private:
+  std::chrono::milliseconds limit_;
+  std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+};
+
 Program compile_differential(const CompileRequest& request, const pg_query::SelectStmt& select, const Catalog& catalog,
                              TypeOracle& oracle) {
+  const Stopwatch stopwatch(request.limits.time);
   Analysis analysis = analyze(select, catalog, request.limits);
+  stopwatch.check();
   OperatorPtr root = std::move(analysis.root);
   root->resolve_types(oracle);
+  stopwatch.check();
   push_filters(root);
+  stopwatch.check();
   std::set<int> all;
   for (std::size_t i = 0; i < root->columns().size(); ++i) all.insert(static_cast<int>(i));
   if (all.size() != request.columns.size())
@@ -119,6 +139,7 @@ Program compile_differential(const CompileRequest& request, const pg_query::Sele
   const std::string definite = breaks_ties(*root) ? "SELECT * FROM " + root->post() + " q" : std::string();
   const std::string in_the_way = non_monotone(*root);
   const CutPlan plan = cut(std::move(root), request.id);
+  stopwatch.check();
   const auto nodes = plan.inner.size() + (plan.root_state != nullptr ? 1 : 0);
   if (nodes > static_cast<std::size_t>(request.limits.nodes))
     throw Unsupported("the query needs " + std::to_string(nodes) + " nodes with state; the limit is " +
@@ -149,6 +170,7 @@ Program compile_differential(const CompileRequest& request, const pg_query::Sele
   // Advice first: it also tells inner nodes which of their columns are looked up, before their DDL is written.
   std::vector<std::string> advice;
   for (const auto* tree : plan.trees()) tree->index_advice(advice);
+  stopwatch.check();
   program.plan = write_differential(
       with_settings_in_use(request, select, catalog, sources), plan, numbers, sources, advice.empty(), program,
       [&](const Target& target) { return describe_plan(plan, target, analysis.notes, advice); });
@@ -208,6 +230,14 @@ References references(const std::string& query) {
       {relations.begin(), relations.end()}, {functions.begin(), functions.end()}, {operators.begin(), operators.end()}};
 }
 
+void check_size(std::int64_t bytes, const Limits& limits) {
+  if (bytes <= limits.query_bytes) return;
+  throw Rejected("the query is too long: " + std::to_string(bytes) + " bytes; the limit is " +
+                     std::to_string(limits.query_bytes) + " (compiler.max_query_bytes)",
+                 {},
+                 "Keep long constants in a table and join it, or raise the limit in the configuration of the daemon.");
+}
+
 void check_nesting(const std::string& query, const Limits& limits) {
   try {
     parse_select(query, limits.nesting);
@@ -219,6 +249,7 @@ void check_nesting(const std::string& query, const Limits& limits) {
 }
 
 Program compile(const CompileRequest& request, const Catalog& catalog, TypeOracle& oracle) {
+  check_size(static_cast<std::int64_t>(request.query.size()), request.limits);
   pg_query::SelectStmt select;
   try {
     select = parse_select(request.query, request.limits.nesting);

@@ -25,6 +25,9 @@ struct References {
 };
 References references(const std::string& query);
 
+/// Throws Rejected if a query of so many bytes is longer than the limit; compile() does that too.
+void check_size(std::int64_t bytes, const Limits& limits);
+
 /// Throws Rejected if the query is nested deeper than the limit; compile() does that too.
 void check_nesting(const std::string& query, const Limits& limits);
 

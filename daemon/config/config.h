@@ -26,7 +26,7 @@ struct Scheduler {
   Milliseconds catalog_poll_interval{
       2000};  // how often to look for new/altered/dropped stream tables if nobody notifies
   Milliseconds housekeeping_interval{1000};  // log rotation
-  Milliseconds refresh_timeout{0};           // statement_timeout of a refresh; 0 = none
+  Milliseconds refresh_timeout{600000};      // statement_timeout of a refresh; 0 = none
   Milliseconds lock_timeout{200};            // at most so long does one attempt of a build to lock a table take
   Milliseconds retry_backoff_min{100};       // first retry after a retryable error, doubles with jitter
   Milliseconds retry_backoff_max{30000};
@@ -47,6 +47,7 @@ struct Scheduler {
 
   Milliseconds alert_interval{60000};          // the same alert for the same object at most so often
   std::int64_t log_alert_bytes = 1LL << 30;    // a change log larger than this is an alert; 0 = never
+  std::int64_t log_max_bytes = 0;              // who holds a larger one back is recomputed instead; 0 = never
   Milliseconds watermark_stuck_after{600000};  // a watermark that others wait for and that stands still; 0 = never
   Milliseconds discovery_interval{30000};      // how often to look for databases, see Database::discover
 };
@@ -55,11 +56,15 @@ struct Compiler {
   int max_nesting = 256;
   int max_nodes = 64;
   int max_grouping_branches = 64;
+  std::int64_t max_query_bytes = 1 << 20;
 };
 
 struct Http {
   std::string address = "127.0.0.1";
   std::uint16_t port = 9188;  // 0 = off
+  bool details = false;       // errors with the values that they name, here and in alerts
+  std::string allowed_hosts;  // comma-separated; empty: any
+  bool operator==(const Http&) const = default;
 };
 
 struct Log {

@@ -73,7 +73,8 @@ std::string sample_config() {
       out += "\n" + wrapped(section_help(section), "") + (own.empty() ? "" : section + ":\n");
     }
     out += comment(setting.help, setting.type, setting.range, indent);
-    out += indent + name_of(setting.key) + ": " + setting.show(config) + "\n";
+    const std::string value = setting.show(config);
+    out += indent + name_of(setting.key) + ": " + (value.empty() ? "\"\"" : value) + "\n";
   }
   return out;
 }

@@ -345,6 +345,18 @@ class Loader {
   std::vector<std::string> where_;  // of each database, for messages
 };
 
+bool readable_by_all(const std::string& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  return !error && (status.permissions() & std::filesystem::perms::others_read) != std::filesystem::perms::none;
+}
+
+bool holds_password(const Config& config) {
+  return std::any_of(config.databases.begin(), config.databases.end(), [](const Database& database) {
+    return postgres::holds_secret(database.dsn) || postgres::holds_secret(database.worker_dsn);
+  });
+}
+
 }  // namespace
 
 LoadResult load_text(const std::string& text, const std::string& path, const Overrides& overrides) {
@@ -368,7 +380,13 @@ LoadResult load(const std::string& path, const Overrides& overrides) {
     return Loader(path + ":1", overrides)
         .unreadable("the file is empty; pgtrickled --print-sample-config prints one with every key and its default");
   }
-  return Loader(path, overrides).run(text.str());
+  LoadResult result = Loader(path, overrides).run(text.str());
+  if (overrides.dsns.empty() && readable_by_all(path) && holds_password(result.config)) {
+    result.warnings.push_back(path +
+                              ": everybody on this host can read it, and it holds a password; chmod 0640 it, or keep "
+                              "the password in libpq's password file");
+  }
+  return result;
 }
 
 }  // namespace pgtrickle::config

@@ -26,6 +26,7 @@ struct Overrides {
 struct LoadResult {
   Config config;
   std::vector<std::string> problems;
+  std::vector<std::string> warnings;
   [[nodiscard]] bool ok() const { return problems.empty(); }
 };
 

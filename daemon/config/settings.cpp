@@ -209,6 +209,11 @@ void add_alerts(std::vector<Setting<Config>>& all) {
                          [](C& c) -> Milliseconds& { return c.scheduler.alert_interval; }));
   all.push_back(size("scheduler.log_alert_bytes", 1 << 20, "never", "A change log that is larger is an alert.",
                      [](C& c) -> std::int64_t& { return c.scheduler.log_alert_bytes; }));
+  all.push_back(
+      size("scheduler.log_max_bytes", 1 << 20, "never",
+           "A stream table that is paused, held, suspended or slow keeps the change logs of what it reads. When "
+           "such a log is larger than this, it is marked to be rebuilt and holds the log no longer.",
+           [](C& c) -> std::int64_t& { return c.scheduler.log_max_bytes; }));
   all.push_back(duration("scheduler.watermark_stuck_after", Milliseconds(0), 365 * kDay, "0 (never) to 365d",
                          "A watermark that its group waits for and that has not moved for so long is an alert.",
                          [](C& c) -> Milliseconds& { return c.scheduler.watermark_stuck_after; }));
@@ -234,7 +239,8 @@ std::vector<Setting<Config>> make_settings() {
                          "How often change logs are rotated; less often where there is nothing to do.",
                          [](C& c) -> Milliseconds& { return c.scheduler.housekeeping_interval; }));
   all.push_back(duration("scheduler.refresh_timeout", Milliseconds(0), 7 * kDay, "0 (no limit) to 7d",
-                         "statement_timeout of one refresh.",
+                         "statement_timeout of one refresh, and of a build. One owner of stream tables must not keep "
+                         "places from others for longer.",
                          [](C& c) -> Milliseconds& { return c.scheduler.refresh_timeout; }));
   all.push_back(duration("scheduler.lock_timeout", 10 * kMs, 10 * kMinute, "10ms to 10m",
                          "The longest that one attempt to lock a table for a build makes others queue behind it. It "
@@ -274,12 +280,24 @@ std::vector<Setting<Config>> make_settings() {
       "A query whose GROUPING SETS, ROLLUP and CUBE make more grouping sets is not maintained differentially: AUTO "
       "recomputes it.",
       [](C& c) -> int& { return c.compiler.max_grouping_branches; }));
+  all.push_back(size("compiler.max_query_bytes", 1024, "",
+                     "A query whose text is longer is rejected: compiling it would keep others waiting.",
+                     [](C& c) -> std::int64_t& { return c.compiler.max_query_bytes; }));
   all.push_back(address("http.address",
                         "Address that /metrics, /health and the API listen on. They have no authentication: open "
                         "them to trusted networks only.",
                         [](C& c) -> std::string& { return c.http.address; }));
   all.push_back(integer<Config, std::uint16_t>("http.port", 0, 65535, "Port of the HTTP server; 0 switches it off.",
                                                [](C& c) -> std::uint16_t& { return c.http.port; }));
+  all.push_back(on_off<Config>("http.details",
+                               "Errors over HTTP and in alerts (NOTIFY pgtrickle_alert, which every role can listen "
+                               "to) as PostgreSQL words them, "
+                               "with the values of rows that they name. Off: their SQLSTATE. The log has them in full.",
+                               [](C& c) -> bool& { return c.http.details; }));
+  all.push_back(text<Config>("http.allowed_hosts", "names or addresses separated by commas; empty: any",
+                             "What the Host header of a request may be, without the port. It keeps pages in a browser "
+                             "on this host from reading the API under a name of their own (DNS rebinding).",
+                             [](C& c) -> std::string& { return c.http.allowed_hosts; }));
   all.push_back(choice("log.level", {"trace", "debug", "info", "warn", "error", "critical", "off"},
                        "Least severe message that is logged.", [](C& c) -> std::string& { return c.log.level; }));
   all.push_back(choice("log.format", {"text", "json"}, "text for people, json (one object per line) for collectors.",

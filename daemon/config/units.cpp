@@ -1,5 +1,6 @@
 #include "config/units.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <limits>
@@ -103,6 +104,16 @@ std::string format_size(std::int64_t bytes) {
     if (bytes >= unit && bytes % unit == 0) return std::to_string(bytes / unit).append(name);
   }
   return std::to_string(bytes);
+}
+
+std::vector<std::string> words(std::string_view list) {
+  std::vector<std::string> out;
+  for (std::size_t at = 0; (at = list.find_first_not_of(", \t", at)) != std::string_view::npos;) {
+    const std::size_t end = std::min(list.find_first_of(", \t", at), list.size());
+    out.emplace_back(list.substr(at, end - at));
+    at = end;
+  }
+  return out;
 }
 
 }  // namespace pgtrickle::config

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace pgtrickle::config {
 
@@ -21,5 +22,8 @@ std::optional<std::int64_t> parse_size(std::string_view text);
 
 /// The shortest text that parse_size() reads as the same value.
 std::string format_size(std::int64_t bytes);
+
+/// The words of a list that is separated by commas and blanks.
+std::vector<std::string> words(std::string_view list);
 
 }  // namespace pgtrickle::config

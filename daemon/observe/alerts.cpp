@@ -51,6 +51,10 @@ constexpr std::array kAlerts{
               "The change log of a source is larger than scheduler.log_alert_bytes: a stream table that reads it is "
               "paused, held, suspended or slow, or a transaction is open for long."},
     AlertInfo{AlertKind::kLogShrunk, "log_shrunk", kInfo, "source", "", "bytes", "The change log is below the limit."},
+    AlertInfo{
+        AlertKind::kLogReleased, "log_released", kWarning, kTable, "", "source, bytes, limit_bytes",
+        "It held the change log of a source back that has grown beyond scheduler.log_max_bytes. The log is cleared, "
+        "and the stream table will be rebuilt: at once, or when it goes on if it is paused, held or suspended."},
     AlertInfo{AlertKind::kGated, "gated", kInfo, "source", "ungated", "gated_by",
               "A source was gated: stream tables that read it wait."},
     AlertInfo{AlertKind::kUngated, "ungated", kInfo, "source", "", "", "The gate is open again."},
@@ -165,6 +169,24 @@ std::span<const AlertInfo> alert_register() {
 
 const AlertInfo& alert_info(AlertKind kind) {
   return kAlerts.at(static_cast<std::size_t>(kind));
+}
+
+std::string error_without_values(const std::string& sqlstate) {
+  return "an error" + (sqlstate.empty() ? "" : " with SQLSTATE " + sqlstate) +
+         "; pgtrickle.diagnose_errors() tells its owner more";
+}
+
+void hide_values(Alert& alert) {
+  const bool is_error = alert.kind == AlertKind::kError || alert.kind == AlertKind::kSuspended;
+  if (!is_error && alert.kind != AlertKind::kReinitialised) return;
+  if (is_error) {
+    std::string sqlstate;
+    for (const auto& [key, value] : alert.details) {
+      if (key == "sqlstate") sqlstate = std::get<std::string>(value);
+    }
+    alert.message = error_without_values(sqlstate);
+  }
+  std::erase_if(alert.details, [](const auto& detail) { return detail.first == "hint" || detail.first == "reason"; });
 }
 
 std::string alert_payload(const Alert& alert, std::int64_t suppressed, AlertTime at) {

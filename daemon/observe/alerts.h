@@ -38,6 +38,7 @@ enum class AlertKind {
   kSccDiverged,
   kLogGrowing,
   kLogShrunk,
+  kLogReleased,
   kGated,
   kUngated,
   kWatermarkStuck,
@@ -87,6 +88,11 @@ struct ActiveAlert {
   AlertTime since, last;
   std::int64_t times = 1;  // raised
 };
+
+/// Takes out what an error or a reason may quote: values of rows, texts of queries. Its SQLSTATE remains.
+void hide_values(Alert& alert);
+/// What is said instead of an error.
+[[nodiscard]] std::string error_without_values(const std::string& sqlstate);
 
 /// {"version":1,"kind":"stale","severity":"warning","database":"shop","object":"public.st","message":"...",
 ///  "at":"2026-05-01T12:00:00.123Z","suppressed":0,"details":{...}} in UTF-8, at most kAlertPayloadMax bytes: texts

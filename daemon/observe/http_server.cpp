@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -12,6 +13,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -31,6 +33,7 @@ using Response = http::response<http::string_body>;
 constexpr std::size_t kMaxConnections = 64;
 constexpr std::uint32_t kHeaderLimit = 8192;
 constexpr const char* kInternalError = "internal error; see the log of pgtrickled";
+constexpr auto kFirstRequestTimeout = std::chrono::seconds(5);  // of a client that has not asked for anything yet
 constexpr auto kRequestTimeout = std::chrono::seconds(10);
 constexpr auto kIdleTimeout = std::chrono::seconds(60);
 
@@ -49,6 +52,25 @@ HttpAnswer error_answer(unsigned status, const std::string& what) {
   return {status, "application/json", nlohmann::json{{"error", what}}.dump() + "\n"};
 }
 
+/// Without the port, and without the brackets of an IPv6 address.
+std::string_view name_in_host(std::string_view host) {
+  if (host.starts_with('[')) return host.substr(1, std::min(host.find(']'), host.size()) - 1);
+  return host.substr(0, host.find(':'));
+}
+
+struct Connection {
+  beast::tcp_stream stream;
+  asio::ip::address peer;
+  bool waiting = true;  // for a request
+  std::chrono::steady_clock::time_point waiting_since = std::chrono::steady_clock::now();
+  bool ended = false;  // to make place
+
+  explicit Connection(tcp::socket socket) : stream(std::move(socket)) {
+    error_code ignored;
+    peer = stream.socket().remote_endpoint(ignored).address();
+  }
+};
+
 }  // namespace
 
 struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
@@ -57,7 +79,8 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
   tcp::acceptor acceptor;
   HttpHandler handler;
   asio::thread_pool body_maker{1};
-  std::set<beast::tcp_stream*> connections;  // those of the coroutines that run serve()
+  std::vector<std::string> allowed_hosts;
+  std::set<Connection*> connections;  // those of the coroutines that run serve()
   bool stopped = false;
 
   void listen(const std::string& address, std::uint16_t port) {
@@ -86,31 +109,60 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
         co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
         continue;
       }
-      if (connections.size() >= kMaxConnections) continue;  // the socket closes: the client tries again later
+      if (!make_place()) continue;  // the socket closes: the client tries again later
       asio::co_spawn(acceptor.get_executor(), serve(shared_from_this(), std::move(socket)), asio::detached);
     }
   }
 
-  // Takes a shared pointer: a connection may still be ending when the server is gone.
-  static asio::awaitable<void> serve(std::shared_ptr<Impl> self, tcp::socket socket) {
-    beast::tcp_stream stream(std::move(socket));
-    self->connections.insert(&stream);
-    beast::flat_buffer buffer(kHeaderLimit + 1024);
-    bool keep_alive = true;
-    for (bool first = true; keep_alive && !self->stopped; first = false) {
-      keep_alive = co_await self->serve_one(stream, buffer, first ? kRequestTimeout : kIdleTimeout);
+  // Who asks for nothing keeps nobody out: when all places are taken the one that has waited longest for a request
+  // goes, of the client that has most of them. False: all are being answered.
+  bool make_place() {
+    std::size_t in_use = 0;
+    std::map<asio::ip::address, std::size_t> of_peer;
+    for (const Connection* connection : connections) {
+      in_use += connection->ended ? 0 : 1;
+      if (!connection->ended) ++of_peer[connection->peer];
     }
+    if (in_use < kMaxConnections) return true;
+    Connection* last = nullptr;
+    const auto rank = [&](const Connection& c) {
+      return std::pair(of_peer[c.peer], std::chrono::steady_clock::now() - c.waiting_since);
+    };
+    for (Connection* connection : connections) {
+      if (connection->ended || !connection->waiting) continue;
+      if (last == nullptr || rank(*connection) > rank(*last)) last = connection;
+    }
+    if (last == nullptr) return false;
+    last->ended = true;
     error_code ignored;
-    stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
-    self->connections.erase(&stream);
+    last->stream.socket().close(ignored);
+    return true;
   }
 
-  asio::awaitable<bool> serve_one(beast::tcp_stream& stream, beast::flat_buffer& buffer, std::chrono::seconds timeout) {
+  // Takes a shared pointer: a connection may still be ending when the server is gone.
+  static asio::awaitable<void> serve(std::shared_ptr<Impl> self, tcp::socket socket) {
+    Connection connection(std::move(socket));
+    self->connections.insert(&connection);
+    beast::flat_buffer buffer(kHeaderLimit + 1024);
+    bool keep_alive = true;
+    for (bool first = true; keep_alive && !self->stopped && !connection.ended; first = false) {
+      keep_alive = co_await self->serve_one(connection, buffer, first ? kFirstRequestTimeout : kIdleTimeout);
+    }
+    error_code ignored;
+    connection.stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    self->connections.erase(&connection);
+  }
+
+  asio::awaitable<bool> serve_one(Connection& connection, beast::flat_buffer& buffer, std::chrono::seconds timeout) {
+    beast::tcp_stream& stream = connection.stream;
     http::request_parser<http::empty_body> parser;
     parser.header_limit(kHeaderLimit);
     error_code error;
     stream.expires_after(timeout);
+    connection.waiting = true;
+    connection.waiting_since = std::chrono::steady_clock::now();
     co_await http::async_read_header(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
+    connection.waiting = false;
 
     std::optional<Response> response;
     bool head = false;
@@ -160,6 +212,10 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
     if (request.method() != http::verb::get && request.method() != http::verb::head) {
       return error_answer(405, "only GET and HEAD are supported");
     }
+    const auto host = request[http::field::host];
+    if (!is_allowed({host.data(), host.size()})) {
+      return error_answer(403, "this host name is not one of http.allowed_hosts");
+    }
     const std::string target(request.target());
     try {
       return handler(target.substr(0, target.find('?')));
@@ -169,18 +225,25 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
     }
   }
 
+  [[nodiscard]] bool is_allowed(std::string_view host) const {
+    return allowed_hosts.empty() || std::any_of(allowed_hosts.begin(), allowed_hosts.end(), [&](const auto& allowed) {
+             return beast::iequals(allowed, name_in_host(host));
+           });
+  }
+
   void stop() {
     if (stopped) return;
     stopped = true;
     error_code ignored;
     acceptor.close(ignored);
-    for (auto* stream : connections) stream->socket().close(ignored);
+    for (auto* connection : connections) connection->stream.socket().close(ignored);
   }
 };
 
 HttpServer::HttpServer(const asio::any_io_executor& executor, const std::string& address, std::uint16_t port,
-                       HttpHandler handler)
+                       HttpHandler handler, std::vector<std::string> allowed_hosts)
     : impl_(std::make_shared<Impl>(executor, std::move(handler))) {
+  impl_->allowed_hosts = std::move(allowed_hosts);
   impl_->listen(address, port);
   asio::co_spawn(
       executor, [impl = impl_]() -> asio::awaitable<void> { co_await impl->accept_loop(); }, asio::detached);

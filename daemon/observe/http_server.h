@@ -3,7 +3,8 @@
 // Ownership: the executor and what the handler uses must outlive the server; destroying it or stop() closes everything.
 // Threads: the one that runs the executor, and one more for bodies that take long to make. Errors: the constructor
 // throws std::runtime_error if the address cannot be listened on; whatever a client does only ends its connection.
-// Limits: header 8 kB, no request body, 64 connections, 10 s for a request, 60 s for an idle keep-alive connection.
+// Limits: header 8 kB, no request body, 5 s for the first request, 60 s for an idle keep-alive connection, 64
+// connections: then one that asks for nothing makes place for a new one.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -11,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace pgtrickle::observe {
 
@@ -26,9 +28,9 @@ using HttpHandler = std::function<HttpAnswer(const std::string& path)>;
 
 class HttpServer {
  public:
-  /// Listens at once; port 0 takes any free one.
+  /// Listens at once; port 0 takes any free one. allowed_hosts: what a request's Host header may name; any if empty.
   HttpServer(const boost::asio::any_io_executor& executor, const std::string& address, std::uint16_t port,
-             HttpHandler handler);
+             HttpHandler handler, std::vector<std::string> allowed_hosts = {});
   /// Waits until no body is made any more. What long_body uses must outlive it.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;

@@ -2,6 +2,7 @@
 
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <regex>
@@ -103,6 +104,12 @@ std::string conninfo_target(const std::string& conninfo) {
     if (const auto found = options->find(keyword); found != options->end()) target.insert(*found);
   }
   return join(target);
+}
+
+bool holds_secret(const std::string& conninfo) {
+  const auto options = parse(conninfo);
+  if (!options) return false;
+  return std::any_of(options->begin(), options->end(), [](const auto& option) { return is_secret(option.first); });
 }
 
 std::string redact_conninfo(const std::string& conninfo) {

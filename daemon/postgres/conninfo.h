@@ -22,6 +22,9 @@ Result<std::string> overlay_conninfo(const std::string& conninfo, const std::str
 /// Two texts may still be the same place. Empty if it cannot be parsed.
 [[nodiscard]] std::string conninfo_target(const std::string& conninfo);
 
+/// Is there a password in it, or another secret?
+[[nodiscard]] bool holds_secret(const std::string& conninfo);
+
 /// `conninfo` for logs: passwords and other secrets replaced by ***. A string that cannot be parsed is not shown.
 [[nodiscard]] std::string redact_conninfo(const std::string& conninfo);
 

@@ -19,6 +19,18 @@ using std::chrono::milliseconds;
 
 namespace {
 
+/// A build worker is busy.
+class Busy {
+ public:
+  explicit Busy(std::atomic<int>& count) : count_(count) { ++count_; }
+  ~Busy() { --count_; }
+  Busy(const Busy&) = delete;
+  Busy& operator=(const Busy&) = delete;
+
+ private:
+  std::atomic<int>& count_;
+};
+
 constexpr milliseconds kBlockedMax{5000};  // between two attempts to get locks
 constexpr milliseconds kFlightCheck{20};
 constexpr milliseconds kGarbageInterval{300000};
@@ -112,12 +124,14 @@ void DatabaseScheduler::start_build(Table& table) {
       Health::pause(std::max(table.build_failures, table.row.consecutive_errors) + 1, random01()).count();
   settings.limits = {.nesting = compiler_.max_nesting,
                      .nodes = compiler_.max_nodes,
-                     .grouping_branches = compiler_.max_grouping_branches};
+                     .grouping_branches = compiler_.max_grouping_branches,
+                     .query_bytes = compiler_.max_query_bytes};
   settings.say = [database = database_.name, name = label(table)](const std::string& note) {
     log::warn("build", "building database={} stream_table={} note={}", database, name, note);
   };
   asio::post(*shared_->build_workers, [self = shared_from_this(), conninfo = std::move(*conninfo), id = table.row.id,
                                        generation = table.row.generation, settings] {
+    const Busy busy(self->shared_->building);
     catalog::BuildResult result;
     try {
       result = self->shared_->builder.build(conninfo, id, settings);
@@ -200,6 +214,7 @@ void DatabaseScheduler::start_garbage_collection() {
   catalog::BuildSettings settings;
   settings.lock_timeout_ms = static_cast<int>(settings_.lock_timeout.count());
   asio::post(*shared_->build_workers, [self = shared_from_this(), conninfo = std::move(*conninfo), settings] {
+    const Busy busy(self->shared_->building);
     catalog::Garbage garbage;
     try {
       garbage = self->shared_->builder.collect_garbage(conninfo, settings);

@@ -69,19 +69,22 @@ WITH owners AS MATERIALIZED (
 SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname, s.pgt_name) AS name,
        c.oid IS NOT NULL AS exists, coalesce(c.relowner, 0)::bigint AS owner,
        coalesce(w.trusted, false) AS trusted,
-       s.status = 'ERROR' AND s.last_error_code = 'TR005' AS refused, s.status, s.refresh_mode, s.effective_refresh_mode, s.reason, s.schedule,
+       s.status = 'ERROR' AND s.last_error_code = 'TR005' AS refused, s.status, s.refresh_mode, s.effective_refresh_mode,
+       left(s.reason, 2000) AS reason, s.schedule,
        CASE WHEN s.schedule ~* '^\s*continuous\s+\S'
             THEN pgtrickle._schedule_ms(regexp_replace(s.schedule, '^\s*continuous\s+', '', 'i'))
             ELSE s.schedule_ms END AS schedule_ms,
        s.needs_reinit, coalesce(s.options -> 'wide_keys' = 'true', false) AS wide_keys, s.generation,
-       s.consecutive_errors, s.last_error, extract(epoch FROM s.retry_at - clock_timestamp())::float8 AS retry_in,
+       s.consecutive_errors, left(s.last_error, 2000) AS last_error, s.last_error_code, extract(epoch FROM s.retry_at - clock_timestamp())::float8 AS retry_in,
        extract(epoch FROM clock_timestamp() - f.data_timestamp)::float8 AS data_age,
+       extract(epoch FROM s.refresh_asked_at)::float8 AS refresh_asked,
        extract(epoch FROM f.last_refresh_at)::float8 AS last_refresh, f.last_duration_ms, f.total_refreshes,
        greatest(f.rows, d.rows) AS rows, f.full_threshold,
        s.tier, extract(epoch FROM s.max_staleness)::float8 AS max_staleness,
        coalesce(s.diamond_consistency, 'atomic') = 'atomic' AS atomic_diamond,
        coalesce(s.diamond_schedule_policy, 'fastest') = 'slowest' AS slowest, s.allow_circular,
-       s.fuse, coalesce(s.fuse_sensitivity, 6) AS fuse_sensitivity, s.fuse_learned, s.fuse_limit, s.reinit_reason,
+       s.fuse, coalesce(s.fuse_sensitivity, 6) AS fuse_sensitivity, s.fuse_learned, s.fuse_limit,
+       left(s.reinit_reason, 2000) AS reinit_reason,
        s.fuse_blown_at IS NOT NULL AS fuse_blown, s.skipped_at IS NOT NULL AS skipped,
        d.upstream, d.sources, d.relations, o.source_id AS own_log
 FROM pgtrickle.pgt_stream_tables s LEFT JOIN pgtrickle.pgt_frontiers f ON f.pgt_id = s.pgt_id
@@ -199,8 +202,10 @@ Result<std::vector<StreamTable>> read_tables(const Rows& rows) {
     t.generation = row.get<std::int64_t>("generation");
     t.consecutive_errors = row.get<int>("consecutive_errors");
     t.last_error = row.get<std::optional<std::string>>("last_error").value_or("");
+    t.last_error_code = row.get<std::optional<std::string>>("last_error_code").value_or("");
     t.retry_in_seconds = row.get<std::optional<double>>("retry_in");
     t.data_age_seconds = row.get<std::optional<double>>("data_age");
+    t.refresh_asked_epoch = row.get<std::optional<double>>("refresh_asked").value_or(0);
     t.last_refresh_epoch = row.get<std::optional<double>>("last_refresh").value_or(0);
     t.last_duration_ms = row.get<std::optional<double>>("last_duration_ms").value_or(0);
     t.total_refreshes = row.get<std::optional<std::int64_t>>("total_refreshes").value_or(0);
@@ -548,6 +553,17 @@ Statement rotate_log(std::int64_t source_id, std::int64_t switch_bytes) {
   return make("SELECT pgtrickle._rotate_log($1::bigint, $2::bigint) AS done", {text(source_id), text(switch_bytes)});
 }
 
+Statement release_log(std::int64_t source_id, const std::string& why) {
+  return make("SELECT pgtrickle._release_log($1::bigint, $2) AS released", {text(source_id), why});
+}
+
+Result<std::vector<TableId>> read_released(const Rows& rows) {
+  RowReader row(rows, 0);
+  const auto released = row.get<std::optional<std::string>>("released");
+  if (row.error()) return *row.error();
+  return integers(released);
+}
+
 Statement check_sources() {
   return make(R"(
 SELECT count(pgtrickle._neutralize_capture(p.source_id, p.why)) AS neutralized
@@ -578,6 +594,14 @@ Statement prune_history(std::chrono::hours retention, int limit) {
       "pgtrickle.pgt_refresh_history h WHERE h.start_time < clock_timestamp() - $1::float8 * interval '1 hour' "
       "ORDER BY h.start_time LIMIT $2::int)",
       {text(retention.count()), text(limit)});
+}
+
+Statement end_session(int backend, std::chrono::milliseconds at_least) {
+  return make(
+      "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.pid = $1::int AND a.datname = "
+      "current_database() AND a.xact_start < clock_timestamp() - $2::int8 * interval '1 ms' AND a.usename IN "
+      "(current_user, (SELECT c.worker_role FROM pgtrickle.pgt_control c))",
+      {text(backend), text(at_least.count())});
 }
 
 Statement terminate_by_application_name(const std::string& name) {

@@ -21,7 +21,7 @@ using postgres::Statement;
 /// A row of pgt_stream_tables with its frontier and what it reads.
 struct StreamTable {
   TableId id = 0;
-  std::string schema, name, status, refresh_mode, effective_refresh_mode, reason, schedule, last_error;
+  std::string schema, name, status, refresh_mode, effective_refresh_mode, reason, schedule, last_error, last_error_code;
   bool exists = true;  // the table itself, not only its row
   std::int64_t owner = 0;
   bool trusted = false;  // its owner
@@ -33,6 +33,7 @@ struct StreamTable {
   int consecutive_errors = 0;
   std::optional<double> retry_in_seconds;  // ERROR, SUSPENDED: until it is tried again; none: nobody has said so
   std::optional<double> data_age_seconds;
+  double refresh_asked_epoch = 0;  // somebody wanted it refreshed at once
   double last_refresh_epoch = 0;
   double last_duration_ms = 0;
   std::int64_t total_refreshes = 0;
@@ -200,6 +201,9 @@ struct LogSize {
 Statement log_sizes(const std::set<std::int64_t>& without);
 Result<std::vector<LogSize>> read_log_sizes(const Rows& rows);
 Statement rotate_log(std::int64_t source_id, std::int64_t switch_bytes);
+/// Those that hold the log back are to be rebuilt and hold it no longer: released, an array of their ids.
+Statement release_log(std::int64_t source_id, const std::string& why);
+Result<std::vector<TableId>> read_released(const Rows& rows);
 /// Where no event triggers watch the sources: looks for changes of their shape and neutralises what is broken.
 Statement check_sources();
 Statement has_event_triggers();  // flag
@@ -211,6 +215,9 @@ Statement watch_facts(const std::vector<TableId>& ids);
 /// it.
 Statement follow_replication();
 Statement prune_history(std::chrono::hours retention, int limit);
+/// Of ours, if its transaction is at least so old: the process of a connection that was lost may be gone, and its
+/// number in use again.
+Statement end_session(int backend, std::chrono::milliseconds at_least);
 Statement terminate_by_application_name(const std::string& name);
 
 }  // namespace pgtrickle::scheduler::sql

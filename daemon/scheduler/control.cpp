@@ -352,8 +352,14 @@ asio::awaitable<MaybeError> DatabaseScheduler::load_changed(ConnectionPtr connec
     timetable_.remove(id, now());
     forget_table(id);
   }
+  hasten_wanted();
   ring();
   co_return co_await refuse_or_admit(connection);
+}
+
+// What somebody wants refreshed now, once it is in the timetable.
+void DatabaseScheduler::hasten_wanted() {
+  for (const TableId id : std::exchange(wanted_, {})) timetable_.hasten(id, now());
 }
 
 TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_after) {
@@ -365,6 +371,7 @@ TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_aft
     table.build_not_before = TimePoint::min();
   }
   garbage_expected_ = garbage_expected_ || (!row.exists && (is_new || table.row.exists));
+  if (row.refresh_asked_epoch > std::max(table.row.refresh_asked_epoch, row.last_refresh_epoch)) wanted_.insert(row.id);
   table.row = std::move(row);
   table.loaded_at = read_after;
   table.retry.reset();
@@ -428,6 +435,7 @@ void DatabaseScheduler::adopt(sql::Catalog catalog, TimePoint read_after) {
   for (const TableId id : gone) forget_table(id);
   timetable_.configure(timetable_settings());
   timetable_.load(entries, catalog.groups, now());
+  hasten_wanted();
   timetable_.release_holds(Clock::now());  // what held them may be what has changed
   if (paused_ != catalog.paused) {
     log::info("scheduler", "{} database={} reason={}", log::raw(catalog.paused ? "paused" : "no longer paused"),

@@ -243,9 +243,11 @@ observe::DatabaseStatus DatabaseScheduler::status() const {
     st.status = table.row.status;
     st.refresh_mode = table.row.refresh_mode;
     st.effective_refresh_mode = table.row.effective_refresh_mode;
-    st.reason = table.row.reason;
+    if (shared_->details) st.reason = table.row.reason;
     st.schedule = table.row.schedule;
     st.last_error = table.row.last_error;
+    if (!shared_->details && !st.last_error.empty())
+      st.last_error = observe::error_without_values(table.row.last_error_code);
     st.staleness_seconds = staleness_of(table, now);
     st.tier = table.row.tier;
     st.period_seconds = std::chrono::duration<double>(timetable_.period(id)).count();

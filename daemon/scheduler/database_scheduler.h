@@ -12,6 +12,7 @@
 //   housekeeping, frontier updates   short-lived tasks; builds run on worker threads
 #pragma once
 
+#include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -44,10 +45,12 @@ struct Shared {
   std::shared_ptr<boost::asio::thread_pool> libpq_workers;  // connecting and cancelling
   std::shared_ptr<boost::asio::thread_pool> build_workers;
   Builder builder;
+  std::atomic<int> building{0};  // how many build workers are busy
   observe::Observer* observer = nullptr;
   std::shared_ptr<WorkerBudget> budget;  // of refreshes at once
   std::string host;
   std::string instance;  // of this process, unique
+  bool details = false;  // of errors, for whoever can hear of them
   std::mt19937_64 random{std::random_device{}()};
 };
 
@@ -134,6 +137,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   boost::asio::awaitable<void> pause(std::chrono::milliseconds delay);
   void adopt(sql::Catalog catalog, TimePoint read_after);
   TimetableEntry adopt(sql::StreamTable row, TimePoint read_after);
+  void hasten_wanted();
   void forget_table(TableId id);
   void reload_soon();
 
@@ -232,6 +236,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   boost::asio::awaitable<void> follow_replication(postgres::Connection& connection);
   void follow_replication_soon();
   boost::asio::awaitable<bool> rotate_logs(postgres::Connection& connection);
+  boost::asio::awaitable<void> release_logs(postgres::Connection& connection);
   /// What changed in the catalog that no event trigger told and no refresh has noticed.
   boost::asio::awaitable<void> check_facts(postgres::Connection& connection);
   boost::asio::awaitable<void> update_frontiers(Self self);
@@ -283,6 +288,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   bool paused_ = false;
   bool reload_requested_ = false;
   std::set<TableId> changed_tables_;  // to be loaded again
+  std::set<TableId> wanted_;          // somebody wants them refreshed now
   TimePoint next_load_, next_beat_, next_housekeeping_;
   // Where triggers may not notify
   TimePoint next_look_;

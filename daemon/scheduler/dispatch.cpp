@@ -142,6 +142,7 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
     co_return;
   }
   std::vector<refresh::Outcome> outcomes;
+  std::vector<Statement> abandoned;
   {
     // Making plans takes longer than what others do meanwhile, unless many wait.
     const milliseconds patience = self->ready_.empty() ? kPatience : milliseconds(0);
@@ -160,7 +161,10 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
         steps.push_back({.ids = std::move(step.ids), .cycle = step.cycle, .together = step.together});
       }
       for (const TableId id : without_step) self->timetable_.released(id);
+      const int backend = (**lease).backend_pid();
       outcomes = co_await refresh::refresh_unit(**lease, std::move(steps), settings);
+      // It was closed because it did not answer to a cancel request, which a user's code can catch; or it was lost.
+      if (!(**lease).open() && !self->stopping_) abandoned.push_back(sql::end_session(backend, settings.timeout / 2));
       self->refreshed_by(lease->connection(), outcomes);
     } else {
       for (const TableId id : ids) {
@@ -172,6 +176,7 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
     }
   }
 
+  if (!abandoned.empty()) co_await self->record(std::move(abandoned));
   Settlement settlement;
   for (const refresh::Outcome& outcome : outcomes) self->settle(outcome, settlement);
   if (!settlement.statements.empty()) co_await self->record(std::move(settlement.statements));
@@ -344,6 +349,7 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
     if (!members.empty() && members.front() == table.row.id)  // the error of one is that of all
       settlement.statements.push_back(sql::record_cycle_failure(members, failure.message));
     table.row.last_error = failure.message;
+    table.row.last_error_code = failure.code;
     alert_failure(table, error, judgement, settlement);
   }
   if (error.of_publication) follow_replication_soon();

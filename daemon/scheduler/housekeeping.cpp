@@ -170,9 +170,41 @@ asio::awaitable<bool> DatabaseScheduler::look_at_logs(Connection& connection) {
   co_return true;
 }
 
+// Who does not keep up with a log must not fill the disk of everybody.
+asio::awaitable<void> DatabaseScheduler::release_logs(Connection& connection) {
+  const std::int64_t limit = settings_.log_max_bytes;
+  if (limit <= 0) co_return;
+  std::vector<sql::LogSize> too_large;
+  for (const auto& [source, log] : logs_) {
+    if (log.size.active_bytes + log.size.inactive_bytes > limit) too_large.push_back(log.size);
+  }
+  for (const sql::LogSize& log : too_large) {
+    if (stopping_ || !connection.usable()) co_return;
+    const std::string why = "the change log of " + log.source + ", which it held back, was larger than log_max_bytes";
+    const auto answer = co_await connection.query(sql::release_log(log.source_id, why), deadline_after(kQueryTimeout));
+    const auto released = answer ? sql::read_released(*answer) : postgres::Result<std::vector<TableId>>(answer.error());
+    if (!released) {
+      log::warn("housekeeping", "log not released database={} source={} error={}", database_.name, log.source,
+                released.error().text());
+      continue;
+    }
+    for (const TableId id : *released) {
+      const auto found = tables_.find(id);
+      if (found == tables_.end()) continue;
+      alert(observe::AlertKind::kLogReleased, label(found->second),
+            "it held back a change log that had become too large, and will be rebuilt",
+            {{"source", log.source}, {"bytes", log.active_bytes + log.inactive_bytes}, {"limit_bytes", limit}});
+    }
+    if (released->empty()) continue;
+    logs_.at(log.source_id).not_before = Clock::now();  // it can be cleared now
+    reload_soon();
+  }
+}
+
 asio::awaitable<bool> DatabaseScheduler::rotate_logs(Connection& connection) {
   bool busy = false;
   if (!co_await look_at_logs(connection)) co_return busy;
+  co_await release_logs(connection);
   std::vector<SourceId> todo;
   for (const auto& [source, log] : logs_) {
     if (wants_rotation(log.size)) todo.push_back(source);

@@ -46,6 +46,7 @@ struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
     shared->observer = &observer;
     shared->budget = std::make_shared<WorkerBudget>(config.scheduler.max_workers);
     shared->host = host_name();
+    shared->details = config.http.details;
     std::array<char, 9> tag{};
     std::snprintf(tag.data(), tag.size(), "%08x", static_cast<unsigned>(shared->random()));
     shared->instance = std::string(tag.data()) + "@" + shared->host + ":" + std::to_string(::getpid());
@@ -199,6 +200,10 @@ asio::awaitable<void> Scheduler::stop() {
   const auto impl = impl_;
   impl->stop();
   while (impl->ending > 0) co_await postgres::sleep_until(Clock::now() + std::chrono::milliseconds(5));
+}
+
+bool Scheduler::is_building() const {
+  return impl_->shared->building > 0;
 }
 
 void Scheduler::reload(config::Config config) {

@@ -49,6 +49,9 @@ class Scheduler : public observe::StatusSource {
 
   [[nodiscard]] std::vector<observe::DatabaseStatus> status() const override;
 
+  /// A build still runs: the destructor would wait for it.
+  [[nodiscard]] bool is_building() const;
+
  private:
   struct Impl;
   std::shared_ptr<Impl> impl_;

@@ -29,8 +29,9 @@ void DatabaseScheduler::alert(AlertKind kind, const std::string& object, const s
                               std::vector<std::pair<std::string, observe::AlertValue>> details) {
   const bool of_the_leader = kind == AlertKind::kLeaderSilent || kind == AlertKind::kLeaderBack;
   if (!leader_ && !of_the_leader) return;
-  const Alert alert{
+  Alert alert{
       .kind = kind, .database = database_.name, .object = object, .message = message, .details = std::move(details)};
+  if (!shared_->details) observe::hide_values(alert);
   const auto now = std::chrono::system_clock::now();
   const auto suppressed = alerts_.raise(alert, now);
   if (!suppressed) return;
@@ -118,8 +119,9 @@ void DatabaseScheduler::raise_lasting() {
             {{"limit", row.fuse_limit.value_or(0)}});
     }
     if (row.status != "ERROR" && row.status != "SUSPENDED") continue;
-    alert(row.status == "ERROR" ? AlertKind::kError : AlertKind::kSuspended, label(table), row.last_error,
-          {{"consecutive_errors", static_cast<std::int64_t>(row.consecutive_errors)}});
+    alert(
+        row.status == "ERROR" ? AlertKind::kError : AlertKind::kSuspended, label(table), row.last_error,
+        {{"sqlstate", row.last_error_code}, {"consecutive_errors", static_cast<std::int64_t>(row.consecutive_errors)}});
   }
 }
 

@@ -98,6 +98,8 @@ class Timetable {
   /// A gate or a watermark holds it: looked at again at its next time, or after release_holds().
   void held(TableId id, Now now);
   void release_holds(TimePoint now);
+  /// Somebody wants it refreshed now, whatever its schedule says. Who sleeps is fresh.
+  void hasten(TableId id, Now now);
   /// Another member of its cluster was the reason that nothing was done.
   void withheld(TableId id) { (void)end_flight(id); }
   /// Not due any more until load() or put() says that it is active.

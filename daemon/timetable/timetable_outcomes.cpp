@@ -160,6 +160,15 @@ void Timetable::release_holds(TimePoint now) {
   for (const TableId id : communities) look_ahead(id);
 }
 
+void Timetable::hasten(TableId id, Now now) {
+  const auto found = tables_.find(id);
+  if (found == tables_.end()) return;
+  last_now_ = now;
+  found->second.due = std::min(found->second.due, now.steady);
+  look_at(communities_.at(found->second.community), found->second.cluster);
+  look_ahead(found->second.community);
+}
+
 void Timetable::deactivate(TableId id) {
   const auto found = tables_.find(id);
   if (found == tables_.end() || !found->second.entry.active) return;

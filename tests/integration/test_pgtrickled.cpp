@@ -193,7 +193,9 @@ TEST(Daemon, AStreamTableInErrorIsDegradedNotUnhealthy) {
   Session session(db.dsn());
   session.exec("CREATE TABLE t (a int); INSERT INTO t VALUES (1)");
   session.exec("SELECT pgtrickle.create_stream_table('st', 'SELECT 1 / a AS x FROM t', '100 ms')");
-  DaemonProcess daemon(db.dsn());
+  DaemonProcess::Options options;
+  options.config = "databases:\n  - dsn: \"" + db.dsn() + "\"\nhttp:\n  details: on\n";
+  DaemonProcess daemon(options);
   session.exec("SELECT pgtrickle.wait_until_active('st', '15 s')");
   session.exec("INSERT INTO t VALUES (0)");
   EXPECT_TRUE(wait_until([&] {

@@ -71,7 +71,9 @@ TEST_P(Catalog, CodeOfOwnersDoesNotRunInOthersSessions) {
 
 TEST_P(Catalog, CallHasTheDaemonRefreshIt) {
   let_bob_have_poison();
-  bob().exec("RESET search_path; INSERT INTO b.src VALUES (2, 2)");
+  bob().exec(
+      "RESET search_path; SELECT pgtrickle.alter_stream_table('b.st', schedule => '1h'); SELECT "
+      "pgtrickle.refresh_stream_table('b.st'); INSERT INTO b.src VALUES (2, 2)");
   admin().exec("CALL pgtrickle.refresh('b.st')");
   EXPECT_EQ(root().value("SELECT count(*) FROM b.st WHERE id = 2"), "1");
   EXPECT_NE(admin().value("SHOW search_path"), "b, pg_catalog");

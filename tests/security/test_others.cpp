@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <fstream>
+#include <pqxx/pqxx>
 #include <string>
 #include <thread>
 
@@ -16,6 +18,7 @@ using pgt::test::Session;
 using pgt::test::wait_until;
 using pgt::test::World;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class Others : public World {
@@ -114,6 +117,128 @@ TEST_P(Others, LocksOnTheCatalogStopNobody) {
   EXPECT_TRUE(wait_until([&] { return root().value("SELECT count(*) FROM a.st WHERE id = 102") == "1"; }, 30s))
       << daemon_->log();
   alice().exec("SELECT pgtrickle.drop_stream_table('a.more')");
+}
+
+// Everybody can listen, and can ask a daemon on his host.
+TEST_P(Others, ValuesOfRowsStayOutOfAlertsAndHttp) {
+  start_daemon();
+  alice().exec("CREATE TABLE a.texts (t text); INSERT INTO a.texts VALUES ('1')");
+  create(alice(), "a.numbers", "SELECT t::int AS n FROM a.texts");
+  ASSERT_TRUE(becomes("a.numbers", "ACTIVE", 30s)) << daemon_->log();
+  struct Heard : pqxx::notification_receiver {
+    explicit Heard(pqxx::connection& c) : notification_receiver(c, "pgtrickle_alert") {}
+    void operator()(const std::string& payload, int) override { all += payload + "\n"; }
+    std::string all;
+  } heard(carol().connection());
+  alice().exec("INSERT INTO a.texts VALUES ('SSN 123-45-6789')");
+  EXPECT_TRUE(wait_until([&] {
+    carol().connection().get_notifs();
+    return heard.all.find("22P02") != std::string::npos;
+  })) << heard.all
+      << daemon_->log();
+  EXPECT_THAT(heard.all, Not(HasSubstr("6789")));
+  const auto page = [&](const char* path) { return http_get(daemon_->http_port(), path).body; };
+  EXPECT_TRUE(wait_until([&] { return page("/api/v1/alerts").find("22P02") != std::string::npos; }));
+  for (const char* path : {"/health", "/api/v1/stream_tables", "/api/v1/alerts", "/metrics"}) {
+    EXPECT_THAT(page(path), Not(HasSubstr("6789"))) << path;
+  }
+}
+
+// It is read with the catalog of everybody, every two seconds.
+TEST_P(Others, TextsOfAnyLengthAreReadInPart) {
+  start_daemon();
+  expect_alice_is_served();
+  create(bob(), "b.st", "SELECT id, v FROM b.src");
+  ASSERT_TRUE(becomes("b.st", "ACTIVE", 30s)) << daemon_->log();
+  root().exec(
+      "UPDATE pgtrickle.pgt_stream_tables SET status = 'ERROR', last_error = repeat('x', 100000000), reason = "
+      "repeat('y', 100000000) WHERE pgt_relid = 'b.st'::regclass");
+  root().exec("NOTIFY pgtrickle_wake");
+  EXPECT_TRUE(wait_until([&] {
+    return http_get(daemon_->http_port(), "/api/v1/stream_tables").body.find("\"an error") != std::string::npos;
+  }));
+  std::ifstream status("/proc/" + std::to_string(daemon_->pid()) + "/status");
+  std::string word;
+  long kilobytes = 0;
+  while (status >> word && word != "VmHWM:") {
+  }
+  status >> kilobytes;
+  EXPECT_GT(kilobytes, 1000);
+  EXPECT_LT(kilobytes, 150000) << "at most, of memory";
+}
+
+// A reader who stands still does not fill the disk with the changes of others.
+TEST_P(Others, WhoDoesNotKeepUpHoldsALogUpToTheLimit) {
+  start_daemon("scheduler:\n  log_max_bytes: 1MB\n  log_switch_bytes: 64kB\n  housekeeping_interval: 100ms\n");
+  expect_alice_is_served();
+  alice().exec("GRANT USAGE ON SCHEMA a TO " + bob_ + "; GRANT SELECT ON a.orders TO " + bob_);
+  create(bob(), "b.reader", "SELECT id, amount FROM a.orders");
+  ASSERT_TRUE(becomes("b.reader", "ACTIVE", 30s)) << daemon_->log();
+  bob().exec("SELECT pgtrickle.pause_stream_table('b.reader')");
+  const auto bytes = [&] {
+    return std::stol(
+        root().value("SELECT sum(pg_relation_size(c.oid)) FROM pg_class c WHERE c.relnamespace = "
+                     "'pgtrickle_changes'::regnamespace AND c.relname LIKE 'log%' AND c.relkind = 'r'"));
+  };
+  for (int i = 0; i < 20; ++i) alice().exec("UPDATE a.orders SET amount = amount + 1 FROM generate_series(1, 1)");
+  EXPECT_EQ(column("b.reader", "needs_reinit"), "f") << "below the limit nothing happens";
+  alice().exec("INSERT INTO a.orders SELECT i, i FROM generate_series(1000, 30000) AS i");
+  EXPECT_TRUE(wait_until([&] { return column("b.reader", "needs_reinit") == "t"; }, 30s)) << daemon_->log();
+  EXPECT_TRUE(wait_until(
+      [&] {
+        alice().exec("UPDATE a.orders SET amount = amount + 1 WHERE id < 10");  // rotation follows writers
+        return bytes() < 1000000;
+      },
+      30s))
+      << bytes() << daemon_->log();
+  EXPECT_THAT(daemon_->log(), HasSubstr("kind=log_released"));
+  EXPECT_THAT(column("b.reader", "reinit_reason"), HasSubstr("a.orders"));
+  EXPECT_EQ(column("a.st", "needs_reinit"), "f") << "who keeps up is not concerned";
+  bob().exec("SELECT pgtrickle.resume_stream_table('b.reader')");
+  EXPECT_TRUE(becomes_equal("b.reader")) << daemon_->log();
+  EXPECT_TRUE(becomes_equal("a.st"));
+}
+
+TEST_P(Others, QueriesThatAreTooLongAreAnErrorOfTheirs) {
+  start_daemon("compiler:\n  max_query_bytes: 100kB\n");
+  create(bob(), "b.st", "SELECT '" + std::string(200000, 'x') + "' AS a");
+  EXPECT_TRUE(becomes("b.st", "ERROR", 30s)) << daemon_->log();
+  EXPECT_THAT(column("b.st", "last_error"), HasSubstr("compiler.max_query_bytes"));
+  expect_alice_is_served();
+}
+
+// A worker thread that compiles cannot be interrupted.
+TEST_P(Others, TheDaemonEndsInTimeWhateverItCompiles) {
+  start_daemon("compiler:\n  max_query_bytes: 1GB\nshutdown_timeout: 2s\n");
+  create(bob(), "b.st", "SELECT '" + std::string(4000000, 'x') + "' AS a");
+  ASSERT_TRUE(becomes("b.st", "INITIALIZING", 60s)) << daemon_->log();
+  std::this_thread::sleep_for(1s);
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(daemon_->stop(20s), 0);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, 4s);
+}
+
+// At COMMIT PostgreSQL has no statement_timeout, and code can catch that it was cancelled.
+TEST_P(Others, CodeThatDoesNotEndAtCommitIsEnded) {
+  start_daemon("scheduler:\n  refresh_timeout: 2s\n");
+  expect_alice_is_served();
+  create(bob(), "b.st", "SELECT id, v FROM b.src");
+  ASSERT_TRUE(becomes("b.st", "ACTIVE", 30s)) << daemon_->log();
+  bob().exec(
+      "CREATE FUNCTION b.stubborn() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN LOOP"
+      "  BEGIN PERFORM pg_sleep(1000); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$;"
+      "CREATE CONSTRAINT TRIGGER stubborn AFTER INSERT ON b.st DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE "
+      "FUNCTION b.stubborn()");
+  bob().exec("INSERT INTO b.src VALUES (2, 2)");
+  const std::string asleep =
+      "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+  ASSERT_TRUE(wait_until([&] { return !root().table(asleep).empty(); })) << daemon_->log();
+  const std::string first = root().table(asleep);
+  alice().exec("INSERT INTO a.orders VALUES (101, 1)");
+  EXPECT_TRUE(becomes_equal("a.st")) << "others go on meanwhile";
+  EXPECT_TRUE(
+      wait_until([&] { return root().table("SELECT 1 FROM pg_stat_activity WHERE pid = " + first).empty(); }, 60s))
+      << daemon_->log();
 }
 
 PGT_IN_BOTH_WORLDS(Others);

@@ -367,6 +367,20 @@ TEST_F(TimetableTest, HeldTablesAreLookedAtAgainAtTheirNextTimeOrWhenHoldsAreRel
   EXPECT_EQ(due(), (Set{1, 2}));
 }
 
+TEST_F(TimetableTest, WhatSomebodyWantsRefreshedIsDueAtOnce) {
+  load({entry(1, every(3600000)), entry(2, cron("0 3 * * *"))});
+  succeed(due());
+  EXPECT_GT(*due_in(), 1000);
+  timetable_.hasten(1, now_);
+  timetable_.hasten(2, now_);
+  timetable_.hasten(4, now_);  // there is none
+  EXPECT_EQ(due(), (Set{1, 2}));
+  timetable_.hasten(1, now_);  // in flight
+  EXPECT_TRUE(due().empty());
+  succeed(Set{1, 2});
+  EXPECT_GT(*due_in(), 100);
+}
+
 TEST_F(TimetableTest, OneThatIsHeldIsNotTakenAlong) {
   load({entry(1, every(100)), entry(2, every(100), {1})});
   EXPECT_EQ(due(), (Set{1, 2}));

@@ -336,6 +336,29 @@ TEST_F(CompilerTest, NestingIsLimitedBeforeAnythingRecurses) {
   EXPECT_TRUE(compile_query(chain(10, "1", " + o.id", "", ""), 1, false, {.nesting = 16}).differential);
 }
 
+TEST_F(CompilerTest, QueriesThatAreTooLongAreRejected) {
+  const auto query = [](std::size_t bytes) {
+    const std::string begin = "SELECT o.id FROM public.orders o WHERE 'x' <> '";
+    return begin + std::string(bytes - begin.size() - 1, 'y') + "'";
+  };
+  const Limits limits{.query_bytes = 1000};
+  EXPECT_TRUE(compile_query(query(1000), 1, false, limits).differential);
+  for (const bool full : {false, true}) try {
+      compile_query(query(1001), 1, full, limits);
+      ADD_FAILURE() << "compiled";
+    } catch (const Rejected& e) {
+      EXPECT_THAT(e.what(), HasSubstr("too long: 1001 bytes; the limit is 1000 (compiler.max_query_bytes)"));
+    }
+}
+
+TEST_F(CompilerTest, WhatTakesTooLongIsRecomputed) {
+  const std::string query = "SELECT o.id FROM public.orders o";
+  EXPECT_TRUE(compile_query(query).differential);
+  const Program late = compile_query(query, 1, false, {.time = std::chrono::milliseconds(-1)});
+  EXPECT_FALSE(late.differential);
+  EXPECT_THAT(late.reason, HasSubstr("takes longer than"));
+}
+
 TEST_F(CompilerTest, LongIsNotDeep) {
   std::string many = "SELECT o.id FROM public.orders o WHERE o.id IN (0";
   for (int i = 0; i < 10000; ++i) many += ", " + std::to_string(i);

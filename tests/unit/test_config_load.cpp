@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "config/load.h"
 #include "config/units.h"
 
@@ -259,6 +262,23 @@ TEST(ConfigLoad, AMessageNeverShowsAConnectionString) {
     ASSERT_THAT(problems, ElementsAre(HasSubstr("not a valid connection string"))) << dsn;
     EXPECT_THAT(problems[0], Not(HasSubstr("hunter2")));
   }
+}
+
+TEST(ConfigLoad, AFileWithAPasswordThatEverybodyCanReadIsWarnedAbout) {
+  namespace fs = std::filesystem;
+  const std::string path = testing::TempDir() + "pgt_config.yaml";
+  const auto warnings = [&](const std::string& dsn, fs::perms permissions) {
+    std::ofstream(path) << "databases:\n  - dsn: \"" << dsn << "\"\n";
+    fs::permissions(path, permissions);
+    return load(path, Overrides{}).warnings;
+  };
+  const auto open = fs::perms::owner_all | fs::perms::group_read | fs::perms::others_read;
+  EXPECT_THAT(warnings("host=a password=hunter2", open),
+              ElementsAre(AllOf(HasSubstr("everybody"), Not(HasSubstr("hunter2")))));
+  EXPECT_THAT(warnings("postgresql://u:hunter2@h/d", open), ElementsAre(HasSubstr("everybody")));
+  EXPECT_THAT(warnings("host=a password=hunter2", fs::perms::owner_all | fs::perms::group_read), ElementsAre());
+  EXPECT_THAT(warnings("host=a", open), ElementsAre());
+  fs::remove(path);
 }
 
 }  // namespace

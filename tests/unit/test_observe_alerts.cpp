@@ -202,5 +202,43 @@ TEST(AlertRegister, DocumentationIsCurrent) {
   EXPECT_EQ(text.str(), alerts_docs()) << "run: pgtrickled --print-alerts-docs > docs/ALERTS.md";
 }
 
+TEST(HideValues, LeavesTheSqlstateOfAnError) {
+  Alert alert{.kind = AlertKind::kError,
+              .database = "shop",
+              .object = "public.st",
+              .message = "invalid input syntax for type integer: \"SSN 123-45-6789\"",
+              .details = {{"sqlstate", "22P02"}, {"consecutive_errors", std::int64_t{2}}, {"hint", "SSN"}}};
+  for (const AlertKind kind : {AlertKind::kError, AlertKind::kSuspended}) {
+    alert.kind = kind;
+    Alert hidden = alert;
+    hide_values(hidden);
+    EXPECT_EQ(alert_payload(hidden, 0, {}).find("SSN"), std::string::npos);
+    EXPECT_NE(hidden.message.find("22P02"), std::string::npos) << hidden.message;
+    EXPECT_EQ(hidden.details.size(), 2U);
+  }
+}
+
+TEST(HideValues, LeavesOutWhyATableWasRebuilt) {
+  Alert alert{.kind = AlertKind::kReinitialised,
+              .database = "shop",
+              .object = "public.st",
+              .message = "it was rebuilt",
+              .details = {{"reason", "SSN"}}};
+  hide_values(alert);
+  EXPECT_EQ(alert.message, "it was rebuilt");
+  EXPECT_TRUE(alert.details.empty());
+}
+
+TEST(HideValues, LeavesOtherAlertsAlone) {
+  Alert alert{.kind = AlertKind::kPaused,
+              .database = "shop",
+              .object = "public.st",
+              .message = "paused",
+              .details = {{"reason", "backup"}}};
+  hide_values(alert);
+  EXPECT_EQ(alert.message, "paused");
+  EXPECT_EQ(alert.details.size(), 1U);
+}
+
 }  // namespace
 }  // namespace pgtrickle::observe

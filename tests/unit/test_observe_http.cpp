@@ -317,6 +317,59 @@ TEST_F(HttpServerTest, KeepsAConnectionForSeveralRequests) {
   EXPECT_EQ(count, 3U);
 }
 
+TEST_F(HttpServerTest, WhoAsksForNothingKeepsNobodyOut) {
+  boost::asio::io_context io;
+  std::vector<tcp::socket> idle;
+  for (int i = 0; i < 100; ++i) {
+    idle.emplace_back(io).connect({boost::asio::ip::make_address("127.0.0.1"), port_});
+  }
+  for (int i = 0; i < 3; ++i) EXPECT_THAT(get("/health"), StartsWith("HTTP/1.1 200")) << i;
+  // Those that have waited longest made place.
+  boost::system::error_code error;
+  char byte = 0;
+  idle.front().read_some(boost::asio::buffer(&byte, 1), error);
+  EXPECT_TRUE(error == boost::asio::error::eof || error == boost::asio::error::connection_reset) << error.message();
+}
+
+TEST_F(HttpServerTest, AnswersThatAreBeingMadeAreNotDropped) {
+  auto slow = std::async(std::launch::async, [&] { return get("/long"); });
+  begun_.get_future().wait();
+  boost::asio::io_context io;
+  std::vector<tcp::socket> idle;
+  for (int i = 0; i < 100; ++i) {
+    idle.emplace_back(io).connect({boost::asio::ip::make_address("127.0.0.1"), port_});
+  }
+  EXPECT_THAT(get("/health"), StartsWith("HTTP/1.1 200"));
+  may_end_.set_value("whole");
+  EXPECT_THAT(slow.get(), HasSubstr("whole"));
+}
+
+TEST(HttpServer, AnswersForAllowedHostsOnly) {
+  boost::asio::io_context io;
+  HttpServer server(io.get_executor(), "127.0.0.1", 0, [](const std::string&) { return HttpAnswer{}; },
+                    {"localhost", "metrics.example.org", "::1"});
+  std::thread thread([&] { io.run(); });
+  const auto status_for = [&](const std::string& header) {
+    boost::asio::io_context client;
+    tcp::socket socket(client);
+    socket.connect({boost::asio::ip::make_address("127.0.0.1"), server.port()});
+    boost::asio::write(socket, boost::asio::buffer("GET / HTTP/1.1\r\n" + header + "Connection: close\r\n\r\n"));
+    boost::system::error_code error;
+    std::string answer;
+    boost::asio::read(socket, boost::asio::dynamic_buffer(answer), error);
+    return answer.substr(9, 3);
+  };
+  for (const char* host : {"localhost", "LocalHost:9188", "metrics.example.org", "[::1]:9188", "[::1]"}) {
+    EXPECT_EQ(status_for("Host: " + std::string(host) + "\r\n"), "200") << host;
+  }
+  for (const char* host : {"evil.example.org", "localhost.evil.example.org", "", "[::2]", "["}) {
+    EXPECT_EQ(status_for("Host: " + std::string(host) + "\r\n"), "403") << host;
+  }
+  EXPECT_EQ(status_for(""), "403");
+  boost::asio::post(io, [&] { server.stop(); });
+  thread.join();
+}
+
 TEST_F(HttpServerTest, HugeHeadersAndNonsenseAreRefused) {
   EXPECT_THAT(get("/health", "GET", "X: " + std::string(20000, 'a') + "\r\n"), StartsWith("HTTP/1.1 431"));
   EXPECT_THAT(talk("this is not http at all\r\n\r\n"), StartsWith("HTTP/1.1 400"));

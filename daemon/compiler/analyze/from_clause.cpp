@@ -165,6 +165,10 @@ FromItem QueryAnalyzer::range_var(const pg_query::RangeVar& range, const CteScop
       if (!source.misread.empty())
         throw Unsupported("view " + shown + " cannot be taken apart: " + source.misread, shown);
       views_.insert(source.relid);
+      if (static_cast<std::int64_t>(source.view_definition.size()) > limits_.query_bytes)
+        throw Unsupported("view " + shown + " is longer than " + std::to_string(limits_.query_bytes) +
+                              " bytes (compiler.max_query_bytes)",
+                          shown);
       const auto definition = parse_select(source.view_definition, limits_.nesting);
       reject_invalid(definition);
       check_volatility(definition, catalog_);
