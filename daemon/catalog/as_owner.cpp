@@ -2,6 +2,7 @@
 
 #include <exception>
 
+#include "catalog/outcome.h"
 #include "compiler/generate/sql_text.h"
 
 namespace pgtrickle::catalog {
@@ -44,8 +45,63 @@ class Settings {
   int exceptions_;
 };
 
+/// Reading a literal calls the input function of its type, and that of an array, a row or a range of a domain calls
+/// what the domain's CHECK calls: code of the owner, which could set the role back. Where there is no literal, nothing
+/// runs.
+bool may_run_code(const std::string& statement) {
+  return statement.find_first_of("'$") != std::string::npos;
+}
+
+/// What the owner's code may have left behind for later statements and for COMMIT, where it would run as who has logged
+/// in. If there is anything, the session is given up.
+void refuse_leftovers(pqxx::transaction_base& tx, const std::string& owner) {
+  tx.exec("SET search_path = pg_catalog, pg_temp; SET standard_conforming_strings = on");
+  const bool found =
+      tx.exec(
+            "SELECT EXISTS (SELECT FROM pg_cursors c WHERE c.is_holdable)\n"
+            "    OR EXISTS (SELECT FROM pg_prepared_statements p WHERE p.from_sql)\n"
+            "    OR EXISTS (SELECT FROM pg_locks l WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND "
+            "l.mode = 'RowExclusiveLock'\n"
+            "               AND (EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = l.relation AND t.tgdeferrable AND "
+            "NOT t.tgisinternal)\n"
+            "                    OR EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = l.relation AND c.contype = "
+            "'x' AND c.condeferrable)))")
+          .at(0)
+          .at(0)
+          .as<bool>();
+  if (!found) return;
+  tx.conn().disconnect();
+  throw BuildFailure("42501",
+                     "code of role " + quote_ident(owner) +
+                         " that runs when a literal of its query is read leaves a cursor, a prepared statement or a "
+                         "deferred trigger behind",
+                     "Look at the CHECK constraints of the domains in arrays, rows and ranges of the query.");
+}
+
+/// A function of the owner: what it calls cannot set the role back.
+pqxx::result through_function(pqxx::transaction_base& tx, const FunctionSettings& settings, const std::string& owner,
+                              const std::string& statement, bool has_result) {
+  std::string set;
+  for (const auto& [name, value] : settings) set += " SET " + name + " = " + value;
+  {
+    const OwnerRole role(tx, owner);
+    // OR REPLACE: an earlier statement may have left it. Dropped after use: that of another owner cannot be replaced.
+    tx.exec(
+        "CREATE OR REPLACE FUNCTION pg_temp.pgtrickle_as_owner(statement text, OUT result text)\n"
+        "LANGUAGE plpgsql VOLATILE SECURITY DEFINER" +
+        set + " AS $pgt$ BEGIN EXECUTE statement" + (has_result ? " INTO result" : "") +
+        "; END $pgt$;\n"
+        "GRANT EXECUTE ON FUNCTION pg_temp.pgtrickle_as_owner(text) TO PUBLIC");
+  }
+  auto result = tx.exec_params("SELECT result FROM pg_temp.pgtrickle_as_owner($1::text)", statement);
+  refuse_leftovers(tx, owner);
+  tx.exec("DROP FUNCTION IF EXISTS pg_temp.pgtrickle_as_owner(text)");
+  return result;
+}
+
 pqxx::result run(pqxx::transaction_base& tx, const FunctionSettings& settings, const std::string& owner,
-                 const std::string& statement) {
+                 const std::string& statement, bool has_result = false) {
+  if (!owner.empty() && may_run_code(statement)) return through_function(tx, settings, owner, statement, has_result);
   const OwnerRole role(tx, owner);
   const Settings local(tx, settings);
   return tx.exec_params(statement);
@@ -77,7 +133,7 @@ void run_as_owner_with(pqxx::transaction_base& tx, const FunctionSettings& setti
 
 std::string value_as_owner(pqxx::transaction_base& tx, const std::string& owner, const std::string& select,
                            const FunctionSettings& settings) {
-  return run(tx, settings, owner, select).at(0).at(0).c_str();
+  return run(tx, settings, owner, select, true).at(0).at(0).c_str();
 }
 
 }  // namespace pgtrickle::catalog

@@ -1,7 +1,8 @@
-// Running statements of ours with the rights of a stream table's owner, by SET LOCAL ROLE. Only statements that run
-// none of the owner's code may come here: CREATE and DROP of views, of empty tables, of functions and indexes, and
-// questions to the catalog. Owner's code could set the role back to ours. What runs it belongs into a worker session
-// (worker.h).
+// Running statements of ours with the rights of a stream table's owner: CREATE and DROP of views, of empty tables, of
+// functions and indexes, and questions to the catalog. What runs the owner's code belongs into a worker session
+// (worker.h). But reading a literal can: that of an array, a row or a range over a domain calls what its CHECK calls.
+// So statements with literals go through a function of the owner, from which nothing can set the role back, and what
+// such code may have left for later in the session is looked for at once. Others run under SET LOCAL ROLE.
 //
 // Each goes by itself through the extended protocol: a text in which somebody has hidden a second statement is refused.
 #pragma once
@@ -13,7 +14,8 @@
 
 namespace pgtrickle::catalog {
 
-/// Runs one statement that returns nothing. With an empty owner it runs with our own rights. Throws pqxx::sql_error.
+/// Runs one statement that returns nothing. With an empty owner it runs with our own rights. Throws pqxx::sql_error,
+/// and BuildFailure (42501) if code of the owner has run and left something behind.
 void run_as_owner(pqxx::transaction_base& tx, const std::string& owner, const std::string& statement);
 
 /// Settings that hold for one statement: name, and value as in SQL.

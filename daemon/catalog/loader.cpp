@@ -330,9 +330,33 @@ std::vector<std::uint32_t> ServerTypes::collations_of(const std::string& select,
   return collations;
 }
 
+namespace {
+
+/// Literals of types that are not PostgreSQL's own become NULL, which has the same type: reading one could call a
+/// function of the user's (as_owner.h).
+std::string without_literals(const std::string& select) {
+  if (select.find('\'') == std::string::npos) return select;
+  auto tree = compiler::parse_select(select);
+  bool changed = false;
+  compiler::rewrite(tree, [&](compiler::Node& node) {
+    if (!node.has_type_cast() || !node.type_cast().arg().has_a_const()) return false;
+    const auto [schema, name] = compiler::qualified_name(node.type_cast().type_name().names());
+    if (schema.empty() || schema == "pg_catalog") return false;
+    auto* constant = node.mutable_type_cast()->mutable_arg()->mutable_a_const();
+    constant->Clear();
+    constant->set_isnull(true);
+    changed = true;
+    return true;
+  });
+  return changed ? compiler::deparse_select(tree) : select;
+}
+
+}  // namespace
+
 // Statements and views are analysed, but not planned: no expression of the user's is evaluated, and no privilege is
 // asked for on columns that only intermediate results have.
-std::vector<TypeInfo> ServerTypes::column_types(const std::string& select) {
+std::vector<TypeInfo> ServerTypes::column_types(const std::string& asked) {
+  const std::string select = without_literals(asked);
   std::vector<std::uint32_t> oids;
   {
     const OwnerRole role(tx_, owner_);
