@@ -231,30 +231,21 @@ TEST_F(AlterQuery, WithADaemonThePreviousQueryIsRefreshed) {
 }
 
 // A build reads the definition and compiles it; before it writes what it made, the query is altered. It takes the lock
-// of those who grant twice: at its start, and after it has compiled.
+// of those who grant after it has compiled.
 TEST_F(AlterQuery, ABuildThatRunsMeanwhileDoesNotUndoIt) {
   session_.exec("SELECT pgtrickle.create_stream_table('st', 'SELECT region FROM orders')");
-  const std::string lock = "LOCK TABLE pgtrickle_locks.grants IN EXCLUSIVE MODE";
-  const auto waiting = [&](const std::string& who) {
-    return session_.value(
-               "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = "
-               "'Lock' AND application_name = '" +
-               who + "'") == "1";
-  };
-  pqxx::connection first(db_.dsn());
-  pqxx::connection second(db_.dsn() + " application_name=second");
-  auto holds = std::make_unique<pqxx::work>(first);
-  holds->exec(lock);
+  pqxx::connection other(db_.dsn());
+  pqxx::work holds(other);
+  holds.exec("LOCK TABLE pgtrickle_locks.grants IN EXCLUSIVE MODE");
   std::thread builder([&] { db_.build("st"); });
-  EXPECT_TRUE(wait_until([&] { return waiting("pgtrickled build"); }));
-  pqxx::work next(second);
-  std::thread queue([&] { next.exec(lock); });  // in line behind the build
-  EXPECT_TRUE(wait_until([&] { return waiting("second"); }));
-  holds->commit();
-  queue.join();
-  EXPECT_TRUE(wait_until([&] { return waiting("pgtrickled build"); }));
+  EXPECT_TRUE(wait_until([&] {
+    return session_.value(
+               "SELECT count(*) FROM pg_stat_activity a JOIN pgtrickle.pgt_dependencies d ON d.source_relid = "
+               "'orders'::regclass WHERE a.datname = current_database() AND a.wait_event_type = 'Lock' AND "
+               "a.application_name = 'pgtrickled build'") == "1";
+  }));
   alter("st", "SELECT upper(region) AS region FROM orders");
-  next.commit();
+  holds.commit();
   builder.join();
 
   EXPECT_THAT(session_.value("SELECT defining_query FROM pgtrickle.pgt_stream_tables"), testing::HasSubstr("upper"));

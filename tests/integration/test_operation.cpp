@@ -185,7 +185,7 @@ TEST_F(Operation, ANewOwnerIsFollowed) {
   session_.exec("ALTER TABLE st OWNER TO new_owner_" + db_.name());
   session_.exec("INSERT INTO items VALUES (1000, 7, 1)");
   EXPECT_TRUE(becomes_equal("st"));
-  EXPECT_EQ(session_.value("SELECT status FROM pgtrickle.pgt_stream_tables"), "ACTIVE");
+  wait_active({"st"});
   session_.exec("DROP OWNED BY new_owner_" + db_.name() + " CASCADE; DROP ROLE new_owner_" + db_.name());
 }
 
