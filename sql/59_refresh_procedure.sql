@@ -142,6 +142,14 @@ BEGIN
       INTO v.s
     FROM pgtrickle.pgt_stream_tables t LEFT JOIN pg_class c ON c.oid = t.pgt_relid LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE t.pgt_id = stream_table;
+    IF NOT FOUND THEN                   -- it is not to be seen: it belongs to somebody else now, whose program this is not
+        IF v.chooses THEN
+            action := 'REINIT';
+            RETURN;
+        END IF;
+        RAISE EXCEPTION 'role "%" is not the owner of this stream table any more', current_user
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Its program is made again for the new owner: try again then.';
+    END IF;
     v.skip := v.asks AND v.s.fuse_reset IS NOT DISTINCT FROM 'skip_changes';
     IF (v.chooses OR mode = 'differential')
         -- What a subscription writes fires no trigger of ours; this snapshot has its rows only if it has it too.
