@@ -339,4 +339,5 @@ GRANT SELECT ON pgtrickle._stream_tables, pgtrickle._refresh_history, pgtrickle.
 
 -- Written by _scc_done and _scc_failed alone.
 ALTER TABLE pgtrickle.pgt_sccs ENABLE ROW LEVEL SECURITY;
-CREATE POLICY everybody_reads ON pgtrickle.pgt_sccs FOR SELECT USING (true);
+CREATE POLICY members_read ON pgtrickle.pgt_sccs FOR SELECT
+    USING (EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = ANY (members)));

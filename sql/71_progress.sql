@@ -11,7 +11,9 @@ CREATE UNLOGGED TABLE pgtrickle.pgt_progress (
 -- For the daemon: stream table `id` is at `step` from when the caller commits on.
 CREATE FUNCTION pgtrickle._at_step(id bigint, step text) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
-    INSERT INTO pgtrickle.pgt_progress AS p (pgt_id, step) SELECT s.pgt_id, $2 FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = $1
+    INSERT INTO pgtrickle.pgt_progress AS p (pgt_id, step, started_at, step_since)
+    SELECT s.pgt_id, $2, the_time, the_time     -- read once: the first step begins with the build
+    FROM pgtrickle.pgt_stream_tables s CROSS JOIN clock_timestamp() AS the_time WHERE s.pgt_id = $1
     ON CONFLICT (pgt_id) DO UPDATE SET step = excluded.step, step_since = excluded.step_since, pid = excluded.pid,
         started_at = CASE WHEN p.pid = excluded.pid THEN p.started_at ELSE excluded.started_at END
 $$;

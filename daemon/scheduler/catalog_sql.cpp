@@ -69,7 +69,7 @@ WITH owners AS MATERIALIZED (
 SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname, s.pgt_name) AS name,
        c.oid IS NOT NULL AS exists, coalesce(c.relowner, 0)::bigint AS owner,
        coalesce(w.trusted, false) AS trusted,
-       s.status = 'ERROR' AND s.last_error_code = 'TR005' AS refused, s.status, s.refresh_mode, s.effective_refresh_mode,
+       s.status = 'ERROR' AND s.last_error_code IS NOT DISTINCT FROM 'TR005' AS refused, s.status, s.refresh_mode, s.effective_refresh_mode,
        left(s.reason, 2000) AS reason, s.schedule,
        CASE WHEN s.schedule ~* '^\s*continuous\s+\S'
             THEN pgtrickle._schedule_ms(regexp_replace(s.schedule, '^\s*continuous\s+', '', 'i'))

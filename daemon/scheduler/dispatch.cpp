@@ -150,8 +150,10 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
     if (lease) {
       const milliseconds limit = self->settings_.refresh_timeout;
       refresh::UnitSettings settings;
-      // The server enforces refresh_timeout per statement; this one is for a server that does not answer.
-      settings.timeout = limit.count() > 0 ? limit * static_cast<int>(ids.size()) + kQueryTimeout : kNoTimeoutButADay;
+      // The server enforces refresh_timeout per statement, but not at COMMIT, and only if it answers at all.
+      settings.timeout = limit.count() > 0
+                             ? limit * static_cast<int>(ids.size()) + std::clamp(limit, kAnswerMin, kAnswerMax)
+                             : kNoTimeoutButADay;
       settings.max_iterations = self->settings_.max_fixpoint_iterations;
       self->timetable_.begun(unit, Clock::now());
       std::vector<refresh::Step> steps;

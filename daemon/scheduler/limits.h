@@ -5,7 +5,11 @@
 
 namespace pgtrickle::scheduler {
 
-inline constexpr std::chrono::milliseconds kQueryTimeout{20000};            // of our own statements on the catalog
+inline constexpr std::chrono::milliseconds kQueryTimeout{20000};  // of our own statements on the catalog
+// What the server may take for COMMIT, and to answer, when its own refresh_timeout has ended nothing: as long again as
+// refresh_timeout, within these. A short one is a promise to those who wait for the session.
+inline constexpr std::chrono::milliseconds kAnswerMin{3000};
+inline constexpr std::chrono::milliseconds kAnswerMax = kQueryTimeout;
 inline constexpr std::chrono::milliseconds kFrontierUpdateInterval{10000};  // freshness of tables without changes
 inline constexpr std::chrono::milliseconds kStatusDelay{
     1000};  // for the catalog to be loaded again after a change of ours

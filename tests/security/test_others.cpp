@@ -146,7 +146,7 @@ TEST_P(Others, ValuesOfRowsStayOutOfAlertsAndHttp) {
 
 // It is read with the catalog of everybody, every two seconds.
 TEST_P(Others, TextsOfAnyLengthAreReadInPart) {
-  start_daemon();
+  start_daemon("http:\n  details: on\n");  // shows how much has been read
   expect_alice_is_served();
   create(bob(), "b.st", "SELECT id, v FROM b.src");
   ASSERT_TRUE(becomes("b.st", "ACTIVE", 30s)) << daemon_->log();
@@ -154,9 +154,10 @@ TEST_P(Others, TextsOfAnyLengthAreReadInPart) {
       "UPDATE pgtrickle.pgt_stream_tables SET status = 'ERROR', last_error = repeat('x', 100000000), reason = "
       "repeat('y', 100000000) WHERE pgt_relid = 'b.st'::regclass");
   root().exec("NOTIFY pgtrickle_wake");
-  EXPECT_TRUE(wait_until([&] {
-    return http_get(daemon_->http_port(), "/api/v1/stream_tables").body.find("\"an error") != std::string::npos;
-  }));
+  const auto tables = [&] { return http_get(daemon_->http_port(), "/api/v1/stream_tables").body; };
+  EXPECT_TRUE(wait_until([&] { return tables().find(std::string(1000, 'x')) != std::string::npos; }, 30s)) << tables();
+  EXPECT_THAT(tables(), HasSubstr(std::string(1000, 'y')));
+  EXPECT_LT(tables().size(), 10000U);
   std::ifstream status("/proc/" + std::to_string(daemon_->pid()) + "/status");
   std::string word;
   long kilobytes = 0;
@@ -220,7 +221,7 @@ TEST_P(Others, TheDaemonEndsInTimeWhateverItCompiles) {
 
 // At COMMIT PostgreSQL has no statement_timeout, and code can catch that it was cancelled.
 TEST_P(Others, CodeThatDoesNotEndAtCommitIsEnded) {
-  start_daemon("scheduler:\n  refresh_timeout: 2s\n");
+  start_daemon("scheduler:\n  refresh_timeout: 500ms\n");
   expect_alice_is_served();
   create(bob(), "b.st", "SELECT id, v FROM b.src");
   ASSERT_TRUE(becomes("b.st", "ACTIVE", 30s)) << daemon_->log();
@@ -237,7 +238,7 @@ TEST_P(Others, CodeThatDoesNotEndAtCommitIsEnded) {
   alice().exec("INSERT INTO a.orders VALUES (101, 1)");
   EXPECT_TRUE(becomes_equal("a.st")) << "others go on meanwhile";
   EXPECT_TRUE(
-      wait_until([&] { return root().table("SELECT 1 FROM pg_stat_activity WHERE pid = " + first).empty(); }, 60s))
+      wait_until([&] { return root().table("SELECT 1 FROM pg_stat_activity WHERE pid = " + first).empty(); }, 20s))
       << daemon_->log();
 }
 

@@ -119,6 +119,42 @@ TEST_P(Sessions, CursorsThatAreHeldGainNothing) {
   expect_nothing_gained();
 }
 
+// The worker may call every refresh function, and what is left for COMMIT runs as the worker.
+TEST_P(Sessions, NobodyRefreshesForOthersAtCommit) {
+  create_for_alice();
+  create(bob(), "b.st", "SELECT id, v FROM b.src");
+  start_daemon();
+  for (const char* name : {"a.g1", "a.g2"}) wait_active(alice(), name);
+  wait_active(bob(), "b.st");
+  const std::string victim = "pgtrickle_state.refresh_" + column("a.g1", "pgt_id");
+  bob().exec(
+      "CREATE TABLE b.tried (way text, mode text, answer text, cu name DEFAULT current_user);"
+      "GRANT INSERT ON b.tried TO PUBLIC;"
+      "CREATE FUNCTION b.try(way text) RETURNS int LANGUAGE plpgsql AS $$ DECLARE m text; BEGIN"
+      "  FOREACH m IN ARRAY ARRAY['empty', 'auto'] LOOP"
+      "    BEGIN PERFORM " +
+      victim +
+      "(m); INSERT INTO b.tried VALUES (way, m, 'done');"
+      "    EXCEPTION WHEN OTHERS THEN INSERT INTO b.tried VALUES (way, m, SQLSTATE || ' ' || SQLERRM); END;"
+      "  END LOOP; RETURN 0; END $$;"
+      "CREATE FUNCTION b.try_later() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM b.try('trigger'); RETURN "
+      "NULL; END $$;"
+      "CREATE CONSTRAINT TRIGGER try_later AFTER INSERT ON b.st DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE "
+      "FUNCTION b.try_later()");
+  on_refresh("b.st", "EXECUTE format($q$DECLARE %I CURSOR WITH HOLD FOR SELECT b.try('cursor')$q$, random());");
+  const std::string rows = "SELECT id, amount, xmin FROM a.g1 ORDER BY id";
+  const std::string before = root().table(rows);
+  bob().exec("INSERT INTO b.src VALUES (2, 2)");
+  EXPECT_TRUE(becomes_equal("b.st"));
+  EXPECT_EQ(root().table("SELECT DISTINCT way, mode FROM b.tried WHERE cu = '" + worker_ +
+                         "' AND answer = '42501 a refresh is not for what runs at COMMIT' ORDER BY way, mode"),
+            "cursor|auto\ncursor|empty\ntrigger|auto\ntrigger|empty");
+  EXPECT_EQ(root().table("SELECT DISTINCT way, mode, answer FROM b.tried WHERE answer NOT LIKE '42501 %'"), "");
+  EXPECT_EQ(root().table(rows), before) << "nothing was written to alice's";
+  expect_alice_is_served();
+  expect_nothing_gained();
+}
+
 TEST_P(Sessions, PreparedStatementsOfTheDaemonsNamesGainNothing) {
   create(bob(), "b.st", "SELECT id, v FROM b.src");
   create_for_alice();

@@ -16,6 +16,7 @@
 
 #include <chrono>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,10 @@ enum class Admin { kSuperuser, kOrdinaryRole };
 
 inline std::string name_of_world(const ::testing::TestParamInfo<Admin>& info) {
   return info.param == Admin::kSuperuser ? "SuperuserIsAdmin" : "OrdinaryRoleIsAdmin";
+}
+
+inline void PrintTo(Admin admin, std::ostream* out) {
+  *out << (admin == Admin::kSuperuser ? "a superuser is admin" : "an ordinary role is admin");
 }
 
 class World : public ::testing::TestWithParam<Admin> {
@@ -134,7 +139,7 @@ class World : public ::testing::TestWithParam<Admin> {
   void become_ordinary() {
     admin_ = roles_.create("dba");
     root_.exec("ALTER DATABASE " + db_.name() + " OWNER TO " + admin_ + "; GRANT " + alice_ + ", " + bob_ + " TO " +
-               admin_);
+               admin_ + "; GRANT " + worker_ + " TO " + admin_);  // to end its sessions
     admin_dsn_ = dsn_of_role(admin_);
     Session(admin_dsn_).exec(std::string(pgtrickle::install_sql()));
   }

@@ -1,6 +1,7 @@
 // A test case written in SQL (tests/sql/*.sql); docs/DEVELOPING.md describes the format.
 #pragma once
 
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,11 @@ struct SqlSection {
   std::string role;                   // kQuery: who creates it
   int before_server = 0;              // kQuery: only for servers before this major version; 0: for all
 };
+
+/// What gtest calls it.
+inline void PrintTo(const SqlSection& section, std::ostream* out) {
+  *out << section.name << ", line " << section.line;
+}
 
 struct SqlCase {
   enum class Refresh { kCall, kFunction };

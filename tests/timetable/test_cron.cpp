@@ -38,6 +38,10 @@ struct Case {
   std::string cron, after, next;
 };
 
+void PrintTo(const Case& test, std::ostream* out) {
+  *out << test.cron << " after " << test.after;
+}
+
 class CronNext : public ::testing::TestWithParam<Case> {};
 
 TEST_P(CronNext, IsTheFirstMatchAfterwards) {
@@ -150,6 +154,10 @@ TEST(Cron, KeepsItsText) {
 struct BadText {
   std::string cron, problem;
 };
+
+void PrintTo(const BadText& text, std::ostream* out) {
+  *out << '"' << text.cron << '"';
+}
 
 class CronProblem : public ::testing::TestWithParam<BadText> {};
 

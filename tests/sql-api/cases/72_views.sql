@@ -59,6 +59,10 @@ FROM pgtrickle.pgt_stream_tables WHERE pgt_name IN ('a', 'b');
 SELECT test.eq('a cycle that is no more', health('cycles'), 'OK no cycle failed');
 SELECT pgtrickle.alter_stream_table('b', allow_circular => true), pgtrickle.alter_stream_table('a', query => 'SELECT * FROM t UNION SELECT * FROM b', allow_circular => true);
 SELECT test.eq('failed', health('cycles'), 'ERROR public.a, public.b: no fixed point after 100 iterations');
+SET ROLE bob;
+SELECT test.eq('why is for its owner', (SELECT count(*)::text FROM pgtrickle.pgt_sccs), '0');
+SELECT test.eq('that there is a cycle is for all', (SELECT count(*) || ' ' || count(c.last_error) FROM pgtrickle._sccs c), '1 0');
+RESET ROLE;
 -- everybody may look
 SET ROLE bob;
 SELECT count(*) FROM pgtrickle.stream_tables; SELECT count(held) FROM pgtrickle.pgt_status(); SELECT count(*) FROM pgtrickle.health_check(); SELECT pgtrickle.explain_stream_table('a');
