@@ -175,7 +175,8 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   void settle_success(Table& table, const refresh::Outcome& outcome, Settlement& settlement);
   void settle_failure(Table& table, const refresh::Outcome& outcome, Settlement& settlement);
   void settle_rebuild(Table& table, const Judgement& judgement, const std::string& reason, Settlement& settlement);
-  boost::asio::awaitable<void> record(std::vector<postgres::Statement> statements);
+  boost::asio::awaitable<void> record(std::vector<postgres::Statement> statements,
+                                      const char* problem = "outcome not recorded");
   void remember(const refresh::Outcome& outcome);
   boost::asio::awaitable<void> record_history(Self self);
   void unit_ended(const std::shared_ptr<Batch>& batch, std::size_t unit);

@@ -178,7 +178,7 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
     }
   }
 
-  if (!abandoned.empty()) co_await self->record(std::move(abandoned));
+  if (!abandoned.empty()) co_await self->record(std::move(abandoned), "abandoned session not ended");
   Settlement settlement;
   for (const refresh::Outcome& outcome : outcomes) self->settle(outcome, settlement);
   if (!settlement.statements.empty()) co_await self->record(std::move(settlement.statements));
@@ -454,15 +454,15 @@ asio::awaitable<void> DatabaseScheduler::record_history(Self self) {
   self->recording_ = false;
 }
 
-asio::awaitable<void> DatabaseScheduler::record(std::vector<Statement> statements) {
+asio::awaitable<void> DatabaseScheduler::record(std::vector<Statement> statements, const char* problem) {
   auto lease = co_await maintenance_pool_->acquire(deadline_after(kQueryTimeout));
   if (!lease) {
-    log::warn("refresh", "outcome not recorded database={} error={}", database_.name, lease.error().text());
+    log::warn("refresh", "{} database={} error={}", problem, database_.name, lease.error().text());
     co_return;
   }
   const auto results = co_await (*lease)->pipeline(std::move(statements), deadline_after(kQueryTimeout));
   if (const auto error = postgres::first_error(results)) {
-    log::warn("refresh", "outcome not recorded database={} error={}", database_.name, error->text());
+    log::warn("refresh", "{} database={} error={}", problem, database_.name, error->text());
   }
 }
 

@@ -37,8 +37,6 @@ SELECT test.eq('definers', (SELECT string_agg(DISTINCT p.proname, ', ' ORDER BY 
                             '_settle_refresh',
                             -- names and steps, which everybody sees, of all stream tables
                             'progress',
-                            -- the end of a refresh: only for a table whose frontier this transaction has moved, which only its owner can
-                            '_settle_refresh',
                             -- cycles: decided by frontiers, not by the caller
                             '_check_cycle', '_removals_pending', '_scc_is_known', '_scc_done', '_net_members')), NULL);
 SELECT test.ok('bob may call the API', has_function_privilege('bob', 'pgtrickle.refresh_stream_table(text)', 'EXECUTE'));
