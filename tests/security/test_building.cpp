@@ -111,6 +111,34 @@ TEST_P(Building, NothingIsFoldedInTheControlSession) {
   expect_no_control_session();
 }
 
+// Reading a literal of a type over a domain calls the domain's CHECK, cast or not. Sequences are not rolled back.
+TEST_P(Building, LiteralsAreNotReadWithTheRightsOfTheAdmin) {
+  bob().exec(
+      "CREATE SEQUENCE b.ran; CREATE SEQUENCE b.gained; GRANT USAGE ON SEQUENCE b.ran, b.gained TO PUBLIC;"
+      "CREATE FUNCTION b.spy(i int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN"
+      "  BEGIN PERFORM set_config('role', 'none', true); EXCEPTION WHEN OTHERS THEN NULL; END;"
+      "  PERFORM nextval('b.ran');"
+      "  IF current_user NOT IN ('" +
+      bob_ + "', '" + worker_ +
+      "') THEN PERFORM nextval('b.gained'); END IF; RETURN true; END $$;"
+      "CREATE DOMAIN b.odd AS int CHECK (b.spy(VALUE));"
+      "CREATE TYPE b.pair AS (x b.odd, y b.odd);"
+      "CREATE FUNCTION b.first(a b.odd[]) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a[1]::int';"
+      "CREATE TABLE b.odds (id int PRIMARY KEY, a b.odd[], p b.pair); INSERT INTO b.odds VALUES (1, '{4}', '(4,4)')");
+  create(bob(), "b.cast", "SELECT id, '{4}'::b.odd[] AS c, '(1,2)'::b.pair AS d FROM b.odds");
+  create(
+      bob(), "b.implied",
+      "SELECT id, b.first('{4}') AS f, a = '{4}' AS e, coalesce(a, '{5}') AS g, CASE WHEN id = 1 THEN p ELSE '(1,2)' "
+      "END AS h FROM b.odds WHERE a <> '{7}'");
+  create(bob(), "b.grouped", "SELECT coalesce(a, '{5}') AS g, count(*) AS n FROM b.odds GROUP BY 1");
+  root().exec("ALTER SEQUENCE b.ran RESTART");
+  for (const char* name : {"b.cast", "b.implied", "b.grouped"}) build_active(name);
+  bob().exec("ALTER TABLE b.odds RENAME COLUMN id TO key");
+  for (const char* name : {"b.cast", "b.implied", "b.grouped"}) build_again(name);
+  EXPECT_EQ(root().value("SELECT is_called FROM b.ran"), "t");
+  EXPECT_EQ(root().value("SELECT is_called FROM b.gained"), "f");
+}
+
 TEST_P(Building, NewTypesOfColumnsAreGivenInTheWorkerSession) {
   create(bob(), "b.st", "SELECT id, v FROM b.src");
   build_active("b.st");
