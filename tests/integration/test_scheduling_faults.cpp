@@ -260,11 +260,12 @@ TEST_F(SchedulingFaults, ALeaderThatDiesInTheMiddleOfAComponentLeavesNothingHalf
   EXPECT_EQ(watcher.stop(), "");
   EXPECT_GT(watcher.looks(), 10);
   expect_all_equal();
-  // Every item went through each of them once.
-  EXPECT_EQ(session_.table("SELECT sum(rows_inserted), sum(rows_deleted) FROM pgtrickle.pgt_refresh_history "
-                           "WHERE initiated_by = 'SCHEDULER' AND status = 'COMPLETED' AND pgt_id = " +
-                           id_of("right_side")),
-            std::to_string(kRounds * kRows) + "|0");
+  // Every item went through each of them once. The counters move with the frontier; history is written after COMMIT, so
+  // that of a daemon's last moment is lost with it.
+  EXPECT_EQ(
+      session_.table("SELECT total_rows_inserted, total_rows_deleted FROM pgtrickle.pgt_frontiers WHERE pgt_id = " +
+                     id_of("right_side")),
+      std::to_string(kRounds * kRows) + "|0");
   EXPECT_EQ(session_.table("SELECT pgt_id, count(*) FROM pgtrickle.pgt_refresh_history WHERE initiated_by = 'INITIAL' "
                            "GROUP BY 1 HAVING count(*) > 1"),
             "")
