@@ -109,6 +109,7 @@ BEGIN
       FROM pg_class c
      WHERE c.oid = t.pgt_relid AND t.owner_name <> pg_get_userbyid(c.relowner);
     UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL, xid = NULL, seq = NULL, facts_from = NULL;
+    PERFORM setval('pgtrickle_changes.last_clearing', 1);       -- a transaction of the other cluster
     DELETE FROM pgtrickle.pgt_facts;        -- of other objects by now
     -- OIDs of different rows can cross on the way, so all rows are replaced at once. What is gone the daemon will notice.
     SELECT array_agg(d) INTO dependencies FROM pgtrickle.pgt_dependencies d WHERE to_regclass(format('%I.%I', d.source_schema, d.source_name)) IS NOT NULL;
