@@ -350,13 +350,13 @@ BEGIN
 END
 $$;
 
--- Returns when a stream table covers all that was committed before the call, of other stream tables what they show then.
+-- Returns when a stream table covers all that the snapshot `required` shows, of other stream tables what they show now. Who asks
+-- for the refresh takes the snapshot first: what the daemon reads once it has been asked is never older.
 -- Errors: as _require_hope; 55000 after the deadline.
-CREATE FUNCTION pgtrickle._wait_for_refresh(id bigint, deadline timestamptz) RETURNS void
+CREATE FUNCTION pgtrickle._wait_for_refresh(id bigint, required pg_snapshot, deadline timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     began    timestamptz := clock_timestamp();
-    required pg_snapshot := pg_current_snapshot();
     reads    oid[] := ARRAY(SELECT d.source_relid FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = id);
     seen     pg_snapshot[] := array_fill(required, ARRAY[cardinality(reads)]);
     st       pgtrickle.pgt_stream_tables;
@@ -393,16 +393,18 @@ DECLARE
     attempt     int := 1;
     done        boolean := false;
     id          bigint;
+    required    pg_catalog.pg_snapshot;
     problem     pgtrickle._problem;
 BEGIN
     COMMIT;
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     id := (pgtrickle._find_own(name, caller_path)).pgt_id;
     IF NOT pgtrickle._may_refresh_here(id) THEN
+        required := pg_catalog.pg_current_snapshot();
         PERFORM pgtrickle._ask_to_refresh(id);
         COMMIT;
         SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-        PERFORM pgtrickle._wait_for_refresh(id, deadline);
+        PERFORM pgtrickle._wait_for_refresh(id, required, deadline);
         COMMIT;
         RETURN;
     END IF;

@@ -77,7 +77,8 @@ SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname
        s.needs_reinit, coalesce(s.options -> 'wide_keys' = 'true', false) AS wide_keys, s.generation,
        s.consecutive_errors, left(s.last_error, 2000) AS last_error, s.last_error_code, extract(epoch FROM s.retry_at - clock_timestamp())::float8 AS retry_in,
        extract(epoch FROM clock_timestamp() - f.data_timestamp)::float8 AS data_age,
-       extract(epoch FROM s.refresh_asked_at)::float8 AS refresh_asked,
+       extract(epoch FROM CASE WHEN s.refresh_asked_at > coalesce(f.data_timestamp, '-infinity')
+                               THEN s.refresh_asked_at END)::float8 AS refresh_asked,
        extract(epoch FROM f.last_refresh_at)::float8 AS last_refresh, f.last_duration_ms, f.total_refreshes,
        greatest(f.rows, d.rows) AS rows, f.full_threshold,
        s.tier, extract(epoch FROM s.max_staleness)::float8 AS max_staleness,

@@ -33,7 +33,7 @@ struct StreamTable {
   int consecutive_errors = 0;
   std::optional<double> retry_in_seconds;  // ERROR, SUSPENDED: until it is tried again; none: nobody has said so
   std::optional<double> data_age_seconds;
-  double refresh_asked_epoch = 0;  // somebody wanted it refreshed at once
+  double refresh_asked_epoch = 0;  // somebody wanted it refreshed at once, and it does not show that moment yet
   double last_refresh_epoch = 0;
   double last_duration_ms = 0;
   std::int64_t total_refreshes = 0;

@@ -371,7 +371,7 @@ TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_aft
     table.build_not_before = TimePoint::min();
   }
   garbage_expected_ = garbage_expected_ || (!row.exists && (is_new || table.row.exists));
-  if (row.refresh_asked_epoch > std::max(table.row.refresh_asked_epoch, row.last_refresh_epoch)) wanted_.insert(row.id);
+  if (row.refresh_asked_epoch > table.row.refresh_asked_epoch) wanted_.insert(row.id);
   table.row = std::move(row);
   table.loaded_at = read_after;
   table.retry.reset();

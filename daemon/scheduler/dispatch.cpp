@@ -237,6 +237,10 @@ void DatabaseScheduler::settle(const refresh::Outcome& outcome, Settlement& sett
     pause_for_a_while();
   } else {
     settle_success(table, outcome, settlement);
+    // It had begun when somebody asked for a refresh: that is still to come.
+    if (static_cast<double>(outcome.data_at) < table.row.refresh_asked_epoch * 1e6) {
+      timetable_.hasten(outcome.id, now());
+    }
   }
 }
 
