@@ -9,15 +9,16 @@
 CREATE FUNCTION pgtrickle._small_delta() RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT 200::bigint $$;
 
 -- The name of a source that the current user may not read any more, as far as the stream table reads it; NULL: there is
--- none. gone: a source does not exist.
-CREATE FUNCTION pgtrickle._source_out_of_reach(stream_table bigint, OUT name text, OUT gone boolean)
+-- none. closed: the schema that keeps it from that, if it is the schema. gone: a source does not exist.
+CREATE FUNCTION pgtrickle._source_out_of_reach(stream_table bigint, OUT name text, OUT closed text, OUT gone boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT (SELECT min(pgtrickle._qualified(c.oid)) FROM pg_class c WHERE c.oid = ANY (array_agg(d.source_relid))),
-           coalesce(bool_or(NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = d.source_relid)), false)
-    FROM pgtrickle.pgt_dependencies d
-    WHERE d.pgt_id = stream_table AND d.source_id IS NOT NULL
-      AND (has_table_privilege(d.source_relid, 'SELECT')
-           OR d.columns <> '{}' AND (SELECT bool_and(has_column_privilege(d.source_relid, u.num, 'SELECT')) FROM unnest(d.columns) AS u(num))) IS NOT TRUE
+    SELECT min(pgtrickle._qualified(r.oid)), min(r.closed), coalesce(bool_or(r.oid IS NULL), false)
+    FROM (SELECT c.oid, CASE WHEN NOT has_schema_privilege(c.relnamespace, 'USAGE') THEN quote_ident(n.nspname) END AS closed, d.source_relid, d.columns
+          FROM pgtrickle.pgt_dependencies d LEFT JOIN pg_class c ON c.oid = d.source_relid LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE d.pgt_id = stream_table AND d.source_id IS NOT NULL) AS r
+    WHERE r.closed IS NOT NULL
+       OR (has_table_privilege(r.source_relid, 'SELECT')
+           OR r.columns <> '{}' AND (SELECT bool_and(has_column_privilege(r.source_relid, u.num, 'SELECT')) FROM unnest(r.columns) AS u(num))) IS NOT TRUE
 $$;
 
 -- READ COMMITTED has no single snapshot: writers are kept out of the sources instead, until the end of the transaction.
@@ -181,7 +182,7 @@ BEGIN
             RETURN;
         ELSIF v.reach.name IS NOT NULL OR v.reach.gone THEN
             RAISE EXCEPTION 'owner % of stream table % may no longer SELECT from %', quote_ident(current_user), pgtrickle._qualified(v.s.pgt_relid),
-                            coalesce(v.reach.name, 'a table that was dropped')
+                            coalesce(v.reach.name, 'a table that was dropped') || coalesce(': permission denied for schema ' || v.reach.closed, '')
                 USING ERRCODE = 'insufficient_privilege', HINT = 'Grant SELECT to the owner and resume the stream table.';
         END IF;
     END IF;

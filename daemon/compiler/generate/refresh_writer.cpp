@@ -112,7 +112,8 @@ class RefreshWriter {
   }
 
   [[nodiscard]] std::string usual_case() const {
-    return "    IF $1 = 'auto' AND current_setting('transaction_isolation') = 'repeatable read' THEN\n"
+    return "    IF $1 = 'auto' AND current_setting('transaction_isolation') = 'repeatable read'" + may_read() +
+           " THEN\n"
            "        -- Taken before anything is read: rows that this transaction writes from here on come later.\n"
            "        v.run := nextval('pgtrickle_changes.log_seq');\n" +
            peek() + nothing_to_do() + lock() + "            IF v.holds THEN\n" + apply_and_record() +
@@ -170,7 +171,6 @@ class RefreshWriter {
   [[nodiscard]] std::string lock() const {
     std::string sql = "            SELECT true INTO v.holds FROM pgtrickle.pgt_frontiers p WHERE p.pgt_id = " + id_ +
                       " AND p.facts_from IS NULL";
-    for (const auto& s : sources_) sql += "\n                AND " + readable(s);
     return sql + "\n                AND " + indent(not_null(), 12) + "\n                AND " + watched() +
            "\n            FOR UPDATE;\n";
   }
@@ -201,6 +201,16 @@ class RefreshWriter {
            "                    total_rows_deleted = p.total_rows_deleted + $6\n"
            "                WHERE p.pgt_id = " +
            id_ + ";\n                RETURN;\n";
+  }
+
+  /// Before anything is read: the right to read a log goes with that to read its source, and the procedure says which
+  /// one is missing.
+  [[nodiscard]] std::string may_read() const {
+    std::string sql;
+    for (const auto& s : sources_)
+      sql += "\n       AND " + readable(s) + "\n       AND has_column_privilege(to_regclass('pgtrickle_changes.log_" +
+             std::to_string(s.log_id) + "'), 'w', 'SELECT')";
+    return sql;
   }
 
   [[nodiscard]] static std::string readable(const CapturedSource& s) {

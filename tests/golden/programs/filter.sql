@@ -271,7 +271,9 @@ BEGIN
     IF NOT pg_has_role(session_user, current_user, 'USAGE') AND current_query() ~* 'commit|prepare' THEN
         RAISE EXCEPTION 'a refresh is not for what runs at COMMIT' USING ERRCODE = 'insufficient_privilege';
     END IF;
-    IF $1 = 'auto' AND current_setting('transaction_isolation') = 'repeatable read' THEN
+    IF $1 = 'auto' AND current_setting('transaction_isolation') = 'repeatable read'
+       AND (has_table_privilege(OID::oid, 'SELECT') OR has_column_privilege(OID::oid, 1::int2, 'SELECT') AND has_column_privilege(OID::oid, 3::int2, 'SELECT'))
+       AND has_column_privilege(to_regclass('pgtrickle_changes.log_0'), 'w', 'SELECT') THEN
         -- Taken before anything is read: rows that this transaction writes from here on come later.
         v.run := nextval('pgtrickle_changes.log_seq');
         SELECT b.f_snapshot, b.f_xid, b.f_seq, b.usual, b.most, p1.marked, p1.n
@@ -301,7 +303,6 @@ BEGIN
             RETURN;
         ELSIF v.usual AND NOT v.marked AND delta_rows BETWEEN 1 AND v.most THEN
             SELECT true INTO v.holds FROM pgtrickle.pgt_frontiers p WHERE p.pgt_id = 0 AND p.facts_from IS NULL
-                AND (has_table_privilege(OID::oid, 'SELECT') OR has_column_privilege(OID::oid, 1::int2, 'SELECT') AND has_column_privilege(OID::oid, 3::int2, 'SELECT'))
                 AND (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = OID AND a.attnum = ANY ('{1}') AND a.attnotnull) = 1
                 AND false
             FOR UPDATE;
