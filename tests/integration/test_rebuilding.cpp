@@ -190,7 +190,7 @@ TEST_F(Rebuilding, GoesOnByItselfWhenAPrivilegeIsGrantedAgain) {
             "t");
   session_.exec("GRANT SELECT ON items TO " + owner);
   EXPECT_TRUE(becomes_equal("rich"));
-  EXPECT_EQ(column("rich", "last_error"), "");
+  EXPECT_TRUE(wait_until([&] { return column("rich", "last_error").empty(); }));  // said after the refresh
   EXPECT_EQ(column("rich", "consecutive_errors"), "0");
   EXPECT_EQ(column("rich", "retry_at"), "");
   session_.exec("SELECT pgtrickle.drop_stream_table('rich'); REVOKE ALL ON SCHEMA public FROM " + owner +
