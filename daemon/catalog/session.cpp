@@ -65,7 +65,7 @@ std::string named_session(const std::string& conninfo) {
 }
 
 Session::Session(const std::string& conninfo, Path path)
-    : conninfo_(conninfo), handle_(KeepsHandle::opening() = std::make_shared<PGconn*>(nullptr)) {
+    : conninfo_(conninfo), path_(path), handle_(KeepsHandle::opening() = std::make_shared<PGconn*>(nullptr)) {
   connection_ =
       postgres::open_session<pqxx::basic_connection_base<KeepsHandle>>(named_session(conninfo), session_settings(path));
 }
@@ -84,6 +84,15 @@ std::vector<std::uint32_t> Session::describe(const std::string& statement) {
 pqxx::result Session::run_prepared(pqxx::transaction_base& tx, const std::string& name, const std::string& statement) {
   prepare(name, statement);
   return tx.exec_prepared(name);
+}
+
+// One text: where a setting of the database makes transactions read only, or short, that is over before anything else.
+void Session::clear() {
+  std::string text = "RESET ALL; SELECT pg_catalog.pg_advisory_unlock_all(); UNLISTEN *";
+  for (const auto& [name, value] : session_settings(path_))
+    text +=
+        "; SELECT pg_catalog.set_config(" + connection_->quote(name) + ", " + connection_->quote(value) + ", false)";
+  pqxx::nontransaction(*connection_).exec(text);
 }
 
 bool Session::is_usable() {

@@ -64,8 +64,8 @@ class Session {
   [[nodiscard]] bool is_connected() const { return connection_->is_open(); }
   /// Does the server still answer?
   [[nodiscard]] bool is_usable();
-  /// For who takes it up again: nothing.
-  void clear() {}
+  /// For who takes it up again: code of an owner, which reading a literal can run, may have changed settings for good.
+  void clear();
 
   BuiltinTypes& builtin_types() { return builtin_types_; }
 
@@ -73,6 +73,7 @@ class Session {
   void prepare(const std::string& name, const std::string& statement);
 
   std::string conninfo_;
+  Path path_;
   std::shared_ptr<pg_conn*> handle_;                   // of libpq, nullptr once it is closed
   std::shared_ptr<pqxx::connection_base> connection_;  // shared: its destructor is not virtual
   std::map<std::string, std::string> prepared_;

@@ -139,6 +139,31 @@ TEST_P(Building, LiteralsAreNotReadWithTheRightsOfTheAdmin) {
   EXPECT_EQ(root().value("SELECT is_called FROM b.gained"), "f");
 }
 
+TEST_P(Building, WhatALiteralLeavesInASessionStopsNoOtherBuild) {
+  bob().exec(
+      "CREATE TABLE b.deferring (n int); CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON b.deferring DEFERRABLE "
+      "INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION b.noting();"
+      "CREATE FUNCTION b.leave() RETURNS void LANGUAGE plpgsql VOLATILE AS $$ BEGIN"
+      "  PERFORM set_config('default_transaction_read_only', 'on', false);"
+      "  INSERT INTO b.deferring VALUES (1); END $$;"
+      "CREATE FUNCTION b.leaves(i int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN"
+      "  IF current_setting('application_name') LIKE 'pgtrickled%' THEN PERFORM b.leave(); END IF; RETURN true; END $$;"
+      "CREATE DOMAIN b.tainted AS int CHECK (b.leaves(VALUE)); CREATE TABLE b.taints (id int PRIMARY KEY)");
+  create(bob(), "b.st", "SELECT id, '{4}'::b.tainted[] AS c FROM b.taints");
+  const auto result = build("b.st");
+  EXPECT_NE(result.status, BuildStatus::kActive);
+  EXPECT_THAT(result.message,
+              ::testing::HasSubstr("leaves a cursor, a prepared statement or a deferred trigger behind"));
+  expect_no_control_session();
+  // The same without what ends the session: the settings stay.
+  bob().exec(
+      "CREATE OR REPLACE FUNCTION b.leave() RETURNS void LANGUAGE plpgsql VOLATILE AS $$ BEGIN"
+      "  PERFORM set_config('default_transaction_read_only', 'on', false); END $$");
+  build("b.st");
+  create(alice(), "a.other", "SELECT id FROM a.orders");
+  build_active("a.other");
+}
+
 TEST_P(Building, NewTypesOfColumnsAreGivenInTheWorkerSession) {
   create(bob(), "b.st", "SELECT id, v FROM b.src");
   build_active("b.st");
