@@ -41,7 +41,6 @@ BEGIN
         WHEN 'resume' THEN PERFORM pgtrickle._do_resume(caller, (d ->> 'id')::bigint);
         WHEN 'drop' THEN PERFORM pgtrickle._do_drop(caller, (d ->> 'id')::bigint);
         WHEN 'reset_fuse' THEN NEW.answer := to_jsonb(pgtrickle._do_reset_fuse(caller, (d ->> 'id')::bigint, d ->> 'action'));
-        WHEN 'fuse_answered' THEN PERFORM pgtrickle._do_fuse_answered(caller, (d ->> 'id')::bigint, (d ->> 'skipped')::boolean, (d ->> 'recomputed')::boolean);
         WHEN 'repair' THEN PERFORM pgtrickle._do_repair(caller, (d ->> 'id')::bigint, d ->> 'finding');
         WHEN 'rebuild' THEN PERFORM pgtrickle._do_rebuild(caller, d);
         WHEN 'refresh' THEN PERFORM pgtrickle._do_ask_to_refresh(caller, (d ->> 'id')::bigint);
@@ -241,19 +240,6 @@ BEGIN
            generation = s.generation + (what = 'reinitialize')::int
      WHERE s.pgt_id = id AND s.fuse_blown_at IS NOT NULL;
     RETURN FOUND;
-END
-$$;
-
--- A refresh, which runs as the owner, has done what was decided about a blown fuse, which holds once. skipped: it left the
--- changes out; recomputed: whatever was left out is there again.
-CREATE FUNCTION pgtrickle._do_fuse_answered(caller oid, id bigint, skipped boolean, recomputed boolean) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    PERFORM pgtrickle._require_owned_by(caller, (SELECT s.pgt_relid FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id));
-    UPDATE pgtrickle.pgt_stream_tables s
-       SET fuse_reset = NULL, fuse_blown_at = NULL, fuse_blow_reason = NULL,
-           skipped_at = CASE WHEN skipped THEN now() WHEN NOT recomputed THEN s.skipped_at END
-     WHERE s.pgt_id = id;
 END
 $$;
 

@@ -54,7 +54,7 @@ SELECT test.fails($$INSERT INTO pgtrickle._requests (what, details, caller) VALU
        test.fails(format($$SELECT pgtrickle._request('alter', '{"id": %s, "set": {"status": "PAUSED"}}')$$, :id), '42501'),
        test.fails(format($$SELECT pgtrickle._request('lock_frontiers', '[%s]')$$, :id), '42501'),
        test.fails(format($$SELECT pgtrickle._request('refreshed', '{"pgt_id": %s, "action": "FULL"}')$$, :id), '42501'),
-       test.fails(format($$SELECT pgtrickle._request('fuse_answered', '{"id": %s}')$$, :id), '42501'),
+       test.fails(format($$SELECT pgtrickle._request('lock', '{"id": %s}')$$, :id), '42501'),
        test.fails(format($$SELECT pgtrickle._request('join_refresh_group', '{"group_id": 1, "id": %s}')$$, :id), '42501'),
        test.fails(format($$SELECT pgtrickle._request('create_refresh_group', '{"group_name": "x", "isolation": "repeatable_read", "members": [%s]}')$$, :id), '42501'),
        test.fails(format($$SELECT pgtrickle._request('gate', '{"relid": %s, "gate": true}')$$, 't'::regclass::oid), '42501'),
