@@ -34,7 +34,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         WHERE (p.pubupdate OR p.pubdelete)
           AND (p.puballtables
                OR EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = relid)
-               OR EXISTS (SELECT FROM pg_publication_namespace n WHERE n.pnpubid = p.oid AND n.pnnspid = c.relnamespace)))
+               OR EXISTS (SELECT FROM pg_publication_namespace n
+                          WHERE n.pnpubid = p.oid AND n.pnnspid = c.relnamespace)))
 $$;
 
 -- Has the table a replica identity that works? The default one is its primary key, if there is one.
@@ -61,7 +62,8 @@ $$;
 -- Makes the replica identities of stream tables and state tables what the publications of this moment ask for, and
 -- returns how many it changed. of_table: of this stream table; NULL: of all. A table whose lock is not to be had within
 -- lock_wait_ms is left for the next time, and after the first of them no other is waited for.
-CREATE FUNCTION pgtrickle._settle_replica_identities(of_table bigint DEFAULT NULL, lock_wait_ms int DEFAULT 100) RETURNS int
+CREATE FUNCTION pgtrickle._settle_replica_identities(of_table bigint DEFAULT NULL, lock_wait_ms int DEFAULT 100)
+RETURNS int
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     t       record;
@@ -70,15 +72,19 @@ DECLARE
     changed int := 0;
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_publication)
-       AND NOT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'pgtrickle_state'::regnamespace AND c.relreplident <> 'd'
+       AND NOT EXISTS (SELECT FROM pg_class c
+                       WHERE c.relnamespace = 'pgtrickle_state'::regnamespace AND c.relreplident <> 'd'
                        AND c.relkind = 'r') THEN
         RETURN 0;
     END IF;
     FOR t IN
-        SELECT x.relid, CASE WHEN x.published THEN coalesce('USING INDEX ' || quote_ident(pgtrickle._identity_index(x.relid)), 'FULL')
+        SELECT x.relid,
+               CASE WHEN x.published THEN coalesce('USING INDEX '
+                                                   || quote_ident(pgtrickle._identity_index(x.relid)), 'FULL')
                              ELSE 'DEFAULT' END AS identity
         FROM (SELECT c.oid AS relid, c.relreplident, c.is_state, pgtrickle._is_published(c.oid) AS published
-              FROM (SELECT c.oid, c.relreplident, true AS is_state, substring(c.relname FROM '^node_([0-9]{1,18})_[0-9]+$')::bigint AS id
+              FROM (SELECT c.oid, c.relreplident, true AS is_state,
+                    substring(c.relname FROM '^node_([0-9]{1,18})_[0-9]+$')::bigint AS id
                     FROM pg_class c WHERE c.relnamespace = 'pgtrickle_state'::regnamespace AND c.relkind = 'r'
                     UNION ALL
                     SELECT c.oid, c.relreplident, false, s.pgt_id
@@ -114,7 +120,8 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     grantee text;
 BEGIN
-    FOR grantee IN SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END
+    FOR grantee IN SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC'
+                                        ELSE quote_ident(pg_get_userbyid(a.grantee)) END
                    FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
                    WHERE c.oid = relid AND a.grantee <> c.relowner LOOP
         EXECUTE format('REVOKE ALL ON TABLE %s FROM %s CASCADE', pgtrickle._qualified(relid), grantee);
@@ -127,7 +134,8 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     grantee text;
 BEGIN
-    FOR grantee IN SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END
+    FOR grantee IN SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC'
+                                        ELSE quote_ident(pg_get_userbyid(a.grantee)) END
                    FROM pg_proc p CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
                    WHERE p.oid = function AND a.grantee <> p.proowner LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s CASCADE', function, grantee);
