@@ -10,7 +10,7 @@ files() { git ls-files -- "$@" 2>/dev/null || for pattern in "$@"; do find . -na
 mapfile -t sources < <(files '*.cpp' '*.h')
 clang-format --dry-run -Werror "${sources[@]}" || { echo "to mend: ./dev fmt"; failed=1; }
 
-mapfile -t scripts < <(files '*.sh'; echo .ci/run)
+mapfile -t scripts < <(files '*.sh'; echo .ci/run; echo dev)
 shellcheck "${scripts[@]}" || failed=1
 
 # 120 characters, as in C++. A diff of longer lines cannot be read.

@@ -2,6 +2,7 @@
 # clang-tidy over daemon/, with the checks in .clang-tidy. A finding is an error.
 #
 #   tidy.sh                what changed since the last merged state, then other files until the budget is used up
+#   tidy.sh --changed      what changed, and no others
 #   tidy.sh --all          every file
 #   tidy.sh FILE...        these files
 #
@@ -76,6 +77,7 @@ never=99999999999
 failed=0
 case ${1:-} in
   --all) all_files | run $never || failed=1 ;;
+  --changed) changed_files | run $never || failed=1 ;;
   '')
     changed_files >"$work/first"
     deadline=$(($(date +%s) + budget))
