@@ -22,6 +22,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
                 ELSE 'duration' END
     FROM (SELECT lower(btrim(schedule, E' \t\n\r')) AS s) AS s
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._schedule_kind TO PUBLIC;
 
 -- Milliseconds of a duration, NULL if it is none. Not by the type interval, which would also take '1 month', '-5 s',
 -- '1:30' and ISO forms.
@@ -38,6 +39,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
             FROM regexp_matches(d.d, E'([0-9]+(?:\\.[0-9]+)?)\\s*([a-z]+)', 'g') AS m) END
     FROM (SELECT lower(btrim(duration, E' \t\n\r')) AS d) AS d
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._duration_ms TO PUBLIC;
 
 -- One field of a cron schedule: a comma separated list of *, values and ranges, the last two as numbers or `names` (of
 -- lowest, lowest + 1, ...), * and ranges optionally with /step. Returns the values, ascending, or what is wrong with
@@ -87,6 +89,7 @@ BEGIN
     allowed := ARRAY(SELECT DISTINCT v FROM unnest(allowed) AS v ORDER BY v);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._cron_field TO PUBLIC;
 
 -- Errors (22023) if a schedule that looks like cron is not right; the hint names the field. The name of a time zone is
 -- not looked up. Days as in vixie cron: if neither day-of-month nor day-of-week begins with *, one of them is enough.
@@ -142,6 +145,7 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._check_cron TO PUBLIC;
 
 -- _schedule_ms(schedule) -> milliseconds of the duration in it: between refreshes, or the least of a continuous one.
 -- NULL: none. Errors: 22023 if it is none of the four, or a duration is below 10 ms or above 365 days (continuous: 1
@@ -179,6 +183,7 @@ BEGIN
     RETURN round(ms);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._schedule_ms TO PUBLIC;
 
 -- _check_schedule(schedule) -> the schedule as it is, if the daemon will understand it. Errors: 22023, with a hint that
 -- names what is wrong. Looks up the time zone of a cron schedule too.
@@ -200,9 +205,11 @@ BEGIN
     RETURN schedule;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._check_schedule TO PUBLIC;
 
 -- _parse_schedule(schedule) -> the same as an interval. Errors: as _schedule_ms.
 CREATE FUNCTION pgtrickle._parse_schedule(schedule text) RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT make_interval(secs => pgtrickle._schedule_ms(schedule) / 1000.0)
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._parse_schedule TO PUBLIC;

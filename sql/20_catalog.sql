@@ -293,12 +293,14 @@ CREATE FUNCTION pgtrickle._may_manage(relid oid) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM pg_class c WHERE c.oid = relid AND pg_has_role(current_user, c.relowner, 'USAGE'))
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._may_manage TO PUBLIC;
 
 CREATE FUNCTION pgtrickle._may_manage_id(id bigint) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid
                    WHERE s.pgt_id = id AND pg_has_role(current_user, c.relowner, 'USAGE'))
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._may_manage_id TO PUBLIC;
 
 -- Who may read what. Everybody sees that there are stream tables, what they read, how they are refreshed and how much.
 -- Queries, plans, errors and what else can show values or texts of the owner's is for members of the owner: row
@@ -339,6 +341,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
              created_at,created_by,
              refresh_asked_at,owner_name,created_xid,generation}'::name[]
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._public_columns FROM PUBLIC;
 
 -- Columns in the order of the table, so that a row of one is a row of the other. A new column is for members until it
 -- is named above.

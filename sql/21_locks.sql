@@ -35,6 +35,7 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
     WHERE n.nspname = 'pgtrickle_locks' AND c.relname = lock
       AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._lockers TO PUBLIC;
 
 -- Leads from now on, to the end of the caller's transaction. False: somebody else does. For the daemon, in a session
 -- that does nothing else.
@@ -47,3 +48,4 @@ EXCEPTION WHEN lock_not_available THEN
     RETURN false;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._try_lead FROM PUBLIC;

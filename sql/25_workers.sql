@@ -29,6 +29,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
                    JOIN pg_roles r ON r.oid = t.role AND r.rolname = t.role_name
                    WHERE t.role = owner)
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._is_trusted TO PUBLIC;
 
 -- OID of a role. Error 42704 if there is none.
 CREATE FUNCTION pgtrickle._role(role name) RETURNS oid
@@ -43,6 +44,7 @@ BEGIN
     RETURN found;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._role FROM PUBLIC;
 
 CREATE FUNCTION pgtrickle.trust_owner(role name) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -55,6 +57,7 @@ BEGIN
     PERFORM pgtrickle._wake('');
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.trust_owner TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.trust_owner(name) IS
 'Lets the stream tables of a role share worker sessions, transactions and snapshots with those of the admin and of
   other trusted owners. '
@@ -75,6 +78,7 @@ BEGIN
     PERFORM pgtrickle._wake('');
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.distrust_owner TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.distrust_owner(name) IS
 'Takes trust_owner back. Without worker sessions the stream tables of the role are not served from then on. Admin
   only. '
@@ -89,6 +93,7 @@ BEGIN
     PERFORM pgtrickle._wake('');
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.trust_all_owners TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.trust_all_owners(boolean) IS
 'Trusts every role that may create stream tables, now and later, or takes that back; roles named by trust_owner stay.
   For databases '
@@ -129,6 +134,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._worker_problem FROM PUBLIC;
 
 -- Gives a role what worker sessions need in this database, or takes it away. What is built later is granted when it is
 -- built.
@@ -150,6 +156,7 @@ BEGIN
     END LOOP;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._grant_to_worker FROM PUBLIC;
 
 -- What a unit of refreshes calls besides refresh_<id>.
 CREATE FUNCTION pgtrickle._worker_functions() RETURNS name[]
@@ -157,6 +164,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT ARRAY['_enter_unit', '_together', '_refresh_scc', '_check_cycle', '_removals_pending', '_scc_is_known',
                  '_scc_done', '_net_members']::name[]
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._worker_functions FROM PUBLIC;
 
 CREATE FUNCTION pgtrickle.use_worker_role(role name) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -187,6 +195,7 @@ BEGIN
     PERFORM pgtrickle._wake('');
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.use_worker_role TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.use_worker_role(name) IS
 'Names the role that the daemon''s worker sessions log in as (databases.worker_dsn in its configuration), and grants
   it what refreshing '

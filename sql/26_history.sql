@@ -18,3 +18,4 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     FROM unnest(ids, actions, data_at, started_at, ended_at, delta_rows, rows_inserted, rows_updated, rows_deleted)
          AS r(id, action, data_at, started_at, ended_at, delta_rows, inserted, updated, deleted)
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._record_refreshes FROM PUBLIC;

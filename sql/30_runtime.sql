@@ -4,6 +4,7 @@
 -- was made, changed or dropped, '' for everything else in the catalog.
 CREATE FUNCTION pgtrickle._wake(payload text DEFAULT '') RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$ SELECT pg_notify('pgtrickle_wake', coalesce(payload, '')) $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._wake TO PUBLIC;
 
 -- The same for triggers that can concern any number of stream tables and run in transactions that are not ours:
 -- PostgreSQL refuses to PREPARE a transaction that has sent a notification. So where prepared transactions are enabled,
@@ -23,6 +24,7 @@ BEGIN
     END IF;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._wake_from_trigger FROM PUBLIC;
 
 -- Raises an error of which detail and hint may be unknown: RAISE would print an empty line for '' and refuses NULL.
 CREATE FUNCTION pgtrickle._fail(code text, message text, detail text, hint text DEFAULT NULL) RETURNS void
@@ -39,6 +41,7 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = code, MESSAGE = message;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._fail TO PUBLIC;
 
 -- "schema.table", quoted as needed, or a text that says it is gone.
 CREATE FUNCTION pgtrickle._qualified(relid oid) RETURNS text
@@ -47,6 +50,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                      WHERE c.oid = relid), format('(dropped table, OID %s)', relid))
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._qualified TO PUBLIC;
 
 -- Name of a relation -> its parts, as PostgreSQL reads names: unquoted parts are folded to lower case.
 -- schema is NULL if the name has no schema. Errors: 42602 malformed, 42622 longer than an identifier may be (PostgreSQL
@@ -89,6 +93,7 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._parse_name TO PUBLIC;
 
 -- OID of the relation that a name means under the given search_path, NULL if there is none. Errors: as _parse_name.
 CREATE FUNCTION pgtrickle._resolve(name text, caller_path text) RETURNS oid
@@ -108,6 +113,7 @@ BEGIN
     RETURN found_oid;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._resolve TO PUBLIC;
 
 -- The catalog row of a stream table by name. Errors: 42P01 if there is no such relation or it is not a stream table.
 CREATE FUNCTION pgtrickle._find(name text, caller_path text) RETURNS pgtrickle.pgt_stream_tables
@@ -130,6 +136,7 @@ BEGIN
     RETURN st;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._find TO PUBLIC;
 
 -- As _find, and the caller must own it or be a member of its owner. Error: 42501.
 CREATE FUNCTION pgtrickle._find_own(name text, caller_path text) RETURNS pgtrickle.pgt_stream_tables
@@ -146,6 +153,7 @@ BEGIN
     RETURN st;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._find_own TO PUBLIC;
 
 -- Do values of this type have an equality that GROUP BY can use? Asks the parser, which knows about elements of arrays
 -- and columns of composite types.
@@ -158,6 +166,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN false;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._is_groupable TO PUBLIC;
 
 -- SQL over $1, a value of this type, of what it is byte for byte: different for different values, also where the type
 -- or the collation calls them equal. Not a cast to text where that would lose something: it keeps the collation, strips
@@ -184,11 +193,14 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                    'tsquery', 'tsvector']::regtype[]) AS as_text) AS f
     WHERE t.oid = type
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._value_image TO PUBLIC;
 
 -- Any of the values; where all are the same, that one. For types that min() does not know.
 CREATE FUNCTION pgtrickle._first(first_value anyelement, next_value anyelement) RETURNS anyelement
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$ SELECT first_value $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._first TO PUBLIC;
 CREATE AGGREGATE pgtrickle._any_of(anyelement) (SFUNC = pgtrickle._first, STYPE = anyelement, PARALLEL = SAFE);
+GRANT EXECUTE ON FUNCTION pgtrickle._any_of(anyelement) TO PUBLIC;
 
 -- Can rows be grouped by columns of all these types together? Some can only be hashed, some only sorted.
 CREATE FUNCTION pgtrickle._groupable_together(types oid[]) RETURNS boolean
@@ -203,6 +215,7 @@ EXCEPTION WHEN feature_not_supported THEN
     RETURN false;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._groupable_together FROM PUBLIC;
 
 -- The type below a domain (of a domain ...), with its type modifier.
 CREATE FUNCTION pgtrickle._base_type(type oid, typmod int, OUT base oid, OUT base_typmod int)
@@ -220,6 +233,7 @@ BEGIN
     END LOOP;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._base_type TO PUBLIC;
 
 -- Has the stream table another owner than its program? Then that writes with the rights of the old one, and must be
 -- made anew.
@@ -230,12 +244,14 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                      AND p.proname = format('apply_%s', s.pgt_id)
                    WHERE s.pgt_id = id AND p.proowner <> c.relowner)
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._has_new_owner TO PUBLIC;
 
 -- Is there a daemon with a heartbeat in the last 15 s?
 CREATE FUNCTION pgtrickle._daemon_alive() RETURNS boolean
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM pgtrickle.pgt_daemons d WHERE d.heartbeat_at > clock_timestamp() - interval '15 s')
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._daemon_alive TO PUBLIC;
 
 -- Marks stream tables for re-initialisation and wakes the daemon. The first reason stays until the daemon has acted.
 CREATE FUNCTION pgtrickle._mark_reinit(pgt_ids bigint[], why text) RETURNS void
@@ -249,3 +265,4 @@ BEGIN
     PERFORM pgtrickle._wake_from_trigger();
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._mark_reinit FROM PUBLIC;

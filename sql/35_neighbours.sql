@@ -11,6 +11,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT s.subname FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid
     WHERE r.srrelid = ANY (relids) ORDER BY s.subname LIMIT 1
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._subscription_of TO PUBLIC;
 
 -- Does a subscription write to a source that stream table `id` believes to be captured, or to the stream table itself?
 CREATE FUNCTION pgtrickle._is_subscribed(id bigint) RETURNS boolean
@@ -20,6 +21,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         OR EXISTS (SELECT FROM pgtrickle._stream_tables t JOIN pg_subscription_rel r ON r.srrelid = t.pgt_relid
                    WHERE t.pgt_id = id)
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._is_subscribed TO PUBLIC;
 
 -- Publications --------------------------------------------------------------------------------------------------------
 -- PostgreSQL refuses UPDATE and DELETE (55000) on a published table without a replica identity. State tables and many
@@ -37,6 +39,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                OR EXISTS (SELECT FROM pg_publication_namespace n
                           WHERE n.pnpubid = p.oid AND n.pnnspid = c.relnamespace)))
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._is_published FROM PUBLIC;
 
 -- Has the table a replica identity that works? The default one is its primary key, if there is one.
 CREATE FUNCTION pgtrickle._has_replica_identity(relid oid) RETURNS boolean
@@ -46,6 +49,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                    AND (c.relreplident = 'd' AND i.indisprimary OR c.relreplident = 'i' AND i.indisreplident))
     FROM pg_class c WHERE c.oid = relid
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._has_replica_identity FROM PUBLIC;
 
 -- A unique index that can be the replica identity: immediate, total, of NOT NULL columns. The narrowest; NULL if none.
 CREATE FUNCTION pgtrickle._identity_index(relid oid) RETURNS name
@@ -58,6 +62,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                       WHERE k.n <= i.indnkeyatts AND a.attnum IS NULL)
     ORDER BY i.indnkeyatts, c.oid LIMIT 1
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._identity_index FROM PUBLIC;
 
 -- Makes the replica identities of stream tables and state tables what the publications of this moment ask for, and
 -- returns how many it changed. of_table: of this stream table; NULL: of all. A table whose lock is not to be had within
@@ -110,6 +115,7 @@ BEGIN
     RETURN changed;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._settle_replica_identities FROM PUBLIC;
 
 -- Default privileges --------------------------------------------------------------------------------------------------
 
@@ -128,6 +134,7 @@ BEGIN
     END LOOP;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._keep_private FROM PUBLIC;
 
 CREATE FUNCTION pgtrickle._keep_function_private(function regprocedure) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -142,3 +149,4 @@ BEGIN
     END LOOP;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._keep_function_private FROM PUBLIC;

@@ -16,6 +16,7 @@ EXCEPTION WHEN undefined_table THEN
     NULL;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._lock_capture FROM PUBLIC;
 
 -- What capture of these columns depends on, as text: attribute number, name, type, modifier, collation and a hash of
 -- the generation expression (SET EXPRESSION of PostgreSQL 17 changes rows without any DML) of each live column.
@@ -28,6 +29,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                ORDER BY a.attnum), '[]')::text
     FROM pg_attribute a WHERE a.attrelid = relid AND a.attnum = ANY (columns) AND a.attnum > 0 AND NOT a.attisdropped
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._source_shape TO PUBLIC;
 
 -- The table and everything below it (partitions, inheritance children), ascending. Partitions that are being detached
 -- concurrently do not count any more.
@@ -42,6 +44,7 @@ BEGIN
         SELECT array_agg(t.oid ORDER BY t.oid) FROM tree t);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._source_relations TO PUBLIC;
 
 -- Are the event triggers that watch ALTER and DROP here and enabled? Otherwise capture functions check for themselves.
 CREATE FUNCTION pgtrickle._has_event_triggers() RETURNS boolean
@@ -53,6 +56,7 @@ BEGIN
           AND e.evtname IN ('pgtrickle_ddl', 'pgtrickle_drop', 'pgtrickle_rewrite') AND e.evtenabled = 'A');
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._has_event_triggers TO PUBLIC;
 
 -- Why a relation cannot be captured at all, NULL if it can.
 CREATE FUNCTION pgtrickle._not_capturable(relid oid) RETURNS text
@@ -83,6 +87,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         END
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relid
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._not_capturable TO PUBLIC;
 
 -- What is wrong with the capture of a source, as a reason for people; NULL if all is well. It compares the recorded
 -- shape, partitions and triggers with the live ones. The daemon may poll it where there are no event triggers.
@@ -143,6 +148,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._source_problem TO PUBLIC;
 
 -- How two values of a type can be told apart by GROUP BY, byte for byte: 'equal' if equal values are always identical,
 -- 'image' if _value_image() must be compared as well (numeric 1.0 and 1.00 are equal but not the same; the same holds
@@ -170,6 +176,7 @@ BEGIN
     FROM pg_type t WHERE t.oid = type);
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._identity_kind FROM PUBLIC;
 
 -- Bytes of a row of the log of these columns, none of them NULL, that does not fit if it is larger than 8160: fixed is
 -- what columns of fixed width alone take, most adds what the others take at most once they are compressed and moved out
@@ -189,6 +196,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                                               WHEN a.attalign = 's' THEN 2 ELSE 1 END AS alignment) AS y
           WHERE a.attrelid = relid AND a.attnum = ANY (columns) AND NOT a.attisdropped) AS x
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._log_row_bytes FROM PUBLIC;
 
 -- Why these columns cannot be captured, together with those that are captured already; NULL if they can.
 CREATE FUNCTION pgtrickle._too_wide(relid oid, columns int2[]) RETURNS text
@@ -199,6 +207,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                        WHERE s.relid = _too_wide.relid) AS columns) AS u
     WHERE (pgtrickle._log_row_bytes(relid, u.columns)).fixed > 8160
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._too_wide FROM PUBLIC;
 
 -- (Re)writes pgtrickle_changes.capture_<source>(): full for a source without problem, otherwise one that writes a
 -- marker per statement and touches no column. The caller holds _lock_capture(source).
@@ -365,6 +374,7 @@ $body$, on_insert, try_update, on_delete, target, marker, guard, writes, wake);
                    '#variable_conflict use_column' || declared || body);
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._write_capture_function FROM PUBLIC;
 
 -- Definition of the log column of a source column. Domains become their base type, because the marker row has NULLs,
 -- which a domain may refuse.
@@ -377,6 +387,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM pg_attribute a CROSS JOIN LATERAL pgtrickle._base_type(a.atttypid, a.atttypmod) AS b
     WHERE a.attrelid = relid AND a.attnum = attribute
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._log_column FROM PUBLIC;
 
 -- The view over both tables of a log. New columns go to its end, so that it can be replaced and keeps its grants.
 CREATE FUNCTION pgtrickle._write_log_view(source bigint) RETURNS void
@@ -390,6 +401,7 @@ BEGIN
                    'UNION ALL SELECT %2$s FROM pgtrickle_changes.log_%1$s_b', source, names);
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._write_log_view FROM PUBLIC;
 
 -- _install_capture(relid, columns, building) -> source id.
 -- Captures at least these columns (attribute numbers; may be empty for a query that only counts rows) of a table, with
@@ -567,6 +579,7 @@ BEGIN
     RETURN source;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._install_capture FROM PUBLIC;
 
 -- Removes triggers, log and function of a source. Its consumers keep their rows but lose the reference to it.
 -- Takes ACCESS EXCLUSIVE on the source (DROP TRIGGER does): set lock_timeout first. Does nothing if it is gone.
@@ -600,6 +613,7 @@ BEGIN
     EXECUTE format('DROP TABLE IF EXISTS pgtrickle_changes.log_%1$s_a, pgtrickle_changes.log_%1$s_b CASCADE', source);
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._uninstall_capture FROM PUBLIC;
 
 -- Stops the capture of rows: from now on every statement on the source only writes a marker. Marks all consumers for
 -- re-initialisation, with the reason. For changes of a source that its capture function would not survive.
@@ -643,6 +657,7 @@ BEGIN
     END;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._neutralize_capture FROM PUBLIC;
 
 -- One row per transaction that has rows in a table of a log; pending is asked per transaction, with its last row.
 -- Number of rows of the log of `source` that stream table `id` has not consumed; NULL if it is not initialised.
@@ -664,6 +679,7 @@ EXCEPTION WHEN undefined_table THEN     -- the log was made anew while we looked
     RETURN NULL;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._pending TO PUBLIC;
 
 -- Number of log rows, over all sources, that a stream table has not consumed; NULL if it is not initialised.
 CREATE FUNCTION pgtrickle._pending_rows(id bigint) RETURNS bigint
@@ -672,6 +688,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
            THEN (SELECT coalesce(sum(pgtrickle._pending(id, d.source_id)), 0)::bigint
                  FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = id AND d.source_id IS NOT NULL) END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._pending_rows TO PUBLIC;
 
 -- Have all consumers of a log consumed every row of its table a or b?
 CREATE FUNCTION pgtrickle._all_consumed(source bigint, which "char") RETURNS boolean
@@ -695,6 +712,7 @@ BEGIN
     RETURN answer;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._all_consumed FROM PUBLIC;
 
 -- _rotate_log(source, switch_bytes) -> what was done:
 --   'truncated'  the inactive table was emptied
@@ -774,6 +792,7 @@ BEGIN
     RETURN 'switched';
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._rotate_log FROM PUBLIC;
 
 -- Removes logs, capture functions and triggers that no row of pgt_sources knows (left over from a restore). Returns how
 -- many.
@@ -802,3 +821,4 @@ BEGIN
     RETURN n;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._drop_orphaned_capture FROM PUBLIC;

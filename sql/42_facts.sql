@@ -28,6 +28,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WHERE t.typtype IN ('b', 'd', 'e', 'r', 'm') OR t.typtype = 'c'
       AND EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c')
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._named_in_body FROM PUBLIC;
 
 -- What a view depends on by OID, and what that is made of in turn, however deep: functions, operators, types,
 -- collations, text search objects, relations. used_by, the first that holds: 'query' the view names it, 'view' a view
@@ -99,6 +100,7 @@ BEGIN
     GROUP BY u.classid, u.objid;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._used_objects FROM PUBLIC;
 
 -- Columns of unique keys that a program may rely on, as texts like '1,2': immediate, valid, total, over columns without
 -- NULLs.
@@ -113,6 +115,7 @@ BEGIN
                             AND n.conkey = ARRAY[a.attnum]));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._not_null_columns TO PUBLIC;
 
 CREATE FUNCTION pgtrickle._unique_keys(relid oid, columns int2[]) RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -125,6 +128,7 @@ BEGIN
         WHERE k.key <@ pgtrickle._not_null_columns(relid, columns));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._unique_keys TO PUBLIC;
 
 -- Do policies restrict what `role` reads of a relation?
 CREATE FUNCTION pgtrickle._row_security_applies(relid oid, role oid) RETURNS boolean
@@ -136,6 +140,7 @@ BEGIN
                          FROM pg_class c, pg_roles r WHERE c.oid = relid AND r.oid = role), false));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._row_security_applies TO PUBLIC;
 
 -- Does a view read with the rights of who reads it (PostgreSQL 15 and later), instead of its owner's?
 CREATE FUNCTION pgtrickle._is_security_invoker(view_oid oid) RETURNS boolean
@@ -144,6 +149,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                      FROM pg_class c CROSS JOIN LATERAL pg_options_to_table(c.reloptions) AS p
                      WHERE c.oid = view_oid AND p.option_name = 'security_invoker'), false)
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._is_security_invoker FROM PUBLIC;
 
 -- With whose rights relations are read: those of `owner`, and behind a view those of the view's owner, unless it is a
 -- security invoker. A row per relation and role.
@@ -160,6 +166,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
           AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.relid)
     SELECT r.relid, r.role FROM reads r JOIN pg_class c ON c.oid = r.relid WHERE c.relkind IN ('r', 'p')
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._read_as FROM PUBLIC;
 
 -- A fact as it is now, as an object whose keys say what may differ; NULL if its object does not exist. Kinds:
 --   definition    of a function, type, operator ...: its name and whatever decides what it does
@@ -367,6 +374,7 @@ BEGIN
     END CASE;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._fact_now TO PUBLIC;
 
 -- Name of an object for people and for following renames, all NULL if it does not exist.
 CREATE FUNCTION pgtrickle._object_name(class oid, object oid, OUT object_type text, OUT schema name, OUT name name,
@@ -393,6 +401,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     JOIN pg_namespace n ON n.oid = o.nsp
     CROSS JOIN LATERAL pg_identify_object(class, object, 0) AS i
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._object_name TO PUBLIC;
 
 -- Records all facts of stream table `id`, whose query is the view `view_oid` (a scratch one, not to be recorded
 -- itself). For the admin. What a program is compiled from is to be read after this, and compared (_changed_facts) once
@@ -454,6 +463,7 @@ BEGIN
     UPDATE pgtrickle.pgt_frontiers x SET facts_from = '0' WHERE x.pgt_id = id;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._record_facts FROM PUBLIC;
 
 -- How a fact differs from what is there now, for people; NULL if it does not. now: see _fact_now.
 CREATE FUNCTION pgtrickle._fact_reason(f pgtrickle.pgt_facts, now jsonb) RETURNS text
@@ -541,6 +551,7 @@ BEGIN
     END CASE;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._fact_reason TO PUBLIC;
 
 -- The reason why a fact does not hold any more, NULL if it does.
 CREATE FUNCTION pgtrickle._lost_fact(f pgtrickle.pgt_facts) RETURNS text
@@ -551,6 +562,7 @@ BEGIN
     RETURN CASE WHEN now IS DISTINCT FROM f.fingerprint THEN pgtrickle._fact_reason(f, now) END;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._lost_fact TO PUBLIC;
 
 -- Which recorded facts do not hold any more, of these stream tables and of these kinds (NULL: of all).
 CREATE FUNCTION pgtrickle._changed_facts(ids bigint[], kinds text[] DEFAULT NULL)
@@ -565,6 +577,7 @@ BEGIN
                  WHERE x.reason IS NOT NULL ORDER BY x.pgt_id, x.classid, x.objid, x.kind;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._changed_facts TO PUBLIC;
 
 -- For a refresh, at its snapshot: 'rebuild' or 'recompute' if facts do not hold any more, NULL if all do. everything:
 -- not only row security, which roles can change as well, so that no event trigger tells. A query that is recomputed is
@@ -581,6 +594,7 @@ BEGIN
             FROM pgtrickle._changed_facts(ARRAY[id], CASE WHEN NOT everything THEN ARRAY['row security'] END) AS c);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._facts_answer TO PUBLIC;
 
 -- After all has been recomputed: the files of the sources are those that were read.
 CREATE FUNCTION pgtrickle._note_storage(id bigint) RETURNS void
@@ -588,6 +602,7 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     UPDATE pgtrickle.pgt_facts x SET fingerprint = coalesce(pgtrickle._fact_now(x), '{}')
     WHERE x.pgt_id = id AND x.kind = 'storage'
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._note_storage FROM PUBLIC;
 
 -- A look at facts for which no refresh is needed, so that idle stream tables notice what no event trigger tells; for
 -- the daemon. Those of which facts do not hold any more are marked for re-initialisation; a rewritten source gets a
@@ -632,6 +647,7 @@ BEGIN
     RETURN n;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._watch_facts FROM PUBLIC;
 
 -- A marker in the log of each source of `id` that was rewritten, unless something is pending there anyway: a refresh
 -- that finds anything pending compares by itself.
@@ -650,3 +666,4 @@ BEGIN
     END LOOP;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._mark_rewritten FROM PUBLIC;

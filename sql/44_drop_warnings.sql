@@ -42,3 +42,4 @@ EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'pgtrickle could not tell who needs what was dropped: %', SQLERRM;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._warn_of_drop FROM PUBLIC;

@@ -43,6 +43,7 @@ BEGIN
     END IF;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._concerned FROM PUBLIC;
 
 -- Marks stream tables for re-initialisation from a transaction that is not ours. Where that fails (it is REPEATABLE
 -- READ and a row has changed since it began, or it will not wait for a lock) a marker in the logs of their sources
@@ -62,6 +63,7 @@ EXCEPTION WHEN OTHERS THEN
     PERFORM pgtrickle._wake_from_trigger();
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._mark_reinit_or_logs FROM PUBLIC;
 
 -- Marks the stream tables of which facts about these objects do not hold any more. Never raises: warns. A stream table
 -- that is being built loses its key and gets it again, and its columns may get other types: its builder looks at those
@@ -112,6 +114,7 @@ EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'pgtrickle could not mark stream tables for re-initialisation: %', SQLERRM;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._check_facts FROM PUBLIC;
 
 -- After ALTER, CREATE and DROP of whatever a query can depend on.
 CREATE FUNCTION pgtrickle._on_ddl() RETURNS event_trigger
@@ -231,6 +234,7 @@ EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'pgtrickle could not follow the command: %', SQLERRM;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._on_ddl FROM PUBLIC;
 
 -- What the drop of an object can concern beside facts about itself: facts about the table, domain or types that it
 -- belonged to. Where it cannot be told, about all that it could have been. names: address_names of the object.
@@ -248,6 +252,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                  'function of access method')
       AND f.kind = 'definition' AND f.classid = 'pg_type'::regclass
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._concerned_by_drop FROM PUBLIC;
 
 -- After DROP of anything.
 CREATE FUNCTION pgtrickle._on_drop() RETURNS event_trigger
@@ -333,6 +338,7 @@ EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'pgtrickle could not follow the command: %', SQLERRM;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._on_drop FROM PUBLIC;
 
 -- Before a table is rewritten: ALTER COLUMN TYPE .. USING can change every row without any DML, even to the same type
 -- (reason 4). So can SET EXPRESSION (2, like new columns with volatile defaults); of the table itself the shape tells,
@@ -363,6 +369,7 @@ EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'pgtrickle could not follow the command: %', SQLERRM;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._on_rewrite FROM PUBLIC;
 
 DO $create$
 BEGIN
@@ -371,16 +378,13 @@ BEGIN
                    'pgtrickle._on_ddl()',
         (SELECT string_agg(quote_literal(t), ', ') FROM unnest(ARRAY[
             'ALTER AGGREGATE', 'ALTER COLLATION', 'ALTER DOMAIN', 'ALTER EXTENSION', 'ALTER FOREIGN TABLE',
-                'ALTER FUNCTION', 'ALTER INDEX',
-            'ALTER MATERIALIZED VIEW', 'ALTER OPERATOR', 'ALTER OPERATOR CLASS', 'ALTER OPERATOR FAMILY',
-                'ALTER POLICY', 'ALTER ROUTINE', 'ALTER RULE',
-            'ALTER SCHEMA', 'ALTER TABLE', 'ALTER TEXT SEARCH CONFIGURATION', 'ALTER TEXT SEARCH DICTIONARY',
-                'ALTER TEXT SEARCH PARSER',
+            'ALTER FUNCTION', 'ALTER INDEX', 'ALTER MATERIALIZED VIEW', 'ALTER OPERATOR', 'ALTER OPERATOR CLASS',
+            'ALTER OPERATOR FAMILY', 'ALTER POLICY', 'ALTER ROUTINE', 'ALTER RULE', 'ALTER SCHEMA', 'ALTER TABLE',
+            'ALTER TEXT SEARCH CONFIGURATION', 'ALTER TEXT SEARCH DICTIONARY', 'ALTER TEXT SEARCH PARSER',
             'ALTER TEXT SEARCH TEMPLATE', 'ALTER TRIGGER', 'ALTER TYPE', 'ALTER VIEW', 'CREATE AGGREGATE',
-                'CREATE CAST', 'CREATE DOMAIN',
-            'CREATE FOREIGN TABLE', 'CREATE FUNCTION', 'CREATE OPERATOR', 'CREATE OPERATOR CLASS',
-                'CREATE OPERATOR FAMILY', 'CREATE POLICY',
-            'CREATE RULE', 'CREATE TABLE', 'CREATE TRIGGER', 'CREATE TYPE', 'CREATE VIEW']) AS t));
+            'CREATE CAST', 'CREATE DOMAIN', 'CREATE FOREIGN TABLE', 'CREATE FUNCTION', 'CREATE OPERATOR',
+            'CREATE OPERATOR CLASS', 'CREATE OPERATOR FAMILY', 'CREATE POLICY', 'CREATE RULE', 'CREATE TABLE',
+            'CREATE TRIGGER', 'CREATE TYPE', 'CREATE VIEW']) AS t));
     EXECUTE 'CREATE EVENT TRIGGER pgtrickle_drop ON sql_drop EXECUTE FUNCTION pgtrickle._on_drop()';
     EXECUTE 'CREATE EVENT TRIGGER pgtrickle_rewrite ON table_rewrite WHEN TAG IN (''ALTER TABLE'') EXECUTE FUNCTION '
             'pgtrickle._on_rewrite()';

@@ -37,6 +37,7 @@ BEGIN
     RETURN changed + coalesce(cardinality(ids), 0);
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._follow_subscriptions FROM PUBLIC;
 
 CREATE FUNCTION pgtrickle._on_replication() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -57,6 +58,7 @@ EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'pgtrickle could not follow the command: %', SQLERRM;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._on_replication FROM PUBLIC;
 
 DO $create$
 BEGIN

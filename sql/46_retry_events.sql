@@ -23,6 +23,7 @@ EXCEPTION WHEN OTHERS THEN
     NULL;       -- it is tried again anyway
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._on_possible_cure FROM PUBLIC;
 
 DO $create$
 BEGIN

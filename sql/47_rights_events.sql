@@ -71,6 +71,7 @@ BEGIN
     RETURN n;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._settle_log_rights FROM PUBLIC;
 
 -- What event triggers do not tell (roles have none), or nobody tells where there are none: rights on logs, and the
 -- owners' names that a restore looks at. Called by the daemon. Returns how much was to do.
@@ -84,6 +85,7 @@ BEGIN
     RETURN n;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._settle_rights FROM PUBLIC;
 
 -- A stream table that goes takes its owner's rights on the logs with it.
 CREATE FUNCTION pgtrickle._on_stream_table_gone() RETURNS trigger
@@ -95,6 +97,7 @@ BEGIN
     RETURN OLD;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._on_stream_table_gone FROM PUBLIC;
 CREATE TRIGGER gone BEFORE DELETE ON pgtrickle.pgt_stream_tables
     FOR EACH ROW EXECUTE FUNCTION pgtrickle._on_stream_table_gone();
 
@@ -131,6 +134,7 @@ EXCEPTION WHEN OTHERS THEN
     NULL;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._on_rights FROM PUBLIC;
 
 DO $create$
 BEGIN

@@ -21,6 +21,7 @@ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._make_view TO PUBLIC;
 
 -- What a temporary view made by _make_view reads: a row per relation, through views down to the tables (views
 -- included).
@@ -42,6 +43,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                              '{}'), bool_or(r.direct)
     FROM reads r JOIN pg_class c ON c.oid = r.relid AND c.relkind IN ('r', 'p', 'v', 'm', 'f') GROUP BY r.relid
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._view_sources TO PUBLIC;
 
 -- What we refuse although PostgreSQL makes a view of it, one row per problem. Looks at the stored parse tree of the
 -- view: braces in names are escaped by a backslash and values are written as bytes, so nothing that a user writes can
@@ -109,6 +111,7 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._view_problems TO PUBLIC;
 
 -- What of a view's stored parse tree its text can lose: its operators and the field names of its rows, in their order,
 -- and its columns. A whole tree is no measure: varchar IN ('a', 'b') is stored in another way when its text is read
@@ -124,6 +127,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         || array(SELECT format('%s %s %s %s', a.attname, a.atttypid, a.atttypmod, a.attcollation)
                  FROM pg_attribute a WHERE a.attrelid = view_oid AND a.attnum > 0 ORDER BY a.attnum)
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._view_meaning TO PUBLIC;
 
 -- The query of a view, with all names qualified except those of pg_catalog. What we keep is always text for
 -- standard_conforming_strings = on, which PostgreSQL writes in the manner of the session.
@@ -135,6 +139,7 @@ BEGIN
     RETURN pg_catalog.regexp_replace(pg_catalog.pg_get_viewdef(view_oid), E';\\s*$', '');
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._canonical TO PUBLIC;
 
 -- The user's text of a query, to be kept. Where backslashes escape in his session, and nowhere else, it is the
 -- canonical text.
@@ -143,6 +148,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE WHEN current_setting('standard_conforming_strings')::boolean OR strpos(query, E'\\') = 0 THEN query
                 ELSE canonical END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._kept_text TO PUBLIC;
 
 -- pg_get_viewdef() can lose the meaning of a query: field names of rows made from an alias of JOIN .. USING, and which
 -- operator stands behind words like IS DISTINCT FROM, which it writes without a schema. Compares a view with what its
@@ -190,6 +196,7 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._lost_in_text TO PUBLIC;
 
 -- Why what a view shows cannot be maintained from changes, as far as the server alone can see it; one row per reason.
 -- The compiler says the same, but only when the daemon builds it. Functions are looked for in the stored parse trees,
@@ -238,6 +245,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM pgtrickle._view_sources(view_oid) AS v JOIN pg_class c ON c.oid = v.relid
     WHERE c.relkind <> 'v' AND pgtrickle._not_capturable(v.relid) IS NOT NULL
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._not_differential TO PUBLIC;
 
 -- Error 0A000 if it is clear already that DIFFERENTIAL cannot be.
 CREATE FUNCTION pgtrickle._require_differential(qualified text, view_oid oid) RETURNS void
@@ -251,6 +259,7 @@ BEGIN
     END LOOP;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._require_differential TO PUBLIC;
 
 -- The same for a stream table whose query stays. A query that has become invalid is for the daemon to say.
 CREATE FUNCTION pgtrickle._require_differential_as_it_is(st pgtrickle.pgt_stream_tables, caller_path text) RETURNS void
@@ -268,6 +277,7 @@ BEGIN
     EXECUTE format('DROP VIEW %s', definition.view_oid::regclass);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._require_differential_as_it_is TO PUBLIC;
 
 -- Our explanation of an error that PostgreSQL raised for a query, by SQLSTATE; its own hint comes first.
 CREATE FUNCTION pgtrickle._query_hint(code text, message text, own text) RETURNS text
@@ -288,6 +298,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
         WHEN code = '42601' THEN
             'The query of a stream table is one statement: SELECT, VALUES, TABLE or WITH ... SELECT.' END)
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._query_hint TO PUBLIC;
 
 -- Where PostgreSQL found the syntax error `message` in `query`, as a number of characters; NULL if that cannot be said.
 -- PL/pgSQL does not tell. But the parser stops at the first word that does not fit, so a beginning of the query has the
@@ -327,6 +338,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._syntax_error_position TO PUBLIC;
 
 -- The line of the query that has this character, with a caret under it, as psql shows it.
 CREATE FUNCTION pgtrickle._excerpt(query text, at int) RETURNS text
@@ -343,6 +355,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
                                                                      ELSE '' END AS prefix) AS p
     WHERE at IS NOT NULL
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._excerpt TO PUBLIC;
 
 -- Settings on which the text or value of an expression can depend. No other is ever kept with a stream table or set for
 -- it.
@@ -351,11 +364,13 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT ARRAY['TimeZone', 'DateStyle', 'IntervalStyle', 'extra_float_digits', 'bytea_output',
                  'lc_monetary', 'lc_numeric', 'lc_time', 'default_text_search_config', 'xmlbinary', 'xmloption']
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._setting_names TO PUBLIC;
 
 CREATE FUNCTION pgtrickle._current_settings() RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT jsonb_object_agg(s, current_setting(s)) FROM unnest(pgtrickle._setting_names()) AS s
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._current_settings TO PUBLIC;
 
 -- The guard on every stream table: its rows are written by its program only, which runs with pgtrickle.apply = '<id>'.
 CREATE FUNCTION pgtrickle._guard() RETURNS trigger
@@ -367,6 +382,7 @@ BEGIN
               HINT = 'Change the tables it reads. pgtrickle.explain_stream_table() shows them.';
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._guard TO PUBLIC;
 
 -- AUTO, DIFFERENTIAL, FULL from what the user wrote. Errors: 22023, and 0A000 for IMMEDIATE.
 CREATE FUNCTION pgtrickle._check_mode(refresh_mode text) RETURNS text
@@ -385,6 +401,7 @@ BEGIN
     RETURN mode;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._check_mode TO PUBLIC;
 
 -- What create and alter take besides name, query, schedule and mode, as the caller wrote it; NULL: not given.
 CREATE TYPE pgtrickle._options AS (
@@ -410,6 +427,7 @@ BEGIN
     RETURN chosen;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._choice TO PUBLIC;
 
 -- The catalog row `st` with the options that are given. For numbers -1 means the default. Options that ask for what
 -- always happens here are taken and not kept. Errors: 22023 bad value; 0A000 what does not exist here.
@@ -497,6 +515,7 @@ BEGIN
     RETURN st;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._with_options TO PUBLIC;
 
 -- Where a stream table of this name is, or would be made: in the given schema, otherwise where CREATE TABLE would put
 -- it. existing: the relation of that name, NULL if there is none. Errors: as _parse_name, 3F000 a schema that does not
@@ -529,6 +548,7 @@ BEGIN
     WHERE n.nspname = schema AND c.relname = relation;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._target TO PUBLIC;
 
 -- Checks a query and makes it canonical: all names qualified, except those of pg_catalog. The temporary view is left to
 -- the caller, who drops it. Errors: 22023 empty; what _view_problems knows; whatever PostgreSQL says, prefixed with the
@@ -574,6 +594,7 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._define TO PUBLIC;
 
 -- Writes what stream table `id` reads, from the view that _define made of its query.
 CREATE FUNCTION pgtrickle._record_sources(id bigint, view_oid oid) RETURNS void
@@ -591,6 +612,7 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     FROM pgtrickle._view_sources(view_oid) AS v JOIN pg_class c ON c.oid = v.relid
     JOIN pg_namespace n ON n.oid = c.relnamespace
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._record_sources FROM PUBLIC;
 
 CREATE FUNCTION pgtrickle._validate_query(query text, caller_path text)
 RETURNS TABLE (check_name text, result text, severity text)
@@ -642,6 +664,7 @@ BEGIN
     EXECUTE format('DROP VIEW pg_temp.%s', view_name);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._validate_query TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.validate_query(query text) RETURNS TABLE (check_name text, result text, severity text)
 LANGUAGE plpgsql AS $$
@@ -650,6 +673,7 @@ BEGIN
         FROM pgtrickle._validate_query(query, pg_catalog.current_setting('search_path')) AS v;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.validate_query TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.validate_query(text) IS
 'What the server alone can say about a query for a stream table: one row per check, severity ok, warning or error.
   Creates nothing.

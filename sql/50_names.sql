@@ -24,6 +24,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       AND d.refclassid IN ('pg_class'::regclass, 'pg_type'::regclass, 'pg_proc'::regclass, 'pg_operator'::regclass,
                            'pg_collation'::regclass, 'pg_ts_config'::regclass, 'pg_ts_dict'::regclass)
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._referred TO PUBLIC;
 
 -- The same objects by their present names, in the same order; an object that is gone has no name. Of a relation only
 -- the columns that it had; one without the key has all. Expects class, oid and columns; the rest is filled in.
@@ -70,6 +71,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         SELECT NULL, e.enumlabel, e.enumtypid::regtype::text, NULL FROM pg_enum e
         WHERE o.class = 'label' AND e.oid = o.oid) AS x ON true
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._names_now TO PUBLIC;
 
 -- What the names in `query` mean under the caller's search_path; view_oid: the view that _define made of it. Types,
 -- collations and labels are all those that the text may mention, because a cast can leave no trace in the view.
@@ -101,6 +103,7 @@ BEGIN
     RETURN pgtrickle._names_now(names);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._names(oid,text,text) TO PUBLIC;
 
 -- OID of what is called like an object of such an array; NULL if nothing is.
 CREATE FUNCTION pgtrickle._named_object(o jsonb) RETURNS oid
@@ -126,6 +129,7 @@ EXCEPTION WHEN OTHERS THEN      -- a type in the signature is called otherwise, 
     RETURN NULL;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._named_object FROM PUBLIC;
 
 -- The columns of a relation that exists: those that were dropped get the number of a new one that is called as they
 -- were when last seen.
@@ -142,6 +146,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
          AND again.attnum > 0 AND NOT again.attisdropped
          AND NOT EXISTS (SELECT FROM jsonb_array_elements(columns) AS other WHERE other ->> 0 = again.attnum::text)
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._columns_found FROM PUBLIC;
 
 -- Where the objects of `names` are gone, or all of them (after a restore, when OIDs mean something else): those that
 -- have taken their place, found by what they were called when last seen. Columns are found by name then. Answers
@@ -170,6 +175,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                         OR NOT now.o ? 'name' AS gone) AS o
     LEFT JOIN LATERAL (SELECT CASE WHEN o.gone THEN pgtrickle._named_object(s.o) END AS oid) AS f ON true
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._names_found FROM PUBLIC;
 
 -- Does every relation, function and operator of `names` occur in `others`?
 CREATE FUNCTION pgtrickle._same_objects(names jsonb, others jsonb) RETURNS boolean
@@ -179,6 +185,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
          AND NOT EXISTS (SELECT FROM jsonb_array_elements(others) AS o
                          WHERE o -> 'class' = n -> 'class' AND o -> 'oid' = n -> 'oid'))
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._same_objects TO PUBLIC;
 
 -- Is anything that the text names called otherwise than in the text?
 CREATE FUNCTION pgtrickle._is_renamed(names jsonb, names_now jsonb) RETURNS boolean
@@ -191,3 +198,4 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
                       JOIN jsonb_array_elements(s.o -> 'columns') AS d ON d -> 0 = c -> 0
                       WHERE d -> 1 <> c -> 1))
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._is_renamed TO PUBLIC;

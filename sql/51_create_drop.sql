@@ -77,6 +77,7 @@ BEGIN
     RETURN true;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._create_stream_table TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.create_stream_table(
     name text, query text, schedule text DEFAULT 'calculated', refresh_mode text DEFAULT 'AUTO',
@@ -98,9 +99,10 @@ BEGIN
         pg_catalog.current_setting('search_path'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.create_stream_table TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.create_stream_table(text, text, text, text, boolean, text, text, text, boolean, boolean,
                                                   text, int, double precision, text, interval, text, bigint,
-                                                      int, boolean) IS
+                                                  int, boolean) IS
 'Creates a table that holds the result of a query and that the daemon keeps fresh.
 name: schema.table or table (then in the first schema of the search_path), as in SQL.
 query: one SELECT; names in it follow the search_path now, later changes of the path do not matter.
@@ -152,9 +154,10 @@ BEGIN
         pg_catalog.current_setting('search_path'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.create_stream_table_if_not_exists TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.create_stream_table_if_not_exists(text, text, text, text, boolean, text, text, text,
                                                                 boolean, boolean, text, int, double precision, text,
-                                                                    interval, text, bigint, int, boolean) IS
+                                                                interval, text, bigint, int, boolean) IS
 'As create_stream_table(), but a NOTICE instead of an error if a stream table of this name exists, whatever its query.
   An ordinary relation of that name is still an error.';
 
@@ -169,6 +172,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         WHERE r.depth < (SELECT count(*) FROM pgtrickle._stream_tables))
     SELECT r.pgt_id, max(r.depth) FROM readers r WHERE r.pgt_id <> id GROUP BY r.pgt_id ORDER BY 2, 1
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._readers TO PUBLIC;
 
 -- Waits for refreshes that run, and keeps others from beginning until the transaction ends. Frontiers are locked before
 -- rows of pgt_stream_tables, and those of tables that are read before those of their readers: in the order in which
@@ -179,6 +183,7 @@ BEGIN
     PERFORM pgtrickle._request('lock_frontiers', to_jsonb(ids));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._lock_frontiers TO PUBLIC;
 
 CREATE FUNCTION pgtrickle._drop_stream_table(name text, cascade boolean, caller_path text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -223,6 +228,7 @@ BEGIN
     END LOOP;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._drop_stream_table TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.drop_stream_table(name text, cascade boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql AS $$
@@ -230,6 +236,7 @@ BEGIN
     PERFORM pgtrickle._drop_stream_table(name, cascade, pg_catalog.current_setting('search_path'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.drop_stream_table TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.drop_stream_table(text, boolean) IS
 'Drops a stream table: the table and its row in the catalog at once, its program, state and unused capture soon after,
   by the daemon.

@@ -15,6 +15,7 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
            failed_alteration = NULL, retry_at = NULL, generation = s.generation + 1
      WHERE s.pgt_id = id
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._resume FROM PUBLIC;
 
 -- A shortest cycle through stream table `id`: its name, that of what it reads, and so on to its own again; NULL if
 -- there is none.
@@ -49,6 +50,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._cycle_path TO PUBLIC;
 
 -- Raises 42P17 if stream table `id` is in a cycle of which not every member has allow_circular; `allowed` is its own.
 CREATE FUNCTION pgtrickle._check_cycle(id bigint, allowed boolean) RETURNS void
@@ -74,6 +76,7 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._check_cycle(bigint,boolean) TO PUBLIC;
 
 -- Do the columns of a query fit an existing table: first those that stay, in the table's order, then those that are
 -- new?
@@ -88,6 +91,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FULL JOIN (SELECT a.attname, a.attnum FROM pg_attribute a WHERE a.attrelid = view_oid AND a.attnum > 0) AS v
         USING (attname)
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._columns_fit TO PUBLIC;
 
 -- Adds and drops columns of a stream table, so that it has those of its new query, in order. Types are left to the
 -- daemon, which aligns them with the content. Returns true if a name or type differed. Errors: 42P16 that is not
@@ -155,6 +159,7 @@ BEGIN
     RETURN true;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._align_columns TO PUBLIC;
 
 -- Whose query got other columns: stream tables that read it, whoever owns them, are compiled anew. A trigger because
 -- the API runs with the caller's rights, and nobody may mark what he does not own in any other way.
@@ -167,6 +172,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._on_columns_changed FROM PUBLIC;
 CREATE TRIGGER columns_changed AFTER UPDATE OF original_query ON pgtrickle.pgt_stream_tables FOR EACH ROW
     WHEN (NEW.defining_query IS DISTINCT FROM OLD.defining_query
           AND NEW.reinit_reason = 'the query and its columns were changed')
@@ -253,6 +259,7 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._alter_stream_table TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.alter_stream_table(
     name text, query text DEFAULT NULL, schedule text DEFAULT NULL, refresh_mode text DEFAULT NULL,
@@ -274,6 +281,7 @@ BEGIN
         pg_catalog.current_setting('search_path'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.alter_stream_table TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.alter_stream_table(text, text, text, text, text, text, text, text, boolean, boolean, text,
                                                  text, bigint, int, text, int, double precision, interval, boolean) IS
 'Changes a stream table; what is NULL stays. Text ''default'' sets a text option back, -1 a number, ''0''
@@ -303,6 +311,7 @@ BEGIN
                                           pg_catalog.current_setting('search_path'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.resume_stream_table TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.resume_stream_table(text) IS 'The same as alter_stream_table(name, status =>
   ''ACTIVE'').';
 
@@ -378,6 +387,7 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._replace_stream_table TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.create_or_replace_stream_table(
     name text, query text, schedule text DEFAULT 'calculated', refresh_mode text DEFAULT 'AUTO',
@@ -399,9 +409,10 @@ BEGIN
         pg_catalog.current_setting('search_path'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.create_or_replace_stream_table TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.create_or_replace_stream_table(text, text, text, text, boolean, text, text, text, boolean,
                                                              boolean, text, int, double precision, text, interval, text,
-                                                                 bigint, int, boolean) IS
+                                                             bigint, int, boolean) IS
 'Makes a stream table what the arguments say: creates it if it does not exist; does nothing if query, schedule, mode
   and options are already so; changes it
 in place, as alter_stream_table() does, where its columns allow that; otherwise drops and creates it, if nothing reads

@@ -19,6 +19,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         'dependencies', (SELECT jsonb_agg(to_jsonb(d)) FROM pgtrickle.pgt_dependencies d
                          WHERE d.pgt_id = st.pgt_id)) END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._definition_now FROM PUBLIC;
 
 -- What gives the table the columns of its previous definition, for its owner to run; NULL: it has them.
 CREATE FUNCTION pgtrickle._restoring_statement(id bigint) RETURNS text
@@ -36,6 +37,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                                        AND a.attname = c.o ->> 'name')) AS x
     WHERE s.pgt_id = id GROUP BY s.pgt_relid
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._restoring_statement FROM PUBLIC;
 
 -- Puts the previous definition in the place of the one that could not be built because of `failure` (message, code,
 -- hint). The table has its columns by now, but those that were dropped come last: then the query says so too.
@@ -76,3 +78,4 @@ BEGIN
     FROM jsonb_populate_recordset(NULL::pgtrickle.pgt_dependencies, nullif(st.previous -> 'dependencies', 'null')) AS d;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._go_back FROM PUBLIC;

@@ -22,6 +22,7 @@ BEGIN
     RETURN result;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._request TO PUBLIC;
 
 CREATE FUNCTION pgtrickle._on_request() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -65,6 +66,7 @@ BEGIN
     RETURN NEW;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._on_request FROM PUBLIC;
 CREATE TRIGGER request INSTEAD OF INSERT ON pgtrickle._requests FOR EACH ROW EXECUTE FUNCTION pgtrickle._on_request();
 GRANT INSERT (what, details), SELECT (answer) ON pgtrickle._requests TO PUBLIC;
 
@@ -79,6 +81,7 @@ BEGIN
     END IF;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._require_owned_by FROM PUBLIC;
 
 -- The same for a stream table by its number; returns its row, locked against others who would change it.
 CREATE FUNCTION pgtrickle._owned_stream_table(caller oid, id bigint) RETURNS pgtrickle.pgt_stream_tables
@@ -95,6 +98,7 @@ BEGIN
     RETURN st;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._owned_stream_table FROM PUBLIC;
 
 -- Settings that may be kept with a stream table, of those that are given.
 CREATE FUNCTION pgtrickle._kept_settings(settings jsonb) RETURNS jsonb
@@ -102,6 +106,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(jsonb_object_agg(e.key, e.value), '{}') FROM jsonb_each_text(settings) AS e
     WHERE e.key = ANY (pgtrickle._setting_names())
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._kept_settings FROM PUBLIC;
 
 -- Error 42501 unless the caller may read what a view reads, behind other views as their owners.
 CREATE FUNCTION pgtrickle._require_readable(caller oid, view_oid oid) RETURNS void
@@ -129,6 +134,7 @@ BEGIN
     END IF;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._require_readable FROM PUBLIC;
 
 -- Stream tables ------------------------------------------------------------------------------------------------------
 
@@ -169,6 +175,7 @@ BEGIN
     RETURN id;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._do_create FROM PUBLIC;
 
 CREATE FUNCTION pgtrickle._do_lock(caller oid, id bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -176,6 +183,7 @@ BEGIN
     PERFORM pgtrickle._owned_stream_table(caller, id);
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._do_lock FROM PUBLIC;
 
 -- Waits for refreshes that run, and keeps others from beginning. ids: an array, in the order in which they are locked.
 CREATE FUNCTION pgtrickle._do_lock_frontiers(caller oid, ids jsonb) RETURNS void
@@ -190,6 +198,7 @@ BEGIN
     END LOOP;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._do_lock_frontiers FROM PUBLIC;
 
 -- A stream table is about to get the query of a view: keeps the definition that it had, and enters what the new one
 -- reads.
@@ -204,6 +213,7 @@ BEGIN
     PERFORM pgtrickle._record_sources(id, view_oid);
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._do_redefine FROM PUBLIC;
 
 -- Sets columns of a stream table to what the caller says, if they are his to set. bump: it concerns the program.
 CREATE FUNCTION pgtrickle._do_alter(caller oid, id bigint, changes jsonb, bump boolean) RETURNS void
@@ -243,6 +253,7 @@ BEGIN
      WHERE s.pgt_id = id;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._do_alter FROM PUBLIC;
 
 CREATE FUNCTION pgtrickle._do_resume(caller oid, id bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -251,6 +262,7 @@ BEGIN
     PERFORM pgtrickle._resume(id);
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._do_resume FROM PUBLIC;
 
 CREATE FUNCTION pgtrickle._do_drop(caller oid, id bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -259,6 +271,7 @@ BEGIN
     DELETE FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._do_drop FROM PUBLIC;
 
 -- False if the fuse is not blown.
 CREATE FUNCTION pgtrickle._do_reset_fuse(caller oid, id bigint, what text) RETURNS boolean
@@ -276,6 +289,7 @@ BEGIN
     RETURN FOUND;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._do_reset_fuse FROM PUBLIC;
 
 -- Has the daemon build a stream table anew, and resumes it if it was in error. finding: what was found wrong.
 CREATE FUNCTION pgtrickle._do_repair(caller oid, id bigint, finding text) RETURNS void
@@ -298,6 +312,7 @@ BEGIN
      WHERE s.pgt_id = id;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._do_repair FROM PUBLIC;
 
 -- A refresh by hand found that stream tables must be built anew. ids: an array; those of others are not his to mark.
 CREATE FUNCTION pgtrickle._do_rebuild(caller oid, ids jsonb) RETURNS void
@@ -310,6 +325,7 @@ BEGIN
       AND s.pgt_id IN (SELECT i.id::bigint FROM jsonb_array_elements_text(ids) AS i(id));
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._do_rebuild FROM PUBLIC;
 
 -- The daemon is to refresh a stream table at once, whatever its schedule says.
 CREATE FUNCTION pgtrickle._do_ask_to_refresh(caller oid, id bigint) RETURNS void
@@ -320,6 +336,7 @@ BEGIN
     PERFORM pgtrickle._wake('t:' || id);
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._do_ask_to_refresh FROM PUBLIC;
 
 -- A refresh by hand that did something.
 CREATE FUNCTION pgtrickle._do_refreshed(caller oid, d jsonb) RETURNS void
@@ -341,6 +358,7 @@ BEGIN
     FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = h.pgt_id;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._do_refreshed FROM PUBLIC;
 
 -- Gates, watermarks, groups -------------------------------------------------------------------------------------------
 
@@ -368,6 +386,7 @@ BEGIN
     RETURN FOUND;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._do_gate FROM PUBLIC;
 
 -- False if the watermark is not behind that.
 CREATE FUNCTION pgtrickle._do_watermark(caller oid, relation oid, moment timestamptz) RETURNS boolean
@@ -389,6 +408,7 @@ BEGIN
     RETURN FOUND;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._do_watermark FROM PUBLIC;
 
 CREATE FUNCTION pgtrickle._do_create_watermark_group(caller oid, d jsonb) RETURNS int
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -405,6 +425,7 @@ BEGIN
     RETURN id;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._do_create_watermark_group FROM PUBLIC;
 
 CREATE FUNCTION pgtrickle._do_create_refresh_group(caller oid, d jsonb) RETURNS int
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -422,6 +443,7 @@ BEGIN
     RETURN id;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._do_create_refresh_group FROM PUBLIC;
 
 -- Adds a stream table to a group, which is for who has created that or manages all of its members: a group waits for
 -- each of its members. False if the caller is neither, or the group is gone.
@@ -441,6 +463,7 @@ BEGIN
     RETURN false;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._do_join_refresh_group FROM PUBLIC;
 
 -- kind: refresh or watermark. Its creator may be gone: then it is for the admin.
 CREATE FUNCTION pgtrickle._do_drop_group(caller oid, kind text, name text) RETURNS void
@@ -467,3 +490,4 @@ BEGIN
     END IF;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._do_drop_group FROM PUBLIC;

@@ -8,6 +8,7 @@
 -- Pending rows up to which the small program applies them: its plans rule out hash and merge joins.
 CREATE FUNCTION pgtrickle._small_delta() RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT 200::bigint $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._small_delta TO PUBLIC;
 
 -- The name of a source that the current user may not read any more, as far as the stream table reads it; NULL: there is
 -- none. closed: the schema that keeps it from that, if it is the schema. gone: a source does not exist.
@@ -24,6 +25,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
            OR r.columns <> '{}' AND (SELECT bool_and(has_column_privilege(r.source_relid, u.num, 'SELECT'))
                                      FROM unnest(r.columns) AS u(num))) IS NOT TRUE
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._source_out_of_reach TO PUBLIC;
 
 -- READ COMMITTED has no single snapshot: writers are kept out of the sources instead, until the end of the transaction.
 -- In the order of OIDs, which is the order of everybody. Error 42501 if the owner may not lock a source.
@@ -47,6 +49,7 @@ BEGIN
     END LOOP;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._keep_writers_out TO PUBLIC;
 
 -- Facts are settled once all transactions have ended that were there before these could be looked up: what one of them
 -- changes no event trigger tells. The new facts_from, after a refresh at snapshot taken.
@@ -57,6 +60,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
                 WHEN facts_from = '0' THEN pg_snapshot_xmax(taken)
                 ELSE facts_from END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._facts_from TO PUBLIC;
 
 -- Has this very transaction moved the frontier of a stream table? Only its owner can, so this is how what runs with the
 -- rights of the admin knows that it was called by a refresh.
@@ -65,6 +69,7 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM pgtrickle.pgt_frontiers f
                    WHERE f.pgt_id = stream_table AND f.xid = pg_current_xact_id_if_assigned())
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._is_refreshed_here FROM PUBLIC;
 
 -- What a refresh leaves in the catalog besides its frontier. The answer to a blown fuse holds once; what was skipped is
 -- there again once all is recomputed. recomputed: the files of the sources are those that were read. For refreshes
@@ -87,6 +92,7 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._settle_refresh TO PUBLIC;
 
 CREATE FUNCTION pgtrickle._refresh_program(stream_table bigint, mode text, OUT action text, OUT delta_rows bigint,
                                            OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
@@ -345,3 +351,4 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._refresh_program TO PUBLIC;

@@ -16,6 +16,7 @@ EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow OR interval_fi
             HINT = 'A duration, such as ''30s'' or ''5min''; 0 means not to wait.';
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._rebuild_wait TO PUBLIC;
 
 -- The locks that keep the daemon from building these stream tables: any on a stream table, which is altered; those of
 -- writers on a source whose capture is to be made, and any on its log; DDL on any source. Who reads a source is in
@@ -45,6 +46,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
       AND (n.reads OR n.writes AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') OR l.mode = 'AccessExclusiveLock')
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._locks_against_build TO PUBLIC;
 
 -- Who is in the way of the daemon's building these stream tables, for people: as much as the caller may see of other
 -- sessions. NULL: nobody. queries: also what they are doing.
@@ -69,6 +71,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
             AND coalesce(a.application_name, '') NOT LIKE 'pgtrickled build%'
           GROUP BY l.pid, a.usename, a.application_name, a.state, a.xact_start, a.query, p.gid, p.prepared) AS b
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._build_blockers TO PUBLIC;
 
 -- Why nobody can build these stream tables while this transaction goes on; NULL if it is not in the way.
 CREATE FUNCTION pgtrickle._own_locks_against_build(ids bigint[]) RETURNS text
@@ -83,6 +86,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                      || string_agg(DISTINCT format('%s on %s', l.mode, pgtrickle._qualified(l.relid)), ', ') || '.'
               FROM pgtrickle._locks_against_build(ids) AS l WHERE l.pid = pg_backend_pid()) END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._own_locks_against_build TO PUBLIC;
 
 -- Returns when the stream tables that are refreshed as one with this one are built, or might be. Raises the problem,
 -- with error 55000, if waiting is in vain or the deadline has come.
@@ -141,6 +145,7 @@ BEGIN
     PERFORM pgtrickle._fail('55000', problem.message, problem.detail, problem.hint);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._wait_for_rebuild TO PUBLIC;
 
 -- Tells the daemon, if nobody has noticed yet, that the stream tables that are refreshed as one with this one cannot be
 -- refreshed as they are.
@@ -156,6 +161,7 @@ BEGIN
     PERFORM pgtrickle._wake('t:' || id);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._ask_for_rebuild TO PUBLIC;
 
 -- Error 42501 if code of the owner of a stream table must not run in this session: what it leaves behind (deferred
 -- triggers, cursors, settings, prepared statements) runs or counts later, as the role that has logged in. That does no
@@ -182,6 +188,7 @@ BEGIN
                                       'pgtrickle.trust_owner(%L);', owner, owner));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._require_safe_session TO PUBLIC;
 
 -- One call of the program of a stream table, a row of history if it changed something. Raises what keeps it from being
 -- refreshed. because: why it is refreshed although somebody named another one. Error TR004, which no user sees: it is
@@ -259,6 +266,7 @@ BEGIN
     RETURN done.action;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._refresh_one TO PUBLIC;
 
 -- Error 42501 if one of these stream tables must not be refreshed in this session.
 CREATE FUNCTION pgtrickle._require_safe_to_refresh(ids bigint[]) RETURNS void
@@ -270,6 +278,7 @@ BEGIN
     FROM pgtrickle._stream_tables s WHERE s.pgt_id = ANY (ids) ORDER BY s.pgt_id;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._require_safe_to_refresh TO PUBLIC;
 
 -- Error 55000 if a stream table has no program that could refresh it, TR004 if the daemon is about to make it.
 CREATE FUNCTION pgtrickle._require_program(st pgtrickle.pgt_stream_tables, because text) RETURNS void
@@ -296,6 +305,7 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._require_program TO PUBLIC;
 
 -- Refreshes several stream tables in this transaction, each after those that it reads, and all of them in one state of
 -- their sources: in READ COMMITTED the sources of all are locked against writers before the first is refreshed.
@@ -328,6 +338,7 @@ BEGIN
     RETURN answer;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._refresh_together TO PUBLIC;
 
 -- Refreshes a stream table, with what is refreshed as one with it. Error TR004: one of them is to be built first.
 CREATE FUNCTION pgtrickle._refresh_now(id bigint) RETURNS text
@@ -348,6 +359,7 @@ BEGIN
         FROM pgtrickle._stream_tables s WHERE s.pgt_id = id));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._refresh_now TO PUBLIC;
 
 -- The work of refresh_stream_table: as _refresh_now, but it waits for what is being built. In a subtransaction, so that
 -- who waits holds none of the locks that a refresh takes and a build needs.
@@ -369,12 +381,14 @@ BEGIN
     END LOOP;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._refresh TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.refresh_stream_table(name text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pgtrickle._refresh(name, pg_catalog.current_setting('search_path'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.refresh_stream_table TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.refresh_stream_table(text) IS
 'Brings a stream table up to date now, in the caller''s transaction: afterwards it includes all that this transaction
   sees, its own
@@ -401,6 +415,7 @@ EXCEPTION WHEN insufficient_privilege THEN
     RETURN false;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._may_refresh_here TO PUBLIC;
 
 -- Asks the daemon to refresh a stream table at once, whatever its schedule says.
 CREATE FUNCTION pgtrickle._ask_to_refresh(id bigint) RETURNS void
@@ -409,6 +424,7 @@ BEGIN
     PERFORM pgtrickle._request('refresh', jsonb_build_object('id', id));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._ask_to_refresh TO PUBLIC;
 
 -- Returns when a stream table covers all that the snapshot `required` shows, of other stream tables what they show now.
 -- Who asks for the refresh takes the snapshot first: what the daemon reads once it has been asked is never older.
@@ -451,6 +467,7 @@ BEGIN
     END LOOP;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._wait_for_refresh TO PUBLIC;
 
 CREATE PROCEDURE pgtrickle.refresh(name text) LANGUAGE plpgsql AS $$
 DECLARE
@@ -504,6 +521,7 @@ BEGIN
     COMMIT;
 END
 $$;
+GRANT EXECUTE ON PROCEDURE pgtrickle.refresh TO PUBLIC;
 COMMENT ON PROCEDURE pgtrickle.refresh(text) IS
 'As refresh_stream_table(), in a REPEATABLE READ transaction of its own, so that writers are never blocked; retries up
   to 10 times if another
@@ -590,6 +608,7 @@ BEGIN
     END LOOP;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._wait_until_active TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.wait_until_active(name text, timeout interval DEFAULT '60 s') RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
@@ -597,6 +616,7 @@ BEGIN
     PERFORM pgtrickle._wait_until_active(name, timeout, pg_catalog.current_setting('search_path'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.wait_until_active TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.wait_until_active(text, interval) IS
 'Returns as soon as the daemon has built the stream table, after creation, a change of mode or a change of a source.
 Raises the error with which that failed, with its SQLSTATE and hint, also if it is active with its previous query
@@ -622,6 +642,7 @@ BEGIN
     RETURN was;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._apply_settings TO PUBLIC;
 
 CREATE FUNCTION pgtrickle._verify_stream_table(name text, refresh boolean, caller_path text, OUT missing bigint,
                                                OUT extra bigint)
@@ -719,6 +740,7 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._verify_stream_table TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.verify_stream_table(name text, refresh boolean DEFAULT true)
 RETURNS TABLE (missing bigint, extra bigint) LANGUAGE plpgsql AS $$
@@ -727,6 +749,7 @@ BEGIN
         FROM pgtrickle._verify_stream_table(name, refresh, pg_catalog.current_setting('search_path')) AS v;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.verify_stream_table TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.verify_stream_table(text, boolean) IS
 'Compares a stream table with its query, as multisets, at one snapshot: missing = rows of the query that the table
   lacks, extra = rows it should not have. Both 0: equal.

@@ -14,3 +14,4 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         FROM pg_class c WHERE c.oid = ANY (pgtrickle._source_relations(d.source_relid)) AND c.relkind <> 'p') AS t
     WHERE d.pgt_id = id AND d.source_id IS NOT NULL
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._source_rows TO PUBLIC;

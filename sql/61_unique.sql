@@ -16,6 +16,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                             AND d.refclassid = 'pg_class'::regclass AND d.refobjid = s.pgt_relid
                             AND d.refobjsubid IN (0, a.attnum))))
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._unique_columns TO PUBLIC;
 
 -- Checks now what would be checked at COMMIT. Called by programs, with the rights of the owner of the table: what a
 -- constraint calls is his.
@@ -32,6 +33,7 @@ BEGIN
     END LOOP;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._check_deferred TO PUBLIC;
 
 -- Raises a violation that a program met, explained if the constraint is one of stream table `id` that a user made.
 CREATE FUNCTION pgtrickle._raise_violation(id bigint, code text, message text,
@@ -65,3 +67,4 @@ BEGIN
                                  ELSE format('DROP INDEX %s', ours.index_name) END);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._raise_violation TO PUBLIC;

@@ -13,6 +13,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         JOIN pgtrickle.pgt_dependencies d ON d.pgt_id = s.pgt_id)
     SELECT coalesce(array_agg(r.relid), '{}') FROM reads r
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._reads TO PUBLIC;
 
 -- Relations that share rows with this one: itself, its partitions or children, and what it is a partition or child of.
 CREATE FUNCTION pgtrickle._relatives(relid oid) RETURNS oid[]
@@ -20,6 +21,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH RECURSIVE up(oid) AS (SELECT relid UNION SELECT i.inhparent FROM up JOIN pg_inherits i ON i.inhrelid = up.oid)
     SELECT pgtrickle._source_relations(relid) || array_agg(u.oid) FROM up u
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._relatives TO PUBLIC;
 
 -- The watermark groups as they stand. Dropped sources do not count; a group of fewer than two is aligned. why: what
 -- keeps it from being aligned, for people.
@@ -49,6 +51,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         FROM unnest(g.sources) AS u(relid) JOIN pg_class c ON c.oid = u.relid
         LEFT JOIN pgtrickle.pgt_watermarks w ON w.source_relid = c.oid) AS a
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._watermark_state TO PUBLIC;
 
 -- Why a stream table has to wait, at the snapshot of the query that asks; NULL if it may be refreshed.
 CREATE FUNCTION pgtrickle._hold_reason(id bigint) RETURNS text
@@ -74,6 +77,7 @@ BEGIN
     RETURN why;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._hold_reason TO PUBLIC;
 
 -- Stream tables that read this relation, directly or through others, nearest first.
 CREATE FUNCTION pgtrickle._consumers(relation oid) RETURNS SETOF bigint
@@ -86,6 +90,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         WHERE r.depth < (SELECT count(*) FROM pgtrickle._stream_tables))     -- they may form a cycle
     SELECT r.pgt_id FROM readers r GROUP BY r.pgt_id ORDER BY min(r.depth), r.pgt_id
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._consumers TO PUBLIC;
 
 -- Their names, as a list for people; NULL if there are none.
 CREATE FUNCTION pgtrickle._names(pgt_ids bigint[]) RETURNS text
@@ -93,6 +98,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT string_agg(pgtrickle._qualified(s.pgt_relid), ', ' ORDER BY array_position(pgt_ids, s.pgt_id))
     FROM pgtrickle._stream_tables s WHERE s.pgt_id = ANY (pgt_ids)
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._names(bigint[]) TO PUBLIC;
 
 -- OID of a relation that a query can read. Errors: 42P01 there is none, 42809 it is something else; as _parse_name.
 CREATE FUNCTION pgtrickle._find_source(source text, caller_path text) RETURNS oid
@@ -111,6 +117,7 @@ BEGIN
     RETURN rel;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._find_source TO PUBLIC;
 
 -- Error 42501 unless the caller owns the relation or is a member of its owner.
 CREATE FUNCTION pgtrickle._require_owner(relation oid, purpose text) RETURNS void
@@ -124,6 +131,7 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._require_owner TO PUBLIC;
 
 CREATE FUNCTION pgtrickle._set_gate(source text, gate boolean, caller_path text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -136,12 +144,14 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._set_gate TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.gate_source(source text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pgtrickle._set_gate(source, true, pg_catalog.current_setting('search_path'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.gate_source TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.gate_source(text) IS
 'Closes the gate of a source that is about to be loaded: from the commit on, stream tables that read it, directly or
   through views, other stream tables
@@ -154,6 +164,7 @@ BEGIN
     PERFORM pgtrickle._set_gate(source, false, pg_catalog.current_setting('search_path'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.ungate_source TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.ungate_source(text) IS
 'Opens the gate of a source: whoever reads it is refreshed once, with all that was loaded. Does nothing if it is open.
   Errors: as gate_source().';
@@ -169,6 +180,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     JOIN pg_namespace n ON n.oid = c.relnamespace
     ORDER BY n.nspname, c.relname
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.bootstrap_gate_status TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.bootstrap_gate_status() IS
 'As source_gates(), with how long the gate has been closed (or was, the last time), and the stream tables that wait
   for it.';
@@ -180,6 +192,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT b.source_table, b.schema_name, b.gated, b.gated_at, b.ungated_at, b.gated_by
     FROM pgtrickle.bootstrap_gate_status() AS b
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.source_gates TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.source_gates() IS 'The gates that were ever closed, one row per source. gated: it is
   closed now; gated_at, ungated_at: when it was closed and opened last.';
 
@@ -217,12 +230,14 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._advance_watermark TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.advance_watermark(source text, watermark timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pgtrickle._advance_watermark(source, watermark, pg_catalog.current_setting('search_path'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.advance_watermark TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.advance_watermark(text, timestamptz) IS
 'Says that a source is complete up to this moment of the business''s time. Call it in the transaction that loads: both
   become visible together.
@@ -235,6 +250,7 @@ CREATE FUNCTION pgtrickle._is_admin() RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT pg_has_role(current_user, n.nspowner, 'USAGE') FROM pg_namespace n WHERE n.nspname = 'pgtrickle'
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._is_admin TO PUBLIC;
 
 CREATE FUNCTION pgtrickle._check_group_name(group_name text) RETURNS void
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -245,6 +261,7 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._check_group_name TO PUBLIC;
 
 CREATE FUNCTION pgtrickle._create_watermark_group(group_name text, sources text[], tolerance_secs double precision,
                                                   caller_path text) RETURNS int
@@ -280,6 +297,7 @@ BEGIN
     RETURN id;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._create_watermark_group TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.create_watermark_group(group_name text, sources text[],
                                                  tolerance_secs double precision DEFAULT 0) RETURNS int
@@ -289,6 +307,7 @@ BEGIN
                                              pg_catalog.current_setting('search_path'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.create_watermark_group TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.create_watermark_group(text, text[], double precision) IS
 'From now on stream tables that read one of these sources, directly or through others, are refreshed only while the
   watermarks of all of them are
@@ -304,6 +323,7 @@ BEGIN
     PERFORM pgtrickle._wake('');
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.drop_watermark_group TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.drop_watermark_group(text) IS 'Removes a watermark group; the watermarks stay. Errors:
   42704 there is none, 42501 created by somebody else.';
 
@@ -315,6 +335,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM pgtrickle.pgt_watermarks w JOIN pg_class c ON c.oid = w.source_relid
     JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY n.nspname, c.relname
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.watermarks TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.watermarks() IS 'The watermark of each source that has one, and who advanced it when.
   wal_lsn is always NULL: a watermark is part of the transaction that loads.';
 
@@ -326,6 +347,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
             FROM unnest(s.sources) AS u(relid) ORDER BY 1), g.created_by::text
     FROM pgtrickle._watermark_state() AS s JOIN pgtrickle.pgt_watermark_groups g USING (group_id) ORDER BY g.group_name
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.watermark_groups TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.watermark_groups() IS 'The watermark groups: which sources are kept in step, within how
   many seconds.';
 
@@ -341,6 +363,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                   ORDER BY x.id))
     FROM pgtrickle._watermark_state() AS s ORDER BY s.group_name
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.watermark_status TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.watermark_status() IS
 'How the watermark groups stand. aligned: the sources are within the tolerance, and those that read them
   (affected_stream_tables) are refreshed; otherwise reason
@@ -360,3 +383,4 @@ BEGIN
     END IF;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._forget_relation FROM PUBLIC;

@@ -12,6 +12,7 @@ BEGIN
     RETURN FOUND;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._blow_fuse FROM PUBLIC;
 
 CREATE FUNCTION pgtrickle.fuse_status()
 RETURNS TABLE (stream_table text, fuse_mode text, fuse_state text, fuse_ceiling bigint, effective_ceiling bigint,
@@ -23,6 +24,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
            s.fuse_ceiling, s.fuse_limit, s.fuse_sensitivity, s.fuse_blown_at, s.fuse_blow_reason
     FROM pgtrickle._stream_tables s ORDER BY 1
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.fuse_status TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.fuse_status() IS
 'The fuse of every stream table. fuse_state: blown (nothing is applied until reset_fuse()), armed, or disarmed: off,
   ''auto'' that has not learned a limit yet, or the query is recomputed, so that no changes are counted.
@@ -61,12 +63,14 @@ BEGIN
     PERFORM pgtrickle._wake('t:' || st.pgt_id);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._reset_fuse TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.reset_fuse(name text, action text DEFAULT 'apply') RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pgtrickle._reset_fuse(name, action, pg_catalog.current_setting('search_path'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.reset_fuse TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.reset_fuse(text, text) IS
 'Decides about the changes that blew a fuse: apply (they are wanted: the next refresh does not look at the fuse),
   reinitialize (compute the table anew), or

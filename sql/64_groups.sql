@@ -13,6 +13,7 @@ BEGIN
     RETURN action;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._together TO PUBLIC;
 
 -- These stream tables and all that they read, directly or through others.
 CREATE FUNCTION pgtrickle._upstream(pgt_ids bigint[]) RETURNS bigint[]
@@ -24,6 +25,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         JOIN pgtrickle._stream_tables s ON s.pgt_relid = d.source_relid)
     SELECT coalesce(array_agg(u.pgt_id ORDER BY u.pgt_id), '{}') FROM up u
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._upstream TO PUBLIC;
 
 -- The same stream tables, each after those of them that it reads, directly or through any others. Members of a cycle
 -- come together, after what the cycle reads.
@@ -33,6 +35,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(array_agg(u.id ORDER BY cardinality(u.above), u.above, u.id), '{}')
     FROM (SELECT i.id, pgtrickle._upstream(ARRAY[i.id]) AS above FROM unnest(pgt_ids) AS i(id)) AS u
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._upstream_first TO PUBLIC;
 
 CREATE FUNCTION pgtrickle._create_refresh_group(group_name text, members text[], isolation text, caller_path text)
 RETURNS int
@@ -91,6 +94,7 @@ BEGIN
     RETURN id;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._create_refresh_group TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.create_refresh_group(group_name text, members text[],
                                                isolation text DEFAULT 'repeatable_read') RETURNS int
@@ -99,6 +103,7 @@ BEGIN
     RETURN pgtrickle._create_refresh_group(group_name, members, isolation, pg_catalog.current_setting('search_path'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.create_refresh_group TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.create_refresh_group(text, text[], text) IS
 'From now on these stream tables are refreshed together, in one transaction and one snapshot, or not at all: if one
   waits or fails, all do. Whoever reads
@@ -115,6 +120,7 @@ BEGIN
     PERFORM pgtrickle._wake('');
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.drop_refresh_group TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.drop_refresh_group(text) IS 'Removes a refresh group; its members stay stream tables.
   Errors: 42704 there is none, 42501 created by somebody else.';
 
@@ -129,6 +135,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                      WHERE x.group_id = g.group_id ORDER BY 1) AS members) AS m
     ORDER BY g.group_name
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.refresh_groups TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.refresh_groups() IS 'The refresh groups and their members.';
 
 -- Stream tables that are refreshed by hand as one with this one: the members of its refresh group and what lies between
@@ -153,6 +160,7 @@ BEGIN
         WHERE EXISTS (SELECT FROM wholes w WHERE id = ANY (w.pgt_ids)));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._refreshed_with TO PUBLIC;
 
 -- The tables that must not be written to while a stream table is refreshed in READ COMMITTED. Not those that are about
 -- to be refreshed with it: that takes their frontiers first.
@@ -168,6 +176,7 @@ BEGIN
         ORDER BY c.oid;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._sources_to_lock TO PUBLIC;
 
 -- Error 42501 if the owner of a stream table may not lock what it reads: whoever may only read a table must not keep
 -- others from writing to it, whatever the rights of the role that refreshes.
@@ -189,6 +198,7 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._require_lockable TO PUBLIC;
 
 -- For refresh_<id>('lock'): keeps writers off the tables that a stream table reads until the transaction ends.
 -- Error: as _require_lockable, also if the role that refreshes may not lock one.
@@ -211,3 +221,4 @@ BEGIN
     END LOOP;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._lock_sources TO PUBLIC;

@@ -20,6 +20,7 @@ EXCEPTION WHEN undefined_table THEN     -- the log was made anew while we looked
     RETURN false;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._holds_log FROM PUBLIC;
 
 -- Marks the stream tables that hold the log of `source` back to be rebuilt, and forgets what they have consumed: so the
 -- log can be cleared. Returns their ids. What is being refreshed or built at this moment is left alone; it may be over
@@ -45,3 +46,4 @@ BEGIN
     RETURN released;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._release_log FROM PUBLIC;

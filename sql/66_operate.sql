@@ -25,6 +25,7 @@ BEGIN
     RETURN true;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._set_paused FROM PUBLIC;
 
 -- The first statement of each unit's transaction. Raises TR001 if the daemon is paused here or is being drained.
 -- The transaction's snapshot is older than the lock: a drain() may have come and gone in between, whose pause the
@@ -50,6 +51,7 @@ BEGIN
     END IF;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._enter_unit FROM PUBLIC;
 
 -- Error 42501 unless the caller is the admin.
 CREATE FUNCTION pgtrickle._require_admin(purpose text) RETURNS void
@@ -63,6 +65,7 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._require_admin TO PUBLIC;
 
 CREATE FUNCTION pgtrickle._require_no_nodes(nodes text[]) RETURNS void
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -75,10 +78,12 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._require_no_nodes TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.is_paused() RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM pgtrickle.pgt_control c WHERE c.paused) $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.is_paused TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.is_paused() IS 'Is the daemon paused in this database?';
 
 CREATE FUNCTION pgtrickle.pause_scheduler(reason text DEFAULT NULL) RETURNS text
@@ -91,6 +96,7 @@ BEGIN
     RETURN format('paused already since %s', (SELECT date_trunc('second', c.paused_at) FROM pgtrickle.pgt_control c));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.pause_scheduler(text) TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.pause_scheduler(text) IS
 'From the commit on the daemon refreshes and builds nothing in this database, also after a restart, until
   resume_scheduler(). Changes are captured all the same;
@@ -104,6 +110,7 @@ BEGIN
     RETURN pgtrickle.pause_scheduler(NULL::text);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.pause_scheduler(text[]) TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.pause_scheduler(text[]) IS 'For scripts that pass nodes: NULL is the same as
   pause_scheduler(), anything else is refused (0A000).';
 
@@ -115,6 +122,7 @@ BEGIN
     RETURN CASE WHEN pgtrickle._set_paused(false, NULL) THEN 'resumed' ELSE 'not paused' END;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.resume_scheduler TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.resume_scheduler(text[]) IS 'Ends what pause_scheduler() or drain() began. nodes: NULL
   (0A000 otherwise). Error: 42501 not the admin.';
 
@@ -143,6 +151,7 @@ BEGIN
     RETURN true;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.drain TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.drain(int) IS
 'For upgrades: waits until no refresh of the daemon is running, while none begins, and pauses. False if that took
   longer than timeout_s seconds: then
@@ -154,6 +163,7 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
     SELECT pgtrickle.is_paused() AND NOT EXISTS (SELECT FROM pgtrickle._lockers('units') AS l
                                                  WHERE l.mode = 'RowShareLock' AND l.granted)
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.is_drained TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.is_drained() IS 'Is the daemon paused here, and nothing of it running any more?';
 
 CREATE FUNCTION pgtrickle._pause_stream_table(name text, caller_path text) RETURNS void
@@ -168,12 +178,14 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._pause_stream_table TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.pause_stream_table(name text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pgtrickle._pause_stream_table(name, pg_catalog.current_setting('search_path'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.pause_stream_table TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.pause_stream_table(text) IS
 'The daemon leaves it alone until resume_stream_table(). Meanwhile it holds the change logs of its sources back.
   Errors: 42P01 not a stream table, 42501 not its owner.';
@@ -188,6 +200,7 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.resume_all TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.resume_all() IS 'resume_stream_table() for every stream table that is in error,
   suspended or paused and that the caller may manage.';
 
@@ -207,12 +220,14 @@ BEGIN
     PERFORM pgtrickle._wake('t:' || st.pgt_id);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._set_stream_table_sla TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.set_stream_table_sla(name text, sla interval) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pgtrickle._set_stream_table_sla(name, sla, pg_catalog.current_setting('search_path'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.set_stream_table_sla TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.set_stream_table_sla(text, interval) IS
 'Promises readers that the table is never older than this (column max_staleness): health, metrics and alerts judge it.
   NULL promises nothing. It is not the schedule.

@@ -29,6 +29,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
         UNION SELECT r.reader FROM above a JOIN reads r ON r.source = a.id)
     SELECT array_agg(b.id ORDER BY b.id) FROM below b JOIN above a ON a.id = b.id
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._cycle_of TO PUBLIC;
 
 -- Has anything been taken away that this stream table has not consumed yet (DELETE, TRUNCATE, the old side of an
 -- UPDATE)?
@@ -54,6 +55,7 @@ BEGIN
     RETURN false;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._removals_pending TO PUBLIC;
 
 -- Takes pairs of rows that cancel out (the same row, added and taken away) and that this transaction wrote out of the
 -- log of a source; returns how many pairs. Rows stay if the frontier of a consumer lies between them: it has consumed
@@ -99,6 +101,7 @@ BEGIN
     RETURN pairs;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._net_log TO PUBLIC;
 
 -- What forbids that these stream tables, all the members of a cycle, are brought to a fixed point. The daemon refuses
 -- programs that would close such a cycle; this is for what was allowed and is not any more.
@@ -130,6 +133,7 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._check_cycle(bigint[]) TO PUBLIC;
 
 -- Records why the cycle with these members could not be refreshed; _refresh_scc forgets it when it could.
 CREATE FUNCTION pgtrickle._scc_failed(ids bigint[], message text) RETURNS void
@@ -144,6 +148,7 @@ BEGIN
     ON CONFLICT (scc_id) DO UPDATE SET last_error = excluded.last_error;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._scc_failed FROM PUBLIC;
 
 -- Is the cycle with these members as its last refresh left it? Ascending.
 CREATE FUNCTION pgtrickle._scc_is_known(members bigint[]) RETURNS boolean
@@ -153,6 +158,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         AND c.frontiers = (SELECT array_agg(f.seq ORDER BY f.pgt_id) FROM pgtrickle.pgt_frontiers f
                            WHERE f.pgt_id = ANY (_scc_is_known.members)))
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._scc_is_known TO PUBLIC;
 
 -- The cycle with these members, ascending, is at its fixed point, after so many rounds; NULL: it still is. What is
 -- recorded decides whether the next refresh may go on from here, so it is not believed: each member is where the last
@@ -187,6 +193,7 @@ BEGIN
         last_iterations = excluded.last_iterations, last_converged_at = excluded.last_converged_at, last_error = NULL;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._scc_done TO PUBLIC;
 
 -- Takes out of the logs of these stream tables what this transaction has both added and taken away; how many pairs of
 -- each.
@@ -197,6 +204,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
                                WHERE s.pgt_id = m.id), 0)::bigint ORDER BY m.n)
     FROM unnest(members) WITH ORDINALITY AS m(id, n)
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._net_members TO PUBLIC;
 
 -- Brings the cycle with these members to its least fixed point, in the caller's transaction, and returns what was done
 -- with each. Waits, blown fuses and rebuilds concern the cycle as a whole: if a member answers HELD, BLOWN or REINIT,
@@ -349,3 +357,4 @@ BEGIN
     RETURN QUERY SELECT u.*, rounds FROM unnest(members, actions, pending, inserted, updated, deleted) AS u;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._refresh_scc TO PUBLIC;

@@ -17,6 +17,7 @@ BEGIN
     END LOOP;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._install_guard TO PUBLIC;
 
 -- The capture triggers that there should be, one row each, and whether they are.
 CREATE FUNCTION pgtrickle.trigger_inventory()
@@ -33,6 +34,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
            ON t.tgrelid = c.oid AND t.tgname = w.name AND f.proname = format('capture_%s', s.source_id)
     ORDER BY s.source_id, c.oid, e.n
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.trigger_inventory TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.trigger_inventory() IS
 'The capture triggers that there should be on sources and their partitions. enabled: also for session_replication_role
   = replica, as they must be.';
@@ -94,6 +96,7 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._findings TO PUBLIC;
 
 CREATE FUNCTION pgtrickle._repair_stream_table(name text, caller_path text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -122,12 +125,14 @@ BEGIN
                         WHEN NOT pgtrickle._daemon_alive() THEN ' as soon as one runs' ELSE '' END), E'\n');
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._repair_stream_table TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.repair_stream_table(name text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     RETURN pgtrickle._repair_stream_table(name, pg_catalog.current_setting('search_path'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.repair_stream_table TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.repair_stream_table(text) IS
 'Looks for what can be broken: capture triggers and logs of the sources, the functions that refresh it, its guard
   triggers, its frontier, skipped changes, errors.
@@ -155,6 +160,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
         WHEN code IN ('21000', '23502', '23505', 'XX001', 'XX002') THEN 'corruption'
         ELSE 'permanent' END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._error_class TO PUBLIC;
 
 -- What to do about an error of a stream table, as one sentence for people.
 CREATE FUNCTION pgtrickle._remedy(code text, qualified text, owner text, message text DEFAULT '') RETURNS text
@@ -211,6 +217,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                                          WHERE n.nspname = 'pgtrickle') AS admin_id) AS x
     CROSS JOIN LATERAL (SELECT x.class, pg_get_userbyid(x.admin_id) AS admin) AS c
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._remedy TO PUBLIC;
 
 CREATE FUNCTION pgtrickle._diagnose_errors(st pgtrickle.pgt_stream_tables)
 RETURNS TABLE (event_time timestamptz, error_type text, error_message text, remediation text, sqlstate text,
@@ -241,6 +248,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                             AND abs(extract(epoch FROM p.at - f.at)) < 1)) AS e
     ORDER BY e.at DESC NULLS FIRST
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._diagnose_errors TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.diagnose_errors(name text)
 RETURNS TABLE (event_time timestamptz, error_type text, error_message text, remediation text, sqlstate text,
@@ -251,6 +259,7 @@ BEGIN
         FROM pgtrickle._diagnose_errors(pgtrickle._find(name, pg_catalog.current_setting('search_path'))) AS e;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.diagnose_errors TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.diagnose_errors(text) IS
 'The present error of a stream table and the last 20 of its history, newest first. error_type: retryable, in doubt
   (both are tried again), privilege, corruption,

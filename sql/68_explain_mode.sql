@@ -4,6 +4,7 @@
 CREATE FUNCTION pgtrickle._ms(ms double precision) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT trim_scale(round(ms::numeric, CASE WHEN ms < 1 THEN 4 ELSE 1 END))::text $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._ms TO PUBLIC;
 
 -- The rule by which one whose changes can be applied is recomputed all the same, as the end of a sentence.
 CREATE FUNCTION pgtrickle._explain_choice(st pgtrickle.pgt_stream_tables, f pgtrickle.pgt_frontiers) RETURNS text
@@ -42,6 +43,7 @@ BEGIN
            'initialised';
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._explain_choice TO PUBLIC;
 
 CREATE FUNCTION pgtrickle._explain_refresh_mode(st pgtrickle.pgt_stream_tables)
 RETURNS TABLE (configured_mode text, effective_mode text, downgrade_reason text, last_action text,
@@ -73,6 +75,7 @@ BEGIN
         f.full_threshold, f.ms_per_delta_row, f.ms_per_full, why;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._explain_refresh_mode TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.explain_refresh_mode(name text)
 RETURNS TABLE (configured_mode text, effective_mode text, downgrade_reason text, last_action text,
@@ -84,6 +87,7 @@ BEGIN
         FROM pgtrickle._explain_refresh_mode(pgtrickle._find(name, pg_catalog.current_setting('search_path'))) AS e;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.explain_refresh_mode TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.explain_refresh_mode(text) IS
 'The refresh mode asked for, the one in effect (NULL: not compiled yet) and why; and whether the last refresh applied
   changes or recomputed, and why:

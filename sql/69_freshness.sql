@@ -12,6 +12,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
                = (SELECT count(*) FROM (SELECT x.xid FROM pg_snapshot_xip(r) AS x(xid) UNION SELECT own) AS hidden
                   WHERE hidden.xid >= pg_snapshot_xmax(f) AND hidden.xid < pg_snapshot_xmax(r)))
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._contains TO PUBLIC;
 
 -- What keeps a stream table from covering what it reads, for people; NULL if it covers it. To be covered: of stream
 -- table reads[i] what snapshot seen[i] shows, of everything else what `base` shows, but nothing of the transaction
@@ -65,6 +66,7 @@ EXCEPTION
         RETURN 'it is being rebuilt';
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._not_covered TO PUBLIC;
 
 -- The work of wait_for_freshness: goes through the stream tables that it reads, upstream first. Once one of them covers
 -- what is required, the snapshot that shows this is what its readers must cover of it.
@@ -134,6 +136,7 @@ BEGIN
     END LOOP;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._wait_for_freshness TO PUBLIC;
 
 -- Error 55000 if waiting for a stream table that lacks something is in vain, because the daemon does not refresh it.
 CREATE FUNCTION pgtrickle._require_hope(st pgtrickle.pgt_stream_tables, target pgtrickle.pgt_stream_tables, lacks text)
@@ -173,6 +176,7 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._require_hope TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.wait_for_freshness(name text, timeout interval DEFAULT '60 s') RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
@@ -180,6 +184,7 @@ BEGIN
     PERFORM pgtrickle._wait_for_freshness(name, timeout, pg_catalog.current_setting('search_path'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.wait_for_freshness TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.wait_for_freshness(text, interval) IS
 'Returns when the stream table covers everything that was committed before the call, by this session or any other,
   also through other stream tables: read it in
@@ -199,6 +204,7 @@ BEGIN
                             WHERE f.pgt_id = id);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._staleness TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.get_staleness(name text) RETURNS double precision LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -206,6 +212,7 @@ BEGIN
             FROM pgtrickle._find(name, pg_catalog.current_setting('search_path')) AS s);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.get_staleness TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.get_staleness(text) IS
 'Seconds since the snapshot that the stream table shows; 0 if all captured changes are in it, NULL if it is not
   initialised. Error: 42P01.';
@@ -222,6 +229,7 @@ BEGIN
     RETURN true;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._refresh_if_stale TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.refresh_if_stale(p_name text, p_max_age interval DEFAULT '5 minutes') RETURNS boolean
 LANGUAGE plpgsql AS $$
@@ -229,6 +237,7 @@ BEGIN
     RETURN pgtrickle._refresh_if_stale(p_name, p_max_age, pg_catalog.current_setting('search_path'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.refresh_if_stale TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.refresh_if_stale(text, interval) IS
 'refresh_stream_table(), if changes are pending and what it shows is older than p_max_age; true if it was refreshed.
   Errors: as refresh_stream_table().';
@@ -246,6 +255,7 @@ BEGIN
     END LOOP;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._refresh_with_upstream TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.write_and_refresh(sql text, stream_table_name text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -258,6 +268,7 @@ BEGIN
     PERFORM pgtrickle._refresh_with_upstream(stream_table_name, caller_path);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.write_and_refresh TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.write_and_refresh(text, text) IS
 'Runs a statement with the caller''s rights and search_path, then refreshes the stream table and those that it reads,
   upstream first, in the same transaction:

@@ -11,6 +11,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     -- not of a cycle that is no more
     FROM pgtrickle._sccs c WHERE c.members = pgtrickle._cycle_of(c.scc_id) ORDER BY c.scc_id
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.pgt_scc_status TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.pgt_scc_status() IS
 'The cycles of stream tables: members, how many iterations it last took to reach the fixed point, and when.
   last_error: why the daemon could not refresh
@@ -40,6 +41,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     LEFT JOIN pg_class k ON k.oid = m.pgt_relid LEFT JOIN pg_namespace n ON n.oid = k.relnamespace
     ORDER BY c.pgt_id, m.pgt_id = c.pgt_id, m.pgt_id
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.diamond_groups TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.diamond_groups() IS
 'The diamonds: for each stream table that reads one source by several ways (is_convergence), the stream tables on
   these ways. epoch: how often the convergence was refreshed.';

@@ -2,6 +2,7 @@
 
 CREATE FUNCTION pgtrickle.version() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$ SELECT '0.1.0' $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.version TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.version() IS 'Version of the SQL part of pgtrickle.';
 
 -- Is every source of the stream table captured, and every captured change consumed? Then it equals its query now.
@@ -34,6 +35,7 @@ EXCEPTION WHEN undefined_table THEN     -- the log was made anew while we looked
     RETURN false;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._is_fresh TO PUBLIC;
 
 -- How often what can only be recomputed is recomputed, where nobody said how often, for people. As
 -- daemon/planner/backoff.h.
@@ -44,6 +46,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
                 AND max_staleness IS NULL THEN
         'without a schedule, its own or of what reads it, it is recomputed at most 4 % of the time' END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._throttle TO PUBLIC;
 
 CREATE VIEW pgtrickle.stream_tables AS
 SELECT pg_catalog.format('%I.%I', l.schema, l.table_name) AS name,
@@ -119,6 +122,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
            s.tier, s.max_staleness, s.slo_violated, s.fuse, s.fuse_blown_at, s.held, s.skipped_at, s.allow_circular
     FROM pgtrickle.stream_tables s ORDER BY s.name
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.pgt_status TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.pgt_status() IS 'Short status of every stream table. Columns as in stream_tables.';
 
 -- Who reads a stream table, as far as catalogs say: other stream tables, and views.
@@ -134,6 +138,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = st.pgt_relid
       AND c.relkind IN ('v', 'm')
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._read_by TO PUBLIC;
 
 -- Sessions that hold a lock which only a refresh, a build or DDL takes on the stream table: who, for how long, and what
 -- they wait for. NULL if there are none. What others run is shown to those that may see it in pg_stat_activity.
@@ -151,6 +156,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
             AND k.mode NOT IN ('AccessShareLock', 'RowShareLock') AND k.pid <> pg_backend_pid() GROUP BY k.pid) AS l
     JOIN pg_stat_activity a ON a.pid = l.pid
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._at_work_on TO PUBLIC;
 
 -- with_program: also the functions that refresh it.
 CREATE FUNCTION pgtrickle._explain_stream_table(name text, caller_path text, with_program boolean) RETURNS text
@@ -230,12 +236,14 @@ BEGIN
     RETURN concat_ws(E'\n', result, '', 'program', coalesce(part, '  (none yet)'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._explain_stream_table TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.explain_stream_table(name text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN pgtrickle._explain_stream_table(name, pg_catalog.current_setting('search_path'), true);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.explain_stream_table TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.explain_stream_table(text) IS
 'Everything about one stream table as text: status, mode and why, what works on it now, query, sources, who reads it,
   plan, and the source of the functions that refresh it. Error: 42P01.';
@@ -251,6 +259,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
            h.error_message, h.rows_updated, h.delta_rows
     FROM pgtrickle._refresh_history h WHERE h.pgt_id = id ORDER BY h.refresh_id DESC LIMIT greatest(max_rows, 0)
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._refresh_history TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.get_refresh_history(name text, max_rows int DEFAULT 20)
 RETURNS TABLE (refresh_id bigint, data_timestamp timestamptz, start_time timestamptz, end_time timestamptz,
@@ -263,6 +272,7 @@ BEGIN
                  CROSS JOIN LATERAL pgtrickle._refresh_history(s.pgt_id, max_rows) AS h;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.get_refresh_history TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.get_refresh_history(text, int) IS 'The last refreshes of a stream table that did
   something or failed, newest first, at most max_rows. Error: 42P01.';
 
@@ -305,6 +315,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
           FROM (SELECT count(*) AS n FROM shown) AS c WHERE c.n = 10000) AS l
     ORDER BY l.path NULLS LAST
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.dependency_tree TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.dependency_tree() IS
 'Which stream table reads what, as an indented tree: first those that no other stream table reads, below each what it
   reads. What several read appears several
@@ -322,6 +333,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM pgtrickle.pgt_dependencies d JOIN pgtrickle._stream_tables t USING (pgt_id)
     WHERE d.source_id IS NOT NULL ORDER BY 1, 2
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.change_buffer_sizes TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.change_buffer_sizes() IS
 'Per stream table and captured source: rows of the change log that are still to be applied (NULL: not initialised),
   and the size of that log in bytes, which all its readers share.';
@@ -356,6 +368,7 @@ BEGIN
                   holder.pid);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._leader_trouble TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.health_check() RETURNS TABLE (check_name text, severity text, detail text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -474,4 +487,5 @@ BEGIN
                  ELSE 'this catalog belongs to this database' END;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.health_check TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.health_check() IS 'One row per check, severity OK, WARN or ERROR, with what was found.';

@@ -17,6 +17,7 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     ON CONFLICT (pgt_id) DO UPDATE SET step = excluded.step, step_since = excluded.step_since, pid = excluded.pid,
         started_at = CASE WHEN p.pid = excluded.pid THEN p.started_at ELSE excluded.started_at END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._at_step FROM PUBLIC;
 
 CREATE FUNCTION pgtrickle.progress()
 RETURNS TABLE (stream_table text, step text, since timestamptz, started timestamptz, seconds numeric, attempts int,
@@ -35,6 +36,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
       AND s.status IN ('ACTIVE', 'ERROR')
     ORDER BY p.started_at NULLS LAST, s.pgt_id
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.progress TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.progress() IS
 'What is being built or waits for it: one row per stream table with the step (compiling, installing capture, creating
   its program, filling it, '

@@ -10,6 +10,7 @@ EXCEPTION WHEN insufficient_privilege OR undefined_function THEN
     RETURN NULL;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._system_identifier TO PUBLIC;
 
 CREATE FUNCTION pgtrickle._cluster_changed() RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -19,6 +20,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                    WHERE i.database_oid <> (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
                       OR i.system_identifier <> pgtrickle._system_identifier())
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._cluster_changed TO PUBLIC;
 
 -- The relation of this name, if it belongs to the role that owned it when the name was recorded (NULL: not recorded):
 -- names go stale where nobody tells of renames, and what has the name now may be somebody else's.
@@ -28,6 +30,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
       AND ($3 IS NULL OR pg_get_userbyid(c.relowner) = $3)
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._same_relation FROM PUBLIC;
 
 -- Of which stream table is this relation, as its guard says? Only its owner can have put that there.
 CREATE FUNCTION pgtrickle._guarded_as(relation oid) RETURNS bigint
@@ -36,6 +39,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM pg_trigger t WHERE t.tgrelid = relation AND t.tgname = 'pgtrickle_guard'
       AND t.tgfoid = 'pgtrickle._guard()'::regprocedure
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._guarded_as FROM PUBLIC;
 
 -- The table that a row of a catalog from elsewhere is about: an ordinary table with the guard of this stream table.
 CREATE FUNCTION pgtrickle._table_of(id bigint, schema name, name name) RETURNS oid
@@ -43,6 +47,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = $2 AND c.relname = $3 AND c.relkind = 'r' AND pgtrickle._guarded_as(c.oid) = $1
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._table_of FROM PUBLIC;
 
 -- Relinks gates, watermarks and watermark groups by name; groups record OIDs only, so their names are looked up in the
 -- other tables, before those are relinked. What cannot be found holds nobody any more.
@@ -92,6 +97,7 @@ BEGIN
     PERFORM setval('pgtrickle.control_xid', 1);     -- a transaction of another cluster
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._relink_gates FROM PUBLIC;
 
 -- Relinks everything by name: stream tables, what they read, and removes the old capture. All stream tables are to be
 -- initialised again. Returns how many there are; those whose table does not exist, or is not the one that was meant,
@@ -150,6 +156,7 @@ BEGIN
     RETURN (SELECT count(*) FROM pgtrickle.pgt_stream_tables);
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._adopt_cluster FROM PUBLIC;
 
 -- Triggers of ours that no row of the catalog knows: a restore without pgtrickle's data (pg_dump --schema-only) brings
 -- them. They fill logs that nobody reads, and keep everybody from writing to what was a stream table. Nothing while the
@@ -171,6 +178,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s
                       WHERE s.pgt_relid = c.oid OR (s.pgt_schema, s.pgt_name) = (n.nspname, c.relname))
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._leftovers TO PUBLIC;
 
 -- Makes what was a stream table an ordinary one.
 CREATE FUNCTION pgtrickle._uninstall_guard(relation oid) RETURNS void
@@ -188,3 +196,4 @@ BEGIN
     END IF;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._uninstall_guard FROM PUBLIC;
