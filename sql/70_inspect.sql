@@ -33,8 +33,8 @@ EXCEPTION WHEN undefined_table THEN     -- the log was made anew while we looked
 END
 $$;
 
--- How often what can only be recomputed is recomputed, where nobody said how often, for people. As daemon/timetable/pace.h.
-CREATE FUNCTION pgtrickle._pace(refresh_mode text, effective_refresh_mode text, schedule text, max_staleness interval) RETURNS text
+-- How often what can only be recomputed is recomputed, where nobody said how often, for people. As daemon/planner/backoff.h.
+CREATE FUNCTION pgtrickle._throttle(refresh_mode text, effective_refresh_mode text, schedule text, max_staleness interval) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE WHEN refresh_mode = 'AUTO' AND effective_refresh_mode = 'FULL' AND schedule = 'calculated' AND max_staleness IS NULL THEN
         'without a schedule, its own or of what reads it, it is recomputed at most 4 % of the time' END
@@ -48,7 +48,7 @@ SELECT pg_catalog.format('%I.%I', l.schema, l.table_name) AS name,
        s.status,
        s.refresh_mode,
        s.effective_refresh_mode,
-       nullif(pg_catalog.concat_ws('; ', s.reason, pgtrickle._pace(s.refresh_mode, s.effective_refresh_mode, s.schedule, s.max_staleness)), '') AS reason,
+       nullif(pg_catalog.concat_ws('; ', s.reason, pgtrickle._throttle(s.refresh_mode, s.effective_refresh_mode, s.schedule, s.max_staleness)), '') AS reason,
        s.schedule,
        CASE WHEN f.data_timestamp IS NULL THEN NULL WHEN pgtrickle._is_fresh(s.pgt_id) THEN interval '0'
             ELSE pg_catalog.clock_timestamp() - f.data_timestamp END AS staleness,
@@ -144,7 +144,7 @@ BEGIN
         format('stream table  %s', pgtrickle._qualified(st.pgt_relid)),
         format('status        %s', st.status),
         format('mode          %s, effective %s%s', st.refresh_mode, coalesce(st.effective_refresh_mode, '(not compiled yet)'), coalesce(': ' || st.reason, '')),
-        format('schedule      %s%s%s', st.schedule, ': ' || pgtrickle._pace(st.refresh_mode, st.effective_refresh_mode, st.schedule, st.max_staleness)
+        format('schedule      %s%s%s', st.schedule, ': ' || pgtrickle._throttle(st.refresh_mode, st.effective_refresh_mode, st.schedule, st.max_staleness)
                                                     || coalesce(format(', about every %s s', ceil(f.last_duration_ms / 1000 * 25)), ''), CASE WHEN st.tier <> 'hot' THEN ', tier ' || st.tier ELSE '' END),
         CASE WHEN st.max_staleness IS NOT NULL THEN format('promised      at most %s old', st.max_staleness) END,
         CASE WHEN st.fuse <> 'off' THEN format('fuse          %s, %s%s', st.fuse, coalesce(format('more than %s pending rows blow it', st.fuse_limit), 'nothing learned yet'),

@@ -27,7 +27,7 @@ BEGIN
                 '_reads', '_relatives', '_watermark_state', '_hold_reason', '_consumers', '_names', '_find_source', '_require_owner', '_set_gate', '_advance_watermark',
                 '_is_admin', '_check_group_name', '_create_watermark_group', '_reset_fuse', '_upstream', '_upstream_first', '_refreshed_with', '_create_refresh_group',
                 '_refresh_one', '_refresh_now', '_require_program', '_rebuild_wait', '_locks_against_build', '_build_blockers', '_own_locks_against_build', '_wait_for_rebuild',
-                '_ask_for_rebuild', '_pace', '_refresh_together', '_require_admin', '_require_no_nodes', '_pause_stream_table', '_set_stream_table_sla',
+                '_ask_for_rebuild', '_throttle', '_refresh_together', '_require_admin', '_require_no_nodes', '_pause_stream_table', '_set_stream_table_sla',
                 '_install_guard', '_findings', '_repair_stream_table', '_error_class', '_remedy', '_diagnose_errors', '_ms', '_explain_choice', '_explain_refresh_mode',
                 '_contains', '_not_covered', '_wait_for_freshness', '_require_hope', '_staleness', '_refresh_if_stale', '_refresh_with_upstream')) LOOP
         EXECUTE pg_catalog.format('GRANT EXECUTE ON %s %s TO PUBLIC', CASE f.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, f.signature);

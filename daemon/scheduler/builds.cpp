@@ -59,7 +59,7 @@ void DatabaseScheduler::start_builds() {
   const TimePoint now = Clock::now();
   bool expected = false;
   next_build_ = TimePoint::max();
-  for (const TableId id : timetable_.dag().order()) {
+  for (const TableId id : planner_.dag().order()) {
     if (builds_running_ >= kBuildsAtOnce) return;
     const auto found = tables_.find(id);
     if (found == tables_.end()) continue;
@@ -67,19 +67,19 @@ void DatabaseScheduler::start_builds() {
     if (!wants_build(table)) continue;
     expected = true;
     // The end of its refresh need not wake us.
-    const TimePoint at = timetable_.in_flight(id) ? now + kFlightCheck : build_time(table);
+    const TimePoint at = planner_.is_running(id) ? now + kFlightCheck : build_time(table);
     if (now < at) {
       next_build_ = std::min(next_build_, at);
       continue;
     }
-    const auto& upstream = timetable_.dag().upstream(id);
+    const auto& upstream = planner_.dag().upstream(id);
     const bool upstream_busy = std::any_of(upstream.begin(), upstream.end(), [&](TableId up) {
       const auto other = tables_.find(up);
       return other != tables_.end() &&
              (other->second.building || other->second.loaded_at <= other->second.build_ended ||
               (wants_build(other->second) && now >= build_time(other->second)));
     });
-    if (upstream_busy && timetable_.dag().cycle(id).empty()) continue;
+    if (upstream_busy && planner_.dag().cycle(id).empty()) continue;
     // The end of a build in another database does not wake us.
     if (shared_->build_owners.left(domain_of(table.row), kBuildsAtOnce) == 0) {
       next_build_ = std::min(next_build_, now + kOwnerCheck);

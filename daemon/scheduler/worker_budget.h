@@ -21,7 +21,7 @@
 
 namespace pgtrickle::scheduler {
 
-/// A trust domain (timetable/dag.h): an owner, or 0 for all that are trusted. Roles of two servers that happen to have
+/// A trust domain (planner/dag.h): an owner, or 0 for all that are trusted. Roles of two servers that happen to have
 /// one number count as one.
 using Owner = std::int64_t;
 inline constexpr Owner kTrustedOwner = 0;
