@@ -52,6 +52,7 @@ struct Shared {
   std::shared_ptr<boost::asio::thread_pool> build_workers;
   Builder builder;
   std::atomic<int> building{0};  // how many build workers are busy
+  OwnerPlaces build_owners;      // who has how many of kBuildsAtOnce, over all databases
   observe::Observer* observer = nullptr;
   std::shared_ptr<WorkerBudget> budget;  // of refreshes at once
   std::string host;
@@ -186,7 +187,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   void remember(const refresh::Outcome& outcome);
   boost::asio::awaitable<void> record_history(Self self);
   void unit_ended(const std::shared_ptr<Batch>& batch, std::size_t unit);
-  void give_place_back();
+  void give_place_back(Domain owner);
   [[nodiscard]] postgres::Pool::Preference home_of(const std::vector<TableId>& ids, Domain domain) const;
   void refreshed_by(const ConnectionPtr& connection, const std::vector<refresh::Outcome>& outcomes);
 
@@ -209,7 +210,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   void warm_after_build(const Table& built);
   void start_warming();
   [[nodiscard]] std::optional<TableId> next_to_warm();
-  boost::asio::awaitable<void> warm(Self self, TableId id);
+  boost::asio::awaitable<void> warm(Self self, TableId id, Domain domain);
 
   // builds
   void start_builds();

@@ -87,13 +87,17 @@ void DatabaseScheduler::push(const std::shared_ptr<Batch>& batch, std::size_t un
 
 void DatabaseScheduler::start_ready() {
   if (!registered_) return;
-  while (leading() && units_running_ < database_.pool_size && !ready_.empty() && shared_->budget->try_take(budget_)) {
-    const auto next = ready_.pop(Clock::now());
+  WorkerBudget& budget = *shared_->budget;
+  const auto may = [&](const Unit& unit) { return budget.owner_may_take(budget_, unit.domain); };
+  const auto take = [&](const Unit& unit) { return budget.try_take(budget_, unit.domain); };
+  while (leading() && units_running_ < database_.pool_size) {
+    const auto next = ready_.pop_if(Clock::now(), may, take);
+    if (!next) break;
     ++units_running_;
     spawn(run_unit(shared_from_this(), next->work.batch, next->work.unit));
   }
-  const int room = leading() ? database_.pool_size - units_running_ : 0;
-  shared_->budget->set_waiting(budget_, std::min(room, static_cast<int>(ready_.size())));
+  const bool more = leading() && units_running_ < database_.pool_size;
+  budget.set_waiting(budget_, more ? ready_.count_by_domain() : std::map<Domain, int>());
 }
 
 void DatabaseScheduler::unit_ended(const std::shared_ptr<Batch>& batch, std::size_t unit) {
@@ -109,9 +113,9 @@ void DatabaseScheduler::unit_ended(const std::shared_ptr<Batch>& batch, std::siz
   }
 }
 
-void DatabaseScheduler::give_place_back() {
+void DatabaseScheduler::give_place_back(Domain owner) {
   --units_running_;
-  shared_->budget->release(budget_);
+  shared_->budget->release(budget_, owner);
   start_ready();
   ring();
 }
@@ -128,7 +132,7 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
   const std::vector<TableId>& ids = unit.tables;
   if (!self->leading()) {
     self->drop({.batch = batch, .unit = unit_index});
-    self->give_place_back();
+    self->give_place_back(unit.domain);
     co_return;
   }
   self->shared_->observer->on_lag(self->database_.name,
@@ -138,7 +142,7 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
   if (!domain) {  // whom to trust has changed since this was planned: it is planned again
     self->reload_soon();
     self->drop({.batch = batch, .unit = unit_index});
-    self->give_place_back();
+    self->give_place_back(unit.domain);
     co_return;
   }
   std::vector<refresh::Outcome> outcomes;
@@ -188,7 +192,7 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
   for (const auto& [id, delay, alone] : settlement.failed) self->planner_.failed(id, delay, Clock::now(), alone);
   if (settlement.reload) self->reload_soon();
   self->unit_ended(batch, unit_index);
-  self->give_place_back();
+  self->give_place_back(unit.domain);
 }
 
 void DatabaseScheduler::settle(const refresh::Outcome& outcome, Settlement& settlement) {

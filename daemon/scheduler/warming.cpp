@@ -105,21 +105,23 @@ void DatabaseScheduler::start_warming() {
   if (database_.pool_size == 1 && planner_.next_due() < Clock::now() + kTimeForOne) return;
   const auto id = next_to_warm();
   if (!id) return;
-  if (!shared_->budget->try_take(budget_)) {
+  const auto domain = common_domain({*id});
+  if (!domain) return;
+  if (!shared_->budget->try_take(budget_, *domain)) {
     shared_->budget->set_waiting(budget_, 0);
     to_warm_.insert(*id);
     return;
   }
   warming_ = true;
-  spawn(warm(shared_from_this(), *id));
+  spawn(warm(shared_from_this(), *id, *domain));
 }
 
-asio::awaitable<void> DatabaseScheduler::warm(Self self, TableId id) {
+asio::awaitable<void> DatabaseScheduler::warm(Self self, TableId id, Domain domain) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  if (const auto domain = self->common_domain({id})) {
+  {
     std::vector<TableId> ids(1, id);
     auto lease =
-        co_await self->worker_session(*domain, std::move(ids), deadline_after(kAcquireTimeout), milliseconds(0));
+        co_await self->worker_session(domain, std::move(ids), deadline_after(kAcquireTimeout), milliseconds(0));
     if (lease) {
       const auto warmed = co_await refresh::warm_up(**lease, id);
       if (warmed.ok() && *warmed && self->tables_.contains(id)) self->homes_[id] = lease->connection();
@@ -130,7 +132,7 @@ asio::awaitable<void> DatabaseScheduler::warm(Self self, TableId id) {
     }
   }
   self->warming_ = false;
-  self->shared_->budget->release(self->budget_);
+  self->shared_->budget->release(self->budget_, domain);
   self->start_ready();
   self->ring();
 }
