@@ -27,7 +27,10 @@ GRANT EXECUTE ON FUNCTION pgtrickle._make_view TO PUBLIC;
 -- included).
 CREATE FUNCTION pgtrickle._view_sources(view_oid oid, OUT relid oid, OUT columns int2[], OUT direct boolean)
 RETURNS SETOF record
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH RECURSIVE reads(relid, attnum, direct) AS (
         SELECT d.refobjid, d.refobjsubid, true
         FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
@@ -41,7 +44,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
           AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.relid)
     SELECT r.relid, coalesce(array_agg(DISTINCT r.attnum::int2 ORDER BY r.attnum::int2) FILTER (WHERE r.attnum > 0),
                              '{}'), bool_or(r.direct)
-    FROM reads r JOIN pg_class c ON c.oid = r.relid AND c.relkind IN ('r', 'p', 'v', 'm', 'f') GROUP BY r.relid
+    FROM reads r JOIN pg_class c ON c.oid = r.relid AND c.relkind IN ('r', 'p', 'v', 'm', 'f') GROUP BY r.relid;
+END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._view_sources TO PUBLIC;
 
