@@ -20,7 +20,7 @@ BEGIN
                 '_wait_until_active', '_setting_names', '_apply_settings', '_sources_to_lock', '_require_lockable', '_require_safe_session', '_require_safe_to_refresh', '_may_refresh_here', '_ask_to_refresh', '_wait_for_refresh', '_verify_stream_table', '_explain_stream_table', '_read_by', '_at_work_on', '_refresh_history', '_cluster_changed', '_leftovers', '_leader_trouble', '_lockers',
                 '_system_identifier', '_source_rows', '_cycle_of', '_refresh_scc', '_check_cycle', '_removals_pending', '_together', '_net_log',
                 -- what refresh_<id> calls, as the owner of the stream table (59, 61)
-                '_small_delta', '_source_out_of_reach', '_keep_writers_out', '_facts_from', '_settle_refresh', '_refresh_program', '_lock_sources', '_is_subscribed',
+                '_planning', '_source_out_of_reach', '_keep_writers_out', '_facts_from', '_settle_refresh', '_refresh_program', '_lock_sources', '_is_subscribed',
                 '_unique_columns', '_raise_violation',
                 '_scc_is_known', '_scc_done', '_net_members',
                 -- gates, watermarks, groups, fuses (62 to 64), operating, repairing, explaining, freshness (66 to 69)

@@ -53,7 +53,10 @@ Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, Serv
       "SELECT s.pgt_relid, n.nspname, c.relname, pg_get_userbyid(c.relowner) AS owner, q.bytes,\n"
       "       CASE WHEN q.bytes <= $2 THEN s.defining_query END AS defining_query,\n"
       "       CASE WHEN q.bytes <= $2 THEN s.original_query END AS original_query,\n"
-      "       s.refresh_mode, coalesce((s.options ->> 'wide_keys')::boolean, false) AS wide_keys\n"
+      "       s.refresh_mode, coalesce((s.options ->> 'wide_keys')::boolean, false) AS wide_keys,\n"
+      "       EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND (i.indisunique OR i.indisexclusion)\n"
+      "               AND i.indexrelid IS DISTINCT FROM to_regclass(format('%I.pgtrickle_%s_key', n.nspname, "
+      "s.pgt_id))) AS user_keys\n"
       "FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid JOIN pg_namespace n ON n.oid = "
       "c.relnamespace\n"
       "CROSS JOIN LATERAL (SELECT greatest(octet_length(s.defining_query), octet_length(s.original_query))) AS "
@@ -77,6 +80,7 @@ Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, Serv
   d.request.worker_role = worker_role(tx);
   d.request.force_full = d.refresh_mode == "FULL";
   d.request.wide_keys = row["wide_keys"].as<bool>();
+  d.request.user_keys = row["user_keys"].as<bool>();
   d.relation = compiler::qualified(d.request.schema, d.request.name);
   for (const auto& setting : tx.exec_params("SELECT e.key, e.value FROM pgtrickle.pgt_stream_tables s, "
                                             "jsonb_each_text(s.settings) e WHERE s.pgt_id = $1 ORDER BY 1",

@@ -138,7 +138,7 @@ int drop_program(pqxx::transaction_base& tx, std::int64_t id) {
   for (const auto& row : tx.exec_params("SELECT format('DROP FUNCTION IF EXISTS %s CASCADE', p.oid::regprocedure) FROM "
                                         "pg_proc p\n"
                                         "WHERE p.pronamespace = 'pgtrickle_state'::regnamespace AND p.proname ~ "
-                                        "format('^(refresh|apply|look|build)_%s(_small)?$', $1::bigint)\n"
+                                        "format('^((refresh|apply|look|build)_%1$s|groups_%1$s_[0-9]+)$', $1::bigint)\n"
                                         "UNION ALL\n"
                                         "SELECT format('DROP TABLE IF EXISTS pgtrickle_state.%I CASCADE', c.relname) "
                                         "FROM pg_class c\n"
@@ -164,7 +164,7 @@ void keep_private(pqxx::transaction_base& tx, const Definition& d) {
                       "         CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)\n"
                       "FROM pg_proc p CROSS JOIN LATERAL aclexplode(p.proacl) AS a WHERE p.pronamespace = "
                       "'pgtrickle_state'::regnamespace\n"
-                      "  AND p.proname ~ format('^(refresh|apply|look|build)_%s(_small)?$', $1::bigint)\n"
+                      "  AND p.proname ~ format('^((refresh|apply|look|build)_%1$s|groups_%1$s_[0-9]+)$', $1::bigint)\n"
                       "  AND (a.grantee = 0 OR pg_get_userbyid(a.grantee) NOT IN ($2, $3, $4))",
                       d.request.id, d.request.owner, d.request.admin, d.request.worker_role))
     tx.exec(row[0].c_str());

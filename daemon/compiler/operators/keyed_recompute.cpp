@@ -143,7 +143,7 @@ Changes KeyedRecompute::differential(Statement& statement) const {
     add_grouped("d." + quote_ident(col.name), col.type.value(), names[i], select, group);
   }
   const std::string touched =
-      statement.with("k", "SELECT " + join(select, ", ") + "\nFROM " + indent(delta.from, 2) + " d" +
+      statement.with("k", "keys of changed rows", "SELECT " + join(select, ", ") + "\nFROM " + indent(delta.from, 2) + " d" +
                               (group.empty() ? "\nLIMIT 1" : "\nGROUP BY " + join(group, ", ")));
   auto stored_list = state(columns).names("s.");
   stored_list.emplace_back("s.ctid");
