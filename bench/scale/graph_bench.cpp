@@ -1,25 +1,25 @@
-// Micro-benchmarks of the scheduler's graph and timetable, without a server: a load of many stream tables, the change
-// of one edge, and a round, in which everything that is due is taken, refreshed and comes back. Components have 20
-// tables, as in bench/run.sh scale, or all tables are one.
+// Micro-benchmarks of the scheduler's graph and refresh planner, without a server: a load of many stream tables, the
+// change of one edge, and a round, in which everything that is due is taken, refreshed and comes back. Components have
+// 20 tables, as in bench/run.sh scale, or all tables are one.
 #include <benchmark/benchmark.h>
 
 #include <chrono>
 #include <string>
 #include <vector>
 
-#include "timetable/timetable.h"
+#include "planner/refresh_planner.h"
 
 namespace {
 
-using namespace pgtrickle::scheduler;
+using namespace pgtrickle::planner;
 
 constexpr TableId kPerComponent = 20;
 
 /// Each table reads one or two earlier ones of its part.
-std::vector<TimetableEntry> entries(TableId tables, TableId part) {
-  std::vector<TimetableEntry> all;
+std::vector<PlannerEntry> entries(TableId tables, TableId part) {
+  std::vector<PlannerEntry> all;
   for (TableId id = 1; id <= tables; ++id) {
-    TimetableEntry entry;
+    PlannerEntry entry;
     entry.id = id;
     entry.schedule = Schedule::every(Milliseconds(1000));
     entry.active = entry.captured = true;
@@ -38,11 +38,11 @@ std::vector<TimetableEntry> entries(TableId tables, TableId part) {
 enum Shape { kSources, kChain, kLayers };
 
 /// 1,000 tables: beside each other over 50 sources, a chain, or 20 layers of 50 of which each table reads three of the
-/// layer before (its diamonds make one cluster of nearly all).
-std::vector<TimetableEntry> entries(Shape shape) {
-  std::vector<TimetableEntry> all;
+/// layer before (its diamonds make one atomic set of nearly all).
+std::vector<PlannerEntry> entries(Shape shape) {
+  std::vector<PlannerEntry> all;
   for (TableId id = 1; id <= 1000; ++id) {
-    TimetableEntry entry;
+    PlannerEntry entry;
     entry.id = id;
     entry.schedule = Schedule::every(Milliseconds(1000));
     entry.active = entry.captured = true;
@@ -61,9 +61,9 @@ std::vector<TimetableEntry> entries(Shape shape) {
   return all;
 }
 
-std::vector<Dag::Change> changes(const std::vector<TimetableEntry>& entries) {
+std::vector<Dag::Change> changes(const std::vector<PlannerEntry>& entries) {
   std::vector<Dag::Change> all;
-  for (const TimetableEntry& entry : entries) all.push_back({.id = entry.id, .upstream = entry.upstream});
+  for (const PlannerEntry& entry : entries) all.push_back({.id = entry.id, .upstream = entry.upstream});
   return all;
 }
 
@@ -72,7 +72,7 @@ Now now() {
 }
 
 /// What a benchmark's arguments mean: tables, and of how many a component consists.
-std::vector<TimetableEntry> entries(const benchmark::State& state) {
+std::vector<PlannerEntry> entries(const benchmark::State& state) {
   return entries(state.range(0), state.range(1));
 }
 
@@ -84,18 +84,18 @@ void load_graph(benchmark::State& state) {
   }
 }
 
-void load_timetable(benchmark::State& state) {
+void load_planner(benchmark::State& state) {
   const auto all = entries(state);
   for (auto _ : state) {
-    Timetable timetable(TimetableSettings{});
-    timetable.load(all, {}, now());
-    benchmark::DoNotOptimize(timetable.next_due());
+    RefreshPlanner planner(PlannerSettings{});
+    planner.load(all, {}, now());
+    benchmark::DoNotOptimize(planner.next_due());
   }
 }
 
 /// The edge between the last two tables comes and goes.
-std::pair<TimetableEntry, TimetableEntry> with_and_without_edge(const std::vector<TimetableEntry>& all) {
-  TimetableEntry with = all.back(), without = all.back();
+std::pair<PlannerEntry, PlannerEntry> with_and_without_edge(const std::vector<PlannerEntry>& all) {
+  PlannerEntry with = all.back(), without = all.back();
   with.upstream = {with.id - 2, with.id - 1};
   without.upstream = {with.id - 2};
   return {with, without};
@@ -115,14 +115,14 @@ void change_edge_of_graph(benchmark::State& state) {
   }
 }
 
-void change_edge_of_timetable(benchmark::State& state) {
+void change_edge_of_planner(benchmark::State& state) {
   const auto all = entries(state);
-  Timetable timetable(TimetableSettings{});
-  timetable.load(all, {}, now());
+  RefreshPlanner planner(PlannerSettings{});
+  planner.load(all, {}, now());
   const auto [with, without] = with_and_without_edge(all);
   bool there = false;
   for (auto _ : state) {
-    timetable.put(there ? without : with, now());
+    planner.put(there ? without : with, now());
     there = !there;
   }
 }
@@ -130,15 +130,15 @@ void change_edge_of_timetable(benchmark::State& state) {
 /// Tables that come, and go again.
 void create_and_drop(benchmark::State& state) {
   const auto all = entries(state);
-  Timetable timetable(TimetableSettings{});
-  timetable.load(all, {}, now());
+  RefreshPlanner planner(PlannerSettings{});
+  planner.load(all, {}, now());
   for (auto _ : state) {
-    timetable.remove(all.back().id, now());
-    timetable.put(all.back(), now());
+    planner.remove(all.back().id, now());
+    planner.put(all.back(), now());
   }
 }
 
-std::vector<TimetableEntry> shaped(benchmark::State& state) {
+std::vector<PlannerEntry> shaped(benchmark::State& state) {
   const std::vector<std::string> names{"sources", "chain", "layers"};
   state.SetLabel(names.at(static_cast<std::size_t>(state.range(0))));
   return entries(static_cast<Shape>(state.range(0)));
@@ -147,42 +147,42 @@ std::vector<TimetableEntry> shaped(benchmark::State& state) {
 void load_shape(benchmark::State& state) {
   const auto all = shaped(state);
   for (auto _ : state) {
-    Timetable timetable(TimetableSettings{});
-    timetable.load(all, {}, now());
-    benchmark::DoNotOptimize(timetable.next_due());
+    RefreshPlanner planner(PlannerSettings{});
+    planner.load(all, {}, now());
+    benchmark::DoNotOptimize(planner.next_due());
   }
 }
 
 void load_shape_again(benchmark::State& state) {
   const auto all = shaped(state);
-  Timetable timetable(TimetableSettings{});
-  timetable.load(all, {}, now());
-  for (auto _ : state) timetable.load(all, {}, now());
+  RefreshPlanner planner(PlannerSettings{});
+  planner.load(all, {}, now());
+  for (auto _ : state) planner.load(all, {}, now());
 }
 
 void put_one_of_shape(benchmark::State& state) {
   const auto all = shaped(state);
-  Timetable timetable(TimetableSettings{});
-  timetable.load(all, {}, now());
+  RefreshPlanner planner(PlannerSettings{});
+  planner.load(all, {}, now());
   std::size_t next = 0;
-  for (auto _ : state) timetable.put(all[++next * 37 % all.size()], now());
+  for (auto _ : state) planner.put(all[++next * 37 % all.size()], now());
 }
 
 /// All 1,000 tables are refreshed.
 void round_of_shape(benchmark::State& state) {
   const auto all = shaped(state);
-  Timetable timetable(TimetableSettings{});
+  RefreshPlanner planner(PlannerSettings{});
   Now time = now();
-  timetable.load(all, {}, time);
+  planner.load(all, {}, time);
   std::size_t refreshed = 0;
   for (auto _ : state) {
     time.steady += Milliseconds(1000);
     time.wall += Milliseconds(1000);
-    for (const Unit& unit : timetable.take_due(time)) {
-      timetable.begun(unit, time.steady);
+    for (const Unit& unit : planner.take_due(time)) {
+      planner.begun(unit, time.steady);
       refreshed += unit.tables.size();
       for (const TableId id : unit.tables) {
-        timetable.succeeded(id, {.changed = true, .own = Milliseconds(1), .whole_unit = Milliseconds(20)}, time);
+        planner.succeeded(id, {.changed = true, .own = Milliseconds(1), .whole_unit = Milliseconds(20)}, time);
       }
     }
   }
@@ -192,17 +192,17 @@ void round_of_shape(benchmark::State& state) {
 /// One source is written to, and everything sleeps but for what reads it.
 void wake_of_shape(benchmark::State& state) {
   const auto all = shaped(state);
-  Timetable timetable(TimetableSettings{});
+  RefreshPlanner planner(PlannerSettings{});
   Now time = now();
-  timetable.load(all, {}, time);
+  planner.load(all, {}, time);
   SourceId source = all.front().sources.front();
   for (auto _ : state) {
     time.steady += Milliseconds(100000);
     time.wall += Milliseconds(100000);
-    (void)timetable.woken(source, time);
-    for (const SourceId wanted : timetable.sources_to_arm(time.steady)) timetable.armed(wanted, time.steady);
-    for (const Unit& unit : timetable.take_due(time)) {
-      for (const TableId id : unit.tables) timetable.succeeded(id, {}, time);
+    (void)planner.woken(source, time);
+    for (const SourceId wanted : planner.sources_to_arm(time.steady)) planner.armed(wanted, time.steady);
+    for (const Unit& unit : planner.take_due(time)) {
+      for (const TableId id : unit.tables) planner.succeeded(id, {}, time);
     }
   }
 }
@@ -218,9 +218,9 @@ void tables(benchmark::internal::Benchmark* bench) {
 }
 
 BENCHMARK(load_graph)->Apply(tables);
-BENCHMARK(load_timetable)->Apply(tables);
+BENCHMARK(load_planner)->Apply(tables);
 BENCHMARK(change_edge_of_graph)->Apply(tables);
-BENCHMARK(change_edge_of_timetable)->Apply(tables);
+BENCHMARK(change_edge_of_planner)->Apply(tables);
 BENCHMARK(create_and_drop)->Apply(tables);
 BENCHMARK(load_shape)->Apply(shapes);
 BENCHMARK(load_shape_again)->Apply(shapes);

@@ -26,7 +26,6 @@ namespace pgtrickle::catalog {
 namespace {
 
 using compiler::Program;
-using compiler::quote_literal;
 
 class Builder {
  public:
@@ -580,7 +579,7 @@ BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id,
       return result;
     });
     if (went_back) {
-      const BuildResult previous = build_stream_table(conninfo, pgt_id, settings);
+      BuildResult previous = build_stream_table(conninfo, pgt_id, settings);
       if (previous.status != BuildStatus::kActive) return previous;
       result.message = "the altered query could not be built, the previous one goes on: " + result.message;
       return result;

@@ -185,7 +185,7 @@ std::vector<compiler::SourceUse> also_read(pqxx::transaction_base& tx, const Def
 }  // namespace
 
 std::string make_shape(pqxx::transaction_base& tx, const Definition& d) {
-  const std::string view = "pg_temp.pgtrickle_shape_" + std::to_string(d.request.id);
+  std::string view = "pg_temp.pgtrickle_shape_" + std::to_string(d.request.id);
   run_as_owner(tx, d.request.owner, "CREATE TEMPORARY VIEW " + view + " AS " + d.request.query);
   return view;
 }

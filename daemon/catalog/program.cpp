@@ -11,7 +11,6 @@ namespace pgtrickle::catalog {
 
 using compiler::Program;
 using compiler::quote_ident;
-using compiler::quote_literal;
 
 namespace {
 

@@ -52,7 +52,7 @@ void DatabaseScheduler::close_bell() {
   spared_.clear();
   listening_lock_ = false;
   const auto silent_for = std::chrono::ceil<milliseconds>(Clock::now() - bell_heard_);
-  timetable_.wake_all(now(), std::max(silent_for, milliseconds(0)));
+  planner_.wake_all(now(), std::max(silent_for, milliseconds(0)));
 }
 
 asio::awaitable<bool> DatabaseScheduler::open_bell() {
@@ -102,7 +102,7 @@ asio::awaitable<void> DatabaseScheduler::unlock(std::vector<SourceId> sources) {
 // Those that were not armed again after all: the graph has changed, or we were paused.
 asio::awaitable<void> DatabaseScheduler::unlock_spared() {
   std::set<SourceId> sources = std::exchange(spared_, {});
-  std::erase_if(sources, [this](SourceId source) { return timetable_.is_armed(source); });
+  std::erase_if(sources, [this](SourceId source) { return planner_.is_armed(source); });
   co_await unlock(std::vector<SourceId>(sources.begin(), sources.end()));
 }
 
@@ -117,19 +117,19 @@ asio::awaitable<void> DatabaseScheduler::arm_sources() {
     if (!answer) co_return;
     listening_lock_ = sql::read_flag(*answer).ok() && *sql::read_flag(*answer);
   }
-  co_await unlock(timetable_.take_unneeded());
+  co_await unlock(planner_.take_unneeded());
   if (bell != bell_) co_return;
-  std::vector<SourceId> wanted = timetable_.sources_to_arm(Clock::now());
+  std::vector<SourceId> wanted = planner_.sources_to_arm(Clock::now());
   if (wanted.empty()) co_return;
   const std::size_t room = most_locks_ > locked_.size() ? most_locks_ - locked_.size() : 0;
   std::vector<SourceId> to_lock;
   for (const SourceId source : wanted) {
     if (locked_.contains(source)) {
-      timetable_.armed(source, Clock::now());
+      planner_.armed(source, Clock::now());
     } else if (to_lock.size() < room) {
       to_lock.push_back(source);
     } else {
-      timetable_.refused(source, Clock::now());
+      planner_.refused(source, Clock::now());
     }
   }
   if (to_lock.empty()) co_return;
@@ -140,18 +140,18 @@ asio::awaitable<void> DatabaseScheduler::arm_sources() {
   const TimePoint armed_at = Clock::now();
   for (const sql::SourceLock& lock : *locks) {
     if (!lock.locked) {
-      timetable_.refused(lock.source_id, armed_at);
+      planner_.refused(lock.source_id, armed_at);
     } else {
       locked_.insert(lock.source_id);
       ++arms_;
-      timetable_.armed(lock.source_id, armed_at);
+      planner_.armed(lock.source_id, armed_at);
     }
   }
 }
 
 void DatabaseScheduler::heard(const postgres::Notification& notification, std::set<SourceId>& to_unlock) {
   if (const auto source = number_after(notification.payload, 's')) {
-    if (!timetable_.woken(*source, now())) return;
+    if (!planner_.woken(*source, now())) return;
     to_unlock.insert(*source);
     shared_->observer->on_wakeup(database_.name);
   } else if (const auto table = number_after(notification.payload, 't')) {
@@ -159,7 +159,7 @@ void DatabaseScheduler::heard(const postgres::Notification& notification, std::s
   } else {
     reload_requested_ = true;
     if (notification.payload == "a") {
-      for (const SourceId armed : timetable_.wake_all(now())) to_unlock.insert(armed);
+      for (const SourceId armed : planner_.wake_all(now())) to_unlock.insert(armed);
     }
   }
 }
@@ -182,7 +182,7 @@ asio::awaitable<void> DatabaseScheduler::listen_until(TimePoint deadline) {
   if ((reload_requested_ || !changed_tables_.empty()) && control_connection_) control_connection_->poke();
   if (bell != bell_) co_return;
   // What is due at once is armed again before it is refreshed: its lock may stay.
-  for (const SourceId source : timetable_.sources_to_arm(Clock::now())) {
+  for (const SourceId source : planner_.sources_to_arm(Clock::now())) {
     if (to_unlock.erase(source) == 1) spared_.insert(source);
   }
   co_await unlock(std::vector<SourceId>(to_unlock.begin(), to_unlock.end()));

@@ -33,6 +33,7 @@ class Busy {
 
 constexpr milliseconds kBlockedMax{5000};  // between two attempts to get locks
 constexpr milliseconds kFlightCheck{20};
+constexpr milliseconds kOwnerCheck{500};
 constexpr milliseconds kGarbageInterval{300000};
 
 }  // namespace
@@ -58,7 +59,7 @@ void DatabaseScheduler::start_builds() {
   const TimePoint now = Clock::now();
   bool expected = false;
   next_build_ = TimePoint::max();
-  for (const TableId id : timetable_.dag().order()) {
+  for (const TableId id : planner_.dag().order()) {
     if (builds_running_ >= kBuildsAtOnce) return;
     const auto found = tables_.find(id);
     if (found == tables_.end()) continue;
@@ -66,19 +67,24 @@ void DatabaseScheduler::start_builds() {
     if (!wants_build(table)) continue;
     expected = true;
     // The end of its refresh need not wake us.
-    const TimePoint at = timetable_.in_flight(id) ? now + kFlightCheck : build_time(table);
+    const TimePoint at = planner_.is_running(id) ? now + kFlightCheck : build_time(table);
     if (now < at) {
       next_build_ = std::min(next_build_, at);
       continue;
     }
-    const auto& upstream = timetable_.dag().upstream(id);
+    const auto& upstream = planner_.dag().upstream(id);
     const bool upstream_busy = std::any_of(upstream.begin(), upstream.end(), [&](TableId up) {
       const auto other = tables_.find(up);
       return other != tables_.end() &&
              (other->second.building || other->second.loaded_at <= other->second.build_ended ||
               (wants_build(other->second) && now >= build_time(other->second)));
     });
-    if (upstream_busy && timetable_.dag().cycle(id).empty()) continue;
+    if (upstream_busy && planner_.dag().cycle(id).empty()) continue;
+    // The end of a build in another database does not wake us.
+    if (shared_->build_owners.left(domain_of(table.row), kBuildsAtOnce) == 0) {
+      next_build_ = std::min(next_build_, now + kOwnerCheck);
+      continue;
+    }
     start_build(table);
   }
   if (builds_expected_ && !expected && builds_running_ == 0) close_build_sessions();
@@ -111,8 +117,10 @@ void DatabaseScheduler::start_build(Table& table) {
   auto conninfo = build_conninfo();
   auto workers = build_worker_conninfo();
   if (!conninfo || !workers) return;
+  const Domain owner = domain_of(table.row);
   table.building = true;
   ++builds_running_;
+  shared_->build_owners.take(owner);
   log::info("build", "building database={} stream_table={} status={} needs_reinit={}", database_.name, label(table),
             table.row.status, table.row.needs_reinit);
   catalog::BuildSettings settings;
@@ -130,7 +138,7 @@ void DatabaseScheduler::start_build(Table& table) {
     log::warn("build", "building database={} stream_table={} note={}", database, name, note);
   };
   asio::post(*shared_->build_workers, [self = shared_from_this(), conninfo = std::move(*conninfo), id = table.row.id,
-                                       generation = table.row.generation, settings] {
+                                       owner, generation = table.row.generation, settings] {
     const Busy busy(self->shared_->building);
     catalog::BuildResult result;
     try {
@@ -141,7 +149,10 @@ void DatabaseScheduler::start_build(Table& table) {
       result.sqlstate = "XX000";
       result.message = e.what();
     }
-    asio::post(self->shared_->executor, [self, id, generation, result] { self->build_ended(id, generation, result); });
+    asio::post(self->shared_->executor, [self, id, owner, generation, result] {
+      self->shared_->build_owners.release(owner);
+      self->build_ended(id, generation, result);
+    });
   });
 }
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "model/stream_table.h"
 #include "postgres/connection.h"
-#include "timetable/dag.h"
 
 namespace pgtrickle::scheduler::sql {
 

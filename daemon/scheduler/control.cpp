@@ -345,11 +345,11 @@ asio::awaitable<MaybeError> DatabaseScheduler::load_changed(ConnectionPtr connec
   std::set<TableId> gone = ids;
   for (sql::StreamTable& row : *rows) {
     gone.erase(row.id);
-    const TimetableEntry entry = adopt(std::move(row), begun);
-    timetable_.put(entry, now());
+    const planner::PlannerEntry entry = adopt(std::move(row), begun);
+    planner_.put(entry, now());
   }
   for (const TableId id : gone) {
-    timetable_.remove(id, now());
+    planner_.remove(id, now());
     forget_table(id);
   }
   hasten_wanted();
@@ -357,12 +357,12 @@ asio::awaitable<MaybeError> DatabaseScheduler::load_changed(ConnectionPtr connec
   co_return co_await refuse_or_admit(connection);
 }
 
-// What somebody wants refreshed now, once it is in the timetable.
+// What somebody wants refreshed now, once it is in the plan.
 void DatabaseScheduler::hasten_wanted() {
-  for (const TableId id : std::exchange(wanted_, {})) timetable_.hasten(id, now());
+  for (const TableId id : std::exchange(wanted_, {})) planner_.hasten(id, now());
 }
 
-TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_after) {
+planner::PlannerEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_after) {
   const auto [place, is_new] = tables_.try_emplace(row.id);
   Table& table = place->second;
   if (is_new || table.row.generation != row.generation) {
@@ -384,15 +384,15 @@ TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_aft
   next_watch_ = std::min(next_watch_, Clock::now() + kWatchMin);
   table.refreshes_since_load = 0;
 
-  TimetableEntry entry;
+  planner::PlannerEntry entry;
   entry.id = table.row.id;
-  if (auto schedule = parse_schedule(table.row.schedule, table.row.schedule_ms)) {
+  if (auto schedule = planner::parse_schedule(table.row.schedule, table.row.schedule_ms)) {
     entry.schedule = std::move(*schedule);
   } else if (is_new) {
     log::error("scheduler", "schedule cannot be read, taken as calculated database={} stream_table={} schedule={}",
                database_.name, label(table), table.row.schedule);
   }
-  entry.tier = parse_tier(table.row.tier);
+  entry.tier = planner::parse_tier(table.row.tier);
   entry.captured = table.row.effective_refresh_mode == "DIFFERENTIAL";
   entry.active = table.row.exists && is_served(table.row) && table.row.status == "ACTIVE" && !table.row.needs_reinit &&
                  !table.building && !table.row.fuse_blown &&
@@ -409,8 +409,8 @@ TimetableEntry DatabaseScheduler::adopt(sql::StreamTable row, TimePoint read_aft
   entry.own_log = table.row.own_log;
   entry.atomic_diamond = table.row.atomic_diamond;
   entry.slowest = table.row.slowest;
-  entry.thrifty = table.row.refresh_mode == "AUTO" && table.row.effective_refresh_mode == "FULL";
-  if (entry.thrifty) entry.cost = milliseconds(static_cast<std::int64_t>(table.row.last_duration_ms));
+  entry.throttled = table.row.refresh_mode == "AUTO" && table.row.effective_refresh_mode == "FULL";
+  if (entry.throttled) entry.cost = milliseconds(static_cast<std::int64_t>(table.row.last_duration_ms));
   return entry;
 }
 
@@ -423,7 +423,7 @@ void DatabaseScheduler::forget_table(TableId id) {
 
 void DatabaseScheduler::adopt(sql::Catalog catalog, TimePoint read_after) {
   std::set<TableId> seen;
-  std::vector<TimetableEntry> entries;
+  std::vector<planner::PlannerEntry> entries;
   for (sql::StreamTable& row : catalog.tables) {
     seen.insert(row.id);
     entries.push_back(adopt(std::move(row), read_after));
@@ -433,10 +433,10 @@ void DatabaseScheduler::adopt(sql::Catalog catalog, TimePoint read_after) {
     if (!seen.contains(id)) gone.push_back(id);
   }
   for (const TableId id : gone) forget_table(id);
-  timetable_.configure(timetable_settings());
-  timetable_.load(entries, catalog.groups, now());
+  planner_.configure(planner_settings());
+  planner_.load(entries, catalog.groups, now());
   hasten_wanted();
-  timetable_.release_holds(Clock::now());  // what held them may be what has changed
+  planner_.release_holds(Clock::now());  // what held them may be what has changed
   if (paused_ != catalog.paused) {
     log::info("scheduler", "{} database={} reason={}", log::raw(catalog.paused ? "paused" : "no longer paused"),
               database_.name, catalog.paused_reason);

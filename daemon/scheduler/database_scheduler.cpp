@@ -28,15 +28,15 @@ DatabaseScheduler::DatabaseScheduler(std::shared_ptr<Shared> shared, config::Dat
       stop_signal_(shared_->executor),
       dispatch_signal_(shared_->executor),
       task_ended_(shared_->executor),
-      timetable_(timetable_settings()),
+      planner_(planner_settings()),
       alerts_(settings.alert_interval) {}
 
 Now DatabaseScheduler::now() {
   return {.steady = Clock::now(), .wall = std::chrono::system_clock::now()};
 }
 
-TimetableSettings DatabaseScheduler::timetable_settings() const {
-  TimetableSettings out;
+planner::PlannerSettings DatabaseScheduler::planner_settings() const {
+  planner::PlannerSettings out;
   out.default_period = settings_.default_schedule;
   out.continuous_min = settings_.continuous_min_interval;
   out.tiers = {.warm = settings_.tier_warm, .cold = settings_.tier_cold};
@@ -250,16 +250,15 @@ observe::DatabaseStatus DatabaseScheduler::status() const {
       st.last_error = observe::error_without_values(table.row.last_error_code);
     st.staleness_seconds = staleness_of(table, now);
     st.tier = table.row.tier;
-    st.period_seconds = std::chrono::duration<double>(timetable_.period(id)).count();
+    st.period_seconds = std::chrono::duration<double>(planner_.period(id)).count();
     if (st.period_seconds > 3e8) st.period_seconds = 0;  // it has none, or never comes
-    st.backoff_factor = timetable_.backoff(id);
+    st.backoff_factor = planner_.backoff(id);
     st.max_staleness_seconds = table.row.max_staleness_seconds;
     st.slo_violated = breaks_promise(table, st.staleness_seconds);
     st.held = held_because(id);
     st.fuse_blown = table.row.fuse_blown;
     st.skipped = table.row.skipped;
-    if (timetable_.dag().contains(id) && !timetable_.dag().cycle(id).empty())
-      st.scc = timetable_.dag().cycle(id).front();
+    if (planner_.dag().contains(id) && !planner_.dag().cycle(id).empty()) st.scc = planner_.dag().cycle(id).front();
     st.last_refresh_epoch = std::max(table.row.last_refresh_epoch, table.last_refresh_epoch.value_or(0));
     st.last_duration_ms = table.last_duration_ms.value_or(table.row.last_duration_ms);
     st.total_refreshes = table.row.total_refreshes + table.refreshes_since_load;
@@ -270,8 +269,8 @@ observe::DatabaseStatus DatabaseScheduler::status() const {
   out.workers_in_use = units_running_;
   out.workers_max = database_.pool_size;
   out.waiting_units = static_cast<int>(ready_.size());
-  out.sources_asleep = static_cast<int>(timetable_.sources_asleep());
-  out.sources_awake = static_cast<int>(timetable_.sources()) - out.sources_asleep;
+  out.sources_asleep = static_cast<int>(planner_.sources_asleep());
+  out.sources_awake = static_cast<int>(planner_.sources()) - out.sources_asleep;
   out.arms_total = arms_;
   out.alerts = alerts_.active();
   for (const auto& [id, log] : logs_) {

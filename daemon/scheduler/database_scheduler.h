@@ -5,7 +5,7 @@
 //   watch_lead while leading: owns the connection that holds the lock of the leader (leadership.cpp)
 //   dispatch   while leading: owns the bell, a connection that listens and holds the locks of sources that sleep
 //   (bell.cpp);
-//              takes due units from the timetable and spawns them as workers get free, the most urgent first
+//              takes due units from the refresh planner and spawns them as workers get free, the most urgent first
 //   unit       one per running unit: borrows a worker session, refreshes, draws the consequences (workers.cpp)
 //   warm       at most one, when no unit runs: has a session make its plans before the first refresh needs them
 //   history    at most one: writes what has been refreshed, all that has come together since the last time
@@ -26,6 +26,8 @@
 
 #include "config/config.h"
 #include "observe/observer.h"
+#include "planner/ready_queue.h"
+#include "planner/refresh_planner.h"
 #include "postgres/pool.h"
 #include "refresh/cost_model.h"
 #include "refresh/fuse_model.h"
@@ -34,10 +36,14 @@
 #include "scheduler/health.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/worker_budget.h"
-#include "timetable/ready_queue.h"
-#include "timetable/timetable.h"
 
 namespace pgtrickle::scheduler {
+
+using planner::Domain;
+using planner::Milliseconds;
+using planner::Now;
+using planner::TimePoint;
+using planner::Unit;
 
 /// What the schedulers of all databases share.
 struct Shared {
@@ -46,6 +52,7 @@ struct Shared {
   std::shared_ptr<boost::asio::thread_pool> build_workers;
   Builder builder;
   std::atomic<int> building{0};  // how many build workers are busy
+  OwnerPlaces build_owners;      // who has how many of kBuildsAtOnce, over all databases
   observe::Observer* observer = nullptr;
   std::shared_ptr<WorkerBudget> budget;  // of refreshes at once
   std::string host;
@@ -136,7 +143,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   boost::asio::awaitable<std::optional<std::string>> pooling_problem(postgres::Connection& connection);
   boost::asio::awaitable<void> pause(std::chrono::milliseconds delay);
   void adopt(sql::Catalog catalog, TimePoint read_after);
-  TimetableEntry adopt(sql::StreamTable row, TimePoint read_after);
+  planner::PlannerEntry adopt(sql::StreamTable row, TimePoint read_after);
   void hasten_wanted();
   void forget_table(TableId id);
   void reload_soon();
@@ -180,7 +187,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   void remember(const refresh::Outcome& outcome);
   boost::asio::awaitable<void> record_history(Self self);
   void unit_ended(const std::shared_ptr<Batch>& batch, std::size_t unit);
-  void give_place_back();
+  void give_place_back(Domain owner);
   [[nodiscard]] postgres::Pool::Preference home_of(const std::vector<TableId>& ids, Domain domain) const;
   void refreshed_by(const ConnectionPtr& connection, const std::vector<refresh::Outcome>& outcomes);
 
@@ -203,7 +210,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   void warm_after_build(const Table& built);
   void start_warming();
   [[nodiscard]] std::optional<TableId> next_to_warm();
-  boost::asio::awaitable<void> warm(Self self, TableId id);
+  boost::asio::awaitable<void> warm(Self self, TableId id, Domain domain);
 
   // builds
   void start_builds();
@@ -252,7 +259,7 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   bool make_pools();
   void set_problem(const std::string& problem);
   [[nodiscard]] HealthRules health_rules() const;
-  [[nodiscard]] TimetableSettings timetable_settings() const;
+  [[nodiscard]] planner::PlannerSettings planner_settings() const;
   [[nodiscard]] static Now now();
   [[nodiscard]] std::string build_application_name() const;
   [[nodiscard]] postgres::Result<std::string> build_conninfo() const;
@@ -297,8 +304,8 @@ class DatabaseScheduler : public std::enable_shared_from_this<DatabaseScheduler>
   bool writers_left_ = true;  // who changes the catalog may not have ended yet
   std::string committed_;     // what they had committed at the last look
   std::chrono::steady_clock::duration load_took_{0};
-  Timetable timetable_;
-  ReadyQueue<Work> ready_;
+  planner::RefreshPlanner planner_;
+  planner::ReadyQueue<Work> ready_;
   int units_running_ = 0;
   WorkerBudget::Member budget_ = 0;
   bool registered_ = false;  // with the budget

@@ -35,7 +35,7 @@ double epoch_now() {
 }
 
 /// The members of the cycle that the stream table is in, ascending; none if it is in none.
-std::vector<TableId> cycle_of(const Dag& dag, TableId id) {
+std::vector<TableId> cycle_of(const planner::Dag& dag, TableId id) {
   return dag.contains(id) ? dag.cycle(id) : std::vector<TableId>();
 }
 
@@ -60,14 +60,14 @@ asio::awaitable<void> DatabaseScheduler::dispatch(Self self, std::uint64_t term)
     if (!self->halted()) self->enqueue_due();
     self->start_ready();
     self->start_warming();
-    co_await self->listen_until(self->halted() ? TimePoint::max() : self->timetable_.next_due());
+    co_await self->listen_until(self->halted() ? TimePoint::max() : self->planner_.next_due());
   }
 }
 
 void DatabaseScheduler::enqueue_due() {
   const Now begun = now();
   const auto batch = std::make_shared<Batch>();
-  batch->units = timetable_.take_due(begun);
+  batch->units = planner_.take_due(begun);
   if (batch->units.empty()) return;
   int due = 0;
   for (const Unit& unit : batch->units) {
@@ -87,13 +87,17 @@ void DatabaseScheduler::push(const std::shared_ptr<Batch>& batch, std::size_t un
 
 void DatabaseScheduler::start_ready() {
   if (!registered_) return;
-  while (leading() && units_running_ < database_.pool_size && !ready_.empty() && shared_->budget->try_take(budget_)) {
-    const auto next = ready_.pop(Clock::now());
+  WorkerBudget& budget = *shared_->budget;
+  const auto may = [&](const Unit& unit) { return budget.owner_may_take(budget_, unit.domain); };
+  const auto take = [&](const Unit& unit) { return budget.try_take(budget_, unit.domain); };
+  while (leading() && units_running_ < database_.pool_size) {
+    const auto next = ready_.pop_if(Clock::now(), may, take);
+    if (!next) break;
     ++units_running_;
     spawn(run_unit(shared_from_this(), next->work.batch, next->work.unit));
   }
-  const int room = leading() ? database_.pool_size - units_running_ : 0;
-  shared_->budget->set_waiting(budget_, std::min(room, static_cast<int>(ready_.size())));
+  const bool more = leading() && units_running_ < database_.pool_size;
+  budget.set_waiting(budget_, more ? ready_.count_by_domain() : std::map<Domain, int>());
 }
 
 void DatabaseScheduler::unit_ended(const std::shared_ptr<Batch>& batch, std::size_t unit) {
@@ -109,16 +113,16 @@ void DatabaseScheduler::unit_ended(const std::shared_ptr<Batch>& batch, std::siz
   }
 }
 
-void DatabaseScheduler::give_place_back() {
+void DatabaseScheduler::give_place_back(Domain owner) {
   --units_running_;
-  shared_->budget->release(budget_);
+  shared_->budget->release(budget_, owner);
   start_ready();
   ring();
 }
 
 // A unit that does not run any more, and those that wait for it.
 void DatabaseScheduler::drop(const Work& work) {
-  for (const TableId id : work.batch->units[work.unit].tables) timetable_.released(id);
+  for (const TableId id : work.batch->units[work.unit].tables) planner_.released(id);
   unit_ended(work.batch, work.unit);
 }
 
@@ -128,7 +132,7 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
   const std::vector<TableId>& ids = unit.tables;
   if (!self->leading()) {
     self->drop({.batch = batch, .unit = unit_index});
-    self->give_place_back();
+    self->give_place_back(unit.domain);
     co_return;
   }
   self->shared_->observer->on_lag(self->database_.name,
@@ -138,7 +142,7 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
   if (!domain) {  // whom to trust has changed since this was planned: it is planned again
     self->reload_soon();
     self->drop({.batch = batch, .unit = unit_index});
-    self->give_place_back();
+    self->give_place_back(unit.domain);
     co_return;
   }
   std::vector<refresh::Outcome> outcomes;
@@ -155,14 +159,14 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
                              ? limit * static_cast<int>(ids.size()) + std::clamp(limit, kAnswerMin, kAnswerMax)
                              : kNoTimeoutButADay;
       settings.max_iterations = self->settings_.max_fixpoint_iterations;
-      self->timetable_.begun(unit, Clock::now());
+      self->planner_.begun(unit, Clock::now());
       std::vector<refresh::Step> steps;
       std::set<TableId> without_step(ids.begin(), ids.end());
-      for (UnitStep& step : steps_of(unit, self->timetable_.dag())) {
+      for (planner::UnitStep& step : planner::steps_of(unit, self->planner_.dag())) {
         for (const TableId id : step.ids) without_step.erase(id);
         steps.push_back({.ids = std::move(step.ids), .cycle = step.cycle, .together = step.together});
       }
-      for (const TableId id : without_step) self->timetable_.released(id);
+      for (const TableId id : without_step) self->planner_.released(id);
       const int backend = (**lease).backend_pid();
       outcomes = co_await refresh::refresh_unit(**lease, std::move(steps), settings);
       // It was closed because it did not answer to a cancel request, which a user's code can catch; or it was lost.
@@ -185,16 +189,16 @@ asio::awaitable<void> DatabaseScheduler::run_unit(Self self, std::shared_ptr<Bat
   for (PendingAlert& alert : settlement.alerts) {
     self->alert(alert.kind, alert.object, alert.message, std::move(alert.details));
   }
-  for (const auto& [id, delay, alone] : settlement.failed) self->timetable_.failed(id, delay, Clock::now(), alone);
+  for (const auto& [id, delay, alone] : settlement.failed) self->planner_.failed(id, delay, Clock::now(), alone);
   if (settlement.reload) self->reload_soon();
   self->unit_ended(batch, unit_index);
-  self->give_place_back();
+  self->give_place_back(unit.domain);
 }
 
 void DatabaseScheduler::settle(const refresh::Outcome& outcome, Settlement& settlement) {
   const auto found = tables_.find(outcome.id);
   if (found == tables_.end()) {  // dropped in the meantime
-    timetable_.released(outcome.id);
+    planner_.released(outcome.id);
     return;
   }
   Table& table = found->second;
@@ -215,31 +219,31 @@ void DatabaseScheduler::settle(const refresh::Outcome& outcome, Settlement& sett
     event.rows_updated = outcome.rows_updated;
     event.rows_deleted = outcome.rows_deleted;
     const TimePoint ended = Clock::now();
-    const auto equal_at = timetable_.fresh_at(outcome.id, ended);  // what it made visible was committed after that
+    const auto equal_at = planner_.fresh_at(outcome.id, ended);  // what it made visible was committed after that
     if (equal_at && !outcome.error && (outcome.action == "DIFFERENTIAL" || outcome.action == "FULL"))
       event.commit_to_visible = std::chrono::duration_cast<std::chrono::microseconds>(ended - *equal_at);
     shared_->observer->on_refresh(event);
   }
   if (canceled) {
-    timetable_.released(outcome.id);
+    planner_.released(outcome.id);
   } else if (outcome.error) {
     settle_failure(table, outcome, settlement);
   } else if (outcome.action == "REINIT") {
     settle_rebuild(table, table.health.on_reinit(random01()), "", settlement);
   } else if (outcome.action == "HELD") {
-    timetable_.held(outcome.id, now());
+    planner_.held(outcome.id, now());
   } else if (outcome.action == "WITHHELD") {
-    timetable_.withheld(outcome.id);
+    planner_.deferred(outcome.id);
   } else if (outcome.action == "BLOWN") {
     settle_blown(table, outcome, settlement);
   } else if (outcome.action == "PAUSED") {
-    timetable_.released(outcome.id);
+    planner_.released(outcome.id);
     pause_for_a_while();
   } else {
     settle_success(table, outcome, settlement);
     // It had begun when somebody asked for a refresh: that is still to come.
     if (static_cast<double>(outcome.data_at) < table.row.refresh_asked_epoch * 1e6) {
-      timetable_.hasten(outcome.id, now());
+      planner_.hasten(outcome.id, now());
     }
   }
 }
@@ -253,8 +257,8 @@ void DatabaseScheduler::settle_blown(Table& table, const refresh::Outcome& outco
     settlement.statements.push_back(sql::blow_fuse(table.row.id, outcome.delta_rows));
     table.row.fuse_blown = true;
   }
-  timetable_.deactivate(table.row.id);
-  timetable_.released(table.row.id);
+  planner_.deactivate(table.row.id);
+  planner_.released(table.row.id);
 }
 
 // The catalog says for how long. A drain that gave up changes nothing there, so it is looked at again soon.
@@ -289,11 +293,11 @@ void DatabaseScheduler::settle_success(Table& table, const refresh::Outcome& out
     table.health.on_no_data();
   }
   table.last_refresh_epoch = epoch_now();
-  const std::vector<TableId> slowed = timetable_.succeeded(
+  const std::vector<TableId> slowed = planner_.succeeded(
       id, {.changed = applied, .own = rounded(outcome.server_duration), .whole_unit = rounded(outcome.unit_duration)},
       now());
   if (outcome.iterations > 0) {
-    const std::vector<TableId> members = cycle_of(timetable_.dag(), id);
+    const std::vector<TableId> members = cycle_of(planner_.dag(), id);
     if (!members.empty() && members.front() == id)
       shared_->observer->on_scc(database_.name, id, outcome.iterations, true);
   }
@@ -302,14 +306,14 @@ void DatabaseScheduler::settle_success(Table& table, const refresh::Outcome& out
   const TableId first = slowed.front();
   const auto named = tables_.find(first);
   if (named == tables_.end()) return;
-  const double period = std::chrono::duration<double>(timetable_.period(first)).count();
-  if (timetable_.backoff(first) > 1) {
+  const double period = std::chrono::duration<double>(planner_.period(first)).count();
+  if (planner_.backoff(first) > 1) {
     settlement.alerts.push_back({observe::AlertKind::kFallingBehind,
                                  label(named->second),
                                  "its refreshes, or those that it is part of, take longer than its schedule allows",
                                  {{"period_seconds", period},
                                   {"duration_seconds", std::chrono::duration<double>(outcome.unit_duration).count()},
-                                  {"backoff_factor", static_cast<std::int64_t>(timetable_.backoff(first))}}});
+                                  {"backoff_factor", static_cast<std::int64_t>(planner_.backoff(first))}}});
   } else {
     settlement.alerts.push_back({observe::AlertKind::kCaughtUp,
                                  label(named->second),
@@ -351,7 +355,7 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
           "re-initialised " + std::to_string(Health::kMaxRebuilds) + " times without success: " + failure.message;
     }
     for (Statement& statement : sql::record_failure(failure)) settlement.statements.push_back(std::move(statement));
-    const std::vector<TableId> members = cycle_of(timetable_.dag(), table.row.id);
+    const std::vector<TableId> members = cycle_of(planner_.dag(), table.row.id);
     if (!members.empty() && members.front() == table.row.id)  // the error of one is that of all
       settlement.statements.push_back(sql::record_cycle_failure(members, failure.message));
     table.row.last_error = failure.message;
@@ -365,7 +369,7 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
   }
   milliseconds delay = std::max(judgement.delay, milliseconds(1));
   if (judgement.remedy != Remedy::kRetry) {
-    timetable_.deactivate(table.row.id);
+    planner_.deactivate(table.row.id);
     delay = kStatusDelay;
     settlement.reload = true;
   }
@@ -378,7 +382,7 @@ void DatabaseScheduler::settle_failure(Table& table, const refresh::Outcome& out
 
 void DatabaseScheduler::alert_failure(const Table& table, const Error& error, const Judgement& judgement,
                                       Settlement& settlement) {
-  const std::vector<TableId> members = cycle_of(timetable_.dag(), table.row.id);
+  const std::vector<TableId> members = cycle_of(planner_.dag(), table.row.id);
   const auto errors = static_cast<std::int64_t>(table.health.consecutive_errors());
   if (!members.empty() && error.sqlstate == "54001") {
     if (members.front() != table.row.id) return;
@@ -428,7 +432,7 @@ void DatabaseScheduler::settle_rebuild(Table& table, const Judgement& judgement,
               database_.name, label(table), reason, judgement.remedy == Remedy::kRebuildWide);
     settlement.statements.push_back(sql::request_rebuild(id, reason, judgement.remedy == Remedy::kRebuildWide));
   }
-  timetable_.deactivate(id);
+  planner_.deactivate(id);
   settlement.failed.push_back({.id = id, .delay = kStatusDelay, .alone = true});
   settlement.reload = true;
 }

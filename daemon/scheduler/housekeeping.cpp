@@ -129,9 +129,9 @@ std::set<SourceId> DatabaseScheduler::quiet_logs() const {
         !wants_rotation(found->second.size))
       out.insert(source);
   };
-  for (const auto& [source, log] : logs_) add(source, timetable_.armed_at(source));
+  for (const auto& [source, log] : logs_) add(source, planner_.armed_at(source));
   for (const auto& [id, table] : tables_) {
-    if (table.row.own_log) add(*table.row.own_log, timetable_.asleep_since(id));
+    if (table.row.own_log) add(*table.row.own_log, planner_.asleep_since(id));
   }
   return out;
 }
@@ -265,14 +265,14 @@ asio::awaitable<void> DatabaseScheduler::update_frontiers_of(std::vector<TableId
     const auto found = tables_.find(id);
     if (found == tables_.end()) continue;
     Table& table = found->second;
-    const auto fresh = timetable_.fresh_at(id, now);
+    const auto fresh = planner_.fresh_at(id, now);
     const auto written = fresh_written_.find(id);
     const bool newer = fresh && (written == fresh_written_.end() || *fresh > written->second);
     const std::int64_t threshold = table.costs.threshold(table.row.rows);
     const bool reprice = refresh::CostModel::worth_writing(table.row.full_threshold, threshold);
     const auto fuse = table.row.fuse == "auto" ? table.fuse.limit(table.row.fuse_sensitivity) : std::nullopt;
     const bool refuse = fuse && refresh::FuseModel::worth_writing(table.row.fuse_learned, *fuse);
-    if ((!newer && !reprice && !refuse) || !timetable_.hold(id, now)) continue;
+    if ((!newer && !reprice && !refuse) || !planner_.reserve(id, now)) continue;
     held.insert(id);
     if (reprice) {
       statements.push_back(sql::set_price(id, {.full_threshold = threshold,
@@ -291,7 +291,7 @@ asio::awaitable<void> DatabaseScheduler::update_frontiers_of(std::vector<TableId
   }
   if (!ages.empty()) statements.push_back(sql::mark_fresh(ages));
   if (!statements.empty()) co_await record(std::move(statements));
-  for (const TableId id : held) timetable_.released(id);
+  for (const TableId id : held) planner_.released(id);
   ring();
 }
 

@@ -59,7 +59,7 @@ void DatabaseScheduler::warm_soon() {
   for (const auto& [id, table] : tables_) ids.push_back(id);
   const std::size_t most = std::min(kMostAtOnce, ids.size());
   std::partial_sort(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(most), ids.end(),
-                    [&](TableId a, TableId b) { return timetable_.period(a) < timetable_.period(b); });
+                    [&](TableId a, TableId b) { return planner_.period(a) < planner_.period(b); });
   to_warm_.insert(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(most));
 }
 
@@ -82,7 +82,7 @@ std::optional<TableId> DatabaseScheduler::next_to_warm() {
     const auto found = tables_.find(id);
     const bool later =
         found != tables_.end() &&
-        (found->second.building || found->second.loaded_at <= found->second.build_ended || timetable_.in_flight(id));
+        (found->second.building || found->second.loaded_at <= found->second.build_ended || planner_.is_running(id));
     if (later) {
       ++place;
       continue;
@@ -92,7 +92,7 @@ std::optional<TableId> DatabaseScheduler::next_to_warm() {
     const sql::StreamTable& row = found->second.row;
     const bool runs = row.exists && row.status == "ACTIVE" && !row.needs_reinit && !row.fuse_blown &&
                       row.effective_refresh_mode == "DIFFERENTIAL";
-    const bool alone = timetable_.dag().contains(id) && timetable_.dag().cycle(id).empty();
+    const bool alone = planner_.dag().contains(id) && planner_.dag().cycle(id).empty();
     const auto home = homes_.find(id);
     if (runs && alone && (home == homes_.end() || home->second.expired())) return id;
   }
@@ -102,24 +102,26 @@ std::optional<TableId> DatabaseScheduler::next_to_warm() {
 void DatabaseScheduler::start_warming() {
   if (!registered_ || !leading() || halted() || warming_ || to_warm_.empty()) return;
   if (units_running_ > 0 || !ready_.empty() || builds_running_ > 0) return;
-  if (database_.pool_size == 1 && timetable_.next_due() < Clock::now() + kTimeForOne) return;
+  if (database_.pool_size == 1 && planner_.next_due() < Clock::now() + kTimeForOne) return;
   const auto id = next_to_warm();
   if (!id) return;
-  if (!shared_->budget->try_take(budget_)) {
+  const auto domain = common_domain({*id});
+  if (!domain) return;
+  if (!shared_->budget->try_take(budget_, *domain)) {
     shared_->budget->set_waiting(budget_, 0);
     to_warm_.insert(*id);
     return;
   }
   warming_ = true;
-  spawn(warm(shared_from_this(), *id));
+  spawn(warm(shared_from_this(), *id, *domain));
 }
 
-asio::awaitable<void> DatabaseScheduler::warm(Self self, TableId id) {
+asio::awaitable<void> DatabaseScheduler::warm(Self self, TableId id, Domain domain) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  if (const auto domain = self->common_domain({id})) {
+  {
     std::vector<TableId> ids(1, id);
     auto lease =
-        co_await self->worker_session(*domain, std::move(ids), deadline_after(kAcquireTimeout), milliseconds(0));
+        co_await self->worker_session(domain, std::move(ids), deadline_after(kAcquireTimeout), milliseconds(0));
     if (lease) {
       const auto warmed = co_await refresh::warm_up(**lease, id);
       if (warmed.ok() && *warmed && self->tables_.contains(id)) self->homes_[id] = lease->connection();
@@ -130,7 +132,7 @@ asio::awaitable<void> DatabaseScheduler::warm(Self self, TableId id) {
     }
   }
   self->warming_ = false;
-  self->shared_->budget->release(self->budget_);
+  self->shared_->budget->release(self->budget_, domain);
   self->start_ready();
   self->ring();
 }

@@ -57,14 +57,14 @@ double DatabaseScheduler::staleness_of(const Table& table, TimePoint now) const 
   const auto seconds = [](Clock::duration duration) { return std::chrono::duration<double>(duration).count(); };
   std::optional<double> age;
   if (table.row.data_age_seconds) age = *table.row.data_age_seconds + seconds(now - table.loaded_at);
-  if (const auto fresh = timetable_.fresh_at(table.row.id, now)) {
+  if (const auto fresh = planner_.fresh_at(table.row.id, now)) {
     age = std::min(age.value_or(1e18), seconds(now - *fresh));
   }
   return std::max(0.0, age.value_or(0));
 }
 
 bool DatabaseScheduler::judges(const Table& table, TimePoint now) const {
-  return leader_ && (now >= judges_from_ || timetable_.fresh_at(table.row.id, now));
+  return leader_ && (now >= judges_from_ || planner_.fresh_at(table.row.id, now));
 }
 
 bool DatabaseScheduler::breaks_promise(const Table& table, double staleness) const {
@@ -73,8 +73,8 @@ bool DatabaseScheduler::breaks_promise(const Table& table, double staleness) con
 }
 
 std::string DatabaseScheduler::held_because(TableId id) const {
-  if (timetable_.is_held(id)) return "a gate or a watermark group; see column held of pgtrickle.stream_tables";
-  const auto culprit = timetable_.blocked_by(id);
+  if (planner_.is_held(id)) return "a gate or a watermark group; see column held of pgtrickle.stream_tables";
+  const auto culprit = planner_.blocked_by(id);
   if (!culprit) return {};
   const auto found = tables_.find(*culprit);
   if (found == tables_.end()) return {};
@@ -95,7 +95,7 @@ TimePoint DatabaseScheduler::watch_tables() {
       continue;
     }
     const double staleness = staleness_of(table, now);
-    const Milliseconds period = timetable_.period(id);
+    const Milliseconds period = planner_.period(id);
     const double usual = std::max(kLateAtLeast, kLatePeriods * std::chrono::duration<double>(period).count());
     const bool late = table.row.status == "ACTIVE" && table.row.tier != "frozen" && staleness > usual;
     const double promise = table.row.max_staleness_seconds.value_or(usual);

@@ -121,15 +121,15 @@ TEST_F(Sleeping, WhilePausedWritersDoNotNotify) {
   EXPECT_TRUE(locks_become("1"));
 }
 
-// As behind a network that swallows everything: the backend of the bell stands still, keeps its locks, and says
+// As behind a network that swallows everything: the backend of the listener stands still, keeps its locks, and says
 // nothing.
-TEST_F(Sleeping, ABellThatDiedWithoutAWordIsNoticed) {
+TEST_F(Sleeping, AListenerThatDiedWithoutAWordIsNoticed) {
   ASSERT_TRUE(fall_asleep("1"));
-  const pid_t bell = std::stoi(session_.value(
+  const pid_t listener = std::stoi(session_.value(
       "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = 1885828213 AND mode = "
       "'ExclusiveLock' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"));
   {
-    const StandsStill still(bell);
+    const StandsStill still(listener);
     session_.exec("UPDATE items SET amount = amount + 1 WHERE id = 7");
     EXPECT_TRUE(becomes_equal("totals", 60s));
   }

@@ -69,3 +69,14 @@ DROP TABLE src;
 SELECT test.eq('no event triggers', (SELECT count(*) FROM pg_event_trigger), 0::bigint);
 SQL
 psql -d "$db" --single-transaction -f "$WORK/install.sql" || fail "cannot install again"
+
+# Nobody forgets to say who may execute a function.
+psql -d "$db" -c 'DROP SCHEMA pgtrickle, pgtrickle_changes, pgtrickle_state, pgtrickle_locks CASCADE' 2>/dev/null
+files=("$ROOT"/sql/*.sql)
+{
+  cat "${files[@]:0:${#files[@]}-1}"
+  echo 'CREATE FUNCTION pgtrickle._unsaid() RETURNS int LANGUAGE sql RETURN 1;'
+  cat "${files[-1]}"
+} >"$WORK/unsaid.sql"
+out=$(psql -d "$db" --single-transaction -f "$WORK/unsaid.sql" 2>&1) && fail "installed a function that nothing is said about"
+grep -q "nothing says who may execute pgtrickle._unsaid()" <<<"$out" || fail "unclear: $out"
