@@ -93,16 +93,17 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._settle_refresh TO PUBLIC;
 
--- How a program is planned for what is pending in each of its sources: sizes of the deltas (an array, as text) and the
--- type that stands for the plans, of which PL/pgSQL keeps a set for each type (compiler/program/function_text.h).
+-- How a program is planned for what is pending in each of its sources: the sizes of the deltas (an array, as text), and
+-- the type that stands for the plans. PL/pgSQL keeps a function with plans of its own for each type of a polymorphic
+-- argument (compiler/generate/function_text.h).
 --   boolean   few rows: one plan for all
---   text      anything else: one plan, or if the planner is told sizes and no plan is kept for these, a plan for this call
---   others    a class of sizes each: powers of four, per source. A plan for a few hundred rows is ten times slower for ten
---             thousand, and the other way round, and so is one that takes two suppliers for two hundred.
+--   text      anything else: one plan; or, where the planner is told sizes and no plan is kept for these, a plan per call
+--   others    a class of sizes each: powers of four, per source. Coarser classes are a trap: a plan that takes two
+--             suppliers for two hundred hashes whole tables
 -- A session keeps plans for up to eight classes of a program, some megabytes each; pgtrickle.plans_<id> is its note of
--- them. Sizes that are not among them are planned for those next to them if these are at most 16 times as large. Plans
--- go by the setting pgtrickle.sizes at the moment of planning, and what is cached stays right for other sizes, only
--- slower. pending is NULL if all is recomputed. Sets the settings that the caller's SET clauses restore.
+-- them. Sizes that are not among them are planned for as the smallest that covers them and is at most 16 times as
+-- large. A plan is made for the value that pgtrickle.sizes has at that moment. With other sizes it is slower, never
+-- wrong. pending is NULL if all is recomputed. Leaves settings that the SET clauses of the caller restore.
 CREATE FUNCTION pgtrickle._planning(stream_table bigint, pending bigint[], small bigint, sized boolean,
                                     nested_loops boolean,
                                     OUT sizes text, OUT plans text)

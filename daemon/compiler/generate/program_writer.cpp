@@ -144,9 +144,8 @@ class DifferentialWriter {
       const auto& node = *plan_.root_state;
       const Changes changes = node.differential(statement);
       if (changes.zset) {
-        select = target_.apply_delta(statement, {chained(changes.from, {"w"}), plan_.chain.empty()});
-        const std::string as = " AS violations";
-        select.insert(select.rfind(as), " + " + changes.violation);
+        select =
+            target_.apply_delta(statement, {chained(changes.from, {"w"}), plan_.chain.empty()}, changes.violation);
         return run_into(statement, select, kResultInto) + check_violations(request_, "state");
       }
       const std::string after = chained(side(node, changes, true));
@@ -157,9 +156,7 @@ class DifferentialWriter {
         const std::string columns = join(plan_.root->column_names("x."), ", ");
         const std::string both = "(SELECT " + columns + ", -1 AS w FROM " + chained(side(node, changes, false)) +
                                  " x\nUNION ALL\nSELECT " + columns + ", 1 AS w FROM " + after + " x)";
-        select = target_.apply_delta(statement, {both, false});
-        const std::string as = " AS violations";
-        select.insert(select.rfind(as), " + " + changes.violation);
+        select = target_.apply_delta(statement, {both, false}, changes.violation);
       }
     }
     return run_into(statement, select, kResultInto) + check_violations(request_, "state");

@@ -50,14 +50,24 @@ std::int64_t SourceNumbers::log_id(std::uint32_t relid) const {
   return sources_.at(index_.at(relid)).second;
 }
 
-std::string Statement::with(const std::string& hint, const std::string& about, const std::string& body,
-                            bool materialized) {
+std::string Statement::add(const std::string& hint, const std::string& about, const std::string& body,
+                           const char* how) {
   std::string name = plain_name(hint);
   const int count = ++used_[name];
   if (count > 1) name += "__" + std::to_string(count);
   name = quote_ident(name);
-  parts_.push_back("-- " + one_line(about, kCommentBytes) + "\n" + name + (materialized ? " AS MATERIALIZED (\n    " : " AS (\n    ") + indent(body, 4) + ")");
+  parts_.push_back("-- " + one_line(about, kCommentBytes) + "\n" + name + " AS " + how + "(\n    " + indent(body, 4) +
+                   ")");
   return name;
+}
+
+std::string Statement::with(const std::string& hint, const std::string& about, const std::string& body,
+                            bool materialized) {
+  return add(hint, about, body, materialized ? "MATERIALIZED " : "");
+}
+
+std::string Statement::with_name(const std::string& hint, const std::string& about, const std::string& body) {
+  return add(hint, about, body, "NOT MATERIALIZED ");
 }
 
 std::string Statement::with_shared(const std::string& key, const std::string& hint, const std::string& about,

@@ -46,6 +46,8 @@ class Statement {
   /// Adds "name AS [MATERIALIZED] (body)" under a line of comment; returns the name, made unique from the hint.
   std::string with(const std::string& hint, const std::string& about, const std::string& body,
                    bool materialized = true);
+  /// The same, always NOT MATERIALIZED: a name for what is as cheap to compute twice.
+  std::string with_name(const std::string& hint, const std::string& about, const std::string& body);
   /// The same delta asked for twice in one statement is computed once: key identifies it.
   std::string with_shared(const std::string& key, const std::string& hint, const std::string& about,
                           const std::string& body);
@@ -65,6 +67,8 @@ class Statement {
   const SourceNumbers& sources_;
   bool sized_;
   bool user_keys_;
+  std::string add(const std::string& hint, const std::string& about, const std::string& body, const char* how);
+
   std::vector<std::string> parts_;
   std::map<std::string, int> used_;
   std::map<std::string, std::string> shared_;

@@ -10,10 +10,15 @@ namespace pgtrickle::compiler {
 namespace {
 
 std::string counts(const std::string& inserted, const std::string& updated, const std::string& deleted,
-                   const std::string& violations) {
+                   const std::string& violations, const std::string& from = {}) {
   return "SELECT " + inserted + " AS rows_inserted,\n       " + updated + " AS rows_updated,\n       " + deleted +
-         " AS rows_deleted,\n       " + violations + " AS violations";
+         " AS rows_deleted,\n       " + violations + " AS violations" + (from.empty() ? "" : "\nFROM " + from);
 }
+
+/// What an upsert did, counted once.
+constexpr const char* kShown =
+    "(SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS "
+    "updated FROM shown) s";
 
 /// A value as what the column holds.
 std::string typed(const std::string& value, const TargetColumn& column) {
@@ -22,17 +27,19 @@ std::string typed(const std::string& value, const TargetColumn& column) {
   return domain && !column.type.collation.empty() ? "(" + sql + " COLLATE " + column.type.collation + ")" : sql;
 }
 
+std::string and_also(const std::string& violation) {
+  return violation.empty() ? violation : "\n         + " + violation;
+}
+
 constexpr const char* kMoved = "(SELECT count(*) FROM moved)";
 constexpr const char* kDeleted = "(SELECT count(*) FROM hidden)";
 
 /// Rows that were moved out are updated ones, although they went and came.
 std::string inserted(const Statement& statement) {
-  const std::string shown = "(SELECT count(*) FROM shown WHERE shown.inserted)";
-  return statement.user_keys() ? shown + " - " + kMoved : shown;
+  return statement.user_keys() ? std::string("s.inserted - ") + kMoved : "s.inserted";
 }
 std::string updated(const Statement& statement) {
-  const std::string shown = "(SELECT count(*) FROM shown WHERE NOT shown.inserted)";
-  return statement.user_keys() ? shown + " + " + kMoved : shown;
+  return statement.user_keys() ? std::string("s.updated + ") + kMoved : "s.updated";
 }
 
 /// A condition that is true once all rows of `deleted` are: what is inserted under it comes after them.
@@ -169,7 +176,7 @@ void Target::upsert(Statement& statement, const std::string& from, const std::st
   statement.with("shown", "stream table: rows that are new or differ", sql + "\nRETURNING t.xmax = 0 AS inserted", false);
 }
 
-std::string Target::apply_bag(Statement& statement, const std::string& d) const {
+std::string Target::apply_bag(Statement& statement, const std::string& d, const std::string& violation) const {
   const auto mine = prefixed(table_columns(all_), "t.");
   const auto theirs = prefixed(names_, "d.");
   const std::string typed = statement.with("d", "the change, with the types of the stream table", "SELECT " + cast_list("n") + ", n.w FROM " + d + " n");
@@ -187,35 +194,44 @@ std::string Target::apply_bag(Statement& statement, const std::string& d) const 
                      after({kDeleted}) + "\nRETURNING 1",
                  false);
   return counts("(SELECT count(*) FROM shown)", "0::bigint", kDeleted,
-                "(SELECT coalesce(-sum(d.w), 0) FROM " + typed + " d WHERE d.w < 0) - " + kDeleted);
+                "(SELECT coalesce(-sum(d.w), 0) FROM " + typed + " d WHERE d.w < 0) - " + kDeleted + and_also(violation));
 }
 
-std::string Target::apply_delta(Statement& statement, const Delta& delta) const {
+std::string Target::apply_delta(Statement& statement, const Delta& delta, const std::string& violation) const {
   std::string d = delta.from;
   if (!delta.consolidated) {
     d = statement.with("net", "changed rows, net", consolidate(names_, types(all_), delta.from));
   } else if (d.front() == '(') {
     d = statement.with("net", "changed rows, net", d.substr(1, d.size() - 2));
   }
-  if (!keyed()) return apply_bag(statement, d);
+  if (!keyed()) return apply_bag(statement, d, violation);
   const auto keys = row_columns(key_);
-  // Keys without a new row. By grouping: a join of the delta with itself is planned for the few rows it usually has.
-  const std::string lost =
-      statement.with("lost", "keys without a new row", "SELECT " + join(prefixed(keys, "n."), ", ") + " FROM " + d + " n\nGROUP BY " +
-                                 join(prefixed(keys, "n."), ", ") + "\nHAVING max(n.w) < 0");
-  // Keys that are only added must not be there yet: an upsert that updates one would swallow a row, as it does when the
-  // source has lost the unique key that this program was built on.
-  const std::string added = statement.with("added", "the number of keys without an old row", "SELECT count(*) AS n FROM (SELECT FROM " + d + " n\nGROUP BY " +
-                                                        join(prefixed(keys, "n."), ", ") + "\nHAVING min(n.w) > 0) x");
+  auto flags = row_columns(key_);
+  flags.insert(flags.end(), {"lost", "added", "odd"});
+  flags = unique_names(flags);
+  const std::string lost = flags[keys.size()];
+  const std::string added = flags[keys.size() + 1];
+  const std::string odd = flags[keys.size() + 2];
+  // By grouping: a join of the delta with itself is planned for the few rows it usually has. Keys that are only added
+  // must not be there yet: an upsert that updates one would swallow a row, as it does when the source has lost the
+  // unique key that this program was built on.
+  const std::string key_columns = join(prefixed(keys, "n."), ", ");
+  const std::string k = statement.with("k", "keys: those without a new row, and those without an old one",
+                                       "SELECT " + key_columns + ", max(n.w) < 0 AS " + lost + ", min(n.w) > 0 AS " +
+                                           added + ", bool_or(n.w NOT IN (1, -1)) AS " + odd + "\nFROM " + d +
+                                           " n\nGROUP BY " + key_columns);
   statement.with("hidden", "stream table: rows that are gone",
-                 "DELETE FROM " + table_ + " t USING " + lost + " n\nWHERE " + key_match("t", prefixed(keys, "n.")) +
-                     "\nRETURNING 1",
+                 "DELETE FROM " + table_ + " t USING " + k + " n\nWHERE n." + lost + " AND " +
+                     key_match("t", prefixed(keys, "n.")) + "\nRETURNING 1",
                  false);
   move_out(statement, d, "n.w > 0");
   upsert(statement, d, "n.w > 0");
+  auto number = [](const std::string& flag) { return "count(*) FILTER (WHERE n." + flag + ") AS " + flag; };
   return counts(inserted(statement), updated(statement), kDeleted,
-                "(SELECT count(*) FROM " + d + " n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM " + lost +
-                    ") - " + kDeleted + ") + abs((SELECT a.n FROM " + added + " a) - (" + inserted(statement) + "))");
+                "k." + odd + " + abs(k." + lost + " - " + kDeleted + ") + abs(k." + added + " - (" +
+                    inserted(statement) + "))" + and_also(violation),
+                std::string(kShown) + ",\n     (SELECT " + number(lost) + ", " + number(added) + ", " + number(odd) +
+                    " FROM " + k + " n) k");
 }
 
 std::string Target::apply_rows(Statement& statement, const std::string& shown, const std::string& gone,
@@ -224,11 +240,12 @@ std::string Target::apply_rows(Statement& statement, const std::string& shown, c
                  "DELETE FROM " + table_ + " t USING " + gone + " c\nWHERE " +
                      key_match("t", prefixed(key_columns, "c.")) + "\nRETURNING 1",
                  false);
-  const std::string rows =
-      statement.with("rows", "rows as they shall be", shown.front() == '(' ? shown.substr(1, shown.size() - 2) : "SELECT * FROM " + shown);
+  const std::string rows = statement.with(
+      "rows", "rows as they shall be",
+      shown.front() == '(' ? shown.substr(1, shown.size() - 2) : "SELECT * FROM " + shown, statement.user_keys());
   move_out(statement, rows, {});
   upsert(statement, rows, {});
-  return counts(inserted(statement), updated(statement), kDeleted, violations);
+  return counts(inserted(statement), updated(statement), kDeleted, violations, kShown);
 }
 
 std::string Target::replace(Statement& statement, const std::string& content) const {
@@ -248,7 +265,8 @@ std::string Target::replace(Statement& statement, const std::string& content) co
     // A key that stands for two rows: the upsert would let one of them disappear.
     return counts(inserted(statement), updated(statement), kDeleted,
                   "(SELECT count(*) FROM " + n + ") - (SELECT count(*) FROM (SELECT FROM " + n + " n GROUP BY " +
-                      join(prefixed(row_columns(key_), "n."), ", ") + ") k)");
+                      join(prefixed(row_columns(key_), "n."), ", ") + ") k)",
+                  kShown);
   }
   std::vector<std::string> old;
   const auto columns = table_columns(all_);

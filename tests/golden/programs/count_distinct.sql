@@ -115,10 +115,11 @@ BEGIN
             ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET products = excluded.products
             WHERE ROW(t.products)::record *<> ROW(excluded.products)::record
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
+        SELECT s.inserted - (SELECT count(*) FROM moved) AS rows_inserted,
+               s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.order_id) k) AS violations
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -187,7 +188,7 @@ BEGIN
         SELECT m.key, m.value, m.new_n FROM m m
         WHERE m.old_ctid IS NULL AND m.new_n > 0),
     -- output rows of these keys, before and after
-    c AS MATERIALIZED (
+    c AS NOT MATERIALIZED (
         SELECT m.key,
                m.value,
                m.old_n > 0 AS was,
@@ -247,7 +248,7 @@ BEGIN
         SELECT m.order_id, m.new_n, m.new_count_value FROM m m
         WHERE m.old_ctid IS NULL AND m.new_n > 0),
     -- output rows of these keys, before and after
-    c AS MATERIALIZED (
+    c AS NOT MATERIALIZED (
         SELECT m.order_id,
                m.old_count_value AS old_count,
                m.new_count_value AS new_count,
@@ -261,7 +262,7 @@ BEGIN
         WHERE t.order_id = c.order_id
         RETURNING 1),
     -- rows as they shall be
-    rows AS MATERIALIZED (
+    rows AS (
         SELECT i.order_id, i.count AS products
         FROM (SELECT c.order_id AS order_id, c.new_count AS count FROM c c WHERE c.now) i),
     -- stream table: rows that are new or differ
@@ -273,10 +274,11 @@ BEGIN
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET products = excluded.products
         WHERE ROW(t.products)::record *<> ROW(excluded.products)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+    SELECT s.inserted AS rows_inserted,
+           s.updated AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
            (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',

@@ -78,10 +78,11 @@ BEGIN
               AND ROW(o.region)::record = ROW(n.region)::record)
             ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO NOTHING
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
+        SELECT s.inserted - (SELECT count(*) FROM moved) AS rows_inserted,
+               s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.region) k) AS violations
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -139,7 +140,7 @@ BEGIN
         SELECT m.region, m.new_n FROM m m
         WHERE m.old_ctid IS NULL AND m.new_n > 0),
     -- output rows of these keys, before and after
-    c AS MATERIALIZED (
+    c AS NOT MATERIALIZED (
         SELECT m.region,
                m.old_n > 0 AS was,
                m.new_n > 0 AS now
@@ -152,7 +153,7 @@ BEGIN
           AND ROW(t.region)::record = ROW(c.region)::record
         RETURNING 1),
     -- rows as they shall be
-    rows AS MATERIALIZED (
+    rows AS (
         SELECT c.region AS region FROM c c WHERE c.now),
     -- stream table: rows that are new or differ
     shown AS (
@@ -162,10 +163,11 @@ BEGIN
         WHERE (SELECT count(*) FROM hidden) >= 0
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO NOTHING
         RETURNING t.xmax = 0 AS inserted)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+    SELECT s.inserted AS rows_inserted,
+           s.updated AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
            (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',

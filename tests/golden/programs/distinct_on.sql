@@ -75,10 +75,11 @@ BEGIN
             ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET customer_id = excluded.customer_id, placed = excluded.placed
             WHERE ROW(t.customer_id, t.placed)::record *<> ROW(excluded.customer_id, excluded.placed)::record
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
+        SELECT s.inserted - (SELECT count(*) FROM moved) AS rows_inserted,
+               s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -149,20 +150,15 @@ BEGIN
         INSERT INTO pgtrickle_state.node_0_1 (customer_id, id, placed)
         SELECT z.customer_id, z.id, z.placed FROM z z CROSS JOIN LATERAL generate_series(1, z.w)
         WHERE z.w > 0),
-    -- keys without a new row
-    lost AS MATERIALIZED (
-        SELECT n.id FROM z n
-        GROUP BY n.id
-        HAVING max(n.w) < 0),
-    -- the number of keys without an old row
-    added AS MATERIALIZED (
-        SELECT count(*) AS n FROM (SELECT FROM z n
-        GROUP BY n.id
-        HAVING min(n.w) > 0) x),
+    -- keys: those without a new row, and those without an old one
+    k__2 AS MATERIALIZED (
+        SELECT n.id, max(n.w) < 0 AS lost, min(n.w) > 0 AS added, bool_or(n.w NOT IN (1, -1)) AS odd
+        FROM z n
+        GROUP BY n.id),
     -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t USING lost n
-        WHERE t.id = n.id
+        DELETE FROM public.stream_table t USING k__2 n
+        WHERE n.lost AND t.id = n.id
         RETURNING 1),
     -- stream table: rows that are new or differ
     shown AS (
@@ -173,10 +169,13 @@ BEGIN
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET customer_id = excluded.customer_id, placed = excluded.placed
         WHERE ROW(t.customer_id, t.placed)::record *<> ROW(excluded.customer_id, excluded.placed)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+    SELECT s.inserted AS rows_inserted,
+           s.updated AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT count(*) FROM z n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - ((SELECT count(*) FROM shown WHERE shown.inserted))) + 0::bigint AS violations
+           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted))
+             + 0::bigint AS violations
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s,
+         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added, count(*) FILTER (WHERE n.odd) AS odd FROM k__2 n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',

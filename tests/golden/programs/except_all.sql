@@ -184,7 +184,7 @@ BEGIN
         SELECT m.id, m.new_n, m.new_count_filtered, m.new_count_filtered_1 FROM m m
         WHERE m.old_ctid IS NULL AND m.new_n > 0),
     -- output rows of these keys, before and after
-    c AS MATERIALIZED (
+    c AS NOT MATERIALIZED (
         SELECT m.id,
                m.old_count_filtered AS old_left_rows,
                m.new_count_filtered AS new_left_rows,
@@ -231,7 +231,8 @@ BEGIN
     SELECT (SELECT count(*) FROM shown) AS rows_inserted,
            0::bigint AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - (SELECT count(*) FROM hidden) + (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
+           (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - (SELECT count(*) FROM hidden)
+             + (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',

@@ -66,10 +66,11 @@ BEGIN
             ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET region = excluded.region
             WHERE ROW(t.region)::record *<> ROW(excluded.region)::record
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
+        SELECT s.inserted - (SELECT count(*) FROM moved) AS rows_inserted,
+               s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -157,20 +158,15 @@ BEGIN
               AND v.customers_changed) i) x
         GROUP BY x.id, x.region
         HAVING sum(x.w) <> 0),
-    -- keys without a new row
-    lost AS MATERIALIZED (
-        SELECT n.id FROM net n
-        GROUP BY n.id
-        HAVING max(n.w) < 0),
-    -- the number of keys without an old row
-    added AS MATERIALIZED (
-        SELECT count(*) AS n FROM (SELECT FROM net n
-        GROUP BY n.id
-        HAVING min(n.w) > 0) x),
+    -- keys: those without a new row, and those without an old one
+    k AS MATERIALIZED (
+        SELECT n.id, max(n.w) < 0 AS lost, min(n.w) > 0 AS added, bool_or(n.w NOT IN (1, -1)) AS odd
+        FROM net n
+        GROUP BY n.id),
     -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t USING lost n
-        WHERE t.id = n.id
+        DELETE FROM public.stream_table t USING k n
+        WHERE n.lost AND t.id = n.id
         RETURNING 1),
     -- stream table: rows that are new or differ
     shown AS (
@@ -181,10 +177,12 @@ BEGIN
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET region = excluded.region
         WHERE ROW(t.region)::record *<> ROW(excluded.region)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+    SELECT s.inserted AS rows_inserted,
+           s.updated AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT count(*) FROM net n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - ((SELECT count(*) FROM shown WHERE shown.inserted))) AS violations
+           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted)) AS violations
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s,
+         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added, count(*) FILTER (WHERE n.odd) AS odd FROM k n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',

@@ -116,10 +116,11 @@ BEGIN
             ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET n = excluded.n, total = excluded.total, mean = excluded.mean
             WHERE ROW(t.n, t.total, t.mean)::record *<> ROW(excluded.n, excluded.total, excluded.mean)::record
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
+        SELECT s.inserted - (SELECT count(*) FROM moved) AS rows_inserted,
+               s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.customer_id) k) AS violations
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -207,7 +208,7 @@ BEGIN
         SELECT m.customer_id, m.new_n, m.new_count_amount, m.new_sum_amount, m.new_scales_amount FROM m__2 m
         WHERE m.old_ctid IS NULL AND m.new_n > 0),
     -- output rows of these keys, before and after
-    c AS MATERIALIZED (
+    c AS NOT MATERIALIZED (
         SELECT m.customer_id,
                m.old_n AS old_count,
                m.new_n AS new_count,
@@ -226,7 +227,7 @@ BEGIN
           AND ROW(t.customer_id)::record = ROW(c.customer_id)::record
         RETURNING 1),
     -- rows as they shall be
-    rows AS MATERIALIZED (
+    rows AS (
         SELECT i.customer_id, i.count AS n, i.sum AS total, i.avg AS mean
         FROM (SELECT c.customer_id AS customer_id, c.new_count AS count, c.new_sum AS sum, c.new_avg AS avg FROM c c WHERE c.now) i),
     -- stream table: rows that are new or differ
@@ -238,10 +239,11 @@ BEGIN
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET n = excluded.n, total = excluded.total, mean = excluded.mean
         WHERE ROW(t.n, t.total, t.mean)::record *<> ROW(excluded.n, excluded.total, excluded.mean)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+    SELECT s.inserted AS rows_inserted,
+           s.updated AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
            (SELECT count(*) FROM m__2 m WHERE m.new_n < 0) AS violations
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',

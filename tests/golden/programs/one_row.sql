@@ -131,7 +131,7 @@ BEGIN
         UPDATE pgtrickle_state.node_0_1 s SET n = m.new_n, count_quantity = m.new_count_quantity, sum_quantity = m.new_sum_quantity
         FROM m m WHERE s.ctid = m.old_ctid),
     -- output rows of these keys, before and after
-    c AS MATERIALIZED (
+    c AS NOT MATERIALIZED (
         SELECT m.old_n AS old_count,
                m.new_n AS new_count,
                CASE WHEN m.old_count_quantity > 0 THEN m.old_sum_quantity::bigint END AS old_sum,
@@ -171,7 +171,8 @@ BEGIN
     SELECT (SELECT count(*) FROM shown) AS rows_inserted,
            0::bigint AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - (SELECT count(*) FROM hidden) + (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
+           (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - (SELECT count(*) FROM hidden)
+             + (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',

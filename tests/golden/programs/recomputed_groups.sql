@@ -81,10 +81,11 @@ BEGIN
             ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET products = excluded.products
             WHERE ROW(t.products)::record *<> ROW(excluded.products)::record
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
+        SELECT s.inserted - (SELECT count(*) FROM moved) AS rows_inserted,
+               s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.order_id) k) AS violations
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -166,7 +167,7 @@ BEGIN
         SELECT m.order_id, m.new_n, m.new_string_agg_product FROM m__2 m
         WHERE m.old_ctid IS NULL AND m.new_n > 0),
     -- output rows of these keys, before and after
-    c AS MATERIALIZED (
+    c AS NOT MATERIALIZED (
         SELECT m.order_id,
                m.old_string_agg_product AS old_string_agg,
                m.new_string_agg_product AS new_string_agg,
@@ -180,7 +181,7 @@ BEGIN
         WHERE t.order_id = c.order_id
         RETURNING 1),
     -- rows as they shall be
-    rows AS MATERIALIZED (
+    rows AS (
         SELECT i.order_id, i.string_agg AS products
         FROM (SELECT c.order_id AS order_id, c.new_string_agg AS string_agg FROM c c WHERE c.now) i),
     -- stream table: rows that are new or differ
@@ -192,10 +193,11 @@ BEGIN
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET products = excluded.products
         WHERE ROW(t.products)::record *<> ROW(excluded.products)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
+    SELECT s.inserted AS rows_inserted,
+           s.updated AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
            (SELECT count(*) FROM m__2 m WHERE m.new_n < 0) AS violations
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
