@@ -21,13 +21,17 @@ CREATE TABLE pgtrickle.pgt_trusted_owners (
 -- May stream tables of this role share sessions and transactions with those of the admin? The admin, who may become the
 -- admin anyway (its members, superusers), and who was named.
 CREATE FUNCTION pgtrickle._is_trusted(owner oid) RETURNS boolean
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce((SELECT bool_or(c.trusts_all) FROM pgtrickle.pgt_control c), false)
-        OR EXISTS (SELECT FROM pg_namespace n JOIN pg_roles r ON r.oid = owner
-                   WHERE n.nspname = 'pgtrickle' AND pg_has_role(r.oid, n.nspowner, 'MEMBER'))
-        OR EXISTS (SELECT FROM pgtrickle.pgt_trusted_owners t
-                   JOIN pg_roles r ON r.oid = t.role AND r.rolname = t.role_name
-                   WHERE t.role = owner)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN (
+        SELECT coalesce((SELECT bool_or(c.trusts_all) FROM pgtrickle.pgt_control c), false)
+            OR EXISTS (SELECT FROM pg_namespace n JOIN pg_roles r ON r.oid = owner
+                       WHERE n.nspname = 'pgtrickle' AND pg_has_role(r.oid, n.nspowner, 'MEMBER'))
+            OR EXISTS (SELECT FROM pgtrickle.pgt_trusted_owners t
+                       JOIN pg_roles r ON r.oid = t.role AND r.rolname = t.role_name
+                       WHERE t.role = owner));
+END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._is_trusted TO PUBLIC;
 

@@ -45,10 +45,14 @@ GRANT EXECUTE ON FUNCTION pgtrickle._fail TO PUBLIC;
 
 -- "schema.table", quoted as needed, or a text that says it is gone.
 CREATE FUNCTION pgtrickle._qualified(relid oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce((SELECT format('%I.%I', n.nspname, c.relname)
-                     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                     WHERE c.oid = relid), format('(dropped table, OID %s)', relid))
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN (
+        SELECT coalesce((SELECT format('%I.%I', n.nspname, c.relname)
+                         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                         WHERE c.oid = relid), format('(dropped table, OID %s)', relid)));
+END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._qualified TO PUBLIC;
 
@@ -173,7 +177,9 @@ GRANT EXECUTE ON FUNCTION pgtrickle._is_groupable TO PUBLIC;
 -- the blanks of bpchar and follows extra_float_digits. indexable: depends on nothing but the value. encoded: contains
 -- text in client_encoding, so that it fails for characters that this does not have; for a function that sets it.
 CREATE FUNCTION pgtrickle._value_image(type oid, OUT image text, OUT indexable boolean, OUT encoded boolean)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
     SELECT CASE WHEN t.oid = 'bpchar'::regtype THEN 'concat($1) COLLATE "C"'
                 WHEN t.oid = 'text'::regtype THEN '$1 COLLATE "C"'
                 WHEN f.as_text THEN '$1::text COLLATE "C"'
@@ -184,6 +190,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                 WHEN f.as_text THEN f.is_text OR (SELECT o.provolatile = 'i' FROM pg_proc o WHERE o.oid = t.typoutput)
                 ELSE p.provolatile = 'i' AND n.nspname = 'pg_catalog' END,
            NOT f.as_text AND (p.provolatile <> 'i' OR n.nspname <> 'pg_catalog')
+      INTO image, indexable, encoded
     FROM pg_type t LEFT JOIN pg_proc p ON p.oid = t.typsend LEFT JOIN pg_namespace n ON n.oid = p.pronamespace
     CROSS JOIN LATERAL (SELECT t.oid = 'text'::regtype OR EXISTS (SELECT FROM pg_cast c WHERE c.castsource = t.oid
                                    AND c.casttarget = 'text'::regtype AND c.castmethod = 'b') AS is_text) AS x
@@ -191,7 +198,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     CROSS JOIN LATERAL (SELECT x.is_text, x.is_text OR p.oid IS NULL
                         OR t.oid = ANY (ARRAY['bpchar', 'json', 'jsonb', 'jsonpath',
                                    'tsquery', 'tsvector']::regtype[]) AS as_text) AS f
-    WHERE t.oid = type
+    WHERE t.oid = type;
+END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._value_image TO PUBLIC;
 
@@ -238,11 +246,15 @@ GRANT EXECUTE ON FUNCTION pgtrickle._base_type TO PUBLIC;
 -- Has the stream table another owner than its program? Then that writes with the rights of the old one, and must be
 -- made anew.
 CREATE FUNCTION pgtrickle._has_new_owner(id bigint) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT EXISTS (SELECT FROM pgtrickle._stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid
-                   JOIN pg_proc p ON p.pronamespace = 'pgtrickle_state'::regnamespace
-                     AND p.proname = format('apply_%s', s.pgt_id)
-                   WHERE s.pgt_id = id AND p.proowner <> c.relowner)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN (
+        SELECT EXISTS (SELECT FROM pgtrickle._stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid
+                       JOIN pg_proc p ON p.pronamespace = 'pgtrickle_state'::regnamespace
+                         AND p.proname = format('apply_%s', s.pgt_id)
+                       WHERE s.pgt_id = id AND p.proowner <> c.relowner));
+END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._has_new_owner TO PUBLIC;
 

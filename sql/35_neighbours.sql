@@ -7,9 +7,13 @@
 -- The name of a subscription of this database that fills one of these relations, NULL if none does. One that is
 -- disabled counts: it can be enabled at any time.
 CREATE FUNCTION pgtrickle._subscription_of(relids oid[]) RETURNS name
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT s.subname FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid
-    WHERE r.srrelid = ANY (relids) ORDER BY s.subname LIMIT 1
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN (
+        SELECT s.subname FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid
+        WHERE r.srrelid = ANY (relids) ORDER BY s.subname LIMIT 1);
+END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._subscription_of TO PUBLIC;
 

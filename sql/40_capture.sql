@@ -21,13 +21,18 @@ REVOKE EXECUTE ON FUNCTION pgtrickle._lock_capture FROM PUBLIC;
 -- What capture of these columns depends on, as text: attribute number, name, type, modifier, collation and a hash of
 -- the generation expression (SET EXPRESSION of PostgreSQL 17 changes rows without any DML) of each live column.
 CREATE FUNCTION pgtrickle._source_shape(relid oid, columns int2[]) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(jsonb_agg(jsonb_build_array(a.attnum, a.attname, a.atttypid::bigint, a.atttypmod,
-                                                a.attcollation::bigint,
-               CASE WHEN a.attgenerated <> '' THEN (SELECT hashtextextended(e.adbin::text, 0) FROM pg_attrdef e
-                                                    WHERE e.adrelid = a.attrelid AND e.adnum = a.attnum) END)
-               ORDER BY a.attnum), '[]')::text
-    FROM pg_attribute a WHERE a.attrelid = relid AND a.attnum = ANY (columns) AND a.attnum > 0 AND NOT a.attisdropped
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN (
+        SELECT coalesce(jsonb_agg(jsonb_build_array(a.attnum, a.attname, a.atttypid::bigint, a.atttypmod,
+                                                    a.attcollation::bigint,
+                   CASE WHEN a.attgenerated <> '' THEN (SELECT hashtextextended(e.adbin::text, 0) FROM pg_attrdef e
+                                                        WHERE e.adrelid = a.attrelid AND e.adnum = a.attnum) END)
+                   ORDER BY a.attnum), '[]')::text
+        FROM pg_attribute a WHERE a.attrelid = relid AND a.attnum = ANY (columns) AND a.attnum > 0
+          AND NOT a.attisdropped);
+END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._source_shape TO PUBLIC;
 
@@ -60,32 +65,37 @@ GRANT EXECUTE ON FUNCTION pgtrickle._has_event_triggers TO PUBLIC;
 
 -- Why a relation cannot be captured at all, NULL if it can.
 CREATE FUNCTION pgtrickle._not_capturable(relid oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE
-        WHEN c.relkind = 'f' THEN 'it is a foreign table: its changes happen elsewhere'
-        WHEN c.relkind = 'm' THEN 'it is a materialized view: REFRESH fires no triggers'
-        WHEN c.relkind = 'v' THEN 'it is a view'
-        WHEN c.relkind NOT IN ('r', 'p') THEN 'it is not a table'
-        WHEN n.nspname IN ('pg_catalog', 'pg_toast', 'information_schema') THEN 'it is a system table'
-        WHEN n.nspname IN ('pgtrickle', 'pgtrickle_changes', 'pgtrickle_state') THEN 'it belongs to pgtrickle itself'
-        WHEN c.relpersistence = 't' THEN 'it is a temporary table'
-        WHEN c.relpersistence = 'u' THEN 'it is an unlogged table: a crash empties it without firing triggers'
-        -- Statements on the parent change its rows without firing its statement triggers.
-        WHEN EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid) THEN
-            format('it is a partition or child of %s: changes made through that table do not fire its triggers',
-                   (SELECT pgtrickle._qualified(i.inhparent) FROM pg_inherits i WHERE i.inhrelid = c.oid
-                    ORDER BY i.inhseqno LIMIT 1))
-        ELSE coalesce(
-            (SELECT format('its partition or child %s is %s', pgtrickle._qualified(p.oid),
-                           CASE WHEN p.relkind = 'f' THEN 'a foreign table' ELSE 'not a permanent table' END)
-             FROM pg_class p WHERE p.oid = ANY (pgtrickle._source_relations(c.oid))
-               AND (p.relkind NOT IN ('r', 'p') OR p.relpersistence <> 'p')
-             LIMIT 1),
-            'it is filled by logical subscription '
-                || quote_ident(pgtrickle._subscription_of(pgtrickle._source_relations(c.oid)))
-            || ': replication fires no statement triggers')
-        END
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relid
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN (
+        SELECT CASE
+            WHEN c.relkind = 'f' THEN 'it is a foreign table: its changes happen elsewhere'
+            WHEN c.relkind = 'm' THEN 'it is a materialized view: REFRESH fires no triggers'
+            WHEN c.relkind = 'v' THEN 'it is a view'
+            WHEN c.relkind NOT IN ('r', 'p') THEN 'it is not a table'
+            WHEN n.nspname IN ('pg_catalog', 'pg_toast', 'information_schema') THEN 'it is a system table'
+            WHEN n.nspname IN ('pgtrickle', 'pgtrickle_changes', 'pgtrickle_state') THEN
+                'it belongs to pgtrickle itself'
+            WHEN c.relpersistence = 't' THEN 'it is a temporary table'
+            WHEN c.relpersistence = 'u' THEN 'it is an unlogged table: a crash empties it without firing triggers'
+            -- Statements on the parent change its rows without firing its statement triggers.
+            WHEN EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid) THEN
+                format('it is a partition or child of %s: changes made through that table do not fire its triggers',
+                       (SELECT pgtrickle._qualified(i.inhparent) FROM pg_inherits i WHERE i.inhrelid = c.oid
+                        ORDER BY i.inhseqno LIMIT 1))
+            ELSE coalesce(
+                (SELECT format('its partition or child %s is %s', pgtrickle._qualified(p.oid),
+                               CASE WHEN p.relkind = 'f' THEN 'a foreign table' ELSE 'not a permanent table' END)
+                 FROM pg_class p WHERE p.oid = ANY (pgtrickle._source_relations(c.oid))
+                   AND (p.relkind NOT IN ('r', 'p') OR p.relpersistence <> 'p')
+                 LIMIT 1),
+                'it is filled by logical subscription '
+                    || quote_ident(pgtrickle._subscription_of(pgtrickle._source_relations(c.oid)))
+                || ': replication fires no statement triggers')
+            END
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relid);
+END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._not_capturable TO PUBLIC;
 
@@ -182,30 +192,38 @@ REVOKE EXECUTE ON FUNCTION pgtrickle._identity_kind FROM PUBLIC;
 -- what columns of fixed width alone take, most adds what the others take at most once they are compressed and moved out
 -- of line.
 CREATE FUNCTION pgtrickle._log_row_bytes(relid oid, columns int2[], OUT fixed int, OUT most int)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
     -- Header with its bitmap of NULLs, xid, seq, w. A value of up to 24 bytes is never moved out, and needs no
     -- alignment.
     SELECT (23 + (count(*) + 3 + 7) / 8 + 7) / 8 * 8 + 18 + coalesce(sum(x.bytes + x.padding) FILTER (
             WHERE x.is_fixed), 0),
            (23 + (count(*) + 3 + 7) / 8 + 7) / 8 * 8 + 18 + coalesce(sum(x.bytes + x.padding), 0)
+      INTO fixed, most
     FROM (SELECT a.attlen > 0 AS is_fixed, CASE WHEN a.attlen > 0 THEN a.attlen ELSE 24 END AS bytes,
                  greatest(y.alignment - lag(y.alignment, 1, 2) OVER (ORDER BY a.attnum), 0) AS padding
           FROM pg_attribute a
           CROSS JOIN LATERAL (SELECT CASE WHEN a.attlen < 0 THEN 1 WHEN a.attalign = 'd' THEN 8
                                           WHEN a.attalign = 'i' THEN 4
                                                               WHEN a.attalign = 's' THEN 2 ELSE 1 END AS alignment) AS y
-          WHERE a.attrelid = relid AND a.attnum = ANY (columns) AND NOT a.attisdropped) AS x
+          WHERE a.attrelid = relid AND a.attnum = ANY (columns) AND NOT a.attisdropped) AS x;
+END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._log_row_bytes FROM PUBLIC;
 
 -- Why these columns cannot be captured, together with those that are captured already; NULL if they can.
 CREATE FUNCTION pgtrickle._too_wide(relid oid, columns int2[]) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('a row of %s columns with %s bytes does not fit into its change log', cardinality(u.columns),
-                  (pgtrickle._log_row_bytes(relid, u.columns)).fixed)
-    FROM (SELECT ARRAY(SELECT unnest(columns) UNION SELECT unnest(s.columns) FROM pgtrickle.pgt_sources s
-                       WHERE s.relid = _too_wide.relid) AS columns) AS u
-    WHERE (pgtrickle._log_row_bytes(relid, u.columns)).fixed > 8160
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN (
+        SELECT format('a row of %s columns with %s bytes does not fit into its change log', cardinality(u.columns),
+                      (pgtrickle._log_row_bytes(relid, u.columns)).fixed)
+        FROM (SELECT ARRAY(SELECT unnest(columns) UNION SELECT unnest(s.columns) FROM pgtrickle.pgt_sources s
+                           WHERE s.relid = _too_wide.relid) AS columns) AS u
+        WHERE (pgtrickle._log_row_bytes(relid, u.columns)).fixed > 8160);
+END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._too_wide FROM PUBLIC;
 
@@ -379,13 +397,17 @@ REVOKE EXECUTE ON FUNCTION pgtrickle._write_capture_function FROM PUBLIC;
 -- Definition of the log column of a source column. Domains become their base type, because the marker row has NULLs,
 -- which a domain may refuse.
 CREATE FUNCTION pgtrickle._log_column(relid oid, attribute int2) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('c%s %s%s', a.attnum, format_type(b.base, b.base_typmod),
-                  CASE WHEN a.attcollation <> 0 THEN (SELECT format(' COLLATE %I.%I', n.nspname, l.collname)
-                                                      FROM pg_collation l
-                       JOIN pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = a.attcollation) ELSE '' END)
-    FROM pg_attribute a CROSS JOIN LATERAL pgtrickle._base_type(a.atttypid, a.atttypmod) AS b
-    WHERE a.attrelid = relid AND a.attnum = attribute
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN (
+        SELECT format('c%s %s%s', a.attnum, format_type(b.base, b.base_typmod),
+                      CASE WHEN a.attcollation <> 0 THEN (SELECT format(' COLLATE %I.%I', n.nspname, l.collname)
+                                                          FROM pg_collation l
+                           JOIN pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = a.attcollation) ELSE '' END)
+        FROM pg_attribute a CROSS JOIN LATERAL pgtrickle._base_type(a.atttypid, a.atttypmod) AS b
+        WHERE a.attrelid = relid AND a.attnum = attribute);
+END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._log_column FROM PUBLIC;
 
@@ -402,6 +424,19 @@ BEGIN
 END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._write_log_view FROM PUBLIC;
+
+-- Is this table captured, with all of these columns, and is the capture in order? Then _install_capture() has nothing
+-- to do.
+CREATE FUNCTION pgtrickle._is_captured(relid oid, columns int2[]) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN EXISTS (SELECT FROM pgtrickle.pgt_sources s
+                   WHERE s.relid = $1 AND s.problem IS NULL AND s.columns @> $2
+                     AND pgtrickle._source_problem(s.source_id) IS NULL);
+END
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._is_captured FROM PUBLIC;
 
 -- _install_capture(relid, columns, building) -> source id.
 -- Captures at least these columns (attribute numbers; may be empty for a query that only counts rows) of a table, with

@@ -144,17 +144,24 @@ GRANT EXECUTE ON FUNCTION pgtrickle._row_security_applies TO PUBLIC;
 
 -- Does a view read with the rights of who reads it (PostgreSQL 15 and later), instead of its owner's?
 CREATE FUNCTION pgtrickle._is_security_invoker(view_oid oid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce((SELECT p.option_value::boolean
-                     FROM pg_class c CROSS JOIN LATERAL pg_options_to_table(c.reloptions) AS p
-                     WHERE c.oid = view_oid AND p.option_name = 'security_invoker'), false)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN (
+        SELECT coalesce((SELECT p.option_value::boolean
+                         FROM pg_class c CROSS JOIN LATERAL pg_options_to_table(c.reloptions) AS p
+                         WHERE c.oid = view_oid AND p.option_name = 'security_invoker'), false));
+END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._is_security_invoker FROM PUBLIC;
 
 -- With whose rights relations are read: those of `owner`, and behind a view those of the view's owner, unless it is a
 -- security invoker. A row per relation and role.
 CREATE FUNCTION pgtrickle._read_as(view_oid oid, owner oid) RETURNS TABLE (relid oid, role oid)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH RECURSIVE reads(relid, role) AS (
         SELECT view_oid, owner
         UNION
@@ -164,7 +171,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         JOIN pg_rewrite r ON r.ev_class = v.relid AND r.ev_type = '1'
         JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
           AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.relid)
-    SELECT r.relid, r.role FROM reads r JOIN pg_class c ON c.oid = r.relid WHERE c.relkind IN ('r', 'p')
+    SELECT r.relid, r.role FROM reads r JOIN pg_class c ON c.oid = r.relid WHERE c.relkind IN ('r', 'p');
+END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._read_as FROM PUBLIC;
 
@@ -181,6 +189,7 @@ REVOKE EXECUTE ON FUNCTION pgtrickle._read_as FROM PUBLIC;
 --   storage       files: a rewritten table may have other rows without any DML
 --   owner         of the stream table itself, and its columns
 --   watchers      the event triggers, with what tells that one was disabled for a while
+-- Schemas by their row, not by a cast to regnamespace: that would be newer than the snapshot.
 CREATE FUNCTION pgtrickle._fact_now(f pgtrickle.pgt_facts) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -189,7 +198,8 @@ BEGIN
         CASE f.classid
         WHEN 'pg_proc'::regclass THEN
             RETURN (SELECT jsonb_build_object(
-                'name', format('%s.%I', p.pronamespace::regnamespace, p.proname),
+                'name', (SELECT quote_ident(n.nspname) FROM pg_namespace n WHERE n.oid = p.pronamespace) || '.'
+                    || quote_ident(p.proname),
                 'body', md5(concat_ws('|', p.prosrc, p.probin, p.prosqlbody, p.prolang, p.prokind)),
                 'arguments', md5(concat_ws('|', p.proargtypes, p.proallargtypes, p.proargmodes, p.proargdefaults,
                                            p.provariadic, p.prorettype, p.proretset)),
@@ -206,7 +216,8 @@ BEGIN
                 FROM pg_proc p WHERE p.oid = f.objid);
         WHEN 'pg_type'::regclass THEN
             RETURN (SELECT jsonb_build_object(
-                'name', format('%s.%I', t.typnamespace::regnamespace, t.typname),
+                'name', (SELECT quote_ident(n.nspname) FROM pg_namespace n WHERE n.oid = t.typnamespace) || '.'
+                    || quote_ident(t.typname),
                 'kind', concat_ws(' ', t.typtype, t.typinput::oid, t.typoutput::oid, t.typreceive::oid, t.typsend::oid,
                                   t.typlen, t.typbyval, t.typcategory),
                 'labels', (SELECT jsonb_agg(jsonb_build_array(e.oid::bigint, e.enumlabel) ORDER BY e.enumsortorder)
@@ -244,34 +255,40 @@ BEGIN
                                WHERE o.opcintype = t.oid))
                 FROM pg_type t WHERE t.oid = f.objid);
         WHEN 'pg_operator'::regclass THEN
-            RETURN (SELECT jsonb_build_object('name', format('%s.%s', o.oprnamespace::regnamespace, o.oprname),
+            RETURN (SELECT jsonb_build_object('name', (SELECT quote_ident(n.nspname) FROM pg_namespace n
+                                                       WHERE n.oid = o.oprnamespace) || '.' || o.oprname,
                                               'function', o.oprcode::oid::bigint,
                                               'properties', concat_ws(' ', o.oprleft, o.oprright, o.oprresult,
                                                                       o.oprcanhash, o.oprcanmerge))
                     FROM pg_operator o WHERE o.oid = f.objid);
         WHEN 'pg_collation'::regclass THEN
-            RETURN (SELECT jsonb_build_object('name', format('%s.%I', c.collnamespace::regnamespace, c.collname),
+            RETURN (SELECT jsonb_build_object('name', (SELECT quote_ident(n.nspname) FROM pg_namespace n
+                                                       WHERE n.oid = c.collnamespace) || '.' || quote_ident(c.collname),
                                               'properties',
                                                   md5((to_jsonb(c) - ARRAY['oid', 'collname', 'collnamespace',
                                                                            'collowner'])::text))
                     FROM pg_collation c WHERE c.oid = f.objid);
         WHEN 'pg_ts_config'::regclass THEN
-            RETURN (SELECT jsonb_build_object('name', format('%s.%I', c.cfgnamespace::regnamespace, c.cfgname),
+            RETURN (SELECT jsonb_build_object('name', (SELECT quote_ident(n.nspname) FROM pg_namespace n
+                                                       WHERE n.oid = c.cfgnamespace) || '.' || quote_ident(c.cfgname),
                                               'parser', c.cfgparser::bigint,
                                               'mapping', (SELECT md5(string_agg(m::text,
                                         ' ' ORDER BY m.maptokentype, m.mapseqno))
                                                           FROM pg_ts_config_map m WHERE m.mapcfg = c.oid))
                     FROM pg_ts_config c WHERE c.oid = f.objid);
         WHEN 'pg_ts_dict'::regclass THEN
-            RETURN (SELECT jsonb_build_object('name', format('%s.%I', d.dictnamespace::regnamespace, d.dictname),
+            RETURN (SELECT jsonb_build_object('name', (SELECT quote_ident(n.nspname) FROM pg_namespace n
+                                                       WHERE n.oid = d.dictnamespace) || '.' || quote_ident(d.dictname),
                                               'properties', md5(concat_ws('|', d.dicttemplate, d.dictinitoption)))
                     FROM pg_ts_dict d WHERE d.oid = f.objid);
         WHEN 'pg_ts_parser'::regclass THEN
-            RETURN (SELECT jsonb_build_object('name', format('%s.%I', p.prsnamespace::regnamespace, p.prsname),
+            RETURN (SELECT jsonb_build_object('name', (SELECT quote_ident(n.nspname) FROM pg_namespace n
+                                                       WHERE n.oid = p.prsnamespace) || '.' || quote_ident(p.prsname),
                                               'properties', md5(p::text))
                     FROM pg_ts_parser p WHERE p.oid = f.objid);
         WHEN 'pg_ts_template'::regclass THEN
-            RETURN (SELECT jsonb_build_object('name', format('%s.%I', t.tmplnamespace::regnamespace, t.tmplname),
+            RETURN (SELECT jsonb_build_object('name', (SELECT quote_ident(n.nspname) FROM pg_namespace n
+                                                       WHERE n.oid = t.tmplnamespace) || '.' || quote_ident(t.tmplname),
                                               'properties', md5(t::text))
                     FROM pg_ts_template t WHERE t.oid = f.objid);
         END CASE;
@@ -304,7 +321,8 @@ BEGIN
                 WHERE d.datname = current_database());
     WHEN 'relation' THEN
         RETURN (SELECT jsonb_build_object(
-            'name', format('%s.%I', c.relnamespace::regnamespace, c.relname), 'kind', c.relkind, 'persistence',
+            'name', (SELECT quote_ident(n.nspname) FROM pg_namespace n WHERE n.oid = c.relnamespace) || '.'
+                || quote_ident(c.relname), 'kind', c.relkind, 'persistence',
                 c.relpersistence,
             'columns', (SELECT jsonb_agg(jsonb_build_array(a.attnum, a.attname, a.atttypid::bigint, a.atttypmod,
                                                            a.attcollation::bigint,
@@ -379,9 +397,12 @@ GRANT EXECUTE ON FUNCTION pgtrickle._fact_now TO PUBLIC;
 -- Name of an object for people and for following renames, all NULL if it does not exist.
 CREATE FUNCTION pgtrickle._object_name(class oid, object oid, OUT object_type text, OUT schema name, OUT name name,
                                        OUT identity text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
     SELECT i.type, n.nspname, o.name, CASE class WHEN 'pg_class'::regclass THEN pgtrickle._qualified(object)
                                            ELSE i.identity END
+      INTO object_type, schema, name, identity
     FROM (SELECT p.pronamespace, p.proname FROM pg_proc p WHERE class = 'pg_proc'::regclass AND p.oid = object
           UNION ALL SELECT t.typnamespace, t.typname FROM pg_type t WHERE class = 'pg_type'::regclass AND t.oid = object
           UNION ALL SELECT p.oprnamespace, p.oprname FROM pg_operator p
@@ -399,7 +420,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
           UNION ALL SELECT t.tmplnamespace, t.tmplname FROM pg_ts_template t
           WHERE class = 'pg_ts_template'::regclass AND t.oid = object) AS o(nsp, name)
     JOIN pg_namespace n ON n.oid = o.nsp
-    CROSS JOIN LATERAL pg_identify_object(class, object, 0) AS i
+    CROSS JOIN LATERAL pg_identify_object(class, object, 0) AS i;
+END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._object_name TO PUBLIC;
 

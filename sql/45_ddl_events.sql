@@ -240,7 +240,10 @@ REVOKE EXECUTE ON FUNCTION pgtrickle._on_ddl FROM PUBLIC;
 -- belonged to. Where it cannot be told, about all that it could have been. names: address_names of the object.
 CREATE FUNCTION pgtrickle._concerned_by_drop(object_type text, schema name, names text[])
 RETURNS TABLE (classid oid, objid oid)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     SELECT 'pg_class'::regclass::oid, c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE $1 IN ('policy', 'trigger', 'rule', 'table constraint', 'default value') AND n.nspname = names[1]
       AND c.relname = names[2]
@@ -250,7 +253,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     UNION ALL SELECT DISTINCT f.classid, f.objid FROM pgtrickle.pgt_facts f
     WHERE $1 IN ('domain constraint', 'operator class', 'operator family', 'operator of access method',
                  'function of access method')
-      AND f.kind = 'definition' AND f.classid = 'pg_type'::regclass
+      AND f.kind = 'definition' AND f.classid = 'pg_type'::regclass;
+END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._concerned_by_drop FROM PUBLIC;
 
@@ -267,7 +271,14 @@ BEGIN
     IF to_regclass('pgtrickle.pgt_dependencies') IS NULL OR NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables)
        AND NOT EXISTS (SELECT FROM pgtrickle.pgt_sources) AND NOT EXISTS (SELECT FROM pgtrickle.pgt_source_gates)
        AND NOT EXISTS (SELECT FROM pgtrickle.pgt_watermarks)
+       AND NOT EXISTS (SELECT FROM pgtrickle.pgt_capture_rights)
        AND NOT EXISTS (SELECT FROM pgtrickle.pgt_watermark_groups) THEN
+        RETURN;
+    END IF;
+    -- Of what a build makes and drops again, views and functions for a moment, nobody knows.
+    IF NOT EXISTS (SELECT FROM pg_event_trigger_dropped_objects() AS d
+                   WHERE NOT (d.object_type IN ('view', 'type', 'rule', 'function')
+                              AND (d.is_temporary OR d.address_names[1] IN ('pg_temp', 'pgtrickle_state')))) THEN
         RETURN;
     END IF;
     PERFORM pgtrickle._warn_of_drop();

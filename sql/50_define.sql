@@ -27,7 +27,10 @@ GRANT EXECUTE ON FUNCTION pgtrickle._make_view TO PUBLIC;
 -- included).
 CREATE FUNCTION pgtrickle._view_sources(view_oid oid, OUT relid oid, OUT columns int2[], OUT direct boolean)
 RETURNS SETOF record
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH RECURSIVE reads(relid, attnum, direct) AS (
         SELECT d.refobjid, d.refobjsubid, true
         FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
@@ -41,7 +44,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
           AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.relid)
     SELECT r.relid, coalesce(array_agg(DISTINCT r.attnum::int2 ORDER BY r.attnum::int2) FILTER (WHERE r.attnum > 0),
                              '{}'), bool_or(r.direct)
-    FROM reads r JOIN pg_class c ON c.oid = r.relid AND c.relkind IN ('r', 'p', 'v', 'm', 'f') GROUP BY r.relid
+    FROM reads r JOIN pg_class c ON c.oid = r.relid AND c.relkind IN ('r', 'p', 'v', 'm', 'f') GROUP BY r.relid;
+END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._view_sources TO PUBLIC;
 
@@ -239,11 +243,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
            'AUTO recomputes it on schedule. Or leave that to the queries that read the stream table.'
     FROM trees t WHERE t.tree ~ E'[ (]\\{SQLVALUEFUNCTION '
     UNION ALL
-    SELECT format('changes of %s cannot be captured: %s', pgtrickle._qualified(v.relid),
-                  pgtrickle._not_capturable(v.relid)),
+    SELECT format('changes of %s cannot be captured: %s', pgtrickle._qualified(v.relid), n.why),
            'Use refresh_mode => ''AUTO'' or ''FULL'', which recompute the query.'
     FROM pgtrickle._view_sources(view_oid) AS v JOIN pg_class c ON c.oid = v.relid
-    WHERE c.relkind <> 'v' AND pgtrickle._not_capturable(v.relid) IS NOT NULL
+    CROSS JOIN pgtrickle._not_capturable_for(v.relid, (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user))
+        AS n(why)
+    WHERE c.relkind <> 'v' AND n.why IS NOT NULL
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._not_differential TO PUBLIC;
 
@@ -652,11 +657,11 @@ BEGIN
     RETURN QUERY
         SELECT 'source', format('%s: %s', pgtrickle._qualified(v.relid),
                                 coalesce(CASE WHEN c.relkind = 'v' THEN 'view, inlined' ELSE
-                   'changes cannot be captured, ' || pgtrickle._not_capturable(v.relid) END,
-                       'changes can be captured')),
-               CASE WHEN c.relkind <> 'v' AND pgtrickle._not_capturable(v.relid) IS NOT NULL THEN 'warning'
-                    ELSE 'ok' END
-        FROM pgtrickle._view_sources(to_regclass('pg_temp.' || view_name)) AS v JOIN pg_class c ON c.oid = v.relid;
+                   'changes cannot be captured, ' || n.why END, 'changes can be captured')),
+               CASE WHEN c.relkind <> 'v' AND n.why IS NOT NULL THEN 'warning' ELSE 'ok' END
+        FROM pgtrickle._view_sources(to_regclass('pg_temp.' || view_name)) AS v JOIN pg_class c ON c.oid = v.relid
+        CROSS JOIN pgtrickle._not_capturable_for(v.relid, (SELECT r.oid FROM pg_roles r
+                                                           WHERE r.rolname = current_user)) AS n(why);
     RETURN QUERY
         SELECT 'columns', string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)),
                                      ', ' ORDER BY a.attnum), 'ok'

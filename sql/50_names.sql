@@ -9,7 +9,10 @@
 
 -- What a query made into the view `view_oid` refers to, apart from what PostgreSQL itself is made of.
 CREATE FUNCTION pgtrickle._referred(view_oid oid, OUT class text, OUT oid oid) RETURNS SETOF record
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     SELECT DISTINCT CASE d.refclassid WHEN 'pg_class'::regclass THEN 'relation' WHEN 'pg_type'::regclass THEN 'type'
                                       WHEN 'pg_proc'::regclass THEN 'function'
                                           WHEN 'pg_operator'::regclass THEN 'operator'
@@ -22,54 +25,62 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     LEFT JOIN pg_type t ON d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid AND t.typcategory = 'A'
     WHERE r.ev_class = view_oid
       AND d.refclassid IN ('pg_class'::regclass, 'pg_type'::regclass, 'pg_proc'::regclass, 'pg_operator'::regclass,
-                           'pg_collation'::regclass, 'pg_ts_config'::regclass, 'pg_ts_dict'::regclass)
+                           'pg_collation'::regclass, 'pg_ts_config'::regclass, 'pg_ts_dict'::regclass);
+END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._referred TO PUBLIC;
 
 -- The same objects by their present names, in the same order; an object that is gone has no name. Of a relation only
 -- the columns that it had; one without the key has all. Expects class, oid and columns; the rest is filled in.
 CREATE FUNCTION pgtrickle._names_now(names jsonb) RETURNS jsonb
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('class', o.class, 'oid', o.oid::bigint, 'schema',
-                                                                   x.schema, 'name', x.name,
-                                                                   'signature', x.signature, 'columns', x.columns))
-                                                                       ORDER BY o.n), '[]')
-    FROM (SELECT e.n, e.o ->> 'class' AS class, (e.o ->> 'oid')::oid AS oid, e.o -> 'columns' AS columns
-          FROM jsonb_array_elements(names) WITH ORDINALITY AS e(o, n)) AS o
-    LEFT JOIN LATERAL (
-        SELECT NULL::name AS schema, s.nspname AS name, NULL::text AS signature, NULL::jsonb AS columns
-        FROM pg_namespace s WHERE o.class = 'schema' AND s.oid = o.oid
-        UNION ALL
-        SELECT s.nspname, c.relname, NULL,
-               (SELECT coalesce(jsonb_agg(jsonb_build_array(a.attnum, a.attname, a.atttypid::bigint, a.atttypmod,
-                                                            a.attcollation::bigint)
-                                          ORDER BY a.attnum), '[]')
-                FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-                 AND (o.columns IS NULL OR EXISTS (SELECT FROM jsonb_array_elements(o.columns) AS k
-                                                   WHERE (k -> 0)::int = a.attnum)))
-        FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE o.class = 'relation' AND c.oid = o.oid
-        UNION ALL
-        SELECT s.nspname, t.typname, NULL, NULL
-        FROM pg_type t JOIN pg_namespace s ON s.oid = t.typnamespace WHERE o.class = 'type' AND t.oid = o.oid
-        UNION ALL
-        SELECT s.nspname, p.proname, p.oid::regprocedure::text, NULL
-        FROM pg_proc p JOIN pg_namespace s ON s.oid = p.pronamespace WHERE o.class = 'function' AND p.oid = o.oid
-        UNION ALL
-        SELECT s.nspname, p.oprname, p.oid::regoperator::text, NULL
-        FROM pg_operator p JOIN pg_namespace s ON s.oid = p.oprnamespace WHERE o.class = 'operator' AND p.oid = o.oid
-        UNION ALL
-        SELECT s.nspname, l.collname, NULL, NULL
-        FROM pg_collation l JOIN pg_namespace s ON s.oid = l.collnamespace WHERE o.class = 'collation' AND l.oid = o.oid
-        UNION ALL
-        SELECT s.nspname, g.cfgname, NULL, NULL
-        FROM pg_ts_config g JOIN pg_namespace s ON s.oid = g.cfgnamespace
-        WHERE o.class = 'configuration' AND g.oid = o.oid
-        UNION ALL
-        SELECT s.nspname, d.dictname, NULL, NULL
-        FROM pg_ts_dict d JOIN pg_namespace s ON s.oid = d.dictnamespace WHERE o.class = 'dictionary' AND d.oid = o.oid
-        UNION ALL
-        SELECT NULL, e.enumlabel, e.enumtypid::regtype::text, NULL FROM pg_enum e
-        WHERE o.class = 'label' AND e.oid = o.oid) AS x ON true
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN (
+        SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('class', o.class, 'oid', o.oid::bigint, 'schema',
+                                                                       x.schema, 'name', x.name,
+                                                                       'signature', x.signature, 'columns', x.columns))
+                                                                           ORDER BY o.n), '[]')
+        FROM (SELECT e.n, e.o ->> 'class' AS class, (e.o ->> 'oid')::oid AS oid, e.o -> 'columns' AS columns
+              FROM jsonb_array_elements(names) WITH ORDINALITY AS e(o, n)) AS o
+        LEFT JOIN LATERAL (
+            SELECT NULL::name AS schema, s.nspname AS name, NULL::text AS signature, NULL::jsonb AS columns
+            FROM pg_namespace s WHERE o.class = 'schema' AND s.oid = o.oid
+            UNION ALL
+            SELECT s.nspname, c.relname, NULL,
+                   (SELECT coalesce(jsonb_agg(jsonb_build_array(a.attnum, a.attname, a.atttypid::bigint, a.atttypmod,
+                                                                a.attcollation::bigint)
+                                              ORDER BY a.attnum), '[]')
+                    FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                     AND (o.columns IS NULL OR EXISTS (SELECT FROM jsonb_array_elements(o.columns) AS k
+                                                       WHERE (k -> 0)::int = a.attnum)))
+            FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE o.class = 'relation' AND c.oid = o.oid
+            UNION ALL
+            SELECT s.nspname, t.typname, NULL, NULL
+            FROM pg_type t JOIN pg_namespace s ON s.oid = t.typnamespace WHERE o.class = 'type' AND t.oid = o.oid
+            UNION ALL
+            SELECT s.nspname, p.proname, p.oid::regprocedure::text, NULL
+            FROM pg_proc p JOIN pg_namespace s ON s.oid = p.pronamespace WHERE o.class = 'function' AND p.oid = o.oid
+            UNION ALL
+            SELECT s.nspname, p.oprname, p.oid::regoperator::text, NULL
+            FROM pg_operator p JOIN pg_namespace s ON s.oid = p.oprnamespace
+            WHERE o.class = 'operator' AND p.oid = o.oid
+            UNION ALL
+            SELECT s.nspname, l.collname, NULL, NULL
+            FROM pg_collation l JOIN pg_namespace s ON s.oid = l.collnamespace
+            WHERE o.class = 'collation' AND l.oid = o.oid
+            UNION ALL
+            SELECT s.nspname, g.cfgname, NULL, NULL
+            FROM pg_ts_config g JOIN pg_namespace s ON s.oid = g.cfgnamespace
+            WHERE o.class = 'configuration' AND g.oid = o.oid
+            UNION ALL
+            SELECT s.nspname, d.dictname, NULL, NULL
+            FROM pg_ts_dict d JOIN pg_namespace s ON s.oid = d.dictnamespace
+            WHERE o.class = 'dictionary' AND d.oid = o.oid
+            UNION ALL
+            SELECT NULL, e.enumlabel, e.enumtypid::regtype::text, NULL FROM pg_enum e
+            WHERE o.class = 'label' AND e.oid = o.oid) AS x ON true);
+END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._names_now TO PUBLIC;
 
@@ -134,17 +145,23 @@ REVOKE EXECUTE ON FUNCTION pgtrickle._named_object FROM PUBLIC;
 -- The columns of a relation that exists: those that were dropped get the number of a new one that is called as they
 -- were when last seen.
 CREATE FUNCTION pgtrickle._columns_found(relid oid, columns jsonb, seen jsonb) RETURNS jsonb
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(jsonb_agg(CASE WHEN live.attnum IS NULL AND again.attnum IS NOT NULL
-                                   THEN jsonb_set(k.c, '{0}', to_jsonb(again.attnum::int)) ELSE k.c END
-                                       ORDER BY k.n), '[]')
-    FROM jsonb_array_elements(columns) WITH ORDINALITY AS k(c, n)
-    LEFT JOIN pg_attribute live ON live.attrelid = relid AND live.attnum = (k.c ->> 0)::int AND NOT live.attisdropped
-    LEFT JOIN LATERAL (SELECT v ->> 1 AS name FROM jsonb_array_elements(seen) AS v
-                       WHERE v -> 0 = k.c -> 0) AS was ON true
-    LEFT JOIN pg_attribute again ON again.attrelid = relid AND again.attname = coalesce(was.name, k.c ->> 1)
-         AND again.attnum > 0 AND NOT again.attisdropped
-         AND NOT EXISTS (SELECT FROM jsonb_array_elements(columns) AS other WHERE other ->> 0 = again.attnum::text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN (
+        SELECT coalesce(jsonb_agg(CASE WHEN live.attnum IS NULL AND again.attnum IS NOT NULL
+                                       THEN jsonb_set(k.c, '{0}', to_jsonb(again.attnum::int)) ELSE k.c END
+                                           ORDER BY k.n), '[]')
+        FROM jsonb_array_elements(columns) WITH ORDINALITY AS k(c, n)
+        LEFT JOIN pg_attribute live ON live.attrelid = relid AND live.attnum = (k.c ->> 0)::int
+          AND NOT live.attisdropped
+        LEFT JOIN LATERAL (SELECT v ->> 1 AS name FROM jsonb_array_elements(seen) AS v
+                           WHERE v -> 0 = k.c -> 0) AS was ON true
+        LEFT JOIN pg_attribute again ON again.attrelid = relid AND again.attname = coalesce(was.name, k.c ->> 1)
+             AND again.attnum > 0 AND NOT again.attisdropped
+             AND NOT EXISTS (SELECT FROM jsonb_array_elements(columns) AS other
+                             WHERE other ->> 0 = again.attnum::text));
+END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._columns_found FROM PUBLIC;
 
@@ -152,28 +169,34 @@ REVOKE EXECUTE ON FUNCTION pgtrickle._columns_found FROM PUBLIC;
 -- have taken their place, found by what they were called when last seen. Columns are found by name then. Answers
 -- `names` with other OIDs and numbers of columns; what is not found stays as it was, or has OID 0.
 CREATE FUNCTION pgtrickle._names_found(names jsonb, seen jsonb, everything boolean) RETURNS jsonb
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(jsonb_agg(CASE WHEN o.gone THEN
-               e.o || jsonb_build_object('oid', coalesce(f.oid, CASE WHEN NOT everything THEN o.oid END, 0)::bigint)
-                   || CASE WHEN f.oid IS NOT NULL AND e.o ? 'columns' THEN jsonb_build_object('columns',
-                          (SELECT coalesce(jsonb_agg(jsonb_set(k.c, '{0}', to_jsonb(coalesce(a.attnum::int, -k.n::int)))
-                                                     ORDER BY k.n), '[]')
-                           FROM jsonb_array_elements(e.o -> 'columns') WITH ORDINALITY AS k(c, n)
-                           LEFT JOIN LATERAL (SELECT v ->> 1 AS name FROM jsonb_array_elements(s.o -> 'columns') AS v
-                                              WHERE v -> 0 = k.c -> 0) AS was ON true
-                           LEFT JOIN pg_attribute a ON a.attrelid = f.oid AND NOT a.attisdropped
-                             AND a.attname = coalesce(was.name, k.c ->> 1)))
-                      ELSE '{}' END
-               WHEN e.o ? 'columns' THEN
-                   e.o || jsonb_build_object('columns',
-                                             pgtrickle._columns_found(o.oid, e.o -> 'columns', s.o -> 'columns'))
-               ELSE e.o END ORDER BY e.n), '[]')
-    FROM jsonb_array_elements(names) WITH ORDINALITY AS e(o, n)
-    JOIN jsonb_array_elements(seen) WITH ORDINALITY AS s(o, n) USING (n)
-    JOIN jsonb_array_elements(pgtrickle._names_now(names)) WITH ORDINALITY AS now(o, n) USING (n)
-    CROSS JOIN LATERAL (SELECT e.o ->> 'class' AS class, (e.o ->> 'oid')::oid AS oid, everything
-                        OR NOT now.o ? 'name' AS gone) AS o
-    LEFT JOIN LATERAL (SELECT CASE WHEN o.gone THEN pgtrickle._named_object(s.o) END AS oid) AS f ON true
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN (
+        SELECT coalesce(jsonb_agg(CASE WHEN o.gone THEN
+                   e.o || jsonb_build_object('oid', coalesce(f.oid, CASE WHEN NOT everything THEN o.oid END, 0)::bigint)
+                       || CASE WHEN f.oid IS NOT NULL AND e.o ? 'columns' THEN jsonb_build_object('columns',
+                              (SELECT coalesce(jsonb_agg(jsonb_set(k.c, '{0}',
+                                                                   to_jsonb(coalesce(a.attnum::int, -k.n::int)))
+                                                         ORDER BY k.n), '[]')
+                               FROM jsonb_array_elements(e.o -> 'columns') WITH ORDINALITY AS k(c, n)
+                               LEFT JOIN LATERAL (SELECT v ->> 1 AS name
+                                                  FROM jsonb_array_elements(s.o -> 'columns') AS v
+                                                  WHERE v -> 0 = k.c -> 0) AS was ON true
+                               LEFT JOIN pg_attribute a ON a.attrelid = f.oid AND NOT a.attisdropped
+                                 AND a.attname = coalesce(was.name, k.c ->> 1)))
+                          ELSE '{}' END
+                   WHEN e.o ? 'columns' THEN
+                       e.o || jsonb_build_object('columns',
+                                                 pgtrickle._columns_found(o.oid, e.o -> 'columns', s.o -> 'columns'))
+                   ELSE e.o END ORDER BY e.n), '[]')
+        FROM jsonb_array_elements(names) WITH ORDINALITY AS e(o, n)
+        JOIN jsonb_array_elements(seen) WITH ORDINALITY AS s(o, n) USING (n)
+        JOIN jsonb_array_elements(pgtrickle._names_now(names)) WITH ORDINALITY AS now(o, n) USING (n)
+        CROSS JOIN LATERAL (SELECT e.o ->> 'class' AS class, (e.o ->> 'oid')::oid AS oid, everything
+                            OR NOT now.o ? 'name' AS gone) AS o
+        LEFT JOIN LATERAL (SELECT CASE WHEN o.gone THEN pgtrickle._named_object(s.o) END AS oid) AS f ON true);
+END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._names_found FROM PUBLIC;
 

@@ -38,6 +38,6 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle.progress TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.progress() IS
-'What is being built or waits for it: one row per stream table with the step (compiling, installing capture, creating
-  its program, filling it, '
+'What is being built or waits for it: one row per stream table with the step (compiling, installing capture,
+  filling it, '
 'waits ..), since when, and why it waits.';

@@ -177,11 +177,13 @@ void DatabaseScheduler::build_ended(TableId id, std::int64_t generation, const c
       warm_after_build(table);
       shared_->observer->on_build(database_.name, label(table), true);
       log::info("build", "built database={} stream_table={} result={}", database_.name, label(table), result.message);
+      changed_tables_.insert(id);  // what else has changed, others have been told
       if (table.row.needs_reinit) {
         alert(observe::AlertKind::kReinitialised, label(table), "it was rebuilt and recomputed",
               {{"reason", table.row.reinit_reason}});
       }
-      break;
+      if (control_connection_) control_connection_->poke();
+      return;
     case catalog::BuildStatus::kError: {
       ++table.build_failures;
       table.failed_generation = generation;
