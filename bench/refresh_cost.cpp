@@ -96,7 +96,8 @@ class RefreshBench {
     std::map<std::string, Sample> results;
     Sample bare;
     for (int repetition = 0; repetition <= kNothing; ++repetition) {
-      const double without = processor([&] { session_.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1; COMMIT"); });
+      const double without =
+          processor([&] { session_.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1; COMMIT"); });
       if (repetition > 0) bare.add(without);
       for (const auto& view : views()) {
         const double with = processor([&] {

@@ -1,6 +1,10 @@
 // Plans for classes of sizes: which ones a session keeps, and that a delta is applied whole, whatever plan it meets.
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "support/database.h"
 #include "support/oracle.h"
@@ -10,7 +14,6 @@ namespace {
 using pgt::test::equals_query;
 using pgt::test::Session;
 using pgt::test::TestDatabase;
-using testing::StartsWith;
 
 class SizeClasses : public testing::Test {
  protected:

@@ -116,13 +116,16 @@ class DifferentialWriter {
     }
     const std::string insert = "INSERT INTO " + node.delta_table() + " (" + into + ")\n";
     if (changes.zset) {
-      statement.with("emitted", "for the nodes above", insert + "SELECT v.run, x.w" + columns + " FROM " + changes.from + " x", false);
+      statement.with("emitted", "for the nodes above",
+                     insert + "SELECT v.run, x.w" + columns + " FROM " + changes.from + " x", false);
     } else {
-      statement.with("emitted", "for the nodes above: what differs", insert + emitted_sides(node, changes, columns), false);
+      statement.with("emitted", "for the nodes above: what differs", insert + emitted_sides(node, changes, columns),
+                     false);
     }
     return "-- node " + std::to_string(node.node_number()) + ": " + one_line(node.describe(), 160) + "\n" + "IF " +
-           numbers_.gate(node.source_mask()) + " THEN\n" + run_into(statement, "SELECT " + changes.violation, "v.violations") +
-           check_violations(request_, "state") + "END IF;\n\n";
+           numbers_.gate(node.source_mask()) + " THEN\n" +
+           run_into(statement, "SELECT " + changes.violation, "v.violations") + check_violations(request_, "state") +
+           "END IF;\n\n";
   }
 
   /// Both sides of the rows that differ, as SELECT of run, weight and columns.
@@ -144,8 +147,7 @@ class DifferentialWriter {
       const auto& node = *plan_.root_state;
       const Changes changes = node.differential(statement);
       if (changes.zset) {
-        select =
-            target_.apply_delta(statement, {chained(changes.from, {"w"}), plan_.chain.empty()}, changes.violation);
+        select = target_.apply_delta(statement, {chained(changes.from, {"w"}), plan_.chain.empty()}, changes.violation);
         return run_into(statement, select, kResultInto) + check_violations(request_, "state");
       }
       const std::string after = chained(side(node, changes, true));
@@ -294,7 +296,8 @@ std::string write_differential(const CompileRequest& request, const CutPlan& pla
   program.table_ddl = writer.target().index_ddl();
   const auto trees = plan.trees();
   const bool joins = std::any_of(trees.begin(), trees.end(), [](const Operator* tree) { return tree->joins(); });
-  add_apply(with_encoding(request, trees), program, numbers, writer.full_body(), writer.differential_body(joins), joins);
+  add_apply(with_encoding(request, trees), program, numbers, writer.full_body(), writer.differential_body(joins),
+            joins);
   // Without an index each lookup would be a scan, which only a hash join does once.
   add_refresh(request, program, sources, numbers, {joins, all_indexed});
   return text;

@@ -158,7 +158,8 @@ class RefreshWriter {
            "                     AND NOT " +
            row_security() + "\n                     AND NOT " + foreign_index() + same_partitions() +
            " AS usual,\n                     least(s.fuse_limit, f.full_threshold * 0.8, " +
-           std::to_string(kSmallDelta) + ") AS most\n              FROM pgtrickle.pgt_frontiers f JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = "
+           std::to_string(kSmallDelta) +
+           ") AS most\n              FROM pgtrickle.pgt_frontiers f JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = "
            "f.pgt_id\n              WHERE f.pgt_id = " +
            id_ + " OFFSET 0) b" + from + ";\n";
   }
@@ -193,7 +194,10 @@ class RefreshWriter {
              std::to_string(numbers_.bit(s.source->relid)) + "; END IF;\n";
     return sql + "                v.done := " + apply_ +
            "('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, " +
-           (planning_.sized ? quote_literal("{" + join(std::vector<std::string>(sources_.size(), std::to_string(kSmallDelta)), ",") + "}") : "NULL") +
+           (planning_.sized
+                ? quote_literal("{" +
+                                join(std::vector<std::string>(sources_.size(), std::to_string(kSmallDelta)), ",") + "}")
+                : "NULL") +
            ", NULL, NULL::boolean);\n"
            "                -- A function of the query may have changed the path, for good.\n"
            "                v.path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);\n"

@@ -18,8 +18,9 @@ namespace pgtrickle::compiler {
 
 /// How the statements of a program are planned.
 struct Planning {
-  bool sized = false;        // the planner is told the sizes of deltas (Statement::limit)
-  bool nested_loops = false; // every lookup has an index: few rows are joined by nested loops, whatever the planner thinks
+  bool sized = false;  // the planner is told the sizes of deltas (Statement::limit)
+  bool nested_loops =
+      false;  // every lookup has an index: few rows are joined by nested loops, whatever the planner thinks
 };
 
 /// Adds both, and what the owner must be granted. `sources` empty: the query is recomputed.

@@ -28,8 +28,8 @@ std::string SourceNumbers::declarations(const std::string& changed) const {
   std::string text;
   const auto names = variables();
   for (std::size_t i = 0; i < names.size(); ++i)
-    text += "    " + names[i] + " CONSTANT boolean := (" + changed + " & " +
-            std::to_string(bit(sources_[i].first)) + ") <> 0;\n";
+    text += "    " + names[i] + " CONSTANT boolean := (" + changed + " & " + std::to_string(bit(sources_[i].first)) +
+            ") <> 0;\n";
   return text;
 }
 
@@ -84,8 +84,8 @@ std::string Statement::with_clause() const {
 
 std::string Statement::limit(std::uint32_t relid) const {
   if (!sized_) return {};
-  return "\nLIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[" + std::to_string(sources_.number(relid)) +
-         "]";
+  return "\nLIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[" +
+         std::to_string(sources_.number(relid)) + "]";
 }
 
 std::string pending(const std::string& alias, const std::string& frontier) {

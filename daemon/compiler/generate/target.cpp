@@ -173,13 +173,15 @@ void Target::upsert(Statement& statement, const std::string& from, const std::st
            row_differs(prefixed(table_columns(rest), "t."), prefixed(table_columns(rest), "excluded."));
   }
   // xmax is 0 in a row that was inserted and set in one that was updated in place
-  statement.with("shown", "stream table: rows that are new or differ", sql + "\nRETURNING t.xmax = 0 AS inserted", false);
+  statement.with("shown", "stream table: rows that are new or differ", sql + "\nRETURNING t.xmax = 0 AS inserted",
+                 false);
 }
 
 std::string Target::apply_bag(Statement& statement, const std::string& d, const std::string& violation) const {
   const auto mine = prefixed(table_columns(all_), "t.");
   const auto theirs = prefixed(names_, "d.");
-  const std::string typed = statement.with("d", "the change, with the types of the stream table", "SELECT " + cast_list("n") + ", n.w FROM " + d + " n");
+  const std::string typed = statement.with("d", "the change, with the types of the stream table",
+                                           "SELECT " + cast_list("n") + ", n.w FROM " + d + " n");
   statement.with("hidden", "stream table: copies that are gone",
                  "DELETE FROM " + table_ + " t WHERE t.ctid = ANY (ARRAY(\n  SELECT x.ctid FROM " + typed +
                      " d CROSS JOIN LATERAL (\n    SELECT t.ctid FROM " + table_ + " t\n    WHERE " +
@@ -193,8 +195,9 @@ std::string Target::apply_bag(Statement& statement, const std::string& d, const 
                      " FROM " + typed + " d CROSS JOIN LATERAL generate_series(1, d.w)\nWHERE d.w > 0 AND " +
                      after({kDeleted}) + "\nRETURNING 1",
                  false);
-  return counts("(SELECT count(*) FROM shown)", "0::bigint", kDeleted,
-                "(SELECT coalesce(-sum(d.w), 0) FROM " + typed + " d WHERE d.w < 0) - " + kDeleted + and_also(violation));
+  return counts(
+      "(SELECT count(*) FROM shown)", "0::bigint", kDeleted,
+      "(SELECT coalesce(-sum(d.w), 0) FROM " + typed + " d WHERE d.w < 0) - " + kDeleted + and_also(violation));
 }
 
 std::string Target::apply_delta(Statement& statement, const Delta& delta, const std::string& violation) const {
@@ -216,10 +219,10 @@ std::string Target::apply_delta(Statement& statement, const Delta& delta, const 
   // must not be there yet: an upsert that updates one would swallow a row, as it does when the source has lost the
   // unique key that this program was built on.
   const std::string key_columns = join(prefixed(keys, "n."), ", ");
-  const std::string k = statement.with("k", "keys: those without a new row, and those without an old one",
-                                       "SELECT " + key_columns + ", max(n.w) < 0 AS " + lost + ", min(n.w) > 0 AS " +
-                                           added + ", bool_or(n.w NOT IN (1, -1)) AS " + odd + "\nFROM " + d +
-                                           " n\nGROUP BY " + key_columns);
+  const std::string k =
+      statement.with("k", "keys: those without a new row, and those without an old one",
+                     "SELECT " + key_columns + ", max(n.w) < 0 AS " + lost + ", min(n.w) > 0 AS " + added +
+                         ", bool_or(n.w NOT IN (1, -1)) AS " + odd + "\nFROM " + d + " n\nGROUP BY " + key_columns);
   statement.with("hidden", "stream table: rows that are gone",
                  "DELETE FROM " + table_ + " t USING " + k + " n\nWHERE n." + lost + " AND " +
                      key_match("t", prefixed(keys, "n.")) + "\nRETURNING 1",
@@ -250,7 +253,8 @@ std::string Target::apply_rows(Statement& statement, const std::string& shown, c
 
 std::string Target::replace(Statement& statement, const std::string& content) const {
   if (keyed()) {
-    const std::string n = statement.with("content", "the query", "SELECT " + cast_list("x") + " FROM " + content + " x");
+    const std::string n =
+        statement.with("content", "the query", "SELECT " + cast_list("x") + " FROM " + content + " x");
     statement.with("hidden", "stream table: rows that are gone",
                    "DELETE FROM " + table_ + " t\nWHERE NOT EXISTS (SELECT FROM " + n + " n WHERE " +
                        key_match("t", prefixed(row_columns(key_), "n.")) + ")\nRETURNING 1",

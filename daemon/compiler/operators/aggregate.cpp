@@ -176,7 +176,8 @@ std::string Aggregate::group_delta(Statement& statement, const Layout& l) const 
   if (needs_net && !input.consolidated) {
     std::vector<TypeInfo> types;
     for (const auto& col : inputs_[0]->columns()) types.push_back(col.type.value());
-    input.from = statement.with("net", "input rows that changed, net", consolidate(inputs_[0]->column_names(), types, input.from));
+    input.from = statement.with("net", "input rows that changed, net",
+                                consolidate(inputs_[0]->column_names(), types, input.from));
   }
   std::vector<std::string> select;
   const auto exprs = key_expressions();
@@ -230,13 +231,14 @@ std::vector<std::string> Aggregate::groups_ddl(const Layout& l) const {
   const std::string query =
       recompute_query(l, "unnest($1) k", true, [](const std::vector<std::string>&) { return std::string(); });
   const std::string signature = groups_function() + "(" + state_table() + "[])";
-  return {"-- Groups that their state does not tell, from the sources: an extremum is gone, or a sum was NaN or "
-          "infinite.\nCREATE OR REPLACE FUNCTION " +
-              groups_function() + "(groups " + state_table() + "[]) RETURNS SETOF " + state_table() +
-              "\nLANGUAGE plpgsql\nAS " +
-              dollar_quoted("\n#variable_conflict use_column\nBEGIN\n    RETURN QUERY\n    " + indent(query, 4) +
-                            ";\nEND\n"),
-          "REVOKE ALL ON FUNCTION " + signature + " FROM PUBLIC"};
+  return {
+      "-- Groups that their state does not tell, from the sources: an extremum is gone, or a sum was NaN or "
+      "infinite.\nCREATE OR REPLACE FUNCTION " +
+          groups_function() + "(groups " + state_table() + "[]) RETURNS SETOF " + state_table() +
+          "\nLANGUAGE plpgsql\nAS " +
+          dollar_quoted("\n#variable_conflict use_column\nBEGIN\n    RETURN QUERY\n    " + indent(query, 4) +
+                        ";\nEND\n"),
+      "REVOKE ALL ON FUNCTION " + signature + " FROM PUBLIC"};
 }
 
 std::string Aggregate::recomputed(Statement& statement, const Layout& l, const std::string& merged) const {
@@ -296,8 +298,9 @@ Changes Aggregate::differential(Statement& statement) const {
     const bool always = std::find(need.begin(), need.end(), "true") != need.end();
     select.push_back((always ? alive : alive + " AND (" + join(need, "\n         OR ") + ")") + " AS " + l.need);
   }
-  std::string m = statement.with("m", "those groups beside their stored values", "SELECT " + join(select, ",\n       ") + "\nFROM " + g + " g\nLEFT JOIN " +
-                                          state_table() + " s ON " + state(l).match("s.", "g."));
+  std::string m = statement.with("m", "those groups beside their stored values",
+                                 "SELECT " + join(select, ",\n       ") + "\nFROM " + g + " g\nLEFT JOIN " +
+                                     state_table() + " s ON " + state(l).match("s.", "g."));
   if (l.may_recompute()) {
     const std::string r = recomputed(statement, l, m);
     std::vector<std::string> merged = prefixed(l.keys, "m.");
@@ -309,8 +312,9 @@ Changes Aggregate::differential(Statement& statement) const {
       merged.push_back("CASE WHEN m." + l.need + " THEN r." + l.names[i] + " ELSE m." + l.new_names[i] + " END AS " +
                        l.new_names[i]);
     }
-    m = statement.with("m", "the same, with what was recomputed", "SELECT " + join(merged, ",\n       ") + "\nFROM " + m + " m\nLEFT JOIN " + r + " r ON m." +
-                                l.need + " AND " + state(l).match("r.", "m."));
+    m = statement.with("m", "the same, with what was recomputed",
+                       "SELECT " + join(merged, ",\n       ") + "\nFROM " + m + " m\nLEFT JOIN " + r + " r ON m." +
+                           l.need + " AND " + state(l).match("r.", "m."));
   }
 
   const MergedRows rows{m, l.old_ctid, l.old_n, l.new_n, l.new_names, {}};

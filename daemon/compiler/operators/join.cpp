@@ -122,7 +122,8 @@ Delta Join::delta(Statement& statement, bool /*consolidate*/) const {
     posts.push_back(input->post());
     Delta d = input->delta(statement, true);
     // A delta stands in several terms: compute it once.
-    if (d.from.front() == '(') d.from = statement.with("d", "rows of one input that changed", d.from.substr(1, d.from.size() - 2));
+    if (d.from.front() == '(')
+      d.from = statement.with("d", "rows of one input that changed", d.from.substr(1, d.from.size() - 2));
     deltas.push_back(std::move(d));
   }
   if (const std::size_t single = switching_input(); single < inputs_.size())
@@ -318,7 +319,8 @@ std::string Join::by_levels(Statement& statement, const std::vector<std::string>
         where(gated(base_conds, next_mask, 0)) + "\nUNION ALL\nSELECT " +
         join(with(from_delta_list, "-(j.w * " + alias(next) + ".w) AS w"), ", ") + "\nFROM " + previous + " j, " +
         deltas[next].from + " " + alias(next) + where(gated(on_delta, mask, next_mask));
-    previous = statement.with("j", "changes of the join of the first " + std::to_string(joined.size()) + " inputs", body);
+    previous =
+        statement.with("j", "changes of the join of the first " + std::to_string(joined.size()) + " inputs", body);
     conds_so_far = std::move(base_conds);
     mask |= next_mask;
     first = false;

@@ -126,7 +126,8 @@ Changes KeyedState::changes(Statement& statement, const MergedRows& merged, cons
   auto exists = [&](const std::string& n) { return global() ? std::string("true") : "m." + n + " > 0"; };
   out.push_back(exists(merged.old_n) + " AS " + changes.was);
   out.push_back(exists(merged.new_n) + " AS " + changes.now);
-  changes.from = statement.with_name("c", "output rows of these keys, before and after", "SELECT " + join(out, ",\n       ") + "\nFROM " + merged.from + " m");
+  changes.from = statement.with_name("c", "output rows of these keys, before and after",
+                                     "SELECT " + join(out, ",\n       ") + "\nFROM " + merged.from + " m");
   changes.violation = "(SELECT count(*) FROM " + merged.from + " m WHERE m." + merged.new_n + " < 0)";
   return changes;
 }
