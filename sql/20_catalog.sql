@@ -215,6 +215,23 @@ CREATE TABLE pgtrickle.pgt_source_gates (
     gated_by      name NOT NULL DEFAULT current_user
 );
 
+-- Tables whose owner decides who may have their changes captured, see 41_capture_rights.sql: a row per role that may.
+CREATE TABLE pgtrickle.pgt_capture_rights (
+    source_relid  oid NOT NULL,
+    source_schema name NOT NULL,
+    source_name   name NOT NULL,
+    source_owner  name NOT NULL,                      -- for restores
+    role          oid NOT NULL DEFAULT 0,             -- 0: none; the row that says that the owner has decided
+    role_name     name,
+    decided_at    timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    decided_by    name NOT NULL DEFAULT current_user,
+    PRIMARY KEY (source_relid, role)
+);
+
+COMMENT ON TABLE pgtrickle.pgt_capture_rights IS
+'Who may have the changes of tables captured whose owners have decided that, see allow_capture() and forbid_capture().
+  A row with role 0 for each table, and one for each role that may besides its owner and who has TRIGGER on it.';
+
 -- Up to which moment of the business's time a source is complete.
 CREATE TABLE pgtrickle.pgt_watermarks (
     source_relid  oid PRIMARY KEY,

@@ -271,6 +271,7 @@ BEGIN
     IF to_regclass('pgtrickle.pgt_dependencies') IS NULL OR NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables)
        AND NOT EXISTS (SELECT FROM pgtrickle.pgt_sources) AND NOT EXISTS (SELECT FROM pgtrickle.pgt_source_gates)
        AND NOT EXISTS (SELECT FROM pgtrickle.pgt_watermarks)
+       AND NOT EXISTS (SELECT FROM pgtrickle.pgt_capture_rights)
        AND NOT EXISTS (SELECT FROM pgtrickle.pgt_watermark_groups) THEN
         RETURN;
     END IF;

@@ -78,7 +78,7 @@ REVOKE EXECUTE ON FUNCTION pgtrickle._settle_log_rights FROM PUBLIC;
 CREATE FUNCTION pgtrickle._settle_rights() RETURNS int
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    n int := pgtrickle._settle_log_rights();
+    n int := pgtrickle._settle_log_rights() + pgtrickle._settle_capture_rights();
 BEGIN
     UPDATE pgtrickle.pgt_stream_tables s SET owner_name = pg_get_userbyid(c.relowner)
     FROM pg_class c WHERE c.oid = s.pgt_relid AND s.owner_name IS DISTINCT FROM pg_get_userbyid(c.relowner);

@@ -243,11 +243,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
            'AUTO recomputes it on schedule. Or leave that to the queries that read the stream table.'
     FROM trees t WHERE t.tree ~ E'[ (]\\{SQLVALUEFUNCTION '
     UNION ALL
-    SELECT format('changes of %s cannot be captured: %s', pgtrickle._qualified(v.relid),
-                  pgtrickle._not_capturable(v.relid)),
+    SELECT format('changes of %s cannot be captured: %s', pgtrickle._qualified(v.relid), n.why),
            'Use refresh_mode => ''AUTO'' or ''FULL'', which recompute the query.'
     FROM pgtrickle._view_sources(view_oid) AS v JOIN pg_class c ON c.oid = v.relid
-    WHERE c.relkind <> 'v' AND pgtrickle._not_capturable(v.relid) IS NOT NULL
+    CROSS JOIN pgtrickle._not_capturable_for(v.relid, (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user))
+        AS n(why)
+    WHERE c.relkind <> 'v' AND n.why IS NOT NULL
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._not_differential TO PUBLIC;
 
@@ -656,11 +657,11 @@ BEGIN
     RETURN QUERY
         SELECT 'source', format('%s: %s', pgtrickle._qualified(v.relid),
                                 coalesce(CASE WHEN c.relkind = 'v' THEN 'view, inlined' ELSE
-                   'changes cannot be captured, ' || pgtrickle._not_capturable(v.relid) END,
-                       'changes can be captured')),
-               CASE WHEN c.relkind <> 'v' AND pgtrickle._not_capturable(v.relid) IS NOT NULL THEN 'warning'
-                    ELSE 'ok' END
-        FROM pgtrickle._view_sources(to_regclass('pg_temp.' || view_name)) AS v JOIN pg_class c ON c.oid = v.relid;
+                   'changes cannot be captured, ' || n.why END, 'changes can be captured')),
+               CASE WHEN c.relkind <> 'v' AND n.why IS NOT NULL THEN 'warning' ELSE 'ok' END
+        FROM pgtrickle._view_sources(to_regclass('pg_temp.' || view_name)) AS v JOIN pg_class c ON c.oid = v.relid
+        CROSS JOIN pgtrickle._not_capturable_for(v.relid, (SELECT r.oid FROM pg_roles r
+                                                           WHERE r.rolname = current_user)) AS n(why);
     RETURN QUERY
         SELECT 'columns', string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)),
                                      ', ' ORDER BY a.attnum), 'ok'

@@ -53,6 +53,9 @@ BEGIN
         WHEN 'refreshed' THEN PERFORM pgtrickle._do_refreshed(caller, d);
         WHEN 'gate' THEN
             NEW.answer := to_jsonb(pgtrickle._do_gate(caller, (d ->> 'relid')::oid, (d ->> 'gate')::boolean));
+        WHEN 'allow_capture' THEN
+            PERFORM pgtrickle._do_allow_capture(caller, (d ->> 'relid')::oid, (d ->> 'role')::oid,
+                                                (d ->> 'allow')::boolean);
         WHEN 'watermark' THEN
             NEW.answer := to_jsonb(pgtrickle._do_watermark(caller, (d ->> 'relid')::oid,
                                                            (d ->> 'watermark')::timestamptz));

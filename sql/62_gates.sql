@@ -373,6 +373,7 @@ says what they wait for. last_advanced_at: when a watermark of the group last mo
 CREATE FUNCTION pgtrickle._forget_relation(relation oid) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    DELETE FROM pgtrickle.pgt_capture_rights x WHERE x.source_relid = relation;
     DELETE FROM pgtrickle.pgt_watermarks w WHERE w.source_relid = relation;
     DELETE FROM pgtrickle.pgt_source_gates g WHERE g.source_relid = relation;
     IF FOUND OR EXISTS (SELECT FROM pgtrickle.pgt_watermark_groups g WHERE relation = ANY (g.sources)) THEN

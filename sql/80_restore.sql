@@ -142,6 +142,7 @@ BEGIN
     SELECT array_agg(d) INTO dependencies FROM pgtrickle.pgt_dependencies d
     WHERE to_regclass(format('%I.%I', d.source_schema, d.source_name)) IS NOT NULL;
     PERFORM pgtrickle._relink_gates();
+    PERFORM pgtrickle._relink_capture_rights();
     DELETE FROM pgtrickle.pgt_dependencies;
     INSERT INTO pgtrickle.pgt_dependencies (pgt_id, source_relid, source_type, columns, column_names,
                                             source_schema, source_name)
