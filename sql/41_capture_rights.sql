@@ -146,7 +146,8 @@ BEGIN
                               (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = rel));
     ELSIF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = rel AND c.relkind IN ('r', 'p')) THEN
         RAISE EXCEPTION '% is not a table', name
-            USING ERRCODE = 'wrong_object_type', HINT = 'Only changes of tables are captured: name those that it reads.';
+            USING ERRCODE = 'wrong_object_type',
+                HINT = 'Only changes of tables are captured: name those that it reads.';
     ELSIF to_role IS NOT NULL AND role IS NULL THEN
         RAISE EXCEPTION 'role "%" does not exist', to_role
             USING ERRCODE = 'undefined_object', HINT = 'NULL means everybody who may read the table.';
