@@ -33,8 +33,10 @@ GRANT EXECUTE ON FUNCTION pgtrickle._capture_forbidden TO PUBLIC;
 
 -- Why a relation cannot be captured for stream tables of this role, NULL if it can.
 CREATE FUNCTION pgtrickle._not_capturable_for(relation oid, role oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(pgtrickle._not_capturable(relation), pgtrickle._capture_forbidden(relation, role))
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN coalesce(pgtrickle._not_capturable(relation), pgtrickle._capture_forbidden(relation, role));
+END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._not_capturable_for TO PUBLIC;
 
