@@ -57,6 +57,9 @@ class RefreshBench {
     for (const auto& view : views()) {
       db_.create_stream_table("st_" + view.name, view.query, "DIFFERENTIAL");
       refresh_function_[view.name] = "pgtrickle_state.refresh_" + std::to_string(db_.id_of("st_" + view.name));
+      // As the daemon does: statements of the session are prepared.
+      session_.exec("PREPARE refresh_" + view.name + " (text) AS SELECT * FROM " + refresh_function_[view.name] +
+                    "($1); PREPARE hand_" + view.name + " AS SELECT hand.refresh_" + view.name + "()");
       session_.exec("CREATE MATERIALIZED VIEW mv_" + view.name + " AS " + view.query);
       session_.exec("CREATE UNIQUE INDEX ON mv_" + view.name + " (" + view.key + ")");
     }
@@ -95,14 +98,14 @@ class RefreshBench {
   void measure_nothing(Report& report) {
     std::map<std::string, Sample> results;
     Sample bare;
+    session_.exec("PREPARE one AS SELECT 1");
     for (int repetition = 0; repetition <= kNothing; ++repetition) {
       const double without =
-          processor([&] { session_.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1; COMMIT"); });
+          processor([&] { session_.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; EXECUTE one; COMMIT"); });
       if (repetition > 0) bare.add(without);
       for (const auto& view : views()) {
         const double with = processor([&] {
-          session_.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM " + refresh_function_[view.name] +
-                        "('auto'); COMMIT");
+          session_.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; EXECUTE refresh_" + view.name + "('auto'); COMMIT");
         });
         if (repetition > 0) results[view.name].add(with);
       }
@@ -161,8 +164,8 @@ class RefreshBench {
 
   double refresh(const View& view, const std::string& mode, const std::string& expected,
                  Sample* processor_used = nullptr) {
-    const std::string sql = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM " + refresh_function_[view.name] +
-                            "('" + mode + "'); COMMIT";
+    const std::string sql =
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; EXECUTE refresh_" + view.name + "('" + mode + "'); COMMIT";
     double ms = 0;
     const double used = processor([&] { ms = timed([&] { session_.exec(sql); }); });
     if (processor_used != nullptr) processor_used->add(used);
@@ -176,7 +179,7 @@ class RefreshBench {
   }
 
   void by_hand(const View& view, Measured& m) {
-    const std::string sql = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT hand.refresh_" + view.name + "(); COMMIT";
+    const std::string sql = "BEGIN ISOLATION LEVEL REPEATABLE READ; EXECUTE hand_" + view.name + "; COMMIT";
     m.hand_processor.add(processor([&] { m.hand.add(timed([&] { session_.exec(sql); })); }));
   }
 

@@ -117,6 +117,7 @@ class RefreshWriter {
         "    changed bigint := 0;  -- bit per source with pending rows\n"
         "    holds boolean;\n"
         "    done record;\n"
+        "    planning record;\n"
         "    path text;\n";
     for (const auto& s : sources_) text += "    n" + alias(s).substr(1) + " bigint;\n";
     return text;
@@ -157,9 +158,8 @@ class RefreshWriter {
            "                     AND NOT EXISTS (SELECT FROM pg_subscription_rel)\n"
            "                     AND NOT " +
            row_security() + "\n                     AND NOT " + foreign_index() + same_partitions() +
-           " AS usual,\n                     least(s.fuse_limit, f.full_threshold * 0.8, " +
-           std::to_string(kSmallDelta) +
-           ") AS most\n              FROM pgtrickle.pgt_frontiers f JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = "
+           " AS usual,\n                     least(s.fuse_limit, f.full_threshold * 0.8, "
+           "9223372036854775807) AS most\n              FROM pgtrickle.pgt_frontiers f JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = "
            "f.pgt_id\n              WHERE f.pgt_id = " +
            id_ + " OFFSET 0) b" + from + ";\n";
   }
@@ -192,13 +192,7 @@ class RefreshWriter {
     for (const auto& s : sources_)
       sql += "                IF v.n" + alias(s).substr(1) + " > 0 THEN v.changed := v.changed | " +
              std::to_string(numbers_.bit(s.source->relid)) + "; END IF;\n";
-    return sql + "                v.done := " + apply_ +
-           "('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, " +
-           (planning_.sized
-                ? quote_literal("{" +
-                                join(std::vector<std::string>(sources_.size(), std::to_string(kSmallDelta)), ",") + "}")
-                : "NULL") +
-           ", NULL, NULL::boolean);\n"
+    return sql + apply() +
            "                -- A function of the query may have changed the path, for good.\n"
            "                v.path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);\n"
            "                action := 'DIFFERENTIAL';\n"
@@ -218,6 +212,34 @@ class RefreshWriter {
            "                    total_rows_deleted = p.total_rows_deleted + $6\n"
            "                WHERE p.pgt_id = " +
            id_ + ";\n                RETURN;\n";
+  }
+
+  /// Few rows: the plan that is made for few. More: with the planner's own ways to join, and if it is told sizes, with
+  /// the plans of their class.
+  [[nodiscard]] std::string apply() const {
+    const std::string arguments = "('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, ";
+    const std::vector<std::string> small(sources_.size(), std::to_string(kSmallDelta));
+    std::string sql = "                IF delta_rows <= " + std::to_string(kSmallDelta) +
+                      " THEN\n                    v.done := " + apply_ + arguments +
+                      (planning_.sized ? quote_literal("{" + join(small, ",") + "}") : "NULL") +
+                      ", NULL, NULL::boolean);\n                ELSE\n";
+    if (planning_.nested_loops)
+      sql +=
+          "                    v.path := pg_catalog.set_config('enable_hashjoin', 'on', true);\n"
+          "                    v.path := pg_catalog.set_config('enable_mergejoin', 'on', true);\n";
+    if (planning_.sized) {
+      std::vector<std::string> pending;
+      for (const auto& s : sources_) pending.push_back("v.n" + alias(s).substr(1));
+      sql += "                    v.planning := pgtrickle._planning(" + id_ + ", ARRAY[" + join(pending, ", ") + "], " +
+             std::to_string(kSmallDelta) + ", true, " + boolean(planning_.nested_loops) +
+             ");\n                    EXECUTE format('SELECT a.* FROM " + apply_ +
+             "(''differential'', $1, $2, $3, $4, $5, $6, NULL, NULL::%s) AS a', v.planning.plans)\n"
+             "                    INTO v.done USING v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, "
+             "v.planning.sizes;\n";
+    } else {
+      sql += "                    v.done := " + apply_ + arguments + "NULL, NULL, NULL::text);\n";
+    }
+    return sql + "                END IF;\n";
   }
 
   /// Before anything is read: the right to read a log goes with that to read its source, and the procedure says which

@@ -199,6 +199,7 @@ DECLARE
     changed bigint := 0;  -- bit per source with pending rows
     holds boolean;
     done record;
+    planning record;
     path text;
     n1 bigint;
 BEGIN
@@ -222,7 +223,7 @@ BEGIN
                      AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID}') AND c.relrowsecurity)
                      AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = s.pgt_relid AND (i.indisunique OR i.indisexclusion)
                                      AND i.indexrelid IS DISTINCT FROM to_regclass('public.pgtrickle_0_key')) AS usual,
-                     least(s.fuse_limit, f.full_threshold * 0.8, 200) AS most
+                     least(s.fuse_limit, f.full_threshold * 0.8, 9223372036854775807) AS most
               FROM pgtrickle.pgt_frontiers f JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = f.pgt_id
               WHERE f.pgt_id = 0 OFFSET 0) b,
          LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
@@ -242,7 +243,13 @@ BEGIN
             FOR UPDATE;
             IF v.holds THEN
                 IF v.n1 > 0 THEN v.changed := v.changed | 1; END IF;
-                v.done := pgtrickle_state.apply_0('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, NULL, NULL, NULL::boolean);
+                IF delta_rows <= 200 THEN
+                    v.done := pgtrickle_state.apply_0('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, NULL, NULL, NULL::boolean);
+                ELSE
+                    v.path := pg_catalog.set_config('enable_hashjoin', 'on', true);
+                    v.path := pg_catalog.set_config('enable_mergejoin', 'on', true);
+                    v.done := pgtrickle_state.apply_0('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, NULL, NULL, NULL::text);
+                END IF;
                 -- A function of the query may have changed the path, for good.
                 v.path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
                 action := 'DIFFERENTIAL';
