@@ -20,14 +20,15 @@ HttpAnswer json_answer(unsigned status, const ordered_json& body) {
 }
 
 bool is_broken(const StreamTableStatus& table) {
-  return table.status == "ERROR" || table.status == "SUSPENDED";
+  return table.status == TableStatus::kError || table.status == TableStatus::kSuspended;
 }
 
 // What is wrong with it for its readers, as the end of a sentence; empty if nothing is.
 std::string trouble_of(const StreamTableStatus& table) {
   std::string out;
   const auto add = [&](const std::string& what) { out += (out.empty() ? "" : "; ") + what; };
-  if (is_broken(table)) add("is " + table.status + (table.last_error.empty() ? "" : ": " + table.last_error));
+  if (is_broken(table))
+    add("is " + to_string(table.status) + (table.last_error.empty() ? "" : ": " + table.last_error));
   if (table.fuse_blown) add("has a blown fuse");
   if (table.skipped) add("lacks changes that were skipped");
   if (table.slo_violated) {
@@ -134,7 +135,7 @@ HttpAnswer stream_tables_answer(const std::vector<DatabaseStatus>& status) {
                         {"id", t.id},
                         {"schema", t.schema},
                         {"name", t.name},
-                        {"status", t.status},
+                        {"status", to_string(t.status)},
                         {"refresh_mode", t.refresh_mode},
                         {"effective_refresh_mode", text_or_null(t.effective_refresh_mode)},
                         {"reason", text_or_null(t.reason)},

@@ -9,24 +9,15 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "catalog/builder.h"
 #include "config/config.h"
 #include "observe/observer.h"
+#include "scheduler/builder.h"
 
 namespace pgtrickle::scheduler {
-
-/// What the scheduler runs on worker threads. The default calls catalog::; tests pass their own.
-struct Builder {
-  std::function<catalog::BuildResult(const std::string& conninfo, std::int64_t pgt_id, const catalog::BuildSettings&)>
-      build = catalog::build_stream_table;
-  std::function<catalog::Garbage(const std::string& conninfo, const catalog::BuildSettings&)> collect_garbage =
-      catalog::collect_garbage;
-};
 
 class Scheduler : public observe::StatusSource {
  public:
