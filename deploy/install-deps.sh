@@ -10,7 +10,8 @@ packages=(
   libboost1.81-dev libspdlog-dev libyaml-cpp-dev prometheus-cpp-dev libhowardhinnant-date-dev libcli11-dev nlohmann-json3-dev libsystemd-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   postgresql-15 postgresql-server-dev-15 sqlsmith pgbouncer
-  clang-format shellcheck
+  clang-format clang-tidy shellcheck
+  debootstrap patchelf
 )
 
 installed() {

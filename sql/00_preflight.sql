@@ -9,11 +9,13 @@
 DO $preflight$
 BEGIN
     IF pg_catalog.current_setting('server_version_num')::int < 150000 THEN
-        RAISE EXCEPTION 'pgtrickle needs PostgreSQL 15 or later, this server is %', pg_catalog.current_setting('server_version')
+        RAISE EXCEPTION 'pgtrickle needs PostgreSQL 15 or later, this server is %',
+            pg_catalog.current_setting('server_version')
             USING ERRCODE = 'feature_not_supported';
     END IF;
     IF pg_catalog.to_regnamespace('pgtrickle') IS NULL AND pg_catalog.to_regnamespace('pgtrickle_changes') IS NULL
-       AND pg_catalog.to_regnamespace('pgtrickle_state') IS NULL AND pg_catalog.to_regnamespace('pgtrickle_locks') IS NULL THEN
+       AND pg_catalog.to_regnamespace('pgtrickle_state') IS NULL
+       AND pg_catalog.to_regnamespace('pgtrickle_locks') IS NULL THEN
         RETURN;
     END IF;
     IF pg_catalog.to_regprocedure('pgtrickle.version()') IS NOT NULL THEN
@@ -23,13 +25,17 @@ BEGIN
                   DETAIL = pg_catalog.format('It belongs to role %I. Nothing was changed.',
                                (SELECT pg_catalog.pg_get_userbyid(n.nspowner) FROM pg_catalog.pg_namespace n
                                 WHERE n.nspname OPERATOR(pg_catalog.=) 'pgtrickle')),
-                  HINT = 'To install it anew: DROP EXTENSION pg_trickle CASCADE if it is an extension, otherwise DROP SCHEMA pgtrickle, '
-                         'pgtrickle_changes, pgtrickle_state, pgtrickle_locks CASCADE. Stream tables then stay as ordinary tables.';
+                  HINT = 'To install it anew: DROP EXTENSION pg_trickle CASCADE if it is an extension, otherwise '
+                         'DROP SCHEMA pgtrickle, '
+                         'pgtrickle_changes, pgtrickle_state, pgtrickle_locks CASCADE. Stream tables then stay as '
+                         'ordinary tables.';
     END IF;
-    RAISE EXCEPTION 'database "%" has a schema named pgtrickle, pgtrickle_changes, pgtrickle_state or pgtrickle_locks, but no complete installation of pgtrickle',
+    RAISE EXCEPTION 'database "%" has a schema named pgtrickle, pgtrickle_changes, pgtrickle_state or '
+                    'pgtrickle_locks, but no complete installation of pgtrickle',
                     pg_catalog.current_database()
         USING ERRCODE = 'duplicate_schema',
-              HINT = 'If they are left over from an interrupted installation, drop these schemas (CASCADE) and run the script again as one transaction.';
+              HINT = 'If they are left over from an interrupted installation, drop these schemas (CASCADE) and run '
+                     'the script again as one transaction.';
 END
 $preflight$;
 

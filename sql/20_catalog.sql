@@ -1,7 +1,7 @@
 -- The catalog. Columns are documented here; who writes what is in docs/ARCHITECTURE.md, section 3.
 --
--- The admin owns the tables and is not limited. Users do not write to them: the API functions, which run with the caller's
--- rights, ask for that (58_requests.sql). What they may read is below.
+-- The admin owns the tables and is not limited. Users do not write to them: the API functions, which run with the
+-- caller's rights, ask for that (58_requests.sql). What they may read is below.
 
 CREATE TABLE pgtrickle.pgt_stream_tables (
     pgt_id                 bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -9,32 +9,48 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     pgt_schema             name NOT NULL,                         -- as last seen; the live name is in pg_class
     pgt_name               name NOT NULL,
     original_query         text NOT NULL,                         -- as the user wrote it
-    defining_query         text NOT NULL,                         -- canonical: names qualified, * expanded, no final semicolon
-    settings               jsonb NOT NULL DEFAULT '{}',           -- setting -> value at creation, for those that can change a result
-    names                  jsonb,                                 -- what the names in original_query meant, see 50_names.sql
-    names_now              jsonb,                                 -- what they were called when defining_query was made of it
-    previous               jsonb,                                 -- definition to go back to if an altered one cannot be built
-    failed_alteration      jsonb,                                 -- query, message, code, hint, at: of the one that could not be built
+    -- canonical: names qualified, * expanded, no final semicolon
+    defining_query         text NOT NULL,
+    -- setting -> value at creation, for those that can change a result
+    settings               jsonb NOT NULL DEFAULT '{}',
+    -- what the names in original_query meant, see 50_names.sql
+    names                  jsonb,
+    -- what they were called when defining_query was made of it
+    names_now              jsonb,
+    -- definition to go back to if an altered one cannot be built
+    previous               jsonb,
+    -- query, message, code, hint, at: of the one that could not be built
+    failed_alteration      jsonb,
     schedule               text NOT NULL DEFAULT 'calculated',
-    schedule_ms            bigint GENERATED ALWAYS AS (pgtrickle._schedule_ms(schedule)) STORED,  -- of the duration in it; NULL: none
+    -- of the duration in it; NULL: none
+    schedule_ms            bigint GENERATED ALWAYS AS (pgtrickle._schedule_ms(schedule)) STORED,
     tier                   text NOT NULL DEFAULT 'hot' CHECK (tier IN ('hot', 'warm', 'cold', 'frozen')),
-    max_staleness          interval,                              -- promised to readers: judged by health, metrics and alerts
+    -- promised to readers: judged by health, metrics and alerts
+    max_staleness          interval,
     diamond_consistency    text CHECK (diamond_consistency IN ('atomic', 'none')),              -- NULL: atomic
     diamond_schedule_policy text CHECK (diamond_schedule_policy IN ('fastest', 'slowest')),     -- NULL: fastest
     allow_circular         boolean NOT NULL DEFAULT false,        -- may be part of a cycle
-    non_monotone           text,                                  -- what keeps it out of cycles; NULL = monotone. Written by the daemon
-    max_delta_fraction     double precision CHECK (max_delta_fraction >= 0),  -- of the rows of its sources: above it recompute; NULL = by cost
+    -- what keeps it out of cycles; NULL = monotone. Written by the daemon
+    non_monotone           text,
+    -- of the rows of its sources: above it recompute; NULL = by cost
+    max_delta_fraction     double precision CHECK (max_delta_fraction >= 0),
     fuse                   text NOT NULL DEFAULT 'off' CHECK (fuse IN ('off', 'on', 'auto')),
     fuse_ceiling           bigint CHECK (fuse_ceiling >= 0),      -- pending rows that blow the fuse
-    fuse_sensitivity       int CHECK (fuse_sensitivity BETWEEN 1 AND 100),    -- auto: standard deviations above the mean; NULL = 6
+    -- auto: standard deviations above the mean; NULL = 6
+    fuse_sensitivity       int CHECK (fuse_sensitivity BETWEEN 1 AND 100),
     fuse_learned           bigint,                                -- auto: what the daemon learned from the history
-    fuse_limit             bigint GENERATED ALWAYS AS (CASE fuse WHEN 'on' THEN fuse_ceiling WHEN 'auto' THEN least(fuse_learned, fuse_ceiling) END) STORED,
+    fuse_limit             bigint GENERATED ALWAYS AS
+        (CASE fuse WHEN 'on' THEN fuse_ceiling WHEN 'auto' THEN least(fuse_learned, fuse_ceiling) END) STORED,
     fuse_blown_at          timestamptz,                           -- NULL: intact
     fuse_blow_reason       text,
-    fuse_reset             text CHECK (fuse_reset IN ('apply', 'skip_changes')),                -- what the next refresh does with what blew it
-    skipped_at             timestamptz,                           -- changes were skipped: not equal to its query until re-initialised
-    refresh_mode           text NOT NULL DEFAULT 'AUTO' CHECK (refresh_mode IN ('AUTO', 'DIFFERENTIAL', 'FULL', 'IMMEDIATE')),
-    effective_refresh_mode text CHECK (effective_refresh_mode IN ('DIFFERENTIAL', 'FULL', 'IMMEDIATE')),  -- NULL: not compiled yet
+    -- what the next refresh does with what blew it
+    fuse_reset             text CHECK (fuse_reset IN ('apply', 'skip_changes')),
+    -- changes were skipped: not equal to its query until re-initialised
+    skipped_at             timestamptz,
+    refresh_mode           text NOT NULL DEFAULT 'AUTO'
+        CHECK (refresh_mode IN ('AUTO', 'DIFFERENTIAL', 'FULL', 'IMMEDIATE')),
+    -- NULL: not compiled yet
+    effective_refresh_mode text CHECK (effective_refresh_mode IN ('DIFFERENTIAL', 'FULL', 'IMMEDIATE')),
     reason                 text,                                  -- why the effective mode is what it is
     status                 text NOT NULL DEFAULT 'PENDING'
                            CHECK (status IN ('PENDING', 'INITIALIZING', 'ACTIVE', 'ERROR', 'SUSPENDED', 'PAUSED')),
@@ -46,20 +62,23 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     last_error_code        text,                                  -- SQLSTATE
     last_error_hint        text,
     last_error_at          timestamptz,
-    retry_at               timestamptz,                           -- ERROR, SUSPENDED: when the daemon tries again; NULL: as soon as it sees it
-    definite_query         text,                                  -- where rows tie (LIMIT, DISTINCT ON): the query with the order that decides
+    -- ERROR, SUSPENDED: when the daemon tries again; NULL: as soon as it sees it
+    retry_at               timestamptz,
+    -- where rows tie (LIMIT, DISTINCT ON): the query with the order that decides
+    definite_query         text,
     plan                   text,                                  -- operator tree and nodes, for people
     options                jsonb NOT NULL DEFAULT '{}',
     created_at             timestamptz NOT NULL DEFAULT pg_catalog.now(),
     created_by             name NOT NULL DEFAULT current_user,
     refresh_asked_at       timestamptz,                           -- when somebody last wanted it refreshed at once
     owner_name             name,                                  -- of the owner's role, as last seen; for restores
-    created_xid            xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),  -- tells "created in this very transaction"
+    -- tells "created in this very transaction"
+    created_xid            xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
     generation             bigint NOT NULL DEFAULT 1              -- bumped by every change that concerns the daemon
 );
 
--- One row per stream table from its creation on; snapshot NULL means not initialised. Locking the row serialises refreshes.
--- Updated by every refresh: free space in the page keeps those updates HOT.
+-- One row per stream table from its creation on; snapshot NULL means not initialised. Locking the row serialises
+-- refreshes. Updated by every refresh: free space in the page keeps those updates HOT.
 CREATE TABLE pgtrickle.pgt_frontiers (
     pgt_id              bigint PRIMARY KEY REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
     owner               oid,                          -- of the program, whose role writes this row; NULL: not built yet
@@ -69,7 +88,8 @@ CREATE TABLE pgtrickle.pgt_frontiers (
     full_threshold      bigint,                       -- pending rows above which 'auto' recomputes; NULL = never
     ms_per_delta_row    double precision,             -- what the threshold was made of; NULL: not known yet
     ms_per_full         double precision,
-    facts_from          xid8,                         -- not NULL: not all transactions older than its facts are known to have ended
+    -- not NULL: not all transactions older than its facts are known to have ended
+    facts_from          xid8,
     last_delta_rows     bigint,
     data_timestamp      timestamptz,                  -- when snapshot was taken
     last_refresh_at     timestamptz,
@@ -93,8 +113,10 @@ CREATE TABLE pgtrickle.pgt_sources (
     active_log    "char" NOT NULL DEFAULT 'a' CHECK (active_log IN ('a', 'b')),
     columns       int2[] NOT NULL,                    -- captured attribute numbers, ascending
     shape         text NOT NULL,                      -- fingerprint of the captured columns, see _source_shape
-    partitions    oid[] NOT NULL,                     -- every relation of the inheritance tree that has triggers, ascending
-    problem       text,                               -- why the capture function writes markers only; NULL = captures rows
+    -- every relation of the inheritance tree that has triggers, ascending
+    partitions    oid[] NOT NULL,
+    -- why the capture function writes markers only; NULL = captures rows
+    problem       text,
     created_at    timestamptz NOT NULL DEFAULT pg_catalog.now(),
     switched_at   timestamptz
 );
@@ -104,7 +126,8 @@ CREATE TABLE pgtrickle.pgt_sources (
 CREATE TABLE pgtrickle.pgt_dependencies (
     pgt_id        bigint NOT NULL REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
     source_relid  oid NOT NULL,
-    source_type   text NOT NULL CHECK (source_type IN ('TABLE', 'PARTITIONED_TABLE', 'STREAM_TABLE', 'VIEW', 'MATERIALIZED_VIEW', 'FOREIGN_TABLE')),
+    source_type   text NOT NULL CHECK (source_type IN ('TABLE', 'PARTITIONED_TABLE', 'STREAM_TABLE', 'VIEW',
+                                                       'MATERIALIZED_VIEW', 'FOREIGN_TABLE')),
     source_id     bigint REFERENCES pgtrickle.pgt_sources ON DELETE SET NULL,   -- NULL: not captured
     columns       int2[] NOT NULL DEFAULT '{}',       -- attribute numbers that the query names, ascending
     column_names  name[] NOT NULL DEFAULT '{}',       -- their names, in the same order
@@ -115,8 +138,8 @@ CREATE TABLE pgtrickle.pgt_dependencies (
 CREATE INDEX pgt_dependencies_source ON pgtrickle.pgt_dependencies (source_relid);
 CREATE INDEX pgt_dependencies_log ON pgtrickle.pgt_dependencies (source_id);
 
--- What a program took from the catalog when it was compiled: one row per thing and kind of fact, as the world was then. Written
--- by the daemon when it builds (_record_facts), compared with the world as it is by _changed_facts.
+-- What a program took from the catalog when it was compiled: one row per thing and kind of fact, as the world was then.
+-- Written by the daemon when it builds (_record_facts), compared with the world as it is by _changed_facts.
 CREATE TABLE pgtrickle.pgt_facts (
     pgt_id      bigint NOT NULL REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
     classid     oid NOT NULL,                         -- catalog of the object, such as pg_proc
@@ -125,10 +148,12 @@ CREATE TABLE pgtrickle.pgt_facts (
     role        oid NOT NULL DEFAULT 0,               -- with whose rights it is read, where that matters
     columns     int2[] NOT NULL DEFAULT '{}',         -- of a relation: those that are used
     object_type text NOT NULL,                        -- function, type, table ...; for people
-    schema      name,                                 -- schema, name and identity as recorded; OIDs are followed, names are not
+    -- schema, name and identity as recorded; OIDs are followed, names are not
+    schema      name,
     name        name,
     identity    text NOT NULL,                        -- for example public.f(integer)
-    used_by     text NOT NULL CHECK (used_by IN ('query', 'view', 'object', 'body')),   -- who names it: see _used_objects
+    -- who names it: see _used_objects
+    used_by     text NOT NULL CHECK (used_by IN ('query', 'view', 'object', 'body')),
     fingerprint jsonb NOT NULL,
     PRIMARY KEY (pgt_id, classid, objid, kind, role)
 );
@@ -190,6 +215,23 @@ CREATE TABLE pgtrickle.pgt_source_gates (
     gated_by      name NOT NULL DEFAULT current_user
 );
 
+-- Tables whose owner decides who may have their changes captured, see 41_capture_rights.sql: a row per role that may.
+CREATE TABLE pgtrickle.pgt_capture_rights (
+    source_relid  oid NOT NULL,
+    source_schema name NOT NULL,
+    source_name   name NOT NULL,
+    source_owner  name NOT NULL,                      -- for restores
+    role          oid NOT NULL DEFAULT 0,             -- 0: none; the row that says that the owner has decided
+    role_name     name,
+    decided_at    timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    decided_by    name NOT NULL DEFAULT current_user,
+    PRIMARY KEY (source_relid, role)
+);
+
+COMMENT ON TABLE pgtrickle.pgt_capture_rights IS
+'Who may have the changes of tables captured whose owners have decided that, see allow_capture() and forbid_capture().
+  A row with role 0 for each table, and one for each role that may besides its owner and who has TRIGGER on it.';
+
 -- Up to which moment of the business's time a source is complete.
 CREATE TABLE pgtrickle.pgt_watermarks (
     source_relid  oid PRIMARY KEY,
@@ -225,13 +267,14 @@ CREATE TABLE pgtrickle.pgt_refresh_group_members (
     PRIMARY KEY (group_id, pgt_id)
 );
 
--- Cycles of stream tables that have been brought to their fixed point, by the smallest pgt_id of their members. A row that
--- does not describe the cycle as it is now (members, their frontiers) means: start from empty tables.
+-- Cycles of stream tables that have been brought to their fixed point, by the smallest pgt_id of their members. A row
+-- that does not describe the cycle as it is now (members, their frontiers) means: start from empty tables.
 CREATE TABLE pgtrickle.pgt_sccs (
     scc_id            bigint PRIMARY KEY,
     members           bigint[] NOT NULL,              -- ascending
     generations       bigint[] NOT NULL,              -- of the members' programs, in the same order
-    frontiers         bigint[] NOT NULL,              -- seq of the members' frontiers: others, and somebody else refreshed one alone
+    -- seq of the members' frontiers: others, and somebody else refreshed one alone
+    frontiers         bigint[] NOT NULL,
     last_iterations   int,
     last_converged_at timestamptz,
     last_error        text                            -- of the daemon's last attempt, if it failed
@@ -267,28 +310,34 @@ CREATE FUNCTION pgtrickle._may_manage(relid oid) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM pg_class c WHERE c.oid = relid AND pg_has_role(current_user, c.relowner, 'USAGE'))
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._may_manage TO PUBLIC;
 
 CREATE FUNCTION pgtrickle._may_manage_id(id bigint) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid
                    WHERE s.pgt_id = id AND pg_has_role(current_user, c.relowner, 'USAGE'))
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._may_manage_id TO PUBLIC;
 
--- Who may read what. Everybody sees that there are stream tables, what they read, how they are refreshed and how much. Queries,
--- plans, errors and what else can show values or texts of the owner's is for members of the owner: row security here, and the
--- view _stream_tables, which has a row for every stream table, with NULL in these columns where it is somebody else's.
+-- Who may read what. Everybody sees that there are stream tables, what they read, how they are refreshed and how much.
+-- Queries, plans, errors and what else can show values or texts of the owner's is for members of the owner: row
+-- security here, and the view _stream_tables, which has a row for every stream table, with NULL in these columns where
+-- it is somebody else's.
 GRANT SELECT ON ALL TABLES IN SCHEMA pgtrickle TO PUBLIC;
 
 ALTER TABLE pgtrickle.pgt_stream_tables ENABLE ROW LEVEL SECURITY;
 CREATE POLICY members_read ON pgtrickle.pgt_stream_tables FOR SELECT
-    USING (EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = pgt_relid AND pg_catalog.pg_has_role(c.relowner, 'USAGE')));
+    USING (EXISTS (SELECT FROM pg_catalog.pg_class c
+                   WHERE c.oid = pgt_relid AND pg_catalog.pg_has_role(c.relowner, 'USAGE')));
 
 ALTER TABLE pgtrickle.pgt_frontiers ENABLE ROW LEVEL SECURITY;
 CREATE POLICY everybody_reads ON pgtrickle.pgt_frontiers FOR SELECT USING (true);
 -- Programs run as the owner of the stream table and move its frontier. Whoever tampers with his own harms nobody else.
 CREATE POLICY owner_refreshes ON pgtrickle.pgt_frontiers FOR UPDATE USING (pg_catalog.pg_has_role(owner, 'USAGE'));
-GRANT UPDATE (snapshot, xid, seq, facts_from, data_timestamp, last_refresh_at, last_action, last_delta_rows, last_duration_ms, rows,
-              total_refreshes, total_differential, total_full, total_rows_inserted, total_rows_updated, total_rows_deleted)
+GRANT UPDATE (snapshot, xid, seq, facts_from, data_timestamp, last_refresh_at, last_action, last_delta_rows,
+              last_duration_ms, rows,
+              total_refreshes, total_differential, total_full, total_rows_inserted, total_rows_updated,
+                  total_rows_deleted)
     ON pgtrickle.pgt_frontiers TO PUBLIC;
 
 -- Those who do not see the stream table do not see these either.
@@ -302,37 +351,50 @@ CREATE POLICY members_read ON pgtrickle.pgt_refresh_history FOR SELECT
 -- The columns that everybody may see.
 CREATE FUNCTION pgtrickle._public_columns() RETURNS name[]
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT '{pgt_id,pgt_relid,pgt_schema,pgt_name,schedule,schedule_ms,tier,max_staleness,diamond_consistency,diamond_schedule_policy,allow_circular,
-             max_delta_fraction,fuse,fuse_ceiling,fuse_sensitivity,fuse_learned,fuse_limit,fuse_blown_at,fuse_blow_reason,fuse_reset,skipped_at,refresh_mode,
-             effective_refresh_mode,status,is_populated,needs_reinit,consecutive_errors,last_error_code,last_error_at,retry_at,created_at,created_by,
+    SELECT '{pgt_id,pgt_relid,pgt_schema,pgt_name,schedule,schedule_ms,tier,max_staleness,diamond_consistency,
+             diamond_schedule_policy,allow_circular,max_delta_fraction,fuse,fuse_ceiling,fuse_sensitivity,fuse_learned,
+             fuse_limit,fuse_blown_at,fuse_blow_reason,fuse_reset,skipped_at,refresh_mode,effective_refresh_mode,
+             status,is_populated,needs_reinit,consecutive_errors,last_error_code,last_error_at,retry_at,
+             created_at,created_by,
              refresh_asked_at,owner_name,created_xid,generation}'::name[]
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._public_columns FROM PUBLIC;
 
--- Columns in the order of the table, so that a row of one is a row of the other. A new column is for members until it is named
--- above.
+-- Columns in the order of the table, so that a row of one is a row of the other. A new column is for members until it
+-- is named above.
 DO $views$
 BEGIN
     EXECUTE (
-        SELECT pg_catalog.format(E'CREATE VIEW pgtrickle._stream_tables AS SELECT %s\nFROM pgtrickle.pgt_stream_tables s LEFT JOIN pg_catalog.pg_class c ON c.oid = s.pgt_relid',
-                                 pg_catalog.string_agg(CASE WHEN a.attname = ANY (pgtrickle._public_columns()) THEN pg_catalog.format('s.%I', a.attname)
-                                                            ELSE pg_catalog.format('CASE WHEN pg_catalog.pg_has_role(c.relowner, ''USAGE'') THEN s.%1$I END AS %1$I', a.attname) END,
+        SELECT pg_catalog.format(E'CREATE VIEW pgtrickle._stream_tables AS SELECT %s\n'
+                                 'FROM pgtrickle.pgt_stream_tables s '
+                                 'LEFT JOIN pg_catalog.pg_class c ON c.oid = s.pgt_relid',
+                                 pg_catalog.string_agg(CASE WHEN a.attname = ANY (pgtrickle._public_columns())
+                                                            THEN pg_catalog.format('s.%I', a.attname)
+                                                            ELSE pg_catalog.format(
+                                        'CASE WHEN pg_catalog.pg_has_role(c.relowner, ''USAGE'') THEN s.%1$I END AS '
+                                        '%1$I', a.attname) END,
                                                        E',\n' ORDER BY a.attnum))
-        FROM pg_catalog.pg_attribute a WHERE a.attrelid = 'pgtrickle.pgt_stream_tables'::regclass AND a.attnum > 0 AND NOT a.attisdropped);
+        FROM pg_catalog.pg_attribute a WHERE a.attrelid = 'pgtrickle.pgt_stream_tables'::regclass AND a.attnum > 0
+          AND NOT a.attisdropped);
 END
 $views$;
 COMMENT ON VIEW pgtrickle._stream_tables IS 'Every stream table, as the caller may see it.';
 
 CREATE VIEW pgtrickle._refresh_history AS
-SELECT h.refresh_id, h.pgt_id, h.data_timestamp, h.start_time, h.end_time, h.action, h.status, h.delta_rows, h.rows_inserted, h.rows_updated, h.rows_deleted,
-       h.duration_ms, h.error_code, CASE WHEN pg_catalog.pg_has_role(c.relowner, 'USAGE') THEN h.error_message END AS error_message, h.initiated_by
-FROM pgtrickle.pgt_refresh_history h LEFT JOIN pgtrickle.pgt_stream_tables s USING (pgt_id) LEFT JOIN pg_catalog.pg_class c ON c.oid = s.pgt_relid;
+SELECT h.refresh_id, h.pgt_id, h.data_timestamp, h.start_time, h.end_time, h.action, h.status, h.delta_rows,
+       h.rows_inserted, h.rows_updated, h.rows_deleted,
+       h.duration_ms, h.error_code, CASE WHEN pg_catalog.pg_has_role(c.relowner, 'USAGE') THEN h.error_message END AS
+           error_message, h.initiated_by
+FROM pgtrickle.pgt_refresh_history h LEFT JOIN pgtrickle.pgt_stream_tables s
+USING (pgt_id) LEFT JOIN pg_catalog.pg_class c ON c.oid = s.pgt_relid;
 COMMENT ON VIEW pgtrickle._refresh_history IS 'The history of refreshes, as the caller may see it.';
 
 -- Which cycles there are is public, why one failed is not.
 CREATE VIEW pgtrickle._sccs AS
 SELECT c.scc_id, c.members, c.last_iterations, c.last_converged_at,
        CASE WHEN EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s JOIN pg_catalog.pg_class k ON k.oid = s.pgt_relid
-                         WHERE s.pgt_id = ANY (c.members) AND pg_catalog.pg_has_role(k.relowner, 'USAGE')) THEN c.last_error END AS last_error
+                         WHERE s.pgt_id = ANY (c.members) AND pg_catalog.pg_has_role(k.relowner, 'USAGE')) THEN
+                             c.last_error END AS last_error
 FROM pgtrickle.pgt_sccs c;
 COMMENT ON VIEW pgtrickle._sccs IS 'Cycles of stream tables, as the caller may see them.';
 GRANT SELECT ON pgtrickle._stream_tables, pgtrickle._refresh_history, pgtrickle._sccs TO PUBLIC;

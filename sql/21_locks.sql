@@ -1,4 +1,5 @@
--- Locks that decide who works: on views that nobody but the admin can lock, not advisory locks, which every role can take.
+-- Locks that decide who works: on views that nobody but the admin can lock, not advisory locks, which every role can
+-- take.
 --
 -- Privileges alone would not do. PREPARE of an UPDATE locks a table before anybody asks whether the role may update it,
 -- and keeps the lock to the end of the transaction. So the views are in a schema where strangers cannot name anything.
@@ -19,7 +20,8 @@ BEGIN
                    FROM pg_catalog.pg_class c WHERE c.relnamespace = 'pgtrickle_locks'::pg_catalog.regnamespace) AS x
              CROSS JOIN LATERAL pg_catalog.aclexplode(x.acl) AS a WHERE a.grantee <> x.owner LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON %s %s FROM %s', g.what, g.name,
-                                  CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.grantee)) END);
+                                  CASE WHEN g.grantee = 0 THEN 'PUBLIC'
+                                       ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.grantee)) END);
     END LOOP;
 END
 $revoke$;
@@ -28,13 +30,15 @@ $revoke$;
 CREATE FUNCTION pgtrickle._lockers(lock name) RETURNS TABLE (pid int, mode text, granted boolean)
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
     SELECT l.pid, l.mode, l.granted
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_locks l ON l.relation = c.oid AND l.locktype = 'relation'
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_locks l ON l.relation = c.oid AND l.locktype = 'relation'
     WHERE n.nspname = 'pgtrickle_locks' AND c.relname = lock
       AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._lockers TO PUBLIC;
 
--- Leads from now on, to the end of the caller's transaction. False: somebody else does. For the daemon, in a session that
--- does nothing else.
+-- Leads from now on, to the end of the caller's transaction. False: somebody else does. For the daemon, in a session
+-- that does nothing else.
 CREATE FUNCTION pgtrickle._try_lead() RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -44,3 +48,4 @@ EXCEPTION WHEN lock_not_available THEN
     RETURN false;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._try_lead FROM PUBLIC;

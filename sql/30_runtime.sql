@@ -1,16 +1,18 @@
 -- Small helpers that the rest uses.
 
--- Tells the daemon to look, at the transaction's commit. For API functions. payload: 't:<pgt_id>' if this stream table was
--- made, changed or dropped, '' for everything else in the catalog.
+-- Tells the daemon to look, at the transaction's commit. For API functions. payload: 't:<pgt_id>' if this stream table
+-- was made, changed or dropped, '' for everything else in the catalog.
 CREATE FUNCTION pgtrickle._wake(payload text DEFAULT '') RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$ SELECT pg_notify('pgtrickle_wake', coalesce(payload, '')) $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._wake TO PUBLIC;
 
--- The same for triggers that can concern any number of stream tables and run in transactions that are not ours: PostgreSQL
--- refuses to PREPARE a transaction that has sent a notification. So where prepared transactions are enabled, triggers do
--- not notify but count, in a sequence: others see that at once, and the daemon, which looks a few times per second, then
--- loads the catalog until no writer of it is left, see wait_for_changes in daemon/scheduler/control.cpp. Otherwise they
--- notify while a daemon leads (it holds this key). Writers notify per source instead, see _write_capture_function.
--- The caller has changed pgt_stream_tables before: its lock on that table is how the daemon knows that it still runs.
+-- The same for triggers that can concern any number of stream tables and run in transactions that are not ours:
+-- PostgreSQL refuses to PREPARE a transaction that has sent a notification. So where prepared transactions are enabled,
+-- triggers do not notify but count, in a sequence: others see that at once, and the daemon, which looks a few times per
+-- second, then loads the catalog until no writer of it is left, see wait_for_changes in daemon/scheduler/control.cpp.
+-- Otherwise they notify while a daemon leads (it holds this key). Writers notify per source instead, see
+-- _write_capture_function. The caller has changed pgt_stream_tables before: its lock on that table is how the daemon
+-- knows that it still runs.
 CREATE FUNCTION pgtrickle._wake_from_trigger() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -22,13 +24,15 @@ BEGIN
     END IF;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._wake_from_trigger FROM PUBLIC;
 
 -- Raises an error of which detail and hint may be unknown: RAISE would print an empty line for '' and refuses NULL.
 CREATE FUNCTION pgtrickle._fail(code text, message text, detail text, hint text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF detail <> '' AND hint <> '' THEN
-        RAISE EXCEPTION USING ERRCODE = code, MESSAGE = message, DETAIL = format('%s', detail), HINT = format('%s', hint);
+        RAISE EXCEPTION USING ERRCODE = code, MESSAGE = message, DETAIL = format('%s', detail),
+            HINT = format('%s', hint);
     ELSIF detail <> '' THEN
         RAISE EXCEPTION USING ERRCODE = code, MESSAGE = message, DETAIL = format('%s', detail);
     ELSIF hint <> '' THEN
@@ -37,13 +41,20 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = code, MESSAGE = message;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._fail TO PUBLIC;
 
 -- "schema.table", quoted as needed, or a text that says it is gone.
 CREATE FUNCTION pgtrickle._qualified(relid oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce((SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                     WHERE c.oid = relid), format('(dropped table, OID %s)', relid))
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN (
+        SELECT coalesce((SELECT format('%I.%I', n.nspname, c.relname)
+                         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                         WHERE c.oid = relid), format('(dropped table, OID %s)', relid)));
+END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._qualified TO PUBLIC;
 
 -- Name of a relation -> its parts, as PostgreSQL reads names: unquoted parts are folded to lower case.
 -- schema is NULL if the name has no schema. Errors: 42602 malformed, 42622 longer than an identifier may be (PostgreSQL
@@ -63,7 +74,8 @@ BEGIN
                   HINT = 'Write it as in SQL: table or schema.table, with "double quotes" around parts that need them.';
     END;
     IF parts IS NULL THEN
-        RAISE EXCEPTION 'the name of the table must not be NULL' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give table or schema.table.';
+        RAISE EXCEPTION 'the name of the table must not be NULL'
+            USING ERRCODE = 'null_value_not_allowed', HINT = 'Give table or schema.table.';
     END IF;
     IF cardinality(parts) = 3 AND parts[1] = current_database() THEN
         parts := parts[2:3];
@@ -75,7 +87,8 @@ BEGIN
     FOREACH part IN ARRAY parts LOOP
         IF octet_length(part) > longest THEN
             RAISE EXCEPTION 'name "%" is too long', part
-                USING ERRCODE = 'name_too_long', DETAIL = format('It has %s bytes, at most %s are possible.', octet_length(part), longest);
+                USING ERRCODE = 'name_too_long',
+                    DETAIL = format('It has %s bytes, at most %s are possible.', octet_length(part), longest);
         END IF;
     END LOOP;
     relation := parts[cardinality(parts)];
@@ -84,6 +97,7 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._parse_name TO PUBLIC;
 
 -- OID of the relation that a name means under the given search_path, NULL if there is none. Errors: as _parse_name.
 CREATE FUNCTION pgtrickle._resolve(name text, caller_path text) RETURNS oid
@@ -94,7 +108,8 @@ DECLARE
     canonical text;
 BEGIN
     SELECT p.schema, p.relation INTO parsed FROM pgtrickle._parse_name(name) AS p;
-    canonical := CASE WHEN parsed.schema IS NULL THEN '' ELSE quote_ident(parsed.schema) || '.' END || quote_ident(parsed.relation);
+    canonical := CASE WHEN parsed.schema IS NULL THEN '' ELSE quote_ident(parsed.schema) || '.' END
+        || quote_ident(parsed.relation);
     -- Nothing but these statements runs under the caller's path; they use no operator and no unqualified name.
     PERFORM pg_catalog.set_config('search_path', caller_path, true);
     found_oid := pg_catalog.to_regclass(canonical);
@@ -102,6 +117,7 @@ BEGIN
     RETURN found_oid;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._resolve TO PUBLIC;
 
 -- The catalog row of a stream table by name. Errors: 42P01 if there is no such relation or it is not a stream table.
 CREATE FUNCTION pgtrickle._find(name text, caller_path text) RETURNS pgtrickle.pgt_stream_tables
@@ -112,7 +128,9 @@ DECLARE
 BEGIN
     IF rel IS NULL THEN
         RAISE EXCEPTION 'stream table % does not exist', name
-            USING ERRCODE = 'undefined_table', HINT = 'SELECT name FROM pgtrickle.stream_tables lists them. Names without a schema follow the search_path.';
+            USING ERRCODE = 'undefined_table',
+                HINT = 'SELECT name FROM pgtrickle.stream_tables lists them. Names without a schema follow the '
+                       'search_path.';
     END IF;
     SELECT * INTO st FROM pgtrickle._stream_tables s WHERE s.pgt_relid = rel;
     IF NOT FOUND THEN
@@ -122,6 +140,7 @@ BEGIN
     RETURN st;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._find TO PUBLIC;
 
 -- As _find, and the caller must own it or be a member of its owner. Error: 42501.
 CREATE FUNCTION pgtrickle._find_own(name text, caller_path text) RETURNS pgtrickle.pgt_stream_tables
@@ -138,6 +157,7 @@ BEGIN
     RETURN st;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._find_own TO PUBLIC;
 
 -- Do values of this type have an equality that GROUP BY can use? Asks the parser, which knows about elements of arrays
 -- and columns of composite types.
@@ -150,48 +170,60 @@ EXCEPTION WHEN OTHERS THEN
     RETURN false;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._is_groupable TO PUBLIC;
 
--- SQL over $1, a value of this type, of what it is byte for byte: different for different values, also where the type or
--- the collation calls them equal. Not a cast to text where that would lose something: it keeps the collation, strips the
--- blanks of bpchar and follows extra_float_digits. indexable: depends on nothing but the value. encoded: contains text in
--- client_encoding, so that it fails for characters that this does not have; for a function that sets it.
+-- SQL over $1, a value of this type, of what it is byte for byte: different for different values, also where the type
+-- or the collation calls them equal. Not a cast to text where that would lose something: it keeps the collation, strips
+-- the blanks of bpchar and follows extra_float_digits. indexable: depends on nothing but the value. encoded: contains
+-- text in client_encoding, so that it fails for characters that this does not have; for a function that sets it.
 CREATE FUNCTION pgtrickle._value_image(type oid, OUT image text, OUT indexable boolean, OUT encoded boolean)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
     SELECT CASE WHEN t.oid = 'bpchar'::regtype THEN 'concat($1) COLLATE "C"'
                 WHEN t.oid = 'text'::regtype THEN '$1 COLLATE "C"'
                 WHEN f.as_text THEN '$1::text COLLATE "C"'
                 WHEN n.nspname = 'pg_catalog' THEN format('%I.%I($1)', n.nspname, p.proname)
-                ELSE 'pg_catalog.record_send(ROW($1))' END,     -- which knows the function by OID: it can be renamed or moved
+                -- which knows the function by OID: it can be renamed or moved
+                ELSE 'pg_catalog.record_send(ROW($1))' END,
            CASE WHEN t.oid = 'bpchar'::regtype THEN false
                 WHEN f.as_text THEN f.is_text OR (SELECT o.provolatile = 'i' FROM pg_proc o WHERE o.oid = t.typoutput)
                 ELSE p.provolatile = 'i' AND n.nspname = 'pg_catalog' END,
            NOT f.as_text AND (p.provolatile <> 'i' OR n.nspname <> 'pg_catalog')
+      INTO image, indexable, encoded
     FROM pg_type t LEFT JOIN pg_proc p ON p.oid = t.typsend LEFT JOIN pg_namespace n ON n.oid = p.pronamespace
     CROSS JOIN LATERAL (SELECT t.oid = 'text'::regtype OR EXISTS (SELECT FROM pg_cast c WHERE c.castsource = t.oid
                                    AND c.casttarget = 'text'::regtype AND c.castmethod = 'b') AS is_text) AS x
     -- The text of the others is exact whatever the settings are.
-    CROSS JOIN LATERAL (SELECT x.is_text, x.is_text OR p.oid IS NULL OR t.oid = ANY (ARRAY['bpchar', 'json', 'jsonb', 'jsonpath',
+    CROSS JOIN LATERAL (SELECT x.is_text, x.is_text OR p.oid IS NULL
+                        OR t.oid = ANY (ARRAY['bpchar', 'json', 'jsonb', 'jsonpath',
                                    'tsquery', 'tsvector']::regtype[]) AS as_text) AS f
-    WHERE t.oid = type
+    WHERE t.oid = type;
+END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._value_image TO PUBLIC;
 
 -- Any of the values; where all are the same, that one. For types that min() does not know.
 CREATE FUNCTION pgtrickle._first(first_value anyelement, next_value anyelement) RETURNS anyelement
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$ SELECT first_value $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._first TO PUBLIC;
 CREATE AGGREGATE pgtrickle._any_of(anyelement) (SFUNC = pgtrickle._first, STYPE = anyelement, PARALLEL = SAFE);
+GRANT EXECUTE ON FUNCTION pgtrickle._any_of(anyelement) TO PUBLIC;
 
 -- Can rows be grouped by columns of all these types together? Some can only be hashed, some only sorted.
 CREATE FUNCTION pgtrickle._groupable_together(types oid[]) RETURNS boolean
 LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     EXECUTE (SELECT format('SELECT FROM (SELECT %s) AS s GROUP BY %s',
-                           string_agg(format('NULL::%s AS c%s', format_type(t.oid, -1), t.n), ', '), string_agg('c' || t.n, ', '))
+                           string_agg(format('NULL::%s AS c%s', format_type(t.oid, -1), t.n), ', '),
+                               string_agg('c' || t.n, ', '))
              FROM unnest(types) WITH ORDINALITY AS t(oid, n));
     RETURN true;
 EXCEPTION WHEN feature_not_supported THEN
     RETURN false;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._groupable_together FROM PUBLIC;
 
 -- The type below a domain (of a domain ...), with its type modifier.
 CREATE FUNCTION pgtrickle._base_type(type oid, typmod int, OUT base oid, OUT base_typmod int)
@@ -209,29 +241,40 @@ BEGIN
     END LOOP;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._base_type TO PUBLIC;
 
--- Has the stream table another owner than its program? Then that writes with the rights of the old one, and must be made anew.
+-- Has the stream table another owner than its program? Then that writes with the rights of the old one, and must be
+-- made anew.
 CREATE FUNCTION pgtrickle._has_new_owner(id bigint) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT EXISTS (SELECT FROM pgtrickle._stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid
-                   JOIN pg_proc p ON p.pronamespace = 'pgtrickle_state'::regnamespace AND p.proname = format('apply_%s', s.pgt_id)
-                   WHERE s.pgt_id = id AND p.proowner <> c.relowner)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN (
+        SELECT EXISTS (SELECT FROM pgtrickle._stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid
+                       JOIN pg_proc p ON p.pronamespace = 'pgtrickle_state'::regnamespace
+                         AND p.proname = format('apply_%s', s.pgt_id)
+                       WHERE s.pgt_id = id AND p.proowner <> c.relowner));
+END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._has_new_owner TO PUBLIC;
 
 -- Is there a daemon with a heartbeat in the last 15 s?
 CREATE FUNCTION pgtrickle._daemon_alive() RETURNS boolean
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM pgtrickle.pgt_daemons d WHERE d.heartbeat_at > clock_timestamp() - interval '15 s')
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._daemon_alive TO PUBLIC;
 
 -- Marks stream tables for re-initialisation and wakes the daemon. The first reason stays until the daemon has acted.
 CREATE FUNCTION pgtrickle._mark_reinit(pgt_ids bigint[], why text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE pgtrickle.pgt_stream_tables s
-       SET needs_reinit = true, reinit_reason = CASE WHEN s.needs_reinit THEN coalesce(s.reinit_reason, why) ELSE why END,
+       SET needs_reinit = true,
+           reinit_reason = CASE WHEN s.needs_reinit THEN coalesce(s.reinit_reason, why) ELSE why END,
            generation = CASE WHEN s.generation < 9223372036854775807 THEN s.generation + 1 ELSE 1 END
      WHERE s.pgt_id = ANY (pgt_ids);
     PERFORM pgtrickle._wake_from_trigger();
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._mark_reinit FROM PUBLIC;

@@ -7,10 +7,15 @@
 -- The name of a subscription of this database that fills one of these relations, NULL if none does. One that is
 -- disabled counts: it can be enabled at any time.
 CREATE FUNCTION pgtrickle._subscription_of(relids oid[]) RETURNS name
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT s.subname FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid
-    WHERE r.srrelid = ANY (relids) ORDER BY s.subname LIMIT 1
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN (
+        SELECT s.subname FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid
+        WHERE r.srrelid = ANY (relids) ORDER BY s.subname LIMIT 1);
+END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._subscription_of TO PUBLIC;
 
 -- Does a subscription write to a source that stream table `id` believes to be captured, or to the stream table itself?
 CREATE FUNCTION pgtrickle._is_subscribed(id bigint) RETURNS boolean
@@ -20,6 +25,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         OR EXISTS (SELECT FROM pgtrickle._stream_tables t JOIN pg_subscription_rel r ON r.srrelid = t.pgt_relid
                    WHERE t.pgt_id = id)
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._is_subscribed TO PUBLIC;
 
 -- Publications --------------------------------------------------------------------------------------------------------
 -- PostgreSQL refuses UPDATE and DELETE (55000) on a published table without a replica identity. State tables and many
@@ -34,8 +40,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         WHERE (p.pubupdate OR p.pubdelete)
           AND (p.puballtables
                OR EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = relid)
-               OR EXISTS (SELECT FROM pg_publication_namespace n WHERE n.pnpubid = p.oid AND n.pnnspid = c.relnamespace)))
+               OR EXISTS (SELECT FROM pg_publication_namespace n
+                          WHERE n.pnpubid = p.oid AND n.pnnspid = c.relnamespace)))
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._is_published FROM PUBLIC;
 
 -- Has the table a replica identity that works? The default one is its primary key, if there is one.
 CREATE FUNCTION pgtrickle._has_replica_identity(relid oid) RETURNS boolean
@@ -45,6 +53,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                    AND (c.relreplident = 'd' AND i.indisprimary OR c.relreplident = 'i' AND i.indisreplident))
     FROM pg_class c WHERE c.oid = relid
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._has_replica_identity FROM PUBLIC;
 
 -- A unique index that can be the replica identity: immediate, total, of NOT NULL columns. The narrowest; NULL if none.
 CREATE FUNCTION pgtrickle._identity_index(relid oid) RETURNS name
@@ -57,11 +66,13 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                       WHERE k.n <= i.indnkeyatts AND a.attnum IS NULL)
     ORDER BY i.indnkeyatts, c.oid LIMIT 1
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._identity_index FROM PUBLIC;
 
 -- Makes the replica identities of stream tables and state tables what the publications of this moment ask for, and
 -- returns how many it changed. of_table: of this stream table; NULL: of all. A table whose lock is not to be had within
 -- lock_wait_ms is left for the next time, and after the first of them no other is waited for.
-CREATE FUNCTION pgtrickle._settle_replica_identities(of_table bigint DEFAULT NULL, lock_wait_ms int DEFAULT 100) RETURNS int
+CREATE FUNCTION pgtrickle._settle_replica_identities(of_table bigint DEFAULT NULL, lock_wait_ms int DEFAULT 100)
+RETURNS int
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     t       record;
@@ -70,15 +81,19 @@ DECLARE
     changed int := 0;
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_publication)
-       AND NOT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'pgtrickle_state'::regnamespace AND c.relreplident <> 'd'
+       AND NOT EXISTS (SELECT FROM pg_class c
+                       WHERE c.relnamespace = 'pgtrickle_state'::regnamespace AND c.relreplident <> 'd'
                        AND c.relkind = 'r') THEN
         RETURN 0;
     END IF;
     FOR t IN
-        SELECT x.relid, CASE WHEN x.published THEN coalesce('USING INDEX ' || quote_ident(pgtrickle._identity_index(x.relid)), 'FULL')
+        SELECT x.relid,
+               CASE WHEN x.published THEN coalesce('USING INDEX '
+                                                   || quote_ident(pgtrickle._identity_index(x.relid)), 'FULL')
                              ELSE 'DEFAULT' END AS identity
         FROM (SELECT c.oid AS relid, c.relreplident, c.is_state, pgtrickle._is_published(c.oid) AS published
-              FROM (SELECT c.oid, c.relreplident, true AS is_state, substring(c.relname FROM '^node_([0-9]{1,18})_[0-9]+$')::bigint AS id
+              FROM (SELECT c.oid, c.relreplident, true AS is_state,
+                    substring(c.relname FROM '^node_([0-9]{1,18})_[0-9]+$')::bigint AS id
                     FROM pg_class c WHERE c.relnamespace = 'pgtrickle_state'::regnamespace AND c.relkind = 'r'
                     UNION ALL
                     SELECT c.oid, c.relreplident, false, s.pgt_id
@@ -104,6 +119,7 @@ BEGIN
     RETURN changed;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._settle_replica_identities FROM PUBLIC;
 
 -- Default privileges --------------------------------------------------------------------------------------------------
 
@@ -114,23 +130,27 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     grantee text;
 BEGIN
-    FOR grantee IN SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END
+    FOR grantee IN SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC'
+                                        ELSE quote_ident(pg_get_userbyid(a.grantee)) END
                    FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
                    WHERE c.oid = relid AND a.grantee <> c.relowner LOOP
         EXECUTE format('REVOKE ALL ON TABLE %s FROM %s CASCADE', pgtrickle._qualified(relid), grantee);
     END LOOP;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._keep_private FROM PUBLIC;
 
 CREATE FUNCTION pgtrickle._keep_function_private(function regprocedure) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     grantee text;
 BEGIN
-    FOR grantee IN SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END
+    FOR grantee IN SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC'
+                                        ELSE quote_ident(pg_get_userbyid(a.grantee)) END
                    FROM pg_proc p CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
                    WHERE p.oid = function AND a.grantee <> p.proowner LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s CASCADE', function, grantee);
     END LOOP;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._keep_function_private FROM PUBLIC;

@@ -1,5 +1,5 @@
--- What defines a stream table, as the caller gives it: its query, its options, its name. Checked and made canonical here.
--- Everything runs in the caller's transaction with the caller's rights.
+-- What defines a stream table, as the caller gives it: its query, its options, its name. Checked and made canonical
+-- here. Everything runs in the caller's transaction with the caller's rights.
 --
 -- How the search_path is handled: public functions have no SET clause, because that would hide the caller's path; they
 -- contain nothing but one call with qualified names, which hands the path on as a parameter. The functions that do the
@@ -21,27 +21,39 @@ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._make_view TO PUBLIC;
 
--- What a temporary view made by _make_view reads: a row per relation, through views down to the tables (views included).
-CREATE FUNCTION pgtrickle._view_sources(view_oid oid, OUT relid oid, OUT columns int2[], OUT direct boolean) RETURNS SETOF record
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+-- What a temporary view made by _make_view reads: a row per relation, through views down to the tables (views
+-- included).
+CREATE FUNCTION pgtrickle._view_sources(view_oid oid, OUT relid oid, OUT columns int2[], OUT direct boolean)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH RECURSIVE reads(relid, attnum, direct) AS (
         SELECT d.refobjid, d.refobjsubid, true
-        FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+        FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+          AND d.refclassid = 'pg_class'::regclass
         WHERE r.ev_class = view_oid AND d.refobjid <> view_oid
         UNION
         SELECT d.refobjid, d.refobjsubid, false
         FROM reads v JOIN pg_class c ON c.oid = v.relid AND c.relkind = 'v'
         JOIN pg_rewrite r ON r.ev_class = v.relid AND r.ev_type = '1'
-        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.relid)
-    SELECT r.relid, coalesce(array_agg(DISTINCT r.attnum::int2 ORDER BY r.attnum::int2) FILTER (WHERE r.attnum > 0), '{}'), bool_or(r.direct)
-    FROM reads r JOIN pg_class c ON c.oid = r.relid AND c.relkind IN ('r', 'p', 'v', 'm', 'f') GROUP BY r.relid
+        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+          AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.relid)
+    SELECT r.relid, coalesce(array_agg(DISTINCT r.attnum::int2 ORDER BY r.attnum::int2) FILTER (WHERE r.attnum > 0),
+                             '{}'), bool_or(r.direct)
+    FROM reads r JOIN pg_class c ON c.oid = r.relid AND c.relkind IN ('r', 'p', 'v', 'm', 'f') GROUP BY r.relid;
+END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._view_sources TO PUBLIC;
 
 -- What we refuse although PostgreSQL makes a view of it, one row per problem. Looks at the stored parse tree of the
--- view: braces in names are escaped by a backslash and values are written as bytes, so nothing that a user writes can look
--- like a node, which follows a space or a parenthesis.
-CREATE FUNCTION pgtrickle._view_problems(view_oid oid, OUT check_name text, OUT code text, OUT message text, OUT hint text) RETURNS SETOF record
+-- view: braces in names are escaped by a backslash and values are written as bytes, so nothing that a user writes can
+-- look like a node, which follows a space or a parenthesis.
+CREATE FUNCTION pgtrickle._view_problems(view_oid oid, OUT check_name text, OUT code text, OUT message text,
+                                         OUT hint text) RETURNS SETOF record
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tree text := (SELECT r.ev_action::text FROM pg_rewrite r WHERE r.ev_class = view_oid AND r.ev_type = '1');
@@ -54,7 +66,8 @@ BEGIN
         RETURN NEXT;
     END IF;
     SELECT string_agg(DISTINCT o.identity, ', ') INTO bad
-    FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refobjid <> view_oid
+    FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+      AND d.refobjid <> view_oid
     CROSS JOIN LATERAL pg_identify_object(d.refclassid, d.refobjid, 0) AS o
     WHERE r.ev_class = view_oid AND (o.schema LIKE E'pg\\_temp%' OR o.identity LIKE E'pg\\_temp%.%');
     IF bad IS NOT NULL THEN
@@ -64,7 +77,8 @@ BEGIN
         RETURN NEXT;
     END IF;
     SELECT string_agg(DISTINCT pgtrickle._qualified(c.oid), ', ') INTO bad
-    FROM pgtrickle._view_sources(view_oid) AS v JOIN pg_class c ON c.oid = v.relid JOIN pg_namespace n ON n.oid = c.relnamespace
+    FROM pgtrickle._view_sources(view_oid) AS v JOIN pg_class c ON c.oid = v.relid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname IN ('pgtrickle', 'pgtrickle_changes', 'pgtrickle_state');
     IF bad IS NOT NULL THEN
         check_name := 'own_schemas'; code := '0A000';
@@ -86,7 +100,8 @@ BEGIN
     END IF;
     -- Fields of a query node come in this order, and the outermost query is the last one. A constant NULL is LIMIT ALL.
     -- Limits in subqueries are for the daemon's compiler.
-    IF substring(tree FROM '.*(:sortClause .*)') ~ E'^:sortClause <> :limitOffset (<> :limitCount )?\\{(?!CONST [^}]*:constisnull true)' THEN
+    IF substring(tree FROM '.*(:sortClause .*)')
+       ~ E'^:sortClause <> :limitOffset (<> :limitCount )?\\{(?!CONST [^}]*:constisnull true)' THEN
         check_name := 'limit'; code := '0A000';
         message := 'it has LIMIT or OFFSET without ORDER BY';
         hint := 'Without ORDER BY any rows may be the first. Add an ORDER BY that decides.';
@@ -100,19 +115,23 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._view_problems TO PUBLIC;
 
--- What of a view's stored parse tree its text can lose: its operators and the field names of its rows, in their order, and its
--- columns. A whole tree is no measure: varchar IN ('a', 'b') is stored in another way when its text is read again.
+-- What of a view's stored parse tree its text can lose: its operators and the field names of its rows, in their order,
+-- and its columns. A whole tree is no measure: varchar IN ('a', 'b') is stored in another way when its text is read
+-- again.
 CREATE FUNCTION pgtrickle._view_meaning(view_oid oid) RETURNS text[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT array(SELECT m[1]
                  FROM pg_rewrite r,
                       regexp_matches(regexp_replace(r.ev_action::text, E'\\{ALIAS ([^\\\\}]|\\\\.)*\\}', '', 'g'),
-                                     E' (:opno [0-9]+|:opnos \\([^)]*\\)|:colnames (?:<>|\\((?:[^\\\\)]|\\\\.)*\\)))', 'g') WITH ORDINALITY AS x(m, n)
+                                     E' (:opno [0-9]+|:opnos \\([^)]*\\)|:colnames (?:<>|\\((?:[^\\\\)]|\\\\.)*\\)))',
+                                         'g') WITH ORDINALITY AS x(m, n)
                  WHERE r.ev_class = view_oid AND r.ev_type = '1' ORDER BY x.n)
         || array(SELECT format('%s %s %s %s', a.attname, a.atttypid, a.atttypmod, a.attcollation)
                  FROM pg_attribute a WHERE a.attrelid = view_oid AND a.attnum > 0 ORDER BY a.attnum)
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._view_meaning TO PUBLIC;
 
 -- The query of a view, with all names qualified except those of pg_catalog. What we keep is always text for
 -- standard_conforming_strings = on, which PostgreSQL writes in the manner of the session.
@@ -124,16 +143,20 @@ BEGIN
     RETURN pg_catalog.regexp_replace(pg_catalog.pg_get_viewdef(view_oid), E';\\s*$', '');
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._canonical TO PUBLIC;
 
--- The user's text of a query, to be kept. Where backslashes escape in his session, and nowhere else, it is the canonical text.
+-- The user's text of a query, to be kept. Where backslashes escape in his session, and nowhere else, it is the
+-- canonical text.
 CREATE FUNCTION pgtrickle._kept_text(query text, canonical text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN current_setting('standard_conforming_strings')::boolean OR strpos(query, E'\\') = 0 THEN query ELSE canonical END
+    SELECT CASE WHEN current_setting('standard_conforming_strings')::boolean OR strpos(query, E'\\') = 0 THEN query
+                ELSE canonical END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._kept_text TO PUBLIC;
 
 -- pg_get_viewdef() can lose the meaning of a query: field names of rows made from an alias of JOIN .. USING, and which
--- operator stands behind words like IS DISTINCT FROM, which it writes without a schema. Compares a view with what its text
--- means when it is read again. Returns nothing if they are the same query.
+-- operator stands behind words like IS DISTINCT FROM, which it writes without a schema. Compares a view with what its
+-- text means when it is read again. Returns nothing if they are the same query.
 CREATE FUNCTION pgtrickle._lost_in_text(view_oid oid, definition text, OUT message text, OUT hint text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 DECLARE
@@ -144,7 +167,8 @@ DECLARE
 BEGIN
     BEGIN
         EXECUTE format('CREATE TEMPORARY VIEW pg_temp.%s AS %s', again, definition);
-    EXCEPTION WHEN syntax_error OR undefined_function OR ambiguous_function OR datatype_mismatch OR indeterminate_datatype OR insufficient_privilege THEN
+    EXCEPTION WHEN syntax_error OR undefined_function OR ambiguous_function OR datatype_mismatch
+        OR indeterminate_datatype OR insufficient_privilege THEN
         IF SQLERRM LIKE 'memory exhausted%' THEN     -- nested too deeply, which the compiler says better
             RETURN;
         END IF;
@@ -160,11 +184,14 @@ BEGIN
     SELECT string_agg(DISTINCT format('%I.%s', n.nspname, o.oprname), ', ') INTO operators
     FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace
     WHERE n.nspname <> 'pg_catalog'
-      AND (SELECT count(*) FROM unnest(mine) AS u WHERE u = ':opno ' || o.oid) > (SELECT count(*) FROM unnest(other) AS u WHERE u = ':opno ' || o.oid);
+      AND (SELECT count(*) FROM unnest(mine) AS u WHERE u = ':opno ' || o.oid) > (SELECT count(*)
+              FROM unnest(other) AS u WHERE u = ':opno ' || o.oid);
     IF operators IS NOT NULL THEN
-        message := format('IS DISTINCT FROM, NULLIF, CASE x WHEN or USING means operator %s, which its text cannot say', operators);
+        message := format('IS DISTINCT FROM, NULLIF, CASE x WHEN or USING means operator %s, which its text cannot say',
+                          operators);
         hint := 'Write the operator: for example a OPERATOR(schema.=) b in CASE WHEN or ON.';
-    ELSIF array(SELECT u FROM unnest(mine) AS u WHERE u LIKE ':colnames %') <> array(SELECT u FROM unnest(other) AS u WHERE u LIKE ':colnames %') THEN
+    ELSIF array(SELECT u FROM unnest(mine) AS u WHERE u LIKE ':colnames %') <> array(SELECT u FROM unnest(other) AS u
+            WHERE u LIKE ':colnames %') THEN
         message := 'its text loses the names of the fields of a row';
         hint := 'Make the row in a subquery: for example row_to_json((SELECT r FROM (SELECT t.a, t.b) AS r)).';
     ELSE
@@ -173,40 +200,57 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._lost_in_text TO PUBLIC;
 
--- Why what a view shows cannot be maintained from changes, as far as the server alone can see it; one row per reason. The
--- compiler says the same, but only when the daemon builds it. Functions are looked for in the stored parse trees, because
--- dependencies on those of PostgreSQL itself are not recorded.
+-- Why what a view shows cannot be maintained from changes, as far as the server alone can see it; one row per reason.
+-- The compiler says the same, but only when the daemon builds it. Functions are looked for in the stored parse trees,
+-- because dependencies on those of PostgreSQL itself are not recorded.
 CREATE FUNCTION pgtrickle._not_differential(view_oid oid, OUT reason text, OUT hint text) RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH trees AS MATERIALIZED (
-        SELECT r.ev_action::text AS tree, CASE WHEN r.ev_class <> view_oid THEN format(' in view %s', pgtrickle._qualified(r.ev_class)) ELSE '' END AS place
+        SELECT r.ev_action::text AS tree,
+               CASE WHEN r.ev_class <> view_oid THEN format(' in view %s', pgtrickle._qualified(r.ev_class))
+                    ELSE '' END AS place
         FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
-        WHERE r.ev_type = '1' AND c.relkind = 'v' AND (r.ev_class = view_oid OR r.ev_class IN (SELECT v.relid FROM pgtrickle._view_sources(view_oid) AS v)))
+        WHERE r.ev_type = '1' AND c.relkind = 'v'
+          AND (r.ev_class = view_oid OR r.ev_class IN (SELECT v.relid FROM pgtrickle._view_sources(view_oid) AS v)))
     SELECT CASE WHEN p.provolatile = 'v' THEN format('function %s() is VOLATILE%s', p.name, t.place)
                 WHEN p.clock THEN format('the query depends on the current time: %s()%s', p.name, t.place)
-                ELSE format('function %s() is STABLE: it may read tables or session state, whose changes are not captured%s', p.name, t.place) END,
-           CASE WHEN p.provolatile = 'v' THEN format('Remove %s(), or use refresh_mode => ''FULL'', which recomputes it at every refresh.', p.name)
-                WHEN p.clock THEN 'AUTO recomputes it on schedule. Or move the comparison with the current time into the queries that read the stream table.'
-                ELSE format('Declare %s() IMMUTABLE if it only depends on its arguments, or use refresh_mode => ''AUTO''.', p.name) END
+                ELSE format('function %s() is STABLE: it may read tables or session state, whose changes are not '
+                            'captured%s', p.name, t.place) END,
+           CASE WHEN p.provolatile = 'v'
+                THEN format('Remove %s(), or use refresh_mode => ''FULL'', which recomputes it at every refresh.',
+                            p.name)
+                WHEN p.clock THEN
+                    'AUTO recomputes it on schedule. Or move the comparison with the current time into the queries '
+                    'that read the stream table.'
+                ELSE format('Declare %s() IMMUTABLE if it only depends on its arguments, or use refresh_mode => '
+                            '''AUTO''.', p.name) END
     FROM trees t
-    CROSS JOIN LATERAL (SELECT DISTINCT m[1]::oid AS oid FROM regexp_matches(t.tree, ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([0-9]+)', 'g') AS m) AS f
-    JOIN LATERAL (SELECT x.provolatile, CASE WHEN x.pronamespace = 'pg_catalog'::regnamespace THEN x.proname::text ELSE format('%I.%I', n.nspname, x.proname) END AS name,
+    CROSS JOIN LATERAL (SELECT DISTINCT m[1]::oid AS oid
+                        FROM regexp_matches(t.tree, ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([0-9]+)', 'g') AS m) AS f
+    JOIN LATERAL (SELECT x.provolatile, CASE WHEN x.pronamespace = 'pg_catalog'::regnamespace THEN x.proname::text
+                                             ELSE format('%I.%I', n.nspname, x.proname) END AS name,
                          x.pronamespace = 'pg_catalog'::regnamespace
-                         AND x.proname IN ('now', 'transaction_timestamp', 'statement_timestamp', 'clock_timestamp', 'timeofday') AS clock,
+                         AND x.proname IN ('now', 'transaction_timestamp', 'statement_timestamp', 'clock_timestamp',
+                                           'timeofday') AS clock,
                          x.pronamespace <> 'pg_catalog'::regnamespace AS foreign_one
                   FROM pg_proc x JOIN pg_namespace n ON n.oid = x.pronamespace WHERE x.oid = f.oid) AS p
       ON p.provolatile = 'v' OR p.clock OR p.foreign_one AND p.provolatile = 's'
     UNION ALL
-    SELECT format('the query depends on the time or the session that runs it (CURRENT_DATE, CURRENT_USER or the like)%s', t.place),
+    SELECT format('the query depends on the time or the session that runs it (CURRENT_DATE, CURRENT_USER or the '
+                  'like)%s', t.place),
            'AUTO recomputes it on schedule. Or leave that to the queries that read the stream table.'
     FROM trees t WHERE t.tree ~ E'[ (]\\{SQLVALUEFUNCTION '
     UNION ALL
-    SELECT format('changes of %s cannot be captured: %s', pgtrickle._qualified(v.relid), pgtrickle._not_capturable(v.relid)),
+    SELECT format('changes of %s cannot be captured: %s', pgtrickle._qualified(v.relid), n.why),
            'Use refresh_mode => ''AUTO'' or ''FULL'', which recompute the query.'
     FROM pgtrickle._view_sources(view_oid) AS v JOIN pg_class c ON c.oid = v.relid
-    WHERE c.relkind <> 'v' AND pgtrickle._not_capturable(v.relid) IS NOT NULL
+    CROSS JOIN pgtrickle._not_capturable_for(v.relid, (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user))
+        AS n(why)
+    WHERE c.relkind <> 'v' AND n.why IS NOT NULL
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._not_differential TO PUBLIC;
 
 -- Error 0A000 if it is clear already that DIFFERENTIAL cannot be.
 CREATE FUNCTION pgtrickle._require_differential(qualified text, view_oid oid) RETURNS void
@@ -220,6 +264,7 @@ BEGIN
     END LOOP;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._require_differential TO PUBLIC;
 
 -- The same for a stream table whose query stays. A query that has become invalid is for the daemon to say.
 CREATE FUNCTION pgtrickle._require_differential_as_it_is(st pgtrickle.pgt_stream_tables, caller_path text) RETURNS void
@@ -237,25 +282,32 @@ BEGIN
     EXECUTE format('DROP VIEW %s', definition.view_oid::regclass);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._require_differential_as_it_is TO PUBLIC;
 
 -- Our explanation of an error that PostgreSQL raised for a query, by SQLSTATE; its own hint comes first.
 CREATE FUNCTION pgtrickle._query_hint(code text, message text, own text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(nullif(own, ''), CASE
-        WHEN code = '42P11' THEN 'The query of a stream table is one statement: SELECT, VALUES, TABLE or WITH ... SELECT.'
+        WHEN code = '42P11' THEN
+            'The query of a stream table is one statement: SELECT, VALUES, TABLE or WITH ... SELECT.'
         WHEN code = '0A000' AND message LIKE '%INTO%' THEN 'Leave out INTO: pgtrickle makes the table.'
-        WHEN code = '0A000' AND message LIKE '%WITH%' THEN 'A query that is run again and again must not change data: use SELECT only.'
-        WHEN code = '42701' THEN 'Give every output column a name of its own with AS; ctid, xmin, tableoid and the like are taken.'
+        WHEN code = '0A000' AND message LIKE '%WITH%' THEN
+            'A query that is run again and again must not change data: use SELECT only.'
+        WHEN code = '42701' THEN
+            'Give every output column a name of its own with AS; ctid, xmin, tableoid and the like are taken.'
         WHEN code = '42P16' THEN 'Check names and types of the output columns.'
         WHEN code IN ('42P01', '3F000') THEN 'Names without a schema follow the search_path.'
         WHEN code = '42P02' THEN 'Write the value instead of the parameter.'
-        WHEN code = '42501' AND message LIKE '%temporary%' THEN 'pgtrickle reads the query through a temporary view: GRANT TEMPORARY ON DATABASE to this role.'
-        WHEN code = '42601' THEN 'The query of a stream table is one statement: SELECT, VALUES, TABLE or WITH ... SELECT.' END)
+        WHEN code = '42501' AND message LIKE '%temporary%' THEN
+            'pgtrickle reads the query through a temporary view: GRANT TEMPORARY ON DATABASE to this role.'
+        WHEN code = '42601' THEN
+            'The query of a stream table is one statement: SELECT, VALUES, TABLE or WITH ... SELECT.' END)
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._query_hint TO PUBLIC;
 
 -- Where PostgreSQL found the syntax error `message` in `query`, as a number of characters; NULL if that cannot be said.
--- PL/pgSQL does not tell. But the parser stops at the first word that does not fit, so a beginning of the query has the same error
--- if and only if it holds that word. Opening a cursor parses what it is given and runs nothing.
+-- PL/pgSQL does not tell. But the parser stops at the first word that does not fit, so a beginning of the query has the
+-- same error if and only if it holds that word. Opening a cursor parses what it is given and runs nothing.
 CREATE FUNCTION pgtrickle._syntax_error_position(query text, caller_path text, message text) RETURNS int
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -291,31 +343,39 @@ BEGIN
     RETURN NULL;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._syntax_error_position TO PUBLIC;
 
 -- The line of the query that has this character, with a caret under it, as psql shows it.
 CREATE FUNCTION pgtrickle._excerpt(query text, at int) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format(E'At character %s of the query:\n%s%s\n%s^', at, p.prefix, translate(substr(l.line, p.skipped + 1, 100), E'\t\r', '  '),
+    SELECT format(E'At character %s of the query:\n%s%s\n%s^', at, p.prefix,
+                  translate(substr(l.line, p.skipped + 1, 100), E'\t\r', '  '),
                   repeat(' ', length(p.prefix) + l.before - p.skipped))
     FROM (SELECT left(query, at - 1) AS text) AS t
     CROSS JOIN LATERAL (SELECT 1 + length(t.text) - length(replace(t.text, E'\n', '')) AS number) AS n
-    CROSS JOIN LATERAL (SELECT split_part(query, E'\n', n.number) AS line, length(split_part(t.text, E'\n', -1)) AS before) AS l
+    CROSS JOIN LATERAL (SELECT split_part(query, E'\n', n.number) AS line,
+                        length(split_part(t.text, E'\n', -1)) AS before) AS l
     CROSS JOIN LATERAL (SELECT CASE WHEN l.before > 60 THEN l.before - 40 ELSE 0 END AS skipped,
-                               format('LINE %s: ', n.number) || CASE WHEN l.before > 60 THEN '...' ELSE '' END AS prefix) AS p
+                               format('LINE %s: ', n.number) || CASE WHEN l.before > 60 THEN '...'
+                                                                     ELSE '' END AS prefix) AS p
     WHERE at IS NOT NULL
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._excerpt TO PUBLIC;
 
--- Settings on which the text or value of an expression can depend. No other is ever kept with a stream table or set for it.
+-- Settings on which the text or value of an expression can depend. No other is ever kept with a stream table or set for
+-- it.
 CREATE FUNCTION pgtrickle._setting_names() RETURNS text[]
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT ARRAY['TimeZone', 'DateStyle', 'IntervalStyle', 'extra_float_digits', 'bytea_output',
                  'lc_monetary', 'lc_numeric', 'lc_time', 'default_text_search_config', 'xmlbinary', 'xmloption']
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._setting_names TO PUBLIC;
 
 CREATE FUNCTION pgtrickle._current_settings() RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT jsonb_object_agg(s, current_setting(s)) FROM unnest(pgtrickle._setting_names()) AS s
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._current_settings TO PUBLIC;
 
 -- The guard on every stream table: its rows are written by its program only, which runs with pgtrickle.apply = '<id>'.
 CREATE FUNCTION pgtrickle._guard() RETURNS trigger
@@ -327,6 +387,7 @@ BEGIN
               HINT = 'Change the tables it reads. pgtrickle.explain_stream_table() shows them.';
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._guard TO PUBLIC;
 
 -- AUTO, DIFFERENTIAL, FULL from what the user wrote. Errors: 22023, and 0A000 for IMMEDIATE.
 CREATE FUNCTION pgtrickle._check_mode(refresh_mode text) RETURNS text
@@ -336,7 +397,8 @@ DECLARE
 BEGIN
     IF mode = 'IMMEDIATE' THEN
         RAISE EXCEPTION 'refresh mode IMMEDIATE is not supported yet'
-            USING ERRCODE = 'feature_not_supported', HINT = 'Use AUTO with a short schedule, for example schedule => ''100 ms''.';
+            USING ERRCODE = 'feature_not_supported',
+                HINT = 'Use AUTO with a short schedule, for example schedule => ''100 ms''.';
     ELSIF mode IS NULL OR mode NOT IN ('AUTO', 'DIFFERENTIAL', 'FULL') THEN
         RAISE EXCEPTION 'invalid refresh mode %', quote_nullable(refresh_mode)
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Use AUTO, DIFFERENTIAL or FULL.';
@@ -344,11 +406,14 @@ BEGIN
     RETURN mode;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._check_mode TO PUBLIC;
 
 -- What create and alter take besides name, query, schedule and mode, as the caller wrote it; NULL: not given.
 CREATE TYPE pgtrickle._options AS (
-    diamond_consistency text, diamond_schedule_policy text, cdc_mode text, append_only boolean, pooler_compatibility_mode boolean,
-    partition_by text, max_differential_joins int, max_delta_fraction double precision, tier text, max_staleness interval,
+    diamond_consistency text, diamond_schedule_policy text, cdc_mode text, append_only boolean,
+        pooler_compatibility_mode boolean,
+    partition_by text, max_differential_joins int, max_delta_fraction double precision, tier text,
+        max_staleness interval,
     fuse text, fuse_ceiling bigint, fuse_sensitivity int, allow_circular boolean);
 
 -- A text option: one of `allowed`, in lower case; NULL for 'default'. Errors: 22023.
@@ -361,15 +426,18 @@ BEGIN
         RETURN NULL;
     ELSIF NOT chosen = ANY (allowed) THEN
         RAISE EXCEPTION 'stream table %: invalid % %', qualified, option, quote_literal(value)
-            USING ERRCODE = 'invalid_parameter_value', HINT = format('Use one of %s, or ''default''.', array_to_string(allowed, ', '));
+            USING ERRCODE = 'invalid_parameter_value',
+                HINT = format('Use one of %s, or ''default''.', array_to_string(allowed, ', '));
     END IF;
     RETURN chosen;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._choice TO PUBLIC;
 
--- The catalog row `st` with the options that are given. For numbers -1 means the default. Options that ask for what always
--- happens here are taken and not kept. Errors: 22023 bad value; 0A000 what does not exist here.
-CREATE FUNCTION pgtrickle._with_options(st pgtrickle.pgt_stream_tables, o pgtrickle._options, qualified text) RETURNS pgtrickle.pgt_stream_tables
+-- The catalog row `st` with the options that are given. For numbers -1 means the default. Options that ask for what
+-- always happens here are taken and not kept. Errors: 22023 bad value; 0A000 what does not exist here.
+CREATE FUNCTION pgtrickle._with_options(st pgtrickle.pgt_stream_tables, o pgtrickle._options, qualified text)
+RETURNS pgtrickle.pgt_stream_tables
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     missing record;
@@ -379,38 +447,51 @@ BEGIN
         PERFORM pgtrickle._choice(qualified, 'cdc_mode', o.cdc_mode, '{auto,trigger}');
     END IF;
     SELECT * INTO missing FROM (VALUES
-        (lower(btrim(o.cdc_mode)) = 'wal', 'cdc_mode ''wal''', 'Changes are captured by triggers: leave cdc_mode out, or use ''auto'' or ''trigger''.'),
-        (o.append_only, 'append_only', 'Leave it out: updates and deletes of the sources are always handled, and inserts do not pay for it.'),
-        (btrim(o.partition_by) <> '', 'partition_by', 'Stream tables are not partitioned; an index on the column often does what is needed.'),
-        (o.max_differential_joins >= 0, 'max_differential_joins', 'Any number of joins is maintained; refresh_mode => ''FULL'' recomputes.')) AS m(asked, what, hint)
+        (lower(btrim(o.cdc_mode)) = 'wal', 'cdc_mode ''wal''',
+         'Changes are captured by triggers: leave cdc_mode out, or use ''auto'' or ''trigger''.'),
+        (o.append_only, 'append_only',
+         'Leave it out: updates and deletes of the sources are always handled, and inserts do not pay for it.'),
+        (btrim(o.partition_by) <> '', 'partition_by',
+         'Stream tables are not partitioned; an index on the column often does what is needed.'),
+        (o.max_differential_joins >= 0, 'max_differential_joins',
+         'Any number of joins is maintained; refresh_mode => ''FULL'' recomputes.')) AS m(asked, what, hint)
     WHERE m.asked LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'stream table %: % is not supported', qualified, missing.what USING ERRCODE = 'feature_not_supported', HINT = missing.hint;
+        RAISE EXCEPTION 'stream table %: % is not supported', qualified, missing.what
+            USING ERRCODE = 'feature_not_supported', HINT = missing.hint;
     END IF;
 
     IF o.tier IS NOT NULL THEN
         st.tier := coalesce(pgtrickle._choice(qualified, 'tier', o.tier, '{hot,warm,cold,frozen}'), 'hot');
     END IF;
     IF o.diamond_consistency IS NOT NULL THEN
-        st.diamond_consistency := pgtrickle._choice(qualified, 'diamond_consistency', o.diamond_consistency, '{atomic,none}');
+        st.diamond_consistency := pgtrickle._choice(qualified, 'diamond_consistency', o.diamond_consistency,
+                                                    '{atomic,none}');
     END IF;
     IF o.diamond_schedule_policy IS NOT NULL THEN
-        st.diamond_schedule_policy := pgtrickle._choice(qualified, 'diamond_schedule_policy', o.diamond_schedule_policy, '{fastest,slowest}');
+        st.diamond_schedule_policy := pgtrickle._choice(qualified, 'diamond_schedule_policy', o.diamond_schedule_policy,
+                                                        '{fastest,slowest}');
     END IF;
     IF o.fuse IS NOT NULL THEN
         st.fuse := coalesce(pgtrickle._choice(qualified, 'fuse', o.fuse, '{off,on,auto}'), 'off');
     END IF;
 
     SELECT * INTO bad FROM (VALUES
-        (NOT isfinite(o.max_staleness) OR o.max_staleness < interval '0', 'max_staleness', o.max_staleness::text, 'Give an interval such as ''5 minutes''; ''0'' means none.'),
-        (NOT (o.max_delta_fraction = -1 OR o.max_delta_fraction BETWEEN 0 AND 1e9), 'max_delta_fraction', o.max_delta_fraction::text,
+        (NOT isfinite(o.max_staleness) OR o.max_staleness < interval '0', 'max_staleness', o.max_staleness::text,
+         'Give an interval such as ''5 minutes''; ''0'' means none.'),
+        (NOT (o.max_delta_fraction = -1 OR o.max_delta_fraction BETWEEN 0 AND 1e9), 'max_delta_fraction',
+         o.max_delta_fraction::text,
          'Give a fraction of the rows of the sources, such as 0.2; -1 means: by measured cost.'),
-        (NOT (o.fuse_ceiling = -1 OR o.fuse_ceiling > 0), 'fuse_ceiling', o.fuse_ceiling::text, 'Give the number of pending rows that is too many, at least 1; -1 means none.'),
-        (NOT (o.fuse_sensitivity = -1 OR o.fuse_sensitivity BETWEEN 1 AND 100), 'fuse_sensitivity', o.fuse_sensitivity::text,
-         'Give a number of standard deviations from 1 to 100; -1 means the default, 6.')) AS b(is_bad, option, value, hint)
+        (NOT (o.fuse_ceiling = -1 OR o.fuse_ceiling > 0), 'fuse_ceiling', o.fuse_ceiling::text,
+         'Give the number of pending rows that is too many, at least 1; -1 means none.'),
+        (NOT (o.fuse_sensitivity = -1 OR o.fuse_sensitivity BETWEEN 1 AND 100), 'fuse_sensitivity',
+         o.fuse_sensitivity::text,
+         'Give a number of standard deviations from 1 to 100; -1 means the default, 6.')) AS b(is_bad,
+                 option, value, hint)
     WHERE b.is_bad LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'stream table %: % % is out of range', qualified, bad.option, bad.value USING ERRCODE = 'invalid_parameter_value', HINT = bad.hint;
+        RAISE EXCEPTION 'stream table %: % % is out of range', qualified, bad.option, bad.value
+            USING ERRCODE = 'invalid_parameter_value', HINT = bad.hint;
     END IF;
     IF o.max_staleness IS NOT NULL THEN
         st.max_staleness := nullif(o.max_staleness, interval '0');
@@ -429,7 +510,8 @@ BEGIN
     IF st.fuse = 'on' AND st.fuse_ceiling IS NULL THEN
         RAISE EXCEPTION 'stream table %: fuse ''on'' needs a fuse_ceiling', qualified
             USING ERRCODE = 'invalid_parameter_value',
-                  HINT = 'Say how many pending rows are too many, for example fuse_ceiling => 100000; or fuse => ''auto'', which learns it.';
+                  HINT = 'Say how many pending rows are too many, for example fuse_ceiling => 100000; or fuse => '
+                         '''auto'', which learns it.';
     ELSIF st.fuse = 'off' THEN
         st.fuse_blown_at := NULL;
         st.fuse_blow_reason := NULL;
@@ -438,10 +520,13 @@ BEGIN
     RETURN st;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._with_options TO PUBLIC;
 
--- Where a stream table of this name is, or would be made: in the given schema, otherwise where CREATE TABLE would put it.
--- existing: the relation of that name, NULL if there is none. Errors: as _parse_name, 3F000 a schema that does not exist or is taboo.
-CREATE FUNCTION pgtrickle._target(name text, caller_path text, OUT schema text, OUT relation text, OUT qualified text, OUT existing oid)
+-- Where a stream table of this name is, or would be made: in the given schema, otherwise where CREATE TABLE would put
+-- it. existing: the relation of that name, NULL if there is none. Errors: as _parse_name, 3F000 a schema that does not
+-- exist or is taboo.
+CREATE FUNCTION pgtrickle._target(name text, caller_path text, OUT schema text, OUT relation text, OUT qualified text,
+                                  OUT existing oid)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     SELECT p.schema, p.relation INTO schema, relation FROM pgtrickle._parse_name(name) AS p;
@@ -458,16 +543,21 @@ BEGIN
             USING ERRCODE = 'invalid_schema_name', HINT = format('CREATE SCHEMA %I;', schema);
     END IF;
     qualified := format('%I.%I', schema, relation);
-    IF schema LIKE E'pg\\_%' OR schema IN ('pgtrickle', 'pgtrickle_changes', 'pgtrickle_state', 'information_schema') THEN
+    IF schema LIKE E'pg\\_%'
+        OR schema IN ('pgtrickle', 'pgtrickle_changes', 'pgtrickle_state', 'information_schema') THEN
         RAISE EXCEPTION 'stream table % cannot be made in schema "%"', qualified, schema
-            USING ERRCODE = 'invalid_schema_name', HINT = 'Use a schema of your own; temporary stream tables do not exist.';
+            USING ERRCODE = 'invalid_schema_name',
+                HINT = 'Use a schema of your own; temporary stream tables do not exist.';
     END IF;
-    SELECT c.oid INTO existing FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = schema AND c.relname = relation;
+    SELECT c.oid INTO existing FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = schema AND c.relname = relation;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._target TO PUBLIC;
 
--- Checks a query and makes it canonical: all names qualified, except those of pg_catalog. The temporary view is left to the caller,
--- who drops it. Errors: 22023 empty; what _view_problems knows; whatever PostgreSQL says, prefixed with the stream table's name.
+-- Checks a query and makes it canonical: all names qualified, except those of pg_catalog. The temporary view is left to
+-- the caller, who drops it. Errors: 22023 empty; what _view_problems knows; whatever PostgreSQL says, prefixed with the
+-- stream table's name.
 CREATE FUNCTION pgtrickle._define(qualified text, query text, caller_path text, OUT canonical text, OUT view_oid oid)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -476,21 +566,25 @@ DECLARE
     code text; message text; detail text; hint text;
 BEGIN
     IF btrim(query) IS NULL OR btrim(query) = '' THEN
-        RAISE EXCEPTION 'stream table %: the query is empty', qualified USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a SELECT.';
+        RAISE EXCEPTION 'stream table %: the query is empty', qualified
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a SELECT.';
     END IF;
     -- Inside the block everything is undone if it fails, the search_path too.
     BEGIN
         PERFORM pgtrickle._make_view(view_name, query, caller_path);
     EXCEPTION WHEN OTHERS THEN
-        GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+        GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
+            hint = PG_EXCEPTION_HINT;
         IF code = '42P11' THEN
             detail := message;
             message := 'the query is not one SELECT statement';
         END IF;
         IF code = '42601' THEN
-            detail := coalesce(pgtrickle._excerpt(query, pgtrickle._syntax_error_position(query, caller_path, message)), detail);
+            detail := coalesce(pgtrickle._excerpt(query, pgtrickle._syntax_error_position(query, caller_path, message)),
+                               detail);
         END IF;
-        PERFORM pgtrickle._fail(code, format('stream table %s: %s', qualified, message), detail, pgtrickle._query_hint(code, message, hint));
+        PERFORM pgtrickle._fail(code, format('stream table %s: %s', qualified, message),
+                                detail, pgtrickle._query_hint(code, message, hint));
     END;
     view_oid := to_regclass('pg_temp.' || view_name);
     FOR problem IN SELECT * FROM pgtrickle._view_problems(view_oid) LOOP
@@ -505,21 +599,28 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._define TO PUBLIC;
 
 -- Writes what stream table `id` reads, from the view that _define made of its query.
 CREATE FUNCTION pgtrickle._record_sources(id bigint, view_oid oid) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     DELETE FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = id;
-    INSERT INTO pgtrickle.pgt_dependencies (pgt_id, source_relid, source_type, columns, column_names, source_schema, source_name)
-    SELECT id, c.oid, CASE WHEN EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = c.oid) THEN 'STREAM_TABLE'
+    INSERT INTO pgtrickle.pgt_dependencies (pgt_id, source_relid, source_type, columns, column_names,
+                                            source_schema, source_name)
+    SELECT id, c.oid, CASE WHEN EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s
+                                        WHERE s.pgt_relid = c.oid) THEN 'STREAM_TABLE'
                       ELSE CASE c.relkind WHEN 'r' THEN 'TABLE' WHEN 'p' THEN 'PARTITIONED_TABLE' WHEN 'v' THEN 'VIEW'
                                           WHEN 'm' THEN 'MATERIALIZED_VIEW' WHEN 'f' THEN 'FOREIGN_TABLE' END END,
-           v.columns, (SELECT coalesce(array_agg(a.attname ORDER BY a.attnum), '{}') FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY (v.columns)),
+           v.columns, (SELECT coalesce(array_agg(a.attname ORDER BY a.attnum), '{}') FROM pg_attribute a
+                       WHERE a.attrelid = c.oid AND a.attnum = ANY (v.columns)),
            n.nspname, c.relname
-    FROM pgtrickle._view_sources(view_oid) AS v JOIN pg_class c ON c.oid = v.relid JOIN pg_namespace n ON n.oid = c.relnamespace
+    FROM pgtrickle._view_sources(view_oid) AS v JOIN pg_class c ON c.oid = v.relid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._record_sources FROM PUBLIC;
 
-CREATE FUNCTION pgtrickle._validate_query(query text, caller_path text) RETURNS TABLE (check_name text, result text, severity text)
+CREATE FUNCTION pgtrickle._validate_query(query text, caller_path text)
+RETURNS TABLE (check_name text, result text, severity text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     view_name text := 'pgtrickle_definition_' || replace(gen_random_uuid()::text, '-', '');
@@ -551,24 +652,34 @@ BEGIN
         FROM pgtrickle._lost_in_text(to_regclass('pg_temp.' || view_name), canonical) AS l WHERE l.message IS NOT NULL;
     RETURN QUERY    -- uncapturable sources are said below
         SELECT 'differential', format('cannot be maintained from changes: %s; %s', d.reason, d.hint), 'warning'
-        FROM pgtrickle._not_differential(to_regclass('pg_temp.' || view_name)) AS d WHERE d.reason NOT LIKE 'changes of %';
+        FROM pgtrickle._not_differential(to_regclass('pg_temp.' || view_name)) AS d
+        WHERE d.reason NOT LIKE 'changes of %';
     RETURN QUERY
-        SELECT 'source', format('%s: %s', pgtrickle._qualified(v.relid), coalesce(CASE WHEN c.relkind = 'v' THEN 'view, inlined' ELSE
-                   'changes cannot be captured, ' || pgtrickle._not_capturable(v.relid) END, 'changes can be captured')),
-               CASE WHEN c.relkind <> 'v' AND pgtrickle._not_capturable(v.relid) IS NOT NULL THEN 'warning' ELSE 'ok' END
-        FROM pgtrickle._view_sources(to_regclass('pg_temp.' || view_name)) AS v JOIN pg_class c ON c.oid = v.relid;
+        SELECT 'source', format('%s: %s', pgtrickle._qualified(v.relid),
+                                coalesce(CASE WHEN c.relkind = 'v' THEN 'view, inlined' ELSE
+                   'changes cannot be captured, ' || n.why END, 'changes can be captured')),
+               CASE WHEN c.relkind <> 'v' AND n.why IS NOT NULL THEN 'warning' ELSE 'ok' END
+        FROM pgtrickle._view_sources(to_regclass('pg_temp.' || view_name)) AS v JOIN pg_class c ON c.oid = v.relid
+        CROSS JOIN pgtrickle._not_capturable_for(v.relid, (SELECT r.oid FROM pg_roles r
+                                                           WHERE r.rolname = current_user)) AS n(why);
     RETURN QUERY
-        SELECT 'columns', string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum), 'ok'
+        SELECT 'columns', string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)),
+                                     ', ' ORDER BY a.attnum), 'ok'
         FROM pg_attribute a WHERE a.attrelid = to_regclass('pg_temp.' || view_name) AND a.attnum > 0;
     EXECUTE format('DROP VIEW pg_temp.%s', view_name);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._validate_query TO PUBLIC;
 
-CREATE FUNCTION pgtrickle.validate_query(query text) RETURNS TABLE (check_name text, result text, severity text) LANGUAGE plpgsql AS $$
+CREATE FUNCTION pgtrickle.validate_query(query text) RETURNS TABLE (check_name text, result text, severity text)
+LANGUAGE plpgsql AS $$
 BEGIN
-    RETURN QUERY SELECT v.check_name, v.result, v.severity FROM pgtrickle._validate_query(query, pg_catalog.current_setting('search_path')) AS v;
+    RETURN QUERY SELECT v.check_name, v.result, v.severity
+        FROM pgtrickle._validate_query(query, pg_catalog.current_setting('search_path')) AS v;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.validate_query TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.validate_query(text) IS
-'What the server alone can say about a query for a stream table: one row per check, severity ok, warning or error. Creates nothing.
+'What the server alone can say about a query for a stream table: one row per check, severity ok, warning or error.
+  Creates nothing.
 Whether it can be maintained from changes is for the compiler to say: pgtrickle validate on the command line.';

@@ -1,20 +1,24 @@
 -- Altering, resuming and replacing stream tables, in the caller's transaction with the caller's rights.
 
--- Where a stream table goes on when it is resumed or changed: PENDING makes the daemon build it (again). For the admin, see
--- _do_resume.
+-- Where a stream table goes on when it is resumed or changed: PENDING makes the daemon build it (again). For the admin,
+-- see _do_resume.
 CREATE FUNCTION pgtrickle._resume(id bigint) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     UPDATE pgtrickle.pgt_stream_tables s
        SET status = CASE WHEN s.status IN ('PENDING', 'INITIALIZING', 'ACTIVE') THEN s.status
                          WHEN s.needs_reinit OR s.effective_refresh_mode IS NULL OR pgtrickle._has_new_owner(s.pgt_id)
-                              OR NOT EXISTS (SELECT FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = s.pgt_id AND f.snapshot IS NOT NULL) THEN 'PENDING'
+                              OR NOT EXISTS (SELECT FROM pgtrickle.pgt_frontiers f
+                                             WHERE f.pgt_id = s.pgt_id AND f.snapshot IS NOT NULL) THEN 'PENDING'
                          ELSE 'ACTIVE' END,
-           consecutive_errors = 0, last_error = NULL, last_error_code = NULL, last_error_hint = NULL, last_error_at = NULL,
+           consecutive_errors = 0, last_error = NULL, last_error_code = NULL, last_error_hint = NULL,
+               last_error_at = NULL,
            failed_alteration = NULL, retry_at = NULL, generation = s.generation + 1
      WHERE s.pgt_id = id
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._resume FROM PUBLIC;
 
--- A shortest cycle through stream table `id`: its name, that of what it reads, and so on to its own again; NULL if there is none.
+-- A shortest cycle through stream table `id`: its name, that of what it reads, and so on to its own again; NULL if
+-- there is none.
 CREATE FUNCTION pgtrickle._cycle_path(id bigint) RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -25,7 +29,8 @@ DECLARE
     path    bigint[] := ARRAY[id];
 BEGIN
     WHILE at <= cardinality(reached) LOOP
-        FOR next IN SELECT s.pgt_id FROM pgtrickle.pgt_dependencies d JOIN pgtrickle._stream_tables s ON s.pgt_relid = d.source_relid
+        FOR next IN SELECT s.pgt_id FROM pgtrickle.pgt_dependencies d
+            JOIN pgtrickle._stream_tables s ON s.pgt_relid = d.source_relid
                     WHERE d.pgt_id = reached[at] ORDER BY s.pgt_id LOOP
             IF next = id THEN
                 WHILE at > 0 LOOP
@@ -33,7 +38,8 @@ BEGIN
                     at := via[at];
                 END LOOP;
                 RETURN (SELECT array_agg(pgtrickle._qualified(s.pgt_relid) ORDER BY p.n)
-                        FROM unnest(path) WITH ORDINALITY AS p(pgt_id, n) JOIN pgtrickle._stream_tables s USING (pgt_id));
+                        FROM unnest(path) WITH ORDINALITY AS p(pgt_id, n)
+                        JOIN pgtrickle._stream_tables s USING (pgt_id));
             ELSIF NOT next = ANY (reached) THEN
                 reached := reached || next;
                 via := via || at;
@@ -44,6 +50,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._cycle_path TO PUBLIC;
 
 -- Raises 42P17 if stream table `id` is in a cycle of which not every member has allow_circular; `allowed` is its own.
 CREATE FUNCTION pgtrickle._check_cycle(id bigint, allowed boolean) RETURNS void
@@ -59,27 +66,36 @@ BEGIN
         cycle := pgtrickle._cycle_path(id);
         RAISE EXCEPTION 'stream table % would read itself', cycle[1]
             USING ERRCODE = 'invalid_object_definition', DETAIL = array_to_string(cycle, ' -> '),
-                  HINT = CASE WHEN cardinality(cycle) = 2 THEN format('Break the cycle: take %s out of its query.', cycle[1])
-                              ELSE format('Break the cycle: let %s read what %s reads instead of it.', cycle[1], cycle[2]) END
-                         || format(' If all queries of the cycle are monotone (joins, filters, UNION; no aggregates, no EXCEPT or NOT EXISTS), allow it: '
+                  HINT = CASE WHEN cardinality(cycle) = 2
+                              THEN format('Break the cycle: take %s out of its query.', cycle[1])
+                              ELSE format('Break the cycle: let %s read what %s reads instead of it.',
+                                          cycle[1], cycle[2]) END
+                         || format(' If all queries of the cycle are monotone (joins, filters, UNION; no aggregates, '
+                                   'no EXCEPT or NOT EXISTS), allow it: '
                                    'alter_stream_table(..., allow_circular => true) for %s.', without);
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._check_cycle(bigint,boolean) TO PUBLIC;
 
--- Do the columns of a query fit an existing table: first those that stay, in the table's order, then those that are new?
+-- Do the columns of a query fit an existing table: first those that stay, in the table's order, then those that are
+-- new?
 CREATE FUNCTION pgtrickle._columns_fit(table_oid oid, view_oid oid) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT array_cat(coalesce(array_agg(t.attname ORDER BY t.attnum) FILTER (WHERE v.attnum IS NOT NULL AND t.attnum IS NOT NULL), '{}'),
+    SELECT array_cat(coalesce(array_agg(t.attname ORDER BY t.attnum) FILTER (
+            WHERE v.attnum IS NOT NULL AND t.attnum IS NOT NULL), '{}'),
                      coalesce(array_agg(v.attname ORDER BY v.attnum) FILTER (WHERE t.attnum IS NULL), '{}'))
            = array_agg(v.attname ORDER BY v.attnum) FILTER (WHERE v.attnum IS NOT NULL)
-    FROM (SELECT a.attname, a.attnum FROM pg_attribute a WHERE a.attrelid = table_oid AND a.attnum > 0 AND NOT a.attisdropped) AS t
-    FULL JOIN (SELECT a.attname, a.attnum FROM pg_attribute a WHERE a.attrelid = view_oid AND a.attnum > 0) AS v USING (attname)
+    FROM (SELECT a.attname, a.attnum FROM pg_attribute a
+          WHERE a.attrelid = table_oid AND a.attnum > 0 AND NOT a.attisdropped) AS t
+    FULL JOIN (SELECT a.attname, a.attnum FROM pg_attribute a WHERE a.attrelid = view_oid AND a.attnum > 0) AS v
+        USING (attname)
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._columns_fit TO PUBLIC;
 
--- Adds and drops columns of a stream table, so that it has those of its new query, in order. Types are left to the daemon, which
--- aligns them with the content. Returns true if a name or type differed.
--- Errors: 42P16 that is not possible; 2BP01 somebody uses a column that would go.
+-- Adds and drops columns of a stream table, so that it has those of its new query, in order. Types are left to the
+-- daemon, which aligns them with the content. Returns true if a name or type differed. Errors: 42P16 that is not
+-- possible; 2BP01 somebody uses a column that would go.
 CREATE FUNCTION pgtrickle._align_columns(st pgtrickle.pgt_stream_tables, view_oid oid) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -94,29 +110,39 @@ BEGIN
         RAISE EXCEPTION 'stream table %: the columns of the new query do not fit the table', qualified
             USING ERRCODE = 'invalid_table_definition',
                   DETAIL = (SELECT format('The table has %s; the query has %s.',
-                                          string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE a.attrelid = st.pgt_relid),
-                                          string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE a.attrelid = view_oid))
-                            FROM pg_attribute a WHERE a.attrelid IN (st.pgt_relid, view_oid) AND a.attnum > 0 AND NOT a.attisdropped),
-                  HINT = 'Columns can be removed, and new ones added after those that stay. For anything else drop the stream table and create it, '
+                                          string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FILTER (
+                                        WHERE a.attrelid = st.pgt_relid),
+                                          string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FILTER (
+                                        WHERE a.attrelid = view_oid))
+                            FROM pg_attribute a WHERE a.attrelid IN (st.pgt_relid, view_oid) AND a.attnum > 0
+                              AND NOT a.attisdropped),
+                  HINT = 'Columns can be removed, and new ones added after those that stay. For anything else drop '
+                         'the stream table and create it, '
                          'or let create_or_replace_stream_table() do so.';
     END IF;
-    SELECT coalesce(array_agg(a.attnum), '{}') INTO gone FROM pg_attribute a WHERE a.attrelid = st.pgt_relid AND a.attnum > 0 AND NOT a.attisdropped
+    SELECT coalesce(array_agg(a.attnum), '{}') INTO gone FROM pg_attribute a
+    WHERE a.attrelid = st.pgt_relid AND a.attnum > 0 AND NOT a.attisdropped
        AND NOT EXISTS (SELECT FROM pg_attribute v WHERE v.attrelid = view_oid AND v.attname = a.attname);
-    SELECT string_agg(format('stream table %s reads column %I', pgtrickle._qualified(s.pgt_relid), a.attname), E'\n' ORDER BY s.pgt_id, a.attnum) INTO used
+    SELECT string_agg(format('stream table %s reads column %I', pgtrickle._qualified(s.pgt_relid), a.attname),
+                      E'\n' ORDER BY s.pgt_id, a.attnum) INTO used
     FROM pgtrickle.pgt_dependencies d JOIN pgtrickle._stream_tables s USING (pgt_id)
     JOIN pg_attribute a ON a.attrelid = d.source_relid AND a.attnum = ANY (d.columns) AND a.attnum = ANY (gone)
     WHERE d.source_relid = st.pgt_relid AND d.pgt_id <> st.pgt_id;
     IF used IS NOT NULL THEN
         RAISE EXCEPTION 'cannot drop columns of stream table % because other stream tables read them', qualified
-            USING ERRCODE = 'dependent_objects_still_exist', DETAIL = used, HINT = 'Keep the columns, or change or drop those stream tables first.';
+            USING ERRCODE = 'dependent_objects_still_exist', DETAIL = used,
+                HINT = 'Keep the columns, or change or drop those stream tables first.';
     END IF;
     SELECT string_agg(x.action, ', ' ORDER BY x.n, x.attnum) INTO actions FROM (
-        SELECT 1 AS n, a.attnum, format('DROP COLUMN %I', a.attname) AS action FROM pg_attribute a WHERE a.attrelid = st.pgt_relid AND a.attnum = ANY (gone)
+        SELECT 1 AS n, a.attnum, format('DROP COLUMN %I', a.attname) AS action FROM pg_attribute a
+        WHERE a.attrelid = st.pgt_relid AND a.attnum = ANY (gone)
         UNION ALL
         SELECT 2, v.attnum, format('ADD COLUMN %I %s%s', v.attname, format_type(v.atttypid, v.atttypmod),
-               (SELECT format(' COLLATE %I.%I', n.nspname, l.collname) FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = v.attcollation))
+               (SELECT format(' COLLATE %I.%I', n.nspname, l.collname)
+                FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = v.attcollation))
         FROM pg_attribute v WHERE v.attrelid = view_oid AND v.attnum > 0
-         AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = st.pgt_relid AND a.attname = v.attname AND a.attnum > 0 AND NOT a.attisdropped)) AS x;
+         AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = st.pgt_relid AND a.attname = v.attname
+                         AND a.attnum > 0 AND NOT a.attisdropped)) AS x;
     retyped := EXISTS (SELECT FROM pg_attribute a JOIN pg_attribute v ON v.attrelid = view_oid AND v.attname = a.attname
                        WHERE a.attrelid = st.pgt_relid AND a.attnum > 0 AND NOT a.attisdropped
                          AND (a.atttypid, a.atttypmod, a.attcollation) <> (v.atttypid, v.atttypmod, v.attcollation));
@@ -133,23 +159,28 @@ BEGIN
     RETURN true;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._align_columns TO PUBLIC;
 
--- Whose query got other columns: stream tables that read it, whoever owns them, are compiled anew. A trigger because the API runs
--- with the caller's rights, and nobody may mark what he does not own in any other way.
+-- Whose query got other columns: stream tables that read it, whoever owns them, are compiled anew. A trigger because
+-- the API runs with the caller's rights, and nobody may mark what he does not own in any other way.
 CREATE FUNCTION pgtrickle._on_columns_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM pgtrickle._mark_reinit((SELECT array_agg(d.pgt_id) FROM pgtrickle.pgt_dependencies d WHERE d.source_relid = NEW.pgt_relid AND d.pgt_id <> NEW.pgt_id),
+    PERFORM pgtrickle._mark_reinit((SELECT array_agg(d.pgt_id) FROM pgtrickle.pgt_dependencies d
+                                    WHERE d.source_relid = NEW.pgt_relid AND d.pgt_id <> NEW.pgt_id),
                                    format('the columns of %s were changed', pgtrickle._qualified(NEW.pgt_relid)));
     RETURN NULL;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._on_columns_changed FROM PUBLIC;
 CREATE TRIGGER columns_changed AFTER UPDATE OF original_query ON pgtrickle.pgt_stream_tables FOR EACH ROW
-    WHEN (NEW.defining_query IS DISTINCT FROM OLD.defining_query AND NEW.reinit_reason = 'the query and its columns were changed')
+    WHEN (NEW.defining_query IS DISTINCT FROM OLD.defining_query
+          AND NEW.reinit_reason = 'the query and its columns were changed')
     EXECUTE FUNCTION pgtrickle._on_columns_changed();
 
 -- Does the work of alter_stream_table. What stays as it was is not written, and wakes nobody.
-CREATE FUNCTION pgtrickle._alter_stream_table(name text, query text, schedule text, refresh_mode text, status text, options pgtrickle._options, caller_path text)
+CREATE FUNCTION pgtrickle._alter_stream_table(name text, query text, schedule text, refresh_mode text, status text,
+                                              options pgtrickle._options, caller_path text)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -166,13 +197,16 @@ BEGIN
     new := pgtrickle._with_options(st, options, pgtrickle._qualified(st.pgt_relid));
     IF wanted NOT IN ('ACTIVE', 'PAUSED', 'SUSPENDED') THEN
         RAISE EXCEPTION 'stream table %: invalid status %', pgtrickle._qualified(st.pgt_relid), quote_literal(status)
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Use ACTIVE to resume it, PAUSED or SUSPENDED to stop refreshing it.';
+            USING ERRCODE = 'invalid_parameter_value',
+                HINT = 'Use ACTIVE to resume it, PAUSED or SUSPENDED to stop refreshing it.';
     END IF;
     IF schedule IS NOT NULL THEN
-        new.schedule := pgtrickle._check_schedule(CASE lower(btrim(schedule)) WHEN 'default' THEN 'calculated' ELSE schedule END);
+        new.schedule := pgtrickle._check_schedule(CASE lower(btrim(schedule)) WHEN 'default' THEN 'calculated'
+                                                       ELSE schedule END);
     END IF;
     IF refresh_mode IS NOT NULL THEN
-        new.refresh_mode := pgtrickle._check_mode(CASE lower(btrim(refresh_mode)) WHEN 'default' THEN 'AUTO' ELSE refresh_mode END);
+        new.refresh_mode := pgtrickle._check_mode(CASE lower(btrim(refresh_mode)) WHEN 'default' THEN 'AUTO'
+                                                       ELSE refresh_mode END);
         IF new.refresh_mode <> st.refresh_mode THEN
             new.needs_reinit := true;
             new.reinit_reason := format('refresh mode changed from %s to %s', st.refresh_mode, new.refresh_mode);
@@ -183,17 +217,20 @@ BEGIN
         SELECT * INTO definition FROM pgtrickle._define(pgtrickle._qualified(st.pgt_relid), query, caller_path);
         names := pgtrickle._names(definition.view_oid, query, caller_path);
         new.failed_alteration := NULL;
-        IF definition.canonical <> st.defining_query OR pgtrickle._current_settings() <> st.settings OR NOT pgtrickle._same_objects(names, st.names_now) THEN
+        IF definition.canonical <> st.defining_query OR pgtrickle._current_settings() <> st.settings
+            OR NOT pgtrickle._same_objects(names, st.names_now) THEN
             -- Keeps what the table has now, before its columns change.
             PERFORM pgtrickle._request('redefine', jsonb_build_object('id', id, 'view', definition.view_oid));
-            new.reinit_reason := CASE WHEN pgtrickle._align_columns(st, definition.view_oid) THEN 'the query and its columns were changed' ELSE 'the query was changed' END;
+            new.reinit_reason := CASE WHEN pgtrickle._align_columns(st, definition.view_oid)
+                                      THEN 'the query and its columns were changed' ELSE 'the query was changed' END;
             new.needs_reinit := true;
             new.original_query := pgtrickle._kept_text(query, definition.canonical);
             new.defining_query := definition.canonical;
             new.names := names;
             new.names_now := names;
             new.settings := pgtrickle._current_settings();
-            resume := st.status IN ('ERROR', 'SUSPENDED') AND st.last_error IS NOT NULL;     -- its errors were those of the old query
+            -- its errors were those of the old query
+            resume := st.status IN ('ERROR', 'SUSPENDED') AND st.last_error IS NOT NULL;
         END IF;
         IF new.refresh_mode = 'DIFFERENTIAL' AND new IS DISTINCT FROM st THEN
             PERFORM pgtrickle._require_differential(pgtrickle._qualified(st.pgt_relid), definition.view_oid);
@@ -211,7 +248,8 @@ BEGIN
 
     IF new IS DISTINCT FROM st THEN
         PERFORM pgtrickle._request('alter', jsonb_build_object('id', id, 'set',
-            (SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(to_jsonb(new)) AS e WHERE e.value IS DISTINCT FROM to_jsonb(st) -> e.key)));
+            (SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(to_jsonb(new)) AS e
+             WHERE e.value IS DISTINCT FROM to_jsonb(st) -> e.key)));
     END IF;
     IF wanted = 'ACTIVE' OR wanted IS NULL AND resume THEN
         PERFORM pgtrickle._request('resume', jsonb_build_object('id', id));
@@ -221,45 +259,65 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._alter_stream_table TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.alter_stream_table(
-    name text, query text DEFAULT NULL, schedule text DEFAULT NULL, refresh_mode text DEFAULT NULL, status text DEFAULT NULL,
-    diamond_consistency text DEFAULT NULL, diamond_schedule_policy text DEFAULT NULL, cdc_mode text DEFAULT NULL, append_only boolean DEFAULT NULL,
-    pooler_compatibility_mode boolean DEFAULT NULL, tier text DEFAULT NULL, fuse text DEFAULT NULL, fuse_ceiling bigint DEFAULT NULL,
+    name text, query text DEFAULT NULL, schedule text DEFAULT NULL, refresh_mode text DEFAULT NULL,
+        status text DEFAULT NULL,
+    diamond_consistency text DEFAULT NULL, diamond_schedule_policy text DEFAULT NULL, cdc_mode text DEFAULT NULL,
+        append_only boolean DEFAULT NULL,
+    pooler_compatibility_mode boolean DEFAULT NULL, tier text DEFAULT NULL, fuse text DEFAULT NULL,
+        fuse_ceiling bigint DEFAULT NULL,
     fuse_sensitivity int DEFAULT NULL, partition_by text DEFAULT NULL, max_differential_joins int DEFAULT NULL,
-    max_delta_fraction double precision DEFAULT NULL, max_staleness interval DEFAULT NULL, allow_circular boolean DEFAULT NULL)
+    max_delta_fraction double precision DEFAULT NULL, max_staleness interval DEFAULT NULL,
+        allow_circular boolean DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pgtrickle._alter_stream_table(name, query, schedule, refresh_mode, status,
-        ROW(diamond_consistency, diamond_schedule_policy, cdc_mode, append_only, pooler_compatibility_mode, partition_by, max_differential_joins,
-            max_delta_fraction, tier, max_staleness, fuse, fuse_ceiling, fuse_sensitivity, allow_circular)::pgtrickle._options,
+        ROW(diamond_consistency, diamond_schedule_policy, cdc_mode, append_only, pooler_compatibility_mode,
+            partition_by, max_differential_joins,
+            max_delta_fraction, tier, max_staleness, fuse, fuse_ceiling, fuse_sensitivity,
+                allow_circular)::pgtrickle._options,
         pg_catalog.current_setting('search_path'));
 END
 $$;
-COMMENT ON FUNCTION pgtrickle.alter_stream_table(text, text, text, text, text, text, text, text, boolean, boolean, text, text, bigint, int, text, int, double precision, interval, boolean) IS
-'Changes a stream table; what is NULL stays. Text ''default'' sets a text option back, -1 a number, ''0'' max_staleness, false allow_circular.
-query: the new query, checked as in create_stream_table(). The table keeps its columns, loses those that the query has no more and gets new ones at its
-end; other changes of columns need drop and create. Until the daemon has recomputed it (see wait_until_active()) it shows the old rows,
-with NULL in new columns. Stream tables that read it are compiled anew if columns or types change. If the new query cannot be built, the previous one
+GRANT EXECUTE ON FUNCTION pgtrickle.alter_stream_table TO PUBLIC;
+COMMENT ON FUNCTION pgtrickle.alter_stream_table(text, text, text, text, text, text, text, text, boolean, boolean, text,
+                                                 text, bigint, int, text, int, double precision, interval, boolean) IS
+'Changes a stream table; what is NULL stays. Text ''default'' sets a text option back, -1 a number, ''0''
+  max_staleness, false allow_circular.
+query: the new query, checked as in create_stream_table(). The table keeps its columns, loses those that the query has
+  no more and gets new ones at its
+end; other changes of columns need drop and create. Until the daemon has recomputed it (see wait_until_active()) it
+  shows the old rows,
+with NULL in new columns. Stream tables that read it are compiled anew if columns or types change. If the new query
+  cannot be built, the previous one
 goes on and last_error says why; columns that were dropped come back as the last ones.
 schedule, refresh_mode: as in create_stream_table(); another mode makes the daemon compile and initialise it anew.
-status: ACTIVE resumes it and forgets its errors, PAUSED or SUSPENDED stops refreshing it. A stopped stream table holds the change logs of its sources back.
+status: ACTIVE resumes it and forgets its errors, PAUSED or SUSPENDED stops refreshing it. A stopped stream table
+  holds the change logs of its sources back.
 fuse: ''off'' also mends a blown fuse; nothing else here does, see reset_fuse().
-allow_circular: a query may read the stream table itself or one that reads it only if every member of the cycle has it, and the queries must be
+allow_circular: a query may read the stream table itself or one that reads it only if every member of the cycle has
+  it, and the queries must be
 monotone: then the daemon refreshes them together until nothing changes any more.
 All other options as in create_stream_table().
-Errors: 42P01 not a stream table; 42501 not the owner; 22023 bad value; 0A000 not supported; 42P16 columns that do not fit; 2BP01 a column that would go is
+Errors: 42P01 not a stream table; 42501 not the owner; 22023 bad value; 0A000 not supported; 42P16 columns that do not
+  fit; 2BP01 a column that would go is
 used; 42P17 a cycle; and those of create_stream_table() about the query.';
 
 CREATE FUNCTION pgtrickle.resume_stream_table(name text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pgtrickle._alter_stream_table(name, NULL, NULL, NULL, 'ACTIVE', NULL, pg_catalog.current_setting('search_path'));
+    PERFORM pgtrickle._alter_stream_table(name, NULL, NULL, NULL, 'ACTIVE', NULL,
+                                          pg_catalog.current_setting('search_path'));
 END
 $$;
-COMMENT ON FUNCTION pgtrickle.resume_stream_table(text) IS 'The same as alter_stream_table(name, status => ''ACTIVE'').';
+GRANT EXECUTE ON FUNCTION pgtrickle.resume_stream_table TO PUBLIC;
+COMMENT ON FUNCTION pgtrickle.resume_stream_table(text) IS 'The same as alter_stream_table(name, status =>
+  ''ACTIVE'').';
 
 -- Does the work of create_or_replace_stream_table.
-CREATE FUNCTION pgtrickle._replace_stream_table(name text, query text, schedule text, refresh_mode text, initialize boolean, options pgtrickle._options, caller_path text)
+CREATE FUNCTION pgtrickle._replace_stream_table(name text, query text, schedule text, refresh_mode text,
+                                                initialize boolean, options pgtrickle._options, caller_path text)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -276,7 +334,8 @@ DECLARE
 BEGIN
     SELECT * INTO target FROM pgtrickle._target(name, caller_path);
     IF NOT EXISTS (SELECT FROM pgtrickle._stream_tables s WHERE s.pgt_relid = target.existing) THEN
-        PERFORM pgtrickle._create_stream_table(name, query, schedule, refresh_mode, initialize, false, options, caller_path);
+        PERFORM pgtrickle._create_stream_table(name, query, schedule, refresh_mode, initialize, false,
+                                               options, caller_path);
         RETURN;
     END IF;
     st := pgtrickle._find_own(target.qualified, caller_path);
@@ -288,56 +347,76 @@ BEGIN
     fits := same OR pgtrickle._columns_fit(st.pgt_relid, definition.view_oid);
     EXECUTE format('DROP VIEW %s', definition.view_oid::regclass);
     IF fits THEN
-        PERFORM pgtrickle._alter_stream_table(target.qualified, CASE WHEN NOT same THEN query END, coalesce(schedule, 'calculated'), refresh_mode, NULL, options, caller_path);
+        PERFORM pgtrickle._alter_stream_table(target.qualified, CASE WHEN NOT same THEN query END,
+                                              coalesce(schedule, 'calculated'), refresh_mode, NULL,
+                                                  options, caller_path);
         RETURN;
     END IF;
-    SELECT string_agg('stream table ' || pgtrickle._qualified(s.pgt_relid), E'\n' ORDER BY r.depth, s.pgt_id) INTO readers
+    SELECT string_agg('stream table ' || pgtrickle._qualified(s.pgt_relid), E'\n' ORDER BY r.depth,
+                      s.pgt_id) INTO readers
     FROM pgtrickle._readers(st.pgt_id) AS r JOIN pgtrickle._stream_tables s USING (pgt_id);
     IF readers IS NOT NULL THEN
         RAISE EXCEPTION 'cannot replace stream table % because other stream tables read it', target.qualified
             USING ERRCODE = 'dependent_objects_still_exist', DETAIL = readers,
-                  HINT = 'Its columns would change in a way that needs a new table. Keep the columns that are there in their order and add new ones after them, or drop the readers first.';
+                  HINT = 'Its columns would change in a way that needs a new table. Keep the columns that are there '
+                         'in their order and add new ones after them, or drop the readers first.';
     END IF;
     SELECT min(m.group_id) INTO group_id FROM pgtrickle.pgt_refresh_group_members m WHERE m.pgt_id = st.pgt_id;
     gated := EXISTS (SELECT FROM pgtrickle.pgt_source_gates g WHERE g.source_relid = st.pgt_relid AND g.gated);
     PERFORM pgtrickle._drop_stream_table(target.qualified, false, caller_path);
     PERFORM pgtrickle._create_stream_table(target.qualified, query, schedule, refresh_mode, initialize, false,
-        ROW(new.diamond_consistency, new.diamond_schedule_policy, NULL, NULL, NULL, NULL, NULL, new.max_delta_fraction, new.tier, new.max_staleness, new.fuse,
+        ROW(new.diamond_consistency, new.diamond_schedule_policy, NULL, NULL, NULL, NULL, NULL, new.max_delta_fraction,
+            new.tier, new.max_staleness, new.fuse,
             new.fuse_ceiling, new.fuse_sensitivity, new.allow_circular)::pgtrickle._options, caller_path);
     -- It is the same to its owner: what he has asked for still holds.
     SELECT s.pgt_id INTO id FROM pgtrickle._stream_tables s WHERE s.pgt_relid = to_regclass(target.qualified);
     IF group_id IS NOT NULL THEN
-        IF NOT pgtrickle._request('join_refresh_group', jsonb_build_object('group_id', group_id, 'id', id))::boolean THEN
+        IF NOT pgtrickle._request('join_refresh_group',
+                                  jsonb_build_object('group_id', group_id, 'id', id))::boolean THEN
             RAISE WARNING 'stream table % is not in its refresh group any more', target.qualified
                 USING DETAIL = 'The group was created by somebody else and has members of other owners.';
         END IF;
         PERFORM pgtrickle._wake('');
     END IF;
     IF st.status = 'PAUSED' THEN
-        PERFORM pgtrickle._request('alter', jsonb_build_object('id', id, 'set', jsonb_build_object('status', 'PAUSED'), 'bump', false));
+        PERFORM pgtrickle._request('alter', jsonb_build_object('id', id, 'set', jsonb_build_object('status', 'PAUSED'),
+                                                               'bump', false));
     END IF;
     IF gated THEN
         PERFORM pgtrickle._set_gate(target.qualified, true, caller_path);
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._replace_stream_table TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.create_or_replace_stream_table(
-    name text, query text, schedule text DEFAULT 'calculated', refresh_mode text DEFAULT 'AUTO', initialize boolean DEFAULT true,
-    diamond_consistency text DEFAULT NULL, diamond_schedule_policy text DEFAULT NULL, cdc_mode text DEFAULT NULL, append_only boolean DEFAULT NULL,
-    pooler_compatibility_mode boolean DEFAULT NULL, partition_by text DEFAULT NULL, max_differential_joins int DEFAULT NULL,
-    max_delta_fraction double precision DEFAULT NULL, tier text DEFAULT NULL, max_staleness interval DEFAULT NULL, fuse text DEFAULT NULL,
+    name text, query text, schedule text DEFAULT 'calculated', refresh_mode text DEFAULT 'AUTO',
+        initialize boolean DEFAULT true,
+    diamond_consistency text DEFAULT NULL, diamond_schedule_policy text DEFAULT NULL, cdc_mode text DEFAULT NULL,
+        append_only boolean DEFAULT NULL,
+    pooler_compatibility_mode boolean DEFAULT NULL, partition_by text DEFAULT NULL,
+        max_differential_joins int DEFAULT NULL,
+    max_delta_fraction double precision DEFAULT NULL, tier text DEFAULT NULL, max_staleness interval DEFAULT NULL,
+        fuse text DEFAULT NULL,
     fuse_ceiling bigint DEFAULT NULL, fuse_sensitivity int DEFAULT NULL, allow_circular boolean DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pgtrickle._replace_stream_table(name, query, schedule, refresh_mode, initialize,
-        ROW(diamond_consistency, diamond_schedule_policy, cdc_mode, append_only, pooler_compatibility_mode, partition_by, max_differential_joins,
-            max_delta_fraction, tier, max_staleness, fuse, fuse_ceiling, fuse_sensitivity, allow_circular)::pgtrickle._options,
+        ROW(diamond_consistency, diamond_schedule_policy, cdc_mode, append_only, pooler_compatibility_mode,
+            partition_by, max_differential_joins,
+            max_delta_fraction, tier, max_staleness, fuse, fuse_ceiling, fuse_sensitivity,
+                allow_circular)::pgtrickle._options,
         pg_catalog.current_setting('search_path'));
 END
 $$;
-COMMENT ON FUNCTION pgtrickle.create_or_replace_stream_table(text, text, text, text, boolean, text, text, text, boolean, boolean, text, int, double precision, text, interval, text, bigint, int, boolean) IS
-'Makes a stream table what the arguments say: creates it if it does not exist; does nothing if query, schedule, mode and options are already so; changes it
-in place, as alter_stream_table() does, where its columns allow that; otherwise drops and creates it, if nothing reads it (grants and indexes on the table are then lost; it stays paused, gated and in its refresh group).
+GRANT EXECUTE ON FUNCTION pgtrickle.create_or_replace_stream_table TO PUBLIC;
+COMMENT ON FUNCTION pgtrickle.create_or_replace_stream_table(text, text, text, text, boolean, text, text, text, boolean,
+                                                             boolean, text, int, double precision, text, interval, text,
+                                                             bigint, int, boolean) IS
+'Makes a stream table what the arguments say: creates it if it does not exist; does nothing if query, schedule, mode
+  and options are already so; changes it
+in place, as alter_stream_table() does, where its columns allow that; otherwise drops and creates it, if nothing reads
+  it (grants and indexes on the table are then lost; it stays paused, gated and in its refresh group).
 Options that are NULL stay as they are. Parameters as in create_stream_table().
-Errors: as create_stream_table() and alter_stream_table(); 42P07 a relation of this name that is not a stream table; 2BP01 it must be made anew but something reads it.';
+Errors: as create_stream_table() and alter_stream_table(); 42P07 a relation of this name that is not a stream table;
+  2BP01 it must be made anew but something reads it.';

@@ -1,25 +1,31 @@
--- The refresh of one stream table. refresh_<id>(mode) is this procedure, with the usual case written out in front of it.
--- What differs from one stream table to the next is two generated functions of its owner:
+-- The refresh of one stream table. refresh_<id>(mode) is this procedure, with the usual case written out in front of
+-- it. What differs from one stream table to the next is two generated functions of its owner:
 --   look_<id>    what is pending and whether the world is still that of the program
 --   apply_<id>   changes the table
--- All of it runs with the rights of the stream table's owner: refresh_<id> is a SECURITY DEFINER function that belongs to that role.
--- Modes, actions and errors: docs/ARCHITECTURE.md, section 3.
+-- All of it runs with the rights of the stream table's owner: refresh_<id> is a SECURITY DEFINER function that belongs
+-- to that role. Modes, actions and errors: docs/ARCHITECTURE.md, section 3.
 
 -- Pending rows up to which the small program applies them: its plans rule out hash and merge joins.
-CREATE FUNCTION pgtrickle._small_delta() RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT 200::bigint $$;
+CREATE FUNCTION pgtrickle._small_delta() RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT 200::bigint $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._small_delta TO PUBLIC;
 
 -- The name of a source that the current user may not read any more, as far as the stream table reads it; NULL: there is
 -- none. closed: the schema that keeps it from that, if it is the schema. gone: a source does not exist.
 CREATE FUNCTION pgtrickle._source_out_of_reach(stream_table bigint, OUT name text, OUT closed text, OUT gone boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT min(pgtrickle._qualified(r.oid)), min(r.closed), coalesce(bool_or(r.oid IS NULL), false)
-    FROM (SELECT c.oid, CASE WHEN NOT has_schema_privilege(c.relnamespace, 'USAGE') THEN quote_ident(n.nspname) END AS closed, d.source_relid, d.columns
-          FROM pgtrickle.pgt_dependencies d LEFT JOIN pg_class c ON c.oid = d.source_relid LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+    FROM (SELECT c.oid, CASE WHEN NOT has_schema_privilege(c.relnamespace, 'USAGE') THEN quote_ident(n.nspname) END AS
+          closed, d.source_relid, d.columns
+          FROM pgtrickle.pgt_dependencies d LEFT JOIN pg_class c ON c.oid = d.source_relid
+          LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
           WHERE d.pgt_id = stream_table AND d.source_id IS NOT NULL) AS r
     WHERE r.closed IS NOT NULL
        OR (has_table_privilege(r.source_relid, 'SELECT')
-           OR r.columns <> '{}' AND (SELECT bool_and(has_column_privilege(r.source_relid, u.num, 'SELECT')) FROM unnest(r.columns) AS u(num))) IS NOT TRUE
+           OR r.columns <> '{}' AND (SELECT bool_and(has_column_privilege(r.source_relid, u.num, 'SELECT'))
+                                     FROM unnest(r.columns) AS u(num))) IS NOT TRUE
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._source_out_of_reach TO PUBLIC;
 
 -- READ COMMITTED has no single snapshot: writers are kept out of the sources instead, until the end of the transaction.
 -- In the order of OIDs, which is the order of everybody. Error 42501 if the owner may not lock a source.
@@ -28,39 +34,48 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     source text;
 BEGIN
-    FOR source IN SELECT pgtrickle._qualified(c.oid) FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid
+    FOR source IN SELECT pgtrickle._qualified(c.oid)
+        FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid
                   WHERE d.pgt_id = stream_table AND d.source_id IS NOT NULL ORDER BY c.oid LOOP
         BEGIN
             EXECUTE format('LOCK TABLE %s IN SHARE MODE', source);
         EXCEPTION WHEN insufficient_privilege THEN
             RAISE EXCEPTION 'role "%" may not lock %', current_user, source
                 USING ERRCODE = 'insufficient_privilege',
-                      DETAIL = 'A refresh in READ COMMITTED keeps writers off what it reads. That needs more than SELECT: UPDATE, DELETE or TRUNCATE.',
+                      DETAIL = 'A refresh in READ COMMITTED keeps writers off what it reads. That needs more than '
+                               'SELECT: UPDATE, DELETE or TRUNCATE.',
                       HINT = 'Use CALL pgtrickle.refresh(), or REPEATABLE READ: there nothing needs to be locked.';
         END;
     END LOOP;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._keep_writers_out TO PUBLIC;
 
 -- Facts are settled once all transactions have ended that were there before these could be looked up: what one of them
 -- changes no event trigger tells. The new facts_from, after a refresh at snapshot taken.
 CREATE FUNCTION pgtrickle._facts_from(facts_from xid8, taken pg_snapshot) RETURNS xid8
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN pg_snapshot_xmin(taken) = pg_snapshot_xmax(taken) OR facts_from > '0' AND pg_snapshot_xmin(taken) >= facts_from THEN NULL
+    SELECT CASE WHEN pg_snapshot_xmin(taken) = pg_snapshot_xmax(taken) OR facts_from > '0'
+                AND pg_snapshot_xmin(taken) >= facts_from THEN NULL
                 WHEN facts_from = '0' THEN pg_snapshot_xmax(taken)
                 ELSE facts_from END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._facts_from TO PUBLIC;
 
--- Has this very transaction moved the frontier of a stream table? Only its owner can, so this is how what runs with the rights
--- of the admin knows that it was called by a refresh.
+-- Has this very transaction moved the frontier of a stream table? Only its owner can, so this is how what runs with the
+-- rights of the admin knows that it was called by a refresh.
 CREATE FUNCTION pgtrickle._is_refreshed_here(stream_table bigint) RETURNS boolean
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT EXISTS (SELECT FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = stream_table AND f.xid = pg_current_xact_id_if_assigned())
+    SELECT EXISTS (SELECT FROM pgtrickle.pgt_frontiers f
+                   WHERE f.pgt_id = stream_table AND f.xid = pg_current_xact_id_if_assigned())
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._is_refreshed_here FROM PUBLIC;
 
--- What a refresh leaves in the catalog besides its frontier. The answer to a blown fuse holds once; what was skipped is there
--- again once all is recomputed. recomputed: the files of the sources are those that were read. For refreshes only.
-CREATE FUNCTION pgtrickle._settle_refresh(stream_table bigint, settles_fuse boolean, recomputed boolean, skipped_now boolean, notes_files boolean) RETURNS void
+-- What a refresh leaves in the catalog besides its frontier. The answer to a blown fuse holds once; what was skipped is
+-- there again once all is recomputed. recomputed: the files of the sources are those that were read. For refreshes
+-- only.
+CREATE FUNCTION pgtrickle._settle_refresh(stream_table bigint, settles_fuse boolean, recomputed boolean,
+                                          skipped_now boolean, notes_files boolean) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NOT pgtrickle._is_refreshed_here(stream_table) THEN
@@ -77,14 +92,17 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._settle_refresh TO PUBLIC;
 
 CREATE FUNCTION pgtrickle._refresh_program(stream_table bigint, mode text, OUT action text, OUT delta_rows bigint,
                                            OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql VOLATILE
-SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET max_parallel_workers_per_gather = 0 SET jit = off AS $$
+SET search_path = pg_catalog,
+    pg_temp SET plan_cache_mode = force_generic_plan SET max_parallel_workers_per_gather = 0 SET jit = off AS $$
 <<v>>
 DECLARE
-    asks       CONSTANT boolean := mode IN ('auto', 'look');               -- looks at gates, the fuse, and how much is pending
+    -- looks at gates, the fuse, and how much is pending
+    asks       CONSTANT boolean := mode IN ('auto', 'look');
     chooses    CONSTANT boolean := mode IN ('auto', 'look', 'go');         -- does nothing if nothing is pending
     one_by_one CONSTANT boolean := current_setting('transaction_isolation') IN ('read committed', 'read uncommitted');
     captured   boolean;                -- it has change logs; otherwise its query is recomputed each time
@@ -111,56 +129,68 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Use auto, full, differential or lock.';
     END IF;
     delta_rows := 0; rows_inserted := 0; rows_updated := 0; rows_deleted := 0;
-    v.captured := EXISTS (SELECT FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = stream_table AND d.source_id IS NOT NULL);
+    v.captured := EXISTS (SELECT FROM pgtrickle.pgt_dependencies d
+                          WHERE d.pgt_id = stream_table AND d.source_id IS NOT NULL);
 
-    -- Lock. The sources come before the frontier: the daemon, which refreshes in one transaction what this one reads and then
-    -- this one, has written there by the time it waits for the frontier.
+    -- Lock. The sources come before the frontier: the daemon, which refreshes in one transaction what this one reads
+    -- and then this one, has written there by the time it waits for the frontier.
     IF mode = 'lock' THEN
         PERFORM pgtrickle._lock_sources(stream_table);
         action := 'NO_DATA';
         RETURN;
     END IF;
     IF v.one_by_one AND v.captured THEN
-        IF (v.chooses OR mode = 'differential') AND EXISTS (SELECT FROM pgtrickle.pgt_stream_tables t WHERE t.pgt_id = stream_table AND t.needs_reinit) THEN
+        IF (v.chooses OR mode = 'differential') AND EXISTS (SELECT FROM pgtrickle.pgt_stream_tables t
+                                                            WHERE t.pgt_id = stream_table AND t.needs_reinit) THEN
             action := 'REINIT';
             RETURN;
         END IF;
         PERFORM pgtrickle._keep_writers_out(stream_table);
     END IF;
-    SELECT * INTO v.f FROM pgtrickle.pgt_frontiers p WHERE p.pgt_id = stream_table FOR UPDATE;      -- who has it refreshes
+    -- who has it refreshes
+    SELECT * INTO v.f FROM pgtrickle.pgt_frontiers p WHERE p.pgt_id = stream_table FOR UPDATE;
     IF NOT FOUND THEN
         IF v.chooses AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables t WHERE t.pgt_id = stream_table) THEN
             action := 'NO_DATA';        -- it was dropped, and the daemon will soon know
             RETURN;
         END IF;
-        RAISE EXCEPTION 'the stream table has no row in pgtrickle.pgt_frontiers, or role "%" is not its owner any more', current_user
+        RAISE EXCEPTION 'the stream table has no row in pgtrickle.pgt_frontiers, or role "%" is not its owner any more',
+            current_user
             USING ERRCODE = 'no_data_found', HINT = 'pgtrickle.repair_stream_table() makes it again.';
     END IF;
 
     -- Can this program still do it?
-    SELECT t.pgt_relid, t.needs_reinit, t.fuse_limit, t.fuse_blown_at IS NOT NULL AS blown, t.fuse_reset, t.skipped_at IS NOT NULL AS skipped,
-           t.max_delta_fraction AS fraction, to_regclass(format('%I.%I', n.nspname, format('pgtrickle_%s_key', stream_table))) AS own_key
+    SELECT t.pgt_relid, t.needs_reinit, t.fuse_limit, t.fuse_blown_at IS NOT NULL AS blown, t.fuse_reset,
+           t.skipped_at IS NOT NULL AS skipped,
+           t.max_delta_fraction AS fraction,
+               to_regclass(format('%I.%I', n.nspname, format('pgtrickle_%s_key', stream_table))) AS own_key
       INTO v.s
-    FROM pgtrickle.pgt_stream_tables t LEFT JOIN pg_class c ON c.oid = t.pgt_relid LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+    FROM pgtrickle.pgt_stream_tables t LEFT JOIN pg_class c ON c.oid = t.pgt_relid
+    LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE t.pgt_id = stream_table;
-    IF NOT FOUND THEN                   -- it is not to be seen: it belongs to somebody else now, whose program this is not
+    -- it is not to be seen: it belongs to somebody else now, whose program this is not
+    IF NOT FOUND THEN
         IF v.chooses THEN
             action := 'REINIT';
             RETURN;
         END IF;
         RAISE EXCEPTION 'role "%" is not the owner of this stream table any more', current_user
-            USING ERRCODE = 'insufficient_privilege', HINT = 'Its program is made again for the new owner: try again then.';
+            USING ERRCODE = 'insufficient_privilege',
+                HINT = 'Its program is made again for the new owner: try again then.';
     END IF;
     v.skip := v.asks AND v.s.fuse_reset IS NOT DISTINCT FROM 'skip_changes';
     IF (v.chooses OR mode = 'differential')
         -- What a subscription writes fires no trigger of ours; this snapshot has its rows only if it has it too.
-        AND (v.s.needs_reinit OR v.f.snapshot IS NULL OR EXISTS (SELECT FROM pg_subscription_rel) AND pgtrickle._is_subscribed(stream_table)) THEN
+        AND (v.s.needs_reinit OR v.f.snapshot IS NULL OR EXISTS (SELECT FROM pg_subscription_rel)
+             AND pgtrickle._is_subscribed(stream_table)) THEN
         action := 'REINIT';
         RETURN;
     END IF;
     IF mode = 'empty' THEN              -- for _refresh_scc(): the next call must be 'full'
-        EXECUTE format('SELECT a.* FROM pgtrickle_state.apply_%s(''empty'', NULL, NULL, NULL, 0, 0, NULL, NULL) AS a', stream_table) INTO v.done;
-        UPDATE pgtrickle.pgt_frontiers p SET snapshot = NULL, xid = NULL, seq = NULL, rows = 0 WHERE p.pgt_id = stream_table;
+        EXECUTE format('SELECT a.* FROM pgtrickle_state.apply_%s(''empty'', NULL, NULL, NULL, 0, 0, NULL, NULL) AS a',
+                       stream_table) INTO v.done;
+        UPDATE pgtrickle.pgt_frontiers p SET snapshot = NULL, xid = NULL, seq = NULL, rows = 0
+        WHERE p.pgt_id = stream_table;
         rows_deleted := v.done.rows_deleted;
         action := 'EMPTY';
         RETURN;
@@ -181,25 +211,31 @@ BEGIN
             action := 'REINIT';
             RETURN;
         ELSIF v.reach.name IS NOT NULL OR v.reach.gone THEN
-            RAISE EXCEPTION 'owner % of stream table % may no longer SELECT from %', quote_ident(current_user), pgtrickle._qualified(v.s.pgt_relid),
-                            coalesce(v.reach.name, 'a table that was dropped') || coalesce(': permission denied for schema ' || v.reach.closed, '')
-                USING ERRCODE = 'insufficient_privilege', HINT = 'Grant SELECT to the owner and resume the stream table.';
+            RAISE EXCEPTION 'owner % of stream table % may no longer SELECT from %', quote_ident(current_user),
+                pgtrickle._qualified(v.s.pgt_relid),
+                            coalesce(v.reach.name, 'a table that was dropped')
+                                || coalesce(': permission denied for schema ' || v.reach.closed, '')
+                USING ERRCODE = 'insufficient_privilege',
+                    HINT = 'Grant SELECT to the owner and resume the stream table.';
         END IF;
     END IF;
 
     -- Pending. run is taken before anything is read: rows that this transaction writes from here on come later.
     v.run := nextval('pgtrickle_changes.log_seq');
     v.taken := pg_current_snapshot();
-    EXECUTE format('SELECT l.* FROM pgtrickle_state.look_%s($1, $2, $3) AS l', stream_table) INTO v.look USING v.f.snapshot, v.f.xid, v.f.seq;
+    EXECUTE format('SELECT l.* FROM pgtrickle_state.look_%s($1, $2, $3) AS l', stream_table) INTO v.look
+        USING v.f.snapshot, v.f.xid, v.f.seq;
     IF NOT v.look.not_null THEN
         IF v.recompute THEN
-            RAISE EXCEPTION 'a column of a source may be NULL now' USING ERRCODE = 'serialization_failure', HINT = 'Try again: the program is made again.';
+            RAISE EXCEPTION 'a column of a source may be NULL now'
+                USING ERRCODE = 'serialization_failure', HINT = 'Try again: the program is made again.';
         END IF;
         action := 'REINIT';
         RETURN;
     END IF;
     IF v.captured AND NOT v.recompute AND EXISTS (
-        SELECT FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_sources x USING (source_id) JOIN pg_class c ON c.oid = x.relid
+        SELECT FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_sources x
+        USING (source_id) JOIN pg_class c ON c.oid = x.relid
         WHERE d.pgt_id = stream_table AND (c.relkind = 'p' OR c.relhassubclass OR cardinality(x.partitions) > 1)
           AND x.partitions IS DISTINCT FROM pgtrickle._source_relations(x.relid)) THEN
         action := 'REINIT';
@@ -209,7 +245,8 @@ BEGIN
         SELECT coalesce(sum(u.n), 0), coalesce(bit_or(1::bigint << ((u.i - 1) % 62)::int) FILTER (WHERE u.n > 0), 0)
           INTO delta_rows, v.changed FROM unnest(v.look.pending) WITH ORDINALITY AS u(n, i);
         IF v.look.marked <> '{}' THEN           -- TRUNCATE, or a source is not what it was
-            IF NOT v.recompute AND EXISTS (SELECT FROM unnest(v.look.marked) AS u(source) WHERE pgtrickle._source_problem(u.source) IS NOT NULL) THEN
+            IF NOT v.recompute AND EXISTS (SELECT FROM unnest(v.look.marked) AS u(source)
+                                           WHERE pgtrickle._source_problem(u.source) IS NOT NULL) THEN
                 action := 'REINIT';
                 RETURN;
             END IF;
@@ -217,9 +254,10 @@ BEGIN
         END IF;
     END IF;
 
-    -- Facts that nobody watches are compared before a delta is trusted. A marker may stand for a change that could not be noted in
-    -- the catalog. A query that is recomputed is text: its names must still mean what they meant.
-    IF v.chooses AND (v.changed <> 0 OR NOT v.captured) AND (NOT v.look.watched OR v.f.facts_from IS NOT NULL OR v.captured AND v.recompute) THEN
+    -- Facts that nobody watches are compared before a delta is trusted. A marker may stand for a change that could not
+    -- be noted in the catalog. A query that is recomputed is text: its names must still mean what they meant.
+    IF v.chooses AND (v.changed <> 0 OR NOT v.captured)
+        AND (NOT v.look.watched OR v.f.facts_from IS NOT NULL OR v.captured AND v.recompute) THEN
         v.answer := pgtrickle._facts_answer(stream_table, true);
     ELSIF v.chooses AND v.look.row_security THEN
         v.answer := pgtrickle._facts_answer(stream_table, false);
@@ -242,7 +280,8 @@ BEGIN
             RETURN;
         END IF;
         -- A little more is needed to change the way than to stay with it: costs are measured, and noisy.
-        IF v.asks AND delta_rows > (CASE WHEN v.s.fraction IS NULL THEN v.f.full_threshold * CASE v.f.last_action WHEN 'FULL' THEN 0.8 ELSE 1.25 END
+        IF v.asks AND delta_rows > (CASE WHEN v.s.fraction IS NULL THEN v.f.full_threshold * CASE v.f.last_action
+                WHEN 'FULL' THEN 0.8 ELSE 1.25 END
                                         ELSE v.s.fraction * pgtrickle._source_rows(stream_table) END) THEN
             v.recompute := true;
         END IF;
@@ -256,23 +295,32 @@ BEGIN
 
     -- Apply. Where users made unique indexes, rows that violate one are explained, which needs a subtransaction.
     IF NOT v.skip THEN
-        IF EXISTS (SELECT FROM pg_index i WHERE i.indrelid = v.s.pgt_relid AND (i.indisunique OR i.indisexclusion) AND i.indexrelid IS DISTINCT FROM v.s.own_key) THEN
+        IF EXISTS (SELECT FROM pg_index i WHERE i.indrelid = v.s.pgt_relid AND (i.indisunique OR i.indisexclusion)
+                   AND i.indexrelid IS DISTINCT FROM v.s.own_key) THEN
             v.user_keys := pgtrickle._unique_columns(stream_table, v.s.own_key);
         END IF;
-        v.statement := format('SELECT a.* FROM pgtrickle_state.apply_%s%s(CASE WHEN $1 THEN ''full'' ELSE ''differential'' END, $2, $3, $4, $5, $6, $7, $8) AS a',
-                              stream_table, CASE WHEN v.captured AND NOT v.recompute AND delta_rows <= pgtrickle._small_delta() AND v.user_keys IS NULL THEN '_small' END);
+        v.statement :=
+            format('SELECT a.* FROM pgtrickle_state.apply_%s%s(CASE WHEN $1 THEN ''full'' ELSE ''differential'' END, '
+                   '$2, $3, $4, $5, $6, $7, $8) AS a',
+                              stream_table, CASE WHEN v.captured AND NOT v.recompute
+                                                 AND delta_rows <= pgtrickle._small_delta() AND v.user_keys IS NULL THEN
+                                                     '_small' END);
         IF mode = 'differential' THEN           -- all of the program, for its plans
             v.changed := -1;
         ELSE
-            v.sizes := (SELECT array_agg(greatest(u.n, 1) ORDER BY u.i) FROM unnest(v.look.pending) WITH ORDINALITY AS u(n, i));
+            v.sizes := (SELECT array_agg(greatest(u.n, 1) ORDER BY u.i) FROM unnest(v.look.pending)
+                        WITH ORDINALITY AS u(n, i));
         END IF;
         IF v.user_keys IS NULL THEN
-            EXECUTE v.statement INTO v.done USING v.recompute, v.f.snapshot, v.f.xid, v.f.seq, v.changed, v.run, v.sizes, v.user_keys;
+            EXECUTE v.statement INTO v.done
+                USING v.recompute, v.f.snapshot, v.f.xid, v.f.seq, v.changed, v.run, v.sizes, v.user_keys;
         ELSE
             BEGIN
-                EXECUTE v.statement INTO v.done USING v.recompute, v.f.snapshot, v.f.xid, v.f.seq, v.changed, v.run, v.sizes, v.user_keys;
+                EXECUTE v.statement INTO v.done
+                    USING v.recompute, v.f.snapshot, v.f.xid, v.f.seq, v.changed, v.run, v.sizes, v.user_keys;
             EXCEPTION WHEN unique_violation OR exclusion_violation THEN
-                GET STACKED DIAGNOSTICS v.message = MESSAGE_TEXT, v.detail = PG_EXCEPTION_DETAIL, v.relation = TABLE_NAME, v.violated = CONSTRAINT_NAME;
+                GET STACKED DIAGNOSTICS v.message = MESSAGE_TEXT, v.detail = PG_EXCEPTION_DETAIL,
+                    v.relation = TABLE_NAME, v.violated = CONSTRAINT_NAME;
                 PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
                 PERFORM pgtrickle._raise_violation(stream_table, SQLSTATE, v.message, v.detail, v.relation, v.violated);
             END;
@@ -285,11 +333,13 @@ BEGIN
     -- Record
     UPDATE pgtrickle.pgt_frontiers p
     SET snapshot = v.taken, xid = pg_current_xact_id(), seq = v.run, data_timestamp = now(),
-        facts_from = CASE WHEN v.chooses AND (v.changed <> 0 OR NOT v.captured) THEN pgtrickle._facts_from(v.f.facts_from, v.taken) ELSE v.f.facts_from END,
+        facts_from = CASE WHEN v.chooses AND (v.changed <> 0 OR NOT v.captured)
+                          THEN pgtrickle._facts_from(v.f.facts_from, v.taken) ELSE v.f.facts_from END,
         last_refresh_at = clock_timestamp(), last_action = $3, last_delta_rows = $4,
         last_duration_ms = extract(epoch FROM clock_timestamp() - v.started) * 1000,
         rows = coalesce(p.rows, 0) + $5 - $7, total_refreshes = p.total_refreshes + 1,
-        total_full = p.total_full + ($3 = 'FULL')::int, total_differential = p.total_differential + ($3 = 'DIFFERENTIAL')::int,
+        total_full = p.total_full + ($3 = 'FULL')::int,
+            total_differential = p.total_differential + ($3 = 'DIFFERENTIAL')::int,
         total_rows_inserted = p.total_rows_inserted + $5, total_rows_updated = p.total_rows_updated + $6,
         total_rows_deleted = p.total_rows_deleted + $7
     WHERE p.pgt_id = stream_table;
@@ -301,3 +351,4 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._refresh_program TO PUBLIC;

@@ -20,9 +20,11 @@ EXCEPTION WHEN undefined_table THEN     -- the log was made anew while we looked
     RETURN false;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._holds_log FROM PUBLIC;
 
--- Marks the stream tables that hold the log of `source` back to be rebuilt, and forgets what they have consumed: so the log
--- can be cleared. Returns their ids. What is being refreshed or built at this moment is left alone; it may be over soon.
+-- Marks the stream tables that hold the log of `source` back to be rebuilt, and forgets what they have consumed: so the
+-- log can be cleared. Returns their ids. What is being refreshed or built at this moment is left alone; it may be over
+-- soon.
 CREATE FUNCTION pgtrickle._release_log(source bigint, why text) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -30,7 +32,8 @@ DECLARE
     released bigint[] := '{}';
 BEGIN
     FOR f IN SELECT x.pgt_id FROM pgtrickle.pgt_frontiers x
-             WHERE x.snapshot IS NOT NULL AND EXISTS (SELECT FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = x.pgt_id AND d.source_id = source)
+             WHERE x.snapshot IS NOT NULL AND EXISTS (SELECT FROM pgtrickle.pgt_dependencies d
+                                                      WHERE d.pgt_id = x.pgt_id AND d.source_id = source)
              ORDER BY x.pgt_id FOR UPDATE OF x SKIP LOCKED LOOP
         IF pgtrickle._holds_log(f.pgt_id, source) THEN
             UPDATE pgtrickle.pgt_frontiers x SET snapshot = NULL, xid = NULL, seq = NULL WHERE x.pgt_id = f.pgt_id;
@@ -43,3 +46,4 @@ BEGIN
     RETURN released;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._release_log FROM PUBLIC;

@@ -1,9 +1,10 @@
 -- Pausing and draining the daemon, pausing and resuming stream tables.
 --
--- Every unit of the daemon begins with _enter_unit(), which holds the lock on pgtrickle_locks.units in ROW SHARE mode to
--- the end of its transaction. drain() takes it in EXCLUSIVE mode: while it waits, no new unit gets the lock.
+-- Every unit of the daemon begins with _enter_unit(), which holds the lock on pgtrickle_locks.units in ROW SHARE mode
+-- to the end of its transaction. drain() takes it in EXCLUSIVE mode: while it waits, no new unit gets the lock.
 
--- The last transaction that paused or resumed. A sequence, because its value is seen whatever the snapshot: see _enter_unit.
+-- The last transaction that paused or resumed. A sequence, because its value is seen whatever the snapshot: see
+-- _enter_unit.
 CREATE SEQUENCE pgtrickle.control_xid;
 
 -- Pauses or resumes; false if that is how it is. Whoever calls it has made sure that the caller may.
@@ -12,7 +13,8 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO pgtrickle.pgt_control DEFAULT VALUES ON CONFLICT DO NOTHING;    -- a restore without data has lost it
     UPDATE pgtrickle.pgt_control c
-       SET paused = pause, paused_at = CASE WHEN pause THEN clock_timestamp() END, paused_by = CASE WHEN pause THEN current_user END,
+       SET paused = pause, paused_at = CASE WHEN pause THEN clock_timestamp() END,
+           paused_by = CASE WHEN pause THEN current_user END,
            reason = CASE WHEN pause THEN why END
      WHERE c.paused <> pause;
     IF NOT FOUND THEN
@@ -23,6 +25,7 @@ BEGIN
     RETURN true;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._set_paused FROM PUBLIC;
 
 -- The first statement of each unit's transaction. Raises TR001 if the daemon is paused here or is being drained.
 -- The transaction's snapshot is older than the lock: a drain() may have come and gone in between, whose pause the
@@ -39,7 +42,8 @@ BEGIN
     END;
     IF (SELECT c.paused FROM pgtrickle.pgt_control c) THEN
         RAISE EXCEPTION 'the daemon is paused in this database'
-            USING ERRCODE = 'TR001', DETAIL = (SELECT c.reason FROM pgtrickle.pgt_control c), HINT = 'SELECT pgtrickle.resume_scheduler();';
+            USING ERRCODE = 'TR001', DETAIL = (SELECT c.reason FROM pgtrickle.pgt_control c),
+                HINT = 'SELECT pgtrickle.resume_scheduler();';
     END IF;
     SELECT q.last_value::text::xid8 INTO last FROM pgtrickle.control_xid q;
     IF NOT pg_visible_in_snapshot(last, pg_current_snapshot()) AND pg_xact_status(last) = 'committed' THEN
@@ -47,6 +51,7 @@ BEGIN
     END IF;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._enter_unit FROM PUBLIC;
 
 -- Error 42501 unless the caller is the admin.
 CREATE FUNCTION pgtrickle._require_admin(purpose text) RETURNS void
@@ -60,19 +65,25 @@ BEGIN
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._require_admin TO PUBLIC;
 
 CREATE FUNCTION pgtrickle._require_no_nodes(nodes text[]) RETURNS void
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF nodes IS NOT NULL THEN
         RAISE EXCEPTION 'the daemon can only be paused or resumed as a whole'
-            USING ERRCODE = 'feature_not_supported', HINT = 'Leave out nodes. For single stream tables: pgtrickle.pause_stream_table(), resume_stream_table().';
+            USING ERRCODE = 'feature_not_supported',
+                HINT = 'Leave out nodes. For single stream tables: pgtrickle.pause_stream_table(), '
+                       'resume_stream_table().';
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._require_no_nodes TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.is_paused() RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT EXISTS (SELECT FROM pgtrickle.pgt_control c WHERE c.paused) $$;
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM pgtrickle.pgt_control c WHERE c.paused) $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.is_paused TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.is_paused() IS 'Is the daemon paused in this database?';
 
 CREATE FUNCTION pgtrickle.pause_scheduler(reason text DEFAULT NULL) RETURNS text
@@ -85,9 +96,12 @@ BEGIN
     RETURN format('paused already since %s', (SELECT date_trunc('second', c.paused_at) FROM pgtrickle.pgt_control c));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.pause_scheduler(text) TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.pause_scheduler(text) IS
-'From the commit on the daemon refreshes and builds nothing in this database, also after a restart, until resume_scheduler(). Changes are captured all the same;
-refreshing by hand works. reason: shown to whoever wonders. See drain() to wait for what is running. Error: 42501 not the admin.';
+'From the commit on the daemon refreshes and builds nothing in this database, also after a restart, until
+  resume_scheduler(). Changes are captured all the same;
+refreshing by hand works. reason: shown to whoever wonders. See drain() to wait for what is running. Error: 42501 not
+  the admin.';
 
 CREATE FUNCTION pgtrickle.pause_scheduler(nodes text[]) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -96,7 +110,9 @@ BEGIN
     RETURN pgtrickle.pause_scheduler(NULL::text);
 END
 $$;
-COMMENT ON FUNCTION pgtrickle.pause_scheduler(text[]) IS 'For scripts that pass nodes: NULL is the same as pause_scheduler(), anything else is refused (0A000).';
+GRANT EXECUTE ON FUNCTION pgtrickle.pause_scheduler(text[]) TO PUBLIC;
+COMMENT ON FUNCTION pgtrickle.pause_scheduler(text[]) IS 'For scripts that pass nodes: NULL is the same as
+  pause_scheduler(), anything else is refused (0A000).';
 
 CREATE FUNCTION pgtrickle.resume_scheduler(nodes text[] DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -106,7 +122,9 @@ BEGIN
     RETURN CASE WHEN pgtrickle._set_paused(false, NULL) THEN 'resumed' ELSE 'not paused' END;
 END
 $$;
-COMMENT ON FUNCTION pgtrickle.resume_scheduler(text[]) IS 'Ends what pause_scheduler() or drain() began. nodes: NULL (0A000 otherwise). Error: 42501 not the admin.';
+GRANT EXECUTE ON FUNCTION pgtrickle.resume_scheduler TO PUBLIC;
+COMMENT ON FUNCTION pgtrickle.resume_scheduler(text[]) IS 'Ends what pause_scheduler() or drain() began. nodes: NULL
+  (0A000 otherwise). Error: 42501 not the admin.';
 
 CREATE FUNCTION pgtrickle.drain(timeout_s int DEFAULT 60) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -133,14 +151,19 @@ BEGIN
     RETURN true;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.drain TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.drain(int) IS
-'For upgrades: waits until no refresh of the daemon is running, while none begins, and pauses. False if that took longer than timeout_s seconds: then
-the daemon goes on as before. True: from the commit on nothing is refreshed until resume_scheduler(). Errors: 42501 not the admin, 22023 bad timeout.';
+'For upgrades: waits until no refresh of the daemon is running, while none begins, and pauses. False if that took
+  longer than timeout_s seconds: then
+the daemon goes on as before. True: from the commit on nothing is refreshed until resume_scheduler(). Errors: 42501
+  not the admin, 22023 bad timeout.';
 
 CREATE FUNCTION pgtrickle.is_drained() RETURNS boolean
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT pgtrickle.is_paused() AND NOT EXISTS (SELECT FROM pgtrickle._lockers('units') AS l WHERE l.mode = 'RowShareLock' AND l.granted)
+    SELECT pgtrickle.is_paused() AND NOT EXISTS (SELECT FROM pgtrickle._lockers('units') AS l
+                                                 WHERE l.mode = 'RowShareLock' AND l.granted)
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.is_drained TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.is_drained() IS 'Is the daemon paused here, and nothing of it running any more?';
 
 CREATE FUNCTION pgtrickle._pause_stream_table(name text, caller_path text) RETURNS void
@@ -149,19 +172,23 @@ DECLARE
     st pgtrickle.pgt_stream_tables := pgtrickle._find_own(name, caller_path);
 BEGIN
     IF st.status <> 'PAUSED' THEN
-        PERFORM pgtrickle._request('alter', jsonb_build_object('id', st.pgt_id, 'set', jsonb_build_object('status', 'PAUSED')));
+        PERFORM pgtrickle._request('alter',
+                                   jsonb_build_object('id', st.pgt_id, 'set', jsonb_build_object('status', 'PAUSED')));
         PERFORM pgtrickle._wake('t:' || st.pgt_id);
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._pause_stream_table TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.pause_stream_table(name text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pgtrickle._pause_stream_table(name, pg_catalog.current_setting('search_path'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.pause_stream_table TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.pause_stream_table(text) IS
-'The daemon leaves it alone until resume_stream_table(). Meanwhile it holds the change logs of its sources back. Errors: 42P01 not a stream table, 42501 not its owner.';
+'The daemon leaves it alone until resume_stream_table(). Meanwhile it holds the change logs of its sources back.
+  Errors: 42P01 not a stream table, 42501 not its owner.';
 
 CREATE FUNCTION pgtrickle.resume_all() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -173,7 +200,9 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION pgtrickle.resume_all() IS 'resume_stream_table() for every stream table that is in error, suspended or paused and that the caller may manage.';
+GRANT EXECUTE ON FUNCTION pgtrickle.resume_all TO PUBLIC;
+COMMENT ON FUNCTION pgtrickle.resume_all() IS 'resume_stream_table() for every stream table that is in error,
+  suspended or paused and that the caller may manage.';
 
 CREATE FUNCTION pgtrickle._set_stream_table_sla(name text, sla interval, caller_path text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -181,19 +210,25 @@ DECLARE
     st pgtrickle.pgt_stream_tables := pgtrickle._find_own(name, caller_path);
 BEGIN
     IF sla <= interval '0' OR NOT isfinite(sla) THEN
-        RAISE EXCEPTION 'stream table %: the promised staleness must be more than 0 and finite, not %', pgtrickle._qualified(st.pgt_relid), sla
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give an interval, for example ''5 minutes''; NULL promises nothing.';
+        RAISE EXCEPTION 'stream table %: the promised staleness must be more than 0 and finite, not %',
+            pgtrickle._qualified(st.pgt_relid), sla
+            USING ERRCODE = 'invalid_parameter_value',
+                HINT = 'Give an interval, for example ''5 minutes''; NULL promises nothing.';
     END IF;
-    PERFORM pgtrickle._request('alter', jsonb_build_object('id', st.pgt_id, 'set', jsonb_build_object('max_staleness', sla), 'bump', false));
+    PERFORM pgtrickle._request('alter', jsonb_build_object('id', st.pgt_id, 'set',
+                                                           jsonb_build_object('max_staleness', sla), 'bump', false));
     PERFORM pgtrickle._wake('t:' || st.pgt_id);
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._set_stream_table_sla TO PUBLIC;
 
 CREATE FUNCTION pgtrickle.set_stream_table_sla(name text, sla interval) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pgtrickle._set_stream_table_sla(name, sla, pg_catalog.current_setting('search_path'));
 END
 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle.set_stream_table_sla TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.set_stream_table_sla(text, interval) IS
-'Promises readers that the table is never older than this (column max_staleness): health, metrics and alerts judge it. NULL promises nothing. It is not the schedule.
+'Promises readers that the table is never older than this (column max_staleness): health, metrics and alerts judge it.
+  NULL promises nothing. It is not the schedule.
 Errors: 42P01 not a stream table, 42501 not its owner, 22023 not above 0.';

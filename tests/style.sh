@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The style that a tool can judge: clang-format for C++, shellcheck for scripts. Says which command mends it.
+# The style that a tool can judge in seconds: clang-format for C++, shellcheck for scripts, the length of lines for SQL.
+# Says which command mends it. What takes longer is in tests/tidy.sh.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 failed=0
@@ -7,10 +8,15 @@ failed=0
 files() { git ls-files -- "$@" 2>/dev/null || for pattern in "$@"; do find . -name "$pattern" -not -path './build*'; done; }
 
 mapfile -t sources < <(files '*.cpp' '*.h')
-clang-format --dry-run -Werror "${sources[@]}" || { echo "to mend: clang-format -i FILE"; failed=1; }
+clang-format --dry-run -Werror "${sources[@]}" || { echo "to mend: ./dev fmt"; failed=1; }
 
-mapfile -t scripts < <(files '*.sh'; echo .ci/run)
+mapfile -t scripts < <(files '*.sh'; echo .ci/run; echo dev)
 shellcheck "${scripts[@]}" || failed=1
 
-[ $failed = 0 ] && echo "${#sources[@]} sources and ${#scripts[@]} scripts are in style"
+# 120 characters, as in C++. A diff of longer lines cannot be read.
+mapfile -t sql < <(files 'sql/*.sql')
+awk 'length > 120 { printf "%s:%d: %d characters, at most 120\n", FILENAME, FNR, length; found = 1 } END { exit found }' \
+  "${sql[@]}" || failed=1
+
+[ $failed = 0 ] && echo "${#sources[@]} sources, ${#scripts[@]} scripts and ${#sql[@]} files of SQL are in style"
 exit $failed

@@ -1,6 +1,6 @@
-// Micro-benchmarks of the scheduler's graph and refresh planner, without a server: a load of many stream tables, the change
-// of one edge, and a round, in which everything that is due is taken, refreshed and comes back. Components have 20
-// tables, as in bench/run.sh scale, or all tables are one.
+// Micro-benchmarks of the scheduler's graph and refresh planner, without a server: a load of many stream tables, the
+// change of one edge, and a round, in which everything that is due is taken, refreshed and comes back. Components have
+// 20 tables, as in bench/run.sh scale, or all tables are one.
 #include <benchmark/benchmark.h>
 
 #include <chrono>

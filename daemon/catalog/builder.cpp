@@ -1,5 +1,6 @@
 #include "catalog/builder.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <pqxx/pqxx>
@@ -19,6 +20,7 @@
 #include "catalog/session.h"
 #include "catalog/worker.h"
 #include "compiler/generate/sql_text.h"
+#include "model/status.h"
 #include "postgres/array.h"
 
 namespace pgtrickle::catalog {
@@ -26,7 +28,6 @@ namespace pgtrickle::catalog {
 namespace {
 
 using compiler::Program;
-using compiler::quote_literal;
 
 class Builder {
  public:
@@ -34,22 +35,16 @@ class Builder {
       : lease_(conninfo), session_(*lease_), connection_(session_.connection()), id_(pgt_id), settings_(settings) {}
 
   BuildResult build() {
+    replaces_content_ = false;
     start();
-    for (int i = 0; i == 0 || (i < kMostRestarts && was_marked_); ++i) {
-      compile();
-      install_capture();
+    try {
+      make_program();
+    } catch (const pqxx::unique_violation&) {
+      replaces_content_ = true;  // the old content does not fit the new key
+      make_program();
     }
-    bool replace_content = realigned_;
-    if (!replace_content) {
-      try {
-        with_locks([&] { create(false); });
-      } catch (const pqxx::unique_violation&) {
-        replace_content = true;  // the old content does not fit the new key
-      }
-    }
-    if (replace_content) with_locks([&] { create(true); });
     with_locks([&] { fill(); });
-    finish(replace_content);
+    finish();
     BuildResult result;
     result.status = BuildStatus::kActive;
     result.message = program_.differential ? "DIFFERENTIAL" : "FULL: " + program_.reason;
@@ -235,8 +230,8 @@ class Builder {
   }
 
   /// What is to be built, once more as it is now.
-  Definition load(pqxx::transaction_base& tx, ServerTypes& types) {
-    Definition d = load_definition(tx, id_, types, settings_.limits);
+  Definition load(ServerTypes& types) {
+    Definition d = load_definition(id_, types, settings_.limits);
     mode_ = d.refresh_mode;
     if (mode_ == "AUTO" && !full_reason_.empty()) {
       d.request.force_full = true;
@@ -265,15 +260,18 @@ class Builder {
   /// Marks the row, so that a crash leaves something to resume, and notes the generation that this build answers.
   void start() {
     pqxx::work tx(connection_);
-    if (!missing_grants(tx).empty()) lock_grants(tx);  // which every build holds for a while
+    const bool grants = !missing_grants(tx).empty();
+    if (grants) lock_grants(tx);
     lock_frontier(tx);
-    const auto rows = tx.exec_params(
-        "UPDATE pgtrickle.pgt_stream_tables SET status = 'INITIALIZING' WHERE pgt_id = $1 RETURNING generation", id_);
+    const auto rows =
+        tx.exec_params("UPDATE pgtrickle.pgt_stream_tables SET status = $2 WHERE pgt_id = $1 RETURNING generation", id_,
+                       status_after(StatusEvent::kBuildBegins));
     if (rows.empty()) throw Gone{};
     generation_ = rows[0][0].as<std::int64_t>();
     refuse_untrusted(tx);
     at_step(tx, "compiling");
-    for (const auto& grant : missing_grants(tx)) tx.exec(grant);
+    if (grants)  // if nobody else has meanwhile
+      for (const auto& grant : missing_grants(tx)) tx.exec(grant);
     tx.commit();
   }
 
@@ -281,66 +279,176 @@ class Builder {
   std::vector<std::string> missing_grants(pqxx::transaction_base& tx) {
     std::vector<std::string> grants;
     for (const auto& row :
-         tx.exec_params("SELECT format('GRANT USAGE ON SCHEMA %I TO %I', g.schema, r.rolname) FROM "
-                        "pgtrickle.pgt_stream_tables s\n"
-                        "JOIN pg_class c ON c.oid = s.pgt_relid JOIN pg_roles r ON r.oid = c.relowner\n"
-                        "CROSS JOIN (VALUES ('pgtrickle_state'), ('pgtrickle_changes')) AS g(schema)\n"
-                        "WHERE s.pgt_id = $1 AND NOT has_schema_privilege(r.oid, g.schema, 'USAGE')",
-                        id_))
+         session_.run_prepared(tx, "pgt_missing_grants",
+                               "SELECT format('GRANT USAGE ON SCHEMA %I TO %I', g.schema, r.rolname) FROM "
+                               "pgtrickle.pgt_stream_tables s\n"
+                               "JOIN pg_class c ON c.oid = s.pgt_relid JOIN pg_roles r ON r.oid = c.relowner\n"
+                               "CROSS JOIN (VALUES ('pgtrickle_state'), ('pgtrickle_changes')) AS g(schema)\n"
+                               "WHERE s.pgt_id = $1 AND NOT has_schema_privilege(r.oid, g.schema, 'USAGE')",
+                               id_))
       grants.emplace_back(row[0].c_str());
     return grants;
   }
 
-  void compile() {
-    pqxx::work tx(connection_);
+  enum class Attempt { kMade, kRenamed, kNotCaptured };
+
+  /// Compiles it and makes its program, as soon as what it reads is captured and has the names that its text says.
+  void make_program() {
+    for (int i = 0;; ++i) {
+      Attempt attempt{};
+      with_snapshot([&] { attempt = try_to_make_program(); });
+      if (attempt == Attempt::kMade) return;
+      if (i == kMostRestarts) throw Held{"what it reads is changed again and again"};
+      if (attempt == Attempt::kRenamed) with_locks([&] { follow_names(); });
+      if (attempt == Attempt::kNotCaptured) install_capture();
+    }
+  }
+
+  /// A transaction that sees one state of the catalog. Where somebody changes a row meanwhile that it writes to, it
+  /// starts over.
+  template <typename Work>
+  void with_snapshot(Work work) {
+    for (int i = 0;; ++i) {
+      try {
+        return with_locks(work);
+      } catch (const pqxx::serialization_failure&) {
+        if (i == kMostRestarts) throw;
+      }
+    }
+  }
+
+  /// What is compiled is read at one snapshot, or is newer where PostgreSQL itself looks something up. The facts are
+  /// those of the snapshot, so that whatever has changed since then differs from them at the end of the build.
+  Attempt try_to_make_program() {
+    pqxx::transaction<pqxx::repeatable_read> tx(connection_);
+    locks_.limit(tx);
     ServerTypes types(tx, session_);
-    Definition d = load(tx, types);
-    refuse_foreign_writer(tx);
+    Definition d = load(types);
+    refuse_foreign_writer(types);
     compiler::check_nesting(d.request.query, d.request.limits);  // the server might not take its own text any more
-    if (const auto reason = dropped_source(tx, id_))
+    if (const auto reason = dropped_source(types, id_))
       throw BuildFailure("42P01", *reason,
                          "Put it back, and the stream table is rebuilt by itself; or give it a query that does "
                          "without: pgtrickle.alter_stream_table(..., query => ...).");
-    follow_names(tx, d);
-    const auto changes = output_changes(tx, d);
-    announce(changes);
-    realigned_ = !changes.empty();  // the table itself is changed together with its content, later
-    apply_changes(changes, types, d.request.columns);
-    Program program = compile_definition(tx, d, types);
-    if (!program.differential && d.refresh_mode == "DIFFERENTIAL")
-      throw BuildFailure("0A000", "refresh mode DIFFERENTIAL is not possible: " + program.reason,
-                         program.hint.empty() ? "Use AUTO or FULL, which recompute the query." : program.hint);
-    refuse_cycle(tx, program);
-    at_step(tx, "installing capture");
+    const Names names = load_names(types, id_);
+    if (!names.then.empty() && !names.unchanged()) return Attempt::kRenamed;
+    {
+      const Shape shape(tx, d);
+      compare_meaning(tx, d, names, shape);
+      const auto changes = output_changes(types, d, shape);
+      announce(changes);
+      realigned_ = !changes.empty();  // the table itself is changed together with its content, later
+      apply_changes(changes, types, d.request.columns);
+      const Compiled compiled = compile_definition(tx, d, types, shape);
+      program_ = compiled.program;
+      refuse_other_mode(d);
+      refuse_cycle(tx, program_);
+      if (!is_captured(types)) return Attempt::kNotCaptured;
+      lock_for_making(tx, d);
+      if (!names.then.empty() && names_changed(types, id_)) record_new_names(tx, id_);
+      record_dependencies(types, d, program_);
+      record_facts(types, d, shape, compiled);
+      create(tx, types, d, changes);
+    }
+    record_program(types, d, program_);
+    at_step(tx, "filling it");
     tx.commit();
-    program_ = std::move(program);
+    return Attempt::kMade;
   }
 
-  /// Writes the definition anew if something that it names was renamed or has other types than when it was compiled.
-  void follow_names(pqxx::transaction_base& tx, Definition& d) {
-    const Names names = load_names(tx, id_);
+  void refuse_other_mode(const Definition& d) const {
+    if (program_.differential || d.refresh_mode != "DIFFERENTIAL") return;
+    throw BuildFailure("0A000", "refresh mode DIFFERENTIAL is not possible: " + program_.reason,
+                       program_.hint.empty() ? "Use AUTO or FULL, which recompute the query." : program_.hint);
+  }
+
+  /// Is each source captured, with all columns that the program reads?
+  bool is_captured(ServerTypes& types) {
+    return std::all_of(program_.sources.begin(), program_.sources.end(), [&](const compiler::SourceUse& use) {
+      return !use.captured || types
+                                  .ask("pgt_is_captured", "SELECT pgtrickle._is_captured($1, $2::int2[])", use.relid,
+                                       postgres::array_of(use.columns))[0][0]
+                                  .as<bool>();
+    });
+  }
+
+  /// It has read what it needs. From here on nobody can alter the stream table; whoever did it before, since the
+  /// snapshot, makes this fail. The generation is the one that was compiled.
+  void lock_for_making(pqxx::transaction_base& tx, const Definition& d) {
+    if (grants_something(d) || replaces_content()) {
+      tx.exec("SET LOCAL lock_timeout = 0");  // it is held for milliseconds, by builds only
+      lock_grants(tx);
+      locks_.limit(tx);
+    }
+    lock_frontier(tx);
+    lock_row(tx);
+    generation_ = session_
+                      .run_prepared(tx, "pgt_generation",
+                                    "SELECT generation FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1", id_)
+                      .at(0)
+                      .at(0)
+                      .as<std::int64_t>();
+  }
+
+  /// Creates the program and what fills it. If the table itself must change, that is for the worker session to do
+  /// together with its content, so that readers never see it empty.
+  void create(pqxx::transaction_base& tx, ServerTypes& types, const Definition& d,
+              const std::vector<OutputChange>& changes) {
+    create_program(tx, types, d, program_, !replaces_content());
+    const auto first =
+        replaces_content() ? replacing_statements(types, d, changes, program_) : std::vector<std::string>{};
+    // Programs that read it are made for its types. Capture tells only those that are captured, and event triggers.
+    if (realigned_) mark_readers(tx, d.relid, d.relation);
+    make_work(tx, id_, d.request.owner, {d.request.admin, d.request.worker_role},
+              filling(id_, d.relation, first, program_.differential));
+  }
+
+  [[nodiscard]] bool replaces_content() const { return replaces_content_ || realigned_; }
+
+  /// Does the text still mean what it meant?
+  void compare_meaning(pqxx::transaction_base& tx, const Definition& d, const Names& names, const Shape& shape) {
     if (names.then.empty()) return;
-    const bool changed = !names.unchanged();
-    const OriginalQuery original{id_, d.request.owner, d.original, d.request.query, d.request.settings};
+    following([&] {
+      for (const auto& note : compare_references(tx, original(d), names, shape.view())) say(note);
+    });
+  }
+
+  /// Writes the definition anew: something that it names was renamed or has other types than when it was compiled.
+  void follow_names() {
+    pqxx::work tx(connection_);
+    locks_.limit(tx);
+    ServerTypes types(tx, session_);
+    Definition d = load(types);
+    const Names names = load_names(types, id_);
+    if (names.then.empty() || names.unchanged()) return;
+    following([&] {
+      const OriginalQuery query = original(d);
+      lock_grants(tx);
+      const MayCreate right(tx, d.request.owner);
+      redefine(tx, d, query, names);
+      const Shape shape(tx, d);  // from here on its relations keep their names
+      for (const auto& note : compare_references(tx, query, names, shape.view())) say(note);
+      record_names(tx, id_, names, shape.view());
+    });
+    if (load_names(types, id_).now_text != names.now_text) throw Held{"what it names was renamed just now"};
+    // Dependencies are recorded in the old names until the program is: note the new ones with the new text.
+    if (names_changed(types, id_)) record_new_names(tx, id_);
+    tx.commit();
+  }
+
+  [[nodiscard]] OriginalQuery original(const Definition& d) const {
+    return {id_, d.request.owner, d.original, d.request.query, d.request.settings};
+  }
+
+  template <typename Work>
+  static void following(Work work) {
     try {
-      std::optional<MayCreate> right;
-      if (changed) {
-        lock_grants(tx);
-        right.emplace(tx, d.request.owner);
-        redefine(tx, d, original, names);
-      }
-      const std::string view = make_shape(tx, d);  // from here on its relations keep their names
-      for (const auto& note : compare_references(tx, original, names, view)) say(note);
-      if (changed) record_names(tx, id_, names, view);
-      tx.exec("DROP VIEW " + view);
+      work();
     } catch (const CannotFollow& e) {
       throw BuildFailure("55000", std::string("the query does not mean any more what it meant: ") + e.what(),
                          "Undo that, and it is rebuilt by itself; or say what is meant: pgtrickle.alter_stream_table("
                          "..., query => ...).");
     }
-    if (changed && load_names(tx, id_).now_text != names.now_text) throw Held{"what it names was renamed just now"};
-    // Dependencies are recorded in the old names until the program is: note the new ones with the new text.
-    if (names_changed(tx, id_)) record_new_names(tx, id_);
   }
 
   void redefine(pqxx::transaction_base& tx, Definition& d, const OriginalQuery& original, const Names& names) {
@@ -366,16 +474,18 @@ class Builder {
   }
 
   void say(const std::string& note) {
+    if (!said_.insert(note).second) return;  // it starts over
     notes_ += "; " + note;
     if (settings_.say) settings_.say(note);
   }
 
   /// Replication fires none of the triggers that keep everybody else from writing to a stream table.
-  void refuse_foreign_writer(pqxx::transaction_base& tx) const {
-    const auto subscription = tx.exec_params1(
+  void refuse_foreign_writer(ServerTypes& types) const {
+    const auto subscription = types.ask(
+        "pgt_foreign_writer",
         "SELECT quote_ident(pgtrickle._subscription_of(ARRAY[s.pgt_relid])) FROM pgtrickle.pgt_stream_tables s WHERE "
         "s.pgt_id = $1",
-        id_)[0];
+        id_)[0][0];
     if (!subscription.is_null())
       throw BuildFailure("55000",
                          std::string("the stream table is filled by logical subscription ") + subscription.c_str() +
@@ -388,8 +498,8 @@ class Builder {
     if (const auto cycle = forbidden_cycle(tx, id_, program)) throw BuildFailure("42P17", cycle->message, cycle->hint);
   }
 
-  /// Before the initial snapshot is taken, the logs must know their new consumer: rotation spares what it may need.
-  /// Whoever else does that too at the same time may make a log anew and mark us: then all of this is done again.
+  /// Each in a transaction of its own, which holds up the writers of one table. If somebody makes a log anew that it
+  /// reads, it is marked, and all of this is done again.
   void install_capture() {
     for (const auto& use : program_.sources) {
       if (!use.captured) continue;
@@ -397,50 +507,15 @@ class Builder {
         with_locks([&] {
           pqxx::work tx(connection_);
           locks_.limit(tx);
-          tx.exec_params1("SELECT pgtrickle._install_capture($1, $2::int2[], $3)", use.relid,
-                          postgres::array_of(use.columns), id_);
+          at_step(tx, "installing capture");
+          session_.run_prepared(tx, "pgt_install_capture", "SELECT pgtrickle._install_capture($1, $2::int2[], $3)",
+                                use.relid, postgres::array_of(use.columns), id_);
           tx.commit();
         });
       } catch (const pqxx::feature_not_supported& e) {  // when it was compiled it could still be captured
         throw Held{server_error(e).message};
       }
     }
-    pqxx::work tx(connection_);
-    lock_frontier(tx);
-    lock_row(tx);
-    ServerTypes types(tx, session_);
-    record_dependencies(tx, load_definition(tx, id_, types, settings_.limits), program_);
-    const auto rows = tx.exec_params("SELECT generation FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1", id_);
-    if (rows.empty()) throw Gone{};
-    const auto generation = rows[0][0].as<std::int64_t>();
-    was_marked_ = std::exchange(generation_, generation) != generation;
-    at_step(tx, was_marked_ ? "compiling" : "creating its program");
-    tx.commit();
-  }
-
-  /// Compiles again, now that the logs exist, and creates the program and what fills it. If the table itself must
-  /// change, that is for the worker session to do together with its content, so that readers never see it empty.
-  void create(bool replace_content) {
-    pqxx::work tx(connection_);
-    lock_grants(tx);
-    lock_frontier(tx);
-    lock_row(tx);
-    locks_.limit(tx);
-    ServerTypes types(tx, session_);
-    Definition d = load(tx, types);
-    record_facts(tx, d);
-    if (replace_content) apply_changes(output_changes(tx, d), types, d.request.columns);
-    program_ = compile_definition(tx, d, types);
-    refuse_cycle(tx, program_);  // by now the dependencies of others that are built at the same time may be known
-    create_program(tx, d, program_, !replace_content);
-    const auto first = replace_content ? replacing_statements(tx, d, program_) : std::vector<std::string>{};
-    // Programs that read it are made for its types. Capture tells only those that are captured, and event triggers.
-    if (realigned_) mark_readers(tx, d.relid, d.relation);
-    make_work(tx, id_, d.request.owner, {d.request.admin, d.request.worker_role},
-              filling(id_, d.relation, first, program_.differential));
-    record_program(tx, d, program_);
-    at_step(tx, "filling it");
-    tx.commit();
   }
 
   void fill() {
@@ -458,15 +533,16 @@ class Builder {
 
   /// The content is there, at the snapshot of the worker's transaction. If anything that it was made from is not what
   /// it was when the program was compiled, it is built again.
-  void finish(bool replaced_content) {
+  void finish() {
     pqxx::work tx(connection_);
-    if (replaced_content) lock_grants(tx);
+    if (replaces_content()) lock_grants(tx);
     lock_frontier(tx);
     lock_row(tx);
-    if (replaced_content) expect_new_columns(tx);
+    if (replaces_content()) expect_new_columns(tx);
     expect_same_facts(tx);
+    refuse_cycle(tx, program_);  // by now the dependencies of others that are built at the same time are known
     drop_work(tx, id_);
-    if (replaced_content) tx.exec_params("SELECT pgtrickle._settle_replica_identities($1)", id_);
+    if (replaces_content()) tx.exec_params("SELECT pgtrickle._settle_replica_identities($1)", id_);
     tx.exec_params(
         "UPDATE pgtrickle.pgt_frontiers f SET rows = $2::bigint"
         ",\n  full_threshold = coalesce(f.full_threshold, (SELECT greatest(1000, (0.5 * sum(greatest(c.reltuples, "
@@ -484,27 +560,36 @@ class Builder {
         "clock_timestamp() - $2::timestamptz) * 1000, 'INITIAL')",
         id_, filled_.started, filled_.inserted, filled_.updated, filled_.deleted);
     tx.exec_params(
-        "UPDATE pgtrickle.pgt_stream_tables SET status = CASE WHEN status = 'INITIALIZING' THEN 'ACTIVE' ELSE status "
-        "END, is_populated = true,\n"
-        "       needs_reinit = needs_reinit AND generation <> $2, reinit_reason = CASE WHEN generation <> $2 THEN "
-        "reinit_reason END, consecutive_errors = 0, last_error = NULL, last_error_code = NULL,\n"
-        "       previous = CASE WHEN generation <> $2 THEN previous END,\n"
-        "       last_error_hint = NULL, last_error_at = NULL, retry_at = NULL, fuse_blown_at = NULL, "
-        "fuse_blow_reason "
-        "= NULL, fuse_reset = NULL\n"
-        "WHERE pgt_id = $1",
-        id_, generation_);
+        "UPDATE pgtrickle.pgt_stream_tables SET status = CASE WHEN status IN (" + sql_list_before(StatusEvent::kBuilt) +
+            ") THEN $3 ELSE status END, is_populated = true,\n"
+            "       needs_reinit = needs_reinit AND generation <> $2, reinit_reason = CASE WHEN generation <> $2 THEN "
+            "reinit_reason END, consecutive_errors = 0, last_error = NULL, last_error_code = NULL,\n"
+            "       previous = CASE WHEN generation <> $2 THEN previous END,\n"
+            "       last_error_hint = NULL, last_error_at = NULL, retry_at = NULL, fuse_blown_at = NULL, "
+            "fuse_blow_reason "
+            "= NULL, fuse_reset = NULL\n"
+            "WHERE pgt_id = $1",
+        id_, generation_, status_after(StatusEvent::kBuilt));
     check_readers(tx);
     left_step(tx);
-    tx.exec("SELECT pg_notify('pgtrickle_wake', '')");
+    wake_daemon(tx);
     tx.commit();
+  }
+
+  /// Of the stream tables that it reads, which may have change logs only since this build. Whoever has asked for the
+  /// build knows that there is more to know about the one that was built.
+  void wake_daemon(pqxx::transaction_base& tx) {
+    session_.run_prepared(tx, "pgt_built",
+                          "SELECT pg_notify('pgtrickle_wake', 't:' || u.pgt_id) FROM pgtrickle.pgt_dependencies d\n"
+                          "JOIN pgtrickle.pgt_stream_tables u ON u.pgt_relid = d.source_relid WHERE d.pgt_id = $1",
+                          id_);
   }
 
   /// The worker has given the table the columns of the query: that is a fact from now on.
   void expect_new_columns(pqxx::transaction_base& tx) {
     ServerTypes types(tx, session_);
-    if (const auto changes = output_changes(tx, load_definition(tx, id_, types, settings_.limits)); !changes.empty())
-      throw Held{changes.front().text};
+    const Definition d = load(types);
+    if (const auto changes = output_changes(types, d, Shape(tx, d)); !changes.empty()) throw Held{changes.front().text};
     tx.exec_params(
         "UPDATE pgtrickle.pgt_facts x SET fingerprint = x.fingerprint || (pgtrickle._fact_now(x) - 'owner')\n"
         "WHERE x.pgt_id = $1 AND x.kind = 'owner'",
@@ -539,10 +624,11 @@ class Builder {
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::int64_t generation_ = 0;
   std::string notes_;
-  std::string mode_;         // as the user wants it
-  std::string full_reason_;  // why AUTO recomputes although the compiler would not
-  bool was_marked_ = false;  // by somebody else, or altered, since it was compiled
-  bool realigned_ = false;   // the query's column types are not those of the table any more
+  std::set<std::string> said_;
+  std::string mode_;               // as the user wants it
+  std::string full_reason_;        // why AUTO recomputes although the compiler would not
+  bool replaces_content_ = false;  // the old rows do not fit the new key
+  bool realigned_ = false;         // the query's column types are not those of the table any more
 };
 
 }  // namespace
@@ -580,13 +666,14 @@ BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id,
       return result;
     });
     if (went_back) {
-      const BuildResult previous = build_stream_table(conninfo, pgt_id, settings);
+      BuildResult previous = build_stream_table(conninfo, pgt_id, settings);
       if (previous.status != BuildStatus::kActive) return previous;
       result.message = "the altered query could not be built, the previous one goes on: " + result.message;
       return result;
     }
     BuildResult recorded = guarded([&] {
-      builder->record_error(result.sqlstate, result.message, result.hint, passes ? "" : "ERROR");
+      builder->record_error(result.sqlstate, result.message, result.hint,
+                            passes ? "" : status_after(StatusEvent::kBuildFails));
       if (passes) result.status = BuildStatus::kRetry;
       return result;
     });

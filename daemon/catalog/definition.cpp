@@ -1,6 +1,7 @@
 #include "catalog/definition.h"
 
 #include <algorithm>
+#include <exception>
 
 #include "catalog/as_owner.h"
 #include "catalog/outcome.h"
@@ -13,13 +14,11 @@ using compiler::Program;
 
 namespace {
 
-/// What of the server programs are made for.
-void describe_server(pqxx::transaction_base& tx, compiler::CompileRequest& request) {
-  request.encoding = tx.exec1("SELECT getdatabaseencoding()")[0].c_str();
-  request.server_version = tx.exec1("SELECT current_setting('server_version_num')")[0].as<int>();
-  for (const auto& row : tx.exec("SELECT e.oid, e.xmin FROM pg_event_trigger e WHERE e.evtname IN ('pgtrickle_ddl', "
-                                 "'pgtrickle_drop', 'pgtrickle_rewrite') AND "
-                                 "pgtrickle._has_event_triggers() ORDER BY 1"))
+void load_event_triggers(ServerTypes& types, compiler::CompileRequest& request) {
+  for (const auto& row : types.ask("pgt_event_triggers",
+                                   "SELECT e.oid, e.xmin FROM pg_event_trigger e WHERE e.evtname IN ('pgtrickle_ddl', "
+                                   "'pgtrickle_drop', 'pgtrickle_rewrite') AND "
+                                   "pgtrickle._has_event_triggers() ORDER BY 1"))
     request.event_triggers.emplace_back(row[0].as<std::uint32_t>(), row[1].c_str());
 }
 
@@ -46,14 +45,16 @@ std::vector<compiler::TargetColumn> table_columns(std::uint32_t relid, ServerTyp
   return columns;
 }
 
-Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, ServerTypes& types,
-                           const compiler::Limits& limits) {
+Definition load_definition(std::int64_t pgt_id, ServerTypes& types, const compiler::Limits& limits) {
   const auto rows = types.ask(
       "pgt_definition",
       "SELECT s.pgt_relid, n.nspname, c.relname, pg_get_userbyid(c.relowner) AS owner, q.bytes,\n"
       "       CASE WHEN q.bytes <= $2 THEN s.defining_query END AS defining_query,\n"
       "       CASE WHEN q.bytes <= $2 THEN s.original_query END AS original_query,\n"
-      "       s.refresh_mode, coalesce((s.options ->> 'wide_keys')::boolean, false) AS wide_keys\n"
+      "       s.refresh_mode, coalesce((s.options ->> 'wide_keys')::boolean, false) AS wide_keys,\n"
+      "       (SELECT pg_get_userbyid(a.nspowner) FROM pg_namespace a WHERE a.nspname = 'pgtrickle') AS admin,\n"
+      "       (SELECT p.worker_role FROM pgtrickle.pgt_control p) AS worker_role,\n"
+      "       getdatabaseencoding() AS encoding, current_setting('server_version_num') AS version\n"
       "FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid JOIN pg_namespace n ON n.oid = "
       "c.relnamespace\n"
       "CROSS JOIN LATERAL (SELECT greatest(octet_length(s.defining_query), octet_length(s.original_query))) AS "
@@ -73,23 +74,28 @@ Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, Serv
   d.request.owner = row["owner"].c_str();
   d.request.query = row["defining_query"].c_str();
   d.original = row["original_query"].c_str();
-  d.request.admin = admin_role(tx);
-  d.request.worker_role = worker_role(tx);
+  d.request.admin = row["admin"].c_str();
+  d.request.worker_role = row["worker_role"].c_str();
+  d.request.encoding = row["encoding"].c_str();
+  d.request.server_version = row["version"].as<int>();
   d.request.force_full = d.refresh_mode == "FULL";
   d.request.wide_keys = row["wide_keys"].as<bool>();
   d.relation = compiler::qualified(d.request.schema, d.request.name);
-  for (const auto& setting : tx.exec_params("SELECT e.key, e.value FROM pgtrickle.pgt_stream_tables s, "
-                                            "jsonb_each_text(s.settings) e WHERE s.pgt_id = $1 ORDER BY 1",
-                                            pgt_id))
+  for (const auto& setting : types.ask("pgt_settings",
+                                       "SELECT e.key, e.value FROM pgtrickle.pgt_stream_tables s, "
+                                       "jsonb_each_text(s.settings) e WHERE s.pgt_id = $1 ORDER BY 1",
+                                       pgt_id))
     d.request.settings.emplace_back(setting[0].c_str(), setting[1].c_str());
-  for (const auto& log : tx.exec("SELECT relid, source_id FROM pgtrickle.pgt_sources"))
+  for (const auto& log : types.ask("pgt_logs", "SELECT relid, source_id FROM pgtrickle.pgt_sources"))
     d.request.log_ids.emplace_back(log[0].as<std::uint32_t>(), log[1].as<std::int64_t>());
   d.request.columns = table_columns(d.relid, types);
-  describe_server(tx, d.request);
+  load_event_triggers(types, d.request);
   return d;
 }
-std::optional<std::string> dropped_source(pqxx::transaction_base& tx, std::int64_t pgt_id) {
-  const auto rows = tx.exec_params(
+
+std::optional<std::string> dropped_source(ServerTypes& types, std::int64_t pgt_id) {
+  const auto rows = types.ask(
+      "pgt_dropped_source",
       "SELECT format('%s %I.%I was dropped', lower(replace(d.source_type, '_', ' ')), d.source_schema, d.source_name)\n"
       "FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = $1 AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = "
       "d.source_relid)\n"
@@ -106,9 +112,10 @@ std::optional<std::string> dropped_source(pqxx::transaction_base& tx, std::int64
   return std::string(rows[0][0].c_str());
 }
 
-bool names_changed(pqxx::transaction_base& tx, std::int64_t pgt_id) {
-  return tx
-      .exec_params1(
+bool names_changed(ServerTypes& types, std::int64_t pgt_id) {
+  return types
+      .ask(
+          "pgt_names_changed",
           "SELECT EXISTS (SELECT FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid\n"
           "               JOIN pg_namespace n ON n.oid = c.relnamespace\n"
           "               WHERE d.pgt_id = $1 AND ((n.nspname, c.relname) <> (d.source_schema, d.source_name)\n"
@@ -116,9 +123,12 @@ bool names_changed(pqxx::transaction_base& tx, std::int64_t pgt_id) {
           "a\n"
           "                             ON a.attrelid = d.source_relid AND a.attnum = u.num WHERE NOT a.attisdropped "
           "AND a.attname <> u.was)))",
-          pgt_id)[0]
+          pgt_id)
+      .at(0)
+      .at(0)
       .as<bool>();
 }
+
 void record_new_names(pqxx::transaction_base& tx, std::int64_t pgt_id) {
   tx.exec_params(
       "UPDATE pgtrickle.pgt_dependencies d SET source_schema = n.nspname, source_name = c.relname, column_names =\n"
@@ -134,13 +144,14 @@ namespace {
 /// Notes in `catalog` which sources the program cannot capture after all, because of the columns of them that it reads:
 /// some are computed when read (PostgreSQL 18), which triggers do not see, or all of them are too wide for a change
 /// log. True if there are any.
-bool exclude_by_columns(pqxx::transaction_base& tx, const Program& program, compiler::Catalog& catalog) {
+bool exclude_by_columns(ServerTypes& types, const Program& program, compiler::Catalog& catalog) {
   bool found = false;
   for (const auto& use : program.sources) {
     if (!use.captured) continue;
-    for (const auto& row : tx.exec_params(
-             "SELECT attnum, quote_ident(attname) FROM pg_attribute WHERE attrelid = $1 AND attgenerated = 'v'",
-             use.relid)) {
+    for (const auto& row :
+         types.ask("pgt_virtual_columns",
+                   "SELECT attnum, quote_ident(attname) FROM pg_attribute WHERE attrelid = $1 AND attgenerated = 'v'",
+                   use.relid)) {
       const auto attnum = static_cast<std::int16_t>(row[0].as<int>());
       if (std::find(use.columns.begin(), use.columns.end(), attnum) == use.columns.end()) continue;
       for (auto& [name, source] : catalog.sources)
@@ -148,8 +159,8 @@ bool exclude_by_columns(pqxx::transaction_base& tx, const Program& program, comp
           source.not_capturable = std::string("column ") + row[1].c_str() + " is a virtual generated column";
       found = true;
     }
-    const auto wide =
-        tx.exec_params1("SELECT pgtrickle._too_wide($1, $2::int2[])", use.relid, postgres::array_of(use.columns))[0];
+    const auto wide = types.ask("pgt_too_wide", "SELECT pgtrickle._too_wide($1, $2::int2[])", use.relid,
+                                postgres::array_of(use.columns))[0][0];
     if (wide.is_null()) continue;
     for (auto& [name, source] : catalog.sources)
       if (source.relid == use.relid) source.not_capturable = wide.c_str();
@@ -159,13 +170,14 @@ bool exclude_by_columns(pqxx::transaction_base& tx, const Program& program, comp
 }
 /// What the query reads that the program does not name: views, which may be replaced, gated, or part of a cycle; and,
 /// if it is recomputed, what is behind them.
-std::vector<compiler::SourceUse> also_read(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
-  const std::string view = make_shape(tx, d);
+std::vector<compiler::SourceUse> also_read(ServerTypes& types, const Shape& shape, const Program& program) {
   std::vector<compiler::SourceUse> out;
-  for (const auto& row : tx.exec_params("SELECT v.relid, unnest(v.columns || 0::int2) FROM pgtrickle._view_sources($1::"
-                                        "regclass) v JOIN pg_class c ON c.oid = v.relid\n"
-                                        "WHERE c.relkind = 'v' OR NOT $2 ORDER BY 1, 2",
-                                        view, program.differential)) {
+  for (const auto& row :
+       types.ask("pgt_also_read",
+                 "SELECT v.relid, unnest(v.columns || 0::int2) FROM pgtrickle._view_sources($1::text::"
+                 "regclass) v JOIN pg_class c ON c.oid = v.relid\n"
+                 "WHERE c.relkind = 'v' OR NOT $2 ORDER BY 1, 2",
+                 shape.view(), program.differential)) {
     const auto relid = row[0].as<std::uint32_t>();
     if (std::any_of(program.sources.begin(), program.sources.end(),
                     [&](const auto& use) { return use.relid == relid; }))
@@ -174,25 +186,35 @@ std::vector<compiler::SourceUse> also_read(pqxx::transaction_base& tx, const Def
     if (const auto column = row[1].as<int>(); column > 0)
       out.back().columns.push_back(static_cast<std::int16_t>(column));
   }
-  tx.exec("DROP VIEW " + view);
   return out;
 }
 
 }  // namespace
 
-std::string make_shape(pqxx::transaction_base& tx, const Definition& d) {
-  const std::string view = "pg_temp.pgtrickle_shape_" + std::to_string(d.request.id);
-  run_as_owner(tx, d.request.owner, "CREATE TEMPORARY VIEW " + view + " AS " + d.request.query);
-  return view;
+Shape::Shape(pqxx::transaction_base& tx, const Definition& d)
+    : tx_(tx),
+      view_("pg_temp.pgtrickle_shape_" + std::to_string(d.request.id)),
+      exceptions_(std::uncaught_exceptions()) {
+  run_as_owner(tx, d.request.owner, "CREATE TEMPORARY VIEW " + view_ + " AS " + d.request.query);
 }
 
-Program compile_definition(pqxx::transaction_base& tx, const Definition& d, ServerTypes& types) {
+Shape::~Shape() {
+  if (std::uncaught_exceptions() > exceptions_) return;  // it is rolled back
+  try {
+    tx_.exec("DROP VIEW " + view_);
+  } catch (const pqxx::failure&) {  // the transaction has failed, and what follows will say so
+  }
+}
+
+Compiled compile_definition(pqxx::transaction_base& tx, const Definition& d, ServerTypes& types, const Shape& shape) {
   types.use_owner(d.request.owner);
   auto catalog = load_catalog(tx, d.request.query, d.request.owner, types);
-  auto program = compiler::compile(d.request, catalog, types);
-  if (exclude_by_columns(tx, program, catalog)) program = compiler::compile(d.request, catalog, types);
-  for (auto& use : also_read(tx, d, program)) program.sources.push_back(std::move(use));
-  return program;
+  Compiled out{compiler::compile(d.request, catalog, types), {}};
+  if (exclude_by_columns(types, out.program, catalog)) out.program = compiler::compile(d.request, catalog, types);
+  for (auto& use : also_read(types, shape, out.program)) out.program.sources.push_back(std::move(use));
+  for (const auto& [name, source] : catalog.sources)
+    if (!source.row_security) out.unrestricted.push_back(source.relid);
+  return out;
 }
 
 }  // namespace pgtrickle::catalog

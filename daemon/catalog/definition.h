@@ -29,21 +29,36 @@ std::string admin_role(pqxx::transaction_base& tx);
 
 std::vector<compiler::TargetColumn> table_columns(std::uint32_t relid, ServerTypes& types);
 
-Definition load_definition(pqxx::transaction_base& tx, std::int64_t pgt_id, ServerTypes& types,
-                           const compiler::Limits& limits);
+Definition load_definition(std::int64_t pgt_id, ServerTypes& types, const compiler::Limits& limits);
 
 /// The reason, if a relation or column that the query was built on is not there any more. One of the same name that
 /// took its place will do.
-std::optional<std::string> dropped_source(pqxx::transaction_base& tx, std::int64_t pgt_id);
+std::optional<std::string> dropped_source(ServerTypes& types, std::int64_t pgt_id);
 
 /// Do relations or columns, also those that only views read, have other names than pgt_dependencies says?
-bool names_changed(pqxx::transaction_base& tx, std::int64_t pgt_id);
+bool names_changed(ServerTypes& types, std::int64_t pgt_id);
 void record_new_names(pqxx::transaction_base& tx, std::int64_t pgt_id);
 
-/// A view of the query, so that PostgreSQL says what it makes of it. The caller drops it.
-std::string make_shape(pqxx::transaction_base& tx, const Definition& d);
+/// A temporary view of the query, so that PostgreSQL says what it makes of it: its columns, and what it refers to. From
+/// then on the relations that it names keep their names and columns until the transaction ends.
+class Shape {
+ public:
+  Shape(pqxx::transaction_base& tx, const Definition& d);
+  ~Shape();
+  Shape(const Shape&) = delete;
+  Shape& operator=(const Shape&) = delete;
+  [[nodiscard]] const std::string& view() const { return view_; }
 
-/// The program. Its sources are all that the query reads.
-compiler::Program compile_definition(pqxx::transaction_base& tx, const Definition& d, ServerTypes& types);
+ private:
+  pqxx::transaction_base& tx_;
+  std::string view_;
+  int exceptions_;
+};
+
+struct Compiled {
+  compiler::Program program;                // its sources are all that the query reads
+  std::vector<std::uint32_t> unrestricted;  // relations that were found to be read without row security
+};
+Compiled compile_definition(pqxx::transaction_base& tx, const Definition& d, ServerTypes& types, const Shape& shape);
 
 }  // namespace pgtrickle::catalog

@@ -411,7 +411,7 @@ Catalog load_catalog(pqxx::transaction_base& tx, const std::string& query, const
           "       CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END AS definition,\n"
           "       CASE WHEN pgtrickle._is_security_invoker(c.oid) THEN r.rolname ELSE pg_get_userbyid(c.relowner) END "
           "AS reader,\n"
-          "       CASE WHEN c.relkind IN ('r', 'p') THEN pgtrickle._not_capturable(c.oid) END AS not_capturable\n"
+          "       CASE WHEN c.relkind IN ('r', 'p') THEN pgtrickle._not_capturable_for(c.oid, o.oid) END AS not_capturable\n"
           "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace\n"
           "CROSS JOIN (SELECT oid, rolname FROM pg_roles WHERE rolname = $3) r\n"
           "CROSS JOIN (SELECT oid FROM pg_roles WHERE rolname = $4) o\n"

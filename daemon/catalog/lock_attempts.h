@@ -19,7 +19,8 @@ class LockAttempts {
   LockAttempts(int longest_ms, int failures) : longest_ms_(longest_ms), failures_(failures) {}
 
   /// From here on the transaction gives up locks that it cannot have soon.
-  void limit(pqxx::transaction_base& tx) const { tx.exec("SET LOCAL lock_timeout = " + std::to_string(timeout_ms())); }
+  void limit(pqxx::transaction_base& tx) const { tx.exec(limiting()); }
+  [[nodiscard]] std::string limiting() const { return "SET LOCAL lock_timeout = " + std::to_string(timeout_ms()); }
 
   /// Runs `work`, a transaction, until it gets its locks; false when that takes too long.
   template <typename Work>

@@ -32,13 +32,14 @@ std::vector<NamedObject> objects_from(const char* text) {
   return objects;
 }
 
-std::set<std::string> builtin_functions(pqxx::transaction_base& tx, const std::string& names) {
+std::set<std::string> builtin_functions(ServerTypes& types, const std::string& names) {
   std::set<std::string> builtin;
-  for (const auto& row : tx.exec_params("SELECT DISTINCT proname FROM pg_proc\n"
-                                        "WHERE pronamespace = 'pg_catalog'::regnamespace AND proname IN (\n"
-                                        "  SELECT (k ->> 'name')::name FROM jsonb_array_elements($1::jsonb) k\n"
-                                        "  WHERE k ->> 'class' = 'function')",
-                                        names))
+  for (const auto& row : types.ask("pgt_builtin_functions",
+                                   "SELECT DISTINCT proname FROM pg_proc\n"
+                                   "WHERE pronamespace = 'pg_catalog'::regnamespace AND proname IN (\n"
+                                   "  SELECT (k ->> 'name')::name FROM jsonb_array_elements($1::jsonb) k\n"
+                                   "  WHERE k ->> 'class' = 'function')",
+                                   names))
     builtin.insert(row[0].c_str());
   return builtin;
 }
@@ -73,20 +74,21 @@ bool Names::knows(const std::string& kind, std::uint32_t oid) const {
   return std::any_of(now.begin(), now.end(), is) || std::any_of(seen.begin(), seen.end(), is);
 }
 
-Names load_names(pqxx::transaction_base& tx, std::int64_t pgt_id) {
+Names load_names(ServerTypes& types, std::int64_t pgt_id) {
   Names names;
-  const auto rows = tx.exec_params(
-      "SELECT f.found, s.names_now, pgtrickle._names_now(f.found) FROM pgtrickle.pgt_stream_tables s\n"
-      "CROSS JOIN LATERAL (SELECT pgtrickle._names_found(s.names, s.names_now, false) AS found) f\n"
-      "WHERE s.pgt_id = $1 AND jsonb_array_length(s.names_now) >= jsonb_array_length(s.names)",
-      pgt_id);
+  const auto rows =
+      types.ask("pgt_names",
+                "SELECT f.found, s.names_now, pgtrickle._names_now(f.found) FROM pgtrickle.pgt_stream_tables s\n"
+                "CROSS JOIN LATERAL (SELECT pgtrickle._names_found(s.names, s.names_now, false) AS found) f\n"
+                "WHERE s.pgt_id = $1 AND jsonb_array_length(s.names_now) >= jsonb_array_length(s.names)",
+                pgt_id);
   if (rows.empty()) return names;
   names.then_text = rows[0][0].c_str();
   names.now_text = rows[0][2].c_str();
   names.then = objects_from(rows[0][0].c_str());
   names.seen = objects_from(rows[0][1].c_str());
   names.now = objects_from(rows[0][2].c_str());
-  names.builtin_functions = builtin_functions(tx, names.then_text);
+  names.builtin_functions = builtin_functions(types, names.then_text);
   return names;
 }
 

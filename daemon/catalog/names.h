@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "catalog/loader.h"
+
 namespace pgtrickle::catalog {
 
 using Name = std::pair<std::string, std::string>;  // schema, name
@@ -49,7 +51,7 @@ struct Names {
 };
 
 /// Objects that were dropped and made again are found by name. Empty `then`: nothing was recorded.
-Names load_names(pqxx::transaction_base& tx, std::int64_t pgt_id);
+Names load_names(ServerTypes& types, std::int64_t pgt_id);
 
 /// Records what `names` found, and that the query in view `view` refers to no more than that.
 void record_names(pqxx::transaction_base& tx, std::int64_t pgt_id, const Names& names, const std::string& view);

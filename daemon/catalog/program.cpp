@@ -11,16 +11,16 @@ namespace pgtrickle::catalog {
 
 using compiler::Program;
 using compiler::quote_ident;
-using compiler::quote_literal;
 
 namespace {
 
 /// What drops the key and the index that an earlier program gave the table. A primary key leaves NOT NULL behind, which
 /// the query may not keep.
-std::vector<std::string> dropping_key(pqxx::transaction_base& tx, const Definition& d) {
+std::vector<std::string> dropping_key(ServerTypes& types, const Definition& d) {
   const std::string base = "pgtrickle_" + std::to_string(d.request.id);
   std::vector<std::string> statements;
-  for (const auto& row : tx.exec_params(
+  for (const auto& row : types.ask(
+           "pgt_key_to_drop",
            "SELECT x.statement FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN LATERAL (\n"
            "  SELECT 1 AS n, format('ALTER TABLE %I.%I DROP CONSTRAINT %I', n.nspname, c.relname, k.conname) AS "
            "statement\n"
@@ -42,13 +42,14 @@ std::vector<std::string> dropping_key(pqxx::transaction_base& tx, const Definiti
 
 /// Indexes of these names on other tables are left over from a restore without our data, in which the same number
 /// belonged to another stream table.
-void rename_leftovers(pqxx::transaction_base& tx, const Definition& d) {
-  for (const auto& row : tx.exec_params(
-           "SELECT format('ALTER INDEX %I.%I RENAME TO pgtrickle_left_over_%s', n.nspname, c.relname, c.oid)\n"
-           "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace\n"
-           "JOIN pg_index i ON i.indexrelid = c.oid AND i.indrelid <> $1\n"
-           "WHERE n.nspname = $2 AND c.relname IN ($3 || '_key', $3 || '_hash')",
-           d.relid, d.request.schema, "pgtrickle_" + std::to_string(d.request.id)))
+void rename_leftovers(pqxx::transaction_base& tx, ServerTypes& types, const Definition& d) {
+  for (const auto& row :
+       types.ask("pgt_left_over_indexes",
+                 "SELECT format('ALTER INDEX %I.%I RENAME TO pgtrickle_left_over_%s', n.nspname, c.relname, c.oid)\n"
+                 "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace\n"
+                 "JOIN pg_index i ON i.indexrelid = c.oid AND i.indrelid <> $1\n"
+                 "WHERE n.nspname = $2 AND c.relname IN ($3 || '_key', $3 || '_hash')",
+                 d.relid, d.request.schema, "pgtrickle_" + std::to_string(d.request.id)))
     tx.exec(row[0].c_str());
 }
 
@@ -61,26 +62,28 @@ constexpr const char* kRecordedNames =
 
 }  // namespace
 
-std::vector<OutputChange> output_changes(pqxx::transaction_base& tx, const Definition& d) {
-  // A view tells what CREATE TABLE AS would make of the query.
-  const std::string view = make_shape(tx, d);
-  const auto count = tx.exec_params1(
+// A view tells what CREATE TABLE AS would make of the query.
+std::vector<OutputChange> output_changes(ServerTypes& types, const Definition& d, const Shape& shape) {
+  const auto count = types.ask(
+      "pgt_output_count",
       "SELECT (SELECT count(*) FROM pg_attribute t WHERE t.attrelid = $1 AND t.attnum > 0 AND NOT t.attisdropped),\n"
-      "       (SELECT count(*) FROM pg_attribute v WHERE v.attrelid = $2::regclass AND v.attnum > 0)",
-      d.relid, view);
+      "       (SELECT count(*) FROM pg_attribute v WHERE v.attrelid = $2::text::regclass AND v.attnum > 0)",
+      d.relid, shape.view())[0];
   if (count[0].as<int>() != count[1].as<int>())
     throw BuildFailure("42P16",
                        "the query has " + std::string(count[1].c_str()) + " columns, the table has " + count[0].c_str(),
                        "Define it anew: pgtrickle.alter_stream_table(..., query => ...).");
   std::vector<OutputChange> changes;
-  for (const auto& row : tx.exec_params(
+  for (const auto& row : types.ask(
+           "pgt_output_changes",
            "WITH columns AS (\n"
            "  SELECT a.*, row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum) AS n,\n"
            "         format_type(a.atttypid, a.atttypmod) || coalesce((SELECT format(' COLLATE %I.%I', s.nspname, "
            "l.collname)\n"
            "           FROM pg_collation l JOIN pg_namespace s ON s.oid = l.collnamespace\n"
            "           WHERE l.oid = a.attcollation AND l.collname <> 'default'), '') AS type\n"
-           "  FROM pg_attribute a WHERE a.attrelid IN ($1, $2::regclass) AND a.attnum > 0 AND NOT a.attisdropped)\n"
+           "  FROM pg_attribute a WHERE a.attrelid IN ($1, $2::text::regclass) AND a.attnum > 0 AND NOT "
+           "a.attisdropped)\n"
            "SELECT t.n - 1, v.atttypid, v.attcollation, quote_ident(t.attname), format_type(v.atttypid, v.atttypmod), "
            "v.type, "
            "t.type,\n"
@@ -96,7 +99,7 @@ std::vector<OutputChange> output_changes(pqxx::transaction_base& tx, const Defin
            "FROM columns t JOIN columns v USING (n)\n"
            "WHERE t.attrelid = $1 AND v.attrelid <> $1\n"
            "  AND (t.atttypid, t.atttypmod, t.attcollation) <> (v.atttypid, v.atttypmod, v.attcollation) ORDER BY n",
-           d.relid, view)) {
+           d.relid, shape.view())) {
     OutputChange change;
     change.position = row[0].as<std::size_t>();
     change.type_oid = row[1].as<std::uint32_t>();
@@ -109,7 +112,6 @@ std::vector<OutputChange> output_changes(pqxx::transaction_base& tx, const Defin
         "column " + change.column + " of " + d.relation + " becomes " + change.type + ", it was " + row[6].c_str();
     changes.push_back(std::move(change));
   }
-  tx.exec("DROP VIEW " + view);
   return changes;
 }
 
@@ -122,29 +124,44 @@ void apply_changes(const std::vector<OutputChange>& changes, ServerTypes& types,
   }
 }
 
-std::vector<std::string> replacing_statements(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
+std::vector<std::string> replacing_statements(ServerTypes& types, const Definition& d,
+                                              const std::vector<OutputChange>& changes, const Program& program) {
   // Before its key goes, which can be the replica identity that a publication asks for.
   std::vector<std::string> statements{"DELETE FROM " + d.relation};
-  for (auto& statement : dropping_key(tx, d)) statements.push_back(std::move(statement));
-  for (const auto& change : output_changes(tx, d))
+  for (auto& statement : dropping_key(types, d)) statements.push_back(std::move(statement));
+  for (const auto& change : changes)
     statements.push_back("ALTER TABLE " + d.relation + " ALTER COLUMN " + change.column + " TYPE " + change.type +
                          " USING NULL");
   statements.insert(statements.end(), program.table_ddl.begin(), program.table_ddl.end());
   return statements;
 }
 
+namespace {
+
+/// The names that programs give to functions and tables, in the form of a condition that an index serves: there can be
+/// thousands of programs. $1: the stream table.
+constexpr const char* kFunctions =
+    "p.pronamespace = 'pgtrickle_state'::regnamespace AND p.proname IN (format('refresh_%s', $1::bigint),\n"
+    "  format('apply_%s', $1::bigint), format('apply_%s_small', $1::bigint), format('look_%s', $1::bigint), "
+    "format('build_%s', $1::bigint))";
+constexpr const char* kTables =
+    "c.relnamespace = 'pgtrickle_state'::regnamespace AND c.relkind = 'r'\n"
+    "  AND (c.relname >= format('node_%s_', $1::bigint) AND c.relname < format('node_%s`', $1::bigint)\n"
+    "       OR c.relname >= format('delta_%s_', $1::bigint) AND c.relname < format('delta_%s`', $1::bigint))\n"
+    "  AND c.relname ~ '^(node|delta)_[0-9]+_[0-9]+$'";
+
+}  // namespace
+
 int drop_program(pqxx::transaction_base& tx, std::int64_t id) {
   int dropped = 0;
-  for (const auto& row : tx.exec_params("SELECT format('DROP FUNCTION IF EXISTS %s CASCADE', p.oid::regprocedure) FROM "
-                                        "pg_proc p\n"
-                                        "WHERE p.pronamespace = 'pgtrickle_state'::regnamespace AND p.proname ~ "
-                                        "format('^(refresh|apply|look|build)_%s(_small)?$', $1::bigint)\n"
-                                        "UNION ALL\n"
-                                        "SELECT format('DROP TABLE IF EXISTS pgtrickle_state.%I CASCADE', c.relname) "
-                                        "FROM pg_class c\n"
-                                        "WHERE c.relnamespace = 'pgtrickle_state'::regnamespace AND c.relkind = 'r'\n"
-                                        "  AND c.relname ~ format('^(node|delta)_%s_[0-9]+$', $1::bigint)",
-                                        id)) {
+  for (const auto& row : tx.exec_params(
+           std::string("SELECT format('DROP FUNCTION IF EXISTS %s CASCADE', p.oid::regprocedure) FROM pg_proc p\n"
+                       "WHERE ") +
+               kFunctions +
+               "\nUNION ALL\n"
+               "SELECT format('DROP TABLE IF EXISTS pgtrickle_state.%I CASCADE', c.relname) FROM pg_class c\nWHERE " +
+               kTables,
+           id)) {
     tx.exec(row[0].c_str());
     ++dropped;
   }
@@ -154,19 +171,17 @@ int drop_program(pqxx::transaction_base& tx, std::int64_t id) {
 namespace {
 
 /// What ALTER DEFAULT PRIVILEGES has given to others on state and functions: state holds what the result does not show.
-void keep_private(pqxx::transaction_base& tx, const Definition& d) {
-  tx.exec_params(
-      "SELECT pgtrickle._keep_private(c.oid) FROM pg_class c WHERE c.relnamespace = 'pgtrickle_state'::regnamespace\n"
-      "  AND c.relname ~ format('^(node|delta)_%s_[0-9]+$', $1::bigint) AND c.relkind = 'r'",
-      d.request.id);
+void keep_private(pqxx::transaction_base& tx, ServerTypes& types, const Definition& d) {
+  types.ask("pgt_private_tables", std::string("SELECT pgtrickle._keep_private(c.oid) FROM pg_class c WHERE ") + kTables,
+            d.request.id);
   for (const auto& row :
-       tx.exec_params("SELECT DISTINCT format('REVOKE ALL ON FUNCTION %s FROM %s', p.oid::regprocedure,\n"
-                      "         CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)\n"
-                      "FROM pg_proc p CROSS JOIN LATERAL aclexplode(p.proacl) AS a WHERE p.pronamespace = "
-                      "'pgtrickle_state'::regnamespace\n"
-                      "  AND p.proname ~ format('^(refresh|apply|look|build)_%s(_small)?$', $1::bigint)\n"
-                      "  AND (a.grantee = 0 OR pg_get_userbyid(a.grantee) NOT IN ($2, $3, $4))",
-                      d.request.id, d.request.owner, d.request.admin, d.request.worker_role))
+       types.ask("pgt_private_functions",
+                 std::string("SELECT DISTINCT format('REVOKE ALL ON FUNCTION %s FROM %s', p.oid::regprocedure,\n"
+                             "         CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE "
+                             "quote_ident(pg_get_userbyid(a.grantee)) END)\n"
+                             "FROM pg_proc p CROSS JOIN LATERAL aclexplode(p.proacl) AS a\nWHERE ") +
+                     kFunctions + "\n  AND (a.grantee = 0 OR pg_get_userbyid(a.grantee) NOT IN ($2, $3, $4))",
+                 d.request.id, d.request.owner, d.request.admin, d.request.worker_role))
     tx.exec(row[0].c_str());
 }
 
@@ -202,41 +217,55 @@ void make(pqxx::transaction_base& tx, const std::string& owner, const std::strin
 
 }  // namespace
 
-void create_program(pqxx::transaction_base& tx, const Definition& d, const Program& program, bool with_key) {
+// The owner of the logs needs no rights on them.
+bool grants_something(const Definition& d) {
+  return d.request.owner != d.request.admin;
+}
+
+void create_program(pqxx::transaction_base& tx, ServerTypes& types, const Definition& d, const Program& program,
+                    bool with_key) {
   drop_program(tx, d.request.id);
-  rename_leftovers(tx, d);
+  rename_leftovers(tx, types, d);
   if (with_key)
-    for (const auto& statement : dropping_key(tx, d)) tx.exec(statement);
+    for (const auto& statement : dropping_key(types, d)) tx.exec(statement);
   {
     const MayCreate right(tx, d.request.owner);
     for (const auto& statement : program.owner_ddl) make(tx, d.request.owner, statement);
     if (with_key)
       for (const auto& statement : program.table_ddl) make(tx, d.request.owner, statement);
   }
-  tx.exec("SET LOCAL ROLE " + quote_ident(d.request.admin));
-  for (const auto& statement : program.admin_ddl) tx.exec(statement);
-  tx.exec("RESET ROLE");
-  keep_private(tx, d);
-  tx.exec_params("SELECT pgtrickle._settle_replica_identities($1)", d.request.id);
+  if (grants_something(d) && !program.admin_ddl.empty()) {
+    tx.exec("SET LOCAL ROLE " + quote_ident(d.request.admin));
+    for (const auto& statement : program.admin_ddl) tx.exec(statement);
+    tx.exec("RESET ROLE");
+  }
+  keep_private(tx, types, d);
+  types.ask("pgt_replica_identities", "SELECT pgtrickle._settle_replica_identities($1)", d.request.id);
 }
 
-void record_facts(pqxx::transaction_base& tx, const Definition& d) {
-  const std::string view = make_shape(tx, d);
-  tx.exec_params("SELECT pgtrickle._record_facts($1, $2::regclass)", d.request.id, view);
-  tx.exec("DROP VIEW " + view);
+void record_facts(ServerTypes& types, const Definition& d, const Shape& shape, const Compiled& compiled) {
+  types.ask("pgt_record_facts", "SELECT pgtrickle._record_facts($1, $2::text::regclass)", d.request.id, shape.view());
+  const auto restricted =
+      types.ask("pgt_restricted",
+                "SELECT f.identity FROM pgtrickle.pgt_facts f WHERE f.pgt_id = $1 AND f.kind = 'row security'\n"
+                "  AND (f.fingerprint -> 'applies')::boolean AND f.objid = ANY ($2::oid[]) LIMIT 1",
+                d.request.id, postgres::array_of(compiled.unrestricted));
+  if (!restricted.empty()) throw Held{"row security of " + std::string(restricted[0][0].c_str()) + " applies just now"};
 }
 
-void record_dependencies(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
+void record_dependencies(ServerTypes& types, const Definition& d, const Program& program) {
   const std::string names =
-      tx.exec_params1(
-            std::string("SELECT coalesce(jsonb_object_agg(r.key, r.name), '{}') FROM ") + kRecordedNames + " r",
-            d.request.id)[0]
+      types
+          .ask("pgt_recorded_names",
+               std::string("SELECT coalesce(jsonb_object_agg(r.key, r.name), '{}') FROM ") + kRecordedNames + " r",
+               d.request.id)[0][0]
           .c_str();
   // A query that cannot be parsed keeps what PostgreSQL recorded for it at creation.
   if (!program.sources.empty())
-    tx.exec_params("DELETE FROM pgtrickle.pgt_dependencies WHERE pgt_id = $1", d.request.id);
+    types.ask("pgt_forget_dependencies", "DELETE FROM pgtrickle.pgt_dependencies WHERE pgt_id = $1", d.request.id);
   for (const auto& use : program.sources) {
-    tx.exec_params(
+    types.ask(
+        "pgt_add_dependency",
         "INSERT INTO pgtrickle.pgt_dependencies (pgt_id, source_relid, source_type, source_id, columns, column_names, "
         "source_schema, source_name)\n"
         "SELECT $1, c.oid, CASE WHEN EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = c.oid) THEN "
@@ -254,24 +283,25 @@ void record_dependencies(pqxx::transaction_base& tx, const Definition& d, const 
         "$2",
         d.request.id, use.relid, use.captured, postgres::array_of(use.columns), names);
   }
-  const auto renamed = tx.exec_params(std::string("SELECT $2::jsonb ->> r.key FROM ") + kRecordedNames +
-                                          " r WHERE $2::jsonb ->> r.key <> r.name LIMIT 1",
-                                      d.request.id, names);
+  const auto renamed = types.ask("pgt_renamed_meanwhile",
+                                 std::string("SELECT $2::jsonb ->> r.key FROM ") + kRecordedNames +
+                                     " r WHERE $2::jsonb ->> r.key <> r.name LIMIT 1",
+                                 d.request.id, names);
   if (!renamed.empty()) throw Held{std::string(renamed[0][0].c_str()) + " was renamed just now"};
-  tx.exec_params(
-      "UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL, xid = NULL, seq = NULL, owner = $2::regrole WHERE pgt_id = "
-      "$1",
+  types.ask(
+      "pgt_clear_frontier",
+      "UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL, xid = NULL, seq = NULL, owner = $2::text::regrole WHERE "
+      "pgt_id = $1",
       d.request.id, quote_ident(d.request.owner));
 }
 
-void record_program(pqxx::transaction_base& tx, const Definition& d, const Program& program) {
-  record_dependencies(tx, d, program);
-  tx.exec_params(
-      "UPDATE pgtrickle.pgt_stream_tables SET effective_refresh_mode = $2, reason = nullif($3, ''), plan = $4, "
-      "       pgt_schema = $5, pgt_name = $6, definite_query = nullif($7, ''), non_monotone = nullif($8, '')\n"
-      "WHERE pgt_id = $1",
-      d.request.id, program.differential ? "DIFFERENTIAL" : "FULL", program.reason, program.plan, d.request.schema,
-      d.request.name, program.definite_query, program.non_monotone);
+void record_program(ServerTypes& types, const Definition& d, const Program& program) {
+  types.ask("pgt_record_program",
+            "UPDATE pgtrickle.pgt_stream_tables SET effective_refresh_mode = $2, reason = nullif($3, ''), plan = $4, "
+            "       pgt_schema = $5, pgt_name = $6, definite_query = nullif($7, ''), non_monotone = nullif($8, '')\n"
+            "WHERE pgt_id = $1",
+            d.request.id, program.differential ? "DIFFERENTIAL" : "FULL", program.reason, program.plan,
+            d.request.schema, d.request.name, program.definite_query, program.non_monotone);
 }
 
 }  // namespace pgtrickle::catalog

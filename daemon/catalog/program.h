@@ -22,7 +22,7 @@ struct OutputChange {
   std::uint32_t type_oid = 0;
   std::uint32_t collation = 0;
 };
-std::vector<OutputChange> output_changes(pqxx::transaction_base& tx, const Definition& d);
+std::vector<OutputChange> output_changes(ServerTypes& types, const Definition& d, const Shape& shape);
 
 /// The columns that the table will have.
 void apply_changes(const std::vector<OutputChange>& changes, ServerTypes& types,
@@ -30,7 +30,8 @@ void apply_changes(const std::vector<OutputChange>& changes, ServerTypes& types,
 
 /// What empties the table, takes its key away, gives it the types of the query and the key of the program. For the
 /// owner to run, in a worker session: it fires triggers.
-std::vector<std::string> replacing_statements(pqxx::transaction_base& tx, const Definition& d,
+std::vector<std::string> replacing_statements(ServerTypes& types, const Definition& d,
+                                              const std::vector<OutputChange>& changes,
                                               const compiler::Program& program);
 
 /// With what others have made of it, such as a view on a state table. Returns how many functions and tables there were.
@@ -39,7 +40,11 @@ int drop_program(pqxx::transaction_base& tx, std::int64_t id);
 /// Makes functions and empty state tables. Of the stream table itself, which may have rows, only the key is made anew,
 /// if `with_key`. Nothing of the owner's is run by that but the comparison of values for an index, which PostgreSQL
 /// runs as a security-restricted operation.
-void create_program(pqxx::transaction_base& tx, const Definition& d, const compiler::Program& program, bool with_key);
+void create_program(pqxx::transaction_base& tx, ServerTypes& types, const Definition& d,
+                    const compiler::Program& program, bool with_key);
+
+/// Does making a program of this owner grant something on what other programs use too?
+bool grants_something(const Definition& d);
 
 /// For a part of a transaction: the owner of a stream table may create objects in pgtrickle_state. Nobody else sees
 /// that. Two of them at once would meet in one row of the catalog: the caller has made sure that there is one.
@@ -60,13 +65,14 @@ class MayCreate {
 /// has no use for them, but the text has their names. The frontier is cleared with it: it belonged to another program
 /// or another log. Throws Held if something was renamed since the query was compiled: recorded by its new name it would
 /// never be noticed that the definition has the old one.
-void record_dependencies(pqxx::transaction_base& tx, const Definition& d, const compiler::Program& program);
+void record_dependencies(ServerTypes& types, const Definition& d, const compiler::Program& program);
 
-/// The dependencies, and what is said about the program.
-void record_program(pqxx::transaction_base& tx, const Definition& d, const compiler::Program& program);
+/// What is said about the program.
+void record_program(ServerTypes& types, const Definition& d, const compiler::Program& program);
 
-/// Everything that the query depends on, as it is now. What is compiled is read after it, and compared with it at the
-/// end.
-void record_facts(pqxx::transaction_base& tx, const Definition& d);
+/// Everything that the query depends on, once its dependencies are recorded. As it was at the snapshot of the
+/// transaction: nothing that was compiled in it is older. At the end of the build it is compared with what is there.
+/// Roles are no part of a snapshot: throws Held if they let row security apply that was not there for the compiler.
+void record_facts(ServerTypes& types, const Definition& d, const Shape& shape, const Compiled& compiled);
 
 }  // namespace pgtrickle::catalog

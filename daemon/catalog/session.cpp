@@ -42,6 +42,12 @@ postgres::SessionSettings session_settings(Session::Path path) {
       {"quote_all_identifiers", "off"},
       // The catalog is asked the same again and again: planning takes longer than running.
       {"plan_cache_mode", "force_generic_plan"},
+      // By keys, that is, of which the catalog's statistics know nothing while many stream tables are made.
+      {"enable_seqscan", "off"},
+      {"enable_hashjoin", "off"},
+      {"enable_mergejoin", "off"},
+      // Programs are run before the build ends: what is wrong with one shows then.
+      {"check_function_bodies", "off"},
   };
   if (path == Session::Path::kPinned) {
     settings.emplace_back("search_path", "pg_catalog, pg_temp");

@@ -61,7 +61,7 @@ class Session {
     return tx.exec_prepared(name, arguments...);
   }
 
-  [[nodiscard]] bool is_connected() const { return connection_->is_open(); }
+  [[nodiscard]] bool is_worth_keeping() const { return connection_->is_open(); }
   /// Does the server still answer?
   [[nodiscard]] bool is_usable();
   /// For who takes it up again: code of an owner, which reading a literal can run, may have changed settings for good.
@@ -132,13 +132,13 @@ class Kept {
   std::vector<std::pair<std::string, std::unique_ptr<T>>> sessions_;  // by connection string, oldest first
 };
 
-/// A session for a while; kept for the next build if it is still connected.
+/// A session for a while; kept for the next build if it is of use for that.
 template <typename T>
 class Lease {
  public:
   explicit Lease(const std::string& conninfo) : conninfo_(conninfo), session_(Kept<T>::all().take(conninfo)) {}
   ~Lease() {
-    if (session_->is_connected()) Kept<T>::all().keep(conninfo_, std::move(session_));
+    if (session_->is_worth_keeping()) Kept<T>::all().keep(conninfo_, std::move(session_));
   }
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;

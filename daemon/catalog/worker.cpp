@@ -104,19 +104,27 @@ void drop_work(pqxx::transaction_base& tx, std::int64_t id) {
 Worker::Worker(const std::string& conninfo)
     : connection_(postgres::open_session(named_session(conninfo), worker_settings())) {}
 
+// Everything of DISCARD ALL but the plans, which would have to be made again for what all builds have in common. First
+// the settings: they can make transactions read only.
 void Worker::clear() {
   pqxx::nontransaction tx(*connection_);
-  tx.exec("DISCARD ALL");
+  tx.exec("RESET SESSION AUTHORIZATION; RESET ALL");
+  std::string text =
+      "CLOSE ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD "
+      "SEQUENCES";
   for (const auto& [name, value] : worker_settings())
-    tx.exec_params("SELECT pg_catalog.set_config($1, $2, false)", name, value);
+    text +=
+        "; SELECT pg_catalog.set_config(" + connection_->quote(name) + ", " + connection_->quote(value) + ", false)";
+  tx.exec(text);
 }
 
 Filled Worker::run(std::int64_t id, const LockAttempts& locks, long long statement_timeout_ms) {
+  ++builds_;
   pqxx::transaction<pqxx::repeatable_read> tx(*connection_);
   tx.exec("SELECT pgtrickle._enter_unit()");  // not while the database is paused or drained
-  tx.exec("SET LOCAL synchronous_commit = on");
-  if (statement_timeout_ms > 0) tx.exec("SET LOCAL statement_timeout = " + std::to_string(statement_timeout_ms));
-  locks.limit(tx);
+  std::string settings = "SET LOCAL synchronous_commit = on; " + locks.limiting();
+  if (statement_timeout_ms > 0) settings += "; SET LOCAL statement_timeout = " + std::to_string(statement_timeout_ms);
+  tx.exec(settings);
   Filled filled;
   try {
     const auto row = tx.exec1("SELECT held, started, inserted, updated, deleted, rows FROM " + function_of(id) + "()");

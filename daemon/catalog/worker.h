@@ -40,8 +40,10 @@ std::string altering(std::int64_t id, const std::vector<std::string>& statements
 class Worker {
  public:
   explicit Worker(const std::string& conninfo);
-  [[nodiscard]] bool is_connected() const { return connection_->is_open(); }
-  [[nodiscard]] bool is_usable() const { return is_connected(); }
+  /// Plans of the functions that it has run stay in the session, and each command of others that changes the catalog
+  /// makes it look at all of them.
+  [[nodiscard]] bool is_worth_keeping() const { return connection_->is_open() && builds_ < kMostBuilds; }
+  [[nodiscard]] bool is_usable() const { return connection_->is_open(); }
 
   /// Leaves nothing of what the owner's code may have left behind. Throws if that fails: then it must not be used
   /// again.
@@ -51,7 +53,10 @@ class Worker {
   Filled run(std::int64_t id, const LockAttempts& locks, long long statement_timeout_ms);
 
  private:
+  static constexpr int kMostBuilds = 32;
+
   std::unique_ptr<pqxx::connection> connection_;
+  int builds_ = 0;
 };
 
 }  // namespace pgtrickle::catalog

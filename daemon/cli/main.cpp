@@ -61,7 +61,7 @@ void add_table_options(CLI::App& app, cli::TableOptions& options) {
            Option{"--allow-circular", "allow_circular", "true or false: may be part of a cycle"},
        }) {
     app.add_option_function<std::string>(
-        flag, [&options, parameter](const std::string& value) { options[parameter] = value; }, help);
+        flag, [&options, parameter = parameter](const std::string& value) { options[parameter] = value; }, help);
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -26,17 +27,28 @@ class ReadyQueue {
     Work work;
   };
 
-  std::optional<Item> pop(std::chrono::steady_clock::time_point now) {
-    if (waiting_.empty()) return std::nullopt;
-    std::size_t best = 0;
-    for (std::size_t i = 1; i < waiting_.size(); ++i) {
-      const double a = urgency(waiting_[i].unit, now);
-      const double b = urgency(waiting_[best].unit, now);
-      if (a > b || (a == b && waiting_[i].unit.critical_path > waiting_[best].unit.critical_path)) best = i;
+  /// The first among those of whom `may(unit)` says so; `take(unit)` decides whether it is taken out.
+  template <class May, class Take>
+  std::optional<Item> pop_if(std::chrono::steady_clock::time_point now, const May& may, const Take& take) {
+    auto best = waiting_.end();
+    for (auto item = waiting_.begin(); item != waiting_.end(); ++item) {
+      if (may(item->unit) && (best == waiting_.end() || goes_before(item->unit, best->unit, now))) best = item;
     }
-    Item item = std::move(waiting_[best]);
-    waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(best));
+    if (best == waiting_.end() || !take(best->unit)) return std::nullopt;
+    Item item = std::move(*best);
+    waiting_.erase(best);
     return item;
+  }
+
+  std::optional<Item> pop(std::chrono::steady_clock::time_point now) {
+    const auto any = [](const Unit&) { return true; };
+    return pop_if(now, any, any);
+  }
+
+  [[nodiscard]] std::map<Domain, int> count_by_domain() const {
+    std::map<Domain, int> out;
+    for (const Item& item : waiting_) ++out[item.unit.domain];
+    return out;
   }
 
   /// Takes everything out.
@@ -45,6 +57,12 @@ class ReadyQueue {
   [[nodiscard]] bool empty() const { return waiting_.empty(); }
 
  private:
+  static bool goes_before(const Unit& a, const Unit& b, std::chrono::steady_clock::time_point now) {
+    const double left = urgency(a, now);
+    const double right = urgency(b, now);
+    return left != right ? left > right : a.critical_path > b.critical_path;
+  }
+
   static double urgency(const Unit& unit, std::chrono::steady_clock::time_point now) {
     const auto seconds = [](auto duration) { return std::chrono::duration<double>(duration).count(); };
     const double period = std::clamp(seconds(unit.period), 0.001, seconds(kLongestPeriod));

@@ -30,6 +30,7 @@ class Busy {
 
 constexpr milliseconds kBlockedMax{5000};  // between two attempts to get locks
 constexpr milliseconds kRefreshCheck{20};  // of one that is being refreshed
+constexpr milliseconds kOwnerCheck{500};
 constexpr milliseconds kGarbageInterval{300000};
 
 }  // namespace
@@ -76,6 +77,10 @@ bool BuildQueue::waits_for_upstream(TableId id, TimePoint at) {
   return busy && dag.cycle(id).empty();
 }
 
+bool BuildQueue::owner_has_enough(const Table& table) const {
+  return context_->shared->build_owners.left(TableRegistry::domain_of(table.row), kBuildsAtOnce) == 0;
+}
+
 void BuildQueue::start_builds() {
   if (!context_->leading() || context_->halted() || !builds_expected_) return;
   const TimePoint at = Clock::now();
@@ -92,7 +97,12 @@ void BuildQueue::start_builds() {
       next_build_ = std::min(next_build_, time);
       continue;
     }
-    if (!waits_for_upstream(id, at)) start(*table);
+    if (waits_for_upstream(id, at)) continue;
+    if (owner_has_enough(*table)) {  // the end of a build in another database does not wake us
+      next_build_ = std::min(next_build_, at + kOwnerCheck);
+      continue;
+    }
+    start(*table);
   }
   if (builds_expected_ && !expected && running_ == 0) sessions_->close_build_sessions();
   builds_expected_ = expected;
@@ -125,11 +135,13 @@ void BuildQueue::start(Table& table) {
   if (!conninfo || !workers) return;
   table.build.running = true;
   ++running_;
+  const Domain owner = TableRegistry::domain_of(table.row);
+  context_->shared->build_owners.take(owner);
   log::info("build", "building database={} stream_table={} status={} needs_reinit={}", context_->name(),
             table.row.label(), to_string(table.row.status), table.row.needs_reinit);
   asio::post(*context_->shared->build_workers,
              [self = shared_from_this(), shared = context_->shared, database = context_->name(),
-              conninfo = std::move(*conninfo), id = table.row.id, generation = table.row.generation,
+              conninfo = std::move(*conninfo), id = table.row.id, owner, generation = table.row.generation,
               settings = settings_for(table, std::move(*workers))] {
                const Busy busy(shared->building);
                catalog::BuildResult result;
@@ -141,25 +153,28 @@ void BuildQueue::start(Table& table) {
                  result.sqlstate = "XX000";
                  result.message = e.what();
                }
-               asio::post(shared->executor, [self, id, generation, result] { self->ended(id, generation, result); });
+               asio::post(shared->executor, [self, shared, id, owner, generation, result] {
+                 shared->build_owners.release(owner);
+                 self->ended(id, generation, result);
+               });
              });
 }
 
 void BuildQueue::ended(TableId id, std::int64_t generation, const catalog::BuildResult& result) {
   --running_;
   context_->tasks->other_ended();
-  context_->signals.reload_soon();
   Table* table = registry_->find(id);
   if (!table) {
     garbage_expected_ = true;  // it was dropped under the builder's feet
-    return;
+    return context_->signals.reload_soon();
   }
   table->build.running = false;
   table->build.ended = Clock::now();
   switch (result.status) {
     case catalog::BuildStatus::kActive:
       built(*table, result);
-      break;
+      context_->signals.changed(id);  // what else has changed, others have been told
+      return context_->signals.wake_control();
     case catalog::BuildStatus::kError:
       failed(*table, generation, result);
       break;
@@ -170,6 +185,7 @@ void BuildQueue::ended(TableId id, std::int64_t generation, const catalog::Build
       garbage_expected_ = true;
       break;
   }
+  context_->signals.reload_soon();
 }
 
 void BuildQueue::built(Table& table, const catalog::BuildResult& result) {

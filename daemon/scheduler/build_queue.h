@@ -33,6 +33,7 @@ class BuildQueue : public std::enable_shared_from_this<BuildQueue> {
  private:
   [[nodiscard]] bool wants_build(const Table& table) const;
   [[nodiscard]] static TimePoint build_time(const Table& table);  // of one that wants to be built
+  [[nodiscard]] bool owner_has_enough(const Table& table) const;
   [[nodiscard]] bool waits_for_upstream(TableId id, TimePoint at);
   [[nodiscard]] catalog::BuildSettings settings_for(const Table& table, std::string worker_conninfo) const;
   void start(Table& table);

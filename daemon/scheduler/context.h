@@ -33,6 +33,7 @@ struct Shared {
   std::shared_ptr<boost::asio::thread_pool> build_workers;
   Builder builder;
   std::atomic<int> building{0};  // how many build workers are busy
+  OwnerPlaces build_owners;      // who has how many of kBuildsAtOnce, over all databases
   observe::Observer* observer = nullptr;
   std::shared_ptr<WorkerBudget> budget;  // of refreshes at once
   std::string host;

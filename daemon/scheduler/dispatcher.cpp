@@ -105,13 +105,16 @@ void Dispatcher::start_ready() {
   if (!in_budget_) return;
   const int most = context_->database.pool_size;
   WorkerBudget& budget = *context_->shared->budget;
-  while (context_->leading() && running_ < most && !ready_.empty() && budget.try_take(budget_)) {
-    const auto next = ready_.pop(Clock::now());
+  const auto may = [&](const Unit& unit) { return budget.owner_may_take(budget_, unit.domain); };
+  const auto take = [&](const Unit& unit) { return budget.try_take(budget_, unit.domain); };
+  while (context_->leading() && running_ < most) {
+    const auto next = ready_.pop_if(Clock::now(), may, take);
+    if (!next) break;
     ++running_;
     context_->tasks->spawn(run(shared_from_this(), next->work));
   }
-  const int room = context_->leading() ? most - running_ : 0;
-  budget.set_waiting(budget_, std::min(room, static_cast<int>(ready_.size())));
+  const bool more = context_->leading() && running_ < most;
+  budget.set_waiting(budget_, more ? ready_.count_by_domain() : std::map<Domain, int>());
 }
 
 void Dispatcher::ended(const Work& work) {
@@ -129,9 +132,9 @@ void Dispatcher::ended(const Work& work) {
   }
 }
 
-void Dispatcher::give_place_back() {
+void Dispatcher::give_place_back(Domain owner) {
   --running_;
-  context_->shared->budget->release(budget_);
+  context_->shared->budget->release(budget_, owner);
   start_ready();
   context_->signals.wake_dispatcher();
 }
@@ -150,7 +153,7 @@ asio::awaitable<void> Dispatcher::run(std::shared_ptr<Dispatcher> self, Work wor
   const Unit& unit = work.unit();
   if (!context->leading()) {
     self->drop(work);
-    self->give_place_back();
+    self->give_place_back(unit.domain);
     co_return;
   }
   context->observer().on_lag(context->name(), std::chrono::duration_cast<microseconds>(Clock::now() - unit.due));
@@ -158,13 +161,13 @@ asio::awaitable<void> Dispatcher::run(std::shared_ptr<Dispatcher> self, Work wor
   if (!domain) {  // whom to trust has changed since this was planned: it is planned again
     context->signals.reload_soon();
     self->drop(work);
-    self->give_place_back();
+    self->give_place_back(unit.domain);
     co_return;
   }
   auto outcomes = co_await self->refresh(unit, *domain);
   co_await self->parts_.outcomes->record(std::move(outcomes));
   self->ended(work);
-  self->give_place_back();
+  self->give_place_back(unit.domain);
 }
 
 /// The steps of a unit whose transaction is about to begin.
@@ -214,21 +217,23 @@ void Dispatcher::start_warming() {
   if (single && registry_->planner().next_due() < Clock::now() + kTimeToWarm) return;
   const auto id = parts_.warming->take_next();
   if (!id) return;
+  const auto domain = registry_->common_domain({*id});
+  if (!domain) return;
   WorkerBudget& budget = *context_->shared->budget;
-  if (!budget.try_take(budget_)) {
+  if (!budget.try_take(budget_, *domain)) {
     budget.set_waiting(budget_, 0);
     parts_.warming->want(*id);
     return;
   }
   warming_ = true;
-  context_->tasks->spawn(warm(shared_from_this(), *id));
+  context_->tasks->spawn(warm(shared_from_this(), *id, *domain));
 }
 
-asio::awaitable<void> Dispatcher::warm(std::shared_ptr<Dispatcher> self, TableId id) {
+asio::awaitable<void> Dispatcher::warm(std::shared_ptr<Dispatcher> self, TableId id, Domain domain) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  co_await self->parts_.warming->warm(id);
+  co_await self->parts_.warming->warm(id, domain);
   self->warming_ = false;
-  self->context_->shared->budget->release(self->budget_);
+  self->context_->shared->budget->release(self->budget_, domain);
   self->start_ready();
   self->context_->signals.wake_dispatcher();
 }

@@ -57,13 +57,13 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   void enqueue_due();
   void start_ready();
   void start_warming();
-  boost::asio::awaitable<void> warm(std::shared_ptr<Dispatcher> self, TableId id);
+  boost::asio::awaitable<void> warm(std::shared_ptr<Dispatcher> self, TableId id, Domain domain);
   boost::asio::awaitable<void> run(std::shared_ptr<Dispatcher> self, Work work);
   boost::asio::awaitable<std::vector<refresh::Outcome>> refresh(const Unit& unit, Domain domain);
   [[nodiscard]] std::vector<refresh::Step> begin(const Unit& unit);
   void drop(const Work& work);
   void ended(const Work& work);
-  void give_place_back();
+  void give_place_back(Domain owner);
 
   std::shared_ptr<Context> context_;
   std::shared_ptr<Sessions> sessions_;

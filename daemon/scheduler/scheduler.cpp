@@ -17,6 +17,7 @@
 #include "postgres/conninfo.h"
 #include "scheduler/database_scheduler.h"
 #include "scheduler/discovery.h"
+#include "scheduler/limits.h"
 
 namespace pgtrickle::scheduler {
 
@@ -27,7 +28,6 @@ using postgres::Clock;
 namespace {
 
 constexpr std::size_t kLibpqWorkers = 4;
-constexpr std::size_t kBuildWorkers = 2;
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -41,15 +41,21 @@ struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
       : config(std::move(initial)), shared(std::make_shared<Shared>()), finished(executor) {
     shared->executor = executor;
     shared->libpq_workers = std::make_shared<asio::thread_pool>(kLibpqWorkers);
-    shared->build_workers = std::make_shared<asio::thread_pool>(kBuildWorkers);
+    shared->build_workers = std::make_shared<asio::thread_pool>(kBuildsAtOnce);
     shared->builder = std::move(builder);
     shared->observer = &observer;
     shared->budget = std::make_shared<WorkerBudget>(config.scheduler.max_workers);
+    limit_owners();
     shared->host = host_name();
     shared->details = config.http.details;
     std::array<char, 9> tag{};
     std::snprintf(tag.data(), tag.size(), "%08x", static_cast<unsigned>(shared->random()));
     shared->instance = std::string(tag.data()) + "@" + shared->host + ":" + std::to_string(::getpid());
+  }
+
+  void limit_owners() const {
+    shared->budget->set_owner_limit(config.scheduler.owner_max_places);
+    shared->build_owners.set_limit(config.scheduler.owner_max_places);
   }
 
   void start(const config::Database& database) {
@@ -81,6 +87,7 @@ struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
   void apply(config::Config next) {
     config = std::move(next);
     shared->budget->set_total(config.scheduler.max_workers);
+    limit_owners();
     if (stopping || !running) return;
     for (const auto& database : databases) database->apply(config.scheduler, config.compiler);
     update_searches();

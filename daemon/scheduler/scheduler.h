@@ -1,6 +1,7 @@
 // The scheduler keeps the stream tables of every configured database fresh: it connects, becomes leader, builds new
-// stream tables, finds what is due and refreshes it, records outcomes, keeps house, and reconnects by itself for ever.
-// Databases that are to be discovered come and go by themselves; all share the workers (worker_budget.h).
+// stream tables, finds what is due and refreshes it, records outcomes, maintains change logs and history, and
+// reconnects by itself for ever. Databases that are to be discovered come and go by themselves; all share the workers
+// (worker_budget.h).
 //
 // Threads: construct it and call everything from the one thread that runs `executor`; only builds run elsewhere (an own
 // pool of worker threads). Ownership: `observer` must outlive the scheduler; the scheduler must outlive run() and

@@ -69,11 +69,9 @@ std::optional<TableId> Warming::take_next() {
   return std::nullopt;
 }
 
-asio::awaitable<void> Warming::warm(TableId id) {
+asio::awaitable<void> Warming::warm(TableId id, Domain domain) {
   const std::vector<TableId> ids(1, id);
-  const auto domain = registry_->common_domain(ids);
-  if (!domain) co_return;
-  auto lease = co_await workers_->acquire(*domain, ids, deadline_after(kAcquireTimeout), milliseconds(0));
+  auto lease = co_await workers_->acquire(domain, ids, deadline_after(kAcquireTimeout), milliseconds(0));
   if (!lease) co_return;
   const auto warmed = co_await refresh::warm_up(**lease, id);
   if (warmed.ok() && *warmed && registry_->find(id)) workers_->set_home(id, lease->connection());

@@ -28,7 +28,7 @@ class Warming {
 
   /// Takes one that can be warmed now.
   [[nodiscard]] std::optional<TableId> take_next();
-  boost::asio::awaitable<void> warm(TableId id);
+  boost::asio::awaitable<void> warm(TableId id, Domain domain);
 
  private:
   std::shared_ptr<Context> context_;

@@ -1,10 +1,24 @@
 #include "scheduler/worker_budget.h"
 
 #include <algorithm>
+#include <limits>
 #include <stdexcept>
 #include <utility>
 
 namespace pgtrickle::scheduler {
+void OwnerPlaces::release(Owner owner) {
+  const auto found = taken_.find(owner);
+  if (found == taken_.end()) throw std::logic_error("a place was released that the owner did not have");
+  if (--found->second == 0) taken_.erase(found);
+}
+
+int OwnerPlaces::left(Owner owner, int places) const {
+  if (owner == kTrustedOwner) return std::numeric_limits<int>::max();
+  const auto found = taken_.find(owner);
+  const int most = limit_ > 0 ? limit_ : std::max(1, places - 1);
+  return std::max(0, most - (found == taken_.end() ? 0 : found->second));
+}
+
 WorkerBudget::Entry& WorkerBudget::entry(Member member) {
   const auto found = entries_.find(member);
   if (found == entries_.end()) throw std::logic_error("not a member of the worker budget");
@@ -25,6 +39,7 @@ WorkerBudget::Member WorkerBudget::register_database(std::string name, int guara
   e.try_again = std::move(try_again);
   e.usage.max = std::max(1, max);
   e.usage.guaranteed = std::clamp(guaranteed, 1, e.usage.max);
+  e.owners.set_limit(owner_limit_);
   call_back();  // the total may have grown
   return member;
 }
@@ -32,13 +47,20 @@ WorkerBudget::Member WorkerBudget::register_database(std::string name, int guara
 void WorkerBudget::unregister(Member member) {
   Entry& e = entry(member);
   e.gone = true;
-  e.usage.wanted = 0;
+  e.waiting.clear();
   if (e.usage.in_use == 0) entries_.erase(member);
   call_back();
 }
 
 void WorkerBudget::set_total(int total) {
   configured_total_ = total;
+  call_back();
+}
+
+void WorkerBudget::set_owner_limit(int limit) {
+  owner_limit_ = limit;
+  owners_.set_limit(limit);
+  for (auto& [member, e] : entries_) e.owners.set_limit(limit);
   call_back();
 }
 
@@ -55,9 +77,24 @@ int WorkerBudget::in_use() const {
   return sum;
 }
 
-void WorkerBudget::want(Entry& e, int wanted) {
-  if (e.usage.wanted == 0 && wanted > 0) e.since = next_++;
-  e.usage.wanted = std::max(0, wanted);
+void WorkerBudget::want(Entry& e, std::map<Owner, int> wanted) {
+  std::erase_if(wanted, [](const auto& of_owner) { return of_owner.second <= 0; });
+  if (e.waiting.empty() && !wanted.empty()) e.since = next_++;
+  e.waiting = std::move(wanted);
+}
+
+int WorkerBudget::left(const Entry& e, Owner owner) const {
+  return std::min(e.owners.left(owner, e.usage.max), owners_.left(owner, total()));
+}
+
+int WorkerBudget::wanted(const Entry& e) const {
+  int sum = 0;
+  for (const auto& [owner, count] : e.waiting) sum += std::min(count, left(e, owner));
+  return sum;
+}
+
+bool WorkerBudget::owner_may_take(Member member, Owner owner) const {
+  return left(entry(member), owner) > 0;
 }
 
 std::map<WorkerBudget::Member, int> WorkerBudget::turns() const {
@@ -65,14 +102,15 @@ std::map<WorkerBudget::Member, int> WorkerBudget::turns() const {
     Member member;
     const Entry* entry;
     std::uint64_t since;
-    int given = 0;
+    int wanted = 0, given = 0;
   };
   std::vector<Claim> claims;
   for (const auto& [member, e] : entries_) {
-    if (!e.gone && e.usage.wanted > 0) claims.push_back({.member = member, .entry = &e, .since = e.since});
+    const int its = e.gone ? 0 : wanted(e);
+    if (its > 0) claims.push_back({.member = member, .entry = &e, .since = e.since, .wanted = its});
   }
   const auto may_get = [](const Claim& c) {
-    return c.given < c.entry->usage.wanted && c.entry->usage.in_use + c.given < c.entry->usage.max;
+    return c.given < c.wanted && c.entry->usage.in_use + c.given < c.entry->usage.max;
   };
   // a/b < c/d as a*d < c*b: no rounding, so equal is equal.
   const auto before = [](const Claim& a, const Claim& b) {
@@ -95,35 +133,46 @@ std::map<WorkerBudget::Member, int> WorkerBudget::turns() const {
   return out;
 }
 
-bool WorkerBudget::try_take(Member member) {
+bool WorkerBudget::try_take(Member member, Owner owner) {
   Entry& e = entry(member);
   if (e.gone) return false;
-  want(e, std::max(1, e.usage.wanted));
-  if (!turns().contains(member)) return false;
+  std::map<Owner, int> waiting = e.waiting;
+  waiting.try_emplace(owner, 1);
+  want(e, waiting);
+  if (left(e, owner) == 0 || !turns().contains(member)) return false;
   ++e.usage.in_use;
-  --e.usage.wanted;
-  if (e.usage.wanted > 0) e.since = next_++;  // behind those that wait with the same part of their share
+  e.owners.take(owner);
+  owners_.take(owner);
+  owner_is_full_ = owner_is_full_ || owners_.left(owner, total()) == 0;
+  --waiting[owner];
+  want(e, std::move(waiting));
+  if (!e.waiting.empty()) e.since = next_++;  // behind those that wait with the same part of their share
   return true;
 }
 
-void WorkerBudget::release(Member member) {
+void WorkerBudget::release(Member member, Owner owner) {
   Entry& e = entry(member);
   if (e.usage.in_use == 0) throw std::logic_error("a worker was released that was not taken");
+  e.owners.release(owner);
+  owners_.release(owner);
   --e.usage.in_use;
   if (e.gone && e.usage.in_use == 0) entries_.erase(member);
   call_back();
 }
 
-void WorkerBudget::set_waiting(Member member, int wanted) {
+void WorkerBudget::set_waiting(Member member, std::map<Owner, int> wanted) {
   Entry& e = entry(member);
-  if (e.gone || e.usage.wanted == std::max(0, wanted)) return;
-  want(e, wanted);
+  if (e.gone) return;
+  std::erase_if(wanted, [](const auto& of_owner) { return of_owner.second <= 0; });
+  if (e.waiting == wanted && !owner_is_full_) return;
+  want(e, std::move(wanted));
   call_back();
 }
 
 void WorkerBudget::call_back() {
   // A call-back that changes something does not nest: it makes us look again.
   call_again_ = true;
+  owner_is_full_ = false;
   if (std::exchange(calling_back_, true)) return;
   while (std::exchange(call_again_, false)) {
     for (const auto& [member, count] : turns()) {
@@ -136,14 +185,20 @@ void WorkerBudget::call_back() {
   calling_back_ = false;
 }
 
+WorkerBudget::Usage WorkerBudget::usage_of(const Entry& e) const {
+  Usage out = e.usage;
+  out.wanted = wanted(e);
+  return out;
+}
+
 WorkerBudget::Usage WorkerBudget::usage(Member member) const {
-  return entry(member).usage;
+  return usage_of(entry(member));
 }
 
 std::vector<WorkerBudget::Usage> WorkerBudget::usage() const {
   std::vector<Usage> out;
   for (const auto& [member, e] : entries_) {
-    if (!e.gone) out.push_back(e.usage);
+    if (!e.gone) out.push_back(usage_of(e));
   }
   return out;
 }

@@ -5,6 +5,10 @@
 // one's maximum. So a share that others have borrowed comes back as their running units end. If the shares exceed the
 // total they are proportions. A place is taken before a unit starts and released when it has ended.
 //
+// One owner who is not trusted never has all places, neither those of a database nor the total, if there are two or
+// more: his code can hold what he has until refresh_timeout ends it, and others go on with what is left. Several such
+// owners together can.
+//
 // Pure: no clock, no threads; calls come from the event loop thread. A call-back must not destroy the budget; it may
 // call everything else, at once or later. Errors: a member that does not exist is a std::logic_error.
 #pragma once
@@ -16,6 +20,26 @@
 #include <vector>
 
 namespace pgtrickle::scheduler {
+
+/// A trust domain (planner/dag.h): an owner, or 0 for all that are trusted. Roles of two servers that happen to have
+/// one number count as one.
+using Owner = std::int64_t;
+inline constexpr Owner kTrustedOwner = 0;
+
+/// How many of some places each owner has, and how many more he may take. Trusted owners may take all.
+class OwnerPlaces {
+ public:
+  /// 0: all but one, and at least one.
+  void set_limit(int limit) { limit_ = limit; }
+  void take(Owner owner) { ++taken_[owner]; }
+  void release(Owner owner);
+  /// `places`: how many there are for all owners.
+  [[nodiscard]] int left(Owner owner, int places) const;
+
+ private:
+  int limit_ = 0;
+  std::map<Owner, int> taken_;
+};
 
 class WorkerBudget {
  public:
@@ -38,16 +62,22 @@ class WorkerBudget {
   void unregister(Member member);
 
   void set_total(int total);
+  /// Of one owner who is not trusted, at once. 0: all places but one, of a database and of the total.
+  void set_owner_limit(int limit);
   [[nodiscard]] int total() const;
   [[nodiscard]] int in_use() const;
 
+  /// The owner has less than he may have, in this database and in all.
+  [[nodiscard]] bool owner_may_take(Member member, Owner owner) const;
   /// Takes a place for one unit. If it is not this member's turn it waits from now on: `try_again` will be called.
-  [[nodiscard]] bool try_take(Member member);
-  void release(Member member);
+  [[nodiscard]] bool try_take(Member member, Owner owner = kTrustedOwner);
+  void release(Member member, Owner owner = kTrustedOwner);
 
-  /// How many places the member wants besides those it has; it is called back if it is its turn already. Each one taken
-  /// counts as one wanted less. Who was called back and needs nothing must say 0: until then its place is kept for it.
-  void set_waiting(Member member, int wanted);
+  /// How many places the member wants besides those it has, for each owner; it is called back if it is its turn
+  /// already. Each one taken counts as one wanted less. Who was called back and needs nothing must say so: until then
+  /// its place is kept for it. What an owner may not take yet does not count, and keeps no place.
+  void set_waiting(Member member, std::map<Owner, int> wanted);
+  void set_waiting(Member member, int wanted) { set_waiting(member, std::map<Owner, int>{{kTrustedOwner, wanted}}); }
 
   [[nodiscard]] Usage usage(Member member) const;
   [[nodiscard]] std::vector<Usage> usage() const;  // of all that are registered
@@ -56,18 +86,28 @@ class WorkerBudget {
   struct Entry {
     Usage usage;
     std::function<void()> try_again;
+    std::map<Owner, int> waiting;  // none of them 0
+    OwnerPlaces owners;
     std::uint64_t since = 0;  // a number that grows: who waits longer has a smaller one
     bool gone = false;
   };
 
   Entry& entry(Member member);
   [[nodiscard]] const Entry& entry(Member member) const;
-  void want(Entry& e, int wanted);
+  void want(Entry& e, std::map<Owner, int> wanted);
+  [[nodiscard]] int left(const Entry& e, Owner owner) const;
+  /// What waits and may have a place as far as its owner is concerned.
+  [[nodiscard]] int wanted(const Entry& e) const;
+  [[nodiscard]] Usage usage_of(const Entry& e) const;
   /// Hands the free places out among those that wait, in thought: how many each one gets.
   [[nodiscard]] std::map<Member, int> turns() const;
   void call_back();
 
   int configured_total_;
+  int owner_limit_ = 0;
+  OwnerPlaces owners_;  // over all databases
+  // Somebody took the last place of an owner for whom others wait too: what was kept for them is free.
+  bool owner_is_full_ = false;
   std::uint64_t next_ = 1;  // member or turn
   std::map<Member, Entry> entries_;
   bool calling_back_ = false, call_again_ = false;

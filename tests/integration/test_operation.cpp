@@ -249,7 +249,7 @@ TEST_F(Operation, ContinuousAndCronSchedulesAndTiers) {
   session_.exec("SELECT pgtrickle.alter_stream_table('later', schedule => '* * * * *')");
   session_.exec("SELECT pgtrickle.alter_stream_table('never', tier => 'hot')");
   EXPECT_TRUE(becomes_equal("never"));
-  EXPECT_TRUE(becomes_equal("later", 65s));
+  EXPECT_TRUE(becomes_equal("later", 90s));
 }
 
 TEST_F(Operation, ACycleIsKeptAtItsFixedPointByTheDaemon) {

@@ -220,7 +220,7 @@ class OrdinaryOwner : public ::testing::TestWithParam<bool> {
         return state.starts_with("ACTIVE|00:00:00|f|") || (state.starts_with("ACTIVE|") && name == "shop.chains");
       })) << name
           << " " << when << ": " << state;
-      EXPECT_TRUE(wait_until([&] { return static_cast<bool>(equals_query(*session_, name)); }, 5s))
+      EXPECT_TRUE(wait_until([&] { return static_cast<bool>(equals_query(*session_, name)); }))
           << when << ": " << equals_query(*session_, name).message();
     }
   }

@@ -1,4 +1,5 @@
 // Which unit is next: late and hot first, and nothing starves.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <map>
@@ -38,6 +39,23 @@ TEST(ReadyQueue, TheMostOverdueForItsPeriodFirst) {
   EXPECT_EQ(queue.size(), 3U);
   EXPECT_EQ(order(queue, 1000), "cba");
   EXPECT_TRUE(queue.empty());
+}
+
+TEST(ReadyQueue, WhoMayNotRunYetIsPassedOver) {
+  ReadyQueue<char> queue;
+  Unit late = unit(0, 100);
+  late.domain = 16384;
+  queue.push(late, 'a');
+  queue.push(unit(500, 1000), 'b');
+  const auto trusted = [](const Unit& u) { return u.domain == 0; };
+  const auto yes = [](const Unit&) { return true; };
+  const auto no = [](const Unit&) { return false; };
+  EXPECT_THAT(queue.count_by_domain(), ::testing::ElementsAre(std::pair(0, 1), std::pair(16384, 1)));
+  EXPECT_FALSE(queue.pop_if(kStart + milliseconds(1000), trusted, no));
+  EXPECT_EQ(queue.size(), 2U) << "what is not taken stays";
+  EXPECT_EQ(queue.pop_if(kStart + milliseconds(1000), trusted, yes)->work, 'b');
+  EXPECT_FALSE(queue.pop_if(kStart + milliseconds(1000), trusted, yes));
+  EXPECT_EQ(order(queue, 1000), "a");
 }
 
 TEST(ReadyQueue, HotBeforeColdButLatenessWins) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <string>
 
 #include "security/world.h"
@@ -94,6 +95,46 @@ TEST_P(Capture, WritersGoOnWithoutTheirLog) {
   root().exec("DROP TABLE pgtrickle_changes.log_1_a CASCADE");
   alice().exec("INSERT INTO a.orders VALUES (100, 1); UPDATE a.orders SET amount = amount + 1; TRUNCATE a.orders");
   alice().exec("INSERT INTO a.orders VALUES (101, 1)");
+  EXPECT_TRUE(becomes_equal("b.st")) << daemon_->log();
+}
+
+// Whoever may only read a table makes its writers pay for triggers, unless its owner forbids that.
+TEST_P(Capture, TheOwnerOfATableDecidesWhoHasItsChangesCaptured) {
+  const std::string triggers =
+      "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'a.orders'::regclass AND tgenabled <> 'D' AND NOT tgisinternal";
+  alice().exec("SELECT pgtrickle.forbid_capture('a.orders')");
+  let_bob_read("a.orders", "SELECT id, amount FROM a.orders");
+  EXPECT_THAT(column("b.st", "effective_refresh_mode || ': ' || reason"),
+              ::testing::AllOf(HasSubstr("FULL"), HasSubstr("its owner does not let role")));
+  EXPECT_EQ(root().value(triggers), "0");
+  alice().exec("INSERT INTO a.orders VALUES (100, 1)");
+  EXPECT_TRUE(becomes_equal("b.st")) << daemon_->log();
+
+  alice().exec("SELECT pgtrickle.allow_capture('a.orders', '" + bob_ + "')");
+  const auto becomes_mode = [&](const std::string& mode) {
+    return pgt::test::wait_until(
+        [&] { return column("b.st", "status || effective_refresh_mode || needs_reinit") == "ACTIVE" + mode + "false"; },
+        std::chrono::seconds(30));
+  };
+  EXPECT_TRUE(becomes_mode("DIFFERENTIAL")) << daemon_->log();
+  EXPECT_EQ(root().value(triggers), "4");
+  alice().exec("INSERT INTO a.orders VALUES (101, 1)");
+  EXPECT_TRUE(becomes_equal("b.st")) << daemon_->log();
+
+  // A paused stream table is not built; its capture ends all the same. So it does while somebody reads the log.
+  bob().exec("SELECT pgtrickle.pause_stream_table('b.st')");
+  bob().exec("BEGIN; SELECT count(c1) FROM pgtrickle_changes.log_" +
+             root().value("SELECT source_id FROM pgtrickle.pgt_sources"));
+  alice().exec("SELECT pgtrickle.forbid_capture('a.orders')");
+  EXPECT_EQ(root().value(triggers), "0");
+  bob().exec("COMMIT; SELECT pgtrickle.resume_stream_table('b.st')");
+  EXPECT_TRUE(becomes_mode("FULL")) << daemon_->log();
+  alice().exec("INSERT INTO a.orders VALUES (102, 1)");
+  EXPECT_TRUE(becomes_equal("b.st")) << daemon_->log();
+
+  alice().exec("SELECT pgtrickle.allow_capture('a.orders')");
+  EXPECT_TRUE(becomes_mode("DIFFERENTIAL")) << "by default who may read it\n" << daemon_->log();
+  alice().exec("INSERT INTO a.orders VALUES (103, 1)");
   EXPECT_TRUE(becomes_equal("b.st")) << daemon_->log();
 }
 

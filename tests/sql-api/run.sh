@@ -1,52 +1,47 @@
 #!/usr/bin/env bash
-# Tests of the SQL part alone: no daemon, no compiler. Makes a cluster of its own in a temporary directory, runs every
-# case of cases/ in a fresh database, and removes the cluster again.
+# Tests of the SQL part alone: no daemon, no compiler. Makes a cluster of its own with tests/support/with_cluster.sh and
+# runs every case of cases/ in a fresh database.
 #
-#   run.sh [pattern...]     only the cases whose names contain a pattern
+#   run.sh [pattern...]     only the cases whose names contain a pattern ("^7": whose names begin with 7)
+#   run.sh --install        only installs the extension into the server's directories; several runs at the same time
+#                           need that first, and PGT_EXTENSION_INSTALLED=1
 #
 # Each case runs once per way of installing: plain (script, by a superuser), extension, and limited (script, by a role that
 # may not create event triggers), unless its first line names the ways, as in "-- ways: plain extension".
-# Environment: PG_BIN (directory of the server's programs), KEEP=1 (leave the temporary directory), ONLY (one of the ways).
+# Environment: PGT_PG_BIN (directory of the server's programs), ONLY (one of the ways).
 set -euo pipefail
-cd "$(dirname "$0")"
 
-PG_BIN=${PG_BIN:-$(pg_config --bindir)}
-root=$(cd ../.. && pwd)
-work=$(mktemp -d "${TMPDIR:-/tmp}/pgtrickle-sql-api.XXXXXX")
-chmod 755 "$work"
-as_server=()
-if [ "$(id -u)" = 0 ]; then        # the server refuses to run as root
-  chown postgres "$work"
-  as_server=(runuser -u postgres --)
+here=$(cd "$(dirname "$0")" && pwd)
+ROOT=$(cd "$here/../.." && pwd)
+PG_BIN=${PGT_PG_BIN:-$(pg_config --bindir)}
+
+# A server without PGXS (one that was only unpacked) gets the files by hand.
+install_extension() {
+  local pg_config=$PG_BIN/pg_config
+  if [ -e "$("$pg_config" --pgxs)" ]; then
+    make -s -C "$ROOT/ext-min" PG_CONFIG="$pg_config" install >/dev/null
+  else
+    make -s -C "$ROOT/ext-min" all
+    install -m 644 "$ROOT"/ext-min/pg_trickle.control "$ROOT"/ext-min/pg_trickle--*.sql "$("$pg_config" --sharedir)/extension"
+  fi
+}
+
+if [ "${1:-}" = --install ]; then
+  install_extension
+  exit 0
+fi
+if [ -z "${PGT_SQL_API_CLUSTER:-}" ]; then
+  export PGT_SQL_API_CLUSTER=1 PGT_MAX_PREPARED=0 PGT_SERVER_SETTINGS=$'autovacuum = off\nlog_min_messages = log'
+  exec "$ROOT/tests/support/with_cluster.sh" "$here/run.sh" "$@"
 fi
 
-stop() {
-  local pid
-  if [ -s "$work/data/postmaster.pid" ]; then
-    pid=$(head -n 1 "$work/data/postmaster.pid")
-    kill -INT "$pid" 2>/dev/null || true
-    for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
-    kill -QUIT "$pid" 2>/dev/null || true
-  fi
-  [ -n "${KEEP:-}" ] || rm -rf "$work"
-}
-trap stop EXIT
+cd "$here"
+WORK=$(dirname "$PGT_TEST_DATADIR")
+PGHOST=$WORK PGPORT=5432 PGUSER=postgres PGOPTIONS='' PGCLIENTENCODING=UTF8
+export WORK PG_BIN ROOT PGHOST PGPORT PGUSER PGOPTIONS PGCLIENTENCODING
 
-# The socket is in the temporary directory and nothing listens on TCP, so every port is free.
-export PGHOST=$work PGPORT=5432 PGUSER=postgres PGOPTIONS='' PGCLIENTENCODING=UTF8
-"${as_server[@]}" "$PG_BIN/initdb" -D "$work/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$work/initdb.log"
-cat >>"$work/data/postgresql.conf" <<CONF
-listen_addresses = ''
-unix_socket_directories = '$work'
-fsync = off
-max_prepared_transactions = 0
-autovacuum = off
-log_min_messages = log
-CONF
-"${as_server[@]}" "$PG_BIN/pg_ctl" -D "$work/data" -l "$work/server.log" -w start >/dev/null
-
-cat "$root"/sql/*.sql >"$work/install.sql"
-make -s -C "$root/ext-min" PG_CONFIG="${PG_CONFIG:-pg_config}" install >"$work/make.log" 2>&1 || { cat "$work/make.log"; exit 1; }
+cat "$ROOT"/sql/*.sql >"$WORK/install.sql"
+[ -n "${PGT_EXTENSION_INSTALLED:-}" ] || install_extension
 
 psql() { "$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 "$@"; }
 psql -d postgres -c "CREATE ROLE limited LOGIN; CREATE ROLE alice LOGIN; CREATE ROLE bob LOGIN; GRANT alice, bob TO limited"
@@ -54,21 +49,20 @@ psql -d postgres -c "CREATE ROLE limited LOGIN; CREATE ROLE alice LOGIN; CREATE 
 install_pgtrickle() { # way database
   case $1 in
     plain) psql -d "$2" >/dev/null <<SQL ;;     # as one PQexec: that is what dblink sends
-SELECT dblink_exec('host=$work port=5432 dbname=$2', pg_read_file('$work/install.sql'));
+SELECT dblink_exec('host=$WORK port=5432 dbname=$2', pg_read_file('$WORK/install.sql'));
 SQL
     extension) psql -d "$2" -c "CREATE EXTENSION pg_trickle" ;;
-    limited) psql -d "$2" -U limited --single-transaction -f "$work/install.sql" >/dev/null ;;
+    limited) psql -d "$2" -U limited --single-transaction -f "$WORK/install.sql" >/dev/null ;;
   esac
 }
 
 passed=0
 failed=0
-export WORK=$work PG_BIN ROOT=$root
 for case_file in cases/*; do
   name=$(basename "$case_file")
   if [ $# -gt 0 ]; then
     wanted=
-    for pattern in "$@"; do [[ $name == *"$pattern"* ]] && wanted=1; done
+    for pattern in "$@"; do [[ ^$name == *"$pattern"* ]] && wanted=1; done
     [ -n "$wanted" ] || continue
   fi
   ways=$(sed -n '1,2s/^\(--\|#\) ways: //p' "$case_file")
@@ -78,7 +72,7 @@ for case_file in cases/*; do
     db=${db//-/_}
     owner=postgres
     [ "$way" != limited ] || owner=limited
-    log=$work/$db.log
+    log=$WORK/$db.log
     psql -d postgres -c "CREATE DATABASE \"$db\" OWNER $owner"
     psql -d "$db" -c "GRANT ALL ON SCHEMA public TO PUBLIC" -f support.sql >/dev/null
     ok=1
@@ -101,4 +95,4 @@ for case_file in cases/*; do
   done
 done
 echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

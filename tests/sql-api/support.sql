@@ -43,12 +43,28 @@ CREATE FUNCTION test.socket_directory() RETURNS text LANGUAGE sql SECURITY DEFIN
 -- Another session: test.connect('a'), test.run('a', sql), test.ask('a', sql).
 CREATE FUNCTION test.connect(name text, as_role name DEFAULT current_user) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM public.dblink_connect_u(name, format('host=%s port=%s dbname=%s user=%s', test.socket_directory(),
-                                               current_setting('port'), current_database(), as_role));
+    PERFORM public.dblink_connect_u(name, format('host=%s port=%s dbname=%s user=%s application_name=%s',
+        test.socket_directory(), current_setting('port'), current_database(), as_role, 'test_' || name));
 END
 $$;
 CREATE FUNCTION test.run(name text, statement text) RETURNS text LANGUAGE sql AS $$ SELECT public.dblink_exec(name, statement) $$;
 CREATE FUNCTION test.ask(name text, statement text) RETURNS text LANGUAGE sql AS $$ SELECT v FROM public.dblink(name, statement) AS r(v text) $$;
+
+-- Returns when a session that test.connect() made, or another application, sleeps between two looks at what it waits for;
+-- an error after 30 s.
+CREATE FUNCTION test.until_waiting(name text, application text DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1..3000 LOOP
+        IF EXISTS (SELECT FROM pg_stat_activity a WHERE a.application_name = coalesce(application, 'test_' || name)
+                   AND a.datname = current_database() AND a.state = 'active' AND a.wait_event = 'PgSleep') THEN
+            RETURN;
+        END IF;
+        PERFORM pg_sleep(0.01);
+        PERFORM pg_stat_clear_snapshot();
+    END LOOP;
+    RAISE EXCEPTION 'session % does not wait', coalesce(application, name);
+END
+$$;
 
 -- Returns when some session of this database waits for a lock; an error after 30 s.
 CREATE FUNCTION test.until_blocked() RETURNS void LANGUAGE plpgsql AS $$
@@ -76,7 +92,7 @@ DECLARE
     payload text;
     got     text[] := '{}';
 BEGIN
-    FOR i IN 1..500 LOOP
+    FOR i IN 1..3000 LOOP
         FOR payload IN SELECT n.extra FROM public.dblink_get_notify(name) AS n LOOP
             IF payload = 'end' THEN
                 RETURN array_to_string(got, ',');

@@ -9,7 +9,7 @@
 #   PGT_SOURCE_DIR    top of the source tree
 #   PGT_DAEMON, PGT_CLI   programs under test; unless already set, those of PGT_BUILD_DIR (default: build/)
 # PGT_PG_BIN chooses another PostgreSQL version, PGT_MAX_PREPARED the number of prepared transactions (10; with 0 triggers
-# wake the daemon).
+# wake the daemon), PGT_SERVER_SETTINGS more lines for postgresql.conf.
 set -euo pipefail
 
 if [ $# -eq 0 ]; then
@@ -63,6 +63,7 @@ max_wal_senders = 10
 shared_buffers = 128MB
 log_min_messages = warning
 log_line_prefix = '%m [%p] %q%u@%d '
+${PGT_SERVER_SETTINGS:-}
 CONF
 if ! "${as_server[@]}" "$PGT_TEST_BIN/pg_ctl" -D "$PGT_TEST_DATADIR" -l "$PGT_TEST_LOG" -w -t 60 start >/dev/null; then
   cat "$PGT_TEST_LOG" >&2

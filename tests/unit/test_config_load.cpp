@@ -65,6 +65,7 @@ scheduler:
   log_alert_bytes: 0
   watermark_stuck_after: 0
   max_workers: 12
+  owner_max_places: 3
   default_schedule: 1h30m
   history_retention: 2d
   log_switch_bytes: 1MB
@@ -91,6 +92,7 @@ shutdown_timeout: 10s
   EXPECT_EQ(c.scheduler.log_alert_bytes, 0);
   EXPECT_EQ(c.scheduler.watermark_stuck_after, milliseconds(0));
   EXPECT_EQ(c.scheduler.max_workers, 12);
+  EXPECT_EQ(c.scheduler.owner_max_places, 3);
   EXPECT_EQ(c.scheduler.default_schedule, milliseconds(5400000));
   EXPECT_EQ(c.scheduler.history_retention, std::chrono::hours(48));
   EXPECT_EQ(c.scheduler.log_switch_bytes, 1048576);

@@ -13,9 +13,9 @@ namespace {
 using postgres::Error;
 using postgres::ErrorClass;
 using postgres::ErrorOrigin;
+using scheduler::Remedy;
 using scheduler::RetryPolicy;
 using scheduler::RetryRules;
-using scheduler::Remedy;
 using std::chrono::milliseconds;
 
 Error error_of(const std::string& sqlstate) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <random>
 
 #include "scheduler/worker_budget.h"
@@ -13,9 +14,9 @@ namespace {
 using ::testing::ElementsAre;
 using Member = WorkerBudget::Member;
 
-int take_all(WorkerBudget& budget, Member member, int tries) {
+int take_all(WorkerBudget& budget, Member member, int tries, Owner owner = kTrustedOwner) {
   int taken = 0;
-  for (int i = 0; i < tries; ++i) taken += budget.try_take(member) ? 1 : 0;
+  for (int i = 0; i < tries; ++i) taken += budget.try_take(member, owner) ? 1 : 0;
   return taken;
 }
 
@@ -156,8 +157,75 @@ TEST(WorkerBudget, TheTotalMayChangeMeanwhile) {
   EXPECT_EQ(called, 2);
 }
 
+TEST(WorkerBudget, AnOwnerWhoIsNotTrustedLeavesAPlaceForTheOthers) {
+  WorkerBudget budget;
+  int called = 0;
+  const Member a = budget.register_database("a", 1, 4, [&] { ++called; });
+  EXPECT_EQ(take_all(budget, a, 9, 16384), 3);
+  EXPECT_FALSE(budget.owner_may_take(a, 16384));
+  EXPECT_EQ(budget.usage(a).wanted, 0) << "what waits for its owner's places wants none";
+  EXPECT_TRUE(budget.try_take(a, 16385)) << "another owner";
+  budget.release(a, 16385);
+  EXPECT_EQ(called, 0) << "that is not a place for the first one";
+  EXPECT_TRUE(budget.try_take(a)) << "who is trusted";
+  budget.release(a, 16384);
+  EXPECT_EQ(called, 1);
+  EXPECT_TRUE(budget.try_take(a, 16384));
+}
+
+TEST(WorkerBudget, WhoIsTrustedMayHaveAllPlaces) {
+  WorkerBudget budget;
+  const Member a = budget.register_database("a", 1, 4, {});
+  EXPECT_EQ(take_all(budget, a, 9), 4);
+}
+
+TEST(WorkerBudget, ASinglePlaceIsForEverybody) {
+  WorkerBudget budget;
+  const Member a = budget.register_database("a", 1, 1, {});
+  EXPECT_EQ(take_all(budget, a, 2, 16384), 1);
+}
+
+TEST(WorkerBudget, AnOwnerOfTablesInManyDatabasesIsOneOwner) {
+  WorkerBudget budget(3);
+  int called_b = 0;
+  const Member a = budget.register_database("a", 2, 3, {});
+  const Member b = budget.register_database("b", 1, 3, [&] { ++called_b; });
+  EXPECT_EQ(take_all(budget, a, 9, 16384), 2);
+  budget.set_waiting(a, 0);
+  EXPECT_FALSE(budget.try_take(b, 16384));
+  EXPECT_TRUE(budget.try_take(b, 16385));
+  budget.release(b, 16385);
+  EXPECT_EQ(called_b, 0);
+  budget.release(a, 16384);
+  EXPECT_EQ(called_b, 1) << "a place of his in another database";
+}
+
+TEST(WorkerBudget, TheLimitOfAnOwnerCanBeSet) {
+  WorkerBudget budget;
+  int called = 0;
+  const Member a = budget.register_database("a", 1, 4, [&] { ++called; });
+  budget.set_owner_limit(1);
+  EXPECT_EQ(take_all(budget, a, 4, 16384), 1);
+  budget.set_owner_limit(4);
+  EXPECT_EQ(called, 1);
+  EXPECT_EQ(take_all(budget, a, 4, 16384), 3);
+}
+
+TEST(OwnerPlaces, AreCountedForEachOwner) {
+  OwnerPlaces places;
+  places.take(16384);
+  EXPECT_EQ(places.left(16384, 2), 0);
+  EXPECT_EQ(places.left(16384, 3), 1);
+  EXPECT_EQ(places.left(16385, 2), 1);
+  EXPECT_GT(places.left(kTrustedOwner, 2), 1000);
+  places.release(16384);
+  EXPECT_EQ(places.left(16384, 2), 1);
+  EXPECT_THROW(places.release(16384), std::logic_error);
+}
+
 // Databases with random shares and bursts of work; some answer a call-back at once, some with the next tick, as
-// coroutines do. After every tick the promises of the budget are checked.
+// coroutines do. Their units belong to owners that are trusted (0) or not, and have tables in all of them. After every
+// tick the promises of the budget are checked.
 class Simulation {
  public:
   explicit Simulation(std::uint64_t seed) : random_(seed), total_(pick(1, 12)), budget_(total_) {
@@ -181,7 +249,7 @@ class Simulation {
       for (Database& db : databases_) order.push_back(&db);
       std::shuffle(order.begin(), order.end(), random_);
       for (Database* db : order) {
-        if (pick(1, 100) <= db->load) db->queue += pick(1, 4);
+        if (pick(1, 100) <= db->load) db->queue[pick(0, kOwners - 1)] += pick(1, 4);
         if (pick(1, 40) == 1) withdraw(*db);
         if (pick(1, 3) == 1) work(*db);
       }
@@ -193,12 +261,19 @@ class Simulation {
 
  private:
   static constexpr int kLongest = 9;
+  static constexpr int kOwners = 4;
+
+  struct Running {
+    int end = 0;
+    Owner owner = kTrustedOwner;
+  };
 
   struct Database {
     Member member = 0;
-    int guaranteed = 1, max = 1, load = 0, queue = 0;
+    int guaranteed = 1, max = 1, load = 0;
+    std::map<Owner, int> queue;
     bool at_once = false, called = false;
-    std::vector<int> ends;  // of running units
+    std::vector<Running> running;
     int hungry_since = -1;  // below its share, with work
   };
 
@@ -206,12 +281,14 @@ class Simulation {
 
   void work(Database& db) {
     db.called = false;
-    while (db.queue > 0) {
-      const bool sated = static_cast<int>(db.ends.size()) >= db.guaranteed;
-      if (!budget_.try_take(db.member)) break;
-      EXPECT_TRUE(!sated || nobody_hungry_is_left_out(db)) << "a lent place, while a share is not served";
-      --db.queue;
-      db.ends.push_back(now_ + pick(1, kLongest));
+    for (auto& [owner, waiting] : db.queue) {
+      while (waiting > 0 && budget_.owner_may_take(db.member, owner)) {
+        const bool sated = static_cast<int>(db.running.size()) >= db.guaranteed;
+        if (!budget_.try_take(db.member, owner)) break;
+        EXPECT_TRUE(!sated || nobody_hungry_is_left_out(db)) << "a lent place, while a share is not served";
+        --waiting;
+        db.running.push_back({.end = now_ + pick(1, kLongest), .owner = owner});
+      }
     }
     budget_.set_waiting(db.member, db.queue);  // may call back, so it is the last thing
   }
@@ -227,15 +304,16 @@ class Simulation {
   }
 
   void withdraw(Database& db) {
-    db.queue = 0;
+    db.queue.clear();
     budget_.set_waiting(db.member, 0);
   }
 
   void end_units(Database& db) {
-    const auto ended = std::partition(db.ends.begin(), db.ends.end(), [this](int end) { return end > now_; });
-    const auto count = db.ends.end() - ended;
-    db.ends.erase(ended, db.ends.end());
-    for (int i = 0; i < count; ++i) budget_.release(db.member);
+    const auto ended =
+        std::partition(db.running.begin(), db.running.end(), [this](const Running& unit) { return unit.end > now_; });
+    const std::vector<Running> gone(ended, db.running.end());
+    db.running.erase(ended, db.running.end());
+    for (const Running& unit : gone) budget_.release(db.member, unit.owner);
   }
 
   // Whoever was called back comes and works, until nobody is called any more.
@@ -250,16 +328,29 @@ class Simulation {
     }
   }
 
+  static void check_owners(const std::vector<const Database*>& databases, int places) {
+    std::map<Owner, int> has;
+    for (const Database* db : databases) {
+      for (const Running& unit : db->running) ++has[unit.owner];
+    }
+    has.erase(kTrustedOwner);
+    for (const auto& [owner, count] : has) ASSERT_LE(count, std::max(1, places - 1)) << "one owner has all places";
+  }
+
   void check() {
     int used = 0;
     for (const Database& db : databases_) {
       const auto usage = budget_.usage(db.member);
-      ASSERT_EQ(usage.in_use, static_cast<int>(db.ends.size()));
+      ASSERT_EQ(usage.in_use, static_cast<int>(db.running.size()));
       ASSERT_LE(usage.in_use, db.max) << "over-use";
+      check_owners({&db}, db.max);
       used += usage.in_use;
     }
     ASSERT_LE(used, total_) << "over-use";
     ASSERT_EQ(used, budget_.in_use());
+    std::vector<const Database*> all;
+    for (const Database& db : databases_) all.push_back(&db);
+    check_owners(all, total_);
     for (Database& db : databases_) {
       const auto usage = budget_.usage(db.member);
       ASSERT_FALSE(used < total_ && usage.wanted > 0 && usage.in_use < db.max) << "an idle place, and somebody waits";

@@ -156,7 +156,7 @@ OperatorPtr separate_distinct(OperatorPtr input, std::vector<Node>& keys, std::v
     own.insert(own.end(), arguments[a].values.size(), "value");
     branches.push_back(make_distinct(make_projection(std::move(rows), std::move(exprs), own)));
     std::vector<int> from(all, -1);
-    for (int k = 0; k < key_count; ++k) from[static_cast<std::size_t>(width + k)] = k;
+    for (int k = 0; k < key_count; ++k) from[static_cast<std::size_t>(width) + static_cast<std::size_t>(k)] = k;
     for (std::size_t v = 0; v < arguments[a].values.size(); ++v)
       from[static_cast<std::size_t>(value_at[a]) + v] = key_count + static_cast<int>(v);
     positions.push_back(std::move(from));

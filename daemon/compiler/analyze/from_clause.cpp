@@ -307,10 +307,11 @@ FromItem QueryAnalyzer::outer_join(FromItem left, FromItem right, std::vector<No
     links.emplace_back(&node, reads_right);
   }
   bool widened = false;
-  for (auto& [node, on_right] : links) {
+  for (const auto& sublink : links) {
+    Node* const node = sublink.first;
+    const bool on_right = sublink.second;
     // Expressions over one side alone: the other side's columns are kept apart by a shift that extraction leaves alone.
     OperatorPtr& side = on_right ? r : l;
-    const int own = on_right ? width - left_width : left_width;
     std::vector<Node> found;
     rewrite(*node, [&](Node& at) {
       if (!is_value(at)) return false;
@@ -322,7 +323,6 @@ FromItem QueryAnalyzer::outer_join(FromItem left, FromItem right, std::vector<No
     std::vector<Node*> exprs;
     for (auto& link : found) exprs.push_back(&link);
     side = extract_sublinks(std::move(side), exprs);
-    (void)own;
     widened = true;
     // Now `found` are columns of the widened side; they are placed below, when the widths are final.
     rewrite(*node, [&](Node& at) {

@@ -71,7 +71,7 @@ OperatorPtr QueryAnalyzer::limited(const SelectStmt& select, OperatorPtr input, 
                                 select.limit_option() == pg_query::LIMIT_OPTION_WITH_TIES);
 }
 
-OperatorPtr QueryAnalyzer::ordered(const SelectStmt& select, OperatorPtr input, std::vector<Node> targets,
+OperatorPtr QueryAnalyzer::ordered(const SelectStmt& select, OperatorPtr input, const std::vector<Node>& targets,
                                    const std::vector<std::string>& names, std::vector<Node> distinct_on,
                                    std::vector<SortTerm> order) {
   // One row of the select list and of whatever else orders it.

@@ -165,7 +165,7 @@ OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteSco
     if (returns_set(*expr))
       throw Unsupported("a set-returning function under LIMIT or DISTINCT ON is not maintained incrementally",
                         fragment(*expr));
-  return ordered(select, std::move(input), std::move(targets), names, std::move(on), std::move(order));
+  return ordered(select, std::move(input), targets, names, std::move(on), std::move(order));
 }
 
 Analysis analyze(const SelectStmt& query, const Catalog& catalog, const Limits& limits) {

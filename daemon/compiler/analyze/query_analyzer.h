@@ -88,7 +88,7 @@ class QueryAnalyzer {
 
   // ordering.cpp
   struct OrderedSelect;
-  OperatorPtr ordered(const pg_query::SelectStmt& select, OperatorPtr input, std::vector<Node> targets,
+  OperatorPtr ordered(const pg_query::SelectStmt& select, OperatorPtr input, const std::vector<Node>& targets,
                       const std::vector<std::string>& names, std::vector<Node> distinct_on,
                       std::vector<SortTerm> order);
   OperatorPtr limited(const pg_query::SelectStmt& select, OperatorPtr input, std::vector<SortTerm> order);

@@ -23,7 +23,7 @@ ROLLBACK;
 -- it becomes active while somebody waits
 SELECT test.connect('w');
 SELECT public.dblink_send_query('w', 'SELECT pgtrickle.wait_until_active(''a'', ''10 s'')::text');
-SELECT pg_sleep(0.1);
+SELECT test.until_waiting('w');
 SELECT test.eq('still waiting', public.dblink_is_busy('w'), 1);
 UPDATE pgtrickle.pgt_stream_tables SET status = 'ACTIVE', effective_refresh_mode = 'DIFFERENTIAL', plan = 'the plan' WHERE pgt_id = :a;
 SELECT * FROM public.dblink_get_result('w') AS x(t text);

@@ -24,6 +24,7 @@ UPDATE pgtrickle.pgt_frontiers SET snapshot = pg_current_snapshot(), xid = pg_cu
 INSERT INTO src VALUES (2, 'b');
 SELECT pgtrickle.create_stream_table('grouped', 'SELECT v FROM src');
 SELECT pgtrickle.create_refresh_group('both', ARRAY['st', 'grouped']);
+SELECT pgtrickle.forbid_capture('src'), pgtrickle.allow_capture('src', 'bob');
 SELECT pgtrickle.gate_source('src'), pgtrickle.advance_watermark('src', '2024-01-01 00:00+00'), pgtrickle.advance_watermark('other', '2024-01-02 00:00+00');
 SELECT pgtrickle.create_watermark_group('wg', ARRAY['src', 'other'], 60), pgtrickle.create_watermark_group('lost', ARRAY['src', 'st']);
 SELECT pgtrickle.pause_scheduler();
@@ -38,6 +39,7 @@ psql -d "${db}_restored" <<'SQL'
 INSERT INTO src VALUES (3, 'c');           -- old capture still works
 SELECT test.eq('changed', pgtrickle._cluster_changed(), true);
 SELECT test.eq('adopted', pgtrickle._adopt_cluster(), 2);
+SELECT test.eq('who may capture', (SELECT string_agg(source_relid::regclass || ' ' || role::regrole, ', ' ORDER BY role) FROM pgtrickle.pgt_capture_rights), 'src -, src bob');
 SELECT test.ok('gates and watermarks', pgtrickle._hold_reason(1) ~ 'source public.src is gated');
 SELECT pgtrickle.ungate_source('src');
 SELECT test.ok('watermark group', pgtrickle._hold_reason(1) ~ '^the watermarks of group "wg" are 86400 s apart.*public.src is at');
@@ -69,3 +71,14 @@ DROP TABLE src;
 SELECT test.eq('no event triggers', (SELECT count(*) FROM pg_event_trigger), 0::bigint);
 SQL
 psql -d "$db" --single-transaction -f "$WORK/install.sql" || fail "cannot install again"
+
+# Nobody forgets to say who may execute a function.
+psql -d "$db" -c 'DROP SCHEMA pgtrickle, pgtrickle_changes, pgtrickle_state, pgtrickle_locks CASCADE' 2>/dev/null
+files=("$ROOT"/sql/*.sql)
+{
+  cat "${files[@]:0:${#files[@]}-1}"
+  echo 'CREATE FUNCTION pgtrickle._unsaid() RETURNS int LANGUAGE sql RETURN 1;'
+  cat "${files[-1]}"
+} >"$WORK/unsaid.sql"
+out=$(psql -d "$db" --single-transaction -f "$WORK/unsaid.sql" 2>&1) && fail "installed a function that nothing is said about"
+grep -q "nothing says who may execute pgtrickle._unsaid()" <<<"$out" || fail "unclear: $out"

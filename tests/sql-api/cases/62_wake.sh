@@ -27,7 +27,7 @@ hold() { # lock keys...
   exec 9>"$WORK/held.in"
   local keys
   for keys in "$@"; do echo "SELECT pg_try_advisory_lock($keys);" >&9; done
-  for _ in $(seq 50); do [ "$(grep -c t "$WORK/held.out")" = $# ] && return; sleep 0.1; done
+  for _ in $(seq 300); do [ "$(grep -c t "$WORK/held.out")" = $# ] && return; sleep 0.1; done
   fail "could not lock $*"
 }
 release() {

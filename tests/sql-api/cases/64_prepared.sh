@@ -22,7 +22,7 @@ mkfifo "$WORK/armed2.in"
 psql <"$WORK/armed2.in" >"$WORK/armed2.out" &
 exec 9>"$WORK/armed2.in"
 echo "SELECT pg_try_advisory_lock(1885828213, 1);" >&9
-for _ in $(seq 50); do grep -q t "$WORK/armed2.out" && break; sleep 0.1; done
+for _ in $(seq 300); do grep -q t "$WORK/armed2.out" && break; sleep 0.1; done
 psql -c "BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION 'p'" || fail "could not prepare"
 exec 9>&-
 wait %1 || true

@@ -29,7 +29,7 @@ SELECT test.ok('as before', NOT pgtrickle.is_paused() AND current_setting('lock_
 SELECT test.ok('paused is not drained', pgtrickle.pause_scheduler() IS NOT NULL AND NOT pgtrickle.is_drained()), pgtrickle.resume_scheduler();
 SELECT public.dblink_send_query('v', 'SELECT pgtrickle.drain(30)::text');
 DO $$ BEGIN
-    FOR i IN 1..500 LOOP
+    FOR i IN 1..2000 LOOP      -- the drain takes 30 s
         EXIT WHEN EXISTS (SELECT FROM pgtrickle._lockers('units') WHERE NOT granted);
         PERFORM pg_sleep(0.01);
     END LOOP;

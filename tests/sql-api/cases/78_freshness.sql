@@ -7,11 +7,11 @@ SELECT test.connect('d'), test.connect('w'), test.connect('v'), test.connect('r'
 -- starts('r', st): session r waits; waits(name): does it still?; done(name): what came out
 CREATE FUNCTION starts(name text, st text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
     PERFORM public.dblink_send_query(name, format('SELECT pgtrickle.wait_for_freshness(%L, ''20 s'')::text', st));
-    PERFORM pg_sleep(0.2);
+    PERFORM test.until_waiting(name);
 END $$;
 CREATE FUNCTION waits(name text) RETURNS boolean LANGUAGE sql AS $$ SELECT public.dblink_is_busy(name) = 1 $$;
 CREATE FUNCTION done(name text) RETURNS text LANGUAGE plpgsql AS $$ DECLARE r text; BEGIN
-    FOR i IN 1..300 LOOP
+    FOR i IN 1..3000 LOOP
         EXIT WHEN public.dblink_is_busy(name) = 0;
         PERFORM pg_sleep(0.01);
     END LOOP;
@@ -77,8 +77,8 @@ SELECT test.ask('d', format('SELECT action FROM pgtrickle_state.refresh_%s()', :
 SELECT test.ok('a refresh with an older snapshot is of no use', waits('r')); SELECT test.refresh('f'); SELECT done('r');
 BEGIN; INSERT INTO u VALUES (15); SELECT starts('v', 'f'); SELECT test.refresh('f'); SELECT done('v'); ROLLBACK;
 BEGIN; INSERT INTO u VALUES (16);       -- own changes: in progress for that refresh, for ever if it were waited for
-DO $$ BEGIN PERFORM public.dblink_send_query('v', format('SELECT pg_sleep(0.2); SELECT action FROM pgtrickle_state.refresh_%s()', (SELECT pgt_id FROM pgtrickle.pgt_stream_tables WHERE pgt_name = 'f'))); END $$;
-SELECT pgtrickle.wait_for_freshness('f', '5 s'); ROLLBACK;
+DO $$ BEGIN PERFORM public.dblink_send_query('v', format('SELECT test.until_waiting(NULL, %L); SELECT action FROM pgtrickle_state.refresh_%s()', current_setting('application_name'), (SELECT pgt_id FROM pgtrickle.pgt_stream_tables WHERE pgt_name = 'f'))); END $$;
+SELECT pgtrickle.wait_for_freshness('f', '60 s'); ROLLBACK;
 SELECT count(*) FROM public.dblink_get_result('v', false) AS x(t text); SELECT count(*) FROM public.dblink_get_result('v', false) AS x(t text); SELECT count(*) FROM public.dblink_get_result('v', false) AS x(t text);
 -- g recomputes from f: both in one transaction, upstream first, will do
 SELECT starts('r', 'g');
@@ -117,13 +117,13 @@ BEGIN; SELECT pgtrickle.create_stream_table('now', 'SELECT id FROM t'); SELECT t
 SELECT test.fails('SELECT pgtrickle.wait_for_freshness(''t'')', '42P01', 'not a stream table'), test.fails('SELECT pgtrickle.wait_for_freshness(''nope'')', '42P01');
 -- who waits, or has waited, keeps no lock on a log: else the rebuild that it waits for could not make the log anew
 CREATE FUNCTION locked_logs() RETURNS text LANGUAGE sql AS $$ SELECT coalesce(string_agg(DISTINCT l.relation::regclass::text, ' '), 'none') FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relnamespace = 'pgtrickle_changes'::regnamespace $$;
-SELECT public.dblink_send_query('r', 'SELECT pgtrickle.wait_for_freshness(''b'', ''20 s'')::text'); SELECT pg_sleep(0.3);
+SELECT starts('r', 'b');
 SELECT test.ok('it waits', waits('r')), test.eq('logs locked by who waits', locked_logs(), 'none');
 SELECT test.refresh('a'); SELECT test.refresh('b'); SELECT done('r');
 BEGIN; SELECT pgtrickle.wait_for_freshness('b', '1 s'); SELECT test.eq('logs locked by who waited', locked_logs(), 'none'); COMMIT;
 INSERT INTO t VALUES (21);
 -- dropped meanwhile
-SELECT public.dblink_send_query('r', 'SELECT pgtrickle.wait_for_freshness(''b'', ''20 s'')::text'); SELECT pg_sleep(0.2); SELECT pgtrickle.drop_stream_table('b');
+SELECT starts('r', 'b'); SELECT pgtrickle.drop_stream_table('b');
 SELECT test.fails('SELECT done(''r'')', '42P01', 'dropped'); SELECT * FROM public.dblink_get_result('r') AS x(t text);
 -- whoever may not read the logs may wait
 SET ROLE bob; SELECT test.fails('SELECT pgtrickle.wait_for_freshness(''a'', ''50 ms'')', '55000', 'not applied'); RESET ROLE;

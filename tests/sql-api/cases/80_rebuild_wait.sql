@@ -7,7 +7,7 @@ INSERT INTO pgtrickle.pgt_daemons (instance) VALUES ('here');
 CREATE FUNCTION mark(r boolean) RETURNS void LANGUAGE sql AS $$ UPDATE pgtrickle.pgt_stream_tables SET needs_reinit = r, reinit_reason = CASE WHEN r THEN 'so' END WHERE pgt_name = 'a' $$;
 CREATE FUNCTION waits(name text) RETURNS boolean LANGUAGE sql AS $$ SELECT public.dblink_is_busy(name) = 1 $$;
 CREATE FUNCTION done(name text) RETURNS text LANGUAGE plpgsql AS $$ DECLARE r text; BEGIN
-    FOR i IN 1..300 LOOP
+    FOR i IN 1..3000 LOOP
         EXIT WHEN public.dblink_is_busy(name) = 0;
         PERFORM pg_sleep(0.01);
     END LOOP;
@@ -21,21 +21,21 @@ CREATE FUNCTION held() RETURNS text LANGUAGE sql AS $$ SELECT coalesce(string_ag
     WHERE l.pid <> pg_backend_pid() AND l.relation IN (SELECT c.oid FROM pg_class c WHERE c.relname IN ('t', 'u', 'a') OR c.relnamespace IN ('pgtrickle_changes'::regnamespace, 'pgtrickle_state'::regnamespace)) $$;
 -- the function, while it is marked, and while it is being built
 SELECT mark(true); INSERT INTO t VALUES (1);
-SELECT public.dblink_send_query('r', 'SELECT pgtrickle.refresh_stream_table(''a'')::text'); SELECT pg_sleep(0.3);
+SELECT public.dblink_send_query('r', 'SELECT pgtrickle.refresh_stream_table(''a'')::text'); SELECT test.until_waiting('r');
 SELECT test.ok('it waits', waits('r')), test.eq('held meanwhile', held(), 'nothing');
-UPDATE pgtrickle.pgt_stream_tables SET status = 'INITIALIZING' WHERE pgt_name = 'a'; SELECT pg_sleep(0.3);
+UPDATE pgtrickle.pgt_stream_tables SET status = 'INITIALIZING' WHERE pgt_name = 'a'; SELECT test.until_waiting('r');
 SELECT test.ok('it waits on', waits('r')), test.eq('held meanwhile', held(), 'nothing');
 UPDATE pgtrickle.pgt_stream_tables SET status = 'ACTIVE', needs_reinit = false WHERE pgt_name = 'a'; SELECT done('r');
 SELECT test.eq('refreshed', (SELECT count(*) FROM a), 1::bigint);
 -- the procedure
 SELECT mark(true); INSERT INTO t VALUES (2);
-SELECT public.dblink_send_query('r', 'CALL pgtrickle.refresh(''a'')'); SELECT pg_sleep(0.3);
+SELECT public.dblink_send_query('r', 'CALL pgtrickle.refresh(''a'')'); SELECT test.until_waiting('r');
 SELECT test.ok('CALL waits', waits('r')), test.eq('held meanwhile', held(), 'nothing');
 SELECT mark(false); SELECT test.eq('called', done('r'), 'CALL');
 SELECT test.eq('refreshed by CALL', (SELECT count(*) FROM a), 2::bigint);
 -- what nobody has noticed: the procedure tells the daemon
 UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL;
-SELECT public.dblink_send_query('r', 'CALL pgtrickle.refresh(''a'')'); SELECT pg_sleep(0.3);
+SELECT public.dblink_send_query('r', 'CALL pgtrickle.refresh(''a'')'); SELECT test.until_waiting('r');
 SELECT test.ok('CALL waits', waits('r')), test.eq('asked for', (SELECT needs_reinit || ' ' || reinit_reason FROM pgtrickle.pgt_stream_tables WHERE pgt_name = 'a'), 'true a source changed, as a refresh by hand found');
 SELECT action FROM pgtrickle_state.refresh_:a('full'); SELECT mark(false); SELECT test.eq('called', done('r'), 'CALL');
 -- in time, or not at all
