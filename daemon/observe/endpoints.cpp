@@ -3,10 +3,11 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
-#include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "observe/iso_time.h"
 #include "observe/metrics.h"
 
 namespace pgtrickle::observe {
@@ -64,14 +65,8 @@ std::vector<std::string> problems(const std::vector<DatabaseStatus>& status) {
 
 ordered_json timestamp(double epoch) {
   if (epoch <= 0) return nullptr;
-  const auto seconds = static_cast<std::time_t>(epoch);
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  char text[40];
-  const auto length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  char fraction[16];
-  std::snprintf(fraction, sizeof fraction, ".%03dZ", static_cast<int>((epoch - std::floor(epoch)) * 1000));
-  return std::string(text, length) + fraction;
+  const auto ms = std::chrono::milliseconds(static_cast<std::int64_t>(std::floor(epoch * 1000)));
+  return iso_time(std::chrono::system_clock::time_point(ms));
 }
 
 template <class T>

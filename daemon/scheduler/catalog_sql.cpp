@@ -128,7 +128,7 @@ Result<std::int64_t> read_catalog_changes(const Rows& rows) {
   return n;
 }
 
-// Whoever has changed a row holds a lock on the table until he has ended, also while he is prepared.
+// A transaction that has changed a row holds a lock on the table until it has ended, also while it is prepared.
 Statement catalog_writers() {
   return often("writers", R"(
 SELECT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.granted

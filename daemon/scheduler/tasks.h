@@ -1,4 +1,4 @@
-// The coroutines of one database that run beside each other. Whoever stops it waits for them and can cancel them. A
+// The coroutines of one database that run beside each other. The one who stops it waits for them and can cancel them. A
 // task holds what it works on; what it holds is let go when it ends.
 #pragma once
 
