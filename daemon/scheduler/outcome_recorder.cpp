@@ -1,6 +1,7 @@
 #include "scheduler/outcome_recorder.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "observe/log.h"
