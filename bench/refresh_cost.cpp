@@ -1,6 +1,9 @@
 #include <algorithm>
+#include <chrono>
+#include <fstream>
 #include <map>
 #include <stdexcept>
+#include <thread>
 
 #include "benchmarks.h"
 #include "views.h"
@@ -10,6 +13,28 @@ namespace {
 
 constexpr long kCustomers = 10'000;
 constexpr long kClearAfter = 2'000;  // changed rows
+constexpr long kFewRows = 100;       // up to so many, what is measured takes microseconds: it is measured more often
+constexpr int kMoreOften = 5;
+constexpr int kNothing = 200;  // refreshes with nothing pending
+
+/// What the session's server process has used of a processor so far, in milliseconds. It is asked when that process
+/// sleeps again, a moment after its answer.
+class ProcessorTime {
+ public:
+  explicit ProcessorTime(test::Session& session)
+      : path_("/proc/" + session.value("SELECT pg_backend_pid()") + "/schedstat") {}
+
+  [[nodiscard]] double now() const {
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+    std::ifstream file(path_);
+    double nanoseconds = 0;
+    if (!(file >> nanoseconds)) throw std::runtime_error("cannot read " + path_);
+    return nanoseconds / 1e6;
+  }
+
+ private:
+  std::string path_;
+};
 
 struct Change {
   std::string label;
@@ -18,13 +43,13 @@ struct Change {
 };
 
 struct Measured {
-  Sample differential, differential_server, hand, hand_server, full, plain, concurrent;
+  Sample differential, differential_processor, hand, hand_processor, full, plain, concurrent;
 };
 
 class RefreshBench {
  public:
   RefreshBench(const Options& options, long size)
-      : options_(options), session_(db_.dsn() + " options='-c synchronous_commit=off'") {
+      : options_(options), session_(db_.dsn() + " options='-c synchronous_commit=off'"), processor_(session_) {
     progress("orders: " + std::to_string(size) + " rows");
     session_.exec(sql_file("shop.sql", {{"orders", size}, {"customers", kCustomers}}));
     session_.exec("VACUUM ANALYZE");
@@ -45,7 +70,8 @@ class RefreshBench {
     progress("  " + change.label);
     std::map<std::string, Measured> results;
     // The first repetition, not counted, plans the statements of this session.
-    for (int repetition = 0; repetition <= options_.repetitions; ++repetition) {
+    const int repetitions = options_.repetitions * (change.rows <= kFewRows ? kMoreOften : 1);
+    for (int repetition = 0; repetition <= repetitions; ++repetition) {
       std::map<std::string, Measured> first;
       repeat(change, repetition, repetition == 0 ? first : results);
     }
@@ -56,13 +82,34 @@ class RefreshBench {
       const auto it = results.find(view.name);
       if (it == results.end()) continue;
       const Measured& m = it->second;
-      progress("    " + view.name + ": differential " + format_ms(m.differential_server) + ", hand-written " +
-               format_ms(m.hand_server) + ", REFRESH " + format_ms(m.plain));
-      report.table_row({view.name, change.label, format_ms(m.differential_server), format_ms(m.differential),
-                        format_ms(m.hand_server), format_ms(m.hand), format_ms(m.full), format_ms(m.plain),
+      progress("    " + view.name + ": differential " + format_ms(m.differential_processor) + ", hand-written " +
+               format_ms(m.hand_processor) + ", REFRESH " + format_ms(m.plain));
+      report.table_row({view.name, change.label, format_ms(m.differential_processor), format_ms(m.differential),
+                        format_ms(m.hand_processor), format_ms(m.hand), format_ms(m.full), format_ms(m.plain),
                         format_ms(m.concurrent), format_ratio(m.plain, m.differential),
-                        format_ratio(m.differential_server, m.hand_server)});
+                        format_ratio(m.differential_processor, m.hand_processor)});
     }
+  }
+
+  /// Processor time of refreshes that find nothing, beyond that of the same transaction without them.
+  void measure_nothing(Report& report) {
+    std::map<std::string, Sample> results;
+    Sample bare;
+    for (int repetition = 0; repetition <= kNothing; ++repetition) {
+      const double without =
+          processor([&] { session_.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1; COMMIT"); });
+      if (repetition > 0) bare.add(without);
+      for (const auto& view : views()) {
+        const double with = processor([&] {
+          session_.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM " + refresh_function_[view.name] +
+                        "('auto'); COMMIT");
+        });
+        if (repetition > 0) results[view.name].add(with);
+      }
+    }
+    for (const auto& view : views())
+      report.table_row({view.name, format_ms(results[view.name]), format_ms(bare),
+                        format_number(results[view.name].median() - bare.median())});
   }
 
  private:
@@ -106,24 +153,31 @@ class RefreshBench {
     clear_logs(change);
   }
 
-  double refresh(const View& view, const std::string& mode, const std::string& expected) {
+  double processor(const std::function<void()>& work) {
+    const double before = processor_.now();
+    work();
+    return processor_.now() - before;
+  }
+
+  double refresh(const View& view, const std::string& mode, const std::string& expected,
+                 Sample* processor_used = nullptr) {
     const std::string sql = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM " + refresh_function_[view.name] +
                             "('" + mode + "'); COMMIT";
-    const double ms = timed([&] { session_.exec(sql); });
+    double ms = 0;
+    const double used = processor([&] { ms = timed([&] { session_.exec(sql); }); });
+    if (processor_used != nullptr) processor_used->add(used);
     const std::string action = frontier(view, "last_action");
     if (action != expected) throw std::runtime_error(view.name + ": " + expected + " expected, it was " + action);
     return ms;
   }
 
   void differential(const View& view, Measured& m) {
-    m.differential.add(refresh(view, "auto", "DIFFERENTIAL"));
-    m.differential_server.add(std::stod(frontier(view, "last_duration_ms")));
+    m.differential.add(refresh(view, "auto", "DIFFERENTIAL", &m.differential_processor));
   }
 
   void by_hand(const View& view, Measured& m) {
     const std::string sql = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT hand.refresh_" + view.name + "(); COMMIT";
-    m.hand.add(timed([&] { session_.exec(sql); }));
-    m.hand_server.add(std::stod(session_.value("SELECT ms FROM hand.frontier WHERE view = '" + view.name + "'")));
+    m.hand_processor.add(processor([&] { m.hand.add(timed([&] { session_.exec(sql); })); }));
   }
 
   std::string frontier(const View& view, const std::string& column) {
@@ -177,6 +231,7 @@ class RefreshBench {
   long logged_ = 0;  // rows changed since the logs were cleared
   test::TestDatabase db_;
   test::Session session_;
+  ProcessorTime processor_;
   std::map<std::string, std::string> refresh_function_;
 };
 
@@ -189,8 +244,8 @@ std::string label(long rows, const std::string& note = {}) {
 void measure_refresh(const Options& options, Report& report) {
   for (const long size : options.sizes) {
     report.heading("Refreshing, " + std::to_string(size) + " orders, " + std::to_string(kCustomers) + " customers");
-    report.table_header({"view", "changed rows", "differential, in the server", "differential, round trip",
-                         "hand-written, in the server", "hand-written, round trip", "full", "REFRESH",
+    report.table_header({"view", "changed rows", "differential, processor", "differential, round trip",
+                         "hand-written, processor", "hand-written, round trip", "full", "REFRESH",
                          "REFRESH CONCURRENTLY", "REFRESH / differential", "differential / hand-written"});
     RefreshBench bench(options, size);
     bench.measure({label(1), "orders", 1}, report);
@@ -198,6 +253,9 @@ void measure_refresh(const Options& options, Report& report) {
     bench.measure({label(size / 100, "1 %"), "orders", size / 100}, report);
     bench.measure({label(size / 10, "10 %"), "orders", size / 10}, report);
     bench.measure({label(1, "customer"), "customers", 1}, report);
+    report.heading("Refreshing when nothing is pending, " + std::to_string(size) + " orders");
+    report.table_header({"view", "processor", "the same transaction with SELECT 1", "difference"});
+    bench.measure_nothing(report);
   }
   report.paragraph("");
 }

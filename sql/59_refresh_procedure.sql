@@ -5,11 +5,6 @@
 -- All of it runs with the rights of the stream table's owner: refresh_<id> is a SECURITY DEFINER function that belongs
 -- to that role. Modes, actions and errors: docs/ARCHITECTURE.md, section 3.
 
--- Pending rows up to which the small program applies them: its plans rule out hash and merge joins.
-CREATE FUNCTION pgtrickle._small_delta() RETURNS bigint
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT 200::bigint $$;
-GRANT EXECUTE ON FUNCTION pgtrickle._small_delta TO PUBLIC;
-
 -- The name of a source that the current user may not read any more, as far as the stream table reads it; NULL: there is
 -- none. closed: the schema that keeps it from that, if it is the schema. gone: a source does not exist.
 CREATE FUNCTION pgtrickle._source_out_of_reach(stream_table bigint, OUT name text, OUT closed text, OUT gone boolean)
@@ -72,10 +67,11 @@ $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._is_refreshed_here FROM PUBLIC;
 
 -- What a refresh leaves in the catalog besides its frontier. The answer to a blown fuse holds once; what was skipped is
--- there again once all is recomputed. recomputed: the files of the sources are those that were read. For refreshes
--- only.
+-- there again once all is recomputed. recomputed: the files of the sources are those that were read. outgrown: the
+-- program does not know a unique index: where somebody can, it is made again. For refreshes only.
 CREATE FUNCTION pgtrickle._settle_refresh(stream_table bigint, settles_fuse boolean, recomputed boolean,
-                                          skipped_now boolean, notes_files boolean) RETURNS void
+                                          skipped_now boolean,
+                                         notes_files boolean, outgrown boolean) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NOT pgtrickle._is_refreshed_here(stream_table) THEN
@@ -90,15 +86,79 @@ BEGIN
     IF notes_files THEN
         PERFORM pgtrickle._note_storage(stream_table);
     END IF;
+    IF outgrown AND pgtrickle._daemon_alive() THEN
+        PERFORM pgtrickle._mark_reinit(ARRAY[stream_table], 'its program is older than a unique index on it');
+    END IF;
 END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._settle_refresh TO PUBLIC;
 
+-- How a program is planned for what is pending in each of its sources: the sizes of the deltas (an array, as text), and
+-- the type that stands for the plans. PL/pgSQL keeps a function with plans of its own for each type of a polymorphic
+-- argument (compiler/generate/function_text.h).
+--   boolean   few rows: one plan for all
+--   text      anything else: one plan; or, where the planner is told sizes and no plan is kept for these, a plan per call
+--   others    a class of sizes each: powers of four, per source. Coarser classes are a trap: a plan that takes two
+--             suppliers for two hundred hashes whole tables
+-- A session keeps plans for up to eight classes of a program, some megabytes each; pgtrickle.plans_<id> is its note of
+-- them. Sizes that are not among them are planned for as the smallest that covers them and is at most 16 times as
+-- large. A plan is made for the value that pgtrickle.sizes has at that moment. With other sizes it is slower, never
+-- wrong. pending is NULL if all is recomputed. Leaves settings that the SET clauses of the caller restore.
+CREATE FUNCTION pgtrickle._planning(stream_table bigint, pending bigint[], small bigint, sized boolean,
+                                    nested_loops boolean,
+                                    OUT sizes text, OUT plans text)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    types   CONSTANT text[] := '{int2,int4,int8,float4,float8,numeric,date,time}';
+    setting CONSTANT text := format('pgtrickle.plans_%s', stream_table);
+    wanted  bigint[];
+    known   text[];
+    class   int;
+BEGIN
+    plans := 'text';
+    IF pending IS NULL THEN
+        RETURN;
+    ELSIF (SELECT sum(u.n) FROM unnest(pending) AS u(n)) <= small THEN
+        plans := 'boolean';
+        sizes := array_fill(small, ARRAY[cardinality(pending)])::text;
+        IF nested_loops THEN
+            PERFORM set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true);
+        END IF;
+        RETURN;
+    ELSIF NOT sized THEN
+        RETURN;
+    END IF;
+    wanted := (SELECT array_agg(greatest(u.n, 4 ^ ceil(log(4, greatest(u.n, 1))))::bigint ORDER BY u.i)
+               FROM unnest(pending) WITH ORDINALITY AS u(n, i));
+    sizes := wanted::text;
+    known := coalesce(string_to_array(nullif(current_setting(setting, true), ''), ' '), '{}');
+    class := array_position(known, sizes);
+    IF class IS NULL AND cardinality(known) < cardinality(types) THEN
+        known := known || sizes;
+        class := cardinality(known);
+        PERFORM set_config(setting, array_to_string(known, ' '), false);
+    ELSIF class IS NULL THEN
+        SELECT k.i, k.sizes INTO class, sizes
+        FROM unnest(known) WITH ORDINALITY AS k(sizes, i)
+        CROSS JOIN LATERAL (SELECT bool_and(u.have BETWEEN u.want AND u.want * 16) AS near, sum(ln(u.have)) AS size
+                            FROM unnest(k.sizes::bigint[], wanted) AS u(have, want)) AS m
+        WHERE m.near ORDER BY m.size LIMIT 1;
+    END IF;
+    IF class IS NULL THEN
+        sizes := wanted::text;
+        PERFORM set_config('plan_cache_mode', 'force_custom_plan', true);
+    ELSE
+        plans := types[class];
+    END IF;
+END
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._planning TO PUBLIC;
+
 CREATE FUNCTION pgtrickle._refresh_program(stream_table bigint, mode text, OUT action text, OUT delta_rows bigint,
                                            OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql VOLATILE
-SET search_path = pg_catalog,
-    pg_temp SET plan_cache_mode = force_generic_plan SET max_parallel_workers_per_gather = 0 SET jit = off AS $$
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET max_parallel_workers_per_gather = 0
+SET jit = off SET enable_hashjoin = on SET enable_mergejoin = on AS $$
 <<v>>
 DECLARE
     -- looks at gates, the fuse, and how much is pending
@@ -120,8 +180,10 @@ DECLARE
     recompute  boolean := mode = 'full';
     skip       boolean;
     settles_fuse boolean; notes_files boolean;
+    planning   record;
     statement  text;
-    sizes      bigint[];               -- of the deltas, for the planner
+    way        text;
+    outgrown   boolean := false;       -- a user made a unique index that the program does not know
     message text; detail text; relation text; violated text;
 BEGIN
     IF (mode IN ('auto', 'full', 'differential', 'lock', 'look', 'go', 'empty')) IS NOT TRUE THEN
@@ -187,7 +249,8 @@ BEGIN
         RETURN;
     END IF;
     IF mode = 'empty' THEN              -- for _refresh_scc(): the next call must be 'full'
-        EXECUTE format('SELECT a.* FROM pgtrickle_state.apply_%s(''empty'', NULL, NULL, NULL, 0, 0, NULL, NULL) AS a',
+        EXECUTE format('SELECT a.* FROM pgtrickle_state.apply_%s(''empty'', NULL, NULL, NULL, 0, 0, NULL, NULL, '
+                       'NULL::text) AS a',
                        stream_table) INTO v.done;
         UPDATE pgtrickle.pgt_frontiers p SET snapshot = NULL, xid = NULL, seq = NULL, rows = 0
         WHERE p.pgt_id = stream_table;
@@ -299,32 +362,43 @@ BEGIN
                    AND i.indexrelid IS DISTINCT FROM v.s.own_key) THEN
             v.user_keys := pgtrickle._unique_columns(stream_table, v.s.own_key);
         END IF;
-        v.statement :=
-            format('SELECT a.* FROM pgtrickle_state.apply_%s%s(CASE WHEN $1 THEN ''full'' ELSE ''differential'' END, '
-                   '$2, $3, $4, $5, $6, $7, $8) AS a',
-                              stream_table, CASE WHEN v.captured AND NOT v.recompute
-                                                 AND delta_rows <= pgtrickle._small_delta() AND v.user_keys IS NULL THEN
-                                                     '_small' END);
         IF mode = 'differential' THEN           -- all of the program, for its plans
             v.changed := -1;
-        ELSE
-            v.sizes := (SELECT array_agg(greatest(u.n, 1) ORDER BY u.i) FROM unnest(v.look.pending)
-                        WITH ORDINALITY AS u(n, i));
         END IF;
-        IF v.user_keys IS NULL THEN
-            EXECUTE v.statement INTO v.done
-                USING v.recompute, v.f.snapshot, v.f.xid, v.f.seq, v.changed, v.run, v.sizes, v.user_keys;
-        ELSE
+        LOOP
+            v.planning := pgtrickle._planning(stream_table, CASE WHEN NOT v.recompute THEN v.look.pending END,
+                                              v.look.small, v.look.sized, v.look.nested_loops);
+            v.statement :=
+                format('SELECT a.* FROM pgtrickle_state.apply_%s($1, $2, $3, $4, $5, $6, $7, $8, NULL::%s) AS a',
+                                  stream_table, v.planning.plans);
+            v.way := CASE WHEN v.recompute THEN 'full' ELSE 'differential' END;
+            IF v.user_keys IS NULL THEN
+                EXECUTE v.statement INTO v.done
+                    USING v.way, v.f.snapshot, v.f.xid, v.f.seq, v.changed, v.run, v.planning.sizes, v.user_keys;
+                EXIT;
+            END IF;
             BEGIN
                 EXECUTE v.statement INTO v.done
-                    USING v.recompute, v.f.snapshot, v.f.xid, v.f.seq, v.changed, v.run, v.sizes, v.user_keys;
+                    USING v.way, v.f.snapshot, v.f.xid, v.f.seq, v.changed, v.run, v.planning.sizes, v.user_keys;
+                EXIT;
             EXCEPTION WHEN unique_violation OR exclusion_violation THEN
                 GET STACKED DIAGNOSTICS v.message = MESSAGE_TEXT, v.detail = PG_EXCEPTION_DETAIL,
-                    v.relation = TABLE_NAME, v.violated = CONSTRAINT_NAME;
+                                        v.relation = TABLE_NAME, v.violated = CONSTRAINT_NAME;
                 PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-                PERFORM pgtrickle._raise_violation(stream_table, SQLSTATE, v.message, v.detail, v.relation, v.violated);
+                IF v.recompute OR v.look.moves THEN
+                    PERFORM pgtrickle._raise_violation(stream_table, SQLSTATE, v.message, v.detail,
+                                                       v.relation, v.violated);
+                END IF;
             END;
-        END IF;
+            -- The index is newer than the program, which updates rows in place that trade values of it.
+            IF mode = 'go' THEN
+                action := 'REINIT';
+                RETURN;
+            END IF;
+            v.recompute := true;
+            v.outgrown := true;
+            action := 'FULL';
+        END LOOP;
         -- A function of the query may have changed the path, for good.
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         rows_inserted := v.done.rows_inserted; rows_updated := v.done.rows_updated; rows_deleted := v.done.rows_deleted;
@@ -345,9 +419,9 @@ BEGIN
     WHERE p.pgt_id = stream_table;
     v.settles_fuse := v.s.fuse_reset IS NOT NULL OR v.s.skipped AND v.recompute AND NOT v.skip;
     v.notes_files := v.captured AND (v.answer = 'recompute' OR mode = 'full' AND NOT v.look.watched) AND NOT v.skip;
-    IF v.settles_fuse OR v.notes_files THEN
+    IF v.settles_fuse OR v.notes_files OR v.outgrown THEN
         PERFORM pgtrickle._settle_refresh(stream_table, v.settles_fuse, v.recompute AND NOT v.skip,
-                                          v.skip AND (v.changed <> 0 OR NOT v.captured), v.notes_files);
+                                          v.skip AND (v.changed <> 0 OR NOT v.captured), v.notes_files, v.outgrown);
     END IF;
 END
 $$;

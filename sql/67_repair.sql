@@ -62,9 +62,7 @@ BEGIN
         WHERE c.kind NOT IN ('triggers', 'storage');
     IF st.effective_refresh_mode IS NOT NULL THEN
         RETURN QUERY SELECT format('function pgtrickle_state.%s is missing', f.name), NULL
-                     FROM unnest(ARRAY['refresh_' || st.pgt_id, 'look_' || st.pgt_id, 'apply_' || st.pgt_id]
-                                 || CASE WHEN st.effective_refresh_mode = 'DIFFERENTIAL'
-                                         THEN ARRAY['apply_' || st.pgt_id || '_small'] END) AS f(name)
+                     FROM unnest(ARRAY['refresh_' || st.pgt_id, 'look_' || st.pgt_id, 'apply_' || st.pgt_id]) AS f(name)
                      WHERE NOT EXISTS (SELECT FROM pg_proc p
                                        WHERE p.pronamespace = 'pgtrickle_state'::regnamespace AND p.proname = f.name);
     END IF;

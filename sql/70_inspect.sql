@@ -231,8 +231,7 @@ BEGIN
     END IF;
     SELECT string_agg(pg_get_functiondef(p.oid), E'\n' ORDER BY p.proname) INTO part
     FROM pg_proc p WHERE p.pronamespace = 'pgtrickle_state'::regnamespace
-     AND p.proname IN ('apply_' || st.pgt_id, 'apply_' || st.pgt_id || '_small', 'look_' || st.pgt_id,
-                       'refresh_' || st.pgt_id);
+     AND p.proname ~ format('^((apply|look|refresh)_%1$s|groups_%1$s_[0-9]+)$', st.pgt_id);
     RETURN concat_ws(E'\n', result, '', 'program', coalesce(part, '  (none yet)'));
 END
 $$;

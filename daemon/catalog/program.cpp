@@ -141,9 +141,10 @@ namespace {
 /// The names that programs give to functions and tables, in the form of a condition that an index serves: there can be
 /// thousands of programs. $1: the stream table.
 constexpr const char* kFunctions =
-    "p.pronamespace = 'pgtrickle_state'::regnamespace AND p.proname IN (format('refresh_%s', $1::bigint),\n"
-    "  format('apply_%s', $1::bigint), format('apply_%s_small', $1::bigint), format('look_%s', $1::bigint), "
-    "format('build_%s', $1::bigint))";
+    "p.pronamespace = 'pgtrickle_state'::regnamespace AND (p.proname IN (format('refresh_%s', $1::bigint),\n"
+    "    format('apply_%s', $1::bigint), format('look_%s', $1::bigint), format('build_%s', $1::bigint))\n"
+    "  OR p.proname >= format('groups_%s_', $1::bigint) AND p.proname < format('groups_%s`', $1::bigint)\n"
+    "     AND p.proname ~ '^groups_[0-9]+_[0-9]+$')";
 constexpr const char* kTables =
     "c.relnamespace = 'pgtrickle_state'::regnamespace AND c.relkind = 'r'\n"
     "  AND (c.relname >= format('node_%s_', $1::bigint) AND c.relname < format('node_%s`', $1::bigint)\n"

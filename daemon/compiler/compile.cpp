@@ -148,7 +148,7 @@ Program compile_differential(const CompileRequest& request, const pg_query::Sele
 
   const auto sources = captured_sources(plan, request);
   SourceNumbers numbers;
-  for (const auto& source : sources) numbers.add(source.source->relid, source.log_id);
+  for (const auto& source : sources) numbers.add(source.source->relid, source.log_id, source.source->name);
   std::vector<Scan*> scans;
   for (auto* tree : plan.trees()) collect_scans(*tree, scans);
   for (auto* scan : scans) scan->number(numbers);

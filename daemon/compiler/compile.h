@@ -54,6 +54,7 @@ struct CompileRequest {
   Limits limits;
   int server_version = 0;                                             // as server_version_num
   std::vector<std::pair<std::uint32_t, std::string>> event_triggers;  // OID and xmin of those that watch DDL
+  bool user_keys = false;  // users have made unique indexes or exclusion constraints on the stream table
   bool wide_keys = false;  // an index on the key would be too large: identify rows by hash only
 };
 

@@ -248,7 +248,7 @@ TEST(Control, WhatIsRepairedIsBuiltAnewAndExact) {
   broken_and_repaired("DROP VIEW pgtrickle_changes.log_" + source() + " CASCADE");
   broken_and_repaired("DROP TABLE pgtrickle_changes.log_" + source() + "_b CASCADE");
   broken_and_repaired("DROP FUNCTION pgtrickle_state.refresh_" + id);
-  broken_and_repaired("DROP FUNCTION pgtrickle_state.apply_" + id + "_small");
+  broken_and_repaired("DROP FUNCTION pgtrickle_state.apply_" + id);
   broken_and_repaired("DELETE FROM pgtrickle.pgt_frontiers");
   broken_and_repaired("DROP TRIGGER pgtrickle_guard ON a; DELETE FROM a");
   broken_and_repaired("UPDATE pgtrickle.pgt_stream_tables SET status = 'SUSPENDED', last_error = 'x'");

@@ -40,7 +40,7 @@ class GarbageOf : public ::testing::Test {
 
 TEST_F(GarbageOf, ObjectsWithNumbersThatNoStreamTableHasAreNotOurs) {
   run("CREATE FUNCTION pgtrickle_state.apply_99999999999999999999() RETURNS int LANGUAGE sql AS 'SELECT 1';"
-      "CREATE FUNCTION pgtrickle_state.refresh_12345678901234567890_small() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+      "CREATE FUNCTION pgtrickle_state.groups_12345678901234567890_1() RETURNS int LANGUAGE sql AS 'SELECT 1';"
       "CREATE TABLE pgtrickle_state.node_99999999999999999999_1 (a int);"
       "CREATE TABLE pgtrickle_state.delta_99999999999999999999_1 AS SELECT repeat('x', 1000) FROM generate_series(1, "
       "1000)");
@@ -49,8 +49,8 @@ TEST_F(GarbageOf, ObjectsWithNumbersThatNoStreamTableHasAreNotOurs) {
   const auto garbage = collect();
   EXPECT_TRUE(garbage.problems.empty()) << garbage.problems.front();
   EXPECT_EQ(left(),
-            "apply_99999999999999999999\ndelta_99999999999999999999_1\nnode_99999999999999999999_1\nrefresh_"
-            "12345678901234567890_small");
+            "apply_99999999999999999999\ndelta_99999999999999999999_1\ngroups_12345678901234567890_1\n"
+            "node_99999999999999999999_1");
   EXPECT_EQ(collect().removed, 0);
 }
 

@@ -18,10 +18,12 @@ inline std::string dollar_quoted(const std::string& body) {
   return tag + body + tag;
 }
 
-/// Of apply_<id> and apply_<id>_small.
+/// Of apply_<id>. `sizes` is an array of the sizes of deltas (Statement::limit), as text. PL/pgSQL keeps a function
+/// with plans of its own for each type that a polymorphic argument has, in each session: `plans` is NULL of the type
+/// that stands for a class of sizes (sql/59_refresh_procedure.sql), and has no other meaning.
 constexpr const char* kApplyArguments =
-    "mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], "
-    "user_keys text[]";
-constexpr const char* kApplyTypes = "text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]";
+    "mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, sizes text, "
+    "user_keys text[], plans anyelement";
+constexpr const char* kApplyTypes = "text, pg_snapshot, xid8, bigint, bigint, bigint, text, text[], anyelement";
 
 }  // namespace pgtrickle::compiler

@@ -14,7 +14,6 @@ namespace pgtrickle::compiler {
 namespace {
 
 constexpr int kDeltaBytes = 262144;  // size from which old rows are cleared out of a delta table
-constexpr int kRowsPerPlan = 200;    // pending rows, per source of a program with joins, that are worth planning for
 
 /// SELECT ... INTO with the CTEs in front.
 std::string run_into(const Statement& statement, const std::string& select, const std::string& into) {
@@ -56,12 +55,12 @@ class DifferentialWriter {
     return body + run_into(statement, select, kResultInto) + check_violations(request_, "key");
   }
 
-  /// `sized`: for many rows, whose number the planner is told. `user_keys`: see Statement.
-  [[nodiscard]] std::string differential_body(bool sized, bool user_keys) const {
+  /// `sized`: the planner is told the sizes of deltas.
+  [[nodiscard]] std::string differential_body(bool sized) const {
     std::string body;
     for (const auto& node : plan_.inner) body += clear_old_runs(*node);
     for (const auto& node : plan_.inner) body += inner_node(*node, sized);
-    return body + "-- the stream table\n" + root(sized, user_keys);
+    return body + "-- the stream table\n" + root(sized);
   }
 
  private:
@@ -117,13 +116,16 @@ class DifferentialWriter {
     }
     const std::string insert = "INSERT INTO " + node.delta_table() + " (" + into + ")\n";
     if (changes.zset) {
-      statement.with("emitted", insert + "SELECT v.run, x.w" + columns + " FROM " + changes.from + " x", false);
+      statement.with("emitted", "for the nodes above",
+                     insert + "SELECT v.run, x.w" + columns + " FROM " + changes.from + " x", false);
     } else {
-      statement.with("emitted", insert + emitted_sides(node, changes, columns), false);
+      statement.with("emitted", "for the nodes above: what differs", insert + emitted_sides(node, changes, columns),
+                     false);
     }
-    return "-- node " + std::to_string(node.node_number()) + ": " + one_line(node.describe()) + "\n" + "IF " +
-           gate(node.source_mask()) + " THEN\n" + run_into(statement, "SELECT " + changes.violation, "v.violations") +
-           check_violations(request_, "state") + "END IF;\n\n";
+    return "-- node " + std::to_string(node.node_number()) + ": " + one_line(node.describe(), 160) + "\n" + "IF " +
+           numbers_.gate(node.source_mask()) + " THEN\n" +
+           run_into(statement, "SELECT " + changes.violation, "v.violations") + check_violations(request_, "state") +
+           "END IF;\n\n";
   }
 
   /// Both sides of the rows that differ, as SELECT of run, weight and columns.
@@ -136,8 +138,8 @@ class DifferentialWriter {
            " x\nUNION ALL\nSELECT v.run, 1" + columns + " FROM " + side(node, changes, true, differs) + " x";
   }
 
-  [[nodiscard]] std::string root(bool sized, bool user_keys) const {
-    Statement statement(numbers_, sized, user_keys);
+  [[nodiscard]] std::string root(bool sized) const {
+    Statement statement(numbers_, sized, request_.user_keys);
     std::string select;
     if (plan_.root_state == nullptr) {
       select = target_.apply_delta(statement, plan_.root->delta(statement, true));
@@ -145,9 +147,7 @@ class DifferentialWriter {
       const auto& node = *plan_.root_state;
       const Changes changes = node.differential(statement);
       if (changes.zset) {
-        select = target_.apply_delta(statement, {chained(changes.from, {"w"}), plan_.chain.empty()});
-        const std::string as = " AS violations";
-        select.insert(select.rfind(as), " + " + changes.violation);
+        select = target_.apply_delta(statement, {chained(changes.from, {"w"}), plan_.chain.empty()}, changes.violation);
         return run_into(statement, select, kResultInto) + check_violations(request_, "state");
       }
       const std::string after = chained(side(node, changes, true));
@@ -158,9 +158,7 @@ class DifferentialWriter {
         const std::string columns = join(plan_.root->column_names("x."), ", ");
         const std::string both = "(SELECT " + columns + ", -1 AS w FROM " + chained(side(node, changes, false)) +
                                  " x\nUNION ALL\nSELECT " + columns + ", 1 AS w FROM " + after + " x)";
-        select = target_.apply_delta(statement, {both, false});
-        const std::string as = " AS violations";
-        select.insert(select.rfind(as), " + " + changes.violation);
+        select = target_.apply_delta(statement, {both, false}, changes.violation);
       }
     }
     return run_into(statement, select, kResultInto) + check_violations(request_, "state");
@@ -197,91 +195,66 @@ class DifferentialWriter {
     return columns;
   }
 
-  static std::string one_line(std::string text) {
-    std::replace_if(
-        text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');  // either ends a comment
-    return text;
-  }
-
   const CompileRequest& request_;
   const CutPlan& plan_;
   const SourceNumbers& numbers_;
   Target target_;
 };
 
-/// What distinguishes apply_<id> and apply_<id>_small.
-struct ApplyVariant {
-  std::string name;
-  std::string full;          // empty: for changes only
-  std::string differential;  // empty: recomputes always
-  std::size_t sizes = 0;     // sources whose number of pending rows the planner is told
-  bool nested_loops = false;
-};
-
-std::string apply_function(const CompileRequest& request, const ApplyVariant& variant) {
+/// apply_<id>: recomputes, empties, or applies what is pending. `differential` is empty if it can only recompute.
+std::string apply_function(const CompileRequest& request, const SourceNumbers& numbers, const std::string& full,
+                           const std::string& differential, bool sized) {
+  const std::string table = qualified(request.schema, request.name);
   std::string body =
       "\n#variable_conflict use_column\n<<v>>\nDECLARE\n"
       "    f_snapshot CONSTANT pg_snapshot := $2;\n"
       "    f_xmin CONSTANT xid8 := pg_snapshot_xmin($2);\n"
       "    f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);\n"
       "    f_xid CONSTANT xid8 := $3;\n"
-      "    f_seq CONSTANT bigint := $4;\n"
-      "    changed CONSTANT bigint := $5;  -- bit per source with pending rows\n"
+      "    f_seq CONSTANT bigint := $4;\n" +
+      numbers.declarations("$5") +
       "    run CONSTANT bigint := $6;\n"
       "    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none\n"
       "    violations bigint;\n"
       "    ignored text;\n";
-  for (std::size_t i = 1; i <= variant.sizes; ++i)
-    body += "    n_" + std::to_string(i) + " CONSTANT bigint := $7[" + std::to_string(i) + "];\n";
+  if (sized) body += "    sizes_before CONSTANT text := current_setting('pgtrickle.sizes', true);\n";
   body +=
       "BEGIN\n"
       // The guard trigger lets these statements pass. Not a SET clause: only superusers may put unknown parameters
       // there.
       "    v.ignored := set_config('pgtrickle.apply', '" +
       std::to_string(request.id) + "', true);\n";
-  if (variant.sizes > 0) {
-    std::vector<std::string> sizes;
-    for (std::size_t i = 1; i <= variant.sizes; ++i) sizes.push_back("v.n_" + std::to_string(i));
-    body += "    IF " + join(sizes, " + ") + " > " + std::to_string(kRowsPerPlan * variant.sizes) +
-            " THEN\n        v.ignored := set_config('plan_cache_mode', 'force_custom_plan', true);\n    END IF;\n";
-  }
-  const std::string leave = "v.ignored := set_config('pgtrickle.apply', '', true);\n";
+  if (sized) body += "    v.ignored := set_config('pgtrickle.sizes', $7, true);\n";
+  std::string leave = "v.ignored := set_config('pgtrickle.apply', '', true);\n";
+  if (sized) leave += "v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);\n";
   // Constraints that wait for COMMIT would fail there, with the rights of the session, and all that is committed with
   // it.
-  const std::string done = variant.full.empty()
-                               ? leave
-                               : "IF v.user_keys IS NOT NULL THEN\n    PERFORM pgtrickle._check_deferred(" +
-                                     quote_literal(qualified(request.schema, request.name)) +
-                                     "::regclass);\nEND IF;\n" + leave;
-  if (variant.differential.empty()) {
-    body += indent("    " + variant.full, 4);
-  } else if (variant.full.empty()) {
-    body += indent("    " + variant.differential, 4);
+  const std::string done = "IF v.user_keys IS NOT NULL THEN\n    PERFORM pgtrickle._check_deferred(" +
+                           quote_literal(table) + "::regclass);\nEND IF;\n" + leave;
+  if (differential.empty()) {
+    body += indent("    " + full, 4);
   } else {
-    body +=
-        "    IF $1 = 'full' THEN\n" + indent("        " + variant.full, 8) + "\n        " + indent(done, 8) +
-        "RETURN;\n    END IF;\n    IF $1 = 'empty' THEN\n        DELETE FROM " +
-        qualified(request.schema, request.name) +
-        ";\n        GET DIAGNOSTICS rows_deleted = ROW_COUNT;\n        rows_inserted := 0;\n        rows_updated := "
-        "0;\n        " +
-        leave + "        RETURN;\n    END IF;\n" + indent("    " + variant.differential, 4);
+    body += "    IF $1 = 'full' THEN\n" + indent("        " + full, 8) + "\n        " + indent(done, 8) +
+            "RETURN;\n    END IF;\n    IF $1 = 'empty' THEN\n        DELETE FROM " + table +
+            ";\n        GET DIAGNOSTICS rows_deleted = ROW_COUNT;\n        rows_inserted := 0;\n"
+            "        rows_updated := 0;\n        " +
+            indent(leave, 8) + "RETURN;\n    END IF;\n" + indent("    " + differential, 4);
   }
   body += "\n    " + indent(done.substr(0, done.size() - 1), 4) + "\nEND\n";
-  std::string sql = "CREATE OR REPLACE FUNCTION " + variant.name + "(" + kApplyArguments +
+  // Settings of the planner are those of the caller.
+  std::string sql = "CREATE OR REPLACE FUNCTION " + function_name("apply", request.id) + "(" + kApplyArguments +
                     ",\n    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)\n"
                     "LANGUAGE plpgsql\n";
-  // The rest is set by what calls it, and so are the settings that the procedure of refreshing needs itself.
-  if (variant.sizes > 0) sql += "SET plan_cache_mode = force_generic_plan\n";
-  if (variant.nested_loops) sql += "SET enable_hashjoin = off\nSET enable_mergejoin = off\n";
   for (const auto& [key, value] : request.settings)
     sql += "SET " + quote_ident(key) + " = " + quote_literal(value) + "\n";
   return sql + "AS " + dollar_quoted(body);
 }
 
-void add_apply(const CompileRequest& request, Program& program, const ApplyVariant& variant) {
-  const std::string function = variant.name + "(" + kApplyTypes + ")";
-  program.owner_ddl.push_back(apply_function(request, variant));
-  program.owner_ddl.push_back("REVOKE ALL ON FUNCTION " + function + " FROM PUBLIC");
+void add_apply(const CompileRequest& request, Program& program, const SourceNumbers& numbers, const std::string& full,
+               const std::string& differential, bool sized) {
+  program.owner_ddl.push_back(apply_function(request, numbers, full, differential, sized));
+  program.owner_ddl.push_back("REVOKE ALL ON FUNCTION " + function_name("apply", request.id) + "(" + kApplyTypes +
+                              ") FROM PUBLIC");
 }
 
 bool needs_encoding(const TypeInfo& type) {
@@ -323,14 +296,10 @@ std::string write_differential(const CompileRequest& request, const CutPlan& pla
   program.table_ddl = writer.target().index_ddl();
   const auto trees = plan.trees();
   const bool joins = std::any_of(trees.begin(), trees.end(), [](const Operator* tree) { return tree->joins(); });
-  const std::string apply = function_name("apply", request.id);
-  const CompileRequest running = with_encoding(request, trees);
-  add_apply(
-      running, program,
-      {apply, writer.full_body(), writer.differential_body(joins, true), joins ? numbers.all().size() : 0, false});
+  add_apply(with_encoding(request, trees), program, numbers, writer.full_body(), writer.differential_body(joins),
+            joins);
   // Without an index each lookup would be a scan, which only a hash join does once.
-  add_apply(running, program, {apply + "_small", {}, writer.differential_body(false, false), 0, all_indexed});
-  add_refresh(request, program, sources, &numbers);
+  add_refresh(request, program, sources, numbers, {joins, all_indexed});
   return text;
 }
 
@@ -350,8 +319,8 @@ void write_full(const CompileRequest& request, Program& program) {
   const std::string select =
       target.replace(statement, "(SELECT * FROM (" + query + ") q (" + join(quoted, ", ") + "))");
   const std::string full = run_into(statement, select, kResultInto) + check_violations(request, "content");
-  add_apply(with_encoding(request, {}), program, {function_name("apply", request.id), full, {}, 0, false});
-  add_refresh(request, program, {}, nullptr);
+  add_apply(with_encoding(request, {}), program, none, full, {}, false);
+  add_refresh(request, program, {}, none, {});
 }
 
 }  // namespace pgtrickle::compiler

@@ -9,12 +9,16 @@ namespace pgtrickle::compiler {
 
 namespace {
 
+constexpr int kSmallDelta = 200;  // pending rows up to which a refresh is small: one plan for all, made for few rows
+
 class RefreshWriter {
  public:
-  RefreshWriter(const CompileRequest& request, const std::vector<CapturedSource>& sources, const SourceNumbers* numbers)
+  RefreshWriter(const CompileRequest& request, const std::vector<CapturedSource>& sources, const SourceNumbers& numbers,
+                Planning planning)
       : request_(request),
         sources_(in_order(sources, numbers)),
         numbers_(numbers),
+        planning_(planning),
         id_(std::to_string(request.id)),
         apply_(function_name("apply", request.id)) {}
 
@@ -37,10 +41,14 @@ class RefreshWriter {
         "BEGIN\n    SELECT ARRAY[" +
         join(counts, ", ") + "]::bigint[], array_remove(ARRAY[" + join(marked, ", ") +
         "]::bigint[], NULL),\n           " + not_null() + ",\n           " + row_security() + ",\n           " +
-        watched() + "\n    INTO pending, marked, not_null, row_security, watched" + from + ";\nEND\n";
+        watched() + ",\n           " + std::to_string(kSmallDelta) + ", " + boolean(planning_.sized) + ", " +
+        boolean(planning_.nested_loops) + ", " + boolean(request_.user_keys) +
+        "\n    INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves" + from +
+        ";\nEND\n";
     return "CREATE OR REPLACE FUNCTION " + function_name("look", request_.id) +
            "(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,\n    OUT pending bigint[], OUT marked bigint[], OUT "
-           "not_null boolean, OUT row_security boolean, OUT watched boolean)\nLANGUAGE plpgsql\nSET search_path = "
+           "not_null boolean, OUT row_security boolean, OUT watched boolean,\n    OUT small bigint, OUT sized boolean, OUT "
+           "nested_loops boolean, OUT moves boolean)\nLANGUAGE plpgsql\nSET search_path = "
            "pg_catalog, pg_temp\nAS " +
            dollar_quoted(body);
   }
@@ -59,11 +67,14 @@ class RefreshWriter {
            "(mode text DEFAULT 'auto', OUT action text, OUT delta_rows bigint,\n    OUT rows_inserted bigint, OUT "
            "rows_updated bigint, OUT rows_deleted bigint)\nLANGUAGE plpgsql SECURITY DEFINER\nSET search_path = "
            "pg_catalog, pg_temp\nSET plan_cache_mode = force_generic_plan\nSET max_parallel_workers_per_gather = 0\n"
-           "SET jit = off\nAS " +
+           "SET jit = off\n" +
+           (planning_.nested_loops ? "SET enable_hashjoin = off\nSET enable_mergejoin = off\n" : "") + "AS " +
            dollar_quoted(body);
   }
 
  private:
+  static std::string boolean(bool value) { return value ? "true" : "false"; }
+
   /// What an owner has left for the end of a transaction (deferred triggers, cursors WITH HOLD, statements in place of
   /// ours) runs as the role that logged in, and the role of the worker sessions may call every refresh_<id>.
   static std::string not_at_commit() {
@@ -73,15 +84,15 @@ class RefreshWriter {
            "    END IF;\n";
   }
 
-  static std::vector<CapturedSource> in_order(std::vector<CapturedSource> sources, const SourceNumbers* numbers) {
+  static std::vector<CapturedSource> in_order(std::vector<CapturedSource> sources, const SourceNumbers& numbers) {
     std::sort(sources.begin(), sources.end(), [&](const auto& a, const auto& b) {
-      return numbers->number(a.source->relid) < numbers->number(b.source->relid);
+      return numbers.number(a.source->relid) < numbers.number(b.source->relid);
     });
     return sources;
   }
 
   [[nodiscard]] std::string alias(const CapturedSource& s) const {
-    return "p" + std::to_string(numbers_->number(s.source->relid));
+    return "p" + std::to_string(numbers_.number(s.source->relid));
   }
 
   /// The number of pending rows of a source, and whether a marker is among them, as a FROM item.
@@ -146,8 +157,9 @@ class RefreshWriter {
            "                     AND NOT EXISTS (SELECT FROM pg_subscription_rel)\n"
            "                     AND NOT " +
            row_security() + "\n                     AND NOT " + foreign_index() + same_partitions() +
-           " AS usual,\n                     least(s.fuse_limit, f.full_threshold * 0.8, pgtrickle._small_delta()) AS "
-           "most\n              FROM pgtrickle.pgt_frontiers f JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = "
+           " AS usual,\n                     least(s.fuse_limit, f.full_threshold * 0.8, " +
+           std::to_string(kSmallDelta) +
+           ") AS most\n              FROM pgtrickle.pgt_frontiers f JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = "
            "f.pgt_id\n              WHERE f.pgt_id = " +
            id_ + " OFFSET 0) b" + from + ";\n";
   }
@@ -179,9 +191,14 @@ class RefreshWriter {
     std::string sql;
     for (const auto& s : sources_)
       sql += "                IF v.n" + alias(s).substr(1) + " > 0 THEN v.changed := v.changed | " +
-             std::to_string(numbers_->bit(s.source->relid)) + "; END IF;\n";
+             std::to_string(numbers_.bit(s.source->relid)) + "; END IF;\n";
     return sql + "                v.done := " + apply_ +
-           "_small('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, NULL, NULL);\n"
+           "('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, " +
+           (planning_.sized
+                ? quote_literal("{" +
+                                join(std::vector<std::string>(sources_.size(), std::to_string(kSmallDelta)), ",") + "}")
+                : "NULL") +
+           ", NULL, NULL::boolean);\n"
            "                -- A function of the query may have changed the path, for good.\n"
            "                v.path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);\n"
            "                action := 'DIFFERENTIAL';\n"
@@ -294,7 +311,8 @@ class RefreshWriter {
 
   const CompileRequest& request_;
   std::vector<CapturedSource> sources_;
-  const SourceNumbers* numbers_;
+  const SourceNumbers& numbers_;
+  Planning planning_;
   std::string id_;
   std::string apply_;
 };
@@ -312,14 +330,14 @@ void add_function(Program& program, const std::string& text, const std::string& 
 }  // namespace
 
 void add_refresh(const CompileRequest& request, Program& program, const std::vector<CapturedSource>& sources,
-                 const SourceNumbers* numbers) {
+                 const SourceNumbers& numbers, Planning planning) {
   for (const auto& s : sources) {
     std::vector<std::string> columns{"xid", "seq", "w"};
     for (const auto attnum : s.columns) columns.push_back("c" + std::to_string(attnum));
     program.admin_ddl.push_back("GRANT SELECT (" + join(columns, ", ") + ") ON pgtrickle_changes.log_" +
                                 std::to_string(s.log_id) + " TO " + quote_ident(request.owner));
   }
-  const RefreshWriter writer(request, sources, numbers);
+  const RefreshWriter writer(request, sources, numbers, planning);
   add_function(program, writer.look(), function_name("look", request.id) + "(pg_snapshot, xid8, bigint)", {});
   add_function(program, writer.function(), function_name("refresh", request.id) + "(text)",
                {request.admin, request.worker_role});

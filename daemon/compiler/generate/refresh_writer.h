@@ -16,8 +16,15 @@
 
 namespace pgtrickle::compiler {
 
-/// Adds both, and what the owner must be granted. `sources` empty: the query is recomputed; then `numbers` may be null.
+/// How the statements of a program are planned.
+struct Planning {
+  bool sized = false;  // the planner is told the sizes of deltas (Statement::limit)
+  bool nested_loops =
+      false;  // every lookup has an index: few rows are joined by nested loops, whatever the planner thinks
+};
+
+/// Adds both, and what the owner must be granted. `sources` empty: the query is recomputed.
 void add_refresh(const CompileRequest& request, Program& program, const std::vector<CapturedSource>& sources,
-                 const SourceNumbers* numbers);
+                 const SourceNumbers& numbers, Planning planning);
 
 }  // namespace pgtrickle::compiler

@@ -6,9 +6,40 @@
 
 namespace pgtrickle::compiler {
 
-void SourceNumbers::add(std::uint32_t relid, std::int64_t log_id) {
+namespace {
+
+constexpr std::size_t kCommentBytes = 100;
+
+}  // namespace
+
+void SourceNumbers::add(std::uint32_t relid, std::int64_t log_id, const std::string& name) {
   if (!index_.emplace(relid, sources_.size()).second) return;
   sources_.emplace_back(relid, log_id);
+  names_.push_back(plain_name(name) + "_changed");
+}
+
+std::vector<std::string> SourceNumbers::variables() const {
+  auto names = unique_names(names_);
+  for (auto& name : names) name = quote_ident(name);
+  return names;
+}
+
+std::string SourceNumbers::declarations(const std::string& changed) const {
+  std::string text;
+  const auto names = variables();
+  for (std::size_t i = 0; i < names.size(); ++i)
+    text += "    " + names[i] + " CONSTANT boolean := (" + changed + " & " + std::to_string(bit(sources_[i].first)) +
+            ") <> 0;\n";
+  return text;
+}
+
+std::string SourceNumbers::gate(std::uint64_t mask) const {
+  std::vector<std::string> changed;
+  const auto names = variables();
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if ((bit(sources_[i].first) & mask) != 0) changed.push_back("v." + names[i]);
+  if (changed.empty()) return "false";
+  return changed.size() == 1 ? changed.front() : "(" + join(changed, " OR ") + ")";
 }
 
 std::uint64_t SourceNumbers::bit(std::uint32_t relid) const {
@@ -19,28 +50,42 @@ std::int64_t SourceNumbers::log_id(std::uint32_t relid) const {
   return sources_.at(index_.at(relid)).second;
 }
 
-std::string Statement::with(const std::string& hint, const std::string& body, bool materialized) {
+std::string Statement::add(const std::string& hint, const std::string& about, const std::string& body,
+                           const char* how) {
   std::string name = plain_name(hint);
   const int count = ++used_[name];
   if (count > 1) name += "__" + std::to_string(count);
   name = quote_ident(name);
-  parts_.push_back(name + (materialized ? " AS MATERIALIZED (\n    " : " AS (\n    ") + indent(body, 4) + ")");
+  parts_.push_back("-- " + one_line(about, kCommentBytes) + "\n" + name + " AS " + how + "(\n    " + indent(body, 4) +
+                   ")");
   return name;
 }
 
-std::string Statement::with_shared(const std::string& key, const std::string& hint, const std::string& body) {
+std::string Statement::with(const std::string& hint, const std::string& about, const std::string& body,
+                            bool materialized) {
+  return add(hint, about, body, materialized ? "MATERIALIZED " : "");
+}
+
+std::string Statement::with_name(const std::string& hint, const std::string& about, const std::string& body) {
+  return add(hint, about, body, "NOT MATERIALIZED ");
+}
+
+std::string Statement::with_shared(const std::string& key, const std::string& hint, const std::string& about,
+                                   const std::string& body) {
   const auto found = shared_.find(key);
   if (found != shared_.end()) return found->second;
-  return shared_[key] = with(hint, body);
+  return shared_[key] = with(hint, about, body);
 }
 
 std::string Statement::with_clause() const {
   if (parts_.empty()) return {};
-  return "WITH " + join(parts_, ",\n") + "\n";
+  return "WITH\n" + join(parts_, ",\n") + "\n";
 }
 
 std::string Statement::limit(std::uint32_t relid) const {
-  return sized_ ? "\nLIMIT v.n_" + std::to_string(sources_.number(relid)) : std::string();
+  if (!sized_) return {};
+  return "\nLIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[" +
+         std::to_string(sources_.number(relid)) + "]";
 }
 
 std::string pending(const std::string& alias, const std::string& frontier) {
@@ -51,10 +96,6 @@ std::string pending(const std::string& alias, const std::string& frontier) {
   return xid + " >= " + f + "xmin AND (" + xid + " <> " + f + "xid AND (" + xid + " >= " + f +
          "xmax OR NOT pg_visible_in_snapshot(" + xid + ", " + f + "snapshot))" + "\n    OR " + xid + " = " + f +
          "xid AND " + alias + ".seq > " + f + "seq)";
-}
-
-std::string gate(std::uint64_t mask) {
-  return "(v.changed & " + std::to_string(mask) + ") <> 0";
 }
 
 }  // namespace pgtrickle::compiler

@@ -11,19 +11,28 @@
 
 namespace pgtrickle::compiler {
 
-/// The program's sources, numbered: bit i of v.changed says that source i has pending rows. With more than 62 sources
-/// bits are shared, which only makes a gate less selective.
+/// The program's sources, numbered: bit i of the argument `changed` says that source i has pending rows. With more than
+/// 62 sources bits are shared, which only makes a gate less selective. In a program each source has a variable that
+/// says so by name: v.orders_changed.
 class SourceNumbers {
  public:
-  void add(std::uint32_t relid, std::int64_t log_id);
+  void add(std::uint32_t relid, std::int64_t log_id, const std::string& name);
   [[nodiscard]] std::uint64_t bit(std::uint32_t relid) const;
   [[nodiscard]] std::int64_t log_id(std::uint32_t relid) const;
-  /// Position in v.pending, from 1.
+  /// Position among the sizes of deltas, from 1.
   [[nodiscard]] std::size_t number(std::uint32_t relid) const { return index_.at(relid) + 1; }
-  [[nodiscard]] const std::vector<std::pair<std::uint32_t, std::int64_t>>& all() const { return sources_; }
+  [[nodiscard]] std::size_t count() const { return sources_.size(); }
+  /// Declarations of the variables, from the argument `changed` ("$5").
+  [[nodiscard]] std::string declarations(const std::string& changed) const;
+  /// That one of these sources changed: what a term needs to be there at all. It reads no row, so it is a One-Time
+  /// Filter.
+  [[nodiscard]] std::string gate(std::uint64_t mask) const;
 
  private:
+  [[nodiscard]] std::vector<std::string> variables() const;
+
   std::vector<std::pair<std::uint32_t, std::int64_t>> sources_;
+  std::vector<std::string> names_;
   std::map<std::uint32_t, std::size_t> index_;
 };
 
@@ -34,23 +43,32 @@ class Statement {
   explicit Statement(const SourceNumbers& sources, bool sized = false, bool user_keys = true)
       : sources_(sources), sized_(sized), user_keys_(user_keys) {}
 
-  /// Adds "name AS [MATERIALIZED] (body)"; returns the name, made unique from the hint.
-  std::string with(const std::string& hint, const std::string& body, bool materialized = true);
+  /// Adds "name AS [MATERIALIZED] (body)" under a line of comment; returns the name, made unique from the hint.
+  std::string with(const std::string& hint, const std::string& about, const std::string& body,
+                   bool materialized = true);
+  /// The same, always NOT MATERIALIZED: a name for what is as cheap to compute twice.
+  std::string with_name(const std::string& hint, const std::string& about, const std::string& body);
   /// The same delta asked for twice in one statement is computed once: key identifies it.
-  std::string with_shared(const std::string& key, const std::string& hint, const std::string& body);
+  std::string with_shared(const std::string& key, const std::string& hint, const std::string& about,
+                          const std::string& body);
   /// "WITH a AS (...),\n b AS (...)\n" or empty.
   [[nodiscard]] std::string with_clause() const;
 
   [[nodiscard]] const SourceNumbers& sources() const { return sources_; }
   [[nodiscard]] bool user_keys() const { return user_keys_; }
-  /// "\nLIMIT .." behind the delta of a source, where deltas are sized. It never cuts: v.n_<k> is the number of the
-  /// source's pending rows, or NULL. Without it the planner expects 199 rows, however many there are.
+  [[nodiscard]] std::string gate(std::uint64_t mask) const { return sources_.gate(mask); }
+  /// "\nLIMIT .." behind the delta of a source, where deltas are sized. It never cuts: the size in the setting
+  /// pgtrickle.sizes is at least the number of the source's pending rows, or NULL. Without it the planner expects 199
+  /// rows, however many there are. A setting, because the planner looks at its value where it would not look at that of
+  /// a variable (estimate_expression_value() in the server): so a plan that is kept was made for a class of sizes.
   [[nodiscard]] std::string limit(std::uint32_t relid) const;
 
  private:
   const SourceNumbers& sources_;
   bool sized_;
   bool user_keys_;
+  std::string add(const std::string& hint, const std::string& about, const std::string& body, const char* how);
+
   std::vector<std::string> parts_;
   std::map<std::string, int> used_;
   std::map<std::string, std::string> shared_;
@@ -59,7 +77,4 @@ class Statement {
 /// The condition that selects the pending rows of a log in scope as `alias`; `frontier` has f_snapshot, f_xmin, f_xmax,
 /// f_xid and f_seq.
 std::string pending(const std::string& alias, const std::string& frontier = "v");
-/// The gate of a term that exists only if one of these sources changed: a One-Time Filter, since it reads no row.
-std::string gate(std::uint64_t mask);
-
 }  // namespace pgtrickle::compiler

@@ -10,10 +10,15 @@ namespace pgtrickle::compiler {
 namespace {
 
 std::string counts(const std::string& inserted, const std::string& updated, const std::string& deleted,
-                   const std::string& violations) {
+                   const std::string& violations, const std::string& from = {}) {
   return "SELECT " + inserted + " AS rows_inserted,\n       " + updated + " AS rows_updated,\n       " + deleted +
-         " AS rows_deleted,\n       " + violations + " AS violations";
+         " AS rows_deleted,\n       " + violations + " AS violations" + (from.empty() ? "" : "\nFROM " + from);
 }
+
+/// What an upsert did, counted once.
+constexpr const char* kShown =
+    "(SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS "
+    "updated FROM shown) s";
 
 /// A value as what the column holds.
 std::string typed(const std::string& value, const TargetColumn& column) {
@@ -22,17 +27,19 @@ std::string typed(const std::string& value, const TargetColumn& column) {
   return domain && !column.type.collation.empty() ? "(" + sql + " COLLATE " + column.type.collation + ")" : sql;
 }
 
+std::string and_also(const std::string& violation) {
+  return violation.empty() ? violation : "\n         + " + violation;
+}
+
 constexpr const char* kMoved = "(SELECT count(*) FROM moved)";
 constexpr const char* kDeleted = "(SELECT count(*) FROM hidden)";
 
 /// Rows that were moved out are updated ones, although they went and came.
 std::string inserted(const Statement& statement) {
-  const std::string shown = "(SELECT count(*) FROM shown WHERE shown.inserted)";
-  return statement.user_keys() ? shown + " - " + kMoved : shown;
+  return statement.user_keys() ? std::string("s.inserted - ") + kMoved : "s.inserted";
 }
 std::string updated(const Statement& statement) {
-  const std::string shown = "(SELECT count(*) FROM shown WHERE NOT shown.inserted)";
-  return statement.user_keys() ? shown + " + " + kMoved : shown;
+  return statement.user_keys() ? std::string("s.updated + ") + kMoved : "s.updated";
 }
 
 /// A condition that is true once all rows of `deleted` are: what is inserted under it comes after them.
@@ -134,7 +141,7 @@ void Target::move_out(Statement& statement, const std::string& from, const std::
         quote_literal(column.name) + " = ANY (v.user_keys) AND " +
         row_differs({"t." + name}, {"n." + names_[static_cast<std::size_t>(position)] + "::" + column.type_sql}));
   }
-  statement.with("moved",
+  statement.with("moved", "rows that trade values of a unique index of the user: they go and come",
                  "DELETE FROM " + table_ + " t USING " + from + " n\nWHERE v.user_keys IS NOT NULL" +
                      (where.empty() ? "" : " AND " + where) + " AND " +
                      key_match("t", prefixed(row_columns(key_), "n.")) + "\n  AND (" + join(differs, "\n    OR ") +
@@ -166,14 +173,16 @@ void Target::upsert(Statement& statement, const std::string& from, const std::st
            row_differs(prefixed(table_columns(rest), "t."), prefixed(table_columns(rest), "excluded."));
   }
   // xmax is 0 in a row that was inserted and set in one that was updated in place
-  statement.with("shown", sql + "\nRETURNING t.xmax = 0 AS inserted", false);
+  statement.with("shown", "stream table: rows that are new or differ", sql + "\nRETURNING t.xmax = 0 AS inserted",
+                 false);
 }
 
-std::string Target::apply_bag(Statement& statement, const std::string& d) const {
+std::string Target::apply_bag(Statement& statement, const std::string& d, const std::string& violation) const {
   const auto mine = prefixed(table_columns(all_), "t.");
   const auto theirs = prefixed(names_, "d.");
-  const std::string typed = statement.with("d", "SELECT " + cast_list("n") + ", n.w FROM " + d + " n");
-  statement.with("hidden",
+  const std::string typed = statement.with("d", "the change, with the types of the stream table",
+                                           "SELECT " + cast_list("n") + ", n.w FROM " + d + " n");
+  statement.with("hidden", "stream table: copies that are gone",
                  "DELETE FROM " + table_ + " t WHERE t.ctid = ANY (ARRAY(\n  SELECT x.ctid FROM " + typed +
                      " d CROSS JOIN LATERAL (\n    SELECT t.ctid FROM " + table_ + " t\n    WHERE " +
                      row_match(mine, theirs, types(all_), false) +
@@ -181,60 +190,72 @@ std::string Target::apply_bag(Statement& statement, const std::string& d) const 
                      (loose() ? "\n    ORDER BY " + row_identical(mine, theirs) + " DESC" : "") +
                      "\n    LIMIT -d.w) x\n  WHERE d.w < 0))\nRETURNING 1",
                  false);
-  statement.with("shown",
+  statement.with("shown", "stream table: copies that are new",
                  "INSERT INTO " + table_ + " (" + join(table_columns(all_), ", ") + ")\nSELECT " + join(theirs, ", ") +
                      " FROM " + typed + " d CROSS JOIN LATERAL generate_series(1, d.w)\nWHERE d.w > 0 AND " +
                      after({kDeleted}) + "\nRETURNING 1",
                  false);
-  return counts("(SELECT count(*) FROM shown)", "0::bigint", kDeleted,
-                "(SELECT coalesce(-sum(d.w), 0) FROM " + typed + " d WHERE d.w < 0) - " + kDeleted);
+  return counts(
+      "(SELECT count(*) FROM shown)", "0::bigint", kDeleted,
+      "(SELECT coalesce(-sum(d.w), 0) FROM " + typed + " d WHERE d.w < 0) - " + kDeleted + and_also(violation));
 }
 
-std::string Target::apply_delta(Statement& statement, const Delta& delta) const {
+std::string Target::apply_delta(Statement& statement, const Delta& delta, const std::string& violation) const {
   std::string d = delta.from;
   if (!delta.consolidated) {
-    d = statement.with("net", consolidate(names_, types(all_), delta.from));
+    d = statement.with("net", "changed rows, net", consolidate(names_, types(all_), delta.from));
   } else if (d.front() == '(') {
-    d = statement.with("net", d.substr(1, d.size() - 2));
+    d = statement.with("net", "changed rows, net", d.substr(1, d.size() - 2));
   }
-  if (!keyed()) return apply_bag(statement, d);
+  if (!keyed()) return apply_bag(statement, d, violation);
   const auto keys = row_columns(key_);
-  // Keys without a new row. By grouping: a join of the delta with itself is planned for the few rows it usually has.
-  const std::string lost =
-      statement.with("lost", "SELECT " + join(prefixed(keys, "n."), ", ") + " FROM " + d + " n\nGROUP BY " +
-                                 join(prefixed(keys, "n."), ", ") + "\nHAVING max(n.w) < 0");
-  // Keys that are only added must not be there yet: an upsert that updates one would swallow a row, as it does when the
-  // source has lost the unique key that this program was built on.
-  const std::string added = statement.with("added", "SELECT count(*) AS n FROM (SELECT FROM " + d + " n\nGROUP BY " +
-                                                        join(prefixed(keys, "n."), ", ") + "\nHAVING min(n.w) > 0) x");
-  statement.with("hidden",
-                 "DELETE FROM " + table_ + " t USING " + lost + " n\nWHERE " + key_match("t", prefixed(keys, "n.")) +
-                     "\nRETURNING 1",
+  auto flags = row_columns(key_);
+  flags.insert(flags.end(), {"lost", "added", "odd"});
+  flags = unique_names(flags);
+  const std::string lost = flags[keys.size()];
+  const std::string added = flags[keys.size() + 1];
+  const std::string odd = flags[keys.size() + 2];
+  // By grouping: a join of the delta with itself is planned for the few rows it usually has. Keys that are only added
+  // must not be there yet: an upsert that updates one would swallow a row, as it does when the source has lost the
+  // unique key that this program was built on.
+  const std::string key_columns = join(prefixed(keys, "n."), ", ");
+  const std::string k =
+      statement.with("k", "keys: those without a new row, and those without an old one",
+                     "SELECT " + key_columns + ", max(n.w) < 0 AS " + lost + ", min(n.w) > 0 AS " + added +
+                         ", bool_or(n.w NOT IN (1, -1)) AS " + odd + "\nFROM " + d + " n\nGROUP BY " + key_columns);
+  statement.with("hidden", "stream table: rows that are gone",
+                 "DELETE FROM " + table_ + " t USING " + k + " n\nWHERE n." + lost + " AND " +
+                     key_match("t", prefixed(keys, "n.")) + "\nRETURNING 1",
                  false);
   move_out(statement, d, "n.w > 0");
   upsert(statement, d, "n.w > 0");
+  auto number = [](const std::string& flag) { return "count(*) FILTER (WHERE n." + flag + ") AS " + flag; };
   return counts(inserted(statement), updated(statement), kDeleted,
-                "(SELECT count(*) FROM " + d + " n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM " + lost +
-                    ") - " + kDeleted + ") + abs((SELECT a.n FROM " + added + " a) - (" + inserted(statement) + "))");
+                "k." + odd + " + abs(k." + lost + " - " + kDeleted + ") + abs(k." + added + " - (" +
+                    inserted(statement) + "))" + and_also(violation),
+                std::string(kShown) + ",\n     (SELECT " + number(lost) + ", " + number(added) + ", " + number(odd) +
+                    " FROM " + k + " n) k");
 }
 
 std::string Target::apply_rows(Statement& statement, const std::string& shown, const std::string& gone,
                                const std::vector<std::string>& key_columns, const std::string& violations) const {
-  statement.with("hidden",
+  statement.with("hidden", "stream table: rows that are gone",
                  "DELETE FROM " + table_ + " t USING " + gone + " c\nWHERE " +
                      key_match("t", prefixed(key_columns, "c.")) + "\nRETURNING 1",
                  false);
-  const std::string rows =
-      statement.with("rows", shown.front() == '(' ? shown.substr(1, shown.size() - 2) : "SELECT * FROM " + shown);
+  const std::string rows = statement.with(
+      "rows", "rows as they shall be",
+      shown.front() == '(' ? shown.substr(1, shown.size() - 2) : "SELECT * FROM " + shown, statement.user_keys());
   move_out(statement, rows, {});
   upsert(statement, rows, {});
-  return counts(inserted(statement), updated(statement), kDeleted, violations);
+  return counts(inserted(statement), updated(statement), kDeleted, violations, kShown);
 }
 
 std::string Target::replace(Statement& statement, const std::string& content) const {
   if (keyed()) {
-    const std::string n = statement.with("content", "SELECT " + cast_list("x") + " FROM " + content + " x");
-    statement.with("hidden",
+    const std::string n =
+        statement.with("content", "the query", "SELECT " + cast_list("x") + " FROM " + content + " x");
+    statement.with("hidden", "stream table: rows that are gone",
                    "DELETE FROM " + table_ + " t\nWHERE NOT EXISTS (SELECT FROM " + n + " n WHERE " +
                        key_match("t", prefixed(row_columns(key_), "n.")) + ")\nRETURNING 1",
                    false);
@@ -248,14 +269,15 @@ std::string Target::replace(Statement& statement, const std::string& content) co
     // A key that stands for two rows: the upsert would let one of them disappear.
     return counts(inserted(statement), updated(statement), kDeleted,
                   "(SELECT count(*) FROM " + n + ") - (SELECT count(*) FROM (SELECT FROM " + n + " n GROUP BY " +
-                      join(prefixed(row_columns(key_), "n."), ", ") + ") k)");
+                      join(prefixed(row_columns(key_), "n."), ", ") + ") k)",
+                  kShown);
   }
   std::vector<std::string> old;
   const auto columns = table_columns(all_);
   for (std::size_t i = 0; i < columns.size(); ++i) old.push_back("o." + columns[i] + " AS " + names_[i]);
   const std::string both = "(SELECT " + cast_list("x") + ", 1 AS w FROM " + content + " x\nUNION ALL\nSELECT " +
                            join(old, ", ") + ", -1 AS w FROM " + table_ + " o)";
-  return apply_bag(statement, statement.with("net", consolidate(names_, types(all_), both)));
+  return apply_bag(statement, statement.with("net", "what differs", consolidate(names_, types(all_), both)));
 }
 
 }  // namespace pgtrickle::compiler

@@ -30,8 +30,8 @@ class Target {
   /// earlier program are the caller's to drop.
   [[nodiscard]] std::vector<std::string> index_ddl() const;
 
-  /// Applies a Z-set: FROM item with the columns and w.
-  std::string apply_delta(Statement& statement, const Delta& delta) const;
+  /// Applies a Z-set: FROM item with the columns and w. `violation` is counted with those that are found here.
+  std::string apply_delta(Statement& statement, const Delta& delta, const std::string& violation = {}) const;
   /// Keyed only: `shown` is a FROM item of the new rows, `gone` a FROM item that has, under the names in `key_columns`
   /// (parallel to the key), the keys of rows that are to be deleted if they are there. No key is in both.
   std::string apply_rows(Statement& statement, const std::string& shown, const std::string& gone,
@@ -47,7 +47,7 @@ class Target {
   [[nodiscard]] std::string cast_list(const std::string& alias) const;
   [[nodiscard]] bool needs_hash_index() const;
   [[nodiscard]] bool loose() const;  // some column has equal values that are not the same
-  std::string apply_bag(Statement& statement, const std::string& d) const;
+  std::string apply_bag(Statement& statement, const std::string& d, const std::string& violation = {}) const;
   /// Deletes the rows that `from` replaces and that differ in v.user_keys, the columns that unique indexes and
   /// exclusion constraints of users are about: updated in place, two rows could not trade values. NULL: there are none.
   void move_out(Statement& statement, const std::string& from, const std::string& where) const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "compiler/generate/function_text.h"
 #include "compiler/generate/rows.h"
 #include "compiler/generate/sql_text.h"
 #include "compiler/generate/statement.h"
@@ -132,6 +133,7 @@ std::vector<std::string> Aggregate::state_ddl() const {
   std::vector<std::string> ddl;
   ddl.push_back("CREATE TABLE " + state_table() + " AS\n" + state_query(l) + "\nWITH NO DATA");
   for (auto& index : state(l).index_ddl(lookups_)) ddl.push_back(std::move(index));
+  for (auto& statement : groups_ddl(l)) ddl.push_back(std::move(statement));
   return ddl;
 }
 
@@ -174,7 +176,8 @@ std::string Aggregate::group_delta(Statement& statement, const Layout& l) const 
   if (needs_net && !input.consolidated) {
     std::vector<TypeInfo> types;
     for (const auto& col : inputs_[0]->columns()) types.push_back(col.type.value());
-    input.from = statement.with("net", consolidate(inputs_[0]->column_names(), types, input.from));
+    input.from = statement.with("net", "input rows that changed, net",
+                                consolidate(inputs_[0]->column_names(), types, input.from));
   }
   std::vector<std::string> select;
   const auto exprs = key_expressions();
@@ -191,31 +194,69 @@ std::string Aggregate::group_delta(Statement& statement, const Layout& l) const 
   std::string sql = "SELECT " + join(select, ",\n       ") + "\nFROM " + indent(input.from, 2) + " i";
   // Without GROUP BY an empty delta would still make a row: nothing changed, so there shall be none.
   sql += exprs.empty() ? "\nHAVING count(*) > 0" : "\nGROUP BY " + join(exprs, ", ");
-  return statement.with("g", sql);
+  return statement.with("g", "changed groups: what is added to each", sql);
+}
+
+/// The state's columns of the groups of `keys`, a FROM item; n only for a function. `if_any(null_keys)` is a condition
+/// without rows, true if there is a group at all (with a NULL in one of null_keys).
+std::string Aggregate::recompute_query(
+    const Layout& l, const std::string& keys, bool with_n,
+    const std::function<std::string(const std::vector<std::string>&)>& if_any) const {
+  std::vector<std::string> select = prefixed(l.keys, "k.");
+  if (with_n) select.push_back("count(*) AS " + l.n);
+  for (std::size_t i = 0; i < l.components.size(); ++i) select.push_back(l.components[i].full + " AS " + l.names[i]);
+  const std::string list = "SELECT " + join(select, ",\n       ");
+  const std::string post = indent(inputs_[0]->post(), 2);
+  const auto only = [&](const std::vector<std::string>& null_keys) {
+    const std::string condition = if_any(null_keys);
+    return condition.empty() ? std::string() : "\n  AND " + condition;
+  };
+  if (global()) {
+    const std::string condition = if_any({});
+    return list + "\nFROM " + post + " i" + (condition.empty() ? "" : "\nWHERE " + condition);
+  }
+  std::vector<bool> not_null;
+  const auto exprs = key_expressions();
+  for (std::size_t i = 0; i < exprs.size(); ++i) not_null.push_back(columns_[i].not_null);
+  std::vector<std::string> arms;
+  for (const auto& way : key_lookups(exprs, l.keys, state(l).types(), not_null))
+    arms.push_back(list + "\nFROM " + keys + ", " + post + " i\nWHERE " + way.condition + only(way.null_keys) +
+                   "\nGROUP BY " + join(prefixed(l.keys, "k."), ", "));
+  return join(arms, "\nUNION ALL\n");
+}
+
+/// A function, where groups are seldom recomputed: of its plan nothing is started until there is one.
+std::vector<std::string> Aggregate::groups_ddl(const Layout& l) const {
+  if (!l.may_recompute() || l.has(Maintenance::kReplace)) return {};
+  const std::string query =
+      recompute_query(l, "unnest($1) k", true, [](const std::vector<std::string>&) { return std::string(); });
+  const std::string signature = groups_function() + "(" + state_table() + "[])";
+  return {
+      "-- Groups that their state does not tell, from the sources: an extremum is gone, or a sum was NaN or "
+      "infinite.\nCREATE OR REPLACE FUNCTION " +
+          groups_function() + "(groups " + state_table() + "[]) RETURNS SETOF " + state_table() +
+          "\nLANGUAGE plpgsql\nAS " +
+          dollar_quoted("\n#variable_conflict use_column\nBEGIN\n    RETURN QUERY\n    " + indent(query, 4) +
+                        ";\nEND\n"),
+      "REVOKE ALL ON FUNCTION " + signature + " FROM PUBLIC"};
 }
 
 std::string Aggregate::recomputed(Statement& statement, const Layout& l, const std::string& merged) const {
-  // Groups to recompute, joined back to the input by their keys.
-  std::vector<std::string> select = prefixed(l.keys, "k.");
-  for (std::size_t i = 0; i < l.components.size(); ++i) select.push_back(l.components[i].full + " AS " + l.names[i]);
-  const std::string post = inputs_[0]->post();
-  if (global())
-    return statement.with("r", "SELECT " + join(select, ",\n       ") + "\nFROM " + indent(post, 2) +
-                                   " i\nWHERE (SELECT bool_or(m." + l.need + ") FROM " + merged + " m)");
-  const auto exprs = key_expressions();
-  const auto types = state(l).types();
-  const std::string keys = "(SELECT " + join(l.keys, ", ") + " FROM " + merged + " m WHERE m." + l.need + ") k";
-  const std::string tail = "\nGROUP BY " + join(prefixed(l.keys, "k."), ", ");
-  std::vector<bool> not_null;
-  for (std::size_t i = 0; i < exprs.size(); ++i) not_null.push_back(columns_[i].not_null);
-  std::vector<std::string> arms;
-  for (const auto& way : key_lookups(exprs, l.keys, types, not_null)) {
-    std::string needed = "m." + l.need;
-    if (!way.null_keys.empty()) needed += " AND " + any_null(way.null_keys, "m.");
-    arms.push_back("SELECT " + join(select, ",\n       ") + "\nFROM " + keys + ", " + indent(post, 2) + " i\nWHERE " +
-                   way.condition + "\n  AND (SELECT bool_or(" + needed + ") FROM " + merged + " m)" + tail);
+  if (l.has(Maintenance::kReplace)) {
+    const std::string keys = "(SELECT " + join(l.keys, ", ") + " FROM " + merged + " m WHERE m." + l.need + ") k";
+    return statement.with("r", "groups that are computed from the sources",
+                          recompute_query(l, keys, false, [&](const std::vector<std::string>& null_keys) {
+                            std::string needed = "m." + l.need;
+                            if (!null_keys.empty()) needed += " AND " + any_null(null_keys, "m.");
+                            return "(SELECT bool_or(" + needed + ") FROM " + merged + " m)";
+                          }));
   }
-  return statement.with("r", join(arms, "\nUNION ALL\n"));
+  auto row = prefixed(l.keys, "m.");
+  row.resize(row.size() + 1 + l.components.size(), "NULL");
+  return statement.with("r", "groups that their state does not tell any more",
+                        "SELECT r.* FROM (SELECT array_agg(ROW(" + join(row, ", ") + ")::" + state_table() +
+                            ") AS groups FROM " + merged + " m WHERE m." + l.need + ") k,\n     LATERAL " +
+                            groups_function() + "(k.groups) r\nWHERE k.groups IS NOT NULL");
 }
 
 Changes Aggregate::differential(Statement& statement) const {
@@ -257,8 +298,9 @@ Changes Aggregate::differential(Statement& statement) const {
     const bool always = std::find(need.begin(), need.end(), "true") != need.end();
     select.push_back((always ? alive : alive + " AND (" + join(need, "\n         OR ") + ")") + " AS " + l.need);
   }
-  std::string m = statement.with("m", "SELECT " + join(select, ",\n       ") + "\nFROM " + g + " g\nLEFT JOIN " +
-                                          state_table() + " s ON " + state(l).match("s.", "g."));
+  std::string m = statement.with("m", "those groups beside their stored values",
+                                 "SELECT " + join(select, ",\n       ") + "\nFROM " + g + " g\nLEFT JOIN " +
+                                     state_table() + " s ON " + state(l).match("s.", "g."));
   if (l.may_recompute()) {
     const std::string r = recomputed(statement, l, m);
     std::vector<std::string> merged = prefixed(l.keys, "m.");
@@ -270,8 +312,9 @@ Changes Aggregate::differential(Statement& statement) const {
       merged.push_back("CASE WHEN m." + l.need + " THEN r." + l.names[i] + " ELSE m." + l.new_names[i] + " END AS " +
                        l.new_names[i]);
     }
-    m = statement.with("m", "SELECT " + join(merged, ",\n       ") + "\nFROM " + m + " m\nLEFT JOIN " + r + " r ON m." +
-                                l.need + " AND " + state(l).match("r.", "m."));
+    m = statement.with("m", "the same, with what was recomputed",
+                       "SELECT " + join(merged, ",\n       ") + "\nFROM " + m + " m\nLEFT JOIN " + r + " r ON m." +
+                           l.need + " AND " + state(l).match("r.", "m."));
   }
 
   const MergedRows rows{m, l.old_ctid, l.old_n, l.new_n, l.new_names, {}};

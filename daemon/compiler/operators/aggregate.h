@@ -2,7 +2,8 @@
 //
 // State: one row per group: its key, n = number of input rows, and the components of the aggregates
 // (aggregate_functions.h). Rule: the input's delta is summed per group (g), added to the state of the touched groups
-// (m); a group whose n becomes 0 disappears. Groups that cannot be updated are recomputed from the input's post-state.
+// (m); a group whose n becomes 0 disappears. Groups that cannot be updated are recomputed from the input's post-state:
+// where that is the exception, by a function of its own, so that the plan of the usual case does not carry it.
 // Without GROUP BY there is always exactly one row.
 // The naive versions break on: a group of NULL keys (identity is NULL-safe); sum over an all-NULL group (NULL, not 0:
 // non-null arguments are counted); a value inserted and deleted in one batch (min/max see the consolidated delta); the
@@ -10,6 +11,8 @@
 // equality means recompute); a visible row used as the memory of the hidden ones (HAVING is outside, state has all
 // groups).
 #pragma once
+
+#include <functional>
 
 #include "compiler/operators/aggregate_functions.h"
 #include "compiler/operators/keyed_state.h"
@@ -56,6 +59,10 @@ class Aggregate final : public StatefulOperator {
   [[nodiscard]] std::string state_query(const Layout& layout) const;
   [[nodiscard]] std::string group_delta(Statement& statement, const Layout& layout) const;
   [[nodiscard]] std::string recomputed(Statement& statement, const Layout& layout, const std::string& merged) const;
+  [[nodiscard]] std::string recompute_query(
+      const Layout& layout, const std::string& keys, bool with_n,
+      const std::function<std::string(const std::vector<std::string>&)>& if_any) const;
+  [[nodiscard]] std::vector<std::string> groups_ddl(const Layout& layout) const;
 
   std::vector<Node> keys_;
   std::vector<AggregateCall> calls_;

@@ -275,8 +275,8 @@ std::string Apply::condition(std::size_t f, const Node& conjunct) const {
 }
 
 /// SELECT of `wanted` from the state rows s that the rows of a feed's delta touch through one arm.
-std::string Apply::touched_by(std::size_t f, const std::vector<Node>& arm, const std::string& delta,
-                              const std::string& wanted) const {
+std::string Apply::touched_by(const Statement& statement, std::size_t f, const std::vector<Node>& arm,
+                              const std::string& delta, const std::string& wanted) const {
   std::vector<std::string> on_state;
   std::vector<std::string> on_feed;
   std::vector<std::string> on_both;
@@ -291,7 +291,7 @@ std::string Apply::touched_by(std::size_t f, const std::vector<Node>& arm, const
       if (index >= static_cast<int>(tuple_size_)) compared.insert(index - static_cast<int>(tuple_size_));
   }
   const std::string table = state_table() + " s";
-  on_state.push_back(gate(feed(f).source_mask()));
+  on_state.push_back(statement.gate(feed(f).source_mask()));
   if (!indexed) {
     // Every tuple is tested, and leaves with the first row that touches it.
     on_feed.insert(on_feed.end(), on_both.begin(), on_both.end());
@@ -319,8 +319,9 @@ std::vector<std::string> Apply::touched(Statement& statement, const std::string&
   std::vector<std::string> parts;
   for (std::size_t f = 0; f < matches_.size(); ++f) {
     std::string delta = feed(f).delta(statement, true).from;
-    if (delta.front() == '(') delta = statement.with("d", delta.substr(1, delta.size() - 2));
-    for (const auto& arm : arms(f)) parts.push_back(touched_by(f, arm, delta, wanted));
+    if (delta.front() == '(')
+      delta = statement.with("d", "rows of the subquery that changed", delta.substr(1, delta.size() - 2));
+    for (const auto& arm : arms(f)) parts.push_back(touched_by(statement, f, arm, delta, wanted));
   }
   return parts;
 }
@@ -338,8 +339,9 @@ std::string Apply::merged(Statement& statement, const Layout& l) const {
     std::vector<std::string> select{"s.ctid AS " + l.old_ctid, "s." + l.n + " AS " + l.old_n,
                                     "s." + l.n + " AS " + l.new_n, "true AS " + l.need};
     select.insert(select.end(), old_values.begin(), old_values.end());
-    return statement.with("m", "SELECT " + join(select, ",\n       ") + "\nFROM " + table + " s\nWHERE " +
-                                   (any.empty() ? "false" : join(any, "\n   OR ")));
+    return statement.with("m", "the row of the state, if anything may change its values",
+                          "SELECT " + join(select, ",\n       ") + "\nFROM " + table + " s\nWHERE " +
+                              (any.empty() ? "false" : join(any, "\n   OR ")));
   }
 
   const Delta outer = inputs_[0]->delta(statement, false);
@@ -350,7 +352,8 @@ std::string Apply::merged(Statement& statement, const Layout& l) const {
   const std::string counts =
       "coalesce(sum(o.w), 0)::bigint AS " + l.n + ", bool_or(o." + l.touched + ") AS " + l.touched;
   const std::string x = statement.with(
-      "x", grouped_outer("(" + changed + ")", counts) + "\nHAVING sum(o.w) <> 0 OR bool_or(o." + l.touched + ")");
+      "x", "outer tuples: how many come, and whether their values may have changed",
+      grouped_outer("(" + changed + ")", counts) + "\nHAVING sum(o.w) <> 0 OR bool_or(o." + l.touched + ")");
 
   std::vector<std::string> select;
   for (std::size_t i = 0; i < tuple_size_; ++i) {
@@ -366,8 +369,9 @@ std::string Apply::merged(Statement& statement, const Layout& l) const {
   select.push_back(new_n + " AS " + l.new_n);
   select.push_back(new_n + " > 0 AND (x." + l.touched + " OR s.ctid IS NULL) AS " + l.need);
   select.insert(select.end(), old_values.begin(), old_values.end());
-  return statement.with("m", "SELECT " + join(select, ",\n       ") + "\nFROM " + x + " x\nLEFT JOIN " + table +
-                                 " s ON " + state().match("s.", "x."));
+  return statement.with("m", "those tuples beside their stored values",
+                        "SELECT " + join(select, ",\n       ") + "\nFROM " + x + " x\nLEFT JOIN " + table + " s ON " +
+                            state().match("s.", "x."));
 }
 
 Changes Apply::differential(Statement& statement) const {
@@ -382,7 +386,8 @@ Changes Apply::differential(Statement& statement) const {
   for (std::size_t i = 0; i < values.size(); ++i)
     select.push_back("CASE WHEN " + alias + "." + l.need + " THEN " + values[i] + " ELSE " + alias + "." +
                      l.old_values[i] + " END AS " + l.new_values[i]);
-  MergedRows rows{statement.with("r", "SELECT " + join(select, ",\n       ") + "\nFROM " + m + " " + alias),
+  MergedRows rows{statement.with("r", "the subqueries, run for tuples that need it",
+                                 "SELECT " + join(select, ",\n       ") + "\nFROM " + m + " " + alias),
                   l.old_ctid,
                   l.old_n,
                   l.new_n,

@@ -76,8 +76,8 @@ class Apply final : public StatefulOperator {
   [[nodiscard]] std::vector<Key> feed_lookups() const;
   [[nodiscard]] std::vector<std::vector<Node>> arms(std::size_t feed) const;
   [[nodiscard]] std::string condition(std::size_t feed, const Node& conjunct) const;
-  [[nodiscard]] std::string touched_by(std::size_t feed, const std::vector<Node>& arm, const std::string& delta,
-                                       const std::string& wanted) const;
+  [[nodiscard]] std::string touched_by(const Statement& statement, std::size_t feed, const std::vector<Node>& arm,
+                                       const std::string& delta, const std::string& wanted) const;
   [[nodiscard]] std::vector<std::string> touched(Statement& statement, const std::string& wanted) const;
   [[nodiscard]] std::string merged(Statement& statement, const Layout& layout) const;
 

@@ -44,15 +44,15 @@ Changes BagState::replace(Statement& statement, const std::string& stored, const
                            indent(fresh, 2) + ") f)";
   std::string sql = "SELECT " + join(select, ", ") + "\nFROM " + indent(both, 2) + " x (" + join(list, ", ") + ")";
   if (!group.empty()) sql += "\nGROUP BY " + join(group, ", ");
-  const std::string z =
-      statement.with("z", sql + "\nHAVING sum(CASE WHEN x." + ctid + " IS NULL THEN 1 ELSE -1 END) <> 0");
+  const std::string z = statement.with("z", "stored rows and rows as they shall be: the difference",
+                                       sql + "\nHAVING sum(CASE WHEN x." + ctid + " IS NULL THEN 1 ELSE -1 END) <> 0");
 
-  statement.with("gone",
+  statement.with("gone", "state: copies that are gone",
                  "DELETE FROM " + table_ + " s\nWHERE s.ctid = ANY (ARRAY(SELECT unnest(z." + ctids +
                      "[1:-z.w]) FROM " + z + " z WHERE z.w < 0))",
                  false);
   // A table without columns, below a count(*), has rows all the same.
-  statement.with("born",
+  statement.with("born", "state: copies that are new",
                  "INSERT INTO " + table_ + (mine.empty() ? "" : " (" + join(mine, ", ") + ")") + "\nSELECT " +
                      join(names("z."), ", ") + " FROM " + z +
                      " z CROSS JOIN LATERAL generate_series(1, z.w)\nWHERE z.w > 0",

@@ -122,16 +122,18 @@ Delta Join::delta(Statement& statement, bool /*consolidate*/) const {
     posts.push_back(input->post());
     Delta d = input->delta(statement, true);
     // A delta stands in several terms: compute it once.
-    if (d.from.front() == '(') d.from = statement.with("d", d.from.substr(1, d.from.size() - 2));
+    if (d.from.front() == '(')
+      d.from = statement.with("d", "rows of one input that changed", d.from.substr(1, d.from.size() - 2));
     deltas.push_back(std::move(d));
   }
   if (const std::size_t single = switching_input(); single < inputs_.size())
-    return {"(" + by_switch(single, posts, deltas) + ")", false};
-  if (inputs_.size() <= kMaxInputsBySubsets) return {"(" + by_subsets(posts, deltas) + ")", false};
+    return {"(" + by_switch(statement, single, posts, deltas) + ")", false};
+  if (inputs_.size() <= kMaxInputsBySubsets) return {"(" + by_subsets(statement, posts, deltas) + ")", false};
   return {by_levels(statement, posts, deltas), false};
 }
 
-std::string Join::by_subsets(const std::vector<std::string>& posts, const std::vector<Delta>& deltas) const {
+std::string Join::by_subsets(const Statement& statement, const std::vector<std::string>& posts,
+                             const std::vector<Delta>& deltas) const {
   const std::size_t n = inputs_.size();
   std::vector<std::string> conds;
   for (const auto& node : conditions_) conds.push_back(condition(node));
@@ -144,7 +146,7 @@ std::string Join::by_subsets(const std::vector<std::string>& posts, const std::v
       if ((subset >> i & 1U) != 0) {
         from.push_back(deltas[i].from + " " + alias(i));
         weights.push_back(alias(i) + ".w");
-        all.push_back(gate(inputs_[i]->source_mask()));
+        all.push_back(statement.gate(inputs_[i]->source_mask()));
       } else {
         from.push_back(posts[i] + " " + alias(i));
       }
@@ -178,7 +180,7 @@ std::size_t Join::switching_input() const {
   return inputs_.size();
 }
 
-std::string Join::by_switch(std::size_t single, const std::vector<std::string>& posts,
+std::string Join::by_switch(const Statement& statement, std::size_t single, const std::vector<std::string>& posts,
                             const std::vector<Delta>& deltas) const {
   const std::size_t other = 1 - single;
   const auto where_is = places();
@@ -210,7 +212,7 @@ std::string Join::by_switch(std::size_t single, const std::vector<std::string>& 
     items.push_back(weight + " AS w");
     return "SELECT " + join(items, ", ");
   };
-  all.push_back(gate(inputs_[other]->source_mask()));
+  all.push_back(statement.gate(inputs_[other]->source_mask()));
   std::vector<std::string> terms{list(alias(other) + ".w") + "\nFROM " + indent(deltas[other].from, 2) + " " +
                                  alias(other) + ", " + indent(posts[single], 2) + " " + alias(single) + where(all)};
   auto turning = [&](const std::string& from, const std::string& weight, const std::vector<std::string>& gates) {
@@ -220,9 +222,9 @@ std::string Join::by_switch(std::size_t single, const std::vector<std::string>& 
     terms.push_back(list(weight) + "\nFROM " + indent(from, 2) + " " + alias(other) + ", " + deltas[single].from + " " +
                     alias(single) + ", " + deltas[single].from + " was" + where(conditions));
   };
-  turning(posts[other], turned, {gate(inputs_[single]->source_mask())});
+  turning(posts[other], turned, {statement.gate(inputs_[single]->source_mask())});
   turning(deltas[other].from, "-(" + alias(other) + ".w * " + turned + ")",
-          {gate(inputs_[single]->source_mask()), gate(inputs_[other]->source_mask())});
+          {statement.gate(inputs_[single]->source_mask()), statement.gate(inputs_[other]->source_mask())});
   return join(terms, "\nUNION ALL\n");
 }
 
@@ -303,9 +305,9 @@ std::string Join::by_levels(Statement& statement, const std::vector<std::string>
       list.push_back(extra);
       return list;
     };
-    auto gated = [](std::vector<std::string> conds, std::uint64_t a, std::uint64_t b) {
-      conds.push_back(gate(a));
-      if (b != 0) conds.push_back(gate(b));
+    auto gated = [&](std::vector<std::string> conds, std::uint64_t a, std::uint64_t b) {
+      conds.push_back(statement.gate(a));
+      if (b != 0) conds.push_back(statement.gate(b));
       return conds;
     };
     std::vector<std::string> base_conds = conds_so_far;
@@ -317,7 +319,8 @@ std::string Join::by_levels(Statement& statement, const std::vector<std::string>
         where(gated(base_conds, next_mask, 0)) + "\nUNION ALL\nSELECT " +
         join(with(from_delta_list, "-(j.w * " + alias(next) + ".w) AS w"), ", ") + "\nFROM " + previous + " j, " +
         deltas[next].from + " " + alias(next) + where(gated(on_delta, mask, next_mask));
-    previous = statement.with("j", body);
+    previous =
+        statement.with("j", "changes of the join of the first " + std::to_string(joined.size()) + " inputs", body);
     conds_so_far = std::move(base_conds);
     mask |= next_mask;
     first = false;

@@ -142,9 +142,9 @@ Changes KeyedRecompute::differential(Statement& statement) const {
     const auto& col = input.columns()[static_cast<std::size_t>(keys_[i])];
     add_grouped("d." + quote_ident(col.name), col.type.value(), names[i], select, group);
   }
-  const std::string touched =
-      statement.with("k", "SELECT " + join(select, ", ") + "\nFROM " + indent(delta.from, 2) + " d" +
-                              (group.empty() ? "\nLIMIT 1" : "\nGROUP BY " + join(group, ", ")));
+  const std::string touched = statement.with("k", "keys of changed rows",
+                                             "SELECT " + join(select, ", ") + "\nFROM " + indent(delta.from, 2) + " d" +
+                                                 (group.empty() ? "\nLIMIT 1" : "\nGROUP BY " + join(group, ", ")));
   auto stored_list = state(columns).names("s.");
   stored_list.emplace_back("s.ctid");
   const std::string stored =

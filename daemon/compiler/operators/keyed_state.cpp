@@ -71,14 +71,14 @@ std::vector<std::string> KeyedState::index_ddl(const std::vector<Key>& lookups) 
 void KeyedState::apply(Statement& statement, const MergedRows& merged, const std::string& n,
                        const std::vector<std::string>& values) const {
   if (!global()) {
-    statement.with("gone",
+    statement.with("gone", "state: keys behind which nothing is left",
                    "DELETE FROM " + table_ + " s USING " + merged.from + " m\nWHERE s.ctid = m." + merged.old_ctid +
                        " AND m." + merged.new_n + " <= 0",
                    false);
   }
   std::vector<std::string> set{n + " = m." + merged.new_n};
   for (std::size_t i = 0; i < values.size(); ++i) set.push_back(values[i] + " = m." + merged.new_columns[i]);
-  statement.with("kept",
+  statement.with("kept", "state: keys that stay",
                  "UPDATE " + table_ + " s SET " + join(set, ", ") + "\nFROM " + merged.from + " m WHERE s.ctid = m." +
                      merged.old_ctid + (global() ? "" : " AND m." + merged.new_n + " > 0") +
                      (merged.changed.empty() ? "" : "\n  AND (" + merged.changed + ")"),
@@ -90,7 +90,7 @@ void KeyedState::apply(Statement& statement, const MergedRows& merged, const std
   auto row = prefixed(names_, "m.");
   row.push_back("m." + merged.new_n);
   for (const auto& name : merged.new_columns) row.push_back("m." + name);
-  statement.with("born",
+  statement.with("born", "state: keys that are new",
                  "INSERT INTO " + table_ + " (" + join(columns, ", ") + ")\nSELECT " + join(row, ", ") + " FROM " +
                      merged.from + " m\nWHERE m." + merged.old_ctid + " IS NULL AND m." + merged.new_n + " > 0",
                  false);
@@ -126,7 +126,8 @@ Changes KeyedState::changes(Statement& statement, const MergedRows& merged, cons
   auto exists = [&](const std::string& n) { return global() ? std::string("true") : "m." + n + " > 0"; };
   out.push_back(exists(merged.old_n) + " AS " + changes.was);
   out.push_back(exists(merged.new_n) + " AS " + changes.now);
-  changes.from = statement.with("c", "SELECT " + join(out, ",\n       ") + "\nFROM " + merged.from + " m");
+  changes.from = statement.with_name("c", "output rows of these keys, before and after",
+                                     "SELECT " + join(out, ",\n       ") + "\nFROM " + merged.from + " m");
   changes.violation = "(SELECT count(*) FROM " + merged.from + " m WHERE m." + merged.new_n + " < 0)";
   return changes;
 }

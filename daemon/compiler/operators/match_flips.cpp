@@ -53,7 +53,7 @@ class Flips {
     const std::string flips = mixed_.empty() ? flipped(touched_keys()) : flipped(touched_tuples());
     std::vector<std::string> conditions = mixed_.empty() ? key_match("a", "f") : tuple_match("a", "f");
     append(conditions, scope("a", "f").sql(kept_only_));
-    conditions.push_back(gate(other_.source_mask()));
+    conditions.push_back(statement_.gate(other_.source_mask()));
     const std::string flip = std::string(negate ? "-" : "") + "f." + flip_;
     const std::string unflip = std::string(negate ? "" : "-") + "(a.w * f." + flip_ + ")";
     auto term = [&](const std::string& from, const std::string& weight) {
@@ -62,7 +62,7 @@ class Flips {
       return "SELECT " + join(list, ", ") + "\nFROM " + flips + " f, " + indent(from, 2) + " a" + where(conditions);
     };
     std::vector<std::string> result{term(kept_.post(), flip)};
-    conditions.push_back(gate(kept_.source_mask()));
+    conditions.push_back(statement_.gate(kept_.source_mask()));
     result.push_back(term(sides_.kept_delta, unflip));
     return result;
   }
@@ -110,7 +110,8 @@ class Flips {
     // Without keys there is one, the empty one; the sum of no rows is NULL, so that nothing is touched then.
     std::string sql = "SELECT " + join(select, ", ") + "\nFROM " + sides_.other_delta + " b" + where(conditions);
     if (!group.empty()) sql += "\nGROUP BY " + join(group, ", ");
-    touched.from = statement_.with("touched", sql + "\nHAVING sum(b.w) <> 0");
+    touched.from = statement_.with("touched", "keys whose number of matches changes, and by how many",
+                                   sql + "\nHAVING sum(b.w) <> 0");
     return touched;
   }
 
@@ -183,8 +184,9 @@ class Flips {
   Touched touched_tuples() {
     auto numbered_list = other_.column_names("b.");
     append(numbered_list, {"b.w", "row_number() OVER () AS " + row_no_});
-    const std::string numbered = statement_.with("numbered", "SELECT " + join(numbered_list, ", ") + "\nFROM " +
-                                                                 sides_.other_delta + " b" + where(other_conditions()));
+    const std::string numbered = statement_.with(
+        "numbered", "changed rows of the other side, told apart",
+        "SELECT " + join(numbered_list, ", ") + "\nFROM " + sides_.other_delta + " b" + where(other_conditions()));
     std::vector<std::string> list;
     for (const auto* col : tuple()) list.push_back("a." + quote_ident(col->name));
     append(list, {"b.w", "b." + row_no_});
@@ -195,13 +197,13 @@ class Flips {
     };
     std::string sql = pairs(kept_.post());
     // Rows that are gone were touched as well.
-    conditions.push_back(gate(kept_.source_mask()));
+    conditions.push_back(statement_.gate(kept_.source_mask()));
     sql += "\nUNION ALL\n" + pairs(sides_.kept_delta);
     auto select = tuple_select("x.");
     select.push_back("(sum(x.w) * count(DISTINCT x." + row_no_ + ") / count(*))::int AS " + dm_);
     Touched touched;
-    touched.from =
-        statement_.with("touched", "SELECT " + join(select, ", ") + "\nFROM (" + indent(sql, 2) + ") x\nGROUP BY " +
+    touched.from = statement_.with("touched", "rows whose number of matches changes, and by how many",
+                                   "SELECT " + join(select, ", ") + "\nFROM (" + indent(sql, 2) + ") x\nGROUP BY " +
                                        join(tuple_group("x."), ", ") + "\nHAVING sum(x.w) <> 0");
     touched.select = tuple_select("t.");
     touched.group = tuple_group("t.");
@@ -231,19 +233,21 @@ class Flips {
     if (keys_.empty() || indexed()) {
       std::vector<std::string> list = names(touched);
       list.push_back(flip("m.n"));
-      return statement_.with("flips", "SELECT " + join(list, ", ") + "\nFROM " + touched.from +
-                                          " t CROSS JOIN LATERAL (\n  SELECT count(*) AS n FROM (\n    SELECT FROM " +
-                                          indent(other_.post(), 6) + " b\n    WHERE " + indent(match, 6) +
-                                          "\n    LIMIT greatest(" + dm + ", 0) + 1) x) m\nWHERE " + flips("m.n"));
+      return statement_.with("flips", "those that get their first match (+1) or lose their last (-1)",
+                             "SELECT " + join(list, ", ") + "\nFROM " + touched.from +
+                                 " t CROSS JOIN LATERAL (\n  SELECT count(*) AS n FROM (\n    SELECT FROM " +
+                                 indent(other_.post(), 6) + " b\n    WHERE " + indent(match, 6) +
+                                 "\n    LIMIT greatest(" + dm + ", 0) + 1) x) m\nWHERE " + flips("m.n"));
     }
     // Without an index each lookup would be a scan: one join for all, which the planner can hash.
     std::vector<std::string> list = touched.select;
     list.push_back(flip("count(b.*)"));
     std::vector<std::string> group = touched.group;
     group.push_back(dm);
-    return statement_.with("flips", "SELECT " + join(list, ", ") + "\nFROM " + touched.from + " t\nLEFT JOIN " +
-                                        indent(other_.post(), 2) + " b ON " + match + "\nGROUP BY " +
-                                        join(group, ", ") + "\nHAVING " + flips("count(b.*)"));
+    return statement_.with("flips", "those that get their first match (+1) or lose their last (-1)",
+                           "SELECT " + join(list, ", ") + "\nFROM " + touched.from + " t\nLEFT JOIN " +
+                               indent(other_.post(), 2) + " b ON " + match + "\nGROUP BY " + join(group, ", ") +
+                               "\nHAVING " + flips("count(b.*)"));
   }
 
   [[nodiscard]] std::vector<std::string> names(const Touched& touched) const {

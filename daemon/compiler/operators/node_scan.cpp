@@ -14,7 +14,9 @@ Delta NodeScan::delta(Statement& statement, bool /*consolidate*/) const {
   names.emplace_back("d.w");
   const std::string sql = "SELECT " + join(names, ", ") + " FROM " + node_.delta_table() + " d WHERE d.run = v.run";
   // A node writes at most one old and one new version of a row, and none that are equal.
-  return {statement.with_shared(sql, "d_node_" + std::to_string(node_.node_number()), sql), true};
+  return {statement.with_shared(sql, "d_node_" + std::to_string(node_.node_number()),
+                                "what this refresh changed in node " + std::to_string(node_.node_number()), sql),
+          true};
 }
 
 std::vector<int> NodeScan::prune(const std::set<int>& /*needed*/) {

@@ -92,7 +92,8 @@ std::string OuterJoin::post() const {
          kind(keep_left_, keep_right_) + " JOIN " + indent(inputs_[1]->post(), 2) + " b ON " + on() + ")";
 }
 
-std::vector<std::string> OuterJoin::joined_terms(const std::string& left_delta, const std::string& right_delta) const {
+std::vector<std::string> OuterJoin::joined_terms(const Statement& statement, const std::string& left_delta,
+                                                 const std::string& right_delta) const {
   auto term = [&](const std::string& left, const char* how, const std::string& right, const std::string& weight,
                   const std::string& gates) {
     auto list = select_list("a", "b");
@@ -100,8 +101,8 @@ std::vector<std::string> OuterJoin::joined_terms(const std::string& left_delta, 
     return "SELECT " + join(list, ", ") + "\nFROM " + indent(left, 2) + " a\n" + how + " JOIN " + indent(right, 2) +
            " b ON " + on() + "\nWHERE " + gates;
   };
-  const std::string left_gate = gate(inputs_[0]->source_mask());
-  const std::string right_gate = gate(inputs_[1]->source_mask());
+  const std::string left_gate = statement.gate(inputs_[0]->source_mask());
+  const std::string right_gate = statement.gate(inputs_[1]->source_mask());
   return {term(left_delta, kind(keep_left_, false), inputs_[1]->post(), "a.w", left_gate),
           term(inputs_[0]->post(), kind(false, keep_right_), right_delta, "b.w", right_gate),
           term(left_delta, "INNER", right_delta, "-(a.w * b.w)", left_gate + " AND " + right_gate)};
@@ -110,7 +111,7 @@ std::vector<std::string> OuterJoin::joined_terms(const std::string& left_delta, 
 Delta OuterJoin::delta(Statement& statement, bool /*consolidate*/) const {
   const std::string left = materialized_delta(statement, *inputs_[0]);
   const std::string right = materialized_delta(statement, *inputs_[1]);
-  auto terms = joined_terms(left, right);
+  auto terms = joined_terms(statement, left, right);
   auto add_flips = [&](Side kept) {
     const bool is_left = kept == Side::kLeft;
     const MatchSides sides{*inputs_[0], *inputs_[1], conditions_, kept, is_left ? left : right, is_left ? right : left};

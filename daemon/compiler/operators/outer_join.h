@@ -45,7 +45,7 @@ class OuterJoin final : public Operator {
   [[nodiscard]] std::vector<std::string> select_list(const std::string& left, const std::string& right) const;
   [[nodiscard]] std::vector<std::string> padded_list(Side kept, const std::string& alias) const;
   [[nodiscard]] std::string on() const;  // over aliases a and b
-  [[nodiscard]] std::vector<std::string> joined_terms(const std::string& left_delta,
+  [[nodiscard]] std::vector<std::string> joined_terms(const Statement& statement, const std::string& left_delta,
                                                       const std::string& right_delta) const;
   void drop_padding_that_never_passes(const Node& predicate);
   bool absorb_conjunct(const Node& conjunct);

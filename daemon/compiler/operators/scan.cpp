@@ -76,7 +76,7 @@ Delta Scan::delta(Statement& statement, bool consolidate) const {
   if (!consolidate) return {"(" + sql + limit + ")", false};
   if (!group.empty()) sql += "\nGROUP BY " + join(group, ", ");
   sql += "\nHAVING sum(l.w) <> 0" + limit;
-  return {statement.with_shared(sql, "d_" + source_->name, sql), true};
+  return {statement.with_shared(sql, "d_" + source_->name, source_->name + ": rows that are pending, net", sql), true};
 }
 
 std::vector<int> Scan::prune(const std::set<int>& needed) {

@@ -36,7 +36,7 @@ Delta SemiJoin::delta(Statement& statement, bool /*consolidate*/) const {
   auto terms = flip_terms(statement, sides, list, !anti_);
   list.emplace_back("a.w");
   terms.insert(terms.begin(), "SELECT " + join(list, ", ") + "\nFROM " + left + " a\nWHERE " + test() + "\n  AND " +
-                                  gate(inputs_[0]->source_mask()));
+                                  statement.gate(inputs_[0]->source_mask()));
   return {"(" + join(terms, "\nUNION ALL\n") + ")", false};
 }
 

@@ -4,10 +4,9 @@
 
 namespace pgtrickle::compiler {
 
-void StatefulOperator::set_node(int number, std::string state_table, std::string delta_table) {
+void StatefulOperator::set_node(int number, NodeNames names) {
   node_number_ = number;
-  state_table_ = std::move(state_table);
-  delta_table_ = std::move(delta_table);
+  names_ = std::move(names);
 }
 
 bool StatefulOperator::indexed(int column) const {

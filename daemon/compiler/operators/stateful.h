@@ -30,12 +30,17 @@ class StatefulOperator : public Operator {
  public:
   [[nodiscard]] bool stateful() const override { return true; }
 
-  void set_node(int number, std::string state_table, std::string delta_table);
+  struct NodeNames {
+    std::string state, delta;  // tables
+    std::string groups;        // the function that computes groups of the state once more
+  };
+  void set_node(int number, NodeNames names);
   [[nodiscard]] int node_number() const { return node_number_; }
-  [[nodiscard]] const std::string& state_table() const { return state_table_; }
-  [[nodiscard]] const std::string& delta_table() const { return delta_table_; }
+  [[nodiscard]] const std::string& state_table() const { return names_.state; }
+  [[nodiscard]] const std::string& delta_table() const { return names_.delta; }
+  [[nodiscard]] const std::string& groups_function() const { return names_.groups; }
 
-  /// CREATE TABLE and indexes of the state, in order.
+  /// CREATE TABLE and indexes of the state, in order, and functions that compute parts of it.
   [[nodiscard]] virtual std::vector<std::string> state_ddl() const = 0;
   /// Statements that rebuild the state from the inputs' post-states.
   [[nodiscard]] virtual std::vector<std::string> rebuild() const = 0;
@@ -50,8 +55,7 @@ class StatefulOperator : public Operator {
 
  private:
   int node_number_ = 0;
-  std::string state_table_;
-  std::string delta_table_;
+  NodeNames names_;
 };
 
 /// Indexes of a state table for lookups by one column; none if its type allows none.

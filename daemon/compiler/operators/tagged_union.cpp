@@ -70,7 +70,7 @@ Delta TaggedUnion::delta(Statement& statement, bool consolidate) const {
   for (std::size_t b = 0; b < inputs_.size(); ++b) {
     const Delta input = inputs_[b]->delta(statement, consolidate);
     consolidated = consolidated && input.consolidated;
-    parts.push_back(branch(b, input.from, true) + "\nWHERE " + gate(inputs_[b]->source_mask()));
+    parts.push_back(branch(b, input.from, true) + "\nWHERE " + statement.gate(inputs_[b]->source_mask()));
   }
   for (std::size_t b = 0; b < inputs_.size(); ++b)  // a branch may hand on fewer columns than its input has
     for (std::size_t c = 0; c < inputs_[b]->columns().size(); ++c)

@@ -109,7 +109,9 @@ Changes TopK::differential(Statement& statement) const {
   } else {
     reached = "SELECT EXISTS (SELECT FROM " + indent(delta.from, 2) + " d) AS reached";
   }
-  const std::string rerun = "(SELECT x.reached FROM " + statement.with("reached", reached) + " x)";
+  const std::string rerun = "(SELECT x.reached FROM " +
+                            statement.with("reached", "does a changed row sort before the last stored one?", reached) +
+                            " x)";
   auto names = column_names("s.");
   names.emplace_back("s.ctid");
   const std::string stored = "SELECT " + join(names, ", ") + "\nFROM " + state_table() + " s\nWHERE " + rerun;

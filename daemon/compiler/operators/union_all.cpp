@@ -62,7 +62,7 @@ Delta UnionAll::delta(Statement& statement, bool consolidate) const {
   std::vector<std::string> parts;
   for (const auto& input : inputs_)
     parts.push_back(branch(*input, input->delta(statement, consolidate).from, true) + "\nWHERE " +
-                    gate(input->source_mask()));
+                    statement.gate(input->source_mask()));
   return {"(" + join(parts, "\nUNION ALL\n") + ")", false};
 }
 

@@ -35,7 +35,8 @@ class Cutter {
   void name(StatefulOperator& node) {
     const int number = ++count_;
     const std::string suffix = std::to_string(id_) + "_" + std::to_string(number);
-    node.set_node(number, "pgtrickle_state.node_" + suffix, "pgtrickle_state.delta_" + suffix);
+    node.set_node(number, {"pgtrickle_state.node_" + suffix, "pgtrickle_state.delta_" + suffix,
+                           "pgtrickle_state.groups_" + suffix});
   }
 
  private:

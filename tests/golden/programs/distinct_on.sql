@@ -20,7 +20,7 @@ WITH NO DATA;
 
 CREATE INDEX ON pgtrickle_state.node_0_1 (hash_record_extended(ROW(customer_id), 0));
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, sizes text, user_keys text[], plans anyelement,
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql
 AS $pgt$
@@ -32,7 +32,7 @@ DECLARE
     f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
     f_xid CONSTANT xid8 := $3;
     f_seq CONSTANT bigint := $4;
-    changed CONSTANT bigint := $5;  -- bit per source with pending rows
+    orders_changed CONSTANT boolean := ($5 & 1) <> 0;
     run CONSTANT bigint := $6;
     user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
@@ -48,12 +48,16 @@ BEGIN
           FROM public.orders i) i
         ORDER BY i.customer_id, i.customer_id, i.placed DESC, i.id, i.placed;
         
-        WITH content AS MATERIALIZED (
+        WITH
+        -- the query
+        content AS MATERIALIZED (
             SELECT x.customer_id::integer AS customer_id, x.id::integer AS id, x.placed::timestamp with time zone AS placed FROM (SELECT s.customer_id, s.id, s.placed FROM pgtrickle_state.node_0_1 s) x),
+        -- stream table: rows that are gone
         hidden AS (
             DELETE FROM public.stream_table t
             WHERE NOT EXISTS (SELECT FROM content n WHERE t.id = n.id)
             RETURNING 1),
+        -- rows that trade values of a unique index of the user: they go and come
         moved AS (
             DELETE FROM public.stream_table t USING content n
             WHERE v.user_keys IS NOT NULL AND t.id = n.id
@@ -61,6 +65,7 @@ BEGIN
                 OR 'id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
                 OR 'placed' = ANY (v.user_keys) AND ROW(t.placed)::record *<> ROW(n.placed::timestamp with time zone)::record)
             RETURNING 1),
+        -- stream table: rows that are new or differ
         shown AS (
             INSERT INTO public.stream_table AS t (customer_id, id, placed)
             SELECT n.customer_id::integer AS customer_id, n.id::integer AS id, n.placed::timestamp with time zone AS placed
@@ -70,10 +75,11 @@ BEGIN
             ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET customer_id = excluded.customer_id, placed = excluded.placed
             WHERE ROW(t.customer_id, t.placed)::record *<> ROW(excluded.customer_id, excluded.placed)::record
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
+        SELECT s.inserted - (SELECT count(*) FROM moved) AS rows_inserted,
+               s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -97,18 +103,22 @@ BEGIN
         RETURN;
     END IF;
     -- the stream table
-    WITH d_orders AS MATERIALIZED (
+    WITH
+    -- orders: rows that are pending, net
+    d_orders AS MATERIALIZED (
         SELECT l.c1 AS id, l.c2 AS customer_id, l.c4 AS placed, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
         WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
             OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1, l.c2, l.c4
         HAVING sum(l.w) <> 0),
+    -- keys of changed rows
     k AS MATERIALIZED (
         SELECT d.customer_id AS customer_id
         FROM (SELECT i.customer_id, i.id, i.placed, i.w
           FROM d_orders i) d
         GROUP BY d.customer_id),
+    -- stored rows and rows as they shall be: the difference
     z AS MATERIALIZED (
         SELECT x.customer_id AS customer_id, x.id AS id, x.placed AS placed, sum(CASE WHEN x.old_ctid IS NULL THEN 1 ELSE -1 END)::int AS w, array_agg(x.old_ctid) FILTER (WHERE x.old_ctid IS NOT NULL) AS old_ctids
         FROM (SELECT * FROM (SELECT s.customer_id, s.id, s.placed, s.ctid
@@ -131,44 +141,41 @@ BEGIN
             ORDER BY i.customer_id, i.customer_id, i.placed DESC, i.id, i.placed) f) x (customer_id, id, placed, old_ctid)
         GROUP BY x.customer_id, x.id, x.placed
         HAVING sum(CASE WHEN x.old_ctid IS NULL THEN 1 ELSE -1 END) <> 0),
+    -- state: copies that are gone
     gone AS (
         DELETE FROM pgtrickle_state.node_0_1 s
         WHERE s.ctid = ANY (ARRAY(SELECT unnest(z.old_ctids[1:-z.w]) FROM z z WHERE z.w < 0))),
+    -- state: copies that are new
     born AS (
         INSERT INTO pgtrickle_state.node_0_1 (customer_id, id, placed)
         SELECT z.customer_id, z.id, z.placed FROM z z CROSS JOIN LATERAL generate_series(1, z.w)
         WHERE z.w > 0),
-    lost AS MATERIALIZED (
-        SELECT n.id FROM z n
-        GROUP BY n.id
-        HAVING max(n.w) < 0),
-    added AS MATERIALIZED (
-        SELECT count(*) AS n FROM (SELECT FROM z n
-        GROUP BY n.id
-        HAVING min(n.w) > 0) x),
+    -- keys: those without a new row, and those without an old one
+    k__2 AS MATERIALIZED (
+        SELECT n.id, max(n.w) < 0 AS lost, min(n.w) > 0 AS added, bool_or(n.w NOT IN (1, -1)) AS odd
+        FROM z n
+        GROUP BY n.id),
+    -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t USING lost n
-        WHERE t.id = n.id
+        DELETE FROM public.stream_table t USING k__2 n
+        WHERE n.lost AND t.id = n.id
         RETURNING 1),
-    moved AS (
-        DELETE FROM public.stream_table t USING z n
-        WHERE v.user_keys IS NOT NULL AND n.w > 0 AND t.id = n.id
-          AND ('customer_id' = ANY (v.user_keys) AND ROW(t.customer_id)::record *<> ROW(n.customer_id::integer)::record
-            OR 'id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
-            OR 'placed' = ANY (v.user_keys) AND ROW(t.placed)::record *<> ROW(n.placed::timestamp with time zone)::record)
-        RETURNING 1),
+    -- stream table: rows that are new or differ
     shown AS (
         INSERT INTO public.stream_table AS t (customer_id, id, placed)
         SELECT n.customer_id::integer AS customer_id, n.id::integer AS id, n.placed::timestamp with time zone AS placed
         FROM z n
-        WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND n.w > 0
+        WHERE (SELECT count(*) FROM hidden) >= 0 AND n.w > 0
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET customer_id = excluded.customer_id, placed = excluded.placed
         WHERE ROW(t.customer_id, t.placed)::record *<> ROW(excluded.customer_id, excluded.placed)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
+    SELECT s.inserted AS rows_inserted,
+           s.updated AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT count(*) FROM z n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - ((SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved))) + 0::bigint AS violations
+           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted))
+             + 0::bigint AS violations
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s,
+         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added, count(*) FILTER (WHERE n.odd) AS odd FROM k__2 n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -184,10 +191,11 @@ BEGIN
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, text, text[], anyelement) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.look_0(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,
-    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean)
+    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean,
+    OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgt$
@@ -203,8 +211,9 @@ BEGIN
     SELECT ARRAY[p1.n]::bigint[], array_remove(ARRAY[CASE WHEN p1.marked THEN 0 END]::bigint[], NULL),
            (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = OID AND a.attnum = ANY ('{1,4}') AND a.attnotnull) = 2,
            EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID}') AND c.relrowsecurity),
-           false
-    INTO pending, marked, not_null, row_security, watched
+           false,
+           200, false, true, false
+    INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))

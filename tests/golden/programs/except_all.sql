@@ -38,7 +38,7 @@ CREATE INDEX ON pgtrickle_state.node_0_1 (hash_record_extended(ROW(id), 0));
 
 ALTER TABLE pgtrickle_state.node_0_1 SET (fillfactor = 70);
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, sizes text, user_keys text[], plans anyelement,
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql
 AS $pgt$
@@ -50,7 +50,8 @@ DECLARE
     f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
     f_xid CONSTANT xid8 := $3;
     f_seq CONSTANT bigint := $4;
-    changed CONSTANT bigint := $5;  -- bit per source with pending rows
+    customers_changed CONSTANT boolean := ($5 & 1) <> 0;
+    orders_changed CONSTANT boolean := ($5 & 2) <> 0;
     run CONSTANT bigint := $6;
     user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
@@ -74,7 +75,9 @@ BEGIN
             FROM public.orders i) i) i) i
         GROUP BY i.id;
         
-        WITH net AS MATERIALIZED (
+        WITH
+        -- what differs
+        net AS MATERIALIZED (
             SELECT x.id AS id, sum(x.w)::int AS w
             FROM (SELECT x.id::integer AS id, 1 AS w FROM (SELECT i.id
               FROM (SELECT i.id
@@ -85,8 +88,10 @@ BEGIN
               SELECT o.id AS id, -1 AS w FROM public.stream_table o) x
             GROUP BY x.id
             HAVING sum(x.w) <> 0),
+        -- the change, with the types of the stream table
         d AS MATERIALIZED (
             SELECT n.id::integer AS id, n.w FROM net n),
+        -- stream table: copies that are gone
         hidden AS (
             DELETE FROM public.stream_table t WHERE t.ctid = ANY (ARRAY(
               SELECT x.ctid FROM d d CROSS JOIN LATERAL (
@@ -96,6 +101,7 @@ BEGIN
                 LIMIT -d.w) x
               WHERE d.w < 0))
             RETURNING 1),
+        -- stream table: copies that are new
         shown AS (
             INSERT INTO public.stream_table (id)
             SELECT d.id FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
@@ -128,7 +134,9 @@ BEGIN
         RETURN;
     END IF;
     -- the stream table
-    WITH g AS MATERIALIZED (
+    WITH
+    -- changed groups: what is added to each
+    g AS MATERIALIZED (
         SELECT i.id AS id,
                coalesce(sum(i.w), 0)::bigint AS n,
                coalesce(sum(i.w) FILTER (WHERE (i.is_left)), 0)::bigint AS count_filtered,
@@ -139,7 +147,7 @@ BEGIN
               FROM pgtrickle_changes.log_0 l
               WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
                   OR l.xid = v.f_xid AND l.seq > v.f_seq)) i) i) i
-          WHERE (v.changed & 1) <> 0
+          WHERE v.customers_changed
           UNION ALL
           SELECT i.id AS id, i.is_left AS is_left, i.w FROM (SELECT i.id, false AS is_left, i.w
           FROM (SELECT i.customer_id AS id, i.w
@@ -147,8 +155,9 @@ BEGIN
               FROM pgtrickle_changes.log_0 l
               WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
                   OR l.xid = v.f_xid AND l.seq > v.f_seq)) i) i) i
-          WHERE (v.changed & 2) <> 0) i
+          WHERE v.orders_changed) i
         GROUP BY i.id),
+    -- those groups beside their stored values
     m AS MATERIALIZED (
         SELECT g.id,
                s.ctid AS old_ctid,
@@ -161,17 +170,21 @@ BEGIN
         FROM g g
         LEFT JOIN pgtrickle_state.node_0_1 s ON hash_record_extended(ROW(s.id), 0) = hash_record_extended(ROW(g.id), 0)
           AND ROW(s.id)::record = ROW(g.id)::record),
+    -- state: keys behind which nothing is left
     gone AS (
         DELETE FROM pgtrickle_state.node_0_1 s USING m m
         WHERE s.ctid = m.old_ctid AND m.new_n <= 0),
+    -- state: keys that stay
     kept AS (
         UPDATE pgtrickle_state.node_0_1 s SET n = m.new_n, count_filtered = m.new_count_filtered, count_filtered_1 = m.new_count_filtered_1
         FROM m m WHERE s.ctid = m.old_ctid AND m.new_n > 0),
+    -- state: keys that are new
     born AS (
         INSERT INTO pgtrickle_state.node_0_1 (id, n, count_filtered, count_filtered_1)
         SELECT m.id, m.new_n, m.new_count_filtered, m.new_count_filtered_1 FROM m m
         WHERE m.old_ctid IS NULL AND m.new_n > 0),
-    c AS MATERIALIZED (
+    -- output rows of these keys, before and after
+    c AS NOT MATERIALIZED (
         SELECT m.id,
                m.old_count_filtered AS old_left_rows,
                m.new_count_filtered AS new_left_rows,
@@ -180,6 +193,7 @@ BEGIN
                m.old_n > 0 AS was,
                m.new_n > 0 AS now
         FROM m m),
+    -- changed rows, net
     net AS MATERIALIZED (
         SELECT x.id AS id, sum(x.w)::int AS w
         FROM (SELECT x.id, -1 AS w FROM (SELECT i.id
@@ -195,8 +209,10 @@ BEGIN
               INNER JOIN LATERAL pg_catalog.generate_series(1::bigint, i.left_rows - i.right_rows) f(copy) ON true) i) i) x) x
         GROUP BY x.id
         HAVING sum(x.w) <> 0),
+    -- the change, with the types of the stream table
     d AS MATERIALIZED (
         SELECT n.id::integer AS id, n.w FROM net n),
+    -- stream table: copies that are gone
     hidden AS (
         DELETE FROM public.stream_table t WHERE t.ctid = ANY (ARRAY(
           SELECT x.ctid FROM d d CROSS JOIN LATERAL (
@@ -206,6 +222,7 @@ BEGIN
             LIMIT -d.w) x
           WHERE d.w < 0))
         RETURNING 1),
+    -- stream table: copies that are new
     shown AS (
         INSERT INTO public.stream_table (id)
         SELECT d.id FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
@@ -214,7 +231,8 @@ BEGIN
     SELECT (SELECT count(*) FROM shown) AS rows_inserted,
            0::bigint AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - (SELECT count(*) FROM hidden) + (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
+           (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - (SELECT count(*) FROM hidden)
+             + (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -230,10 +248,11 @@ BEGIN
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, text, text[], anyelement) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.look_0(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,
-    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean)
+    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean,
+    OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgt$
@@ -249,8 +268,9 @@ BEGIN
     SELECT ARRAY[p1.n, p2.n]::bigint[], array_remove(ARRAY[CASE WHEN p1.marked THEN 0 END, CASE WHEN p2.marked THEN 0 END]::bigint[], NULL),
            (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = OID AND a.attnum = ANY ('{1}') AND a.attnotnull) = 1,
            EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID,OID}') AND c.relrowsecurity),
-           false
-    INTO pending, marked, not_null, row_security, watched
+           false,
+           200, false, true, false
+    INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))

@@ -13,10 +13,9 @@ Stream table, rows identified by key:
         Scan public.orders  [O(delta)]
 */
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, sizes text, user_keys text[], plans anyelement,
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql
-SET plan_cache_mode = force_generic_plan
 AS $pgt$
 #variable_conflict use_column
 <<v>>
@@ -26,35 +25,38 @@ DECLARE
     f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
     f_xid CONSTANT xid8 := $3;
     f_seq CONSTANT bigint := $4;
-    changed CONSTANT bigint := $5;  -- bit per source with pending rows
+    customers_changed CONSTANT boolean := ($5 & 1) <> 0;
+    orders_changed CONSTANT boolean := ($5 & 2) <> 0;
     run CONSTANT bigint := $6;
     user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
     ignored text;
-    n_1 CONSTANT bigint := $7[1];
-    n_2 CONSTANT bigint := $7[2];
+    sizes_before CONSTANT text := current_setting('pgtrickle.sizes', true);
 BEGIN
     v.ignored := set_config('pgtrickle.apply', '0', true);
-    IF v.n_1 + v.n_2 > 400 THEN
-        v.ignored := set_config('plan_cache_mode', 'force_custom_plan', true);
-    END IF;
+    v.ignored := set_config('pgtrickle.sizes', $7, true);
     IF $1 = 'full' THEN
-        WITH content AS MATERIALIZED (
+        WITH
+        -- the query
+        content AS MATERIALIZED (
             SELECT x.id::integer AS id, x.region::text AS region FROM (SELECT i.id, i.region
             FROM (SELECT a.id, a.region
               FROM public.customers a
               WHERE EXISTS (SELECT FROM (SELECT i.customer_id
                 FROM public.orders i) b WHERE b.customer_id = a.id)) i) x),
+        -- stream table: rows that are gone
         hidden AS (
             DELETE FROM public.stream_table t
             WHERE NOT EXISTS (SELECT FROM content n WHERE t.id = n.id)
             RETURNING 1),
+        -- rows that trade values of a unique index of the user: they go and come
         moved AS (
             DELETE FROM public.stream_table t USING content n
             WHERE v.user_keys IS NOT NULL AND t.id = n.id
               AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
                 OR 'region' = ANY (v.user_keys) AND ROW(t.region)::record *<> ROW(n.region::text)::record)
             RETURNING 1),
+        -- stream table: rows that are new or differ
         shown AS (
             INSERT INTO public.stream_table AS t (id, region)
             SELECT n.id::integer AS id, n.region::text AS region
@@ -64,10 +66,11 @@ BEGIN
             ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET region = excluded.region
             WHERE ROW(t.region)::record *<> ROW(excluded.region)::record
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
+        SELECT s.inserted - (SELECT count(*) FROM moved) AS rows_inserted,
+               s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -80,6 +83,7 @@ BEGIN
             PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
         END IF;
         v.ignored := set_config('pgtrickle.apply', '', true);
+        v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
         RETURN;
     END IF;
     IF $1 = 'empty' THEN
@@ -88,17 +92,21 @@ BEGIN
         rows_inserted := 0;
         rows_updated := 0;
         v.ignored := set_config('pgtrickle.apply', '', true);
+        v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
         RETURN;
     END IF;
     -- the stream table
-    WITH d_customers AS MATERIALIZED (
+    WITH
+    -- customers: rows that are pending, net
+    d_customers AS MATERIALIZED (
         SELECT l.c1 AS id, l.c2 AS region, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
         WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
             OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1, l.c2
         HAVING sum(l.w) <> 0
-        LIMIT v.n_1),
+        LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]),
+    -- orders: rows that are pending, net
     d_orders AS MATERIALIZED (
         SELECT l.c2 AS customer_id, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
@@ -106,16 +114,19 @@ BEGIN
             OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c2
         HAVING sum(l.w) <> 0
-        LIMIT v.n_2),
+        LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[2]),
+    -- rows that changed
     d AS MATERIALIZED (
         SELECT i.customer_id, i.w
         FROM d_orders i),
+    -- keys whose number of matches changes, and by how many
     touched AS MATERIALIZED (
         SELECT b.customer_id AS k1, sum(b.w)::int AS dm
         FROM d b
         WHERE b.customer_id IS DISTINCT FROM NULL
         GROUP BY b.customer_id
         HAVING sum(b.w) <> 0),
+    -- those that get their first match (+1) or lose their last (-1)
     flips AS MATERIALIZED (
         SELECT t.k1, CASE WHEN m.n = 0 THEN 1 ELSE -1 END AS flip
         FROM touched t CROSS JOIN LATERAL (
@@ -125,6 +136,7 @@ BEGIN
             WHERE b.customer_id = t.k1
             LIMIT greatest(t.dm, 0) + 1) x) m
         WHERE (m.n = 0) <> (m.n = t.dm)),
+    -- changed rows, net
     net AS MATERIALIZED (
         SELECT x.id AS id, x.region AS region, sum(x.w)::int AS w
         FROM (SELECT i.id, i.region, i.w
@@ -132,50 +144,45 @@ BEGIN
             FROM d_customers a
             WHERE EXISTS (SELECT FROM (SELECT i.customer_id
               FROM public.orders i) b WHERE b.customer_id = a.id)
-              AND (v.changed & 1) <> 0
+              AND v.customers_changed
             UNION ALL
             SELECT a.id, a.region, -f.flip AS w
             FROM flips f, public.customers a
             WHERE a.id = f.k1
-              AND (v.changed & 2) <> 0
+              AND v.orders_changed
             UNION ALL
             SELECT a.id, a.region, (a.w * f.flip) AS w
             FROM flips f, d_customers a
             WHERE a.id = f.k1
-              AND (v.changed & 2) <> 0
-              AND (v.changed & 1) <> 0) i) x
+              AND v.orders_changed
+              AND v.customers_changed) i) x
         GROUP BY x.id, x.region
         HAVING sum(x.w) <> 0),
-    lost AS MATERIALIZED (
-        SELECT n.id FROM net n
-        GROUP BY n.id
-        HAVING max(n.w) < 0),
-    added AS MATERIALIZED (
-        SELECT count(*) AS n FROM (SELECT FROM net n
-        GROUP BY n.id
-        HAVING min(n.w) > 0) x),
+    -- keys: those without a new row, and those without an old one
+    k AS MATERIALIZED (
+        SELECT n.id, max(n.w) < 0 AS lost, min(n.w) > 0 AS added, bool_or(n.w NOT IN (1, -1)) AS odd
+        FROM net n
+        GROUP BY n.id),
+    -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t USING lost n
-        WHERE t.id = n.id
+        DELETE FROM public.stream_table t USING k n
+        WHERE n.lost AND t.id = n.id
         RETURNING 1),
-    moved AS (
-        DELETE FROM public.stream_table t USING net n
-        WHERE v.user_keys IS NOT NULL AND n.w > 0 AND t.id = n.id
-          AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
-            OR 'region' = ANY (v.user_keys) AND ROW(t.region)::record *<> ROW(n.region::text)::record)
-        RETURNING 1),
+    -- stream table: rows that are new or differ
     shown AS (
         INSERT INTO public.stream_table AS t (id, region)
         SELECT n.id::integer AS id, n.region::text AS region
         FROM net n
-        WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND n.w > 0
+        WHERE (SELECT count(*) FROM hidden) >= 0 AND n.w > 0
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET region = excluded.region
         WHERE ROW(t.region)::record *<> ROW(excluded.region)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
+    SELECT s.inserted AS rows_inserted,
+           s.updated AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT count(*) FROM net n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - ((SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved))) AS violations
+           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted)) AS violations
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s,
+         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added, count(*) FILTER (WHERE n.odd) AS odd FROM k n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -188,13 +195,15 @@ BEGIN
         PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
     END IF;
     v.ignored := set_config('pgtrickle.apply', '', true);
+    v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, text, text[], anyelement) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.look_0(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,
-    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean)
+    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean,
+    OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgt$
@@ -210,8 +219,9 @@ BEGIN
     SELECT ARRAY[p1.n, p2.n]::bigint[], array_remove(ARRAY[CASE WHEN p1.marked THEN 0 END, CASE WHEN p2.marked THEN 0 END]::bigint[], NULL),
            (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = OID AND a.attnum = ANY ('{1}') AND a.attnotnull) = 1,
            EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID,OID}') AND c.relrowsecurity),
-           false
-    INTO pending, marked, not_null, row_security, watched
+           false,
+           200, true, true, false
+    INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))

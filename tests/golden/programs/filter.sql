@@ -10,7 +10,7 @@ Stream table, rows identified by key:
     Scan public.orders where t.amount > 10::numeric  [O(delta)]
 */
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, sizes text, user_keys text[], plans anyelement,
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql
 AS $pgt$
@@ -22,7 +22,7 @@ DECLARE
     f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
     f_xid CONSTANT xid8 := $3;
     f_seq CONSTANT bigint := $4;
-    changed CONSTANT bigint := $5;  -- bit per source with pending rows
+    orders_changed CONSTANT boolean := ($5 & 1) <> 0;
     run CONSTANT bigint := $6;
     user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
@@ -30,20 +30,25 @@ DECLARE
 BEGIN
     v.ignored := set_config('pgtrickle.apply', '0', true);
     IF $1 = 'full' THEN
-        WITH content AS MATERIALIZED (
+        WITH
+        -- the query
+        content AS MATERIALIZED (
             SELECT x.id::integer AS id, x.twice::numeric AS twice FROM (SELECT i.id, i.amount * 2::numeric AS twice
             FROM (SELECT t.id, t.amount FROM public.orders t
               WHERE t.amount > 10::numeric) i) x),
+        -- stream table: rows that are gone
         hidden AS (
             DELETE FROM public.stream_table t
             WHERE NOT EXISTS (SELECT FROM content n WHERE t.id = n.id)
             RETURNING 1),
+        -- rows that trade values of a unique index of the user: they go and come
         moved AS (
             DELETE FROM public.stream_table t USING content n
             WHERE v.user_keys IS NOT NULL AND t.id = n.id
               AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
                 OR 'twice' = ANY (v.user_keys) AND ROW(t.twice)::record *<> ROW(n.twice::numeric)::record)
             RETURNING 1),
+        -- stream table: rows that are new or differ
         shown AS (
             INSERT INTO public.stream_table AS t (id, twice)
             SELECT n.id::integer AS id, n.twice::numeric AS twice
@@ -53,10 +58,11 @@ BEGIN
             ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET twice = excluded.twice
             WHERE ROW(t.twice)::record *<> ROW(excluded.twice)::record
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
+        SELECT s.inserted - (SELECT count(*) FROM moved) AS rows_inserted,
+               s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -80,7 +86,9 @@ BEGIN
         RETURN;
     END IF;
     -- the stream table
-    WITH d_orders AS MATERIALIZED (
+    WITH
+    -- orders: rows that are pending, net
+    d_orders AS MATERIALIZED (
         SELECT l.c1 AS id, l.c3 AS amount, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
         WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
@@ -88,42 +96,38 @@ BEGIN
           AND l.c3 > 10::numeric
         GROUP BY l.c1, l.c3, pg_catalog.numeric_send(l.c3)
         HAVING sum(l.w) <> 0),
+    -- changed rows, net
     net AS MATERIALIZED (
         SELECT x.id AS id, x.twice AS twice, sum(x.w)::int AS w
         FROM (SELECT i.id, i.amount * 2::numeric AS twice, i.w
           FROM d_orders i) x
         GROUP BY x.id, x.twice, pg_catalog.numeric_send(x.twice)
         HAVING sum(x.w) <> 0),
-    lost AS MATERIALIZED (
-        SELECT n.id FROM net n
-        GROUP BY n.id
-        HAVING max(n.w) < 0),
-    added AS MATERIALIZED (
-        SELECT count(*) AS n FROM (SELECT FROM net n
-        GROUP BY n.id
-        HAVING min(n.w) > 0) x),
+    -- keys: those without a new row, and those without an old one
+    k AS MATERIALIZED (
+        SELECT n.id, max(n.w) < 0 AS lost, min(n.w) > 0 AS added, bool_or(n.w NOT IN (1, -1)) AS odd
+        FROM net n
+        GROUP BY n.id),
+    -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t USING lost n
-        WHERE t.id = n.id
+        DELETE FROM public.stream_table t USING k n
+        WHERE n.lost AND t.id = n.id
         RETURNING 1),
-    moved AS (
-        DELETE FROM public.stream_table t USING net n
-        WHERE v.user_keys IS NOT NULL AND n.w > 0 AND t.id = n.id
-          AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
-            OR 'twice' = ANY (v.user_keys) AND ROW(t.twice)::record *<> ROW(n.twice::numeric)::record)
-        RETURNING 1),
+    -- stream table: rows that are new or differ
     shown AS (
         INSERT INTO public.stream_table AS t (id, twice)
         SELECT n.id::integer AS id, n.twice::numeric AS twice
         FROM net n
-        WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND n.w > 0
+        WHERE (SELECT count(*) FROM hidden) >= 0 AND n.w > 0
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET twice = excluded.twice
         WHERE ROW(t.twice)::record *<> ROW(excluded.twice)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
+    SELECT s.inserted AS rows_inserted,
+           s.updated AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT count(*) FROM net n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - ((SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved))) AS violations
+           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted)) AS violations
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s,
+         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added, count(*) FILTER (WHERE n.odd) AS odd FROM k n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -139,84 +143,11 @@ BEGIN
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
-
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0_small(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
-    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
-LANGUAGE plpgsql
-SET enable_hashjoin = off
-SET enable_mergejoin = off
-AS $pgt$
-#variable_conflict use_column
-<<v>>
-DECLARE
-    f_snapshot CONSTANT pg_snapshot := $2;
-    f_xmin CONSTANT xid8 := pg_snapshot_xmin($2);
-    f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
-    f_xid CONSTANT xid8 := $3;
-    f_seq CONSTANT bigint := $4;
-    changed CONSTANT bigint := $5;  -- bit per source with pending rows
-    run CONSTANT bigint := $6;
-    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
-    violations bigint;
-    ignored text;
-BEGIN
-    v.ignored := set_config('pgtrickle.apply', '0', true);
-    -- the stream table
-    WITH d_orders AS MATERIALIZED (
-        SELECT l.c1 AS id, l.c3 AS amount, sum(l.w)::int AS w
-        FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-            OR l.xid = v.f_xid AND l.seq > v.f_seq)
-          AND l.c3 > 10::numeric
-        GROUP BY l.c1, l.c3, pg_catalog.numeric_send(l.c3)
-        HAVING sum(l.w) <> 0),
-    net AS MATERIALIZED (
-        SELECT x.id AS id, x.twice AS twice, sum(x.w)::int AS w
-        FROM (SELECT i.id, i.amount * 2::numeric AS twice, i.w
-          FROM d_orders i) x
-        GROUP BY x.id, x.twice, pg_catalog.numeric_send(x.twice)
-        HAVING sum(x.w) <> 0),
-    lost AS MATERIALIZED (
-        SELECT n.id FROM net n
-        GROUP BY n.id
-        HAVING max(n.w) < 0),
-    added AS MATERIALIZED (
-        SELECT count(*) AS n FROM (SELECT FROM net n
-        GROUP BY n.id
-        HAVING min(n.w) > 0) x),
-    hidden AS (
-        DELETE FROM public.stream_table t USING lost n
-        WHERE t.id = n.id
-        RETURNING 1),
-    shown AS (
-        INSERT INTO public.stream_table AS t (id, twice)
-        SELECT n.id::integer AS id, n.twice::numeric AS twice
-        FROM net n
-        WHERE (SELECT count(*) FROM hidden) >= 0 AND n.w > 0
-        ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET twice = excluded.twice
-        WHERE ROW(t.twice)::record *<> ROW(excluded.twice)::record
-        RETURNING t.xmax = 0 AS inserted)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT count(*) FROM net n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - ((SELECT count(*) FROM shown WHERE shown.inserted))) AS violations
-    INTO rows_inserted, rows_updated, rows_deleted, v.violations;
-    IF v.violations <> 0 THEN
-        RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
-            MESSAGE = 'stream table public.stream_table does not agree with its state',
-            DETAIL = format('%s rows are missing or superfluous.', v.violations),
-            HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
-    END IF;
-    
-    v.ignored := set_config('pgtrickle.apply', '', true);
-END
-$pgt$;
-
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0_small(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, text, text[], anyelement) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.look_0(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,
-    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean)
+    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean,
+    OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgt$
@@ -232,8 +163,9 @@ BEGIN
     SELECT ARRAY[p1.n]::bigint[], array_remove(ARRAY[CASE WHEN p1.marked THEN 0 END]::bigint[], NULL),
            (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = OID AND a.attnum = ANY ('{1}') AND a.attnotnull) = 1,
            EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID}') AND c.relrowsecurity),
-           false
-    INTO pending, marked, not_null, row_security, watched
+           false,
+           200, false, true, false
+    INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
@@ -250,6 +182,8 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET max_parallel_workers_per_gather = 0
 SET jit = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 AS $pgt$
 #variable_conflict use_column
 <<v>>
@@ -288,7 +222,7 @@ BEGIN
                      AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID}') AND c.relrowsecurity)
                      AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = s.pgt_relid AND (i.indisunique OR i.indisexclusion)
                                      AND i.indexrelid IS DISTINCT FROM to_regclass('public.pgtrickle_0_key')) AS usual,
-                     least(s.fuse_limit, f.full_threshold * 0.8, pgtrickle._small_delta()) AS most
+                     least(s.fuse_limit, f.full_threshold * 0.8, 200) AS most
               FROM pgtrickle.pgt_frontiers f JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = f.pgt_id
               WHERE f.pgt_id = 0 OFFSET 0) b,
          LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
@@ -308,7 +242,7 @@ BEGIN
             FOR UPDATE;
             IF v.holds THEN
                 IF v.n1 > 0 THEN v.changed := v.changed | 1; END IF;
-                v.done := pgtrickle_state.apply_0_small('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, NULL, NULL);
+                v.done := pgtrickle_state.apply_0('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, NULL, NULL, NULL::boolean);
                 -- A function of the query may have changed the path, for good.
                 v.path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
                 action := 'DIFFERENTIAL';

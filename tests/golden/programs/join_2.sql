@@ -12,10 +12,9 @@ Stream table, rows identified by key:
       Scan public.customers  [O(delta)]
 */
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, sizes text, user_keys text[], plans anyelement,
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql
-SET plan_cache_mode = force_generic_plan
 AS $pgt$
 #variable_conflict use_column
 <<v>>
@@ -25,28 +24,30 @@ DECLARE
     f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
     f_xid CONSTANT xid8 := $3;
     f_seq CONSTANT bigint := $4;
-    changed CONSTANT bigint := $5;  -- bit per source with pending rows
+    customers_changed CONSTANT boolean := ($5 & 1) <> 0;
+    orders_changed CONSTANT boolean := ($5 & 2) <> 0;
     run CONSTANT bigint := $6;
     user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
     ignored text;
-    n_1 CONSTANT bigint := $7[1];
-    n_2 CONSTANT bigint := $7[2];
+    sizes_before CONSTANT text := current_setting('pgtrickle.sizes', true);
 BEGIN
     v.ignored := set_config('pgtrickle.apply', '0', true);
-    IF v.n_1 + v.n_2 > 400 THEN
-        v.ignored := set_config('plan_cache_mode', 'force_custom_plan', true);
-    END IF;
+    v.ignored := set_config('pgtrickle.sizes', $7, true);
     IF $1 = 'full' THEN
-        WITH content AS MATERIALIZED (
+        WITH
+        -- the query
+        content AS MATERIALIZED (
             SELECT x.id::integer AS id, x.region::text AS region, x.amount::numeric AS amount FROM (SELECT i.id, i.region, i.amount
             FROM (SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region
               FROM public.orders a1, public.customers a2
               WHERE a2.id = a1.customer_id) i) x),
+        -- stream table: rows that are gone
         hidden AS (
             DELETE FROM public.stream_table t
             WHERE NOT EXISTS (SELECT FROM content n WHERE t.id = n.id)
             RETURNING 1),
+        -- rows that trade values of a unique index of the user: they go and come
         moved AS (
             DELETE FROM public.stream_table t USING content n
             WHERE v.user_keys IS NOT NULL AND t.id = n.id
@@ -54,6 +55,7 @@ BEGIN
                 OR 'region' = ANY (v.user_keys) AND ROW(t.region)::record *<> ROW(n.region::text)::record
                 OR 'amount' = ANY (v.user_keys) AND ROW(t.amount)::record *<> ROW(n.amount::numeric)::record)
             RETURNING 1),
+        -- stream table: rows that are new or differ
         shown AS (
             INSERT INTO public.stream_table AS t (id, region, amount)
             SELECT n.id::integer AS id, n.region::text AS region, n.amount::numeric AS amount
@@ -63,10 +65,11 @@ BEGIN
             ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET region = excluded.region, amount = excluded.amount
             WHERE ROW(t.region, t.amount)::record *<> ROW(excluded.region, excluded.amount)::record
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
+        SELECT s.inserted - (SELECT count(*) FROM moved) AS rows_inserted,
+               s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -79,6 +82,7 @@ BEGIN
             PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
         END IF;
         v.ignored := set_config('pgtrickle.apply', '', true);
+        v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
         RETURN;
     END IF;
     IF $1 = 'empty' THEN
@@ -87,17 +91,21 @@ BEGIN
         rows_inserted := 0;
         rows_updated := 0;
         v.ignored := set_config('pgtrickle.apply', '', true);
+        v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
         RETURN;
     END IF;
     -- the stream table
-    WITH d_orders AS MATERIALIZED (
+    WITH
+    -- orders: rows that are pending, net
+    d_orders AS MATERIALIZED (
         SELECT l.c1 AS id, l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
         WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
             OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1, l.c2, l.c3, pg_catalog.numeric_send(l.c3)
         HAVING sum(l.w) <> 0
-        LIMIT v.n_2),
+        LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[2]),
+    -- customers: rows that are pending, net
     d_customers AS MATERIALIZED (
         SELECT l.c1 AS id, l.c2 AS region, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
@@ -105,54 +113,49 @@ BEGIN
             OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1, l.c2
         HAVING sum(l.w) <> 0
-        LIMIT v.n_1),
+        LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]),
+    -- changed rows, net
     net AS MATERIALIZED (
         SELECT x.id AS id, x.region AS region, x.amount AS amount, sum(x.w)::int AS w
         FROM (SELECT i.id, i.region, i.amount, i.w
           FROM (SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, a1.w AS w
             FROM d_orders a1, public.customers a2
-            WHERE a2.id = a1.customer_id AND (v.changed & 2) <> 0
+            WHERE a2.id = a1.customer_id AND v.orders_changed
             UNION ALL
             SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, a2.w AS w
             FROM public.orders a1, d_customers a2
-            WHERE a2.id = a1.customer_id AND (v.changed & 1) <> 0
+            WHERE a2.id = a1.customer_id AND v.customers_changed
             UNION ALL
             SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, -(a1.w * a2.w) AS w
             FROM d_orders a1, d_customers a2
-            WHERE a2.id = a1.customer_id AND (v.changed & 2) <> 0 AND (v.changed & 1) <> 0) i) x
+            WHERE a2.id = a1.customer_id AND v.orders_changed AND v.customers_changed) i) x
         GROUP BY x.id, x.region, x.amount, pg_catalog.numeric_send(x.amount)
         HAVING sum(x.w) <> 0),
-    lost AS MATERIALIZED (
-        SELECT n.id FROM net n
-        GROUP BY n.id
-        HAVING max(n.w) < 0),
-    added AS MATERIALIZED (
-        SELECT count(*) AS n FROM (SELECT FROM net n
-        GROUP BY n.id
-        HAVING min(n.w) > 0) x),
+    -- keys: those without a new row, and those without an old one
+    k AS MATERIALIZED (
+        SELECT n.id, max(n.w) < 0 AS lost, min(n.w) > 0 AS added, bool_or(n.w NOT IN (1, -1)) AS odd
+        FROM net n
+        GROUP BY n.id),
+    -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t USING lost n
-        WHERE t.id = n.id
+        DELETE FROM public.stream_table t USING k n
+        WHERE n.lost AND t.id = n.id
         RETURNING 1),
-    moved AS (
-        DELETE FROM public.stream_table t USING net n
-        WHERE v.user_keys IS NOT NULL AND n.w > 0 AND t.id = n.id
-          AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
-            OR 'region' = ANY (v.user_keys) AND ROW(t.region)::record *<> ROW(n.region::text)::record
-            OR 'amount' = ANY (v.user_keys) AND ROW(t.amount)::record *<> ROW(n.amount::numeric)::record)
-        RETURNING 1),
+    -- stream table: rows that are new or differ
     shown AS (
         INSERT INTO public.stream_table AS t (id, region, amount)
         SELECT n.id::integer AS id, n.region::text AS region, n.amount::numeric AS amount
         FROM net n
-        WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND n.w > 0
+        WHERE (SELECT count(*) FROM hidden) >= 0 AND n.w > 0
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET region = excluded.region, amount = excluded.amount
         WHERE ROW(t.region, t.amount)::record *<> ROW(excluded.region, excluded.amount)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
+    SELECT s.inserted AS rows_inserted,
+           s.updated AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT count(*) FROM net n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - ((SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved))) AS violations
+           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted)) AS violations
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s,
+         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added, count(*) FILTER (WHERE n.odd) AS odd FROM k n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -165,13 +168,15 @@ BEGIN
         PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
     END IF;
     v.ignored := set_config('pgtrickle.apply', '', true);
+    v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, text, text[], anyelement) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.look_0(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,
-    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean)
+    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean,
+    OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgt$
@@ -188,8 +193,9 @@ BEGIN
            (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = OID AND a.attnum = ANY ('{1}') AND a.attnotnull)
             + (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = OID AND a.attnum = ANY ('{1}') AND a.attnotnull) = 2,
            EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID,OID}') AND c.relrowsecurity),
-           false
-    INTO pending, marked, not_null, row_security, watched
+           false,
+           200, true, true, false
+    INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))

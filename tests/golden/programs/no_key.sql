@@ -10,7 +10,7 @@ Stream table, rows identified by the hash of the whole row:
     Scan public.events where t.value > 0::double precision  [O(delta)]
 */
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, sizes text, user_keys text[], plans anyelement,
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql
 AS $pgt$
@@ -22,7 +22,7 @@ DECLARE
     f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
     f_xid CONSTANT xid8 := $3;
     f_seq CONSTANT bigint := $4;
-    changed CONSTANT bigint := $5;  -- bit per source with pending rows
+    events_changed CONSTANT boolean := ($5 & 1) <> 0;
     run CONSTANT bigint := $6;
     user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
@@ -30,7 +30,9 @@ DECLARE
 BEGIN
     v.ignored := set_config('pgtrickle.apply', '0', true);
     IF $1 = 'full' THEN
-        WITH net AS MATERIALIZED (
+        WITH
+        -- what differs
+        net AS MATERIALIZED (
             SELECT x.kind AS kind, x.value AS value, sum(x.w)::int AS w
             FROM (SELECT x.kind::text AS kind, x.value::double precision AS value, 1 AS w FROM (SELECT i.kind, i.value
               FROM (SELECT t.kind, t.value FROM public.events t
@@ -39,8 +41,10 @@ BEGIN
               SELECT o.kind AS kind, o.value AS value, -1 AS w FROM public.stream_table o) x
             GROUP BY x.kind, x.value, pg_catalog.float8send(x.value)
             HAVING sum(x.w) <> 0),
+        -- the change, with the types of the stream table
         d AS MATERIALIZED (
             SELECT n.kind::text AS kind, n.value::double precision AS value, n.w FROM net n),
+        -- stream table: copies that are gone
         hidden AS (
             DELETE FROM public.stream_table t WHERE t.ctid = ANY (ARRAY(
               SELECT x.ctid FROM d d CROSS JOIN LATERAL (
@@ -51,6 +55,7 @@ BEGIN
                 LIMIT -d.w) x
               WHERE d.w < 0))
             RETURNING 1),
+        -- stream table: copies that are new
         shown AS (
             INSERT INTO public.stream_table (kind, value)
             SELECT d.kind, d.value FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
@@ -83,7 +88,9 @@ BEGIN
         RETURN;
     END IF;
     -- the stream table
-    WITH d_events AS MATERIALIZED (
+    WITH
+    -- events: rows that are pending, net
+    d_events AS MATERIALIZED (
         SELECT l.c1 AS kind, l.c2 AS value, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
         WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
@@ -91,11 +98,14 @@ BEGIN
           AND l.c2 > 0::double precision
         GROUP BY l.c1, l.c2, pg_catalog.float8send(l.c2)
         HAVING sum(l.w) <> 0),
+    -- changed rows, net
     net AS MATERIALIZED (
         SELECT i.kind, i.value, i.w
         FROM d_events i),
+    -- the change, with the types of the stream table
     d AS MATERIALIZED (
         SELECT n.kind::text AS kind, n.value::double precision AS value, n.w FROM net n),
+    -- stream table: copies that are gone
     hidden AS (
         DELETE FROM public.stream_table t WHERE t.ctid = ANY (ARRAY(
           SELECT x.ctid FROM d d CROSS JOIN LATERAL (
@@ -106,6 +116,7 @@ BEGIN
             LIMIT -d.w) x
           WHERE d.w < 0))
         RETURNING 1),
+    -- stream table: copies that are new
     shown AS (
         INSERT INTO public.stream_table (kind, value)
         SELECT d.kind, d.value FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
@@ -130,10 +141,11 @@ BEGIN
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, text, text[], anyelement) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.look_0(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,
-    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean)
+    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean,
+    OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgt$
@@ -149,8 +161,9 @@ BEGIN
     SELECT ARRAY[p1.n]::bigint[], array_remove(ARRAY[CASE WHEN p1.marked THEN 0 END]::bigint[], NULL),
            true,
            EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID}') AND c.relrowsecurity),
-           false
-    INTO pending, marked, not_null, row_security, watched
+           false,
+           200, false, true, false
+    INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))

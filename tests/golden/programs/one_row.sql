@@ -20,7 +20,7 @@ WITH NO DATA;
 
 ALTER TABLE pgtrickle_state.node_0_1 SET (fillfactor = 70);
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, sizes text, user_keys text[], plans anyelement,
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql
 AS $pgt$
@@ -32,7 +32,7 @@ DECLARE
     f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
     f_xid CONSTANT xid8 := $3;
     f_seq CONSTANT bigint := $4;
-    changed CONSTANT bigint := $5;  -- bit per source with pending rows
+    items_changed CONSTANT boolean := ($5 & 1) <> 0;
     run CONSTANT bigint := $6;
     user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
@@ -48,7 +48,9 @@ BEGIN
                coalesce(sum(i.quantity), 0)::numeric AS sum_quantity
         FROM public.items i;
         
-        WITH net AS MATERIALIZED (
+        WITH
+        -- what differs
+        net AS MATERIALIZED (
             SELECT x.n AS n, x.quantity AS quantity, sum(x.w)::int AS w
             FROM (SELECT x.n::bigint AS n, x.quantity::bigint AS quantity, 1 AS w FROM (SELECT i.count AS n, i.sum AS quantity
               FROM (SELECT s.n AS count, CASE WHEN s.count_quantity > 0 THEN s.sum_quantity::bigint END AS sum FROM pgtrickle_state.node_0_1 s) i) x
@@ -56,8 +58,10 @@ BEGIN
               SELECT o.n AS n, o.quantity AS quantity, -1 AS w FROM public.stream_table o) x
             GROUP BY x.n, x.quantity
             HAVING sum(x.w) <> 0),
+        -- the change, with the types of the stream table
         d AS MATERIALIZED (
             SELECT n.n::bigint AS n, n.quantity::bigint AS quantity, n.w FROM net n),
+        -- stream table: copies that are gone
         hidden AS (
             DELETE FROM public.stream_table t WHERE t.ctid = ANY (ARRAY(
               SELECT x.ctid FROM d d CROSS JOIN LATERAL (
@@ -67,6 +71,7 @@ BEGIN
                 LIMIT -d.w) x
               WHERE d.w < 0))
             RETURNING 1),
+        -- stream table: copies that are new
         shown AS (
             INSERT INTO public.stream_table (n, quantity)
             SELECT d.n, d.quantity FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
@@ -99,7 +104,9 @@ BEGIN
         RETURN;
     END IF;
     -- the stream table
-    WITH g AS MATERIALIZED (
+    WITH
+    -- changed groups: what is added to each
+    g AS MATERIALIZED (
         SELECT coalesce(sum(i.w), 0)::bigint AS n,
                coalesce(sum(i.w) FILTER (WHERE i.quantity IS NOT NULL), 0)::bigint AS count_quantity,
                coalesce(sum(i.w::bigint * i.quantity), 0)::numeric AS sum_quantity
@@ -108,6 +115,7 @@ BEGIN
           WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
               OR l.xid = v.f_xid AND l.seq > v.f_seq)) i
         HAVING count(*) > 0),
+    -- those groups beside their stored values
     m AS MATERIALIZED (
         SELECT s.ctid AS old_ctid,
                coalesce(s.n, 0) AS old_n,
@@ -118,10 +126,12 @@ BEGIN
                coalesce(s.sum_quantity, 0) + g.sum_quantity AS new_sum_quantity
         FROM g g
         LEFT JOIN pgtrickle_state.node_0_1 s ON true),
+    -- state: keys that stay
     kept AS (
         UPDATE pgtrickle_state.node_0_1 s SET n = m.new_n, count_quantity = m.new_count_quantity, sum_quantity = m.new_sum_quantity
         FROM m m WHERE s.ctid = m.old_ctid),
-    c AS MATERIALIZED (
+    -- output rows of these keys, before and after
+    c AS NOT MATERIALIZED (
         SELECT m.old_n AS old_count,
                m.new_n AS new_count,
                CASE WHEN m.old_count_quantity > 0 THEN m.old_sum_quantity::bigint END AS old_sum,
@@ -129,6 +139,7 @@ BEGIN
                true AS was,
                true AS now
         FROM m m),
+    -- changed rows, net
     net AS MATERIALIZED (
         SELECT x.n AS n, x.quantity AS quantity, sum(x.w)::int AS w
         FROM (SELECT x.n, x.quantity, -1 AS w FROM (SELECT i.count AS n, i.sum AS quantity
@@ -138,8 +149,10 @@ BEGIN
           FROM (SELECT c.new_count AS count, c.new_sum AS sum FROM c c WHERE c.now) i) x) x
         GROUP BY x.n, x.quantity
         HAVING sum(x.w) <> 0),
+    -- the change, with the types of the stream table
     d AS MATERIALIZED (
         SELECT n.n::bigint AS n, n.quantity::bigint AS quantity, n.w FROM net n),
+    -- stream table: copies that are gone
     hidden AS (
         DELETE FROM public.stream_table t WHERE t.ctid = ANY (ARRAY(
           SELECT x.ctid FROM d d CROSS JOIN LATERAL (
@@ -149,6 +162,7 @@ BEGIN
             LIMIT -d.w) x
           WHERE d.w < 0))
         RETURNING 1),
+    -- stream table: copies that are new
     shown AS (
         INSERT INTO public.stream_table (n, quantity)
         SELECT d.n, d.quantity FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
@@ -157,7 +171,8 @@ BEGIN
     SELECT (SELECT count(*) FROM shown) AS rows_inserted,
            0::bigint AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - (SELECT count(*) FROM hidden) + (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
+           (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - (SELECT count(*) FROM hidden)
+             + (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -173,10 +188,11 @@ BEGIN
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, text, text[], anyelement) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.look_0(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,
-    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean)
+    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean,
+    OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgt$
@@ -192,8 +208,9 @@ BEGIN
     SELECT ARRAY[p1.n]::bigint[], array_remove(ARRAY[CASE WHEN p1.marked THEN 0 END]::bigint[], NULL),
            true,
            EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID}') AND c.relrowsecurity),
-           false
-    INTO pending, marked, not_null, row_security, watched
+           false,
+           200, false, true, false
+    INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))

@@ -8,7 +8,7 @@ Recompute the query and apply the difference  [O(n)]
 Reason: the query depends on the current time, so its result changes without any change in the data: now()
 */
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, sizes text, user_keys text[], plans anyelement,
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql
 AS $pgt$
@@ -20,14 +20,15 @@ DECLARE
     f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
     f_xid CONSTANT xid8 := $3;
     f_seq CONSTANT bigint := $4;
-    changed CONSTANT bigint := $5;  -- bit per source with pending rows
     run CONSTANT bigint := $6;
     user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
     ignored text;
 BEGIN
     v.ignored := set_config('pgtrickle.apply', '0', true);
-    WITH net AS MATERIALIZED (
+    WITH
+    -- what differs
+    net AS MATERIALIZED (
         SELECT x.kind AS kind, x.n AS n, sum(x.w)::int AS w
         FROM (SELECT x.kind::text AS kind, x.n::bigint AS n, 1 AS w FROM (SELECT * FROM ( SELECT events.kind,
               count(*) AS n
@@ -38,8 +39,10 @@ BEGIN
           SELECT o.kind AS kind, o.n AS n, -1 AS w FROM public.stream_table o) x
         GROUP BY x.kind, x.n
         HAVING sum(x.w) <> 0),
+    -- the change, with the types of the stream table
     d AS MATERIALIZED (
         SELECT n.kind::text AS kind, n.n::bigint AS n, n.w FROM net n),
+    -- stream table: copies that are gone
     hidden AS (
         DELETE FROM public.stream_table t WHERE t.ctid = ANY (ARRAY(
           SELECT x.ctid FROM d d CROSS JOIN LATERAL (
@@ -49,6 +52,7 @@ BEGIN
             LIMIT -d.w) x
           WHERE d.w < 0))
         RETURNING 1),
+    -- stream table: copies that are new
     shown AS (
         INSERT INTO public.stream_table (kind, n)
         SELECT d.kind, d.n FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
@@ -73,10 +77,11 @@ BEGIN
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, text, text[], anyelement) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.look_0(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,
-    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean)
+    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean,
+    OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgt$
@@ -92,8 +97,9 @@ BEGIN
     SELECT ARRAY[]::bigint[], array_remove(ARRAY[]::bigint[], NULL),
            true,
            false,
-           false
-    INTO pending, marked, not_null, row_security, watched;
+           false,
+           200, false, false, false
+    INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves;
 END
 $pgt$;
 

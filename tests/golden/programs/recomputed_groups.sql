@@ -25,7 +25,7 @@ ALTER TABLE pgtrickle_state.node_0_1 ALTER COLUMN order_id SET NOT NULL;
 
 ALTER TABLE pgtrickle_state.node_0_1 SET (fillfactor = 70);
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, sizes text, user_keys text[], plans anyelement,
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql
 AS $pgt$
@@ -37,7 +37,7 @@ DECLARE
     f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
     f_xid CONSTANT xid8 := $3;
     f_seq CONSTANT bigint := $4;
-    changed CONSTANT bigint := $5;  -- bit per source with pending rows
+    items_changed CONSTANT boolean := ($5 & 1) <> 0;
     run CONSTANT bigint := $6;
     user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
@@ -54,19 +54,24 @@ BEGIN
         FROM public.items i
         GROUP BY i.order_id;
         
-        WITH content AS MATERIALIZED (
+        WITH
+        -- the query
+        content AS MATERIALIZED (
             SELECT x.order_id::integer AS order_id, x.products::text AS products FROM (SELECT i.order_id, i.string_agg AS products
             FROM (SELECT s.order_id, s.string_agg_product AS string_agg FROM pgtrickle_state.node_0_1 s) i) x),
+        -- stream table: rows that are gone
         hidden AS (
             DELETE FROM public.stream_table t
             WHERE NOT EXISTS (SELECT FROM content n WHERE t.order_id = n.order_id)
             RETURNING 1),
+        -- rows that trade values of a unique index of the user: they go and come
         moved AS (
             DELETE FROM public.stream_table t USING content n
             WHERE v.user_keys IS NOT NULL AND t.order_id = n.order_id
               AND ('order_id' = ANY (v.user_keys) AND ROW(t.order_id)::record *<> ROW(n.order_id::integer)::record
                 OR 'products' = ANY (v.user_keys) AND ROW(t.products)::record *<> ROW(n.products::text)::record)
             RETURNING 1),
+        -- stream table: rows that are new or differ
         shown AS (
             INSERT INTO public.stream_table AS t (order_id, products)
             SELECT n.order_id::integer AS order_id, n.products::text AS products
@@ -76,10 +81,11 @@ BEGIN
             ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET products = excluded.products
             WHERE ROW(t.products)::record *<> ROW(excluded.products)::record
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
+        SELECT s.inserted - (SELECT count(*) FROM moved) AS rows_inserted,
+               s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.order_id) k) AS violations
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -103,18 +109,22 @@ BEGIN
         RETURN;
     END IF;
     -- the stream table
-    WITH d_items AS MATERIALIZED (
+    WITH
+    -- items: rows that are pending, net
+    d_items AS MATERIALIZED (
         SELECT l.c1 AS order_id, l.c2 AS line, l.c3 AS product, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
         WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
             OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1, l.c2, l.c3
         HAVING sum(l.w) <> 0),
+    -- changed groups: what is added to each
     g AS MATERIALIZED (
         SELECT i.order_id AS order_id,
                coalesce(sum(i.w), 0)::bigint AS n
         FROM d_items i
         GROUP BY i.order_id),
+    -- those groups beside their stored values
     m AS MATERIALIZED (
         SELECT g.order_id,
                s.ctid AS old_ctid,
@@ -125,6 +135,7 @@ BEGIN
                coalesce(s.n, 0) + g.n > 0 AS need
         FROM g g
         LEFT JOIN pgtrickle_state.node_0_1 s ON s.order_id = g.order_id),
+    -- groups that are computed from the sources
     r AS MATERIALIZED (
         SELECT k.order_id,
                string_agg(i.product, ', '::text ORDER BY i.line) AS string_agg_product
@@ -132,6 +143,7 @@ BEGIN
         WHERE i.order_id = k.order_id
           AND (SELECT bool_or(m.need) FROM m m)
         GROUP BY k.order_id),
+    -- the same, with what was recomputed
     m__2 AS MATERIALIZED (
         SELECT m.order_id,
                m.old_ctid,
@@ -141,49 +153,51 @@ BEGIN
                CASE WHEN m.need THEN r.string_agg_product ELSE m.new_string_agg_product END AS new_string_agg_product
         FROM m m
         LEFT JOIN r r ON m.need AND r.order_id = m.order_id),
+    -- state: keys behind which nothing is left
     gone AS (
         DELETE FROM pgtrickle_state.node_0_1 s USING m__2 m
         WHERE s.ctid = m.old_ctid AND m.new_n <= 0),
+    -- state: keys that stay
     kept AS (
         UPDATE pgtrickle_state.node_0_1 s SET n = m.new_n, string_agg_product = m.new_string_agg_product
         FROM m__2 m WHERE s.ctid = m.old_ctid AND m.new_n > 0),
+    -- state: keys that are new
     born AS (
         INSERT INTO pgtrickle_state.node_0_1 (order_id, n, string_agg_product)
         SELECT m.order_id, m.new_n, m.new_string_agg_product FROM m__2 m
         WHERE m.old_ctid IS NULL AND m.new_n > 0),
-    c AS MATERIALIZED (
+    -- output rows of these keys, before and after
+    c AS NOT MATERIALIZED (
         SELECT m.order_id,
                m.old_string_agg_product AS old_string_agg,
                m.new_string_agg_product AS new_string_agg,
                m.old_n > 0 AS was,
                m.new_n > 0 AS now
         FROM m__2 m),
+    -- stream table: rows that are gone
     hidden AS (
         DELETE FROM public.stream_table t USING (SELECT i.* FROM (SELECT c.order_id AS order_id, c.new_string_agg AS string_agg, c.was, c.now FROM c c) i
         WHERE i.was AND (i.now) IS NOT TRUE) c
         WHERE t.order_id = c.order_id
         RETURNING 1),
-    rows AS MATERIALIZED (
+    -- rows as they shall be
+    rows AS (
         SELECT i.order_id, i.string_agg AS products
         FROM (SELECT c.order_id AS order_id, c.new_string_agg AS string_agg FROM c c WHERE c.now) i),
-    moved AS (
-        DELETE FROM public.stream_table t USING rows n
-        WHERE v.user_keys IS NOT NULL AND t.order_id = n.order_id
-          AND ('order_id' = ANY (v.user_keys) AND ROW(t.order_id)::record *<> ROW(n.order_id::integer)::record
-            OR 'products' = ANY (v.user_keys) AND ROW(t.products)::record *<> ROW(n.products::text)::record)
-        RETURNING 1),
+    -- stream table: rows that are new or differ
     shown AS (
         INSERT INTO public.stream_table AS t (order_id, products)
         SELECT n.order_id::integer AS order_id, n.products::text AS products
         FROM rows n
-        WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0
+        WHERE (SELECT count(*) FROM hidden) >= 0
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET products = excluded.products
         WHERE ROW(t.products)::record *<> ROW(excluded.products)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
+    SELECT s.inserted AS rows_inserted,
+           s.updated AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
            (SELECT count(*) FROM m__2 m WHERE m.new_n < 0) AS violations
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -199,10 +213,11 @@ BEGIN
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, text, text[], anyelement) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.look_0(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,
-    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean)
+    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean,
+    OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgt$
@@ -218,8 +233,9 @@ BEGIN
     SELECT ARRAY[p1.n]::bigint[], array_remove(ARRAY[CASE WHEN p1.marked THEN 0 END]::bigint[], NULL),
            (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = OID AND a.attnum = ANY ('{1,2}') AND a.attnotnull) = 2,
            EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID}') AND c.relrowsecurity),
-           false
-    INTO pending, marked, not_null, row_security, watched
+           false,
+           200, false, true, false
+    INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))

@@ -38,10 +38,9 @@ CREATE UNLOGGED TABLE pgtrickle_state.delta_0_1 WITH (autovacuum_enabled = false
 SELECT 0::bigint AS run, 0 AS w, s.* FROM (SELECT s.id, s.value FROM pgtrickle_state.node_0_1 s) s
 WITH NO DATA;
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, sizes text, user_keys text[], plans anyelement,
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql
-SET plan_cache_mode = force_generic_plan
 AS $pgt$
 #variable_conflict use_column
 <<v>>
@@ -51,18 +50,16 @@ DECLARE
     f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
     f_xid CONSTANT xid8 := $3;
     f_seq CONSTANT bigint := $4;
-    changed CONSTANT bigint := $5;  -- bit per source with pending rows
+    customers_changed CONSTANT boolean := ($5 & 1) <> 0;
+    orders_changed CONSTANT boolean := ($5 & 2) <> 0;
     run CONSTANT bigint := $6;
     user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
     ignored text;
-    n_1 CONSTANT bigint := $7[1];
-    n_2 CONSTANT bigint := $7[2];
+    sizes_before CONSTANT text := current_setting('pgtrickle.sizes', true);
 BEGIN
     v.ignored := set_config('pgtrickle.apply', '0', true);
-    IF v.n_1 + v.n_2 > 400 THEN
-        v.ignored := set_config('plan_cache_mode', 'force_custom_plan', true);
-    END IF;
+    v.ignored := set_config('pgtrickle.sizes', $7, true);
     IF $1 = 'full' THEN
         DELETE FROM pgtrickle_state.node_0_1;
         
@@ -75,21 +72,26 @@ BEGIN
             FROM public.customers i) o
           GROUP BY o.id) "pgt outer";
         
-        WITH content AS MATERIALIZED (
+        WITH
+        -- the query
+        content AS MATERIALIZED (
             SELECT x.id::integer AS id, x.most::numeric AS most FROM (SELECT i.id, i.value AS most
             FROM (SELECT a1.id, a2.id AS id_1, a2.value
               FROM public.customers a1, (SELECT s.id, s.value FROM pgtrickle_state.node_0_1 s) a2
               WHERE a1.id = a2.id) i) x),
+        -- stream table: rows that are gone
         hidden AS (
             DELETE FROM public.stream_table t
             WHERE NOT EXISTS (SELECT FROM content n WHERE t.id = n.id)
             RETURNING 1),
+        -- rows that trade values of a unique index of the user: they go and come
         moved AS (
             DELETE FROM public.stream_table t USING content n
             WHERE v.user_keys IS NOT NULL AND t.id = n.id
               AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
                 OR 'most' = ANY (v.user_keys) AND ROW(t.most)::record *<> ROW(n.most::numeric)::record)
             RETURNING 1),
+        -- stream table: rows that are new or differ
         shown AS (
             INSERT INTO public.stream_table AS t (id, most)
             SELECT n.id::integer AS id, n.most::numeric AS most
@@ -99,10 +101,11 @@ BEGIN
             ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET most = excluded.most
             WHERE ROW(t.most)::record *<> ROW(excluded.most)::record
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
+        SELECT s.inserted - (SELECT count(*) FROM moved) AS rows_inserted,
+               s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -115,6 +118,7 @@ BEGIN
             PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
         END IF;
         v.ignored := set_config('pgtrickle.apply', '', true);
+        v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
         RETURN;
     END IF;
     IF $1 = 'empty' THEN
@@ -123,6 +127,7 @@ BEGIN
         rows_inserted := 0;
         rows_updated := 0;
         v.ignored := set_config('pgtrickle.apply', '', true);
+        v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
         RETURN;
     END IF;
     IF pg_relation_size('pgtrickle_state.delta_0_1'::regclass) > 262144 THEN
@@ -134,18 +139,22 @@ BEGIN
         END;
     END IF;
     -- node 1: Apply (SELECT max(o.amount) AS max FROM public.orders o WHERE o.customer_id = "pgt outer".id) per id
-    IF (v.changed & 3) <> 0 THEN
-    WITH d_orders AS MATERIALIZED (
+    IF (v.customers_changed OR v.orders_changed) THEN
+    WITH
+    -- orders: rows that are pending, net
+    d_orders AS MATERIALIZED (
         SELECT l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
         WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
             OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c2, l.c3, pg_catalog.numeric_send(l.c3)
         HAVING sum(l.w) <> 0
-        LIMIT v.n_2),
+        LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[2]),
+    -- rows of the subquery that changed
     d AS MATERIALIZED (
         SELECT i.customer_id, i.amount, i.w
         FROM d_orders i),
+    -- outer tuples: how many come, and whether their values may have changed
     x AS MATERIALIZED (
         SELECT o.id AS id, coalesce(sum(o.w), 0)::bigint AS n, bool_or(o.touched) AS touched
         FROM (SELECT i.id, i.w, false AS touched
@@ -154,15 +163,16 @@ BEGIN
               FROM pgtrickle_changes.log_0 l
               WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
                   OR l.xid = v.f_xid AND l.seq > v.f_seq)
-              LIMIT v.n_1) i) i
+              LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]) i) i
           UNION ALL
           SELECT s.id, 0, true
           FROM (SELECT f.customer_id AS customer_id FROM d f
             GROUP BY f.customer_id) f, pgtrickle_state.node_0_1 s
           WHERE f.customer_id = s.id
-            AND (v.changed & 2) <> 0) o
+            AND v.orders_changed) o
         GROUP BY o.id
         HAVING sum(o.w) <> 0 OR bool_or(o.touched)),
+    -- those tuples beside their stored values
     m AS MATERIALIZED (
         SELECT x.id,
                s.ctid AS old_ctid,
@@ -172,6 +182,7 @@ BEGIN
                s.value AS old_value
         FROM x x
         LEFT JOIN pgtrickle_state.node_0_1 s ON s.id = x.id),
+    -- the subqueries, run for tuples that need it
     r AS MATERIALIZED (
         SELECT "pgt outer".id,
                "pgt outer".old_ctid,
@@ -180,24 +191,29 @@ BEGIN
                "pgt outer".old_value,
                CASE WHEN "pgt outer".need THEN ((SELECT max(o.amount) AS max FROM public.orders o WHERE o.customer_id = "pgt outer".id)) ELSE "pgt outer".old_value END AS new_value
         FROM m "pgt outer"),
+    -- state: keys behind which nothing is left
     gone AS (
         DELETE FROM pgtrickle_state.node_0_1 s USING r m
         WHERE s.ctid = m.old_ctid AND m.new_n <= 0),
+    -- state: keys that stay
     kept AS (
         UPDATE pgtrickle_state.node_0_1 s SET n = m.new_n, value = m.new_value
         FROM r m WHERE s.ctid = m.old_ctid AND m.new_n > 0
           AND (m.new_n <> m.old_n OR ROW(m.old_value)::record *<> ROW(m.new_value)::record)),
+    -- state: keys that are new
     born AS (
         INSERT INTO pgtrickle_state.node_0_1 (id, n, value)
         SELECT m.id, m.new_n, m.new_value FROM r m
         WHERE m.old_ctid IS NULL AND m.new_n > 0),
-    c AS MATERIALIZED (
+    -- output rows of these keys, before and after
+    c AS NOT MATERIALIZED (
         SELECT m.id,
                m.old_value AS old_value,
                m.new_value AS new_value,
                m.old_n > 0 AS was,
                m.new_n > 0 AS now
         FROM r m),
+    -- for the nodes above: what differs
     emitted AS (
         INSERT INTO pgtrickle_state.delta_0_1 (run, w, id, value)
         SELECT v.run, -1, x.id, x.value FROM (SELECT c.id AS id, c.old_value AS value FROM c c WHERE c.was AND (c.was <> c.now OR ROW(c.id, c.old_value)::record *<> ROW(c.id, c.new_value)::record)) x
@@ -214,62 +230,61 @@ BEGIN
     END IF;
     
     -- the stream table
-    WITH d_customers AS MATERIALIZED (
+    WITH
+    -- customers: rows that are pending, net
+    d_customers AS MATERIALIZED (
         SELECT l.c1 AS id, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
         WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
             OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1
         HAVING sum(l.w) <> 0
-        LIMIT v.n_1),
+        LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]),
+    -- what this refresh changed in node 1
     d_node_1 AS MATERIALIZED (
         SELECT d.id, d.value, d.w FROM pgtrickle_state.delta_0_1 d WHERE d.run = v.run),
+    -- changed rows, net
     net AS MATERIALIZED (
         SELECT x.id AS id, x.most AS most, sum(x.w)::int AS w
         FROM (SELECT i.id, i.value AS most, i.w
           FROM (SELECT a1.id, a2.id AS id_1, a2.value, a1.w AS w
             FROM d_customers a1, (SELECT s.id, s.value FROM pgtrickle_state.node_0_1 s) a2
-            WHERE a1.id = a2.id AND (v.changed & 1) <> 0
+            WHERE a1.id = a2.id AND v.customers_changed
             UNION ALL
             SELECT a1.id, a2.id AS id_1, a2.value, a2.w AS w
             FROM public.customers a1, d_node_1 a2
-            WHERE a1.id = a2.id AND (v.changed & 3) <> 0
+            WHERE a1.id = a2.id AND (v.customers_changed OR v.orders_changed)
             UNION ALL
             SELECT a1.id, a2.id AS id_1, a2.value, -(a1.w * a2.w) AS w
             FROM d_customers a1, d_node_1 a2
-            WHERE a1.id = a2.id AND (v.changed & 1) <> 0 AND (v.changed & 3) <> 0) i) x
+            WHERE a1.id = a2.id AND v.customers_changed AND (v.customers_changed OR v.orders_changed)) i) x
         GROUP BY x.id, x.most, pg_catalog.numeric_send(x.most)
         HAVING sum(x.w) <> 0),
-    lost AS MATERIALIZED (
-        SELECT n.id FROM net n
-        GROUP BY n.id
-        HAVING max(n.w) < 0),
-    added AS MATERIALIZED (
-        SELECT count(*) AS n FROM (SELECT FROM net n
-        GROUP BY n.id
-        HAVING min(n.w) > 0) x),
+    -- keys: those without a new row, and those without an old one
+    k AS MATERIALIZED (
+        SELECT n.id, max(n.w) < 0 AS lost, min(n.w) > 0 AS added, bool_or(n.w NOT IN (1, -1)) AS odd
+        FROM net n
+        GROUP BY n.id),
+    -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t USING lost n
-        WHERE t.id = n.id
+        DELETE FROM public.stream_table t USING k n
+        WHERE n.lost AND t.id = n.id
         RETURNING 1),
-    moved AS (
-        DELETE FROM public.stream_table t USING net n
-        WHERE v.user_keys IS NOT NULL AND n.w > 0 AND t.id = n.id
-          AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
-            OR 'most' = ANY (v.user_keys) AND ROW(t.most)::record *<> ROW(n.most::numeric)::record)
-        RETURNING 1),
+    -- stream table: rows that are new or differ
     shown AS (
         INSERT INTO public.stream_table AS t (id, most)
         SELECT n.id::integer AS id, n.most::numeric AS most
         FROM net n
-        WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND n.w > 0
+        WHERE (SELECT count(*) FROM hidden) >= 0 AND n.w > 0
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET most = excluded.most
         WHERE ROW(t.most)::record *<> ROW(excluded.most)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
+    SELECT s.inserted AS rows_inserted,
+           s.updated AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT count(*) FROM net n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - ((SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved))) AS violations
+           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted)) AS violations
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s,
+         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added, count(*) FILTER (WHERE n.odd) AS odd FROM k n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -282,13 +297,15 @@ BEGIN
         PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
     END IF;
     v.ignored := set_config('pgtrickle.apply', '', true);
+    v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, text, text[], anyelement) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.look_0(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,
-    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean)
+    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean,
+    OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgt$
@@ -304,8 +321,9 @@ BEGIN
     SELECT ARRAY[p1.n, p2.n]::bigint[], array_remove(ARRAY[CASE WHEN p1.marked THEN 0 END, CASE WHEN p2.marked THEN 0 END]::bigint[], NULL),
            (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = OID AND a.attnum = ANY ('{1}') AND a.attnotnull) = 1,
            EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID,OID}') AND c.relrowsecurity),
-           false
-    INTO pending, marked, not_null, row_security, watched
+           false,
+           200, true, true, false
+    INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))

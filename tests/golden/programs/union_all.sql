@@ -13,7 +13,7 @@ Stream table, rows identified by the hash of the whole row:
       Scan public.orders  [O(delta)]
 */
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, sizes text, user_keys text[], plans anyelement,
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql
 AS $pgt$
@@ -25,7 +25,8 @@ DECLARE
     f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
     f_xid CONSTANT xid8 := $3;
     f_seq CONSTANT bigint := $4;
-    changed CONSTANT bigint := $5;  -- bit per source with pending rows
+    customers_changed CONSTANT boolean := ($5 & 1) <> 0;
+    orders_changed CONSTANT boolean := ($5 & 2) <> 0;
     run CONSTANT bigint := $6;
     user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
@@ -33,7 +34,9 @@ DECLARE
 BEGIN
     v.ignored := set_config('pgtrickle.apply', '0', true);
     IF $1 = 'full' THEN
-        WITH net AS MATERIALIZED (
+        WITH
+        -- what differs
+        net AS MATERIALIZED (
             SELECT x.id AS id, x.what AS what, sum(x.w)::int AS w
             FROM (SELECT x.id::integer AS id, x.what::text AS what, 1 AS w FROM (SELECT i.id AS id, i.what AS what FROM (SELECT i.id, 'customer'::text AS what
               FROM public.customers i) i
@@ -44,8 +47,10 @@ BEGIN
               SELECT o.id AS id, o.what AS what, -1 AS w FROM public.stream_table o) x
             GROUP BY x.id, x.what
             HAVING sum(x.w) <> 0),
+        -- the change, with the types of the stream table
         d AS MATERIALIZED (
             SELECT n.id::integer AS id, n.what::text AS what, n.w FROM net n),
+        -- stream table: copies that are gone
         hidden AS (
             DELETE FROM public.stream_table t WHERE t.ctid = ANY (ARRAY(
               SELECT x.ctid FROM d d CROSS JOIN LATERAL (
@@ -55,6 +60,7 @@ BEGIN
                 LIMIT -d.w) x
               WHERE d.w < 0))
             RETURNING 1),
+        -- stream table: copies that are new
         shown AS (
             INSERT INTO public.stream_table (id, what)
             SELECT d.id, d.what FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
@@ -87,26 +93,31 @@ BEGIN
         RETURN;
     END IF;
     -- the stream table
-    WITH d_customers AS MATERIALIZED (
+    WITH
+    -- customers: rows that are pending, net
+    d_customers AS MATERIALIZED (
         SELECT l.c1 AS id, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
         WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
             OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1
         HAVING sum(l.w) <> 0),
+    -- changed rows, net
     net AS MATERIALIZED (
         SELECT x.id AS id, x.what AS what, sum(x.w)::int AS w
         FROM (SELECT i.id AS id, i.what AS what, i.w FROM (SELECT i.id, 'customer'::text AS what, i.w
           FROM d_customers i) i
-          WHERE (v.changed & 1) <> 0
+          WHERE v.customers_changed
           UNION ALL
           SELECT i.id AS id, i.what AS what, i.w FROM (SELECT i.id, 'order'::text AS what, i.w
           FROM d_customers i) i
-          WHERE (v.changed & 2) <> 0) x
+          WHERE v.orders_changed) x
         GROUP BY x.id, x.what
         HAVING sum(x.w) <> 0),
+    -- the change, with the types of the stream table
     d AS MATERIALIZED (
         SELECT n.id::integer AS id, n.what::text AS what, n.w FROM net n),
+    -- stream table: copies that are gone
     hidden AS (
         DELETE FROM public.stream_table t WHERE t.ctid = ANY (ARRAY(
           SELECT x.ctid FROM d d CROSS JOIN LATERAL (
@@ -116,6 +127,7 @@ BEGIN
             LIMIT -d.w) x
           WHERE d.w < 0))
         RETURNING 1),
+    -- stream table: copies that are new
     shown AS (
         INSERT INTO public.stream_table (id, what)
         SELECT d.id, d.what FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
@@ -140,10 +152,11 @@ BEGIN
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, text, text[], anyelement) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.look_0(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,
-    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean)
+    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean,
+    OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgt$
@@ -160,8 +173,9 @@ BEGIN
            (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = OID AND a.attnum = ANY ('{1}') AND a.attnotnull)
             + (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = OID AND a.attnum = ANY ('{1}') AND a.attnotnull) = 2,
            EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID,OID}') AND c.relrowsecurity),
-           false
-    INTO pending, marked, not_null, row_security, watched
+           false,
+           200, false, true, false
+    INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))

@@ -21,7 +21,7 @@ WITH NO DATA;
 
 CREATE INDEX ON pgtrickle_state.node_0_1 (hash_record_extended(ROW(customer_id), 0));
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, pending bigint[], user_keys text[],
+CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, sizes text, user_keys text[], plans anyelement,
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql
 AS $pgt$
@@ -33,7 +33,7 @@ DECLARE
     f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
     f_xid CONSTANT xid8 := $3;
     f_seq CONSTANT bigint := $4;
-    changed CONSTANT bigint := $5;  -- bit per source with pending rows
+    orders_changed CONSTANT boolean := ($5 & 1) <> 0;
     run CONSTANT bigint := $6;
     user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
     violations bigint;
@@ -50,13 +50,17 @@ BEGIN
                rank() OVER (PARTITION BY i.customer_id ORDER BY i.amount DESC) AS rank
         FROM public.orders i;
         
-        WITH content AS MATERIALIZED (
+        WITH
+        -- the query
+        content AS MATERIALIZED (
             SELECT x.id::integer AS id, x.customer_id::integer AS customer_id, x.place::bigint AS place FROM (SELECT i.id, i.customer_id, i.rank AS place
             FROM (SELECT s.id, s.customer_id, s.amount, s.rank FROM pgtrickle_state.node_0_1 s) i) x),
+        -- stream table: rows that are gone
         hidden AS (
             DELETE FROM public.stream_table t
             WHERE NOT EXISTS (SELECT FROM content n WHERE t.id = n.id)
             RETURNING 1),
+        -- rows that trade values of a unique index of the user: they go and come
         moved AS (
             DELETE FROM public.stream_table t USING content n
             WHERE v.user_keys IS NOT NULL AND t.id = n.id
@@ -64,6 +68,7 @@ BEGIN
                 OR 'customer_id' = ANY (v.user_keys) AND ROW(t.customer_id)::record *<> ROW(n.customer_id::integer)::record
                 OR 'place' = ANY (v.user_keys) AND ROW(t.place)::record *<> ROW(n.place::bigint)::record)
             RETURNING 1),
+        -- stream table: rows that are new or differ
         shown AS (
             INSERT INTO public.stream_table AS t (id, customer_id, place)
             SELECT n.id::integer AS id, n.customer_id::integer AS customer_id, n.place::bigint AS place
@@ -73,10 +78,11 @@ BEGIN
             ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET customer_id = excluded.customer_id, place = excluded.place
             WHERE ROW(t.customer_id, t.place)::record *<> ROW(excluded.customer_id, excluded.place)::record
             RETURNING t.xmax = 0 AS inserted)
-        SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
-               (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
+        SELECT s.inserted - (SELECT count(*) FROM moved) AS rows_inserted,
+               s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -100,17 +106,21 @@ BEGIN
         RETURN;
     END IF;
     -- the stream table
-    WITH d_orders AS MATERIALIZED (
+    WITH
+    -- orders: rows that are pending, net
+    d_orders AS MATERIALIZED (
         SELECT l.c1 AS id, l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
         WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
             OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1, l.c2, l.c3, pg_catalog.numeric_send(l.c3)
         HAVING sum(l.w) <> 0),
+    -- keys of changed rows
     k AS MATERIALIZED (
         SELECT d.customer_id AS customer_id
         FROM d_orders d
         GROUP BY d.customer_id),
+    -- stored rows and rows as they shall be: the difference
     z AS MATERIALIZED (
         SELECT x.id AS id, x.customer_id AS customer_id, x.amount AS amount, x.rank AS rank, sum(CASE WHEN x.old_ctid IS NULL THEN 1 ELSE -1 END)::int AS w, array_agg(x.old_ctid) FILTER (WHERE x.old_ctid IS NOT NULL) AS old_ctids
         FROM (SELECT * FROM (SELECT s.id, s.customer_id, s.amount, s.rank, s.ctid
@@ -133,50 +143,48 @@ BEGIN
                 AND EXISTS (SELECT FROM k k WHERE (k.customer_id IS NOT DISTINCT FROM NULL))) i) f) x (id, customer_id, amount, rank, old_ctid)
         GROUP BY x.id, x.customer_id, x.amount, pg_catalog.numeric_send(x.amount), x.rank
         HAVING sum(CASE WHEN x.old_ctid IS NULL THEN 1 ELSE -1 END) <> 0),
+    -- state: copies that are gone
     gone AS (
         DELETE FROM pgtrickle_state.node_0_1 s
         WHERE s.ctid = ANY (ARRAY(SELECT unnest(z.old_ctids[1:-z.w]) FROM z z WHERE z.w < 0))),
+    -- state: copies that are new
     born AS (
         INSERT INTO pgtrickle_state.node_0_1 (id, customer_id, amount, rank)
         SELECT z.id, z.customer_id, z.amount, z.rank FROM z z CROSS JOIN LATERAL generate_series(1, z.w)
         WHERE z.w > 0),
+    -- changed rows, net
     net AS MATERIALIZED (
         SELECT x.id AS id, x.customer_id AS customer_id, x.place AS place, sum(x.w)::int AS w
         FROM (SELECT i.id, i.customer_id, i.rank AS place, i.w
           FROM z i) x
         GROUP BY x.id, x.customer_id, x.place
         HAVING sum(x.w) <> 0),
-    lost AS MATERIALIZED (
-        SELECT n.id FROM net n
-        GROUP BY n.id
-        HAVING max(n.w) < 0),
-    added AS MATERIALIZED (
-        SELECT count(*) AS n FROM (SELECT FROM net n
-        GROUP BY n.id
-        HAVING min(n.w) > 0) x),
+    -- keys: those without a new row, and those without an old one
+    k__2 AS MATERIALIZED (
+        SELECT n.id, max(n.w) < 0 AS lost, min(n.w) > 0 AS added, bool_or(n.w NOT IN (1, -1)) AS odd
+        FROM net n
+        GROUP BY n.id),
+    -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t USING lost n
-        WHERE t.id = n.id
+        DELETE FROM public.stream_table t USING k__2 n
+        WHERE n.lost AND t.id = n.id
         RETURNING 1),
-    moved AS (
-        DELETE FROM public.stream_table t USING net n
-        WHERE v.user_keys IS NOT NULL AND n.w > 0 AND t.id = n.id
-          AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
-            OR 'customer_id' = ANY (v.user_keys) AND ROW(t.customer_id)::record *<> ROW(n.customer_id::integer)::record
-            OR 'place' = ANY (v.user_keys) AND ROW(t.place)::record *<> ROW(n.place::bigint)::record)
-        RETURNING 1),
+    -- stream table: rows that are new or differ
     shown AS (
         INSERT INTO public.stream_table AS t (id, customer_id, place)
         SELECT n.id::integer AS id, n.customer_id::integer AS customer_id, n.place::bigint AS place
         FROM net n
-        WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND n.w > 0
+        WHERE (SELECT count(*) FROM hidden) >= 0 AND n.w > 0
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET customer_id = excluded.customer_id, place = excluded.place
         WHERE ROW(t.customer_id, t.place)::record *<> ROW(excluded.customer_id, excluded.place)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT (SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved) AS rows_inserted,
-           (SELECT count(*) FROM shown WHERE NOT shown.inserted) + (SELECT count(*) FROM moved) AS rows_updated,
+    SELECT s.inserted AS rows_inserted,
+           s.updated AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT count(*) FROM net n WHERE n.w NOT IN (1, -1)) + abs((SELECT count(*) FROM lost) - (SELECT count(*) FROM hidden)) + abs((SELECT a.n FROM added a) - ((SELECT count(*) FROM shown WHERE shown.inserted) - (SELECT count(*) FROM moved))) + 0::bigint AS violations
+           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted))
+             + 0::bigint AS violations
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s,
+         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added, count(*) FILTER (WHERE n.odd) AS odd FROM k__2 n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -192,10 +200,11 @@ BEGIN
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, bigint[], text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, text, text[], anyelement) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.look_0(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,
-    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean)
+    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean,
+    OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgt$
@@ -211,8 +220,9 @@ BEGIN
     SELECT ARRAY[p1.n]::bigint[], array_remove(ARRAY[CASE WHEN p1.marked THEN 0 END]::bigint[], NULL),
            (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = OID AND a.attnum = ANY ('{1}') AND a.attnotnull) = 1,
            EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID}') AND c.relrowsecurity),
-           false
-    INTO pending, marked, not_null, row_security, watched
+           false,
+           200, false, true, false
+    INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))

@@ -2,7 +2,7 @@
 CREATE TABLE t (id int); CREATE TABLE u (id int);
 SELECT pgtrickle.create_stream_table('a', 'SELECT t.id FROM t JOIN u USING (id)');
 SELECT test.build('a') AS a \gset
-DO $$ BEGIN EXECUTE format('CREATE FUNCTION pgtrickle_state.apply_%1$s() RETURNS int LANGUAGE sql AS ''SELECT 1''; CREATE FUNCTION pgtrickle_state.apply_%1$s_small() RETURNS int LANGUAGE sql AS ''SELECT 1''; CREATE FUNCTION pgtrickle_state.look_%1$s() RETURNS int LANGUAGE sql AS ''SELECT 1''',
+DO $$ BEGIN EXECUTE format('CREATE FUNCTION pgtrickle_state.apply_%1$s() RETURNS int LANGUAGE sql AS ''SELECT 1''; CREATE FUNCTION pgtrickle_state.look_%1$s() RETURNS int LANGUAGE sql AS ''SELECT 1''',
                                    (SELECT pgt_id FROM pgtrickle.pgt_stream_tables)); END $$;
 SELECT test.connect('w'), test.run('w', 'LISTEN pgtrickle_wake');
 CREATE FUNCTION st() RETURNS pgtrickle.pgt_stream_tables LANGUAGE sql AS $$ SELECT s FROM pgtrickle.pgt_stream_tables s WHERE pgt_name = 'a' $$;
@@ -39,9 +39,9 @@ UPDATE pgtrickle.pgt_dependencies SET source_id = NULL WHERE source_relid = 'u':
 SELECT test.ok('not captured', pgtrickle.repair_stream_table('a') ~ '^changes of public.u are not captured'), well();
 UPDATE pgtrickle.pgt_dependencies d SET source_id = s.source_id FROM pgtrickle.pgt_sources s WHERE s.relid = d.source_relid;
 -- the program
-DO $$ BEGIN EXECUTE format('ALTER FUNCTION pgtrickle_state.apply_%1$s_small RENAME TO elsewhere', (SELECT pgt_id FROM pgtrickle.pgt_stream_tables)); END $$;
-SELECT test.ok('program', pgtrickle.repair_stream_table('a') ~ ('^function pgtrickle_state.apply_' || :a || '_small is missing\n')), well();
-DO $$ BEGIN EXECUTE format('ALTER FUNCTION pgtrickle_state.elsewhere RENAME TO apply_%1$s_small', (SELECT pgt_id FROM pgtrickle.pgt_stream_tables)); END $$;
+DO $$ BEGIN EXECUTE format('ALTER FUNCTION pgtrickle_state.apply_%1$s RENAME TO elsewhere', (SELECT pgt_id FROM pgtrickle.pgt_stream_tables)); END $$;
+SELECT test.ok('program', pgtrickle.repair_stream_table('a') ~ ('^function pgtrickle_state.apply_' || :a || ' is missing\n')), well();
+DO $$ BEGIN EXECUTE format('ALTER FUNCTION pgtrickle_state.elsewhere RENAME TO apply_%1$s', (SELECT pgt_id FROM pgtrickle.pgt_stream_tables)); END $$;
 -- guards, which SQL alone can put back
 DROP TRIGGER pgtrickle_guard ON a; ALTER TABLE a DISABLE TRIGGER pgtrickle_guard_truncate;
 SELECT test.ok('guards', pgtrickle.repair_stream_table('a') ~ '^trigger pgtrickle_guard was missing or disabled.*\ntrigger pgtrickle_guard_truncate was missing.*\nguard triggers: made anew\nthe daemon will rebuild');
