@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # bench/build.sh [--tables N] [--sources N]: how long the daemon takes to build many stream tables at once, on a throw-away
-# cluster: seconds until all of them are ACTIVE, and milliseconds each. Writes bench/RESULTS_BUILD.md, or with an option
+# cluster: seconds until all of them are ACTIVE, milliseconds each, and how much processor time server and daemon have used, which
+# says what an idle machine would do where this one was not. Writes bench/RESULTS_BUILD.md, or with an option
 # RESULTS_BUILD.md in the build directory. The programs must have been built; PGT_BUILD_DIR says where (default: build).
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -42,6 +43,13 @@ SELECT format('SELECT pgtrickle.create_stream_table(%L, %L, schedule => ''10 s''
                          ELSE format('SELECT x.id, x.v, y.t FROM s%s x JOIN s%s y USING (id)', a, b) END)
 FROM (SELECT n, n % :sources + 1 AS a, (n + 1) % :sources + 1 AS b FROM generate_series(1, :tables) n) AS x \gexec
 SQL
+# Seconds of processor time, from lines like those of /proc/PID/stat: of the process itself, or of its children that have ended.
+seconds() {
+  awk -v first="$2" -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); printf "%.1f", ($(first) + $(first + 1)) / hz }' "/proc/$1/stat"
+}
+postmaster=$(head -1 "$PGT_TEST_DATADIR/postmaster.pid")
+server_before=$(seconds "$postmaster" 14)
+load=$(cut -d ' ' -f 1 /proc/loadavg)
 log=$(mktemp)
 "$build/daemon/pgtrickled" --dsn "$dsn" >"$log" 2>&1 &
 daemon=$!
@@ -57,16 +65,22 @@ until [ "$left" = 0 ]; do
   left=$(ask -c "SELECT count(*) FROM pgtrickle.pgt_stream_tables WHERE status <> 'ACTIVE'")
 done
 took=$((($(date +%s%N) - started) / 1000000))
+daemon_used=$(seconds "$daemon" 12)
+kill "$daemon"
+wait "$daemon" || true
+sleep 0.5 # its sessions end, and the postmaster has their time
+server_used=$(awk -v after="$(seconds "$postmaster" 14)" -v before="$server_before" 'BEGIN { printf "%.1f", after - before }')
 revision=$(git -C "$top" rev-parse --short HEAD 2>/dev/null || echo unknown)
 {
   echo "# Building many stream tables"
   echo
   echo "Written by \`bench/run.sh build\` at revision $revision, $(nproc) processors, PostgreSQL $(ask -c 'SHOW server_version')."
   echo "From the start of the daemon until all stream tables are ACTIVE; sources of 1,000 rows; a third groups, a third filters,"
-  echo "a third joins two sources."
+  echo "a third joins two sources. All belong to the admin. They are refreshed every 10 s meanwhile, as soon as they are built."
   echo
-  echo "| stream tables | sources | seconds | ms each |"
-  echo "|---:|---:|---:|---:|"
-  awk -v n="$tables" -v s="$sources" -v ms="$took" 'BEGIN { printf "| %d | %d | %.1f | %.1f |\n", n, s, ms / 1000, ms / n }'
+  echo "| stream tables | sources | seconds | ms each | processor seconds of the server | of the daemon | load of the machine before |"
+  echo "|---:|---:|---:|---:|---:|---:|---:|"
+  awk -v n="$tables" -v s="$sources" -v ms="$took" -v server="$server_used" -v daemon="$daemon_used" -v load="$load" \
+    'BEGIN { printf "| %d | %d | %.1f | %.1f | %.1f | %.1f | %.1f |\n", n, s, ms / 1000, ms / n, server, daemon, load }'
 } >"$PGT_BENCH_OUTPUT"
 cat "$PGT_BENCH_OUTPUT"

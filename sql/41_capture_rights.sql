@@ -33,8 +33,10 @@ GRANT EXECUTE ON FUNCTION pgtrickle._capture_forbidden TO PUBLIC;
 
 -- Why a relation cannot be captured for stream tables of this role, NULL if it can.
 CREATE FUNCTION pgtrickle._not_capturable_for(relation oid, role oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(pgtrickle._not_capturable(relation), pgtrickle._capture_forbidden(relation, role))
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN coalesce(pgtrickle._not_capturable(relation), pgtrickle._capture_forbidden(relation, role));
+END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._not_capturable_for TO PUBLIC;
 
@@ -146,7 +148,8 @@ BEGIN
                               (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = rel));
     ELSIF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = rel AND c.relkind IN ('r', 'p')) THEN
         RAISE EXCEPTION '% is not a table', name
-            USING ERRCODE = 'wrong_object_type', HINT = 'Only changes of tables are captured: name those that it reads.';
+            USING ERRCODE = 'wrong_object_type',
+                HINT = 'Only changes of tables are captured: name those that it reads.';
     ELSIF to_role IS NOT NULL AND role IS NULL THEN
         RAISE EXCEPTION 'role "%" does not exist', to_role
             USING ERRCODE = 'undefined_object', HINT = 'NULL means everybody who may read the table.';

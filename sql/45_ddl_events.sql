@@ -120,6 +120,7 @@ REVOKE EXECUTE ON FUNCTION pgtrickle._check_facts FROM PUBLIC;
 CREATE FUNCTION pgtrickle._on_ddl() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    is_ours boolean;
     ids     oid[];
     classes oid[];
     objects oid[];
@@ -130,19 +131,20 @@ BEGIN
        AND NOT EXISTS (SELECT FROM pgtrickle.pgt_sources) THEN
         RETURN;
     END IF;
-    -- Logs and programs, of which a build makes a dozen, concern nobody.
-    IF tg_tag NOT IN ('ALTER SCHEMA', 'ALTER EXTENSION') AND NOT EXISTS (
-        SELECT FROM pg_event_trigger_ddl_commands() AS c
-        WHERE c.schema_name IS NULL OR c.schema_name NOT IN ('pgtrickle_state', 'pgtrickle_changes', 'pg_temp')
-           OR EXISTS (SELECT FROM pgtrickle.pgt_dependencies d WHERE d.source_relid = c.objid)) THEN
-        RETURN;
-    END IF;
     IF tg_tag IN ('ALTER SCHEMA', 'ALTER EXTENSION') THEN     -- there is no list of what has another schema now
-        SELECT array_agg(d.source_relid) INTO ids FROM (SELECT d.source_relid FROM pgtrickle.pgt_dependencies d UNION
-                                                        SELECT t.pgt_relid FROM pgtrickle.pgt_stream_tables t) AS d;
+        SELECT array_agg(d.source_relid) INTO ids
+        FROM (SELECT d.source_relid FROM pgtrickle.pgt_dependencies d
+              UNION SELECT t.pgt_relid FROM pgtrickle.pgt_stream_tables t) AS d;
     ELSE
-        SELECT array_agg(DISTINCT c.objid) INTO ids FROM pg_event_trigger_ddl_commands() AS c
-        WHERE c.classid = 'pg_class'::regclass AND c.objid <> 0;
+        SELECT array_agg(DISTINCT c.objid) FILTER (WHERE c.classid = 'pg_class'::regclass AND c.objid <> 0),
+               bool_and(coalesce(c.schema_name IN ('pgtrickle_state', 'pgtrickle_changes', 'pg_temp'), false))
+          INTO ids, is_ours
+        FROM pg_event_trigger_ddl_commands() AS c;
+        -- Logs and programs, of which a build makes a dozen, concern nobody.
+        IF is_ours IS NOT FALSE
+           AND NOT EXISTS (SELECT FROM pgtrickle.pgt_dependencies d WHERE d.source_relid = ANY (ids)) THEN
+            RETURN;
+        END IF;
     END IF;
 
     -- Sources: the altered relations themselves, those above them (partitions come and go), those below them (a

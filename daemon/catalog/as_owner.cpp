@@ -45,13 +45,6 @@ class Settings {
   int exceptions_;
 };
 
-/// Reading a literal calls the input function of its type, and that of an array, a row or a range of a domain calls
-/// what the domain's CHECK calls: code of the owner, which could set the role back. Where there is no literal, nothing
-/// runs.
-bool may_run_code(const std::string& statement) {
-  return statement.find_first_of("'$") != std::string::npos;
-}
-
 /// What the owner's code may have left behind for later statements and for COMMIT, where it would run as who has logged
 /// in. If there is anything, the session is given up.
 void refuse_leftovers(pqxx::transaction_base& tx, const std::string& owner) {
@@ -108,6 +101,11 @@ pqxx::result run(pqxx::transaction_base& tx, const FunctionSettings& settings, c
 }
 
 }  // namespace
+
+// Where there is no literal, nothing runs.
+bool may_run_code(const std::string& statement) {
+  return statement.find_first_of("'$") != std::string::npos;
+}
 
 OwnerRole::OwnerRole(pqxx::transaction_base& tx, const std::string& owner)
     : tx_(owner.empty() ? nullptr : &tx), exceptions_(std::uncaught_exceptions()) {

@@ -27,6 +27,10 @@ void run_as_owner_with(pqxx::transaction_base& tx, const FunctionSettings& setti
 std::string value_as_owner(pqxx::transaction_base& tx, const std::string& owner, const std::string& select,
                            const FunctionSettings& settings = {});
 
+/// Has the statement a literal? Reading one calls the input function of its type, and that of an array, a row or a
+/// range of a domain calls what the domain's CHECK calls: code of the owner, which could set the role back.
+bool may_run_code(const std::string& statement);
+
 /// Until its end the transaction has the rights of `owner`; nothing is changed by an empty one. If the transaction has
 /// failed meanwhile, its end sets the role back.
 class OwnerRole {

@@ -248,13 +248,16 @@ class Builder {
 
   /// The first lock of everybody else who writes about the stream table: so dropping it waits for the transactions of
   /// its build, or is what they find.
-  void lock_frontier(pqxx::transaction_base& tx) const {
-    if (tx.exec_params("SELECT FROM pgtrickle.pgt_frontiers WHERE pgt_id = $1 FOR UPDATE", id_).empty()) throw Gone{};
+  void lock_frontier(pqxx::transaction_base& tx) {
+    const auto rows = session_.run_prepared(tx, "pgt_lock_frontier",
+                                            "SELECT FROM pgtrickle.pgt_frontiers WHERE pgt_id = $1 FOR UPDATE", id_);
+    if (rows.empty()) throw Gone{};
   }
 
   /// For short transactions: nobody can alter the stream table meanwhile.
-  void lock_row(pqxx::transaction_base& tx) const {
-    tx.exec_params("SELECT FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1 FOR NO KEY UPDATE", id_);
+  void lock_row(pqxx::transaction_base& tx) {
+    session_.run_prepared(tx, "pgt_lock_row",
+                          "SELECT FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1 FOR NO KEY UPDATE", id_);
   }
 
   /// Marks the row, so that a crash leaves something to resume, and notes the generation that this build answers.

@@ -1,5 +1,6 @@
 #include "catalog/program.h"
 
+#include <optional>
 #include <string>
 
 #include "catalog/as_owner.h"
@@ -210,10 +211,17 @@ MayCreate::~MayCreate() {
 namespace {
 
 /// The body of a function is not read when it is made, so its literals do not count.
-void make(pqxx::transaction_base& tx, const std::string& owner, const std::string& statement) {
-  if (!statement.starts_with("CREATE OR REPLACE FUNCTION ")) return run_as_owner(tx, owner, statement);
-  const OwnerRole role(tx, owner);
-  tx.exec_params(statement);
+void make(pqxx::transaction_base& tx, const std::string& owner, const std::vector<std::string>& statements) {
+  std::optional<OwnerRole> role;
+  for (const auto& statement : statements) {
+    if (may_run_code(statement) && !statement.starts_with("CREATE OR REPLACE FUNCTION ")) {
+      role.reset();
+      run_as_owner(tx, owner, statement);
+    } else {
+      if (!role) role.emplace(tx, owner);
+      tx.exec_params(statement);
+    }
+  }
 }
 
 }  // namespace
@@ -231,9 +239,8 @@ void create_program(pqxx::transaction_base& tx, ServerTypes& types, const Defini
     for (const auto& statement : dropping_key(types, d)) tx.exec(statement);
   {
     const MayCreate right(tx, d.request.owner);
-    for (const auto& statement : program.owner_ddl) make(tx, d.request.owner, statement);
-    if (with_key)
-      for (const auto& statement : program.table_ddl) make(tx, d.request.owner, statement);
+    make(tx, d.request.owner, program.owner_ddl);
+    if (with_key) make(tx, d.request.owner, program.table_ddl);
   }
   if (grants_something(d) && !program.admin_ddl.empty()) {
     tx.exec("SET LOCAL ROLE " + quote_ident(d.request.admin));

@@ -37,6 +37,7 @@ ValidateResult validate_query(const std::string& conninfo, const std::string& qu
     d.request.encoding = tx.exec1("SELECT getdatabaseencoding()")[0].c_str();
     for (const auto& log : tx.exec("SELECT relid, source_id FROM pgtrickle.pgt_sources"))
       d.request.log_ids.emplace_back(log[0].as<std::uint32_t>(), log[1].as<std::int64_t>());
+    compiler::check_nesting(d.request.query, limits);  // the server might not take its own text any more
     const Program program = compile_definition(tx, d, types, Shape(tx, d)).program;
     result.ok = true;
     result.effective_mode = program.differential ? "DIFFERENTIAL" : "FULL";

@@ -37,6 +37,41 @@ class AlterQuery : public testing::Test {
     ADD_FAILURE() << "always something to rebuild";
   }
 
+  /// Stream table "st". Where its owner is not the admin, a build takes the lock of those who grant after it has
+  /// compiled.
+  void create_for_other_role(const std::string& query) {
+    const std::string owner = roles_.create("alter_owner");
+    session_.exec("GRANT USAGE, CREATE ON SCHEMA public TO " + owner + "; GRANT SELECT, UPDATE ON orders TO " + owner +
+                  "; GRANT USAGE ON SCHEMA pgtrickle_state, pgtrickle_changes TO " + owner);
+    session_.exec("SELECT pgtrickle.trust_owner('" + owner + "')");
+    session_.exec("SET ROLE " + owner);
+    session_.exec("SELECT pgtrickle.create_stream_table('st', " + session_.quote(query) + ")");
+    session_.exec("RESET ROLE");
+  }
+
+  /// Builds "st"; `work` is done when it has compiled.
+  template <typename Work>
+  pgtrickle::catalog::BuildResult build_interrupted_by(Work work) {
+    pqxx::connection other(db_.dsn());
+    pqxx::work holds(other);
+    holds.exec("LOCK TABLE pgtrickle_locks.grants IN EXCLUSIVE MODE");
+    pgtrickle::catalog::BuildResult result;
+    const std::int64_t id = db_.id_of("st");
+    std::thread builder([&] { result = pgtrickle::catalog::build_stream_table(db_.dsn(), id, {}); });
+    EXPECT_TRUE(wait_until([&] {
+      return session_.value(
+                 "SELECT count(*) FROM pg_stat_activity a JOIN pgtrickle.pgt_dependencies d ON d.source_relid = "
+                 "'orders'::regclass AND d.pgt_id = " +
+                 std::to_string(id) +
+                 " WHERE a.datname = current_database() AND a.wait_event_type = 'Lock' AND a.application_name = "
+                 "'pgtrickled build'") == "1";
+    }));
+    work();
+    holds.commit();
+    builder.join();
+    return result;
+  }
+
   void expect_equal(const std::string& name) {
     session_.exec("INSERT INTO orders SELECT max(id) + 1, 'r1', 7 FROM orders; DELETE FROM orders WHERE id % 10 = 3");
     session_.exec("UPDATE orders SET amount = amount + 1 WHERE id % 5 = 0");
@@ -232,34 +267,28 @@ TEST_F(AlterQuery, WithADaemonThePreviousQueryIsRefreshed) {
   EXPECT_TRUE(equals_query(session_, "st", "SELECT id, region FROM orders"));
 }
 
-// A build reads the definition and compiles it; before it writes what it made, the query is altered. It takes the lock
-// of those who grant after it has compiled, if the owner is not the admin.
+// A build reads the definition and compiles it; before it writes what it made, the query is altered.
 TEST_F(AlterQuery, ABuildThatRunsMeanwhileDoesNotUndoIt) {
-  const std::string owner = roles_.create("alter_owner");
-  session_.exec("GRANT USAGE, CREATE ON SCHEMA public TO " + owner + "; GRANT SELECT, UPDATE ON orders TO " + owner +
-                "; GRANT USAGE ON SCHEMA pgtrickle_state, pgtrickle_changes TO " + owner);
-  session_.exec("SELECT pgtrickle.trust_owner('" + owner + "')");
-  session_.exec("SET ROLE " + owner);
-  session_.exec("SELECT pgtrickle.create_stream_table('st', 'SELECT region FROM orders')");
-  session_.exec("RESET ROLE");
-  pqxx::connection other(db_.dsn());
-  pqxx::work holds(other);
-  holds.exec("LOCK TABLE pgtrickle_locks.grants IN EXCLUSIVE MODE");
-  std::thread builder([&] { db_.build("st"); });
-  EXPECT_TRUE(wait_until([&] {
-    return session_.value(
-               "SELECT count(*) FROM pg_stat_activity a JOIN pgtrickle.pgt_dependencies d ON d.source_relid = "
-               "'orders'::regclass WHERE a.datname = current_database() AND a.wait_event_type = 'Lock' AND "
-               "a.application_name = 'pgtrickled build'") == "1";
-  }));
-  alter("st", "SELECT upper(region) AS region FROM orders");
-  holds.commit();
-  builder.join();
+  create_for_other_role("SELECT region FROM orders");
+  build_interrupted_by([&] { alter("st", "SELECT upper(region) AS region FROM orders"); });
 
   EXPECT_THAT(session_.value("SELECT defining_query FROM pgtrickle.pgt_stream_tables"), testing::HasSubstr("upper"));
   EXPECT_EQ(session_.value("SELECT needs_reinit FROM pgtrickle.pgt_stream_tables"), "f") << "it started over";
   EXPECT_TRUE(equals_query(session_, "st", "SELECT upper(region) FROM orders"));
   EXPECT_TRUE(equals_query(session_, "st"));
+  expect_equal("st");
+}
+
+// It names its sources since it was defined, so that whoever stops capture at that moment marks it: it starts over.
+TEST_F(AlterQuery, ABuildNoticesThatCaptureWasStoppedMeanwhile) {
+  create_for_other_role("SELECT id, region FROM orders");
+  session_.exec("SELECT pgtrickle.create_stream_table('other', 'SELECT id, region FROM orders')");
+  db_.build("other");
+  const std::string log = session_.value("SELECT source_id FROM pgtrickle.pgt_sources");
+  const auto result = build_interrupted_by(
+      [&] { session_.exec("SELECT pgtrickle._neutralize_capture(source_id, 'a test') FROM pgtrickle.pgt_sources"); });
+  EXPECT_EQ(result.status, pgtrickle::catalog::BuildStatus::kActive);
+  EXPECT_NE(session_.value("SELECT source_id FROM pgtrickle.pgt_sources WHERE problem IS NULL"), log);
   expect_equal("st");
 }
 
