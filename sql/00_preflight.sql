@@ -40,13 +40,15 @@ END
 $preflight$;
 
 -- pgtrickle: API and catalog. pgtrickle_changes: change logs. pgtrickle_state: state tables and programs.
--- USAGE is public, because programs run as the owners of the stream tables; what can be read is granted per object.
+-- Programs run as the owners of the stream tables, who get USAGE on the latter two when something of theirs is built;
+-- what can be read is granted per object. Strangers get none: who can name a table can hold a lock on it without any
+-- right (PREPARE of a DELETE), and logs and state tables could not be cleared, altered or dropped meanwhile.
 -- pgtrickle_locks is for the admin alone: 21_locks.sql.
 CREATE SCHEMA pgtrickle;
 CREATE SCHEMA pgtrickle_changes;
 CREATE SCHEMA pgtrickle_state;
 CREATE SCHEMA pgtrickle_locks;
-GRANT USAGE ON SCHEMA pgtrickle, pgtrickle_changes, pgtrickle_state TO PUBLIC;
+GRANT USAGE ON SCHEMA pgtrickle TO PUBLIC;
 
 COMMENT ON SCHEMA pgtrickle IS 'pgtrickle: API and catalog';
 COMMENT ON SCHEMA pgtrickle_changes IS 'pgtrickle: change logs of the sources';

@@ -265,6 +265,14 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._daemon_alive TO PUBLIC;
 
+-- The generation after this one. Only whether it is another matters: after the last one comes the first, because
+-- nothing may make a command fail that somebody else gives.
+CREATE FUNCTION pgtrickle._next_generation(generation bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN generation < 9223372036854775807 THEN generation + 1 ELSE 1 END
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._next_generation FROM PUBLIC;
+
 -- Marks stream tables for re-initialisation and wakes the daemon. The first reason stays until the daemon has acted.
 CREATE FUNCTION pgtrickle._mark_reinit(pgt_ids bigint[], why text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -272,7 +280,7 @@ BEGIN
     UPDATE pgtrickle.pgt_stream_tables s
        SET needs_reinit = true,
            reinit_reason = CASE WHEN s.needs_reinit THEN coalesce(s.reinit_reason, why) ELSE why END,
-           generation = CASE WHEN s.generation < 9223372036854775807 THEN s.generation + 1 ELSE 1 END
+           generation = pgtrickle._next_generation(s.generation)
      WHERE s.pgt_id = ANY (pgt_ids);
     PERFORM pgtrickle._wake_from_trigger();
 END

@@ -101,7 +101,31 @@ REVOKE EXECUTE ON FUNCTION pgtrickle._on_stream_table_gone FROM PUBLIC;
 CREATE TRIGGER gone BEFORE DELETE ON pgtrickle.pgt_stream_tables
     FOR EACH ROW EXECUTE FUNCTION pgtrickle._on_stream_table_gone();
 
--- GRANT and REVOKE do not say of what. Nothing of this may make the command fail; what it could not do the daemon does.
+-- Sources whose rights may have changed in this transaction. GRANT and REVOKE do not say of what. But they write to the
+-- row of the relation, of a column or of the schema; rows that are as young as this transaction, which has its
+-- subtransactions after it, are all that they can have written. Some may be of others: more is looked at then.
+CREATE FUNCTION pgtrickle._sources_with_new_rights() RETURNS bigint[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    oldest int := age(pg_current_xact_id()::xid);
+BEGIN
+    RETURN ARRAY(
+        SELECT s.source_id
+        FROM pgtrickle.pgt_sources s JOIN pg_class c ON c.oid = s.relid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE age(c.xmin) <= oldest OR age(n.xmin) <= oldest
+           OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = s.relid AND age(a.xmin) <= oldest)
+        UNION
+        -- the log itself: by whom it belongs to
+        SELECT substring(l.relname FROM '^log_([0-9]{1,18})(?:_[ab])?$')::bigint
+        FROM pg_class l
+        WHERE l.relnamespace = 'pgtrickle_changes'::regnamespace AND l.relname ~ '^log_[0-9]{1,18}(_[ab])?$'
+          AND (age(l.xmin) <= oldest
+               OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = l.oid AND age(a.xmin) <= oldest)));
+END
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._sources_with_new_rights FROM PUBLIC;
+
+-- Nothing of this may make the command fail; what it could not do the daemon does.
 CREATE FUNCTION pgtrickle._on_rights() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -115,7 +139,7 @@ BEGIN
     IF TG_TAG IN ('GRANT', 'REVOKE') THEN
         IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() AS c
                    WHERE upper(c.object_type) IN ('TABLE', 'COLUMN', 'SCHEMA')) THEN
-            PERFORM pgtrickle._settle_log_rights();
+            PERFORM pgtrickle._settle_log_rights(pgtrickle._sources_with_new_rights());
         END IF;
         RETURN;
     END IF;

@@ -12,7 +12,7 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
                          ELSE 'ACTIVE' END,
            consecutive_errors = 0, last_error = NULL, last_error_code = NULL, last_error_hint = NULL,
                last_error_at = NULL,
-           failed_alteration = NULL, retry_at = NULL, generation = s.generation + 1
+           failed_alteration = NULL, retry_at = NULL, generation = pgtrickle._next_generation(s.generation)
      WHERE s.pgt_id = id
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._resume FROM PUBLIC;

@@ -69,7 +69,7 @@ BEGIN
                                || jsonb_build_object('query', s.original_query, 'at', clock_timestamp()),
            status = CASE s.status WHEN 'INITIALIZING' THEN 'PENDING' ELSE s.status END, needs_reinit = true,
            reinit_reason = 'the altered query could not be built, the previous one goes on',
-               generation = s.generation + 1
+               generation = pgtrickle._next_generation(s.generation)
      WHERE s.pgt_id = id;
     DELETE FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = id;
     INSERT INTO pgtrickle.pgt_dependencies (pgt_id, source_relid, source_type, columns, column_names,

@@ -252,7 +252,8 @@ BEGIN
                max_delta_fraction = new.max_delta_fraction,
            fuse = new.fuse, fuse_ceiling = new.fuse_ceiling, fuse_sensitivity = new.fuse_sensitivity,
            fuse_blown_at = new.fuse_blown_at, fuse_blow_reason = new.fuse_blow_reason, fuse_reset = new.fuse_reset,
-           generation = s.generation + coalesce(bump, true)::int
+           generation = CASE WHEN coalesce(bump, true) THEN pgtrickle._next_generation(s.generation)
+                             ELSE s.generation END
      WHERE s.pgt_id = id;
 END
 $$;
@@ -287,7 +288,8 @@ BEGIN
            reinit_reason = CASE WHEN what = 'reinitialize'
                                 AND NOT s.needs_reinit THEN 'its fuse was reset by re-initialisation'
                                     ELSE s.reinit_reason END,
-           generation = s.generation + (what = 'reinitialize')::int
+           generation = CASE WHEN what = 'reinitialize' THEN pgtrickle._next_generation(s.generation)
+                             ELSE s.generation END
      WHERE s.pgt_id = id AND s.fuse_blown_at IS NOT NULL;
     RETURN FOUND;
 END
@@ -311,7 +313,7 @@ BEGIN
     END IF;
     UPDATE pgtrickle.pgt_stream_tables s
        SET consecutive_errors = 0, last_error = NULL, last_error_code = NULL, last_error_hint = NULL,
-           last_error_at = NULL, retry_at = NULL, generation = s.generation + 1
+           last_error_at = NULL, retry_at = NULL, generation = pgtrickle._next_generation(s.generation)
      WHERE s.pgt_id = id;
 END
 $$;

@@ -97,7 +97,8 @@ GRANT EXECUTE ON FUNCTION pgtrickle._settle_refresh TO PUBLIC;
 -- the type that stands for the plans. PL/pgSQL keeps a function with plans of its own for each type of a polymorphic
 -- argument (compiler/generate/function_text.h).
 --   boolean   few rows: one plan for all
---   text      anything else: one plan; or, where the planner is told sizes and no plan is kept for these, a plan per call
+--   text      anything else: one plan; or, where the planner is told sizes and no plan is kept for these, a plan per
+--             call
 --   others    a class of sizes each: powers of four, per source. Coarser classes are a trap: a plan that takes two
 --             suppliers for two hundred hashes whole tables
 -- A session keeps plans for up to eight classes of a program, some megabytes each; pgtrickle.plans_<id> is its note of

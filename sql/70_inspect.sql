@@ -321,14 +321,22 @@ COMMENT ON FUNCTION pgtrickle.dependency_tree() IS
 times. A cycle that nothing else reads begins with its oldest member; where it closes, the tree ends. At most 10,000
   lines, the upper levels first.';
 
+-- Of both tables of a change log. Asked by OID: whoever asks need not be let into the schema.
+CREATE FUNCTION pgtrickle._log_bytes(source bigint) RETURNS bigint
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT sum(pg_table_size(c.oid))::bigint FROM pg_class c
+    WHERE c.relnamespace = 'pgtrickle_changes'::regnamespace
+      AND c.relname IN (format('log_%s_a', source), format('log_%s_b', source))
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._log_bytes TO PUBLIC;
+
 CREATE FUNCTION pgtrickle.change_buffer_sizes()
 RETURNS TABLE (stream_table text, source_table text, source_oid bigint, cdc_mode text, pending_rows bigint,
                buffer_bytes bigint)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT pgtrickle._qualified(t.pgt_relid), pgtrickle._qualified(d.source_relid), d.source_relid::bigint, 'trigger',
            pgtrickle._pending(d.pgt_id, d.source_id),
-           pg_table_size(to_regclass(format('pgtrickle_changes.log_%s_a', d.source_id)))
-               + pg_table_size(to_regclass(format('pgtrickle_changes.log_%s_b', d.source_id)))
+           pgtrickle._log_bytes(d.source_id)
     FROM pgtrickle.pgt_dependencies d JOIN pgtrickle._stream_tables t USING (pgt_id)
     WHERE d.source_id IS NOT NULL ORDER BY 1, 2
 $$;
@@ -457,10 +465,8 @@ BEGIN
                   'otherwise when the daemon compares (every 5 s, or 1 % of the time)' END;
     SELECT string_agg(format('log of %s: %s', pgtrickle._qualified(x.relid), pg_size_pretty(x.bytes)),
                       '; ' ORDER BY x.bytes DESC) INTO what
-    FROM (SELECT s.relid,
-          pg_table_size(to_regclass(format('pgtrickle_changes.log_%s_a', s.source_id)))
-              + pg_table_size(to_regclass(format('pgtrickle_changes.log_%s_b', s.source_id))) AS bytes
-          FROM pgtrickle.pgt_sources s) AS x WHERE x.bytes > 1073741824;
+    FROM (SELECT s.relid, pgtrickle._log_bytes(s.source_id) AS bytes FROM pgtrickle.pgt_sources s) AS x
+    WHERE x.bytes > 1073741824;
     RETURN QUERY SELECT 'change_logs', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END,
         coalesce(what, 'none above 1 GB');
 

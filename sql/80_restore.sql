@@ -123,7 +123,8 @@ BEGIN
     UPDATE pgtrickle.pgt_stream_tables t
        SET pgt_relid = pgtrickle._table_of(t.pgt_id, t.pgt_schema, t.pgt_name), needs_reinit = true,
            reinit_reason = 'the database was restored or upgraded',
-           names = pgtrickle._names_found(t.names, t.names_now, true), previous = NULL, generation = t.generation + 1;
+           names = pgtrickle._names_found(t.names, t.names_now, true), previous = NULL,
+           generation = pgtrickle._next_generation(t.generation);
     UPDATE pgtrickle.pgt_stream_tables t
        SET status = 'SUSPENDED', retry_at = 'infinity', last_error_code = '42501', last_error_at = clock_timestamp(),
            owner_name = pg_get_userbyid(c.relowner),

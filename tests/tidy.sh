@@ -8,13 +8,13 @@
 #
 # PGT_TIDY_SINCE: the commit that changes are counted from (default: the first parent of the newest merge, or the commit
 # before this one). A changed header brings the files that include it. PGT_TIDY_BUDGET: seconds after which no further
-# file is begun (240: about half of all with two jobs). The others begin at another place for each commit, so that all
+# file is begun (150: about a third of all with two jobs). The others begin at another place for each commit, so that all
 # have their turn. PGT_BUILD_DIR: a configured and built tree (build). PGT_JOBS: how many at a time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 build=${PGT_BUILD_DIR:-build}
-budget=${PGT_TIDY_BUDGET:-240}
+budget=${PGT_TIDY_BUDGET:-150}
 jobs=${PGT_JOBS:-$(nproc)}
 [ -s "$build/compile_commands.json" ] || { echo "error: $build is not configured: cmake --preset release" >&2; exit 2; }
 

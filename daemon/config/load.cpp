@@ -70,9 +70,9 @@ std::optional<OpenQuote> open_quote(const std::string& text) {
     const bool blank = std::strchr(" \t\n", before) != nullptr;
     const bool value = (blank && std::strchr(":-?", word) != nullptr) || std::strchr("\n[{,", word) != nullptr;
     if (open) {
-      if (c == '\\' && open->quote == '"') {
-        ++i;
-      } else if (c == open->quote && c == '\'' && i + 1 < text.size() && text[i + 1] == c) {
+      const bool escapes = c == '\\' && open->quote == '"';
+      const bool doubled = c == open->quote && c == '\'' && i + 1 < text.size() && text[i + 1] == c;
+      if (escapes || doubled) {
         ++i;
       } else if (c == open->quote) {
         open->closed_in = line;

@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <future>
+#include <string>
+
 #include "security/world.h"
 
 namespace {
@@ -83,6 +87,42 @@ TEST_P(Catalog, CallHasTheDaemonRefreshIt) {
   admin().exec("SET pgtrickle.rebuild_wait = '200 ms'");
   EXPECT_THAT(refused(admin(), "CALL pgtrickle.refresh('b.st')"),
               AllOf(StartsWith("55000"), HasSubstr("resume_scheduler")));
+}
+
+// The refresh that is under way does not show what was committed after it had begun.
+TEST_P(Catalog, CallWaitsForTheRefreshAfterTheOneThatIsUnderWay) {
+  bob().exec(
+      "CREATE FUNCTION b.waits(v int) RETURNS int LANGUAGE plpgsql VOLATILE AS $$ BEGIN"
+      "  IF session_user <> current_user THEN PERFORM pg_advisory_xact_lock_shared(77); END IF; RETURN v; END $$");
+  let_bob_have("b.st", "SELECT id, b.waits(v) AS v FROM b.src");
+  bob().exec("RESET search_path; SELECT pgtrickle.alter_stream_table('b.st', schedule => '1h')");
+  const auto ask = [&] {
+    return std::async(std::launch::async, [dsn = admin_dsn_] {
+      return pgt::test::sqlstate_and_text([&] { Session(dsn).exec("CALL pgtrickle.refresh('b.st')"); });
+    });
+  };
+  const auto is_there = [&](const std::string& id) {
+    return root().value("SELECT count(*) FROM b.st WHERE id = " + id);
+  };
+  const auto asked = [&] { return column("b.st", "refresh_asked_at"); };
+
+  root().exec("SELECT pg_advisory_lock(77)");
+  bob().exec("INSERT INTO b.src VALUES (2, 2)");
+  auto first = ask();
+  ASSERT_TRUE(pgt::test::wait_until([&] {
+    return root().value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == "1";
+  })) << "the refresh is under way\n"
+      << daemon_->log();
+  const std::string before = asked();
+  bob().exec("INSERT INTO b.src VALUES (3, 3)");
+  auto second = ask();
+  ASSERT_TRUE(pgt::test::wait_until([&] { return asked() != before; }));
+  EXPECT_EQ(second.wait_for(std::chrono::milliseconds(500)), std::future_status::timeout) << "the daemon has heard it";
+  root().exec("SELECT pg_advisory_unlock(77)");
+  EXPECT_EQ(first.get(), "no error");
+  EXPECT_EQ(is_there("2"), "1");
+  EXPECT_EQ(second.get(), "no error");
+  EXPECT_EQ(is_there("3"), "1") << daemon_->log();
 }
 
 TEST_P(Catalog, AReaderKeepsNobodyFromWriting) {

@@ -119,6 +119,96 @@ TEST_P(Others, LocksOnTheCatalogStopNobody) {
   alice().exec("SELECT pgtrickle.drop_stream_table('a.more')");
 }
 
+// Whatever a role can lock in any of our schemas, and in which mode: with LOCK TABLE, which asks for privileges, and
+// with PREPARE, which does not.
+class Locks : public Others {
+ protected:
+  /// In a transaction that stays open.
+  static void take_all(Session& session) {
+    session.exec("BEGIN");
+    session.exec(R"(DO $$ DECLARE t text; mode text; statement text; n int := 0; BEGIN
+      FOR t IN SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE n.nspname LIKE 'pgtrickle%' AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') LOOP
+        FOREACH mode IN ARRAY '{ACCESS SHARE,ROW SHARE,ROW EXCLUSIVE,SHARE UPDATE EXCLUSIVE,SHARE,SHARE ROW EXCLUSIVE,
+                                EXCLUSIVE,ACCESS EXCLUSIVE}'::text[] LOOP
+          BEGIN EXECUTE format('LOCK TABLE %s IN %s MODE NOWAIT', t, mode); EXCEPTION WHEN OTHERS THEN NULL; END;
+        END LOOP;
+        FOREACH statement IN ARRAY '{SELECT FROM %s,SELECT FROM %s FOR UPDATE,SELECT FROM %s FOR KEY SHARE,DELETE FROM %s,
+                                     INSERT INTO %s DEFAULT VALUES,TRUNCATE %s}'::text[] LOOP
+          BEGIN n := n + 1; EXECUTE format('PREPARE p%s AS ' || statement, n, t); EXCEPTION WHEN OTHERS THEN NULL; END;
+        END LOOP;
+      END LOOP; END $$)");
+  }
+  /// Locks of the session in our schemas, as "schema mode", without doubles.
+  std::string held(Session& session) {
+    return root().table(
+        "SELECT DISTINCT n.nspname, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN "
+        "pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname LIKE 'pgtrickle%' AND l.granted AND "
+        "l.pid = " +
+        session.value("SELECT pg_backend_pid()") + " ORDER BY 1, 2");
+  }
+  long log_bytes() {
+    return std::stol(
+        root().value("SELECT sum(pg_relation_size(c.oid)) FROM pg_class c WHERE c.relnamespace = "
+                     "'pgtrickle_changes'::regnamespace AND c.relkind = 'r'"));
+  }
+  bool log_is_cleared() {
+    return wait_until(
+        [&] {
+          alice().exec("UPDATE a.orders SET amount = amount + 1 WHERE id < 10");  // rotation follows writers
+          return log_bytes() < 200000;
+        },
+        20s);
+  }
+};
+
+TEST_P(Locks, OfAStrangerStopNothing) {
+  start_daemon("scheduler:\n  log_switch_bytes: 64kB\n  housekeeping_interval: 100ms\n");
+  expect_alice_is_served();
+  create(alice(), "a.sums", "SELECT amount % 3 AS k, sum(amount) AS s FROM a.orders GROUP BY 1");
+  ASSERT_TRUE(becomes("a.sums", "ACTIVE", 30s)) << daemon_->log();
+  take_all(carol());
+  EXPECT_EQ(held(carol()), "pgtrickle|AccessShareLock\npgtrickle|RowExclusiveLock\npgtrickle|RowShareLock")
+      << "nothing in schemas of logs, state tables and locks, and nothing stronger";
+  // Refreshed, rotated, altered, built, dropped, collected.
+  alice().exec("INSERT INTO a.orders SELECT i, i FROM generate_series(1000, 5000) AS i");
+  EXPECT_TRUE(becomes_equal("a.st")) << daemon_->log();
+  EXPECT_TRUE(becomes_equal("a.sums")) << daemon_->log();
+  EXPECT_TRUE(log_is_cleared()) << log_bytes() << daemon_->log();
+  alice().exec("ALTER TABLE a.orders ADD COLUMN note text");
+  create(alice(), "a.more", "SELECT id, note FROM a.orders");  // another column of the log
+  EXPECT_TRUE(becomes("a.more", "ACTIVE", 30s)) << daemon_->log();
+  alice().exec("SELECT pgtrickle.alter_stream_table('a.sums', query => 'SELECT max(amount) AS m FROM a.orders')");
+  EXPECT_TRUE(becomes_equal("a.sums")) << daemon_->log();
+  alice().exec("SELECT pgtrickle.drop_stream_table('a.more')");
+  EXPECT_TRUE(becomes_equal("a.st")) << daemon_->log();
+  carol().exec("ROLLBACK");
+}
+
+// Who reads a log, as owners of stream tables may, keeps it from being cleared until his transaction ends. It grows
+// meanwhile, and nobody waits.
+TEST_P(Locks, OfAReaderOfALogHoldUpNobody) {
+  start_daemon("scheduler:\n  log_switch_bytes: 64kB\n  housekeeping_interval: 100ms\n");
+  expect_alice_is_served();
+  alice().exec("GRANT USAGE ON SCHEMA a TO " + bob_ + "; GRANT SELECT ON a.orders TO " + bob_);
+  create(bob(), "b.reader", "SELECT id, amount FROM a.orders");
+  ASSERT_TRUE(becomes("b.reader", "ACTIVE", 30s)) << daemon_->log();
+  take_all(bob());
+  EXPECT_THAT(held(bob()), Not(HasSubstr("pgtrickle_locks")));
+  EXPECT_THAT(held(bob()), HasSubstr("pgtrickle_changes|AccessShareLock")) << "or this test proves nothing";
+  for (int i = 0; i < 5; ++i) {
+    alice().exec("UPDATE a.orders SET amount = amount + 1");
+    EXPECT_TRUE(becomes_equal("a.st")) << daemon_->log();
+  }
+  alice().exec("INSERT INTO a.orders SELECT i, i FROM generate_series(1000, 5000) AS i");
+  EXPECT_TRUE(becomes_equal("a.st")) << daemon_->log();
+  EXPECT_GT(log_bytes(), 200000);
+  bob().exec("ROLLBACK");
+  EXPECT_TRUE(log_is_cleared()) << log_bytes() << daemon_->log();
+}
+
+PGT_IN_BOTH_WORLDS(Locks);
+
 // Everybody can listen, and can ask a daemon on his host.
 TEST_P(Others, ValuesOfRowsStayOutOfAlertsAndHttp) {
   start_daemon();

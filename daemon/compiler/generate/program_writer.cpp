@@ -98,7 +98,7 @@ class DifferentialWriter {
   /// What earlier refreshes wrote to the delta table would be read by every one. TRUNCATE invalidates cached plans, so
   /// not each time. Nobody else uses the table, but pg_dump locks all there are, for as long as it runs.
   [[nodiscard]] static std::string clear_old_runs(const StatefulOperator& node) {
-    const std::string table = node.delta_table();
+    const std::string& table = node.delta_table();
     return "IF pg_relation_size(" + quote_literal(table) + "::regclass) > " + std::to_string(kDeltaBytes) +
            " THEN\n    BEGIN\n        LOCK TABLE " + table + " IN ACCESS EXCLUSIVE MODE NOWAIT;\n        TRUNCATE " +
            table + ";\n    EXCEPTION WHEN lock_not_available THEN\n        NULL;\n    END;\nEND IF;\n";

@@ -24,8 +24,8 @@ Changes BagState::replace(Statement& statement, const std::string& stored, const
   for (const auto& col : columns_) wanted.push_back(col.name);
   wanted.insert(wanted.end(), {"old_ctid", "old_ctids"});
   const auto unique = unique_names(wanted);
-  const std::string ctid = unique[columns_.size()];
-  const std::string ctids = unique[columns_.size() + 1];
+  const std::string& ctid = unique[columns_.size()];
+  const std::string& ctids = unique[columns_.size() + 1];
   const auto mine = names();
 
   std::vector<std::string> select;

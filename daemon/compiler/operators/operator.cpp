@@ -94,7 +94,7 @@ Node image_of(int index) {
 void expand_images(Node& expr, const std::vector<OutputColumn>& columns) {
   rewrite(expr, [&](Node& node) {
     if (!node.has_func_call() || qualified_name(node.func_call().funcname()).second != kImage) return false;
-    const Node argument = node.func_call().args(0);
+    Node argument = node.func_call().args(0);
     int index = 0;
     is_column(argument, &index);
     const TypeInfo& type = columns.at(static_cast<std::size_t>(index)).type.value();

@@ -23,7 +23,7 @@ SELECT as_bob('SELECT pgtrickle.drop_stream_table(''st_alice'')', '42501', 'must
 SELECT as_bob(format('INSERT INTO pgtrickle.pgt_stream_tables (pgt_relid, pgt_schema, pgt_name, original_query, defining_query) VALUES (%s, ''public'', ''x'', '''', '''')', 'hers'::regclass::oid), '42501'),
        as_bob('INSERT INTO pgtrickle.pgt_frontiers (pgt_id) VALUES (1)', '42501'),
        as_bob('UPDATE pgtrickle.pgt_frontiers SET full_threshold = NULL', '42501'), as_alice('UPDATE pgtrickle.pgt_frontiers SET owner = 10', '42501'),
-       as_alice('SELECT pgtrickle._settle_refresh(1, true, true, true, true)', '42501', 'not being refreshed'),
+       as_alice('SELECT pgtrickle._settle_refresh(1, true, true, true, true, true)', '42501', 'not being refreshed'),
        as_alice('UPDATE pgtrickle.pgt_stream_tables SET pgt_relid = 1', '42501'), as_alice('UPDATE pgtrickle.pgt_stream_tables SET fuse_learned = 1', '42501'),
        as_alice('UPDATE pgtrickle.pgt_stream_tables SET non_monotone = NULL', '42501'), as_alice('UPDATE pgtrickle.pgt_stream_tables SET skipped_at = NULL', '42501'),
        as_alice('UPDATE pgtrickle.pgt_stream_tables SET created_by = ''bob''', '42501'),

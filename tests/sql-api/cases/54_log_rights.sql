@@ -30,6 +30,17 @@ SELECT later(); SELECT test.eq('and back', reads('bob'), 'c1 seq w xid');
 REVOKE SELECT (v) ON t FROM alice;
 SELECT later(); SELECT test.eq('a column', reads('alice'), 'c1 seq w xid');
 GRANT SELECT (v) ON t TO alice;
+-- only what the command is about is looked at, also in a subtransaction
+CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.u (id int, v text); SELECT pgtrickle._install_capture('elsewhere.u'::regclass, '{1}') AS u \gset
+CREATE FUNCTION touched(command text) RETURNS text LANGUAGE plpgsql AS $$ DECLARE answer text; BEGIN
+    BEGIN EXECUTE command; answer := pgtrickle._sources_with_new_rights()::text; RAISE EXCEPTION USING ERRCODE = 'TR777'; EXCEPTION WHEN SQLSTATE 'TR777' THEN NULL; END;
+    RETURN answer; END $$;
+SELECT test.eq('a table', touched('GRANT SELECT ON t TO PUBLIC'), format('{%s}', :n)),
+       test.eq('a column', touched('GRANT SELECT (v) ON elsewhere.u TO PUBLIC'), format('{%s}', :u)),
+       test.eq('a schema', touched('GRANT USAGE ON SCHEMA elsewhere TO PUBLIC'), format('{%s}', :u)),
+       test.eq('a log', touched(format('GRANT SELECT ON pgtrickle_changes.log_%s_a TO PUBLIC', :u)), format('{%s}', :u)),
+       test.eq('something else', touched('GRANT EXECUTE ON FUNCTION touched(text) TO PUBLIC'), '{}');
+DROP SCHEMA elsewhere CASCADE; SELECT pgtrickle._uninstall_capture(:u) WHERE EXISTS (SELECT FROM pgtrickle.pgt_sources WHERE source_id = :u);
 -- by membership: the daemon notices
 REVOKE SELECT (id) ON t FROM bob; SELECT later();
 \if :limited
