@@ -67,7 +67,7 @@ struct ValidateResult {
   std::string reason;          // why FULL, or the error
   std::string hint;
   std::string plan;  // the operator tree with nodes and cost classes, as text
-  std::string sql;   // generated DDL and functions
+  std::vector<std::string> statements;  // generated DDL and functions, in order
 };
 ValidateResult validate_query(const std::string& conninfo, const std::string& query,
                               const compiler::Limits& limits = {});

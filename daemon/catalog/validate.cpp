@@ -45,7 +45,7 @@ ValidateResult validate_query(const std::string& conninfo, const std::string& qu
     result.hint = program.hint;
     result.plan = program.plan;
     for (const auto* statements : {&program.owner_ddl, &program.table_ddl, &program.admin_ddl})
-      for (const auto& statement : *statements) result.sql += statement + ";\n\n";
+      result.statements.insert(result.statements.end(), statements->begin(), statements->end());
     return BuildResult{BuildStatus::kActive, {}, {}, {}};
   });
   if (!result.ok) {

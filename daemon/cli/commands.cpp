@@ -365,22 +365,52 @@ int verify(Database& db, const std::vector<std::string>& names, bool refresh_fir
   return differs ? kFailed : unchecked ? kSpecial : kOk;
 }
 
-int validate(Database& db, const std::string& query, bool json, bool sql) {
+const std::vector<std::string>& program_parts() {
+  static const std::vector<std::string> parts{"refresh", "apply", "look", "node"};
+  return parts;
+}
+
+namespace {
+
+/// Whether a statement makes this part of a program, or says who may use it: what it is about stands in its first line
+/// that is no comment.
+bool is_of_part(const std::string& statement, const std::string& part) {
+  std::size_t begin = 0;
+  while (statement.compare(begin, 2, "--") == 0) begin = statement.find('\n', begin) + 1;
+  const std::string line = statement.substr(begin, statement.find('\n', begin) - begin);
+  const auto names = part == "node" ? std::vector<std::string>{"node", "delta", "groups"} : std::vector{part};
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+    return line.find("pgtrickle_state." + name + "_") != std::string::npos;
+  });
+}
+
+std::string sql_text(const std::vector<std::string>& statements, const std::string& only) {
+  std::string text;
+  for (const auto& statement : statements)
+    if (only.empty() || is_of_part(statement, only)) text += statement + ";\n\n";
+  return text;
+}
+
+}  // namespace
+
+int validate(Database& db, const std::string& query, bool json, bool sql, const std::string& only) {
   require_installed(db);
   const auto result = catalog::validate_query(db.conninfo(), query);
   if (json) {
     const ordered_json body{{"ok", result.ok},         {"effective_mode", result.effective_mode},
                             {"reason", result.reason}, {"hint", result.hint},
-                            {"plan", result.plan},     {"sql", result.sql}};
+                            {"plan", result.plan},     {"sql", sql_text(result.statements, only)}};
     std::cout << body.dump(2, ' ', false, ordered_json::error_handler_t::replace) << "\n";
   } else if (!result.ok) {
     throw Failure("ERROR:  " + result.reason + place_of_error(db, query) +
                   (result.hint.empty() ? "" : "\nHINT:  " + result.hint));
+  } else if (!only.empty()) {
+    std::cout << sql_text(result.statements, only);
   } else {
     std::cout << "mode: " << result.effective_mode << (result.reason.empty() ? "" : " (" + result.reason + ")") << "\n";
     if (!result.hint.empty()) std::cout << "hint: " << result.hint << "\n";
     if (!result.plan.empty()) std::cout << "\n" << result.plan << "\n";
-    if (sql && !result.sql.empty()) std::cout << "\n" << result.sql << "\n";
+    if (sql) std::cout << "\n" << sql_text(result.statements, {}) << "\n";
   }
   if (!result.ok) return kFailed;
   return result.effective_mode == "FULL" ? kSpecial : kOk;

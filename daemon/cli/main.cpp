@@ -208,10 +208,13 @@ int run(int argc, char** argv) {
   source.add_to(*validate);
   validate->add_flag("--json", json, "as JSON");
   validate->add_flag("--sql", sql, "also the SQL that would refresh it");
+  std::string only;
+  validate->add_option("--only", only, "nothing but the SQL of one part: refresh, apply, look, node (its state)")
+      ->check(CLI::IsMember(cli::program_parts()));
   on(validate, [&] {
     const std::string query = source.read();
     auto db = connect();
-    return cli::validate(db, query, json, sql);
+    return cli::validate(db, query, json, sql, only);
   });
 
   std::string timeout = "60 s";

@@ -63,7 +63,8 @@ std::string without(const std::string& sql, const std::string& name) {
 }
 
 std::string program_of(const SqlSection& query, const pgtrickle::catalog::ValidateResult& result) {
-  std::string sql = result.sql;
+  std::string sql;
+  for (const auto& statement : result.statements) sql += statement + ";\n\n";
   if (query.name != kComplete)
     for (const char* name : {"apply_0_small", "refresh_0"}) sql = without(sql, name);
   static const std::regex oid("\\b[1-9][0-9]{4}\\b");  // of a source, another one in every database

@@ -324,6 +324,14 @@ TEST_F(Cli, ValidateAnswersByExitCode) {
   EXPECT_THAT(good.out, AllOf(HasSubstr("mode: DIFFERENTIAL"), HasSubstr("O(delta)"), Not(HasSubstr("CREATE"))));
   EXPECT_THAT(run({"validate", "--sql", "--query", "SELECT a, sum(b) AS s FROM t GROUP BY a"}).out,
               AllOf(HasSubstr("mode: DIFFERENTIAL"), HasSubstr("CREATE")));
+  const std::string query = "SELECT a, min(b) AS least FROM t GROUP BY a";
+  const auto apply = run({"validate", "--only", "apply", "--query", query}).out;
+  EXPECT_THAT(apply, AllOf(testing::StartsWith("CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0("),
+                           HasSubstr("REVOKE ALL ON FUNCTION pgtrickle_state.apply_0("), Not(HasSubstr("refresh_0"))));
+  const auto node = run({"validate", "--only", "node", "--query", query}).out;
+  EXPECT_THAT(node, AllOf(testing::StartsWith("CREATE TABLE pgtrickle_state.node_0_1 AS"), HasSubstr("CREATE INDEX ON"),
+                          HasSubstr("FUNCTION pgtrickle_state.groups_0_1("), Not(HasSubstr("apply_0"))));
+  EXPECT_EQ(run({"validate", "--only", "everything", "--query", query}).exit_code, 2);
 
   const auto full =
       run({"validate"}, "WITH RECURSIVE r AS (SELECT a FROM t UNION SELECT a + 1 FROM r WHERE a < 9) SELECT a FROM r");
