@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# bench/build.sh [--tables N] [--sources N]: how long the daemon takes to build many stream tables at once, on a throw-away
+# bench/build.sh [--tables N] [--sources N] [--schedule S]: how long the daemon takes to build many stream tables at once, on a throw-away
 # cluster: seconds until all of them are ACTIVE, milliseconds each, and how much processor time server and daemon have used, which
 # says what an idle machine would do where this one was not. Writes bench/RESULTS_BUILD.md, or with an option
 # RESULTS_BUILD.md in the build directory. The programs must have been built; PGT_BUILD_DIR says where (default: build).
@@ -8,6 +8,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 build=${PGT_BUILD_DIR:-$top/build}
 tables=1000
 sources=50
+schedule='10 s'
 output=$top/bench/RESULTS_BUILD.md
 if [ $# -gt 0 ] && [ -z "${PGT_TEST_DSN:-}" ]; then output=$build/RESULTS_BUILD.md; fi
 export PGT_BENCH_OUTPUT=${PGT_BENCH_OUTPUT:-$output}
@@ -18,6 +19,7 @@ while [ $# -gt 0 ]; do
   case $1 in
     --tables) tables=$2 ;;
     --sources) sources=$2 ;;
+    --schedule) schedule=$2 ;;
     *)
       echo "unknown option $1" >&2
       exit 2
@@ -36,11 +38,11 @@ SELECT format('CREATE TABLE s%s (id int PRIMARY KEY, g int NOT NULL, v numeric, 
 SELECT format('INSERT INTO s%s SELECT i, i %% 50, i, ''row '' || i FROM generate_series(1, 1000) i', n) FROM generate_series(1, :sources) n \gexec
 SQL
 # A third groups, a third filters, a third joins two sources.
-ask -v sources="$sources" -v tables="$tables" >/dev/null <<'SQL'
-SELECT format('SELECT pgtrickle.create_stream_table(%L, %L, schedule => ''10 s'', initialize => false)', 'st' || n,
+ask -v sources="$sources" -v tables="$tables" -v schedule="$schedule" >/dev/null <<'SQL'
+SELECT format('SELECT pgtrickle.create_stream_table(%L, %L, schedule => %L, initialize => false)', 'st' || n,
               CASE n % 3 WHEN 0 THEN format('SELECT g, count(*) AS n, sum(v) AS v FROM s%s GROUP BY g', a)
                          WHEN 1 THEN format('SELECT id, v * 2 AS v, t FROM s%s WHERE g < 25', a)
-                         ELSE format('SELECT x.id, x.v, y.t FROM s%s x JOIN s%s y USING (id)', a, b) END)
+                         ELSE format('SELECT x.id, x.v, y.t FROM s%s x JOIN s%s y USING (id)', a, b) END, :'schedule')
 FROM (SELECT n, n % :sources + 1 AS a, (n + 1) % :sources + 1 AS b FROM generate_series(1, :tables) n) AS x \gexec
 SQL
 # Seconds of processor time, from lines like those of /proc/PID/stat: of the process itself, or of its children that have ended.
@@ -76,7 +78,7 @@ revision=$(git -C "$top" rev-parse --short HEAD 2>/dev/null || echo unknown)
   echo
   echo "Written by \`bench/run.sh build\` at revision $revision, $(nproc) processors, PostgreSQL $(ask -c 'SHOW server_version')."
   echo "From the start of the daemon until all stream tables are ACTIVE; sources of 1,000 rows; a third groups, a third filters,"
-  echo "a third joins two sources. All belong to the admin. They are refreshed every 10 s meanwhile, as soon as they are built."
+  echo "a third joins two sources. All belong to the admin. Schedule '$schedule', from when each is built."
   echo
   echo "| stream tables | sources | seconds | ms each | processor seconds of the server | of the daemon | load of the machine before |"
   echo "|---:|---:|---:|---:|---:|---:|---:|"

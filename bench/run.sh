@@ -14,7 +14,7 @@
 # transactions (the daemon is woken, or looks); writes bench/RESULTS_REBUILD.md, or with an option RESULTS_REBUILD.md in the
 # build directory.
 #
-# bench/run.sh build [--tables N] [--sources N]: see bench/build.sh.
+# bench/run.sh build [--tables N] [--sources N] [--schedule S]: see bench/build.sh.
 set -euo pipefail
 if [ "${1:-}" = build ]; then exec "$(dirname "$0")/build.sh" "${@:2}"; fi
 

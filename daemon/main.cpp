@@ -23,6 +23,7 @@
 #include "config/document.h"
 #include "config/load.h"
 #include "config/units.h"
+#include "model/status.h"
 #include "observe/alerts.h"
 #include "observe/endpoints.h"
 #include "observe/http_server.h"
@@ -196,6 +197,7 @@ std::optional<std::string> text_to_print(const config::CommandLine& line) {
   if (line.print_config_docs) return config::config_docs();
   if (line.print_metrics_docs) return observe::metrics_docs();
   if (line.print_alerts_docs) return observe::alerts_docs();
+  if (line.print_status_docs) return status_docs();
   return std::nullopt;
 }
 

@@ -20,6 +20,7 @@
 #include "catalog/session.h"
 #include "catalog/worker.h"
 #include "compiler/generate/sql_text.h"
+#include "model/status.h"
 #include "postgres/array.h"
 
 namespace pgtrickle::catalog {
@@ -265,8 +266,9 @@ class Builder {
     const bool grants = !missing_grants(tx).empty();
     if (grants) lock_grants(tx);
     lock_frontier(tx);
-    const auto rows = tx.exec_params(
-        "UPDATE pgtrickle.pgt_stream_tables SET status = 'INITIALIZING' WHERE pgt_id = $1 RETURNING generation", id_);
+    const auto rows =
+        tx.exec_params("UPDATE pgtrickle.pgt_stream_tables SET status = $2 WHERE pgt_id = $1 RETURNING generation", id_,
+                       status_after(StatusEvent::kBuildBegins));
     if (rows.empty()) throw Gone{};
     generation_ = rows[0][0].as<std::int64_t>();
     refuse_untrusted(tx);
@@ -561,16 +563,16 @@ class Builder {
         "clock_timestamp() - $2::timestamptz) * 1000, 'INITIAL')",
         id_, filled_.started, filled_.inserted, filled_.updated, filled_.deleted);
     tx.exec_params(
-        "UPDATE pgtrickle.pgt_stream_tables SET status = CASE WHEN status = 'INITIALIZING' THEN 'ACTIVE' ELSE status "
-        "END, is_populated = true,\n"
-        "       needs_reinit = needs_reinit AND generation <> $2, reinit_reason = CASE WHEN generation <> $2 THEN "
-        "reinit_reason END, consecutive_errors = 0, last_error = NULL, last_error_code = NULL,\n"
-        "       previous = CASE WHEN generation <> $2 THEN previous END,\n"
-        "       last_error_hint = NULL, last_error_at = NULL, retry_at = NULL, fuse_blown_at = NULL, "
-        "fuse_blow_reason "
-        "= NULL, fuse_reset = NULL\n"
-        "WHERE pgt_id = $1",
-        id_, generation_);
+        "UPDATE pgtrickle.pgt_stream_tables SET status = CASE WHEN status IN (" + sql_list_before(StatusEvent::kBuilt) +
+            ") THEN $3 ELSE status END, is_populated = true,\n"
+            "       needs_reinit = needs_reinit AND generation <> $2, reinit_reason = CASE WHEN generation <> $2 THEN "
+            "reinit_reason END, consecutive_errors = 0, last_error = NULL, last_error_code = NULL,\n"
+            "       previous = CASE WHEN generation <> $2 THEN previous END,\n"
+            "       last_error_hint = NULL, last_error_at = NULL, retry_at = NULL, fuse_blown_at = NULL, "
+            "fuse_blow_reason "
+            "= NULL, fuse_reset = NULL\n"
+            "WHERE pgt_id = $1",
+        id_, generation_, status_after(StatusEvent::kBuilt));
     check_readers(tx);
     left_step(tx);
     wake_daemon(tx);
@@ -673,7 +675,8 @@ BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id,
       return result;
     }
     BuildResult recorded = guarded([&] {
-      builder->record_error(result.sqlstate, result.message, result.hint, passes ? "" : "ERROR");
+      builder->record_error(result.sqlstate, result.message, result.hint,
+                            passes ? "" : status_after(StatusEvent::kBuildFails));
       if (passes) result.status = BuildStatus::kRetry;
       return result;
     });

@@ -16,6 +16,7 @@ struct CommandLine {
   bool print_config_docs = false;
   bool print_metrics_docs = false;
   bool print_alerts_docs = false;
+  bool print_status_docs = false;
 };
 
 struct CommandLineResult {

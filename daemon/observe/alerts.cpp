@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string_view>
+
+#include "observe/iso_time.h"
 
 namespace pgtrickle::observe {
 namespace {
@@ -123,18 +123,6 @@ ordered_json to_json(const AlertValue& value, std::size_t limit) {
     return std::isfinite(*number) ? ordered_json(*number) : ordered_json(nullptr);
   }
   return std::get<bool>(value);
-}
-
-std::string iso_time(AlertTime time) {
-  const auto ms = std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count();
-  const auto seconds = static_cast<std::time_t>(ms / 1000);
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  std::array<char, 40> text{};
-  const auto length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
-  std::array<char, 16> fraction{};
-  std::snprintf(fraction.data(), fraction.size(), ".%03dZ", static_cast<int>(ms % 1000));
-  return std::string(text.data(), length) + fraction.data();
 }
 
 // Every text cut to `text_limit` bytes, and only the first `details` of the details.

@@ -3,10 +3,11 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
-#include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "observe/iso_time.h"
 #include "observe/metrics.h"
 
 namespace pgtrickle::observe {
@@ -20,14 +21,15 @@ HttpAnswer json_answer(unsigned status, const ordered_json& body) {
 }
 
 bool is_broken(const StreamTableStatus& table) {
-  return table.status == "ERROR" || table.status == "SUSPENDED";
+  return table.status == TableStatus::kError || table.status == TableStatus::kSuspended;
 }
 
 // What is wrong with it for its readers, as the end of a sentence; empty if nothing is.
 std::string trouble_of(const StreamTableStatus& table) {
   std::string out;
   const auto add = [&](const std::string& what) { out += (out.empty() ? "" : "; ") + what; };
-  if (is_broken(table)) add("is " + table.status + (table.last_error.empty() ? "" : ": " + table.last_error));
+  if (is_broken(table))
+    add("is " + to_string(table.status) + (table.last_error.empty() ? "" : ": " + table.last_error));
   if (table.fuse_blown) add("has a blown fuse");
   if (table.skipped) add("lacks changes that were skipped");
   if (table.slo_violated) {
@@ -63,14 +65,8 @@ std::vector<std::string> problems(const std::vector<DatabaseStatus>& status) {
 
 ordered_json timestamp(double epoch) {
   if (epoch <= 0) return nullptr;
-  const auto seconds = static_cast<std::time_t>(epoch);
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  char text[40];
-  const auto length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  char fraction[16];
-  std::snprintf(fraction, sizeof fraction, ".%03dZ", static_cast<int>((epoch - std::floor(epoch)) * 1000));
-  return std::string(text, length) + fraction;
+  const auto ms = std::chrono::milliseconds(static_cast<std::int64_t>(std::floor(epoch * 1000)));
+  return iso_time(std::chrono::system_clock::time_point(ms));
 }
 
 template <class T>
@@ -134,7 +130,7 @@ HttpAnswer stream_tables_answer(const std::vector<DatabaseStatus>& status) {
                         {"id", t.id},
                         {"schema", t.schema},
                         {"name", t.name},
-                        {"status", t.status},
+                        {"status", to_string(t.status)},
                         {"refresh_mode", t.refresh_mode},
                         {"effective_refresh_mode", text_or_null(t.effective_refresh_mode)},
                         {"reason", text_or_null(t.reason)},

@@ -198,7 +198,7 @@ struct Metrics::Impl {
           max_staleness.set(labels, *table.max_staleness_seconds);
           slo_violated.set(labels, table.slo_violated ? 1 : 0);
         }
-        ++by_status[table.status];
+        ++by_status[to_string(table.status)];
       }
       for (const auto& [name, count] : by_status) stream_tables.set(with(database, "status", name), count);
       for (const auto& log : db.logs)
@@ -255,13 +255,13 @@ Metrics::~Metrics() = default;
 
 void Metrics::on_refresh(const RefreshEvent& event) {
   const Labels labels = table_labels(event.database, event.schema, event.name);
-  if (event.action.empty()) {
+  if (!event.action) {
     impl_->errors.at(with(labels, "sqlstate", event.error_code)).Increment();
     return;
   }
-  const Labels by_action = with(labels, "action", event.action);
+  const Labels by_action = with(labels, "action", to_string(*event.action));
   impl_->refreshes.at(by_action).Increment();
-  if (event.action != "DIFFERENTIAL" && event.action != "FULL") return;
+  if (!applies(*event.action)) return;
   impl_->duration.at(by_action).Observe(seconds(event.duration));
   if (event.commit_to_visible) impl_->commit_to_visible.at(labels).Observe(seconds(*event.commit_to_visible));
   impl_->delta_rows.at(labels).Increment(static_cast<double>(event.delta_rows));

@@ -9,23 +9,26 @@
 #include <string>
 #include <vector>
 
+#include "model/action.h"
+#include "model/status.h"
+#include "model/stream_table.h"
 #include "observe/alerts.h"
 
 namespace pgtrickle::observe {
 
-struct RefreshEvent {
-  std::string database, schema, name;
-  std::string action;      // NO_DATA, DIFFERENTIAL, FULL, REINIT, HELD, BLOWN, SKIPPED, or empty if it failed
-  std::string error_code;  // SQLSTATE, empty on success
+struct RefreshEvent : StreamTableIdentity {
+  std::string database;
+  std::optional<Action> action = {};  // none if it failed
+  std::string error_code;             // SQLSTATE, empty on success
   std::string error_message;
   std::chrono::microseconds duration{0};  // of the round trip
   std::int64_t delta_rows = 0, rows_inserted = 0, rows_updated = 0, rows_deleted = 0;
   std::optional<std::chrono::microseconds> commit_to_visible = {};  // age of the oldest change that it made visible
 };
 
-struct StreamTableStatus {
-  std::int64_t id = 0;
-  std::string schema, name, status, refresh_mode, effective_refresh_mode, reason, schedule, last_error;
+struct StreamTableStatus : StreamTableIdentity {
+  TableStatus status = TableStatus::kPending;
+  std::string refresh_mode, effective_refresh_mode, reason, schedule, last_error;
   double staleness_seconds = 0;   // now minus the last time the table was known to equal its query
   double last_refresh_epoch = 0;  // seconds since 1970, 0 = never
   double last_duration_ms = 0;

@@ -236,7 +236,7 @@ Milliseconds RefreshPlanner::throttle_of(const Table& table) {
   return table.entry.throttled && table.need.by_default ? table.throttle.interval() : Milliseconds(0);
 }
 
-// Whoever reads it may sleep on it, or not any more, as it is slower or faster than that.
+// Its readers may sleep on it, or not any more, as it is slower or faster than they are.
 void RefreshPlanner::set_throttle(Table& table) {
   Component& component = components_.at(table.component);
   set_period(component.states[table.set]);

@@ -2,13 +2,13 @@
 // what is held, and which sources sleep. Pure: no connection, no clock of its own.
 //
 // What is scheduled are atomic sets (atomic_sets.h), within components: tables that are connected by reading each other
-// or by a refresh group. Atomic sets of a component are due at the same moments of a grid, and whoever is due takes
-// along what is refreshed at least as often, asleep or not; so members with equal schedules always meet in one unit,
+// or by a refresh group. Atomic sets of a component are due at the same moments of a grid. A set that is due takes
+// along what is refreshed at least as often, asleep or not. So members with equal schedules always meet in one unit,
 // that is in one snapshot. While such a unit runs, nothing else of the component starts, unless it is or turns out to
 // be a slow one. Components are spread over their periods.
 //
-// Tables of different domains (owners who do not trust each other) are never in one atomic set or unit, and nobody
-// waits for another domain but those who read it.
+// Tables of different domains (owners who do not trust each other) are never in one atomic set or unit. A table waits
+// for another domain only if it reads it.
 //
 // Auto-backoff concerns what runs together: equal schedules of a component are slowed down by the same factor, so that
 // they go on meeting; a table that was cut off is slowed down with its atomic set.

@@ -1,7 +1,6 @@
 #include "refresh/refresh_unit.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <iterator>
 #include <map>
@@ -24,8 +23,8 @@ using postgres::Rows;
 using postgres::Statement;
 using std::chrono::microseconds;
 
-constexpr const char* kPaused = "TR001";    // sql: pgtrickle._enter_unit()
-constexpr const char* kWithheld = "TR002";  // sql: pgtrickle._together()
+constexpr const char* kPaused = "TR001";       // sql: pgtrickle._enter_unit()
+constexpr const char* kNotTogether = "TR002";  // sql: pgtrickle._together()
 constexpr int kConflictRetries = 3;
 constexpr std::int64_t kFewRows = 200;  // those are applied by the program that warming up makes plans for
 constexpr std::chrono::seconds kWarmUpTime{5};
@@ -60,12 +59,6 @@ Statement cycle_statement(const std::vector<std::int64_t>& ids, int max_iteratio
           .name = "pgt_refresh_cycle"};
 }
 
-bool is_known(const std::string& action) {
-  constexpr std::array<std::string_view, 7> kActions{"NO_DATA", "DIFFERENTIAL", "FULL", "SKIPPED",
-                                                     "REINIT",  "HELD",         "BLOWN"};
-  return std::find(kActions.begin(), kActions.end(), action) != kActions.end();
-}
-
 Outcome failed(std::int64_t id, const Error& error, microseconds duration) {
   Outcome outcome;
   outcome.id = id;
@@ -81,7 +74,7 @@ Result<Outcome> read_outcome(RowReader& row, std::int64_t id) {
   };
   Outcome outcome;
   outcome.id = id;
-  outcome.action = row.get<std::string>("action");
+  const auto action = parse_answer(row.get<std::string>("action"));
   outcome.delta_rows = count("delta_rows");
   outcome.rows_inserted = count("rows_inserted");
   outcome.rows_updated = count("rows_updated");
@@ -91,7 +84,8 @@ Result<Outcome> read_outcome(RowReader& row, std::int64_t id) {
   outcome.ended_at = std::max(outcome.started_at, count("ended_at"));
   outcome.server_duration = microseconds(outcome.ended_at - outcome.started_at);
   if (row.error()) return *row.error();
-  if (!is_known(outcome.action)) return postgres::result_error("the program gives an unknown answer");
+  if (!action) return postgres::result_error("the program gives an unknown answer");
+  outcome.action = *action;
   return outcome;
 }
 
@@ -192,11 +186,11 @@ void give_up(std::vector<Step>& steps, std::size_t culprit, const Attempt& attem
       Outcome outcome;
       if (step.ids != guilty.ids) {
         outcome.id = id;
-        outcome.action = "WITHHELD";
-      } else if ((guilty.together != 0 || guilty.cycle) && attempt.error->sqlstate == kWithheld &&
-                 is_known(attempt.error->message)) {
+        outcome.action = Action::kDeferred;
+      } else if ((guilty.together != 0 || guilty.cycle) && attempt.error->sqlstate == kNotTogether &&
+                 parse_answer(attempt.error->message)) {
         outcome.id = id;
-        outcome.action = attempt.error->message;  // what refresh_<id> said
+        outcome.action = *parse_answer(attempt.error->message);  // what refresh_<id> said
         if (step.ids.size() == 1) outcome.delta_rows = pending_rows_in(attempt.error->detail);
         outcome.duration = attempt.duration;
       } else {
@@ -215,7 +209,7 @@ void all_fail(const std::vector<Step>& steps, const Attempt& attempt, std::map<s
     for (const std::int64_t id : step.ids) {
       if (attempt.paused) {
         outcomes[id].id = id;
-        outcomes[id].action = "PAUSED";
+        outcomes[id].action = Action::kPaused;
       } else {
         outcomes[id] = failed(id, *attempt.error, attempt.duration);
         outcomes[id].alone = their_fault;
@@ -302,9 +296,9 @@ asio::awaitable<Result<bool>> warm_up(Connection& connection, std::int64_t id) {
   bool warm = false;
   if (!error) {
     RowReader row(*seen.back(), 0);
-    const auto action = row.get<std::string>("action");
+    const auto action = parse_answer(row.get<std::string>("action"));
     const auto pending = row.get<std::optional<std::int64_t>>("delta_rows").value_or(0);
-    warm = !row.error() && (action == "NO_DATA" || action == "DIFFERENTIAL") && pending <= kFewRows;
+    warm = !row.error() && (action == Action::kNoData || action == Action::kDifferential) && pending <= kFewRows;
   }
   if (warm) {
     std::vector<Statement> run(2);
@@ -328,7 +322,6 @@ asio::awaitable<std::vector<Outcome>> refresh_unit(Connection& connection, std::
   for (const std::int64_t id : ids) {
     Outcome& outcome = outcomes[id];
     outcome.id = id;
-    if (outcome.action.empty() && !outcome.error) outcome.action = "WITHHELD";
     out.push_back(std::move(outcome));
   }
   co_return out;

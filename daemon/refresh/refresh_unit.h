@@ -19,23 +19,23 @@
 #include <string>
 #include <vector>
 
+#include "model/action.h"
+#include "model/stream_table.h"
 #include "postgres/connection.h"
 
 namespace pgtrickle::refresh {
 
 /// What one statement refreshes: a table, or the members of a cycle.
 struct Step {
-  std::vector<std::int64_t> ids;
+  std::vector<TableId> ids;
   bool cycle = false;
   int together = 0;  // steps with the same number, unless it is 0, are refreshed together or not at all
 };
 
 struct Outcome {
-  std::int64_t id = 0;
+  TableId id = 0;
   std::optional<postgres::Error> error;  // then the rest means nothing, except the duration
-  /// What refresh_<id> says (NO_DATA, DIFFERENTIAL, FULL, SKIPPED, REINIT, HELD, BLOWN), or WITHHELD: a table that it
-  /// is refreshed together with was the reason, or PAUSED: the database is paused.
-  std::string action;
+  Action action = Action::kDeferred;     // what refresh_<id> says; as it is here if it was never asked
   bool alone = false;  // the error is this table's own, whatever its code says: it is not to hold up those beside it
   std::int64_t delta_rows = 0, rows_inserted = 0, rows_updated = 0, rows_deleted = 0;
   int iterations = 0;                            // of a cycle
@@ -58,6 +58,6 @@ boost::asio::awaitable<std::vector<Outcome>> refresh_unit(postgres::Connection& 
 /// Has the session make the plans of a stream table's refresh, which take many times as long as applying a few rows:
 /// runs the delta program and rolls it back. Does nothing but look if the table may not be refreshed or has much to do.
 /// The connection is outside of a transaction afterwards, or not usable. An error is no reason for anything.
-boost::asio::awaitable<postgres::Result<bool>> warm_up(postgres::Connection& connection, std::int64_t id);
+boost::asio::awaitable<postgres::Result<bool>> warm_up(postgres::Connection& connection, TableId id);
 
 }  // namespace pgtrickle::refresh

@@ -128,7 +128,7 @@ Result<std::int64_t> read_catalog_changes(const Rows& rows) {
   return n;
 }
 
-// Whoever has changed a row holds a lock on the table until he has ended, also while he is prepared.
+// A transaction that has changed a row holds a lock on the table until it has ended, also while it is prepared.
 Statement catalog_writers() {
   return often("writers", R"(
 SELECT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.granted
@@ -198,7 +198,7 @@ Result<std::vector<StreamTable>> read_tables(const Rows& rows) {
     t.owner = row.get<std::int64_t>("owner");
     t.trusted = row.get<bool>("trusted");
     t.refused = row.get<bool>("refused");
-    t.status = row.get<std::string>("status");
+    const auto status = parse_status(row.get<std::string>("status"));
     t.refresh_mode = row.get<std::string>("refresh_mode");
     t.effective_refresh_mode = row.get<std::optional<std::string>>("effective_refresh_mode").value_or("");
     t.reason = row.get<std::optional<std::string>>("reason").value_or("");
@@ -236,6 +236,8 @@ Result<std::vector<StreamTable>> read_tables(const Rows& rows) {
     t.relations = integers(row.get<std::optional<std::string>>("relations"));
     t.own_log = row.get<std::optional<std::int64_t>>("own_log");
     if (row.error()) return *row.error();
+    if (!status) return postgres::result_error("a stream table has a status that this daemon does not know");
+    t.status = *status;
     out.push_back(std::move(t));
   }
   return out;
@@ -290,6 +292,21 @@ FROM pgtrickle.pgt_stream_tables s CROSS JOIN LATERAL (
     WHERE r.pgt_id = s.pgt_id ORDER BY r.refresh_id DESC LIMIT 20) AS h
 WHERE h.status = 'COMPLETED' AND h.action IN ('DIFFERENTIAL', 'FULL') AND h.duration_ms IS NOT NULL
 ORDER BY h.refresh_id)");
+}
+
+Result<std::vector<RecentRefresh>> read_recent_refreshes(const Rows& rows) {
+  std::vector<RecentRefresh> out;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    RowReader row(rows, i);
+    RecentRefresh refresh;
+    refresh.id = row.get<std::int64_t>("pgt_id");
+    refresh.action = parse_action(row.get<std::string>("action")).value_or(Action::kDifferential);
+    refresh.delta_rows = row.get<std::optional<std::int64_t>>("delta_rows").value_or(0);
+    refresh.duration_ms = row.get<double>("duration_ms");
+    if (row.error()) return *row.error();
+    out.push_back(refresh);
+  }
+  return out;
 }
 
 Statement lead() {
@@ -368,24 +385,25 @@ Statement forget_dead_daemons() {
 }
 
 Statement refuse(const std::vector<TableId>& ids) {
-  return make(R"(
+  const std::string statement = R"(
 UPDATE pgtrickle.pgt_stream_tables s
-   SET status = 'ERROR', last_error_code = 'TR005', last_error_at = clock_timestamp(), retry_at = NULL,
+   SET status = $2, last_error_code = 'TR005', last_error_at = clock_timestamp(), retry_at = NULL,
        last_error = format('owner "%s" is not trusted, and the daemon has no worker sessions', pg_get_userbyid(c.relowner)),
        last_error_hint = format('Give the daemon worker sessions (databases.worker_dsn, pgtrickle.use_worker_role), or '
            'trust the owner with the daemon''s role: SELECT pgtrickle.trust_owner(%L); see docs/SECURITY.md.',
            pg_get_userbyid(c.relowner))
   FROM pg_class c
- WHERE s.pgt_id = ANY ($1::bigint[]) AND c.oid = s.pgt_relid AND s.status IN ('PENDING', 'INITIALIZING', 'ACTIVE'))",
-              {array_of(ids)});
+ WHERE s.pgt_id = ANY ($1::bigint[]) AND c.oid = s.pgt_relid AND s.status IN ()" +
+                                sql_list_before(StatusEvent::kRefused) + ")";
+  return make(statement, {array_of(ids), status_after(StatusEvent::kRefused)});
 }
 
 Statement admit(const std::vector<TableId>& ids) {
   return make(R"(
 UPDATE pgtrickle.pgt_stream_tables s
-   SET status = 'PENDING', last_error = NULL, last_error_code = NULL, last_error_hint = NULL, last_error_at = NULL
+   SET status = $2, last_error = NULL, last_error_code = NULL, last_error_hint = NULL, last_error_at = NULL
  WHERE s.pgt_id = ANY ($1::bigint[]) AND s.status = 'ERROR' AND s.last_error_code = 'TR005')",
-              {array_of(ids)});
+              {array_of(ids), status_after(StatusEvent::kAdmitted)});
 }
 
 Statement identify() {
@@ -418,7 +436,7 @@ Statement record_refreshes(const std::vector<Refresh>& refreshes) {
     return array_of(out);
   };
   std::vector<std::string> actions;
-  for (const Refresh& refresh : refreshes) actions.push_back(refresh.action);
+  for (const Refresh& refresh : refreshes) actions.push_back(to_string(refresh.action));
   return often("record_refreshes",
                "SELECT pgtrickle._record_refreshes($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], "
                "$6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])",
@@ -437,7 +455,7 @@ std::vector<Statement> record_failure(const Failure& failure) {
       "retry_at = clock_timestamp() + nullif($8::float8, 0) * interval '1 ms' "
       "WHERE pgt_id = $1::bigint AND generation = $2::bigint",
       {text(failure.id), text(failure.generation), text(failure.consecutive_errors), failure.message, failure.code,
-       hint, failure.new_status, text(failure.retry_in.count())}));
+       hint, failure.event ? status_after(*failure.event) : std::string(), text(failure.retry_in.count())}));
   out.push_back(make(
       "INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, start_time, end_time, status, duration_ms, error_code, "
       "error_message, initiated_by) SELECT $1::bigint, c.now - $2::float8 * interval '1 microsecond', c.now, 'FAILED', "
@@ -462,9 +480,9 @@ UPDATE pgtrickle.pgt_stream_tables s
    SET status = CASE WHEN s.needs_reinit OR s.last_error_code ~ '^(0A|22|42|55|XX)' AND s.last_error_code <> '42501'
                           OR NOT EXISTS (SELECT FROM pgtrickle.pgt_frontiers f
                                                         WHERE f.pgt_id = s.pgt_id AND f.snapshot IS NOT NULL)
-                     THEN 'PENDING' ELSE 'ACTIVE' END
+                     THEN $2 ELSE $3 END
  WHERE s.pgt_id = ANY ($1::bigint[]) AND s.status = 'SUSPENDED')",
-              {array_of(ids)});
+              {array_of(ids), status_after(StatusEvent::kTriedByBuild), status_after(StatusEvent::kTriedByRefresh)});
 }
 
 Statement record_cycle_failure(const std::vector<TableId>& members, const std::string& message) {
@@ -482,7 +500,7 @@ UPDATE pgtrickle.pgt_stream_tables s SET needs_reinit = true,
               {text(id), reason, wide_keys ? "t" : "f"});
 }
 
-Statement set_price(TableId id, const Price& price) {
+Statement set_cost_estimate(TableId id, const CostEstimate& cost) {
   const auto number = [](std::optional<double> value) {
     return value ? postgres::Parameter(std::to_string(*value)) : postgres::Parameter();
   };
@@ -490,7 +508,7 @@ Statement set_price(TableId id, const Price& price) {
       "UPDATE pgtrickle.pgt_frontiers SET full_threshold = $2::bigint, ms_per_delta_row = $3::float8, "
       "ms_per_full = $4::float8 WHERE pgt_id = "
       "(SELECT f.pgt_id FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = $1::bigint FOR UPDATE SKIP LOCKED)",
-      {text(id), text(price.full_threshold), number(price.ms_per_delta_row), number(price.ms_per_full)});
+      {text(id), text(cost.full_threshold), number(cost.ms_per_delta_row), number(cost.ms_per_full)});
 }
 
 Statement set_fuse_learned(TableId id, std::int64_t rows) {

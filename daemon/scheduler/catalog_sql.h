@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "model/action.h"
+#include "model/status.h"
 #include "model/stream_table.h"
 #include "postgres/connection.h"
 
@@ -19,9 +21,9 @@ using postgres::Rows;
 using postgres::Statement;
 
 /// A row of pgt_stream_tables with its frontier and what it reads.
-struct StreamTable {
-  TableId id = 0;
-  std::string schema, name, status, refresh_mode, effective_refresh_mode, reason, schedule, last_error, last_error_code;
+struct StreamTable : StreamTableIdentity {
+  TableStatus status = TableStatus::kPending;
+  std::string refresh_mode, effective_refresh_mode, reason, schedule, last_error, last_error_code;
   bool exists = true;  // the table itself, not only its row
   std::int64_t owner = 0;
   bool trusted = false;  // its owner
@@ -114,8 +116,15 @@ Result<Catalog> read_catalog(const std::vector<Result<Rows>>& answers);
 Statement load_tables(const std::set<TableId>& ids);
 Result<std::vector<StreamTable>> read_tables(const Rows& rows);
 
-/// Recent refreshes of all stream tables, oldest first: (pgt_id, action, delta_rows, duration_ms).
+/// Recent refreshes of all stream tables that applied something, oldest first.
+struct RecentRefresh {
+  TableId id = 0;
+  Action action = Action::kDifferential;
+  std::int64_t delta_rows = 0;
+  double duration_ms = 0;
+};
 Statement recent_refreshes();
+Result<std::vector<RecentRefresh>> read_recent_refreshes(const Rows& rows);
 
 /// Leads to the end of the transaction, unless somebody else does.
 Statement lead();
@@ -155,7 +164,7 @@ struct Failure {
   std::string code, message, hint;
   std::chrono::microseconds duration{0};
   int consecutive_errors = 0;
-  std::string new_status;                 // empty: unchanged
+  std::optional<StatusEvent> event;       // none: its status stays
   std::chrono::milliseconds retry_in{0};  // when it is tried again
 };
 /// Stream tables of owners who are not trusted, where there are no worker sessions; and when that is over.
@@ -166,7 +175,7 @@ Statement identify();
 
 struct Refresh {
   TableId id = 0;
-  std::string action;
+  Action action = Action::kDifferential;
   std::int64_t data_at = 0, started_at = 0, ended_at = 0;  // microseconds since 1970
   std::int64_t delta_rows = 0, rows_inserted = 0, rows_updated = 0, rows_deleted = 0;
 };
@@ -181,11 +190,11 @@ Statement try_suspended(const std::vector<TableId>& ids);
 Statement record_cycle_failure(const std::vector<TableId>& members, const std::string& message);
 /// No reason: what _changed_facts says.
 Statement request_rebuild(TableId id, const std::string& reason, bool wide_keys);
-struct Price {
+struct CostEstimate {
   std::int64_t full_threshold = 0;
   std::optional<double> ms_per_delta_row, ms_per_full;
 };
-Statement set_price(TableId id, const Price& price);
+Statement set_cost_estimate(TableId id, const CostEstimate& cost);
 Statement set_fuse_learned(TableId id, std::int64_t rows);
 Statement blow_fuse(TableId id, std::int64_t pending);
 Statement notify_alert(const std::string& payload);

@@ -11,7 +11,6 @@ namespace pgtrickle::scheduler {
 
 namespace asio = boost::asio;
 namespace log = observe::log;
-using postgres::Clock;
 using postgres::deadline_after;
 using postgres::Result;
 using postgres::Rows;

@@ -1,12 +1,9 @@
-// Who leads. The leader holds the lock on pgtrickle_locks.leader, in a transaction of a connection of its own that
-// lasts as long as it leads: when the connection ends, for whatever reason, another daemon can lead at once. The
-// transaction has no snapshot and no transaction id, so it holds nothing back.
+#include "scheduler/leadership.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "observe/log.h"
-#include "scheduler/database_scheduler.h"
 #include "scheduler/limits.h"
 
 namespace pgtrickle::scheduler {
@@ -16,17 +13,14 @@ namespace log = observe::log;
 using postgres::Clock;
 using postgres::Connection;
 using postgres::deadline_after;
-using postgres::Error;
 using postgres::Result;
 using postgres::Statement;
 using std::chrono::milliseconds;
 
 namespace {
 
-using MaybeError = std::optional<Error>;
-
-constexpr milliseconds kLeadCheck{2000};   // does the session that leads live, and does somebody wait for its lock
-constexpr milliseconds kLeadAnswer{5000};  // to that
+constexpr milliseconds kCheck{2000};   // does the session that leads live, and does somebody wait for its lock
+constexpr milliseconds kAnswer{5000};  // to that
 
 /// What the last of these answers. In a transaction the answer would keep its snapshot until the next statement, which
 /// may be tomorrow: so CLOSE ALL is that.
@@ -40,37 +34,63 @@ asio::awaitable<Result<bool>> ask(Connection& connection, std::vector<Statement>
 
 }  // namespace
 
-// False: somebody else leads. Nothing is tried where that can be seen, because it takes a connection.
-asio::awaitable<Result<bool>> DatabaseScheduler::take_lead(ConnectionPtr connection) {
-  const auto answer = co_await connection->query(sql::has_leader(), deadline_after(kQueryTimeout));
+// Nothing is tried where it can be seen that somebody leads, because it takes a connection.
+asio::awaitable<Result<bool>> Leadership::try_take(ConnectionPtr control) {
+  const auto answer = co_await control->query(sql::has_leader(), deadline_after(kQueryTimeout));
   if (!answer) co_return answer.error();
   const auto has_leader = sql::read_flag(*answer);
   if (!has_leader) co_return has_leader.error();
-  if (*has_leader || stopping_) co_return false;
-  auto settings = connect_settings(false);
-  if (!settings) co_return settings.error();
-  auto candidate = co_await Connection::connect(std::move(*settings));
+  if (*has_leader || context_->stopping) co_return false;
+  auto candidate = co_await sessions_->connect_for_control();
   if (!candidate) co_return candidate.error();
   std::vector<Statement> statements{sql::no_timeouts(), {.sql = "BEGIN"}, sql::lead()};
   const auto is_ours = co_await ask(**candidate, std::move(statements), kQueryTimeout);
   if (!is_ours) co_return is_ours.error();
   if (*is_ours) {
-    lead_connection_ = *candidate;
-    lead_lost_.reset();
-    stepping_down_ = false;
+    connection_ = *candidate;
+    lost_.reset();
+    stepping_aside_ = false;
   } else {
     (*candidate)->close();
   }
   co_return *is_ours;
 }
 
-// Tells the control coroutine when the session that leads has ended, or somebody waits for its lock: that is whoever
-// removes pgtrickle, because the schema of the lock is closed to all others.
-asio::awaitable<void> DatabaseScheduler::watch_lead(Self self, std::uint64_t term) {
+void Leadership::begin_term() {
+  context_->leader = true;
+  forget_leader();
+  ++context_->term;
+  log::info("scheduler", "leading database={} instance={}", context_->name(), context_->shared->instance);
+}
+
+void Leadership::end_term() {
+  if (connection_ && !context_->stopping) close();
+  if (!context_->leader) return;
+  log::info("scheduler", "no longer leading database={}", context_->name());
+  context_->leader = false;
+  ++context_->term;
+}
+
+void Leadership::close() {
+  if (connection_) std::exchange(connection_, nullptr)->close();
+}
+
+void Leadership::poke() {
+  if (connection_) connection_->poke();
+}
+
+void Leadership::start_watching() {
+  context_->tasks->spawn(watch(shared_from_this(), context_->term));
+}
+
+// Tells the control session when the session that leads has ended, or somebody waits for its lock: that is who removes
+// pgtrickle, because the schema of the lock is closed to all others.
+asio::awaitable<void> Leadership::watch(std::shared_ptr<Leadership> self, std::uint64_t term) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  const ConnectionPtr connection = self->lead_connection_;
-  const auto leads = [&] { return self->leading() && self->term_ == term && self->lead_connection_ == connection; };
-  milliseconds interval = kLeadCheck;
+  const std::shared_ptr<Context> context = self->context_;
+  const ConnectionPtr connection = self->connection_;
+  const auto leads = [&] { return context->leads_in(term) && self->connection_ == connection; };
+  milliseconds interval = kCheck;
   while (leads()) {
     const auto heard = co_await connection->wait_notification(Clock::now() + interval);
     if (!leads()) break;
@@ -78,77 +98,43 @@ asio::awaitable<void> DatabaseScheduler::watch_lead(Self self, std::uint64_t ter
     Result<bool> waited_for = false;
     if (heard) {
       std::vector<Statement> question{sql::is_leader_waited_for()};
-      waited_for = co_await ask(*connection, std::move(question), kLeadAnswer);
+      waited_for = co_await ask(*connection, std::move(question), kAnswer);
     } else {
       waited_for = heard.error();
     }
     if (!leads()) break;
-    interval = std::max(kLeadCheck, std::chrono::duration_cast<milliseconds>((Clock::now() - begun) * kIdleShare));
+    interval = std::max(kCheck, std::chrono::duration_cast<milliseconds>((Clock::now() - begun) * kIdleShare));
     if (waited_for && !*waited_for) continue;
     if (waited_for) {
       log::info("scheduler", "another session wants to lock what says who leads, stepping aside database={}",
-                self->database_.name);
-      self->stepping_down_ = true;
+                context->name());
+      self->stepping_aside_ = true;
     } else {
-      self->lead_lost_ = postgres::connection_error("the session that holds the lock of the leader has ended: " +
-                                                    waited_for.error().message);
+      self->lost_ = postgres::connection_error("the session that holds the lock of the leader has ended: " +
+                                               waited_for.error().message);
     }
-    if (self->control_connection_) self->control_connection_->poke();
+    context->signals.wake_control();
     break;
   }
 }
 
 // Somebody has the lock of the leader. Two looks in a row: after a failover the new leader has not spoken yet.
-asio::awaitable<MaybeError> DatabaseScheduler::look_at_leader(ConnectionPtr connection) {
-  const auto answer = co_await connection->query(sql::leader_trouble(), deadline_after(kQueryTimeout));
+asio::awaitable<MaybeError> Leadership::look_at_leader(ConnectionPtr control) {
+  const auto answer = co_await control->query(sql::leader_trouble(), deadline_after(kQueryTimeout));
   if (!answer) co_return answer.error();
   postgres::RowReader row(*answer, 0);
   const auto trouble = row.get<std::optional<std::string>>("trouble");
   if (row.error()) co_return *row.error();
-  const bool confirmed = trouble && std::exchange(leader_suspected_, true);
-  if (!trouble) leader_suspected_ = false;
-  leader_silent_ = confirmed;
-  set_problem(confirmed ? *trouble : "");
+  const bool confirmed = trouble && std::exchange(suspected_, true);
+  if (!trouble) suspected_ = false;
+  silent_ = confirmed;
+  context_->set_problem(confirmed ? *trouble : "");
   if (confirmed) {
-    alert(observe::AlertKind::kLeaderSilent, "", *trouble);
+    alerts_->raise(observe::AlertKind::kLeaderSilent, "", *trouble);
   } else if (!trouble) {
-    alert(observe::AlertKind::kLeaderBack, "", "a daemon leads again");
+    alerts_->raise(observe::AlertKind::kLeaderBack, "", "a daemon leads again");
   }
   co_return std::nullopt;
-}
-
-asio::awaitable<MaybeError> DatabaseScheduler::stand_by(ConnectionPtr connection) {
-  next_beat_ = next_load_ = Clock::now();
-  backend_ = 0;
-  leader_suspected_ = leader_silent_ = false;
-  while (!stopping_) {
-    const auto is_ours = co_await take_lead(connection);
-    if (!is_ours) co_return is_ours.error();
-    if (*is_ours) co_return std::nullopt;
-    MaybeError error;
-    if (Clock::now() >= next_beat_) {
-      error = co_await beat(connection);
-      if (!error) error = co_await look_at_leader(connection);
-    }
-    if (!error && Clock::now() >= next_load_) error = co_await load_catalog(connection);
-    if (error) co_return error;
-    co_await pause(settings_.leader_retry_interval);
-  }
-  co_return std::nullopt;
-}
-
-void DatabaseScheduler::lose_leadership() {
-  // What still runs at the end of this daemon goes on under its lock.
-  if (lead_connection_ && !stopping_) std::exchange(lead_connection_, nullptr)->close();
-  if (!leader_) return;
-  log::info("scheduler", "no longer leading database={}", database_.name);
-  leader_ = false;
-  ++term_;
-  if (registered_) shared_->budget->set_waiting(budget_, 0);
-  for (const auto& waiting : ready_.drain()) drop(waiting.work);
-  alerts_.forget([](const observe::Alert&) { return true; });  // whoever leads now knows better
-  close_bell();
-  ring();
 }
 
 }  // namespace pgtrickle::scheduler

@@ -1,6 +1,7 @@
 // The scheduler keeps the stream tables of every configured database fresh: it connects, becomes leader, builds new
-// stream tables, finds what is due and refreshes it, records outcomes, keeps house, and reconnects by itself for ever.
-// Databases that are to be discovered come and go by themselves; all share the workers (worker_budget.h).
+// stream tables, finds what is due and refreshes it, records outcomes, maintains change logs and history, and
+// reconnects by itself for ever. Databases that are to be discovered come and go by themselves; all share the workers
+// (worker_budget.h).
 //
 // Threads: construct it and call everything from the one thread that runs `executor`; only builds run elsewhere (an own
 // pool of worker threads). Ownership: `observer` must outlive the scheduler; the scheduler must outlive run() and
@@ -9,24 +10,15 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "catalog/builder.h"
 #include "config/config.h"
 #include "observe/observer.h"
+#include "scheduler/builder.h"
 
 namespace pgtrickle::scheduler {
-
-/// What the scheduler runs on worker threads. The default calls catalog::; tests pass their own.
-struct Builder {
-  std::function<catalog::BuildResult(const std::string& conninfo, std::int64_t pgt_id, const catalog::BuildSettings&)>
-      build = catalog::build_stream_table;
-  std::function<catalog::Garbage(const std::string& conninfo, const catalog::BuildSettings&)> collect_garbage =
-      catalog::collect_garbage;
-};
 
 class Scheduler : public observe::StatusSource {
  public:

@@ -1,7 +1,7 @@
 // The programs that the compiler generates for the queries of queries.sql, compared with programs/NAME.sql, so that a
 // change of the generator is seen in review. They say what changed, not what is right: that is for the other suites.
 // A file holds the plan and the statements that make and apply; refresh_<id> is in filter.sql only, because it hardly
-// differs, and so is apply_<id>_small, which repeats apply_<id>.
+// differs.
 //
 // PGT_UPDATE_GOLDEN=1 writes the files instead of comparing them.
 #include <gtest/gtest.h>

@@ -677,7 +677,7 @@ std::set<TableId> SleepingModel::left_out_of(const Unit& unit) const {
   return out;
 }
 
-// Whoever has seen the unit's tables and then this one has seen two states of the base tables.
+// A reader of the unit's tables and then of this one has seen two states of the base tables.
 void SleepingModel::check_in_step(const Running& running) {
   for (const TableId id : running.left_out) {
     Table bases = tables_.at(id);

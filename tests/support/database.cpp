@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "cli/install_sql.h"
+#include "model/status.h"
 #include "support/cluster.h"
 
 namespace pgt::test {
@@ -17,12 +18,37 @@ std::string unique_name() {
   return "pgt_test_" + std::to_string(::getpid()) + "_" + std::to_string(++counter);
 }
 
+// PostgreSQL refuses every change of a status that daemon/model/status.cpp does not know, in all tests.
+std::string status_guard() {
+  std::string changes;
+  for (const pgtrickle::Transition& t : pgtrickle::transitions()) {
+    for (const pgtrickle::TableStatus from : t.from) {
+      changes += (changes.empty() ? "'" : ", '") + to_string(from) + " > " + to_string(t.to) + "'";
+    }
+  }
+  return R"(
+CREATE SCHEMA pgtrickle_test;
+CREATE FUNCTION pgtrickle_test.check_status() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    IF old.status || ' > ' || new.status <> ALL (ARRAY[)" +
+         changes + R"(]) THEN
+        RAISE EXCEPTION 'no event changes a status from % to %', old.status, new.status;
+    END IF;
+    RETURN new;
+END
+$$;
+CREATE TRIGGER check_status BEFORE UPDATE OF status ON pgtrickle.pgt_stream_tables
+    FOR EACH ROW WHEN (old.status <> new.status) EXECUTE FUNCTION pgtrickle_test.check_status();
+)";
+}
+
 // Installing once into a template and copying it is faster than installing for every test.
 const std::string& template_with_pgtrickle() {
   static const std::string name = [] {
     const std::string fresh = unique_name();
     Session(dsn_of("postgres")).exec("CREATE DATABASE " + fresh + " IS_TEMPLATE true");
     Session(dsn_of(fresh)).exec(std::string(pgtrickle::install_sql()));
+    Session(dsn_of(fresh)).exec(status_guard());
     return fresh;
   }();
   return name;

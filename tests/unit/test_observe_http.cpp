@@ -37,7 +37,7 @@ StreamTableStatus table(const std::string& name, const std::string& status, cons
   StreamTableStatus t;
   t.schema = "public";
   t.name = name;
-  t.status = status;
+  t.status = parse_status(status).value();
   t.last_error = error;
   return t;
 }

@@ -27,7 +27,7 @@ DatabaseStatus shop(const std::vector<std::string>& names) {
     StreamTableStatus table;
     table.schema = "public";
     table.name = name;
-    table.status = "ACTIVE";
+    table.status = TableStatus::kActive;
     table.staleness_seconds = 1.5;
     table.consecutive_errors = 2;
     db.stream_tables.push_back(table);
@@ -46,7 +46,7 @@ RefreshEvent refresh_of(const std::string& name, const std::string& action) {
   event.database = "shop";
   event.schema = "public";
   event.name = name;
-  event.action = action;
+  event.action = parse_action(action);
   event.duration = std::chrono::microseconds(3000);
   event.delta_rows = 7;
   event.rows_inserted = 3;

@@ -5,7 +5,7 @@
 #include "postgres/conninfo.h"
 #include "postgres/result.h"
 #include "refresh/cost_model.h"
-#include "scheduler/health.h"
+#include "scheduler/retry_policy.h"
 
 namespace pgtrickle {
 namespace {
@@ -13,9 +13,9 @@ namespace {
 using postgres::Error;
 using postgres::ErrorClass;
 using postgres::ErrorOrigin;
-using scheduler::Health;
-using scheduler::HealthRules;
 using scheduler::Remedy;
+using scheduler::RetryPolicy;
+using scheduler::RetryRules;
 using std::chrono::milliseconds;
 
 Error error_of(const std::string& sqlstate) {
@@ -110,14 +110,14 @@ TEST(Conninfo, RedactsSecrets) {
   EXPECT_NE(postgres::redact_conninfo("host=myhost password=x").find("myhost"), std::string::npos);
 }
 
-TEST(Health, RetryableErrorsNeverCountButAreReportedWhenTheyLast) {
-  Health health;
-  const HealthRules rules;
+TEST(RetryPolicy, RetryableErrorsNeverCountButAreReportedWhenTheyLast) {
+  RetryPolicy health;
+  const RetryRules rules;
   for (int i = 1; i <= 100; ++i) {
     const auto judgement = health.on_error(error_of("40001"), false, rules, 1.0);
     EXPECT_EQ(judgement.remedy, Remedy::kRetry);
     EXPECT_FALSE(judgement.counted);
-    EXPECT_EQ(judgement.report, i == Health::kPatience || (i > Health::kPatience && i % 10 == 0)) << i;
+    EXPECT_EQ(judgement.report, i == RetryPolicy::kPatience || (i > RetryPolicy::kPatience && i % 10 == 0)) << i;
     EXPECT_LE(judgement.delay, rules.retry.max);
   }
   EXPECT_EQ(health.consecutive_errors(), 0);
@@ -126,9 +126,9 @@ TEST(Health, RetryableErrorsNeverCountButAreReportedWhenTheyLast) {
   EXPECT_FALSE(health.reported());
 }
 
-TEST(Health, PermanentErrorsSuspendAfterTheLimit) {
-  Health health;
-  const HealthRules rules{.max_consecutive_errors = 3, .retry = {}};
+TEST(RetryPolicy, PermanentErrorsSuspendAfterTheLimit) {
+  RetryPolicy health;
+  const RetryRules rules{.max_consecutive_errors = 3, .retry = {}};
   EXPECT_EQ(health.on_error(error_of("22012"), false, rules, 0.5).remedy, Remedy::kRetry);
   EXPECT_EQ(health.on_error(error_of("22012"), false, rules, 0.5).remedy, Remedy::kRetry);
   health.on_applied();
@@ -137,16 +137,16 @@ TEST(Health, PermanentErrorsSuspendAfterTheLimit) {
   EXPECT_EQ(health.on_error(error_of("22012"), false, rules, 0.5).remedy, Remedy::kSuspend);
 }
 
-TEST(Health, PrivilegeSuspendsAtOnce) {
-  Health health;
+TEST(RetryPolicy, PrivilegeSuspendsAtOnce) {
+  RetryPolicy health;
   const auto judgement = health.on_error(error_of("42501"), false, {}, 0.5);
   EXPECT_EQ(judgement.remedy, Remedy::kSuspend);
   EXPECT_TRUE(judgement.report);
 }
 
-TEST(Health, WhatStoppedIsTriedAgainAfterPausesThatGrowToFiveMinutes) {
+TEST(RetryPolicy, WhatStoppedIsTriedAgainAfterPausesThatGrowToFiveMinutes) {
   for (const char* sqlstate : {"42501", "22012", "42P01"}) {
-    Health health;
+    RetryPolicy health;
     milliseconds before{0};
     int stopped = 0;
     for (int i = 0; i < 20; ++i) {
@@ -154,22 +154,22 @@ TEST(Health, WhatStoppedIsTriedAgainAfterPausesThatGrowToFiveMinutes) {
           health.on_error(error_of(sqlstate), false, {.max_consecutive_errors = 3, .retry = {}}, 1.0);
       if (judgement.remedy != Remedy::kSuspend && judgement.remedy != Remedy::kGiveUp) continue;
       EXPECT_GE(judgement.delay, before) << sqlstate;
-      EXPECT_GE(judgement.delay, Health::kPauseMin) << sqlstate;
-      EXPECT_LE(judgement.delay, Health::kPauseMax) << sqlstate;
+      EXPECT_GE(judgement.delay, RetryPolicy::kPauseMin) << sqlstate;
+      EXPECT_LE(judgement.delay, RetryPolicy::kPauseMax) << sqlstate;
       before = judgement.delay;
       ++stopped;
     }
     EXPECT_GE(stopped, 17) << sqlstate;
-    EXPECT_EQ(before, Health::kPauseMax) << sqlstate;
+    EXPECT_EQ(before, RetryPolicy::kPauseMax) << sqlstate;
     health.reset(3);  // another daemon, or a resume
-    EXPECT_LE(health.on_error(error_of("42501"), false, {}, 1.0).delay, Health::kPauseMax);
+    EXPECT_LE(health.on_error(error_of("42501"), false, {}, 1.0).delay, RetryPolicy::kPauseMax);
   }
 }
 
-TEST(Health, RebuildsAtMostThreeTimesInARow) {
+TEST(RetryPolicy, RebuildsAtMostThreeTimesInARow) {
   for (const char* sqlstate : {"XX001", "42P01", "42703", "42883"}) {
-    Health health;
-    for (int i = 0; i < Health::kMaxRebuilds; ++i) {
+    RetryPolicy health;
+    for (int i = 0; i < RetryPolicy::kMaxRebuilds; ++i) {
       EXPECT_EQ(health.on_error(error_of(sqlstate), false, {}, 0.5).remedy, Remedy::kRebuild);
       health.on_no_data();  // proves nothing
     }
@@ -179,26 +179,26 @@ TEST(Health, RebuildsAtMostThreeTimesInARow) {
   }
 }
 
-TEST(Health, ReinitRequestsAreForgivenAfterAnyGoodRefresh) {
-  Health health;
+TEST(RetryPolicy, ReinitRequestsAreForgivenAfterAnyGoodRefresh) {
+  RetryPolicy health;
   for (int i = 0; i < 10; ++i) {
     EXPECT_EQ(health.on_reinit().remedy, Remedy::kRebuild);
     health.on_no_data();
   }
-  for (int i = 0; i < Health::kMaxRebuilds; ++i) EXPECT_EQ(health.on_reinit().remedy, Remedy::kRebuild);
+  for (int i = 0; i < RetryPolicy::kMaxRebuilds; ++i) EXPECT_EQ(health.on_reinit().remedy, Remedy::kRebuild);
   EXPECT_EQ(health.on_reinit().remedy, Remedy::kGiveUp);
 }
 
-TEST(Health, IndexRowsTooLargeAskForWideKeysOnce) {
-  Health health;
+TEST(RetryPolicy, IndexRowsTooLargeAskForWideKeysOnce) {
+  RetryPolicy health;
   EXPECT_EQ(health.on_error(error_of("54000"), false, {}, 0.5).remedy, Remedy::kRebuildWide);
   const auto again = health.on_error(error_of("54000"), true, {}, 0.5);
   EXPECT_EQ(again.remedy, Remedy::kRetry);
   EXPECT_TRUE(again.counted);
 }
 
-TEST(Health, CancellationHasNoConsequence) {
-  Health health;
+TEST(RetryPolicy, CancellationHasNoConsequence) {
+  RetryPolicy health;
   const auto judgement = health.on_error(postgres::canceled_error("stop"), false, {}, 0.5);
   EXPECT_FALSE(judgement.counted || judgement.report);
 }

@@ -7,13 +7,15 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 
+#include "model/status.h"
 #include "postgres/backoff.h"
 #include "postgres/error.h"
 
 namespace pgtrickle::scheduler {
 
-struct HealthRules {
+struct RetryRules {
   int max_consecutive_errors = 3;
   postgres::Backoff retry;
 };
@@ -26,6 +28,9 @@ enum class Remedy {
   kGiveUp,       // status ERROR: rebuilding did not help; again after the delay
 };
 
+/// What the remedy does to the status at once; none if it stays.
+[[nodiscard]] std::optional<StatusEvent> event_of(Remedy remedy);
+
 struct Judgement {
   Remedy remedy = Remedy::kRetry;
   std::chrono::milliseconds delay{0};
@@ -33,7 +38,7 @@ struct Judgement {
   bool report = false;   // worth recording in the catalog and the history
 };
 
-class Health {
+class RetryPolicy {
  public:
   static constexpr int kPatience = 5;
   static constexpr int kMaxRebuilds = 3;
@@ -41,7 +46,7 @@ class Health {
   static constexpr std::chrono::milliseconds kPauseMax{300000};
 
   /// `wide_keys`: the option is already set. `random01`: jitter.
-  Judgement on_error(const postgres::Error& error, bool wide_keys, const HealthRules& rules, double random01);
+  Judgement on_error(const postgres::Error& error, bool wide_keys, const RetryRules& rules, double random01);
   /// The program answered REINIT.
   Judgement on_reinit(double random01 = 0.5);
   void on_no_data();

@@ -1,4 +1,4 @@
-#include "scheduler/health.h"
+#include "scheduler/retry_policy.h"
 
 #include <algorithm>
 
@@ -13,7 +13,14 @@ constexpr std::chrono::milliseconds kErrorDelay{1000};
 
 }  // namespace
 
-Judgement Health::on_error(const postgres::Error& error, bool wide_keys, const HealthRules& rules, double random01) {
+std::optional<StatusEvent> event_of(Remedy remedy) {
+  if (remedy == Remedy::kSuspend) return StatusEvent::kErrorsPersist;
+  if (remedy == Remedy::kGiveUp) return StatusEvent::kRebuildingDoesNotHelp;
+  return std::nullopt;
+}
+
+Judgement RetryPolicy::on_error(const postgres::Error& error, bool wide_keys, const RetryRules& rules,
+                                double random01) {
   switch (error.classify()) {
     case ErrorClass::kCanceled:
       return {};
@@ -46,15 +53,15 @@ Judgement Health::on_error(const postgres::Error& error, bool wide_keys, const H
       .remedy = Remedy::kRetry, .delay = backoff.delay(consecutive_errors_, random01), .counted = true, .report = true};
 }
 
-std::chrono::milliseconds Health::pause(int n, double random01) {
+std::chrono::milliseconds RetryPolicy::pause(int n, double random01) {
   return postgres::Backoff{.min = kPauseMin, .max = kPauseMax}.delay(n, random01);
 }
 
-Judgement Health::on_reinit(double random01) {
+Judgement RetryPolicy::on_reinit(double random01) {
   return rebuild(Remedy::kRebuild, Cause::kReinit, random01);
 }
 
-Judgement Health::rebuild(Remedy remedy, Cause cause, double random01) {
+Judgement RetryPolicy::rebuild(Remedy remedy, Cause cause, double random01) {
   ++rebuilds_;
   cause_ = cause;
   const bool error = cause == Cause::kError;
@@ -63,7 +70,7 @@ Judgement Health::rebuild(Remedy remedy, Cause cause, double random01) {
   return {.remedy = remedy, .delay = {}, .counted = false, .report = error};
 }
 
-void Health::on_no_data() {
+void RetryPolicy::on_no_data() {
   retries_ = 0;
   // Nothing was pending, so the program proved nothing beyond not asking for a rebuild again.
   if (cause_ == Cause::kReinit) rebuilds_ = 0;
@@ -71,14 +78,14 @@ void Health::on_no_data() {
   reported_ = false;
 }
 
-void Health::on_applied() {
+void RetryPolicy::on_applied() {
   on_no_data();
   rebuilds_ = 0;
   cause_ = Cause::kNone;
 }
 
-void Health::reset(int consecutive_errors) {
-  *this = Health();
+void RetryPolicy::reset(int consecutive_errors) {
+  *this = RetryPolicy();
   consecutive_errors_ = consecutive_errors;
 }
 
