@@ -32,7 +32,9 @@ class Building : public World {
     EXPECT_EQ(result.status, BuildStatus::kActive) << result.sqlstate << " " << result.message;
   }
   void build_again(const std::string& name) {
-    root().exec("UPDATE pgtrickle.pgt_stream_tables SET status = 'PENDING' WHERE pgt_id = " + column(name, "pgt_id"));
+    root().exec(
+        "SET pgtrickle_test.by_hand = on; UPDATE pgtrickle.pgt_stream_tables SET status = 'PENDING' WHERE pgt_id = " +
+        column(name, "pgt_id") + "; RESET pgtrickle_test.by_hand");
     build_active(name);
   }
   Garbage collect() { return pgtrickle::catalog::collect_garbage(admin_dsn_, {}); }
