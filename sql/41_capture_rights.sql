@@ -203,18 +203,24 @@ Stream tables of others that read the table are recomputed instead; with refresh
 Errors: 42P01, 42809 not a table, 42704 no such role, 42501 not its owner, 55000 it is not kept to named roles.';
 
 -- What nobody tells: names, for restores, and rights by membership or by TRIGGER. Called by the daemon. Returns how
--- much was to do.
+-- much was to do. Where somebody writes for long it is done the next time, so that others do not queue behind us.
 CREATE FUNCTION pgtrickle._settle_capture_rights() RETURNS int
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $$
 DECLARE
-    n int;
+    relation oid;
+    n        int := 0;
 BEGIN
     DELETE FROM pgtrickle.pgt_capture_rights x
     WHERE x.role <> 0 AND NOT EXISTS (SELECT FROM pg_roles o WHERE o.oid = x.role);
     PERFORM pgtrickle._name_capture_rights();
-    SELECT coalesce(sum(pgtrickle._settle_capture(x.source_relid)), 0) INTO n
-    FROM (SELECT DISTINCT r.source_relid FROM pgtrickle.pgt_capture_rights r JOIN pg_class c ON c.oid = r.source_relid)
-         AS x;
+    FOR relation IN SELECT DISTINCT r.source_relid FROM pgtrickle.pgt_capture_rights r
+                    JOIN pg_class c ON c.oid = r.source_relid LOOP
+        BEGIN
+            n := n + pgtrickle._settle_capture(relation);
+        EXCEPTION WHEN lock_not_available THEN
+            NULL;
+        END;
+    END LOOP;
     RETURN n;
 END
 $$;

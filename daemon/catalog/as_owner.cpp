@@ -46,19 +46,20 @@ class Settings {
 };
 
 /// What the owner's code may have left behind for later statements and for COMMIT, where it would run as who has logged
-/// in. If there is anything, the session is given up.
+/// in. If there is anything, the session is given up. Deferred constraints of PostgreSQL itself count: a foreign key is
+/// checked as the owner of the table, with casts of his, and what these write to may have a deferred trigger in turn.
 void refuse_leftovers(pqxx::transaction_base& tx, const std::string& owner) {
   tx.exec("SET search_path = pg_catalog, pg_temp; SET standard_conforming_strings = on");
   const bool found =
       tx.exec(
             "SELECT EXISTS (SELECT FROM pg_cursors c WHERE c.is_holdable)\n"
             "    OR EXISTS (SELECT FROM pg_prepared_statements p WHERE p.from_sql)\n"
-            "    OR EXISTS (SELECT FROM pg_locks l WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND "
-            "l.mode = 'RowExclusiveLock'\n"
-            "               AND (EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = l.relation AND t.tgdeferrable AND "
-            "NOT t.tgisinternal)\n"
-            "                    OR EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = l.relation AND c.contype = "
-            "'x' AND c.condeferrable)))")
+            "    OR EXISTS (SELECT FROM pg_locks l JOIN pg_class r ON r.oid = l.relation\n"
+            "               WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.mode = 'RowExclusiveLock'\n"
+            "                 AND r.relnamespace <> 'pgtrickle'::regnamespace\n"
+            "                 AND (EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = r.oid AND t.tgdeferrable)\n"
+            "                      OR EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = r.oid AND "
+            "c.condeferrable)))")
           .at(0)
           .at(0)
           .as<bool>();

@@ -9,7 +9,7 @@ namespace pgtrickle::planner {
 
 // Parts of the graph that a refresh group joins belong to one component. What was in a component with one of `tables`
 // is looked at again too.
-void RefreshPlanner::rebuild(std::set<TableId> tables, Now now) {
+void RefreshPlanner::rebuild(const std::set<TableId>& tables, Now now) {
   std::set<TableId> parts;
   std::vector<TableId> open;
   const auto add = [&](TableId id) {

@@ -31,7 +31,7 @@ void RefreshPlanner::load(const std::vector<PlannerEntry>& entries, const std::v
   dag_.apply(changes);
   while (!components_.empty()) forget(components_.begin()->first);
   const auto serials = erase(gone);
-  rebuild(std::move(seen), now);
+  rebuild(seen, now);
   for (const std::uint64_t serial : serials) (void)finish_unit(serial);
 }
 
@@ -52,7 +52,7 @@ void RefreshPlanner::remove(TableId id, Now now) {
   affected.erase(id);
   forget(component);
   const auto serials = erase({id});
-  rebuild(std::move(affected), now);
+  rebuild(affected, now);
   for (const std::uint64_t serial : serials) (void)finish_unit(serial);
 }
 

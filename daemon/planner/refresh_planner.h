@@ -217,7 +217,7 @@ class RefreshPlanner {
   [[nodiscard]] static bool is_active(const Table& table);
 
   // Components: planner_components.cpp
-  void rebuild(std::set<TableId> tables, Now now);
+  void rebuild(const std::set<TableId>& tables, Now now);
   void build(const std::vector<TableId>& parts, Now now);
   void place(Component& component, TableId id, const std::vector<TableId>& order);
   void forget(TableId component);

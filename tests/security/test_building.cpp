@@ -32,7 +32,9 @@ class Building : public World {
     EXPECT_EQ(result.status, BuildStatus::kActive) << result.sqlstate << " " << result.message;
   }
   void build_again(const std::string& name) {
-    root().exec("UPDATE pgtrickle.pgt_stream_tables SET status = 'PENDING' WHERE pgt_id = " + column(name, "pgt_id"));
+    root().exec(
+        "SET pgtrickle_test.by_hand = on; UPDATE pgtrickle.pgt_stream_tables SET status = 'PENDING' WHERE pgt_id = " +
+        column(name, "pgt_id") + "; RESET pgtrickle_test.by_hand");
     build_active(name);
   }
   Garbage collect() { return pgtrickle::catalog::collect_garbage(admin_dsn_, {}); }
@@ -162,6 +164,31 @@ TEST_P(Building, WhatALiteralLeavesInASessionStopsNoOtherBuild) {
   build("b.st");
   create(alice(), "a.other", "SELECT id FROM a.orders");
   build_active("a.other");
+}
+
+// A foreign key that is checked at COMMIT compares with a cast of the owner's. That runs as the owner of the table, but
+// what it writes to may have a deferred trigger, which runs as who has logged in.
+TEST_P(Building, AForeignKeyThatALiteralLeavesForCommitGainsNothing) {
+  bob().exec(
+      "CREATE TABLE b.deferring (n int); CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON b.deferring DEFERRABLE "
+      "INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION b.noting();"
+      "CREATE TYPE b.wrapped AS (i int);"
+      "CREATE FUNCTION b.unwrap(w b.wrapped) RETURNS int LANGUAGE plpgsql VOLATILE AS $$ BEGIN"
+      "  INSERT INTO b.deferring VALUES (1); RETURN 1; END $$;"
+      "CREATE CAST (b.wrapped AS int) WITH FUNCTION b.unwrap(b.wrapped) AS IMPLICIT;"
+      "CREATE TABLE b.parent (id int PRIMARY KEY); INSERT INTO b.parent VALUES (1);"
+      "CREATE TABLE b.child (w b.wrapped REFERENCES b.parent DEFERRABLE INITIALLY DEFERRED);"
+      "CREATE FUNCTION b.leave() RETURNS void LANGUAGE plpgsql VOLATILE AS $$ BEGIN"
+      "  INSERT INTO b.child VALUES (ROW(1)::b.wrapped); END $$;"
+      "CREATE FUNCTION b.leaves(i int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN"
+      "  IF current_setting('application_name') LIKE 'pgtrickled%' THEN PERFORM b.leave(); END IF; RETURN true; END $$;"
+      "CREATE DOMAIN b.tainted AS int CHECK (b.leaves(VALUE)); CREATE TABLE b.taints (id int PRIMARY KEY)");
+  bob().exec("INSERT INTO b.child VALUES (ROW(1)::b.wrapped)");
+  EXPECT_EQ(who_noted("at_commit"), bob_ + "|" + bob_) << "it does run at COMMIT, or this test proves nothing";
+  create(bob(), "b.st", "SELECT id, '{4}'::b.tainted[] AS c FROM b.taints");
+  const auto result = build("b.st");
+  EXPECT_NE(result.status, BuildStatus::kActive);
+  expect_no_control_session();
 }
 
 TEST_P(Building, NewTypesOfColumnsAreGivenInTheWorkerSession) {

@@ -280,8 +280,9 @@ TEST_P(CatalogOfOthers, ACopyRelinksNoTableOfSomebodyElse) {
       "'b.st'::regclass; UPDATE pgtrickle.pgt_source_gates SET source_schema = 'a', source_name = 'orders'; "
       "UPDATE pgtrickle.pgt_watermarks SET source_schema = 'a', source_name = 'orders'");
   // Whose owner was changed on the way (pg_restore --no-owner).
-  root().exec("ALTER TABLE b.moved OWNER TO " + alice_ + "; UPDATE pgtrickle.pgt_stream_tables SET owner_name = '" +
-              bob_ + "', status = 'ACTIVE' WHERE pgt_relid = 'b.moved'::regclass");
+  root().exec("ALTER TABLE b.moved OWNER TO " + alice_ + "; SET pgtrickle_test.by_hand = on; " +
+              "UPDATE pgtrickle.pgt_stream_tables SET owner_name = '" + bob_ +
+              "', status = 'ACTIVE' WHERE pgt_relid = 'b.moved'::regclass; RESET pgtrickle_test.by_hand");
   admin().exec("SELECT pgtrickle._adopt_cluster()");
   EXPECT_EQ(root().table("SELECT pgt_name, status FROM pgtrickle.pgt_stream_tables ORDER BY 1"),
             "moved|SUSPENDED\nst|PENDING");
