@@ -250,9 +250,8 @@ BEGIN
         RETURN;
     END IF;
     IF mode = 'empty' THEN              -- for _refresh_scc(): the next call must be 'full'
-        EXECUTE format('SELECT a.* FROM pgtrickle_state.apply_%s(''empty'', NULL, NULL, NULL, 0, 0, NULL, NULL, '
-                       'NULL::text) AS a',
-                       stream_table) INTO v.done;
+        EXECUTE format('SELECT a.* FROM pgtrickle_state.apply_%s(''empty'', NULL, NULL, NULL, 0::bigint, 0::bigint, '
+                       'NULL, NULL, NULL::text) AS a', stream_table) INTO v.done;
         UPDATE pgtrickle.pgt_frontiers p SET snapshot = NULL, xid = NULL, seq = NULL, rows = 0
         WHERE p.pgt_id = stream_table;
         rows_deleted := v.done.rows_deleted;
