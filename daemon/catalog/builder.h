@@ -66,7 +66,7 @@ struct ValidateResult {
   std::string effective_mode;  // DIFFERENTIAL or FULL
   std::string reason;          // why FULL, or the error
   std::string hint;
-  std::string plan;  // the operator tree with nodes and cost classes, as text
+  std::string plan;                     // the operator tree with nodes and cost classes, as text
   std::vector<std::string> statements;  // generated DDL and functions, in order
 };
 ValidateResult validate_query(const std::string& conninfo, const std::string& query,
