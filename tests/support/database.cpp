@@ -13,6 +13,14 @@
 namespace pgt::test {
 namespace {
 
+/// The time that compiling may take is one of the wall clock: on a busy machine, or with sanitizers, a query would be
+/// FULL because of it.
+pgtrickle::catalog::BuildSettings patient() {
+  pgtrickle::catalog::BuildSettings settings;
+  settings.limits.time = std::chrono::minutes(5);
+  return settings;
+}
+
 std::string unique_name() {
   static int counter = 0;
   return "pgt_test_" + std::to_string(::getpid()) + "_" + std::to_string(++counter);
@@ -150,7 +158,7 @@ void TestDatabase::create_stream_table(const std::string& name, const std::strin
 pgtrickle::catalog::BuildResult TestDatabase::build(const std::string& name) {
   const std::int64_t id = id_of(name);
   for (int attempt = 1;; ++attempt) {
-    auto result = pgtrickle::catalog::build_stream_table(dsn_, id, {});
+    auto result = pgtrickle::catalog::build_stream_table(dsn_, id, patient());
     if (result.status != pgtrickle::catalog::BuildStatus::kRetry || attempt == 10) return result;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
@@ -159,7 +167,7 @@ pgtrickle::catalog::BuildResult TestDatabase::build(const std::string& name) {
 void TestDatabase::build_pending() {
   const auto rows = session().exec(
       "SELECT pgt_id FROM pgtrickle.pgt_stream_tables WHERE status IN ('PENDING', 'INITIALIZING') ORDER BY pgt_id");
-  for (const auto& row : rows) pgtrickle::catalog::build_stream_table(dsn_, row[0].as<std::int64_t>(), {});
+  for (const auto& row : rows) pgtrickle::catalog::build_stream_table(dsn_, row[0].as<std::int64_t>(), patient());
 }
 
 void TestDatabase::refresh(const std::string& name) {
