@@ -95,7 +95,7 @@ GRANT EXECUTE ON FUNCTION pgtrickle._settle_refresh TO PUBLIC;
 
 -- How a program is planned for what is pending in each of its sources: the sizes of the deltas (an array, as text), and
 -- the type that stands for the plans. PL/pgSQL keeps a function with plans of its own for each type of a polymorphic
--- argument (compiler/generate/function_text.h).
+-- argument (compiler/sql/function_text.h).
 --   boolean   few rows: one plan for all
 --   text      anything else: one plan; or, where the planner is told sizes and no plan is kept for these, a plan per
 --             call

@@ -3,7 +3,7 @@
 #include <exception>
 
 #include "catalog/outcome.h"
-#include "compiler/generate/sql_text.h"
+#include "compiler/sql/sql_text.h"
 
 namespace pgtrickle::catalog {
 

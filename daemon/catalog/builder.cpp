@@ -19,7 +19,7 @@
 #include "catalog/requalify.h"
 #include "catalog/session.h"
 #include "catalog/worker.h"
-#include "compiler/generate/sql_text.h"
+#include "compiler/sql/sql_text.h"
 #include "model/status.h"
 #include "postgres/array.h"
 

@@ -66,10 +66,12 @@ struct ValidateResult {
   std::string effective_mode;  // DIFFERENTIAL or FULL
   std::string reason;          // why FULL, or the error
   std::string hint;
+  std::string trace;                    // if asked for
   std::string plan;                     // the operator tree with nodes and cost classes, as text
   std::vector<std::string> statements;  // generated DDL and functions, in order
 };
+/// `trace`: with the operator tree after each pass.
 ValidateResult validate_query(const std::string& conninfo, const std::string& query,
-                              const compiler::Limits& limits = {});
+                              const compiler::Limits& limits = {}, bool trace = false);
 
 }  // namespace pgtrickle::catalog

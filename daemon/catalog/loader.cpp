@@ -8,8 +8,8 @@
 
 #include "catalog/as_owner.h"
 #include "compiler/error.h"
-#include "compiler/generate/sql_text.h"
 #include "compiler/parse/ast.h"
+#include "compiler/sql/sql_text.h"
 #include "postgres/array.h"
 
 namespace pgtrickle::catalog {

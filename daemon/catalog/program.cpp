@@ -5,7 +5,7 @@
 
 #include "catalog/as_owner.h"
 #include "catalog/outcome.h"
-#include "compiler/generate/sql_text.h"
+#include "compiler/sql/sql_text.h"
 #include "postgres/array.h"
 
 namespace pgtrickle::catalog {

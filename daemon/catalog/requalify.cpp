@@ -9,8 +9,8 @@
 #include "catalog/errors.h"
 #include "catalog/rename.h"
 #include "compiler/error.h"
-#include "compiler/generate/sql_text.h"
 #include "compiler/parse/ast.h"
+#include "compiler/sql/sql_text.h"
 
 namespace pgtrickle::catalog {
 

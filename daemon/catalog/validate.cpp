@@ -9,7 +9,8 @@ namespace pgtrickle::catalog {
 
 using compiler::Program;
 
-ValidateResult validate_query(const std::string& conninfo, const std::string& query, const compiler::Limits& limits) {
+ValidateResult validate_query(const std::string& conninfo, const std::string& query, const compiler::Limits& limits,
+                              bool trace) {
   ValidateResult result;
   const BuildResult outcome = guarded([&] {
     Session session(conninfo, Session::Path::kOfLogin);
@@ -30,6 +31,7 @@ ValidateResult validate_query(const std::string& conninfo, const std::string& qu
     ServerTypes types(tx, session);
     d.request.columns = table_columns(d.relid, types);
     d.request.limits = limits;
+    d.request.trace = trace;
     d.request.schema = "public";
     d.request.name = "stream_table";
     d.request.owner = tx.exec1("SELECT current_user")[0].c_str();
@@ -44,6 +46,7 @@ ValidateResult validate_query(const std::string& conninfo, const std::string& qu
     result.reason = program.reason;
     result.hint = program.hint;
     result.plan = program.plan;
+    result.trace = program.trace;
     for (const auto* statements : {&program.owner_ddl, &program.table_ddl, &program.admin_ddl})
       result.statements.insert(result.statements.end(), statements->begin(), statements->end());
     return BuildResult{BuildStatus::kActive, {}, {}, {}};

@@ -5,8 +5,8 @@
 #include "catalog/outcome.h"
 #include "catalog/program.h"
 #include "catalog/session.h"
-#include "compiler/generate/function_text.h"
-#include "compiler/generate/sql_text.h"
+#include "compiler/sql/function_text.h"
+#include "compiler/sql/sql_text.h"
 #include "postgres/blocking_session.h"
 
 namespace pgtrickle::catalog {

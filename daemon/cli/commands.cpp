@@ -393,13 +393,17 @@ std::string sql_text(const std::vector<std::string>& statements, const std::stri
 
 }  // namespace
 
-int validate(Database& db, const std::string& query, bool json, bool sql, const std::string& only) {
+int validate(Database& db, const std::string& query, bool json, bool sql, bool trace, const std::string& only) {
   require_installed(db);
-  const auto result = catalog::validate_query(db.conninfo(), query);
+  const auto result = catalog::validate_query(db.conninfo(), query, {}, trace);
   if (json) {
-    const ordered_json body{{"ok", result.ok},         {"effective_mode", result.effective_mode},
-                            {"reason", result.reason}, {"hint", result.hint},
-                            {"plan", result.plan},     {"sql", sql_text(result.statements, only)}};
+    const ordered_json body{{"ok", result.ok},
+                            {"effective_mode", result.effective_mode},
+                            {"reason", result.reason},
+                            {"hint", result.hint},
+                            {"plan", result.plan},
+                            {"trace", result.trace},
+                            {"sql", sql_text(result.statements, only)}};
     std::cout << body.dump(2, ' ', false, ordered_json::error_handler_t::replace) << "\n";
   } else if (!result.ok) {
     throw Failure("ERROR:  " + result.reason + place_of_error(db, query) +
@@ -409,6 +413,7 @@ int validate(Database& db, const std::string& query, bool json, bool sql, const 
   } else {
     std::cout << "mode: " << result.effective_mode << (result.reason.empty() ? "" : " (" + result.reason + ")") << "\n";
     if (!result.hint.empty()) std::cout << "hint: " << result.hint << "\n";
+    if (!result.trace.empty()) std::cout << "\n" << result.trace;
     if (!result.plan.empty()) std::cout << "\n" << result.plan << "\n";
     if (sql) std::cout << "\n" << sql_text(result.statements, {}) << "\n";
   }

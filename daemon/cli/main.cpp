@@ -208,13 +208,15 @@ int run(int argc, char** argv) {
   source.add_to(*validate);
   validate->add_flag("--json", json, "as JSON");
   validate->add_flag("--sql", sql, "also the SQL that would refresh it");
+  bool trace = false;
+  validate->add_flag("--trace", trace, "also the operator tree after each pass of the compiler");
   std::string only;
   validate->add_option("--only", only, "nothing but the SQL of one part: refresh, apply, look, node (its state)")
       ->check(CLI::IsMember(cli::program_parts()));
   on(validate, [&] {
     const std::string query = source.read();
     auto db = connect();
-    return cli::validate(db, query, json, sql, only);
+    return cli::validate(db, query, json, sql, trace, only);
   });
 
   std::string timeout = "60 s";

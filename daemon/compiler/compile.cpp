@@ -8,22 +8,24 @@
 
 #include "compiler/analyze/analyzer.h"
 #include "compiler/analyze/settings.h"
-#include "compiler/generate/program_writer.h"
-#include "compiler/generate/sql_text.h"
-#include "compiler/normalize/push_filters.h"
 #include "compiler/parse/ast.h"
+#include "compiler/passes/check_tree.h"
+#include "compiler/passes/describe_tree.h"
+#include "compiler/passes/prune_columns.h"
+#include "compiler/passes/push_filters.h"
 #include "compiler/plan/cut.h"
+#include "compiler/program/program_writer.h"
+#include "compiler/sql/sql_text.h"
 
 namespace pgtrickle::compiler {
 
 namespace {
 
-void describe_tree(const Operator& op, int depth, std::ostringstream& out) {
-  std::string line = op.describe();
-  std::replace(line.begin(), line.end(), '\n', ' ');
-  out << std::string(static_cast<std::size_t>(depth) * 2, ' ') << line << "  [" << op.cost_class() << "]\n";
-  for (const auto& input : op.inputs()) describe_tree(*input, depth + 1, out);
-}
+#ifdef NDEBUG
+constexpr bool kChecked = false;
+#else
+constexpr bool kChecked = true;  // the tree, after each pass
+#endif
 
 std::string describe_plan(const CutPlan& plan, const Target& target, const std::vector<std::string>& notes,
                           const std::vector<std::string>& advice) {
@@ -31,13 +33,13 @@ std::string describe_plan(const CutPlan& plan, const Target& target, const std::
   std::vector<std::string> all_notes = notes;
   for (const auto& node : plan.inner) {
     out << "Node " << node->node_number() << ", state in " << node->state_table() << ":\n";
-    describe_tree(*node, 1, out);
+    out << describe_tree(*node, 1, true);
     for (const auto& note : node->notes()) all_notes.push_back(note);
   }
   out << "Stream table";
   if (plan.root_state != nullptr) out << ", state in " << plan.root_state->state_table();
   out << (target.keyed() ? ", rows identified by key:\n" : ", rows identified by the hash of the whole row:\n");
-  describe_tree(*plan.root, 1, out);
+  out << describe_tree(*plan.root, 1, true);
   if (plan.root_state != nullptr)
     for (const auto& note : plan.root_state->notes()) all_notes.push_back(note);
   for (const auto& note : all_notes) out << "Note: " << note << "\n";
@@ -121,25 +123,34 @@ class Stopwatch {
 Program compile_differential(const CompileRequest& request, const pg_query::SelectStmt& select, const Catalog& catalog,
                              TypeOracle& oracle) {
   const Stopwatch stopwatch(request.limits.time);
+  Program program;
   Analysis analysis = analyze(select, catalog, request.limits);
-  stopwatch.check();
   OperatorPtr root = std::move(analysis.root);
+  bool typed = false;
+  const auto done = [&](const char* pass) {
+    stopwatch.check();
+    if (kChecked) check_tree(*root, typed);
+    if (request.trace) program.trace += std::string(pass) + "\n" + describe_tree(*root, 1, false) + "\n";
+  };
+  done("analyze");
   root->resolve_types(oracle);
-  stopwatch.check();
+  typed = true;
+  done("resolve types");
   push_filters(root);
-  stopwatch.check();
-  std::set<int> all;
-  for (std::size_t i = 0; i < root->columns().size(); ++i) all.insert(static_cast<int>(i));
-  if (all.size() != request.columns.size())
+  done("push filters");
+  if (root->columns().size() != request.columns.size())
     throw Rejected("the stream table has " + std::to_string(request.columns.size()) + " columns, its query " +
-                       std::to_string(all.size()),
+                       std::to_string(root->columns().size()),
                    {},
                    "Columns were added to or dropped from the table: undo that, or drop and create the stream table.");
-  root->prune(all);
+  prune_columns(*root);
+  done("prune columns");
   const std::string definite = breaks_ties(*root) ? "SELECT * FROM " + root->post() + " q" : std::string();
   const std::string in_the_way = non_monotone(*root);
   const CutPlan plan = cut(std::move(root), request.id);
   stopwatch.check();
+  if (request.trace)
+    for (const auto* tree : plan.trees()) program.trace += "cut\n" + describe_tree(*tree, 1, false) + "\n";
   const auto nodes = plan.inner.size() + (plan.root_state != nullptr ? 1 : 0);
   if (nodes > static_cast<std::size_t>(request.limits.nodes))
     throw Unsupported("the query needs " + std::to_string(nodes) + " nodes with state; the limit is " +
@@ -153,7 +164,6 @@ Program compile_differential(const CompileRequest& request, const pg_query::Sele
   for (auto* tree : plan.trees()) collect_scans(*tree, scans);
   for (auto* scan : scans) scan->number(numbers);
 
-  Program program;
   program.differential = true;
   program.definite_query = definite;
   program.non_monotone = in_the_way;

@@ -26,6 +26,7 @@ struct Program {
   std::vector<std::string> admin_ddl;  // then run as the admin role
   std::string non_monotone;            // what keeps it out of cycles; empty: it is monotone
   std::string plan;                    // for people: operators, nodes, strategies, cost classes
+  std::string trace;                   // for developers, if asked for: the operator tree after each pass
 };
 
 }  // namespace pgtrickle::compiler

@@ -331,6 +331,9 @@ TEST_F(Cli, ValidateAnswersByExitCode) {
   const auto node = run({"validate", "--only", "node", "--query", query}).out;
   EXPECT_THAT(node, AllOf(testing::StartsWith("CREATE TABLE pgtrickle_state.node_0_1 AS"), HasSubstr("CREATE INDEX ON"),
                           HasSubstr("FUNCTION pgtrickle_state.groups_0_1("), Not(HasSubstr("apply_0"))));
+  EXPECT_THAT(run({"validate", "--trace", "--query", query}).out,
+              AllOf(HasSubstr("\nanalyze\n  "), HasSubstr("\nprune columns\n  "), HasSubstr("\ncut\n  "),
+                    Not(HasSubstr("CREATE OR REPLACE"))));
   EXPECT_EQ(run({"validate", "--only", "everything", "--query", query}).exit_code, 2);
 
   const auto full =

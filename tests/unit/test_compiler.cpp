@@ -8,12 +8,12 @@
 
 #include "compiler/analyze/analyzer.h"
 #include "compiler/compile.h"
-#include "compiler/generate/rows.h"
-#include "compiler/generate/sql_text.h"
-#include "compiler/normalize/factor_or.h"
-#include "compiler/normalize/push_filters.h"
 #include "compiler/parse/ast.h"
+#include "compiler/parse/factor_or.h"
+#include "compiler/passes/push_filters.h"
 #include "compiler/plan/cut.h"
+#include "compiler/sql/rows.h"
+#include "compiler/sql/sql_text.h"
 
 namespace pgtrickle::compiler {
 namespace {

@@ -4,13 +4,13 @@
 #include "compiler/analyze/analyzer.h"
 #include "compiler/analyze/query_analyzer.h"
 #include "compiler/analyze/volatility.h"
-#include "compiler/generate/sql_text.h"
 #include "compiler/operators/join.h"
 #include "compiler/operators/outer_join.h"
 #include "compiler/operators/row_function.h"
 #include "compiler/operators/scan.h"
 #include "compiler/operators/shared.h"
 #include "compiler/operators/values.h"
+#include "compiler/sql/sql_text.h"
 
 namespace pgtrickle::compiler {
 

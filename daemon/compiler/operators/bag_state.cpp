@@ -1,8 +1,8 @@
 #include "compiler/operators/bag_state.h"
 
-#include "compiler/generate/rows.h"
-#include "compiler/generate/sql_text.h"
-#include "compiler/generate/statement.h"
+#include "compiler/sql/rows.h"
+#include "compiler/sql/sql_text.h"
+#include "compiler/sql/statement.h"
 
 namespace pgtrickle::compiler {
 

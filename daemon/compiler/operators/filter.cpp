@@ -1,7 +1,7 @@
 #include "compiler/operators/filter.h"
 
-#include "compiler/generate/sql_text.h"
-#include "compiler/normalize/factor_or.h"
+#include "compiler/parse/factor_or.h"
+#include "compiler/sql/sql_text.h"
 
 namespace pgtrickle::compiler {
 

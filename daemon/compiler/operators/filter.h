@@ -32,7 +32,7 @@ class Filter final : public Operator {
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 
-  [[nodiscard]] const std::vector<Node>& predicates() const { return predicates_; }
+  [[nodiscard]] std::vector<Node> predicates() const override { return predicates_; }
 
  private:
   /// The condition over the input's row in scope as `alias`.

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
-#include "compiler/generate/rows.h"
-#include "compiler/generate/sql_text.h"
-#include "compiler/generate/statement.h"
-#include "compiler/normalize/factor_or.h"
 #include "compiler/operators/match_conditions.h"
+#include "compiler/parse/factor_or.h"
+#include "compiler/sql/rows.h"
+#include "compiler/sql/sql_text.h"
+#include "compiler/sql/statement.h"
 
 namespace pgtrickle::compiler {
 

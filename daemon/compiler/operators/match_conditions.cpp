@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <optional>
 
-#include "compiler/generate/sql_text.h"
-#include "compiler/generate/statement.h"
-#include "compiler/normalize/factor_or.h"
+#include "compiler/parse/factor_or.h"
+#include "compiler/sql/sql_text.h"
+#include "compiler/sql/statement.h"
 
 namespace pgtrickle::compiler {
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "compiler/generate/rows.h"
-#include "compiler/generate/sql_text.h"
-#include "compiler/generate/statement.h"
+#include "compiler/sql/rows.h"
+#include "compiler/sql/sql_text.h"
+#include "compiler/sql/statement.h"
 
 namespace pgtrickle::compiler {
 

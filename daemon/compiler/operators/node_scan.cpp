@@ -1,7 +1,7 @@
 #include "compiler/operators/node_scan.h"
 
-#include "compiler/generate/sql_text.h"
-#include "compiler/generate/statement.h"
+#include "compiler/sql/sql_text.h"
+#include "compiler/sql/statement.h"
 
 namespace pgtrickle::compiler {
 

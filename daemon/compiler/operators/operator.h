@@ -88,6 +88,9 @@ class Operator {
   /// Row-wise operators that make one row of one: the same expression over the input's row.
   [[nodiscard]] virtual Node below(const Node& expr) const { return expr; }
 
+  /// Row-wise operators: the conditions over the input's row under which it passes.
+  [[nodiscard]] virtual std::vector<Node> predicates() const { return {}; }
+
   /// True: keeps state, has to be a node of its own unless it is at the root.
   [[nodiscard]] virtual bool stateful() const { return false; }
   /// True: several answers would be right (rows that tie), and this operator has chosen one.

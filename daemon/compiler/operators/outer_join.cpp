@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "compiler/generate/sql_text.h"
-#include "compiler/generate/statement.h"
-#include "compiler/normalize/rejects_nulls.h"
 #include "compiler/operators/match_flips.h"
+#include "compiler/parse/rejects_nulls.h"
+#include "compiler/sql/sql_text.h"
+#include "compiler/sql/statement.h"
 
 namespace pgtrickle::compiler {
 

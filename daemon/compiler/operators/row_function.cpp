@@ -1,6 +1,6 @@
 #include "compiler/operators/row_function.h"
 
-#include "compiler/generate/sql_text.h"
+#include "compiler/sql/sql_text.h"
 
 namespace pgtrickle::compiler {
 

@@ -1,8 +1,8 @@
 #include "compiler/operators/semi_join.h"
 
-#include "compiler/generate/sql_text.h"
-#include "compiler/generate/statement.h"
 #include "compiler/operators/match_flips.h"
+#include "compiler/sql/sql_text.h"
+#include "compiler/sql/statement.h"
 
 namespace pgtrickle::compiler {
 

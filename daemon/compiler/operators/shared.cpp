@@ -1,6 +1,6 @@
 #include "compiler/operators/shared.h"
 
-#include "compiler/generate/sql_text.h"
+#include "compiler/sql/sql_text.h"
 
 namespace pgtrickle::compiler {
 

@@ -1,7 +1,7 @@
 #include "compiler/operators/sort_term.h"
 
-#include "compiler/generate/rows.h"
-#include "compiler/generate/sql_text.h"
+#include "compiler/sql/rows.h"
+#include "compiler/sql/sql_text.h"
 
 namespace pgtrickle::compiler {
 

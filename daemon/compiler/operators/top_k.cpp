@@ -2,8 +2,8 @@
 
 #include <stdexcept>
 
-#include "compiler/generate/sql_text.h"
-#include "compiler/generate/statement.h"
+#include "compiler/sql/sql_text.h"
+#include "compiler/sql/statement.h"
 
 namespace pgtrickle::compiler {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "compiler/error.h"
-#include "compiler/generate/sql_text.h"
-#include "compiler/generate/statement.h"
+#include "compiler/sql/sql_text.h"
+#include "compiler/sql/statement.h"
 
 namespace pgtrickle::compiler {
 

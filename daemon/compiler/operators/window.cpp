@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "compiler/generate/sql_text.h"
+#include "compiler/sql/sql_text.h"
 
 namespace pgtrickle::compiler {
 

@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "compiler/error.h"
-#include "compiler/generate/sql_text.h"
 #include "compiler/parse/ast.h"
 #include "compiler/parse/pg_query_text.h"
 #include "compiler/parse/traverse.h"
+#include "compiler/sql/sql_text.h"
 
 namespace pgtrickle::compiler {
 

@@ -1,9 +1,9 @@
-#include "compiler/generate/refresh_writer.h"
+#include "compiler/program/refresh_writer.h"
 
 #include <algorithm>
 
-#include "compiler/generate/function_text.h"
-#include "compiler/generate/sql_text.h"
+#include "compiler/sql/function_text.h"
+#include "compiler/sql/sql_text.h"
 
 namespace pgtrickle::compiler {
 

@@ -1,4 +1,4 @@
-#include "compiler/normalize/factor_or.h"
+#include "compiler/parse/factor_or.h"
 
 #include <algorithm>
 

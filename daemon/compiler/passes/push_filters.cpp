@@ -1,4 +1,4 @@
-#include "compiler/normalize/push_filters.h"
+#include "compiler/passes/push_filters.h"
 
 namespace pgtrickle::compiler {
 

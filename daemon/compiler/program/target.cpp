@@ -1,9 +1,9 @@
-#include "compiler/generate/target.h"
+#include "compiler/program/target.h"
 
 #include <algorithm>
 
-#include "compiler/generate/rows.h"
-#include "compiler/generate/sql_text.h"
+#include "compiler/sql/rows.h"
+#include "compiler/sql/sql_text.h"
 
 namespace pgtrickle::compiler {
 

@@ -1,4 +1,4 @@
-#include "compiler/normalize/rejects_nulls.h"
+#include "compiler/parse/rejects_nulls.h"
 
 #include <algorithm>
 #include <set>

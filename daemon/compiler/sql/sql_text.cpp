@@ -1,4 +1,4 @@
-#include "compiler/generate/sql_text.h"
+#include "compiler/sql/sql_text.h"
 
 #include <pg_query.h>
 

@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
-#include "compiler/compile.h"
-#include "compiler/generate/statement.h"
 #include "compiler/operators/operator.h"
+#include "compiler/request.h"
+#include "compiler/sql/statement.h"
 
 namespace pgtrickle::compiler {
 

@@ -1,6 +1,6 @@
-#include "compiler/generate/rows.h"
+#include "compiler/sql/rows.h"
 
-#include "compiler/generate/sql_text.h"
+#include "compiler/sql/sql_text.h"
 
 namespace pgtrickle::compiler {
 

@@ -1,13 +1,12 @@
-#include "compiler/generate/program_writer.h"
+#include "compiler/program/program_writer.h"
 
 #include <algorithm>
 
-#include "compiler/generate/function_text.h"
-#include "compiler/generate/refresh_writer.h"
-#include "compiler/generate/rows.h"
-#include "compiler/generate/sql_text.h"
-#include "compiler/generate/target.h"
-#include "compiler/operators/filter.h"
+#include "compiler/program/refresh_writer.h"
+#include "compiler/program/target.h"
+#include "compiler/sql/function_text.h"
+#include "compiler/sql/rows.h"
+#include "compiler/sql/sql_text.h"
 
 namespace pgtrickle::compiler {
 
@@ -169,9 +168,7 @@ class DifferentialWriter {
   [[nodiscard]] std::string no_longer_visible(const StatefulOperator& node, const Changes& changes) const {
     std::vector<std::string> visible{"i." + changes.now};
     for (auto op = plan_.chain.begin(); op != plan_.chain.end(); ++op) {
-      const auto* filter = dynamic_cast<const Filter*>(*op);
-      if (filter == nullptr) continue;
-      for (Node predicate : filter->predicates()) {
+      for (Node predicate : (*op)->predicates()) {
         for (auto at = op; at != plan_.chain.begin();) predicate = (*--at)->below(predicate);
         visible.push_back("(" + render(predicate, "i", node) + ")");
       }

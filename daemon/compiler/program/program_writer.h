@@ -6,10 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "compiler/compile.h"
-#include "compiler/generate/statement.h"
-#include "compiler/generate/target.h"
 #include "compiler/plan/cut.h"
+#include "compiler/program.h"
+#include "compiler/program/target.h"
+#include "compiler/request.h"
+#include "compiler/sql/statement.h"
 
 namespace pgtrickle::compiler {
 

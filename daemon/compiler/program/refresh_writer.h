@@ -10,9 +10,9 @@
 
 #include <vector>
 
-#include "compiler/compile.h"
-#include "compiler/generate/program_writer.h"
-#include "compiler/generate/statement.h"
+#include "compiler/program/program_writer.h"
+#include "compiler/request.h"
+#include "compiler/sql/statement.h"
 
 namespace pgtrickle::compiler {
 

@@ -1,8 +1,8 @@
-#include "compiler/generate/statement.h"
+#include "compiler/sql/statement.h"
 
 #include <stdexcept>
 
-#include "compiler/generate/sql_text.h"
+#include "compiler/sql/sql_text.h"
 
 namespace pgtrickle::compiler {
 
