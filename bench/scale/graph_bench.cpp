@@ -12,6 +12,8 @@
 namespace {
 
 using namespace pgtrickle::planner;
+using pgtrickle::SourceId;
+using pgtrickle::TableId;
 
 constexpr TableId kPerComponent = 20;
 
