@@ -140,8 +140,10 @@ BEGIN
         PERFORM set_config(setting, array_to_string(known, ' '), false);
     ELSIF class IS NULL THEN
         SELECT k.i, k.sizes INTO class, sizes
-        FROM unnest(known) WITH ORDINALITY AS k(sizes, i)
-        CROSS JOIN LATERAL (SELECT bool_and(u.have BETWEEN u.want AND u.want * 16) AS near, sum(ln(u.have)) AS size
+        FROM (SELECT * FROM unnest(known) WITH ORDINALITY AS u(sizes, i)    -- anybody can write to a setting
+              WHERE u.sizes ~ '^{[1-9][0-9]{0,17}(,[1-9][0-9]{0,17})*}$' OFFSET 0) AS k
+        CROSS JOIN LATERAL (SELECT bool_and(coalesce(u.have BETWEEN u.want AND u.want * 16, false)) AS near,
+                                   sum(ln(u.have)) AS size
                             FROM unnest(k.sizes::bigint[], wanted) AS u(have, want)) AS m
         WHERE m.near ORDER BY m.size LIMIT 1;
     END IF;

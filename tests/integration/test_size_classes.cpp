@@ -100,6 +100,16 @@ TEST_F(SizeClasses, SizesThatSomebodyElseLeftInTheSessionCutNothing) {
   EXPECT_EQ(session_.value("SHOW pgtrickle.sizes"), "{1,1}") << "a refresh leaves it as it was";
 }
 
+TEST_F(SizeClasses, ANoteThatSomebodyElseWroteIsNotBelieved) {
+  for (const std::string& note : {std::string("x"), std::string("{0,0}"), std::string("{1}"), std::string("{1,1}"),
+                                  std::string("{4096,1024,1}"), std::string("{99999999999999999999,1}")}) {
+    std::string eight;
+    for (int i = 0; i < 8; ++i) eight += (i == 0 ? "" : " ") + note;
+    session_.exec("SET pgtrickle.plans_" + id_ + " = '" + eight + "'");
+    step(2000, 300);
+  }
+}
+
 TEST_F(SizeClasses, ARefreshThatWasRolledBackLeavesNoWrongPlan) {
   change(2000, 0);
   session_.exec("BEGIN ISOLATION LEVEL REPEATABLE READ");
