@@ -18,7 +18,7 @@ namespace {
 
 using Names = std::vector<std::pair<std::string, Node>>;
 
-void shift(FromItem& item, int by) {
+void shift(AnalyzedItem& item, int by) {
   for (auto& condition : item.conditions) condition = shift_columns(condition, by);
   for (auto& relation : item.relations)
     for (auto& column : relation.columns) column.second = shift_columns(column.second, by);
@@ -26,7 +26,7 @@ void shift(FromItem& item, int by) {
 }
 
 /// Puts `right` beside `left`.
-void append(FromItem& left, FromItem right) {
+void append(AnalyzedItem& left, AnalyzedItem right) {
   shift(right, left.width);
   for (auto& input : right.inputs) left.inputs.push_back(std::move(input));
   for (auto& condition : right.conditions) left.conditions.push_back(std::move(condition));
@@ -50,9 +50,9 @@ Node coalesce(const Node& left, const Node& right) {
 }
 
 /// One input under one alias, its columns renamed by the alias's column list.
-FromItem relation(OperatorPtr input, const std::string& name, const pg_query::Alias& alias,
-                  const std::vector<std::string>& names, bool ordered = false) {
-  FromItem item;
+AnalyzedItem relation(OperatorPtr input, const std::string& name, const pg_query::Alias& alias,
+                      const std::vector<std::string>& names, bool ordered = false) {
+  AnalyzedItem item;
   item.ordered = ordered;
   ScopeRelation relation{name, {}, {}};
   for (std::size_t i = 0; i < input->columns().size(); ++i) {
@@ -74,7 +74,7 @@ bool keeps_state(const Operator& op) {
 }
 
 /// Of a column of the item's operators, as far as it is known already.
-std::optional<TypeInfo> type_of(const FromItem& item, const Node& node) {
+std::optional<TypeInfo> type_of(const AnalyzedItem& item, const Node& node) {
   int index = 0;
   if (!is_column(node, &index)) return {};
   auto at = static_cast<std::size_t>(index);
@@ -102,8 +102,8 @@ bool is_function(const Node& node) {
 
 }  // namespace
 
-FromItem QueryAnalyzer::from_clause(const pg_query::SelectStmt& select, const CteScope* ctes, int depth) {
-  FromItem from;
+AnalyzedItem QueryAnalyzer::from_clause(const pg_query::SelectStmt& select, const CteScope* ctes, int depth) {
+  AnalyzedItem from;
   for (const auto& node : select.from_clause()) {
     if (is_function(node)) {
       from = row_function(std::move(from), node, ctes, false, nullptr);
@@ -114,7 +114,7 @@ FromItem QueryAnalyzer::from_clause(const pg_query::SelectStmt& select, const Ct
   return from;
 }
 
-FromItem QueryAnalyzer::from_item(const Node& node, const CteScope* ctes, int depth) {
+AnalyzedItem QueryAnalyzer::from_item(const Node& node, const CteScope* ctes, int depth) {
   if (node.has_range_var()) return range_var(node.range_var(), ctes, depth);
   if (node.has_range_subselect()) {
     const auto& sub = node.range_subselect();
@@ -132,7 +132,7 @@ FromItem QueryAnalyzer::from_item(const Node& node, const CteScope* ctes, int de
   throw Unsupported("this kind of FROM item is not maintained incrementally", {});
 }
 
-FromItem QueryAnalyzer::range_var(const pg_query::RangeVar& range, const CteScope* ctes, int depth) {
+AnalyzedItem QueryAnalyzer::range_var(const pg_query::RangeVar& range, const CteScope* ctes, int depth) {
   const std::string alias = range.has_alias() ? range.alias().aliasname() : range.relname();
   if (range.schemaname().empty()) {
     for (const CteScope* scope = ctes; scope != nullptr; scope = scope->outer) {
@@ -188,12 +188,12 @@ FromItem QueryAnalyzer::range_var(const pg_query::RangeVar& range, const CteScop
   if (source.row_security)
     throw Unsupported("row-level security policies of " + shown + " apply to the owner", shown,
                       "FULL runs the query under the policies. Or let a role that bypasses them own the stream table.");
-  FromItem item = relation(std::make_unique<Scan>(source), alias, range.alias(), names);
+  AnalyzedItem item = relation(std::make_unique<Scan>(source), alias, range.alias(), names);
   item.relations.front().row_type = qualified(source.schema, source.name);
   return item;
 }
 
-OperatorPtr QueryAnalyzer::combined(FromItem& item) {
+OperatorPtr QueryAnalyzer::combined(AnalyzedItem& item) {
   std::vector<Node> conditions;
   std::vector<Node> rest;
   for (auto& node : item.conditions) (has_sublink(node) ? rest : conditions).push_back(std::move(node));
@@ -204,8 +204,8 @@ OperatorPtr QueryAnalyzer::combined(FromItem& item) {
   return conditions.empty() ? std::move(input) : make_filter(std::move(input), std::move(conditions));
 }
 
-FromItem QueryAnalyzer::row_function(FromItem left, const Node& function, const CteScope* ctes, bool outer,
-                                     const Node* condition) {
+AnalyzedItem QueryAnalyzer::row_function(AnalyzedItem left, const Node& function, const CteScope* ctes, bool outer,
+                                         const Node* condition) {
   const auto& alias =
       function.has_range_function() ? function.range_function().alias() : function.range_table_func().alias();
   const Scope scope{left.relations, left.merged, ctes};
@@ -231,9 +231,9 @@ FromItem QueryAnalyzer::row_function(FromItem left, const Node& function, const 
 
   // A function of constants stands for itself; one of other columns is computed beside their rows.
   const bool constant = columns_of(resolved).empty() && !outer;
-  FromItem result;
+  AnalyzedItem result;
   if (constant) {
-    FromItem item;
+    AnalyzedItem item;
     item.inputs.push_back(
         std::make_unique<RowFunction>(make_single_row(), resolved, names, false, std::vector<Node>{}));
     item.width = static_cast<int>(names.size());
@@ -267,12 +267,12 @@ FromItem QueryAnalyzer::row_function(FromItem left, const Node& function, const 
   return result;
 }
 
-FromItem QueryAnalyzer::outer_join(FromItem left, FromItem right, std::vector<Node> conditions,
-                                   pg_query::JoinType type) {
+AnalyzedItem QueryAnalyzer::outer_join(AnalyzedItem left, AnalyzedItem right, std::vector<Node> conditions,
+                                       pg_query::JoinType type) {
   const int left_width = left.width;
   const int width = left.width + right.width;
   // A row that an inner condition with a sublink removes must be gone before the outer join.
-  auto single = [&](FromItem& item) {
+  auto single = [&](AnalyzedItem& item) {
     const int own = item.width;
     OperatorPtr op = combined(item);
     if (item.conditions.empty()) return op;
@@ -356,7 +356,7 @@ FromItem QueryAnalyzer::outer_join(FromItem left, FromItem right, std::vector<No
     joined = make_projection(std::move(joined), std::move(all), names);
   }
   shift(right, left_width);
-  FromItem result;
+  AnalyzedItem result;
   result.width = width;
   result.ordered = left.ordered || right.ordered;
   result.inputs.push_back(std::move(joined));
@@ -366,24 +366,24 @@ FromItem QueryAnalyzer::outer_join(FromItem left, FromItem right, std::vector<No
   return result;
 }
 
-FromItem QueryAnalyzer::join_expr(const pg_query::JoinExpr& join, const CteScope* ctes, int depth) {
+AnalyzedItem QueryAnalyzer::join_expr(const pg_query::JoinExpr& join, const CteScope* ctes, int depth) {
   const auto type = join.jointype();
-  FromItem left = from_item(join.larg(), ctes, depth);
+  AnalyzedItem left = from_item(join.larg(), ctes, depth);
   if (is_function(join.rarg())) {
     if (join.is_natural() || !join.using_clause().empty())
       throw Unsupported("USING with a function in FROM is not maintained incrementally", {});
     if (type != pg_query::JOIN_INNER && type != pg_query::JOIN_LEFT)
       throw Unsupported("a RIGHT or FULL JOIN with a function in FROM is not maintained incrementally", {});
-    FromItem item = row_function(std::move(left), join.rarg(), ctes, type == pg_query::JOIN_LEFT,
-                                 join.has_quals() ? &join.quals() : nullptr);
+    AnalyzedItem item = row_function(std::move(left), join.rarg(), ctes, type == pg_query::JOIN_LEFT,
+                                     join.has_quals() ? &join.quals() : nullptr);
     if (join.has_alias()) throw Unsupported("an alias on a join with a function is not maintained incrementally", {});
     return item;
   }
-  FromItem right = from_item(join.rarg(), ctes, depth);
+  AnalyzedItem right = from_item(join.rarg(), ctes, depth);
   const int left_width = left.width;
 
   // Visible, unambiguous names of each side, for USING and NATURAL; over the joined row.
-  auto visible = [](const FromItem& item, int by) {
+  auto visible = [](const AnalyzedItem& item, int by) {
     Names names = item.merged;
     for (const auto& relation : item.relations)
       for (const auto& col : relation.columns) names.push_back(col);
@@ -414,9 +414,9 @@ FromItem QueryAnalyzer::join_expr(const pg_query::JoinExpr& join, const CteScope
   Names outer_merged = left.merged;  // names merged further down stay visible
   for (auto& col : right.merged) outer_merged.emplace_back(col.first, shift_columns(col.second, left_width));
 
-  FromItem result;
+  AnalyzedItem result;
   if (join.has_quals()) {
-    FromItem both_names;
+    AnalyzedItem both_names;
     both_names.relations = left.relations;
     for (auto relation : right.relations) {
       for (auto& col : relation.columns) col.second = shift_columns(col.second, left_width);

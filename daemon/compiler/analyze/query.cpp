@@ -84,7 +84,7 @@ OperatorPtr QueryAnalyzer::values(const SelectStmt& select) {
 OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteScope* ctes, int depth) {
   SelectStmt select = original;
   inline_windows(select);
-  FromItem from = from_clause(select, ctes, depth);
+  AnalyzedItem from = from_clause(select, ctes, depth);
   const bool ordered_from = from.ordered;
   const Scope scope{std::move(from.relations), std::move(from.merged), ctes};
   if (select.has_where_clause()) split_conjuncts(resolve(select.where_clause(), scope), from.conditions);

@@ -47,7 +47,7 @@ struct Scope {
 };
 
 /// What one FROM item contributes, before it is put beside the others.
-struct FromItem {
+struct AnalyzedItem {
   std::vector<OperatorPtr> inputs;
   std::vector<Node> conditions;  // over this item's own row, as everything else here
   std::vector<ScopeRelation> relations;
@@ -124,14 +124,15 @@ class QueryAnalyzer {
   void check_aggregates_inside(const Node& sublink) const;
 
   // from_clause.cpp
-  FromItem from_clause(const pg_query::SelectStmt& select, const CteScope* ctes, int depth);
-  FromItem from_item(const Node& node, const CteScope* ctes, int depth);
-  FromItem range_var(const pg_query::RangeVar& range, const CteScope* ctes, int depth);
-  FromItem join_expr(const pg_query::JoinExpr& join, const CteScope* ctes, int depth);
-  FromItem row_function(FromItem left, const Node& function, const CteScope* ctes, bool outer, const Node* condition);
-  FromItem outer_join(FromItem left, FromItem right, std::vector<Node> conditions, pg_query::JoinType type);
+  AnalyzedItem from_clause(const pg_query::SelectStmt& select, const CteScope* ctes, int depth);
+  AnalyzedItem from_item(const Node& node, const CteScope* ctes, int depth);
+  AnalyzedItem range_var(const pg_query::RangeVar& range, const CteScope* ctes, int depth);
+  AnalyzedItem join_expr(const pg_query::JoinExpr& join, const CteScope* ctes, int depth);
+  AnalyzedItem row_function(AnalyzedItem left, const Node& function, const CteScope* ctes, bool outer,
+                            const Node* condition);
+  AnalyzedItem outer_join(AnalyzedItem left, AnalyzedItem right, std::vector<Node> conditions, pg_query::JoinType type);
   /// The item as one operator with the same row; its conditions without sublinks are part of it, the others remain.
-  OperatorPtr combined(FromItem& item);
+  OperatorPtr combined(AnalyzedItem& item);
 
   // expressions.cpp
   Node resolve(const Node& expr, const Scope& scope);

@@ -234,7 +234,7 @@ std::optional<Core> QueryAnalyzer::core(const SelectStmt& bound) {
     own.push_back(std::make_unique<CteScope>(CteScope{&node.common_table_expr(), ctes}));
     ctes = own.back().get();
   }
-  FromItem from = from_clause(select, ctes, 1);
+  AnalyzedItem from = from_clause(select, ctes, 1);
   if (from.ordered) return std::nullopt;  // the result may depend on columns that only sort
   const Scope scope{from.relations, from.merged, ctes};
   Core result;
@@ -555,7 +555,7 @@ std::vector<Feed> QueryAnalyzer::every_source(const SelectStmt& subquery) {
         collect(parse_select(found->second.view_definition, limits_.nesting));
         return true;
       }
-      FromItem item = range_var(range, nullptr, 1);
+      AnalyzedItem item = range_var(range, nullptr, 1);
       const Source& source = found->second;
       if (!seen.insert(source.relid).second) all = true;
       std::vector<Node> kept;

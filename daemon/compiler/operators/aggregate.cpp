@@ -143,27 +143,27 @@ std::vector<std::string> Aggregate::rebuild() const {
           "INSERT INTO " + state_table() + " (" + join(l.state_columns(), ", ") + ")\n" + state_query(l)};
 }
 
-std::string Aggregate::from_state() const {
+FromItem Aggregate::from_state() const {
   const Layout l = layout();
   std::vector<std::string> select;
   for (std::size_t i = 0; i < keys_.size(); ++i) select.push_back("s." + l.keys[i]);
   const auto columns = prefixed(l.names, "s.");
   for (std::size_t i = 0; i < calls_.size(); ++i)
     select.push_back(l.value(i, columns, "s." + l.n) + " AS " + quote_ident(columns_[keys_.size() + i].name));
-  return "(SELECT " + join(select, ", ") + " FROM " + state_table() + " s)";
+  return FromItem::query("SELECT " + join(select, ", ") + " FROM " + state_table() + " s");
 }
 
-std::string Aggregate::post() const {
+FromItem Aggregate::post() const {
   // As a plain query: used to ask for types before there is any state, and to say what the result has to be.
   std::vector<std::string> select;
   const auto exprs = key_expressions();
   for (std::size_t i = 0; i < exprs.size(); ++i) select.push_back(exprs[i] + " AS " + quote_ident(columns_[i].name));
   for (std::size_t i = 0; i < calls_.size(); ++i)
     select.push_back(render(calls_[i].call, "i", *inputs_[0]) + " AS " + quote_ident(columns_[keys_.size() + i].name));
-  std::string sql = "(SELECT " + join(select, ", ") + "\nFROM " + indent(inputs_[0]->post(), 2) + " i";
+  std::string sql = "SELECT " + join(select, ", ") + "\nFROM " + indent(inputs_[0]->post(), 2) + " i";
   if (!exprs.empty()) sql += "\nGROUP BY " + join(exprs, ", ");
   if (select.empty()) sql += "\nHAVING true";  // one row, though nothing of it is used
-  return sql + ")";
+  return FromItem::query(sql);
 }
 
 Delta Aggregate::delta(Statement& /*statement*/, bool /*consolidate*/) const {
@@ -177,7 +177,7 @@ std::string Aggregate::group_delta(Statement& statement, const Layout& l) const 
     std::vector<TypeInfo> types;
     for (const auto& col : inputs_[0]->columns()) types.push_back(col.type.value());
     input.from = statement.with("net", "input rows that changed, net",
-                                consolidate(inputs_[0]->column_names(), types, input.from));
+                                consolidate(inputs_[0]->column_names(), types, input.from.sql()));
   }
   std::vector<std::string> select;
   const auto exprs = key_expressions();

@@ -45,10 +45,6 @@ std::optional<Node> equal_or_null(const Node& conjunct) {
   return equality_of(test.arg());
 }
 
-std::string where(const std::vector<std::string>& conditions) {
-  return conditions.empty() ? std::string() : "\nWHERE " + join(conditions, "\n  AND ");
-}
-
 }  // namespace
 
 struct Apply::Layout {
@@ -165,12 +161,12 @@ std::string Apply::content(bool with_count) const {
   for (std::size_t i = 0; i < values.size(); ++i) select.push_back(values[i] + " AS " + l.values[i]);
   std::string sql = "SELECT " + join(select, ",\n       ");
   if (global()) return sql;
-  const std::string tuples = grouped_outer(inputs_[0]->post(), with_count ? "count(*) AS " + l.n : std::string());
+  const std::string tuples = grouped_outer(inputs_[0]->post().sql(), with_count ? "count(*) AS " + l.n : std::string());
   return sql + "\nFROM (" + indent(tuples, 2) + ") " + alias;
 }
 
-std::string Apply::post() const {
-  return "(" + content(false) + ")";
+FromItem Apply::post() const {
+  return FromItem::query(content(false));
 }
 
 Delta Apply::delta(Statement& /*statement*/, bool /*consolidate*/) const {
@@ -195,8 +191,8 @@ std::vector<std::string> Apply::rebuild() const {
           "INSERT INTO " + state_table() + " (" + join(columns, ", ") + ")\n" + content(true)};
 }
 
-std::string Apply::from_state() const {
-  return "(SELECT " + join(column_names("s."), ", ") + " FROM " + state_table() + " s)";
+FromItem Apply::from_state() const {
+  return FromItem::query("SELECT " + join(column_names("s."), ", ") + " FROM " + state_table() + " s");
 }
 
 // Which tuples a feed touches -----------------------------------------------------------------------------------------
@@ -318,9 +314,8 @@ std::string Apply::touched_by(const Statement& statement, std::size_t f, const s
 std::vector<std::string> Apply::touched(Statement& statement, const std::string& wanted) const {
   std::vector<std::string> parts;
   for (std::size_t f = 0; f < matches_.size(); ++f) {
-    std::string delta = feed(f).delta(statement, true).from;
-    if (delta.front() == '(')
-      delta = statement.with("d", "rows of the subquery that changed", delta.substr(1, delta.size() - 2));
+    const std::string delta =
+        statement.with_name_of(feed(f).delta(statement, true).from, "d", "rows of the subquery that changed");
     for (const auto& arm : arms(f)) parts.push_back(touched_by(statement, f, arm, delta, wanted));
   }
   return parts;

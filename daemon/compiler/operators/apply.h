@@ -38,7 +38,7 @@ class Apply final : public StatefulOperator {
         const std::vector<std::string>& value_names);
 
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<Apply>(*this); }
-  [[nodiscard]] std::string post() const override;
+  [[nodiscard]] FromItem post() const override;
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   void resolve_types(TypeOracle& oracle) override;
@@ -52,7 +52,7 @@ class Apply final : public StatefulOperator {
   [[nodiscard]] std::vector<std::string> state_ddl() const override;
   [[nodiscard]] std::vector<std::string> rebuild() const override;
   [[nodiscard]] Changes differential(Statement& statement) const override;
-  [[nodiscard]] std::string from_state() const override;
+  [[nodiscard]] FromItem from_state() const override;
   void want_lookup(int column) override;
   [[nodiscard]] bool indexed(int column) const override;
 

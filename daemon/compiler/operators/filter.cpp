@@ -19,10 +19,10 @@ std::string Filter::condition(const std::string& alias) const {
   return join(parts, " AND ");
 }
 
-std::string Filter::over(const std::string& from, const std::vector<std::string>& carried) const {
+FromItem Filter::over(const FromItem& from, const std::vector<std::string>& carried) const {
   auto names = column_names("i.");
   for (const auto& name : carried) names.push_back("i." + name);
-  return "(SELECT " + join(names, ", ") + " FROM " + indent(from, 2) + " i\nWHERE " + condition("i") + ")";
+  return FromItem::query("SELECT " + join(names, ", ") + " FROM " + indent(from, 2) + " i\nWHERE " + condition("i"));
 }
 
 Delta Filter::delta(Statement& statement, bool consolidate) const {

@@ -11,11 +11,11 @@ class Filter final : public Operator {
  public:
   Filter(OperatorPtr input, std::vector<Node> predicates);
 
-  [[nodiscard]] std::string over(const std::string& from, const std::vector<std::string>& carried) const override;
+  [[nodiscard]] FromItem over(const FromItem& from, const std::vector<std::string>& carried) const override;
   [[nodiscard]] bool rowwise() const override { return true; }
   [[nodiscard]] int origin(int position) const override { return position; }
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<Filter>(*this); }
-  [[nodiscard]] std::string post() const override { return over(inputs_[0]->post(), {}); }
+  [[nodiscard]] FromItem post() const override { return over(inputs_[0]->post(), {}); }
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   bool absorb_filter(const Node& predicate) override;

@@ -38,7 +38,7 @@ bool GroupingSets::has_constant_rows() const {
   return std::any_of(sets_.begin(), sets_.end(), [](const auto& set) { return set.empty(); });
 }
 
-std::string GroupingSets::expanded(const std::string& from, bool weight, bool constants) const {
+std::string GroupingSets::expanded(const FromItem& from, bool weight, bool constants) const {
   auto list = inputs_[0]->column_names("i.");
   auto named = [&](const std::string& sql, int position) {
     list.push_back(sql + " AS " + quote_ident(columns_[static_cast<std::size_t>(position)].name));
@@ -64,16 +64,16 @@ std::string GroupingSets::expanded(const std::string& from, bool weight, bool co
   return "SELECT " + join(list, ", ") + "\nFROM " + source + "\nCROSS JOIN (VALUES " + join(sets, ", ") + ") g (set)";
 }
 
-std::string GroupingSets::post() const {
-  const std::string input = inputs_[0]->post();
+FromItem GroupingSets::post() const {
+  const FromItem input = inputs_[0]->post();
   std::string sql = expanded(input, false, false);
   if (has_constant_rows()) sql += "\nUNION ALL\n" + expanded(input, false, true);
-  return "(" + sql + ")";
+  return FromItem::query(sql);
 }
 
 Delta GroupingSets::delta(Statement& statement, bool consolidate) const {
   const Delta input = inputs_[0]->delta(statement, consolidate);
-  return {"(" + expanded(input.from, true, false) + ")", input.consolidated};
+  return {FromItem::query(expanded(input.from, true, false)), input.consolidated};
 }
 
 std::vector<int> GroupingSets::prune(const std::set<int>& needed) {

@@ -22,7 +22,7 @@ class GroupingSets final : public Operator {
   [[nodiscard]] bool has_constant_rows() const;
 
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<GroupingSets>(*this); }
-  [[nodiscard]] std::string post() const override;
+  [[nodiscard]] FromItem post() const override;
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   void resolve_types(TypeOracle& oracle) override;
@@ -32,7 +32,7 @@ class GroupingSets final : public Operator {
  private:
   void derive_columns();
   /// The input's rows, expanded; `constants`: the constant rows instead.
-  [[nodiscard]] std::string expanded(const std::string& from, bool weight, bool constants) const;
+  [[nodiscard]] std::string expanded(const FromItem& from, bool weight, bool constants) const;
 
   std::vector<Node> keys_;
   std::vector<std::set<int>> sets_;

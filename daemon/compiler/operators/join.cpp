@@ -18,10 +18,6 @@ std::string alias(std::size_t input) {
   return "a" + std::to_string(input + 1);
 }
 
-std::string where(const std::vector<std::string>& conditions) {
-  return conditions.empty() ? std::string() : "\nWHERE " + join(conditions, " AND ");
-}
-
 }  // namespace
 
 Join::Join(std::vector<OperatorPtr> inputs, std::vector<Node> conditions) : conditions_(std::move(conditions)) {
@@ -106,29 +102,28 @@ std::vector<std::string> Join::select_list(std::size_t count) const {
   return list;
 }
 
-std::string Join::post() const {
+FromItem Join::post() const {
   std::vector<std::string> from;
   for (std::size_t i = 0; i < inputs_.size(); ++i) from.push_back(inputs_[i]->post() + " " + alias(i));
   std::vector<std::string> conds;
   for (const auto& node : conditions_) conds.push_back(condition(node));
-  return "(SELECT " + join(select_list(inputs_.size()), ", ") + "\nFROM " + indent(join(from, ", "), 2) + where(conds) +
-         ")";
+  return FromItem::query("SELECT " + join(select_list(inputs_.size()), ", ") + "\nFROM " + indent(join(from, ", "), 2) +
+                         where(conds, " AND "));
 }
 
 Delta Join::delta(Statement& statement, bool /*consolidate*/) const {
   std::vector<std::string> posts;
   std::vector<Delta> deltas;
   for (const auto& input : inputs_) {
-    posts.push_back(input->post());
+    posts.push_back(input->post().sql());
     Delta d = input->delta(statement, true);
     // A delta stands in several terms: compute it once.
-    if (d.from.front() == '(')
-      d.from = statement.with("d", "rows of one input that changed", d.from.substr(1, d.from.size() - 2));
+    d.from = statement.with_name_of(d.from, "d", "rows of one input that changed");
     deltas.push_back(std::move(d));
   }
   if (const std::size_t single = switching_input(); single < inputs_.size())
-    return {"(" + by_switch(statement, single, posts, deltas) + ")", false};
-  if (inputs_.size() <= kMaxInputsBySubsets) return {"(" + by_subsets(statement, posts, deltas) + ")", false};
+    return {FromItem::query(by_switch(statement, single, posts, deltas)), false};
+  if (inputs_.size() <= kMaxInputsBySubsets) return {FromItem::query(by_subsets(statement, posts, deltas)), false};
   return {by_levels(statement, posts, deltas), false};
 }
 
@@ -156,7 +151,7 @@ std::string Join::by_subsets(const Statement& statement, const std::vector<std::
     auto list = select_list(n);
     list.push_back(weight + " AS w");
     terms.emplace_back(static_cast<int>(weights.size()),
-                       "SELECT " + join(list, ", ") + "\nFROM " + indent(join(from, ", "), 2) + where(all));
+                       "SELECT " + join(list, ", ") + "\nFROM " + indent(join(from, ", "), 2) + where(all, " AND "));
   }
   std::stable_sort(terms.begin(), terms.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<std::string> sql;
@@ -214,16 +209,17 @@ std::string Join::by_switch(const Statement& statement, std::size_t single, cons
   };
   all.push_back(statement.gate(inputs_[other]->source_mask()));
   std::vector<std::string> terms{list(alias(other) + ".w") + "\nFROM " + indent(deltas[other].from, 2) + " " +
-                                 alias(other) + ", " + indent(posts[single], 2) + " " + alias(single) + where(all)};
+                                 alias(other) + ", " + indent(posts[single], 2) + " " + alias(single) +
+                                 where(all, " AND ")};
   auto turning = [&](const std::string& from, const std::string& weight, const std::vector<std::string>& gates) {
     auto conditions = fixed;
     conditions.insert(conditions.end(), {alias(single) + ".w > 0", "was.w < 0", new_row + " <> " + old_row});
     conditions.insert(conditions.end(), gates.begin(), gates.end());
     terms.push_back(list(weight) + "\nFROM " + indent(from, 2) + " " + alias(other) + ", " + deltas[single].from + " " +
-                    alias(single) + ", " + deltas[single].from + " was" + where(conditions));
+                    alias(single) + ", " + deltas[single].from + " was" + where(conditions, " AND "));
   };
   turning(posts[other], turned, {statement.gate(inputs_[single]->source_mask())});
-  turning(deltas[other].from, "-(" + alias(other) + ".w * " + turned + ")",
+  turning(deltas[other].from.sql(), "-(" + alias(other) + ".w * " + turned + ")",
           {statement.gate(inputs_[single]->source_mask()), statement.gate(inputs_[other]->source_mask())});
   return join(terms, "\nUNION ALL\n");
 }
@@ -258,7 +254,7 @@ std::string Join::by_levels(Statement& statement, const std::vector<std::string>
   const auto order = join_order();
   const auto where_is = places();
   std::set<std::size_t> joined{order[0]};
-  std::string previous = deltas[order[0]].from;  // delta of the join so far
+  std::string previous = deltas[order[0]].from.sql();  // delta of the join so far
   bool first = true;
   std::vector<std::string> conds_so_far;  // among the joined inputs
   for (const auto& node : conditions_) {
@@ -299,7 +295,7 @@ std::string Join::by_levels(Statement& statement, const std::vector<std::string>
       from_delta_list.push_back(place.input == next ? alias(next) + "." + input_name + " AS " + out
                                                     : "j." + (first ? input_name : out) + " AS " + out);
     }
-    for (const std::size_t i : joined) bases.push_back((i == next ? deltas[i].from : posts[i]) + " " + alias(i));
+    for (const std::size_t i : joined) bases.push_back((i == next ? deltas[i].from.sql() : posts[i]) + " " + alias(i));
     const std::uint64_t next_mask = inputs_[next]->source_mask();
     auto with = [](std::vector<std::string> list, const std::string& extra) {
       list.push_back(extra);
@@ -314,11 +310,11 @@ std::string Join::by_levels(Statement& statement, const std::vector<std::string>
     base_conds.insert(base_conds.end(), on_bases.begin(), on_bases.end());
     const std::string body =
         "SELECT " + join(with(from_delta_list, "j.w"), ", ") + "\nFROM " + previous + " j, " + posts[next] + " " +
-        alias(next) + where(gated(on_delta, mask, 0)) + "\nUNION ALL\nSELECT " +
+        alias(next) + where(gated(on_delta, mask, 0), " AND ") + "\nUNION ALL\nSELECT " +
         join(with(from_bases_list, alias(next) + ".w"), ", ") + "\nFROM " + join(bases, ", ") +
-        where(gated(base_conds, next_mask, 0)) + "\nUNION ALL\nSELECT " +
+        where(gated(base_conds, next_mask, 0), " AND ") + "\nUNION ALL\nSELECT " +
         join(with(from_delta_list, "-(j.w * " + alias(next) + ".w) AS w"), ", ") + "\nFROM " + previous + " j, " +
-        deltas[next].from + " " + alias(next) + where(gated(on_delta, mask, next_mask));
+        deltas[next].from + " " + alias(next) + where(gated(on_delta, mask, next_mask), " AND ");
     previous =
         statement.with("j", "changes of the join of the first " + std::to_string(joined.size()) + " inputs", body);
     conds_so_far = std::move(base_conds);

@@ -26,7 +26,7 @@ class Join final : public Operator {
   Join(std::vector<OperatorPtr> inputs, std::vector<Node> conditions);
 
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<Join>(*this); }
-  [[nodiscard]] std::string post() const override;
+  [[nodiscard]] FromItem post() const override;
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   bool absorb_filter(const Node& predicate) override;

@@ -70,9 +70,9 @@ bool KeyedRecompute::plain_keys() const {
          });
 }
 
-std::string KeyedRecompute::post() const {
+FromItem KeyedRecompute::post() const {
   const std::string names = join(column_names("p."), ", ");
-  return "(SELECT " + names + "\nFROM (" + indent(compute(inputs_[0]->post()), 2) + ") p)";
+  return FromItem::query("SELECT " + names + "\nFROM (" + indent(compute(inputs_[0]->post().sql()), 2) + ") p");
 }
 
 Delta KeyedRecompute::delta(Statement& /*statement*/, bool /*consolidate*/) const {
@@ -81,7 +81,7 @@ Delta KeyedRecompute::delta(Statement& /*statement*/, bool /*consolidate*/) cons
 
 std::vector<std::string> KeyedRecompute::state_ddl() const {
   const auto columns = state_columns();
-  std::vector<std::string> ddl{"CREATE TABLE " + state_table() + " AS\n" + compute(inputs_[0]->post()) +
+  std::vector<std::string> ddl{"CREATE TABLE " + state_table() + " AS\n" + compute(inputs_[0]->post().sql()) +
                                "\nWITH NO DATA"};
   auto add = [&](std::string index) {
     if (std::find(ddl.begin(), ddl.end(), index) == ddl.end()) ddl.push_back(std::move(index));
@@ -102,11 +102,12 @@ std::vector<std::string> KeyedRecompute::state_ddl() const {
 std::vector<std::string> KeyedRecompute::rebuild() const {
   const auto columns = state_columns();
   const std::string list = columns.empty() ? "" : " (" + join(state(columns).names(), ", ") + ")";
-  return {"DELETE FROM " + state_table(), "INSERT INTO " + state_table() + list + "\n" + compute(inputs_[0]->post())};
+  return {"DELETE FROM " + state_table(),
+          "INSERT INTO " + state_table() + list + "\n" + compute(inputs_[0]->post().sql())};
 }
 
-std::string KeyedRecompute::from_state() const {
-  return "(SELECT " + join(column_names("s."), ", ") + " FROM " + state_table() + " s)";
+FromItem KeyedRecompute::from_state() const {
+  return FromItem::query("SELECT " + join(column_names("s."), ", ") + " FROM " + state_table() + " s");
 }
 
 /// FROM item of all input rows of the touched keys, in the post-state.

@@ -12,7 +12,7 @@ namespace pgtrickle::compiler {
 
 class KeyedRecompute : public StatefulOperator {
  public:
-  [[nodiscard]] std::string post() const override;
+  [[nodiscard]] FromItem post() const override;
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   bool absorb_filter(const Node& predicate) override;
   [[nodiscard]] std::string cost_class() const override;
@@ -21,7 +21,7 @@ class KeyedRecompute : public StatefulOperator {
   [[nodiscard]] std::vector<std::string> state_ddl() const override;
   [[nodiscard]] std::vector<std::string> rebuild() const override;
   [[nodiscard]] Changes differential(Statement& statement) const override;
-  [[nodiscard]] std::string from_state() const override;
+  [[nodiscard]] FromItem from_state() const override;
   void want_lookup(int column) override { lookups_.insert(column); }
 
  protected:

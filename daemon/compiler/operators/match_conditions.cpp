@@ -185,10 +185,7 @@ std::vector<std::string> MatchScope::sql(const std::vector<Node>& conjuncts) con
 }
 
 std::string materialized_delta(Statement& statement, const Operator& input) {
-  const Delta delta = input.delta(statement, true);
-  return delta.from.front() == '('
-             ? statement.with("d", "rows that changed", delta.from.substr(1, delta.from.size() - 2))
-             : delta.from;
+  return statement.with_name_of(input.delta(statement, true).from, "d", "rows that changed");
 }
 
 std::vector<int> prune_sides(std::vector<OperatorPtr>& inputs, MatchConditions& conditions,

@@ -10,10 +10,6 @@ namespace pgtrickle::compiler {
 
 namespace {
 
-std::string where(const std::vector<std::string>& conditions) {
-  return conditions.empty() ? std::string() : "\nWHERE " + join(conditions, "\n  AND ");
-}
-
 void append(std::vector<std::string>& to, const std::vector<std::string>& more) {
   to.insert(to.end(), more.begin(), more.end());
 }
@@ -61,7 +57,7 @@ class Flips {
       list.push_back(weight + " AS w");
       return "SELECT " + join(list, ", ") + "\nFROM " + flips + " f, " + indent(from, 2) + " a" + where(conditions);
     };
-    std::vector<std::string> result{term(kept_.post(), flip)};
+    std::vector<std::string> result{term(kept_.post().sql(), flip)};
     conditions.push_back(statement_.gate(kept_.source_mask()));
     result.push_back(term(sides_.kept_delta, unflip));
     return result;
@@ -195,7 +191,7 @@ class Flips {
     auto pairs = [&](const std::string& from) {
       return "SELECT " + join(list, ", ") + "\nFROM " + numbered + " b, " + indent(from, 2) + " a" + where(conditions);
     };
-    std::string sql = pairs(kept_.post());
+    std::string sql = pairs(kept_.post().sql());
     // Rows that are gone were touched as well.
     conditions.push_back(statement_.gate(kept_.source_mask()));
     sql += "\nUNION ALL\n" + pairs(sides_.kept_delta);

@@ -12,7 +12,7 @@ class NodeScan final : public Operator {
   explicit NodeScan(StatefulOperator& node);
 
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<NodeScan>(*this); }
-  [[nodiscard]] std::string post() const override { return node_.from_state(); }
+  [[nodiscard]] FromItem post() const override { return node_.from_state(); }
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   [[nodiscard]] std::uint64_t source_mask() const override { return node_.source_mask(); }
   std::vector<int> prune(const std::set<int>& needed) override;

@@ -41,7 +41,7 @@ bool Operator::joins() const {
   return std::any_of(inputs_.begin(), inputs_.end(), [](const OperatorPtr& input) { return input->joins(); });
 }
 
-std::string Operator::over(const std::string& /*from*/, const std::vector<std::string>& /*carried*/) const {
+FromItem Operator::over(const FromItem& /*from*/, const std::vector<std::string>& /*carried*/) const {
   throw std::logic_error("not a row-wise operator");
 }
 

@@ -16,6 +16,7 @@
 
 #include "compiler/catalog.h"
 #include "compiler/parse/ast.h"
+#include "compiler/sql/from_item.h"
 
 namespace pgtrickle::compiler {
 
@@ -28,9 +29,9 @@ struct OutputColumn {
   std::int32_t typmod = -1;
 };
 
-/// A rendered delta: a FROM item whose columns are the operator's names plus w.
+/// A rendered delta, whose columns are the operator's names plus w.
 struct Delta {
-  std::string from;
+  FromItem from;
   bool consolidated = false;  // no two rows are equal, no weight is 0
 };
 
@@ -50,7 +51,7 @@ class Operator {
   [[nodiscard]] virtual OperatorPtr clone() const = 0;
 
   /// FROM item of the content after the changes, with the columns' names.
-  [[nodiscard]] virtual std::string post() const = 0;
+  [[nodiscard]] virtual FromItem post() const = 0;
   /// FROM item of the change; may add common table expressions to the statement. `consolidate` says that the caller
   /// profits from a consolidated delta; it is a wish, the answer is in the result.
   [[nodiscard]] virtual Delta delta(Statement& statement, bool consolidate) const = 0;
@@ -81,7 +82,7 @@ class Operator {
 
   /// Row-wise operators (filter, project) can be put over any relation that has their input's columns: `from` is such a
   /// FROM item, `carried` names columns that are passed through. Empty: not row-wise.
-  [[nodiscard]] virtual std::string over(const std::string& from, const std::vector<std::string>& carried) const;
+  [[nodiscard]] virtual FromItem over(const FromItem& from, const std::vector<std::string>& carried) const;
   [[nodiscard]] virtual bool rowwise() const { return false; }
   /// Row-wise operators: the input column that output column `position` passes through unchanged, -1 if it is computed.
   [[nodiscard]] virtual int origin(int position) const;

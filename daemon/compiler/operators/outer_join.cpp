@@ -87,9 +87,10 @@ std::string OuterJoin::on() const {
   return conditions_.empty() ? "true" : join(scope.sql(conditions_.all()), " AND ");
 }
 
-std::string OuterJoin::post() const {
-  return "(SELECT " + join(select_list("a", "b"), ", ") + "\nFROM " + indent(inputs_[0]->post(), 2) + " a\n" +
-         kind(keep_left_, keep_right_) + " JOIN " + indent(inputs_[1]->post(), 2) + " b ON " + on() + ")";
+FromItem OuterJoin::post() const {
+  return FromItem::query("SELECT " + join(select_list("a", "b"), ", ") + "\nFROM " + indent(inputs_[0]->post(), 2) +
+                         " a\n" + kind(keep_left_, keep_right_) + " JOIN " + indent(inputs_[1]->post(), 2) + " b ON " +
+                         on());
 }
 
 std::vector<std::string> OuterJoin::joined_terms(const Statement& statement, const std::string& left_delta,
@@ -103,8 +104,8 @@ std::vector<std::string> OuterJoin::joined_terms(const Statement& statement, con
   };
   const std::string left_gate = statement.gate(inputs_[0]->source_mask());
   const std::string right_gate = statement.gate(inputs_[1]->source_mask());
-  return {term(left_delta, kind(keep_left_, false), inputs_[1]->post(), "a.w", left_gate),
-          term(inputs_[0]->post(), kind(false, keep_right_), right_delta, "b.w", right_gate),
+  return {term(left_delta, kind(keep_left_, false), inputs_[1]->post().sql(), "a.w", left_gate),
+          term(inputs_[0]->post().sql(), kind(false, keep_right_), right_delta, "b.w", right_gate),
           term(left_delta, "INNER", right_delta, "-(a.w * b.w)", left_gate + " AND " + right_gate)};
 }
 
@@ -119,7 +120,7 @@ Delta OuterJoin::delta(Statement& statement, bool /*consolidate*/) const {
   };
   if (keep_left_) add_flips(Side::kLeft);
   if (keep_right_) add_flips(Side::kRight);
-  return {"(" + join(terms, "\nUNION ALL\n") + ")", false};
+  return {FromItem::query(join(terms, "\nUNION ALL\n")), false};
 }
 
 std::vector<int> OuterJoin::prune(const std::set<int>& needed) {

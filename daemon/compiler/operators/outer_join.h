@@ -20,7 +20,7 @@ class OuterJoin final : public Operator {
   OuterJoin(OperatorPtr left, OperatorPtr right, const std::vector<Node>& conditions, bool keep_left, bool keep_right);
 
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<OuterJoin>(*this); }
-  [[nodiscard]] std::string post() const override;
+  [[nodiscard]] FromItem post() const override;
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   /// A filter that reads only the kept side goes there. One that is never true for padded rows turns the join into an

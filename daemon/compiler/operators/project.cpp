@@ -36,10 +36,10 @@ std::vector<std::string> Project::select_list(const std::string& alias) const {
   return list;
 }
 
-std::string Project::over(const std::string& from, const std::vector<std::string>& carried) const {
+FromItem Project::over(const FromItem& from, const std::vector<std::string>& carried) const {
   auto list = select_list("i");
   for (const auto& name : carried) list.push_back("i." + name);
-  return "(SELECT " + join(list, ", ") + "\nFROM " + indent(from, 2) + " i)";
+  return FromItem::query("SELECT " + join(list, ", ") + "\nFROM " + indent(from, 2) + " i");
 }
 
 Delta Project::delta(Statement& statement, bool consolidate) const {

@@ -13,7 +13,7 @@ class Project final : public Operator {
   Project(OperatorPtr input, std::vector<Node> expressions, const std::vector<std::string>& names,
           bool returns_sets = false);
 
-  [[nodiscard]] std::string over(const std::string& from, const std::vector<std::string>& carried) const override;
+  [[nodiscard]] FromItem over(const FromItem& from, const std::vector<std::string>& carried) const override;
   [[nodiscard]] bool rowwise() const override { return true; }
   [[nodiscard]] int origin(int position) const override {
     int from = -1;
@@ -21,7 +21,7 @@ class Project final : public Operator {
   }
   [[nodiscard]] Node below(const Node& expr) const override;
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<Project>(*this); }
-  [[nodiscard]] std::string post() const override { return over(inputs_[0]->post(), {}); }
+  [[nodiscard]] FromItem post() const override { return over(inputs_[0]->post(), {}); }
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   bool absorb_filter(const Node& predicate) override;

@@ -50,7 +50,7 @@ std::string RowFunction::call() const {
   return deparse_from_item(item);
 }
 
-std::string RowFunction::over(const std::string& from, const std::vector<std::string>& carried) const {
+FromItem RowFunction::over(const FromItem& from, const std::vector<std::string>& carried) const {
   std::vector<std::string> list = inputs_[0]->column_names("i.");
   for (std::size_t i = 0; i < used_.size(); ++i) {
     const std::string& name = columns_[inputs_[0]->columns().size() + i].name;
@@ -71,8 +71,8 @@ std::string RowFunction::over(const std::string& from, const std::vector<std::st
                          ")");
   }
   const std::string on = conditions.empty() ? "true" : join(conditions, " AND ");
-  return "(SELECT " + join(list, ", ") + "\nFROM " + indent(from, 2) + " i\n" + (outer_ ? "LEFT" : "INNER") + " JOIN " +
-         call() + " ON " + on + ")";
+  return FromItem::query("SELECT " + join(list, ", ") + "\nFROM " + indent(from, 2) + " i\n" +
+                         (outer_ ? "LEFT" : "INNER") + " JOIN " + call() + " ON " + on);
 }
 
 Delta RowFunction::delta(Statement& statement, bool consolidate) const {

@@ -18,10 +18,10 @@ class RowFunction final : public Operator {
               std::vector<Node> conditions);
 
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<RowFunction>(*this); }
-  [[nodiscard]] std::string over(const std::string& from, const std::vector<std::string>& carried) const override;
+  [[nodiscard]] FromItem over(const FromItem& from, const std::vector<std::string>& carried) const override;
   [[nodiscard]] bool rowwise() const override { return true; }
   [[nodiscard]] int origin(int position) const override { return position < width() ? position : -1; }
-  [[nodiscard]] std::string post() const override { return over(inputs_[0]->post(), {}); }
+  [[nodiscard]] FromItem post() const override { return over(inputs_[0]->post(), {}); }
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   bool absorb_filter(const Node& predicate) override;

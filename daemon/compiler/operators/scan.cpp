@@ -39,7 +39,7 @@ std::string Scan::predicate(const std::string& alias, bool from_log) const {
   return join(parts, "\n  AND ");
 }
 
-std::string Scan::post() const {
+FromItem Scan::post() const {
   std::string table = qualified(source_->schema, source_->name);
   bool plain = predicates_.empty();
   std::vector<std::string> select;
@@ -50,9 +50,9 @@ std::string Scan::post() const {
     select.push_back(actual == columns_[i].name ? column : column + " AS " + quote_ident(columns_[i].name));
   }
   if (plain) return table;
-  std::string sql = "(SELECT " + join(select, ", ") + " FROM " + table + " t";
+  std::string sql = "SELECT " + join(select, ", ") + " FROM " + table + " t";
   if (!predicates_.empty()) sql += "\nWHERE " + predicate("t", false);
-  return sql + ")";
+  return FromItem::query(sql);
 }
 
 Delta Scan::delta(Statement& statement, bool consolidate) const {
@@ -73,7 +73,7 @@ Delta Scan::delta(Statement& statement, bool consolidate) const {
   std::string sql = "SELECT " + join(select, ", ") + "\nFROM " + log + " l\nWHERE " + pending("l");
   if (!predicates_.empty()) sql += "\n  AND " + predicate("l", true);
   const std::string limit = statement.limit(source_->relid);
-  if (!consolidate) return {"(" + sql + limit + ")", false};
+  if (!consolidate) return {FromItem::query(sql + limit), false};
   if (!group.empty()) sql += "\nGROUP BY " + join(group, ", ");
   sql += "\nHAVING sum(l.w) <> 0" + limit;
   return {statement.with_shared(sql, "d_" + source_->name, source_->name + ": rows that are pending, net", sql), true};

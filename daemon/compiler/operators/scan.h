@@ -16,7 +16,7 @@ class Scan final : public Operator {
   explicit Scan(const Source& source);
 
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<Scan>(*this); }
-  [[nodiscard]] std::string post() const override;
+  [[nodiscard]] FromItem post() const override;
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   [[nodiscard]] std::uint64_t source_mask() const override;
   std::vector<int> prune(const std::set<int>& needed) override;

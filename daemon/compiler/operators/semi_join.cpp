@@ -23,9 +23,9 @@ std::string SemiJoin::test() const {
   return sql + ")";
 }
 
-std::string SemiJoin::post() const {
-  return "(SELECT " + join(column_names("a."), ", ") + "\nFROM " + indent(inputs_[0]->post(), 2) + " a\nWHERE " +
-         test() + ")";
+FromItem SemiJoin::post() const {
+  return FromItem::query("SELECT " + join(column_names("a."), ", ") + "\nFROM " + indent(inputs_[0]->post(), 2) +
+                         " a\nWHERE " + test());
 }
 
 Delta SemiJoin::delta(Statement& statement, bool /*consolidate*/) const {
@@ -37,7 +37,7 @@ Delta SemiJoin::delta(Statement& statement, bool /*consolidate*/) const {
   list.emplace_back("a.w");
   terms.insert(terms.begin(), "SELECT " + join(list, ", ") + "\nFROM " + left + " a\nWHERE " + test() + "\n  AND " +
                                   statement.gate(inputs_[0]->source_mask()));
-  return {"(" + join(terms, "\nUNION ALL\n") + ")", false};
+  return {FromItem::query(join(terms, "\nUNION ALL\n")), false};
 }
 
 std::vector<int> SemiJoin::prune(const std::set<int>& needed) {

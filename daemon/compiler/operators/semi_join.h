@@ -17,7 +17,7 @@ class SemiJoin final : public Operator {
   SemiJoin(OperatorPtr left, OperatorPtr right, const std::vector<Node>& conditions, bool anti);
 
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<SemiJoin>(*this); }
-  [[nodiscard]] std::string post() const override;
+  [[nodiscard]] FromItem post() const override;
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   bool absorb_filter(const Node& predicate) override;

@@ -9,10 +9,10 @@ Shared::Shared(OperatorPtr input) {
   inputs_.push_back(std::move(input));
 }
 
-std::string Shared::over(const std::string& from, const std::vector<std::string>& carried) const {
+FromItem Shared::over(const FromItem& from, const std::vector<std::string>& carried) const {
   auto list = column_names("i.");
   for (const auto& name : carried) list.push_back("i." + name);
-  return "(SELECT " + join(list, ", ") + " FROM " + indent(from, 2) + " i)";
+  return FromItem::query("SELECT " + join(list, ", ") + " FROM " + indent(from, 2) + " i");
 }
 
 std::vector<int> Shared::prune(const std::set<int>& /*needed*/) {

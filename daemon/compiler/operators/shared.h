@@ -11,10 +11,10 @@ class Shared final : public Operator {
   explicit Shared(OperatorPtr input);
 
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<Shared>(*this); }
-  [[nodiscard]] std::string over(const std::string& from, const std::vector<std::string>& carried) const override;
+  [[nodiscard]] FromItem over(const FromItem& from, const std::vector<std::string>& carried) const override;
   [[nodiscard]] bool rowwise() const override { return true; }
   [[nodiscard]] int origin(int position) const override { return position; }
-  [[nodiscard]] std::string post() const override { return inputs_[0]->post(); }
+  [[nodiscard]] FromItem post() const override { return inputs_[0]->post(); }
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override {
     return inputs_[0]->delta(statement, consolidate);
   }

@@ -46,7 +46,7 @@ class StatefulOperator : public Operator {
   [[nodiscard]] virtual std::vector<std::string> rebuild() const = 0;
   [[nodiscard]] virtual Changes differential(Statement& statement) const = 0;
   /// FROM item of the output as the state has it.
-  [[nodiscard]] virtual std::string from_state() const = 0;
+  [[nodiscard]] virtual FromItem from_state() const = 0;
   /// An index on the state for lookups by this output column.
   virtual void want_lookup(int column) = 0;
   /// That such a lookup has an index. Here: every column whose type allows one.

@@ -44,7 +44,7 @@ void TaggedUnion::derive_columns() {
   }
 }
 
-std::string TaggedUnion::branch(std::size_t number, const std::string& from, bool weight) const {
+std::string TaggedUnion::branch(std::size_t number, const FromItem& from, bool weight) const {
   std::vector<std::string> list;
   for (std::size_t i = 0; i + 1 < columns_.size(); ++i) {
     const int position = positions_[number][i];
@@ -58,10 +58,10 @@ std::string TaggedUnion::branch(std::size_t number, const std::string& from, boo
   return "SELECT " + join(list, ", ") + "\nFROM " + indent(from, 2) + " i";
 }
 
-std::string TaggedUnion::post() const {
+FromItem TaggedUnion::post() const {
   std::vector<std::string> parts;
   for (std::size_t b = 0; b < inputs_.size(); ++b) parts.push_back(branch(b, inputs_[b]->post(), false));
-  return "(" + join(parts, "\nUNION ALL\n") + ")";
+  return FromItem::query(join(parts, "\nUNION ALL\n"));
 }
 
 Delta TaggedUnion::delta(Statement& statement, bool consolidate) const {
@@ -76,7 +76,7 @@ Delta TaggedUnion::delta(Statement& statement, bool consolidate) const {
     for (std::size_t c = 0; c < inputs_[b]->columns().size(); ++c)
       if (std::find(positions_[b].begin(), positions_[b].end(), static_cast<int>(c)) == positions_[b].end())
         consolidated = false;
-  return {"(" + join(parts, "\nUNION ALL\n") + ")", consolidated};
+  return {FromItem::query(join(parts, "\nUNION ALL\n")), consolidated};
 }
 
 std::vector<int> TaggedUnion::prune(const std::set<int>& needed) {

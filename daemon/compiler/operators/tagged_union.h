@@ -18,7 +18,7 @@ class TaggedUnion final : public Operator {
   [[nodiscard]] int tag_column() const { return static_cast<int>(columns_.size()) - 1; }
 
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<TaggedUnion>(*this); }
-  [[nodiscard]] std::string post() const override;
+  [[nodiscard]] FromItem post() const override;
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   void resolve_types(TypeOracle& oracle) override;
@@ -28,7 +28,7 @@ class TaggedUnion final : public Operator {
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 
  private:
-  [[nodiscard]] std::string branch(std::size_t number, const std::string& from, bool weight) const;
+  [[nodiscard]] std::string branch(std::size_t number, const FromItem& from, bool weight) const;
   void derive_columns();
 
   std::vector<std::vector<int>> positions_;

@@ -55,8 +55,8 @@ std::string TopK::top(const std::string& where) const {
   return sql;
 }
 
-std::string TopK::post() const {
-  return "(" + top({}) + ")";
+FromItem TopK::post() const {
+  return FromItem::query(top({}));
 }
 
 Delta TopK::delta(Statement& /*statement*/, bool /*consolidate*/) const {
@@ -76,8 +76,8 @@ std::vector<std::string> TopK::rebuild() const {
   return {"DELETE FROM " + state_table(), "INSERT INTO " + state_table() + columns + "\n" + top({})};
 }
 
-std::string TopK::from_state() const {
-  return "(SELECT " + join(column_names("s."), ", ") + " FROM " + state_table() + " s)";
+FromItem TopK::from_state() const {
+  return FromItem::query("SELECT " + join(column_names("s."), ", ") + " FROM " + state_table() + " s");
 }
 
 /// SELECT of the row that a changed row must not sort after in order to matter; no row while the state is not full.

@@ -20,7 +20,7 @@ class TopK final : public StatefulOperator {
   TopK(OperatorPtr input, std::vector<SortTerm> order, Node limit, Node offset, bool with_ties);
 
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<TopK>(*this); }
-  [[nodiscard]] std::string post() const override;
+  [[nodiscard]] FromItem post() const override;
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   void resolve_types(TypeOracle& oracle) override;
@@ -33,7 +33,7 @@ class TopK final : public StatefulOperator {
   [[nodiscard]] std::vector<std::string> state_ddl() const override;
   [[nodiscard]] std::vector<std::string> rebuild() const override;
   [[nodiscard]] Changes differential(Statement& statement) const override;
-  [[nodiscard]] std::string from_state() const override;
+  [[nodiscard]] FromItem from_state() const override;
   void want_lookup(int column) override { lookups_.insert(column); }
 
  private:

@@ -34,7 +34,7 @@ UnionAll::UnionAll(std::vector<OperatorPtr> inputs, std::vector<std::vector<Coll
   for (const auto& col : inputs_[0]->columns()) columns_.push_back({col.name, false, std::nullopt, -1});
 }
 
-std::string UnionAll::branch(const Operator& input, const std::string& from, bool weight) const {
+std::string UnionAll::branch(const Operator& input, const FromItem& from, bool weight) const {
   std::vector<std::string> select;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     std::string expr = "i." + quote_ident(input.columns()[i].name);
@@ -52,10 +52,10 @@ std::string UnionAll::branch(const Operator& input, const std::string& from, boo
   return "SELECT " + join(select, ", ") + " FROM " + from + " i";
 }
 
-std::string UnionAll::post() const {
+FromItem UnionAll::post() const {
   std::vector<std::string> parts;
   for (const auto& input : inputs_) parts.push_back(branch(*input, input->post(), false));
-  return "(" + join(parts, "\nUNION ALL\n") + ")";
+  return FromItem::query(join(parts, "\nUNION ALL\n"));
 }
 
 Delta UnionAll::delta(Statement& statement, bool consolidate) const {
@@ -63,7 +63,7 @@ Delta UnionAll::delta(Statement& statement, bool consolidate) const {
   for (const auto& input : inputs_)
     parts.push_back(branch(*input, input->delta(statement, consolidate).from, true) + "\nWHERE " +
                     statement.gate(input->source_mask()));
-  return {"(" + join(parts, "\nUNION ALL\n") + ")", false};
+  return {FromItem::query(join(parts, "\nUNION ALL\n")), false};
 }
 
 std::vector<int> UnionAll::prune(const std::set<int>& needed) {

@@ -17,7 +17,7 @@ class UnionAll final : public Operator {
   UnionAll(std::vector<OperatorPtr> inputs, std::vector<std::vector<Collated>> collated);
 
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<UnionAll>(*this); }
-  [[nodiscard]] std::string post() const override;
+  [[nodiscard]] FromItem post() const override;
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   bool absorb_filter(const Node& predicate) override;
@@ -29,7 +29,7 @@ class UnionAll final : public Operator {
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 
  private:
-  [[nodiscard]] std::string branch(const Operator& input, const std::string& from, bool weight) const;
+  [[nodiscard]] std::string branch(const Operator& input, const FromItem& from, bool weight) const;
   [[nodiscard]] std::string common_collation(std::size_t column) const;
 
   std::vector<std::vector<Collated>> collated_;

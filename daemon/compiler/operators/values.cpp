@@ -8,22 +8,22 @@ Values::Values(std::vector<std::vector<Node>> rows, const std::vector<std::strin
   for (const auto& name : unique_names(names)) columns_.push_back({name, false, std::nullopt, -1});
 }
 
-std::string Values::post() const {
-  if (columns_.empty()) return "(SELECT FROM generate_series(1, " + std::to_string(rows_.size()) + "))";
+FromItem Values::post() const {
+  if (columns_.empty()) return FromItem::query("SELECT FROM generate_series(1, " + std::to_string(rows_.size()) + ")");
   std::vector<std::string> rows;
   for (const auto& row : rows_) {
     std::vector<std::string> cells;
     for (const auto& cell : row) cells.push_back(deparse_expr(cell));
     rows.push_back("(" + join(cells, ", ") + ")");
   }
-  return "(SELECT " + join(column_names("v."), ", ") + " FROM (VALUES " + join(rows, ", ") + ") v (" +
-         join(column_names(), ", ") + "))";
+  return FromItem::query("SELECT " + join(column_names("v."), ", ") + " FROM (VALUES " + join(rows, ", ") + ") v (" +
+                         join(column_names(), ", ") + ")");
 }
 
 Delta Values::delta(Statement& /*statement*/, bool /*consolidate*/) const {
   auto list = column_names("i.");
   list.emplace_back("0 AS w");
-  return {"(SELECT " + join(list, ", ") + " FROM " + post() + " i WHERE false)", true};
+  return {FromItem::query("SELECT " + join(list, ", ") + " FROM " + post() + " i WHERE false"), true};
 }
 
 std::vector<int> Values::prune(const std::set<int>& needed) {

@@ -11,7 +11,7 @@ class Values final : public Operator {
   Values(std::vector<std::vector<Node>> rows, const std::vector<std::string>& names);
 
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<Values>(*this); }
-  [[nodiscard]] std::string post() const override;
+  [[nodiscard]] FromItem post() const override;
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   void resolve_types(TypeOracle& oracle) override;

@@ -20,7 +20,7 @@ class Cutter {
       auto* stateful = static_cast<StatefulOperator*>(input.get());
       // Subplans that are the same, as those of a CTE used twice, are one node. Their query tells: its inputs are nodes
       // already.
-      const auto [same, first] = by_query_.emplace(stateful->post(), stateful);
+      const auto [same, first] = by_query_.emplace(stateful->post().sql(), stateful);
       if (!first) {
         input = std::make_unique<NodeScan>(*same->second);
         continue;

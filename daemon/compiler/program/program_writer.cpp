@@ -44,7 +44,7 @@ class DifferentialWriter {
     std::string body;
     for (const auto& node : plan_.inner)
       for (const auto& statement : node->rebuild()) body += statement + ";\n\n";
-    std::string content = plan_.root_state != nullptr ? std::string() : plan_.root->post();
+    FromItem content = plan_.root_state != nullptr ? FromItem() : plan_.root->post();
     if (plan_.root_state != nullptr) {
       for (const auto& statement : plan_.root_state->rebuild()) body += statement + ";\n\n";
       content = chained(plan_.root_state->from_state());
@@ -78,20 +78,20 @@ class DifferentialWriter {
   }
 
   /// The root's row-wise operators over a relation with the columns of root_state.
-  [[nodiscard]] std::string chained(std::string from, const std::vector<std::string>& carried = {}) const {
+  [[nodiscard]] FromItem chained(FromItem from, const std::vector<std::string>& carried = {}) const {
     for (const auto* op : plan_.chain) from = op->over(from, carried);
     return from;
   }
 
   /// One side of the changes as a relation with the operator's column names.
-  static std::string side(const StatefulOperator& node, const Changes& changes, bool after,
-                          const std::string& extra = {}) {
+  static FromItem side(const StatefulOperator& node, const Changes& changes, bool after,
+                       const std::string& extra = {}) {
     std::vector<std::string> select;
     const auto& columns = after ? changes.new_columns : changes.old_columns;
     for (std::size_t i = 0; i < columns.size(); ++i)
       select.push_back("c." + columns[i] + " AS " + quote_ident(node.columns()[i].name));
-    return "(SELECT " + join(select, ", ") + " FROM " + changes.from + " c WHERE c." +
-           (after ? changes.now : changes.was) + extra + ")";
+    return FromItem::query("SELECT " + join(select, ", ") + " FROM " + changes.from + " c WHERE c." +
+                           (after ? changes.now : changes.was) + extra);
   }
 
   /// What earlier refreshes wrote to the delta table would be read by every one. TRUNCATE invalidates cached plans, so
@@ -149,14 +149,15 @@ class DifferentialWriter {
         select = target_.apply_delta(statement, {chained(changes.from, {"w"}), plan_.chain.empty()}, changes.violation);
         return run_into(statement, select, kResultInto) + check_violations(request_, "state");
       }
-      const std::string after = chained(side(node, changes, true));
+      const FromItem after = chained(side(node, changes, true));
       if (target_.keyed()) {
         select = target_.apply_rows(statement, after, no_longer_visible(node, changes), key_columns(node),
                                     changes.violation);
       } else {
         const std::string columns = join(plan_.root->column_names("x."), ", ");
-        const std::string both = "(SELECT " + columns + ", -1 AS w FROM " + chained(side(node, changes, false)) +
-                                 " x\nUNION ALL\nSELECT " + columns + ", 1 AS w FROM " + after + " x)";
+        const FromItem both =
+            FromItem::query("SELECT " + columns + ", -1 AS w FROM " + chained(side(node, changes, false)) +
+                            " x\nUNION ALL\nSELECT " + columns + ", 1 AS w FROM " + after + " x");
         select = target_.apply_delta(statement, {both, false}, changes.violation);
       }
     }
@@ -314,7 +315,7 @@ void write_full(const CompileRequest& request, Program& program) {
   for (const auto& name : names) quoted.push_back(quote_ident(name));
   // The query's own column names may not be usable here (duplicates of our w): they are renamed by position.
   const std::string select =
-      target.replace(statement, "(SELECT * FROM (" + query + ") q (" + join(quoted, ", ") + "))");
+      target.replace(statement, FromItem::query("SELECT * FROM (" + query + ") q (" + join(quoted, ", ") + ")"));
   const std::string full = run_into(statement, select, kResultInto) + check_violations(request, "content");
   add_apply(with_encoding(request, {}), program, none, full, {}, false);
   add_refresh(request, program, {}, none, {});

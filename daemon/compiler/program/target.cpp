@@ -201,12 +201,9 @@ std::string Target::apply_bag(Statement& statement, const std::string& d, const 
 }
 
 std::string Target::apply_delta(Statement& statement, const Delta& delta, const std::string& violation) const {
-  std::string d = delta.from;
-  if (!delta.consolidated) {
-    d = statement.with("net", "changed rows, net", consolidate(names_, types(all_), delta.from));
-  } else if (d.front() == '(') {
-    d = statement.with("net", "changed rows, net", d.substr(1, d.size() - 2));
-  }
+  const std::string d = delta.consolidated ? statement.with_name_of(delta.from, "net", "changed rows, net")
+                                           : statement.with("net", "changed rows, net",
+                                                            consolidate(names_, types(all_), delta.from.sql()));
   if (!keyed()) return apply_bag(statement, d, violation);
   const auto keys = row_columns(key_);
   auto flags = row_columns(key_);
@@ -237,21 +234,19 @@ std::string Target::apply_delta(Statement& statement, const Delta& delta, const 
                     " FROM " + k + " n) k");
 }
 
-std::string Target::apply_rows(Statement& statement, const std::string& shown, const std::string& gone,
+std::string Target::apply_rows(Statement& statement, const FromItem& shown, const std::string& gone,
                                const std::vector<std::string>& key_columns, const std::string& violations) const {
   statement.with("hidden", "stream table: rows that are gone",
                  "DELETE FROM " + table_ + " t USING " + gone + " c\nWHERE " +
                      key_match("t", prefixed(key_columns, "c.")) + "\nRETURNING 1",
                  false);
-  const std::string rows = statement.with(
-      "rows", "rows as they shall be",
-      shown.front() == '(' ? shown.substr(1, shown.size() - 2) : "SELECT * FROM " + shown, statement.user_keys());
+  const std::string rows = statement.with("rows", "rows as they shall be", shown.select(), statement.user_keys());
   move_out(statement, rows, {});
   upsert(statement, rows, {});
   return counts(inserted(statement), updated(statement), kDeleted, violations, kShown);
 }
 
-std::string Target::replace(Statement& statement, const std::string& content) const {
+std::string Target::replace(Statement& statement, const FromItem& content) const {
   if (keyed()) {
     const std::string n =
         statement.with("content", "the query", "SELECT " + cast_list("x") + " FROM " + content + " x");

@@ -34,10 +34,10 @@ class Target {
   std::string apply_delta(Statement& statement, const Delta& delta, const std::string& violation = {}) const;
   /// Keyed only: `shown` is a FROM item of the new rows, `gone` a FROM item that has, under the names in `key_columns`
   /// (parallel to the key), the keys of rows that are to be deleted if they are there. No key is in both.
-  std::string apply_rows(Statement& statement, const std::string& shown, const std::string& gone,
+  std::string apply_rows(Statement& statement, const FromItem& shown, const std::string& gone,
                          const std::vector<std::string>& key_columns, const std::string& violations) const;
   /// Replaces the content by `content`, a FROM item.
-  std::string replace(Statement& statement, const std::string& content) const;
+  std::string replace(Statement& statement, const FromItem& content) const;
 
  private:
   [[nodiscard]] std::vector<std::string> table_columns(const std::vector<int>& positions) const;

@@ -93,6 +93,10 @@ std::string join(const std::vector<std::string>& parts, const std::string& separ
   return result;
 }
 
+std::string where(const std::vector<std::string>& conditions, const std::string& separator) {
+  return conditions.empty() ? std::string() : "\nWHERE " + join(conditions, separator);
+}
+
 std::string indent(const std::string& text, int spaces) {
   std::string result;
   result.reserve(text.size() + text.size() / 4);

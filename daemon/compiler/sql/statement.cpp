@@ -70,6 +70,10 @@ std::string Statement::with_name(const std::string& hint, const std::string& abo
   return add(hint, about, body, "NOT MATERIALIZED ");
 }
 
+std::string Statement::with_name_of(const FromItem& item, const std::string& hint, const std::string& about) {
+  return item.is_query() ? with(hint, about, item.select()) : item.sql();
+}
+
 std::string Statement::with_shared(const std::string& key, const std::string& hint, const std::string& about,
                                    const std::string& body) {
   const auto found = shared_.find(key);

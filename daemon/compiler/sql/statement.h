@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "compiler/sql/from_item.h"
+
 namespace pgtrickle::compiler {
 
 /// The program's sources, numbered: bit i of the argument `changed` says that source i has pending rows. With more than
@@ -46,6 +48,8 @@ class Statement {
   /// Adds "name AS [MATERIALIZED] (body)" under a line of comment; returns the name, made unique from the hint.
   std::string with(const std::string& hint, const std::string& about, const std::string& body,
                    bool materialized = true);
+  /// The name of a relation: `item` itself, or of a query that is added, so that it can be read more than once.
+  std::string with_name_of(const FromItem& item, const std::string& hint, const std::string& about);
   /// The same, always NOT MATERIALIZED: a name for what is as cheap to compute twice.
   std::string with_name(const std::string& hint, const std::string& about, const std::string& body);
   /// The same delta asked for twice in one statement is computed once: key identifies it.
