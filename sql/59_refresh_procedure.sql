@@ -103,8 +103,11 @@ GRANT EXECUTE ON FUNCTION pgtrickle._settle_refresh TO PUBLIC;
 --             suppliers for two hundred hashes whole tables
 -- A session keeps plans for up to eight classes of a program, some megabytes each; pgtrickle.plans_<id> is its note of
 -- them. Sizes that are not among them are planned for as the smallest that covers them and is at most 16 times as
--- large. A plan is made for the value that pgtrickle.sizes has at that moment. With other sizes it is slower, never
--- wrong. pending is NULL if all is recomputed. Leaves settings that the SET clauses of the caller restore.
+-- large. A plan is made for the sizes of the refresh that needs it first. They are not rounded: twice as many
+-- suppliers can be the difference between looking up and hashing. With other sizes a plan is slower, never wrong.
+-- PostgreSQL plans the first five refreshes of a class each for its own, and keeps one plan if that costs as little: a
+-- term of a source that did not change is not there in a plan for one refresh, and counts in the estimates for all.
+-- pending is NULL if all is recomputed. Leaves settings that the SET clauses of the caller restore.
 CREATE FUNCTION pgtrickle._planning(stream_table bigint, pending bigint[], small bigint, sized boolean,
                                     nested_loops boolean,
                                     OUT sizes text, OUT plans text)
@@ -129,17 +132,17 @@ BEGIN
     ELSIF NOT sized THEN
         RETURN;
     END IF;
-    wanted := (SELECT array_agg(greatest(u.n, 4 ^ ceil(log(4, greatest(u.n, 1))))::bigint ORDER BY u.i)
+    sizes := (SELECT array_agg(greatest(u.n, 1) ORDER BY u.i) FROM unnest(pending) WITH ORDINALITY AS u(n, i))::text;
+    wanted := (SELECT array_agg((4 ^ ceil(log(4, greatest(u.n, 1))))::bigint ORDER BY u.i)
                FROM unnest(pending) WITH ORDINALITY AS u(n, i));
-    sizes := wanted::text;
     known := coalesce(string_to_array(nullif(current_setting(setting, true), ''), ' '), '{}');
-    class := array_position(known, sizes);
+    class := array_position(known, wanted::text);
     IF class IS NULL AND cardinality(known) < cardinality(types) THEN
-        known := known || sizes;
+        known := known || wanted::text;
         class := cardinality(known);
         PERFORM set_config(setting, array_to_string(known, ' '), false);
     ELSIF class IS NULL THEN
-        SELECT k.i, k.sizes INTO class, sizes
+        SELECT k.i INTO class
         FROM (SELECT * FROM unnest(known) WITH ORDINALITY AS u(sizes, i)    -- anybody can write to a setting
               WHERE u.sizes ~ '^{[1-9][0-9]{0,17}(,[1-9][0-9]{0,17})*}$' OFFSET 0) AS k
         CROSS JOIN LATERAL (SELECT bool_and(coalesce(u.have BETWEEN u.want AND u.want * 16, false)) AS near,
@@ -148,10 +151,10 @@ BEGIN
         WHERE m.near ORDER BY m.size LIMIT 1;
     END IF;
     IF class IS NULL THEN
-        sizes := wanted::text;
         PERFORM set_config('plan_cache_mode', 'force_custom_plan', true);
     ELSE
         plans := types[class];
+        PERFORM set_config('plan_cache_mode', 'auto', true);
     END IF;
 END
 $$;
