@@ -121,6 +121,8 @@ DECLARE
 BEGIN
     plans := 'text';
     IF pending IS NULL THEN
+        -- Few rows may have been tried before, with nested loops only: for all of the query that would take for ever.
+        PERFORM set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
         RETURN;
     ELSIF (SELECT sum(u.n) FROM unnest(pending) AS u(n)) <= small THEN
         plans := 'boolean';
