@@ -104,6 +104,22 @@ CREATE TABLE pgtrickle.pgt_frontiers (
     total_rows_deleted  bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 
+-- IMMEDIATE stream tables that are maintained by triggers. The row is the lock of their writers: who has updated it goes
+-- on alone until his transaction ends. running: statements that have begun and not ended, so 0 between statements.
+CREATE TABLE pgtrickle.pgt_immediate (
+    pgt_id    bigint PRIMARY KEY REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    owner     oid NOT NULL,                           -- of the program, whose role writes this row
+    running   int NOT NULL DEFAULT 0,
+    recompute boolean NOT NULL DEFAULT false,         -- TRUNCATE, or what no trigger sees
+    lost      text                                    -- why the program cannot go on
+) WITH (fillfactor = 30);
+
+-- IMMEDIATE stream tables whose triggers do nothing any more, until they are built anew. A table of its own, because who
+-- stops one must not wait for its writers.
+CREATE TABLE pgtrickle.pgt_immediate_stopped (
+    pgt_id bigint PRIMARY KEY REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE
+);
+
 -- A captured relation and its change log pgtrickle_changes.log_<source_id>.
 CREATE TABLE pgtrickle.pgt_sources (
     source_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -117,6 +133,8 @@ CREATE TABLE pgtrickle.pgt_sources (
     partitions    oid[] NOT NULL,
     -- why the capture function writes markers only; NULL = captures rows
     problem       text,
+    -- nobody reads its log, because its readers are all IMMEDIATE: the capture function writes nothing
+    muted         boolean NOT NULL DEFAULT false,
     created_at    timestamptz NOT NULL DEFAULT pg_catalog.now(),
     switched_at   timestamptz
 );
@@ -339,6 +357,11 @@ GRANT UPDATE (snapshot, xid, seq, facts_from, data_timestamp, last_refresh_at, l
               total_refreshes, total_differential, total_full, total_rows_inserted, total_rows_updated,
                   total_rows_deleted)
     ON pgtrickle.pgt_frontiers TO PUBLIC;
+
+ALTER TABLE pgtrickle.pgt_immediate ENABLE ROW LEVEL SECURITY;
+CREATE POLICY everybody_reads ON pgtrickle.pgt_immediate FOR SELECT USING (true);
+CREATE POLICY owner_maintains ON pgtrickle.pgt_immediate FOR UPDATE USING (pg_catalog.pg_has_role(owner, 'USAGE'));
+GRANT UPDATE (running, recompute, lost) ON pgtrickle.pgt_immediate TO PUBLIC;
 
 -- Those who do not see the stream table do not see these either.
 ALTER TABLE pgtrickle.pgt_facts ENABLE ROW LEVEL SECURITY;

@@ -228,7 +228,8 @@ $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._too_wide FROM PUBLIC;
 
 -- (Re)writes pgtrickle_changes.capture_<source>(): full for a source without problem, otherwise one that writes a
--- marker per statement and touches no column. The caller holds _lock_capture(source).
+-- marker per statement and touches no column. If it is muted, one that does nothing. The caller holds
+-- _lock_capture(source).
 --
 -- A statement of a writer never fails because of this function. Before it writes rows it tries the same statements on
 -- no rows at all, in a block with an EXCEPTION clause: whatever was renamed, dropped or altered below it (also while
@@ -240,7 +241,8 @@ REVOKE EXECUTE ON FUNCTION pgtrickle._too_wide FROM PUBLIC;
 -- cannot share it says that there are rows, writers of a source that the daemon is busy with stay silent. Literals in
 -- the function, so that a statement looks nothing up.
 CREATE FUNCTION pgtrickle._write_capture_function(source bigint, relid oid, columns int2[], shape text,
-                                                  partitions oid[], active "char", problem text)
+                                                  partitions oid[], active "char", problem text,
+                                                  muted boolean)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -275,6 +277,8 @@ BEGIN
     %s
 END
 $body$, marker);
+    ELSIF muted THEN
+        body := E'\nBEGIN\n    RETURN NULL;   -- nobody reads the log\nEND\n';
     ELSE
         SELECT coalesce(string_agg(', c' || a.attnum, '' ORDER BY a.attnum), '') AS names,
                coalesce(string_agg(format(', n.%I', a.attname), '' ORDER BY a.attnum), '') AS news,
@@ -432,7 +436,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
     RETURN EXISTS (SELECT FROM pgtrickle.pgt_sources s
-                   WHERE s.relid = $1 AND s.problem IS NULL AND s.columns @> $2
+                   WHERE s.relid = $1 AND s.problem IS NULL AND NOT s.muted AND s.columns @> $2
                      AND pgtrickle._source_problem(s.source_id) IS NULL);
 END
 $$;
@@ -491,7 +495,7 @@ BEGIN
         IF FOUND AND s.problem IS NULL AND pgtrickle._source_problem(s.source_id) IS NULL THEN
             SELECT coalesce(array_agg(u.c ORDER BY u.c), '{}') INTO missing FROM unnest(wanted) AS u(c)
             WHERE NOT u.c = ANY (s.columns);
-            IF missing = '{}' THEN
+            IF missing = '{}' AND NOT s.muted THEN
                 RETURN s.source_id;
             END IF;
         ELSIF FOUND THEN
@@ -530,19 +534,21 @@ BEGIN
         SELECT * INTO s FROM pgtrickle.pgt_sources x WHERE x.source_id = s.source_id FOR UPDATE;
         -- The view first, as its readers do, and with it both tables.
         EXECUTE format('LOCK TABLE pgtrickle_changes.log_%s IN ACCESS EXCLUSIVE MODE', s.source_id);
-        EXECUTE format('ALTER TABLE pgtrickle_changes.log_%s_a %s', s.source_id,
-                       (SELECT string_agg('ADD COLUMN ' || pgtrickle._log_column(relid, u.c), ', ' ORDER BY u.c)
-                        FROM unnest(missing) AS u(c)));
-        EXECUTE format('ALTER TABLE pgtrickle_changes.log_%s_b %s', s.source_id,
-                       (SELECT string_agg('ADD COLUMN ' || pgtrickle._log_column(relid, u.c), ', ' ORDER BY u.c)
-                        FROM unnest(missing) AS u(c)));
-        PERFORM pgtrickle._write_log_view(s.source_id);
+        IF missing <> '{}' THEN
+            EXECUTE format('ALTER TABLE pgtrickle_changes.log_%s_a %s', s.source_id,
+                           (SELECT string_agg('ADD COLUMN ' || pgtrickle._log_column(relid, u.c), ', ' ORDER BY u.c)
+                            FROM unnest(missing) AS u(c)));
+            EXECUTE format('ALTER TABLE pgtrickle_changes.log_%s_b %s', s.source_id,
+                           (SELECT string_agg('ADD COLUMN ' || pgtrickle._log_column(relid, u.c), ', ' ORDER BY u.c)
+                            FROM unnest(missing) AS u(c)));
+            PERFORM pgtrickle._write_log_view(s.source_id);
+        END IF;
         UPDATE pgtrickle.pgt_sources x
-           SET columns = (SELECT array_agg(u.c ORDER BY u.c) FROM unnest(s.columns || missing) AS u(c)),
-               shape = pgtrickle._source_shape(s.relid, s.columns || missing)
+           SET columns = (SELECT coalesce(array_agg(u.c ORDER BY u.c), '{}') FROM unnest(s.columns || missing) AS u(c)),
+               shape = pgtrickle._source_shape(s.relid, s.columns || missing), muted = false
          WHERE x.source_id = s.source_id RETURNING x.* INTO s;
         PERFORM pgtrickle._write_capture_function(s.source_id, s.relid, s.columns, s.shape, s.partitions,
-                                                  s.active_log, NULL);
+                                                  s.active_log, NULL, false);
         RETURN s.source_id;
     END IF;
 
@@ -566,7 +572,7 @@ BEGIN
                              WHERE c.oid = relid),
              (SELECT c.relname FROM pg_class c WHERE c.oid = relid), 'a', wanted,
                  pgtrickle._source_shape(relid, wanted),
-             pgtrickle._source_relations(relid), NULL, now(), NULL)::pgtrickle.pgt_sources;
+             pgtrickle._source_relations(relid), NULL, false, now(), NULL)::pgtrickle.pgt_sources;
     EXECUTE format('CREATE TABLE pgtrickle_changes.log_%s_a (xid xid8 NOT NULL DEFAULT pg_current_xact_id(), '
                    'seq bigint NOT NULL DEFAULT nextval(''pgtrickle_changes.log_seq''), w smallint NOT NULL%s) '
                    'WITH (autovacuum_enabled = false, toast.autovacuum_enabled = false)', source,
@@ -583,7 +589,8 @@ BEGIN
     -- else happens to them, INSERT and TRUNCATE, it changes nothing.
     EXECUTE format('ALTER TABLE pgtrickle_changes.log_%s_a REPLICA IDENTITY FULL', source);
     EXECUTE format('ALTER TABLE pgtrickle_changes.log_%s_b REPLICA IDENTITY FULL', source);
-    PERFORM pgtrickle._write_capture_function(source, relid, s.columns, s.shape, s.partitions, s.active_log, NULL);
+    PERFORM pgtrickle._write_capture_function(source, relid, s.columns, s.shape, s.partitions, s.active_log, NULL,
+                                              false);
     PERFORM pgtrickle._keep_function_private(format('pgtrickle_changes.capture_%s()', source)::regprocedure);
     BEGIN
         FOREACH rel IN ARRAY s.partitions LOOP
@@ -670,7 +677,8 @@ BEGIN
         IF NOT FOUND OR s.problem IS NOT NULL THEN
             RETURN;
         END IF;
-        PERFORM pgtrickle._write_capture_function(source, s.relid, s.columns, s.shape, s.partitions, s.active_log, why);
+        PERFORM pgtrickle._write_capture_function(source, s.relid, s.columns, s.shape, s.partitions, s.active_log, why,
+                                                  s.muted);
     EXCEPTION WHEN lock_not_available OR deadlock_detected OR serialization_failure OR internal_error THEN
         NULL;
     END;
@@ -820,7 +828,8 @@ BEGIN
     END IF;
     UPDATE pgtrickle.pgt_sources x SET active_log = inactive, switched_at = clock_timestamp()
     WHERE x.source_id = source;
-    PERFORM pgtrickle._write_capture_function(source, s.relid, s.columns, s.shape, s.partitions, inactive, s.problem);
+    PERFORM pgtrickle._write_capture_function(source, s.relid, s.columns, s.shape, s.partitions, inactive, s.problem,
+                                              s.muted);
     IF s.problem IS NULL AND pgtrickle._source_problem(source) IS NOT NULL THEN
         PERFORM pgtrickle._neutralize_capture(source, pgtrickle._source_problem(source));
     END IF;

@@ -55,6 +55,7 @@ DECLARE
 BEGIN
     PERFORM pgtrickle._mark_reinit(pgt_ids, why);
 EXCEPTION WHEN OTHERS THEN
+    PERFORM pgtrickle._stop_immediate(pgt_ids);
     FOR s IN SELECT DISTINCT x.source_id, x.active_log FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_sources x
         USING (source_id)
              WHERE d.pgt_id = ANY (pgt_ids) LOOP
@@ -130,6 +131,13 @@ BEGIN
     IF to_regclass('pgtrickle.pgt_dependencies') IS NULL OR NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables)
        AND NOT EXISTS (SELECT FROM pgtrickle.pgt_sources) THEN
         RETURN;
+    END IF;
+    IF tg_tag IN ('CREATE INDEX', 'ALTER TABLE') THEN
+        PERFORM pgtrickle._check_user_keys((SELECT array_agg(c.objid) FROM pg_event_trigger_ddl_commands() AS c
+                                            WHERE c.classid = 'pg_class'::regclass));
+        IF tg_tag = 'CREATE INDEX' THEN
+            RETURN;
+        END IF;
     END IF;
     IF tg_tag IN ('ALTER SCHEMA', 'ALTER EXTENSION') THEN     -- there is no list of what has another schema now
         SELECT array_agg(d.source_relid) INTO ids
@@ -395,7 +403,7 @@ BEGIN
             'ALTER OPERATOR FAMILY', 'ALTER POLICY', 'ALTER ROUTINE', 'ALTER RULE', 'ALTER SCHEMA', 'ALTER TABLE',
             'ALTER TEXT SEARCH CONFIGURATION', 'ALTER TEXT SEARCH DICTIONARY', 'ALTER TEXT SEARCH PARSER',
             'ALTER TEXT SEARCH TEMPLATE', 'ALTER TRIGGER', 'ALTER TYPE', 'ALTER VIEW', 'CREATE AGGREGATE',
-            'CREATE CAST', 'CREATE DOMAIN', 'CREATE FOREIGN TABLE', 'CREATE FUNCTION', 'CREATE OPERATOR',
+            'CREATE CAST', 'CREATE DOMAIN', 'CREATE FOREIGN TABLE', 'CREATE FUNCTION', 'CREATE INDEX', 'CREATE OPERATOR',
             'CREATE OPERATOR CLASS', 'CREATE OPERATOR FAMILY', 'CREATE POLICY', 'CREATE RULE', 'CREATE TABLE',
             'CREATE TRIGGER', 'CREATE TYPE', 'CREATE VIEW']) AS t));
     EXECUTE 'CREATE EVENT TRIGGER pgtrickle_drop ON sql_drop EXECUTE FUNCTION pgtrickle._on_drop()';

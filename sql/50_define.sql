@@ -252,22 +252,31 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._not_differential TO PUBLIC;
 
--- Error 0A000 if it is clear already that DIFFERENTIAL cannot be.
-CREATE FUNCTION pgtrickle._require_differential(qualified text, view_oid oid) RETURNS void
+-- Error 0A000 if it is clear already that a mode that applies changes cannot be: DIFFERENTIAL, IMMEDIATE. Error 42501 if
+-- the caller may not have triggers on what an IMMEDIATE stream table reads.
+CREATE FUNCTION pgtrickle._require_differential(qualified text, view_oid oid, mode text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    bad record;
+    bad    record;
+    source oid;
 BEGIN
     FOR bad IN SELECT * FROM pgtrickle._not_differential(view_oid) LOOP
-        RAISE EXCEPTION 'stream table %: refresh mode DIFFERENTIAL is not possible: %', qualified, bad.reason
+        RAISE EXCEPTION 'stream table %: refresh mode % is not possible: %', qualified, mode, bad.reason
             USING ERRCODE = 'feature_not_supported', HINT = bad.hint;
     END LOOP;
+    IF mode = 'IMMEDIATE' THEN
+        FOR source IN SELECT v.relid FROM pgtrickle._view_sources(view_oid) AS v JOIN pg_class c ON c.oid = v.relid
+                      WHERE c.relkind <> 'v' ORDER BY v.relid LOOP
+            PERFORM pgtrickle._require_immediate(qualified, source, current_user::regrole);
+        END LOOP;
+    END IF;
 END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._require_differential TO PUBLIC;
 
 -- The same for a stream table whose query stays. A query that has become invalid is for the daemon to say.
-CREATE FUNCTION pgtrickle._require_differential_as_it_is(st pgtrickle.pgt_stream_tables, caller_path text) RETURNS void
+CREATE FUNCTION pgtrickle._require_differential_as_it_is(st pgtrickle.pgt_stream_tables, caller_path text, mode text)
+RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 DECLARE
     qualified  text := pgtrickle._qualified(st.pgt_relid);
@@ -278,7 +287,7 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         RETURN;
     END;
-    PERFORM pgtrickle._require_differential(qualified, definition.view_oid);
+    PERFORM pgtrickle._require_differential(qualified, definition.view_oid, mode);
     EXECUTE format('DROP VIEW %s', definition.view_oid::regclass);
 END
 $$;
@@ -389,19 +398,15 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._guard TO PUBLIC;
 
--- AUTO, DIFFERENTIAL, FULL from what the user wrote. Errors: 22023, and 0A000 for IMMEDIATE.
+-- AUTO, DIFFERENTIAL, FULL, IMMEDIATE from what the user wrote. Errors: 22023.
 CREATE FUNCTION pgtrickle._check_mode(refresh_mode text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     mode text := upper(btrim(refresh_mode));
 BEGIN
-    IF mode = 'IMMEDIATE' THEN
-        RAISE EXCEPTION 'refresh mode IMMEDIATE is not supported yet'
-            USING ERRCODE = 'feature_not_supported',
-                HINT = 'Use AUTO with a short schedule, for example schedule => ''100 ms''.';
-    ELSIF mode IS NULL OR mode NOT IN ('AUTO', 'DIFFERENTIAL', 'FULL') THEN
+    IF mode IS NULL OR mode NOT IN ('AUTO', 'DIFFERENTIAL', 'FULL', 'IMMEDIATE') THEN
         RAISE EXCEPTION 'invalid refresh mode %', quote_nullable(refresh_mode)
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Use AUTO, DIFFERENTIAL or FULL.';
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Use AUTO, DIFFERENTIAL, FULL or IMMEDIATE.';
     END IF;
     RETURN mode;
 END

@@ -39,8 +39,8 @@ BEGIN
     st.allow_circular := false;
     st := pgtrickle._with_options(st, options, target.qualified);
     SELECT * INTO definition FROM pgtrickle._define(target.qualified, query, caller_path);
-    IF mode = 'DIFFERENTIAL' THEN
-        PERFORM pgtrickle._require_differential(target.qualified, definition.view_oid);
+    IF mode IN ('DIFFERENTIAL', 'IMMEDIATE') THEN
+        PERFORM pgtrickle._require_differential(target.qualified, definition.view_oid, mode);
     END IF;
 
     names := pgtrickle._names(definition.view_oid, query, caller_path);
@@ -112,7 +112,9 @@ schedule: ''calculated'' (as often as the stream tables that read it need); how 
   MON-FRI'', ''@hourly'', with
 ''TZ=Europe/Berlin '' in front in that time zone, otherwise in UTC.
 refresh_mode: AUTO (apply changes where possible, otherwise recompute and say why), DIFFERENTIAL (apply changes, or
-  fail), FULL (recompute).
+  fail), FULL (recompute), IMMEDIATE (apply changes in the transaction that makes them, or fail: whoever writes reads the
+  result at once, and waits for other writers of what it reads; no schedule matters, no daemon is needed once it is
+  built).
 initialize: fill the table now, in this transaction; otherwise the daemon does.
 diamond_consistency: atomic (default: refreshed in one snapshot with the stream tables that it shares sources and
   readers with) or none.

@@ -232,12 +232,13 @@ BEGIN
             -- its errors were those of the old query
             resume := st.status IN ('ERROR', 'SUSPENDED') AND st.last_error IS NOT NULL;
         END IF;
-        IF new.refresh_mode = 'DIFFERENTIAL' AND new IS DISTINCT FROM st THEN
-            PERFORM pgtrickle._require_differential(pgtrickle._qualified(st.pgt_relid), definition.view_oid);
+        IF new.refresh_mode IN ('DIFFERENTIAL', 'IMMEDIATE') AND new IS DISTINCT FROM st THEN
+            PERFORM pgtrickle._require_differential(pgtrickle._qualified(st.pgt_relid), definition.view_oid,
+                                                    new.refresh_mode);
         END IF;
         EXECUTE format('DROP VIEW %s', definition.view_oid::regclass);
-    ELSIF new.refresh_mode = 'DIFFERENTIAL' AND st.refresh_mode <> 'DIFFERENTIAL' THEN
-        PERFORM pgtrickle._require_differential_as_it_is(st, caller_path);
+    ELSIF new.refresh_mode IN ('DIFFERENTIAL', 'IMMEDIATE') AND st.refresh_mode <> new.refresh_mode THEN
+        PERFORM pgtrickle._require_differential_as_it_is(st, caller_path, new.refresh_mode);
     END IF;
     IF new.defining_query <> st.defining_query OR new.allow_circular <> st.allow_circular THEN
         PERFORM pgtrickle._check_cycle(id, new.allow_circular);

@@ -209,6 +209,11 @@ BEGIN
         action := 'NO_DATA';
         RETURN;
     END IF;
+    IF EXISTS (SELECT FROM pgtrickle.pgt_stream_tables t WHERE t.pgt_id = stream_table
+               AND t.effective_refresh_mode = 'IMMEDIATE' AND NOT t.needs_reinit) THEN
+        action := 'NO_DATA';            -- its writers keep it equal to its query
+        RETURN;
+    END IF;
     IF v.one_by_one AND v.captured THEN
         IF (v.chooses OR mode = 'differential') AND EXISTS (SELECT FROM pgtrickle.pgt_stream_tables t
                                                             WHERE t.pgt_id = stream_table AND t.needs_reinit) THEN

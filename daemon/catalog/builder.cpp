@@ -44,10 +44,10 @@ class Builder {
       make_program();
     }
     with_locks([&] { fill(); });
-    finish();
+    with_locks([&] { finish(); });
     BuildResult result;
     result.status = BuildStatus::kActive;
-    result.message = program_.differential ? "DIFFERENTIAL" : "FULL: " + program_.reason;
+    result.message = program_.differential ? mode_of(program_) : "FULL: " + program_.reason;
     result.message += notes_;
     return result;
   }
@@ -360,8 +360,8 @@ class Builder {
   }
 
   void refuse_other_mode(const Definition& d) const {
-    if (program_.differential || d.refresh_mode != "DIFFERENTIAL") return;
-    throw BuildFailure("0A000", "refresh mode DIFFERENTIAL is not possible: " + program_.reason,
+    if (program_.differential || (d.refresh_mode != "DIFFERENTIAL" && !d.request.immediate)) return;
+    throw BuildFailure("0A000", "refresh mode " + d.refresh_mode + " is not possible: " + program_.reason,
                        program_.hint.empty() ? "Use AUTO or FULL, which recompute the query." : program_.hint);
   }
 
@@ -538,9 +538,11 @@ class Builder {
   /// it was when the program was compiled, it is built again.
   void finish() {
     pqxx::work tx(connection_);
+    if (program_.immediate) catch_up(tx);
     if (replaces_content()) lock_grants(tx);
     lock_frontier(tx);
     lock_row(tx);
+    expect_logs(tx);
     if (replaces_content()) expect_new_columns(tx);
     expect_same_facts(tx);
     refuse_cycle(tx, program_);  // by now the dependencies of others that are built at the same time are known
@@ -573,11 +575,36 @@ class Builder {
             "= NULL, fuse_reset = NULL\n"
             "WHERE pgt_id = $1",
         id_, generation_, status_after(StatusEvent::kBuilt));
+    if (program_.immediate)
+      tx.exec_params("SELECT pgtrickle._begin_immediate($1)", id_);
+    else
+      tx.exec_params("DELETE FROM pgtrickle.pgt_immediate WHERE pgt_id = $1", id_);
     check_readers(tx);
     left_step(tx);
     wake_daemon(tx);
     tx.commit();
   }
+
+  /// Puts triggers on the sources. From there on nobody writes to them until this transaction ends, so what a worker
+  /// session applies now is the last that has to be refreshed.
+  void catch_up(pqxx::transaction_base& tx) {
+    locks_.limit(tx);
+    at_step(tx, "installing triggers");
+    tx.exec_params("SELECT pgtrickle._install_immediate($1, $2::oid[])", id_,
+                   postgres::array_of(program_.immediate_sources));
+    Lease<Worker> worker(settings_.worker_conninfo.empty() ? session_.conninfo() : settings_.worker_conninfo);
+    const std::string action = worker->refresh(id_, locks_, settings_.statement_timeout_ms);
+    if (action != "NO_DATA" && action != "DIFFERENTIAL" && action != "FULL")
+      throw Held{"it cannot be brought up to date before its triggers take over: " + action};
+  }
+
+  /// An IMMEDIATE stream table that was built meanwhile may have silenced a log that nobody read before.
+  void expect_logs(pqxx::transaction_base& tx) {
+    const auto muted = session_.run_prepared(tx, "pgt_muted", "SELECT pgtrickle._muted_source($1)", id_)[0][0];
+    if (!muted.is_null()) throw Held{std::string("capture of ") + muted.c_str() + " was stopped during the build"};
+  }
+
+  static std::string mode_of(const Program& program) { return program.immediate ? "IMMEDIATE" : "DIFFERENTIAL"; }
 
   /// Of the stream tables that it reads, which may have change logs only since this build. Whoever has asked for the
   /// build knows that there is more to know about the one that was built.

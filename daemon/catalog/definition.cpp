@@ -82,6 +82,7 @@ Definition load_definition(std::int64_t pgt_id, ServerTypes& types, const compil
   d.request.encoding = row["encoding"].c_str();
   d.request.server_version = row["version"].as<int>();
   d.request.force_full = d.refresh_mode == "FULL";
+  d.request.immediate = d.refresh_mode == "IMMEDIATE";
   d.request.wide_keys = row["wide_keys"].as<bool>();
   d.request.user_keys = row["user_keys"].as<bool>();
   d.relation = compiler::qualified(d.request.schema, d.request.name);

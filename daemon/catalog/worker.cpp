@@ -118,13 +118,26 @@ void Worker::clear() {
   tx.exec(text);
 }
 
-Filled Worker::run(std::int64_t id, const LockAttempts& locks, long long statement_timeout_ms) {
-  ++builds_;
-  pqxx::transaction<pqxx::repeatable_read> tx(*connection_);
+void Worker::enter(pqxx::transaction_base& tx, const LockAttempts& locks, long long statement_timeout_ms) {
   tx.exec("SELECT pgtrickle._enter_unit()");  // not while the database is paused or drained
   std::string settings = "SET LOCAL synchronous_commit = on; " + locks.limiting();
   if (statement_timeout_ms > 0) settings += "; SET LOCAL statement_timeout = " + std::to_string(statement_timeout_ms);
   tx.exec(settings);
+}
+
+std::string Worker::refresh(std::int64_t id, const LockAttempts& locks, long long statement_timeout_ms) {
+  pqxx::transaction<pqxx::repeatable_read> tx(*connection_);
+  enter(tx, locks, statement_timeout_ms);
+  const std::string action =
+      tx.exec1("SELECT action FROM pgtrickle_state.refresh_" + std::to_string(id) + "('auto')")[0].c_str();
+  tx.commit();
+  return action;
+}
+
+Filled Worker::run(std::int64_t id, const LockAttempts& locks, long long statement_timeout_ms) {
+  ++builds_;
+  pqxx::transaction<pqxx::repeatable_read> tx(*connection_);
+  enter(tx, locks, statement_timeout_ms);
   Filled filled;
   try {
     const auto row = tx.exec1("SELECT held, started, inserted, updated, deleted, rows FROM " + function_of(id) + "()");

@@ -51,9 +51,13 @@ class Worker {
 
   /// Runs build_<id> in a transaction of its own. What the owner's code raises counts as an error of its stream table.
   Filled run(std::int64_t id, const LockAttempts& locks, long long statement_timeout_ms);
+  /// Refreshes it in a transaction of its own; returns the action.
+  std::string refresh(std::int64_t id, const LockAttempts& locks, long long statement_timeout_ms);
 
  private:
   static constexpr int kMostBuilds = 32;
+
+  void enter(pqxx::transaction_base& tx, const LockAttempts& locks, long long statement_timeout_ms);
 
   std::unique_ptr<pqxx::connection> connection_;
   int builds_ = 0;

@@ -166,7 +166,7 @@ Program compile_differential(const CompileRequest& request, const pg_query::Sele
 
   program.differential = true;
   program.definite_query = definite;
-  program.non_monotone = in_the_way;
+  program.non_monotone = request.immediate ? "IMMEDIATE, which follows each statement once" : in_the_way;
   for (const auto& source : sources) {
     SourceUse use;
     use.relid = source.source->relid;

@@ -24,9 +24,12 @@ struct Program {
   std::vector<std::string> owner_ddl;  // run as the stream table's owner, in order
   std::vector<std::string> table_ddl;  // likewise, on the stream table itself: its key, its indexes
   std::vector<std::string> admin_ddl;  // then run as the admin role
-  std::string non_monotone;            // what keeps it out of cycles; empty: it is monotone
-  std::string plan;                    // for people: operators, nodes, strategies, cost classes
-  std::string trace;                   // for developers, if asked for: the operator tree after each pass
+  bool immediate = false;              // it is maintained in the transactions of its writers
+  std::vector<std::uint32_t> immediate_sources;  // IMMEDIATE: the relations that get triggers; changed_<id>_<k> is for
+                                                 // the k-th, from 1
+  std::string non_monotone;                      // what keeps it out of cycles; empty: it is monotone
+  std::string plan;                              // for people: operators, nodes, strategies, cost classes
+  std::string trace;                             // for developers, if asked for: the operator tree after each pass
 };
 
 }  // namespace pgtrickle::compiler

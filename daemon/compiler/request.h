@@ -31,6 +31,7 @@ struct CompileRequest {
   std::string encoding;                                         // of the database
   bool force_full = false;                                      // refresh_mode FULL, or full_reason says why
   std::string full_reason;
+  bool immediate = false;  // refresh_mode IMMEDIATE: it is maintained by triggers, too
   Limits limits;
   int server_version = 0;                                             // as server_version_num
   std::vector<std::pair<std::uint32_t, std::string>> event_triggers;  // OID and xmin of those that watch DDL

@@ -1,5 +1,5 @@
-// Runs every tests/sql/*.sql as one test: stream tables are built in this process, refreshed after every step, and
-// compared with their queries by the oracle. --gtest_filter=*name* runs one file.
+// Runs every tests/sql/*.sql as two tests: stream tables are built in this process and compared with their queries by
+// the oracle after every step, once refreshed, once IMMEDIATE. --gtest_filter=*name* runs one file.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -47,6 +47,24 @@ class SqlCaseTest : public ::testing::TestWithParam<std::string> {
     }
   }
 
+  /// What can be DIFFERENTIAL is IMMEDIATE: nothing refreshes it. What a transaction does is also tried and undone.
+  void run_immediate(const SqlCase& test) {
+    for (const auto& section : test.sections) {
+      SCOPED_TRACE(test.path + ":" + std::to_string(section.line) + " " + section.name);
+      if (section.kind == SqlSection::Kind::kStep && section.expect_error.empty()) {
+        try_and_undo(section.text);
+        if (HasFatalFailure()) return;
+      }
+      const std::string error = immediate_error_of(section);
+      if (!section.expect_error.empty()) continue;
+      ASSERT_EQ(error, "");
+      if (section.kind == SqlSection::Kind::kQuery) stream_tables_.push_back(section.name);
+      db_.build_pending();  // what DDL has made outdated
+      compare_immediate(test.refresh);
+      if (HasFatalFailure()) return;
+    }
+  }
+
  private:
   std::string error_of(const SqlSection& section) {
     try {
@@ -63,18 +81,76 @@ class SqlCaseTest : public ::testing::TestWithParam<std::string> {
     }
   }
 
+  std::string immediate_error_of(const SqlSection& section) {
+    if (section.kind != SqlSection::Kind::kQuery || section.mode == "FULL") return error_of(section);
+    try {
+      db_.create_stream_table(section.name, section.text, "IMMEDIATE");
+      return db_.effective_mode(section.name) == "IMMEDIATE" ? "" : "its mode is " + db_.effective_mode(section.name);
+    } catch (const std::exception& error) {
+      const std::string message = error.what();
+      if (section.expect_mode != "FULL" && message.find("IMMEDIATE is not possible") == std::string::npos)
+        return message;
+      if (section.expect_mode == "DIFFERENTIAL" || section.mode == "DIFFERENTIAL") return message;
+      session_.exec("SELECT pgtrickle.drop_stream_table(" + session_.quote(section.name) + ") WHERE to_regclass(" +
+                    session_.quote(section.name) + ") IS NOT NULL");
+      return error_of(section);
+    }
+  }
+
+  void try_and_undo(const std::string& step) {
+    static const std::regex kNotInATransaction("\\b(BEGIN|COMMIT|ROLLBACK|VACUUM|CONCURRENTLY|PREPARE|CALL)\\b",
+                                               std::regex::icase);
+    const bool ddl =
+        std::regex_search(step, std::regex("\\b(CREATE|ALTER|DROP|GRANT|REVOKE|pgtrickle\\.)", std::regex::icase));
+    if (ddl || std::regex_search(step, kNotInATransaction)) return;
+    session_.exec("BEGIN; SAVEPOINT undo");
+    try {
+      session_.exec(step);
+    } catch (const std::exception& error) {
+      session_.exec("ROLLBACK");
+      FAIL() << error.what();
+    }
+    compare_only_immediate("within the transaction");
+    session_.exec("ROLLBACK TO undo");
+    compare_only_immediate("after ROLLBACK TO SAVEPOINT");
+    session_.exec("COMMIT");
+  }
+
+  void compare_only_immediate(const std::string& when) {
+    for (const auto& name : stream_tables_) {
+      if (db_.effective_mode(name) != "IMMEDIATE") continue;
+      ASSERT_TRUE(equals_query(session_, name)) << when;
+    }
+  }
+
+  void compare_immediate(SqlCase::Refresh how) {
+    for (const auto& name : stream_tables_) {
+      if (db_.effective_mode(name) == "IMMEDIATE") {
+        ASSERT_TRUE(equals_query(session_, name));
+      } else {
+        refresh_and_compare(how, name);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+
   // In the order of creation, so that upstream comes first.
   void refresh_and_compare(SqlCase::Refresh how) {
     for (const auto& name : stream_tables_) {
-      const std::string argument = "(" + session_.quote(name) + ")";
-      try {
-        session_.exec(how == SqlCase::Refresh::kCall ? "CALL pgtrickle.refresh" + argument
-                                                     : "SELECT pgtrickle.refresh_stream_table" + argument);
-      } catch (const std::exception& error) {
-        FAIL() << "refreshing " << name << ": " << error.what();
-      }
-      ASSERT_TRUE(equals_query(session_, name));
+      refresh_and_compare(how, name);
+      if (HasFatalFailure()) return;
     }
+  }
+
+  void refresh_and_compare(SqlCase::Refresh how, const std::string& name) {
+    const std::string argument = "(" + session_.quote(name) + ")";
+    try {
+      session_.exec(how == SqlCase::Refresh::kCall ? "CALL pgtrickle.refresh" + argument
+                                                   : "SELECT pgtrickle.refresh_stream_table" + argument);
+    } catch (const std::exception& error) {
+      FAIL() << "refreshing " << name << ": " << error.what();
+    }
+    ASSERT_TRUE(equals_query(session_, name));
   }
 
   TestDatabase db_;
@@ -84,6 +160,10 @@ class SqlCaseTest : public ::testing::TestWithParam<std::string> {
 
 TEST_P(SqlCaseTest, EqualsItsQueryAfterEveryStep) {
   run(read_sql_case(GetParam()));
+}
+
+TEST_P(SqlCaseTest, ImmediateEqualsItsQueryAfterEveryStep) {
+  run_immediate(read_sql_case(GetParam()));
 }
 
 INSTANTIATE_TEST_SUITE_P(Sql, SqlCaseTest, ::testing::ValuesIn(case_files()), [](const auto& param_info) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compiler/program/immediate_writer.h"
 #include "compiler/program/refresh_writer.h"
 #include "compiler/program/target.h"
 #include "compiler/sql/function_text.h"
@@ -298,6 +299,12 @@ std::string write_differential(const CompileRequest& request, const CutPlan& pla
             joins);
   // Without an index each lookup would be a scan, which only a hash join does once.
   add_refresh(request, program, sources, numbers, {joins, all_indexed});
+  if (request.immediate) {
+    const SourceNumbers immediate = numbers.immediate(request.id);
+    const DifferentialWriter within(request, plan, immediate);
+    add_immediate(with_encoding(request, trees), sources, immediate, within.differential_body(true),
+                  {true, all_indexed}, program);
+  }
   return text;
 }
 

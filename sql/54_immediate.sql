@@ -1,0 +1,237 @@
+-- IMMEDIATE stream tables: triggers on what they read, which run the program in the transaction of whoever writes
+-- (daemon/compiler/program/immediate_writer.h). Here they are put on, and stopped.
+
+-- Why the changes of a relation cannot be followed by triggers of this role, NULL if they can: what a trigger calls runs
+-- in the session of whoever writes, so it needs the right that PostgreSQL asks for that.
+CREATE FUNCTION pgtrickle._immediate_forbidden(relation oid, role oid) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    closed oid;
+BEGIN
+    SELECT r.oid INTO closed FROM unnest(pgtrickle._source_relations(relation)) AS r(oid)
+    WHERE NOT has_table_privilege(role, r.oid, 'TRIGGER') ORDER BY r.oid LIMIT 1;
+    RETURN CASE WHEN closed IS NOT NULL
+                THEN format('role %s has no TRIGGER privilege on %s', quote_ident(pg_get_userbyid(role)),
+                            pgtrickle._qualified(closed)) END;
+END
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._immediate_forbidden TO PUBLIC;
+
+-- Error 42501 if the role may not have an IMMEDIATE stream table of this relation.
+CREATE FUNCTION pgtrickle._require_immediate(qualified text, relation oid, role oid) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    why text := pgtrickle._immediate_forbidden(relation, role);
+BEGIN
+    IF why IS NOT NULL THEN
+        RAISE EXCEPTION 'stream table %: refresh mode IMMEDIATE is not possible: %', qualified, why
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = 'Its query runs in the transactions of those who write, as a trigger does.',
+                  HINT = format('GRANT TRIGGER ON %s TO %I; or use AUTO with a short schedule, which needs no more than '
+                                'SELECT.', pgtrickle._qualified(relation), pg_get_userbyid(role));
+    END IF;
+END
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._require_immediate TO PUBLIC;
+
+-- From the commit of this transaction on the triggers of these stream tables do nothing. Waits for nobody, and can be
+-- done in any transaction.
+CREATE FUNCTION pgtrickle._stop_immediate(ids bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO pgtrickle.pgt_immediate_stopped (pgt_id)
+    SELECT i.pgt_id FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = ANY (ids)
+    ON CONFLICT DO NOTHING;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._stop_immediate FROM PUBLIC;
+
+-- Whatever makes a program outdated, or stops the stream table, stops its triggers. Only where nothing but the mode is to
+-- change they go on until the new program is there.
+CREATE FUNCTION pgtrickle._on_immediate_outdated() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NEW.status IN ('PAUSED', 'SUSPENDED') AND NOT NEW.needs_reinit THEN
+        NEW.needs_reinit := true;
+        NEW.reinit_reason := 'its triggers were stopped';
+    END IF;
+    IF NEW.refresh_mode = 'IMMEDIATE' OR NEW.defining_query <> OLD.defining_query OR NEW.status <> OLD.status THEN
+        PERFORM pgtrickle._stop_immediate(ARRAY[NEW.pgt_id]);
+    END IF;
+    RETURN NEW;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._on_immediate_outdated FROM PUBLIC;
+CREATE TRIGGER immediate_outdated BEFORE UPDATE ON pgtrickle.pgt_stream_tables
+    FOR EACH ROW WHEN (OLD.effective_refresh_mode = 'IMMEDIATE' AND NEW.effective_refresh_mode = 'IMMEDIATE'
+                       AND (NEW.needs_reinit AND NOT OLD.needs_reinit OR NEW.status IN ('PAUSED', 'SUSPENDED')))
+    EXECUTE FUNCTION pgtrickle._on_immediate_outdated();
+
+-- A program that cannot go on says so in its row of pgt_immediate: it is stopped, and built anew. The mark in the catalog
+-- fails where a REPEATABLE READ transaction does not see the present row; then the daemon finds what is stopped.
+CREATE FUNCTION pgtrickle._on_immediate_lost() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM pgtrickle._stop_immediate(ARRAY[NEW.pgt_id]);
+    BEGIN
+        PERFORM pgtrickle._mark_reinit(ARRAY[NEW.pgt_id], left(NEW.lost, 2000));
+    EXCEPTION WHEN OTHERS THEN
+        NULL;
+    END;
+    RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._on_immediate_lost FROM PUBLIC;
+CREATE TRIGGER lost AFTER UPDATE ON pgtrickle.pgt_immediate
+    FOR EACH ROW WHEN (NEW.lost IS NOT NULL AND OLD.lost IS NULL) EXECUTE FUNCTION pgtrickle._on_immediate_lost();
+
+-- Has a user made a unique index or an exclusion constraint on the table of a stream table?
+CREATE FUNCTION pgtrickle._has_user_keys(stream_table bigint, relation oid) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+                   WHERE i.indrelid = relation AND (i.indisunique OR i.indisexclusion)
+                     AND x.relname <> format('pgtrickle_%s_key', stream_table));
+END
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._has_user_keys TO PUBLIC;
+
+-- Where no event trigger tells: are the sources of a program what they were when it was made, is its table there, and
+-- does the program know of the unique indexes of users?
+CREATE FUNCTION pgtrickle._immediate_fits(stream_table bigint, relids oid[], user_keys boolean) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM pg_class c JOIN pgtrickle._stream_tables s ON s.pgt_relid = c.oid
+                   WHERE s.pgt_id = stream_table
+                     AND (user_keys OR NOT pgtrickle._has_user_keys(stream_table, c.oid)))
+       AND (SELECT count(*) FROM pgtrickle.pgt_sources s
+            WHERE s.relid = ANY (relids) AND s.problem IS NULL
+              AND s.shape = pgtrickle._source_shape(s.relid, s.columns)
+              AND s.partitions = pgtrickle._source_relations(s.relid)) = cardinality(relids);
+END
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._immediate_fits TO PUBLIC;
+
+-- After a command that may have made a unique index: programs that do not know it would update rows in place that trade
+-- values of it.
+CREATE FUNCTION pgtrickle._check_user_keys(ids oid[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM pgtrickle._mark_reinit_or_logs(ARRAY[s.pgt_id], 'a unique index was made on it')
+    FROM pgtrickle.pgt_immediate i JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
+    WHERE s.effective_refresh_mode = 'IMMEDIATE' AND NOT s.needs_reinit
+      AND (s.pgt_relid = ANY (ids)
+           OR s.pgt_relid IN (SELECT x.indrelid FROM pg_index x WHERE x.indexrelid = ANY (ids)))
+      AND pgtrickle._has_user_keys(s.pgt_id, s.pgt_relid);
+END
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._check_user_keys FROM PUBLIC;
+
+-- Puts the triggers of a stream table on what it reads: relids in the order of its functions changed_<id>_<k>. The
+-- sources stay locked (SHARE ROW EXCLUSIVE) until the transaction ends; set lock_timeout first. In READ COMMITTED.
+-- Errors: 42501 the admin or the owner may not create triggers there; 55P03.
+CREATE FUNCTION pgtrickle._install_immediate(id bigint, relids oid[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    st     record;
+    source record;
+    rel    oid;
+    event  record;
+    name   text;
+BEGIN
+    SELECT s.pgt_id, c.relowner, pgtrickle._qualified(c.oid) AS qualified INTO STRICT st
+    FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid WHERE s.pgt_id = id;
+    FOR source IN SELECT u.oid, u.k, pgtrickle._source_relations(u.oid) AS tree
+                  FROM unnest(relids) WITH ORDINALITY AS u(oid, k) ORDER BY u.oid LOOP
+        PERFORM pgtrickle._require_immediate(st.qualified, source.oid, st.relowner);
+        FOREACH rel IN ARRAY source.tree LOOP
+            name := pgtrickle._qualified(rel);
+            EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', name);
+            -- In the order of numbers for all: two statements then take the locks of stream tables in one order.
+            EXECUTE format('CREATE TRIGGER pgtrickle_now_%1$s_enter BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON '
+                           '%2$s FOR EACH STATEMENT EXECUTE FUNCTION pgtrickle_state.enter_%3$s()',
+                           lpad(id::text, 10, '0'), name, id);
+            EXECUTE format('ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER pgtrickle_now_%s_enter', name,
+                           lpad(id::text, 10, '0'));
+            FOR event IN SELECT * FROM (VALUES ('i', 'INSERT', 'REFERENCING NEW TABLE AS newt'),
+                                               ('u', 'UPDATE', 'REFERENCING OLD TABLE AS oldt NEW TABLE AS newt'),
+                                               ('d', 'DELETE', 'REFERENCING OLD TABLE AS oldt'),
+                                               ('t', 'TRUNCATE', '')) AS e(suffix, op, tables) LOOP
+                EXECUTE format('CREATE TRIGGER pgtrickle_now_%s_%s AFTER %s ON %s %s FOR EACH STATEMENT EXECUTE '
+                               'FUNCTION pgtrickle_state.changed_%s_%s()', lpad(id::text, 10, '0'), event.suffix,
+                               event.op, name, event.tables, id, source.k);
+                EXECUTE format('ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER pgtrickle_now_%s_%s', name,
+                               lpad(id::text, 10, '0'), event.suffix);
+            END LOOP;
+        END LOOP;
+    END LOOP;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._install_immediate FROM PUBLIC;
+
+-- From here on its triggers keep it: it is equal to its query, and nobody writes to what it reads (_install_immediate).
+-- Logs that nobody else reads are not written to any more.
+CREATE FUNCTION pgtrickle._begin_immediate(id bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    s pgtrickle.pgt_sources;
+BEGIN
+    DELETE FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = id;
+    INSERT INTO pgtrickle.pgt_immediate (pgt_id, owner)
+    SELECT t.pgt_id, c.relowner FROM pgtrickle.pgt_stream_tables t JOIN pg_class c ON c.oid = t.pgt_relid
+    WHERE t.pgt_id = id
+    ON CONFLICT (pgt_id) DO UPDATE SET owner = excluded.owner, running = 0, recompute = false, lost = NULL;
+    UPDATE pgtrickle.pgt_frontiers f SET snapshot = NULL, xid = NULL, seq = NULL, data_timestamp = clock_timestamp()
+    WHERE f.pgt_id = id;
+    UPDATE pgtrickle.pgt_stream_tables t SET effective_refresh_mode = 'IMMEDIATE' WHERE t.pgt_id = id;
+    -- Muted first, then looked whether anybody reads: a build that ends meanwhile waits for this row, and sees it.
+    FOR s IN UPDATE pgtrickle.pgt_sources x SET muted = true
+             WHERE NOT x.muted AND x.problem IS NULL
+               AND x.source_id IN (SELECT d.source_id FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = id)
+             RETURNING x.* LOOP
+        IF EXISTS (SELECT FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_stream_tables t USING (pgt_id)
+                   WHERE d.source_id = s.source_id AND t.effective_refresh_mode IS DISTINCT FROM 'IMMEDIATE') THEN
+            UPDATE pgtrickle.pgt_sources x SET muted = false WHERE x.source_id = s.source_id;
+        ELSE
+            PERFORM pgtrickle._lock_capture(s.source_id);
+            PERFORM pgtrickle._write_capture_function(s.source_id, s.relid, s.columns, s.shape, s.partitions,
+                                                      s.active_log, NULL, true);
+        END IF;
+    END LOOP;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._begin_immediate FROM PUBLIC;
+
+-- The name of a log that a stream table reads and nobody writes to any more, NULL if there is none. Keeps them as they
+-- are until the transaction ends.
+CREATE FUNCTION pgtrickle._muted_source(id bigint) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    name text;
+BEGIN
+    PERFORM FROM pgtrickle.pgt_sources s
+    WHERE s.source_id IN (SELECT d.source_id FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = id)
+    ORDER BY s.source_id FOR SHARE;
+    SELECT pgtrickle._qualified(s.relid) INTO name FROM pgtrickle.pgt_sources s
+    WHERE s.muted AND s.source_id IN (SELECT d.source_id FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = id) LIMIT 1;
+    RETURN name;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._muted_source FROM PUBLIC;
+
+-- Stopped without a mark in the catalog: marks what the transactions that stopped it could not. Returns how many.
+CREATE FUNCTION pgtrickle._mark_stopped() RETURNS int
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    ids bigint[];
+BEGIN
+    SELECT array_agg(s.pgt_id) INTO ids
+    FROM pgtrickle.pgt_immediate_stopped x JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
+    WHERE NOT s.needs_reinit AND s.effective_refresh_mode = 'IMMEDIATE' AND s.refresh_mode = 'IMMEDIATE';
+    IF ids IS NOT NULL THEN
+        PERFORM pgtrickle._mark_reinit(ids, 'its triggers were stopped');
+    END IF;
+    RETURN coalesce(cardinality(ids), 0);
+END
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._mark_stopped FROM PUBLIC;
