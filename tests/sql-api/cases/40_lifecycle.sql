@@ -92,7 +92,7 @@ SELECT pgtrickle.alter_stream_table('a', schedule => '5m');
 SELECT test.eq('schedule', (st('a')).schedule_ms, 300000::bigint);
 SELECT test.fails('SELECT pgtrickle.alter_stream_table(''a'', schedule => ''x'')', '22023');
 SELECT test.fails('SELECT pgtrickle.alter_stream_table(''a'', status => ''DONE'')', '22023', 'ACTIVE to resume');
-SELECT test.fails('SELECT pgtrickle.alter_stream_table(''a'', refresh_mode => ''IMMEDIATE'')', '0A000');
+SELECT test.fails('SELECT pgtrickle.alter_stream_table(''a'', refresh_mode => ''AT ONCE'')', '22023', 'AUTO, DIFFERENTIAL, FULL or IMMEDIATE');
 SELECT test.fails('SELECT pgtrickle.alter_stream_table(''t'', status => ''PAUSED'')', '42P01');
 SELECT pgtrickle.alter_stream_table('a', status => 'paused');
 SELECT test.eq('paused', (st('a')).status, 'PAUSED');

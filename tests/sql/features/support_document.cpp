@@ -21,7 +21,7 @@ with NULLs and duplicates among them, until the tables are empty.
 **DIFFERENTIAL**: a refresh applies the changes since the last one. Where the answer is no, `refresh_mode => 'AUTO'` falls back
 to FULL, `DIFFERENTIAL` is refused, and the reason is the one given here and by `pgtrickle.explain_refresh_mode()`.
 **FULL**: a refresh runs the query again and writes the rows that differ.
-**IMMEDIATE**: maintained within the transaction of the change.
+**IMMEDIATE**: triggers maintain it within the transaction of the change; nothing refreshes it.
 
 **Cost** is what a differential refresh does, per operator; `pgtrickle.explain_stream_table()` shows the same for a whole plan.
 An operator that is not mentioned costs O(delta): scans, filters, projections and more. `tests/cost/` measures each class that
