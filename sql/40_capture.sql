@@ -212,7 +212,7 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._log_row_bytes FROM PUBLIC;
 
--- Why these columns cannot be captured, together with those that are captured already; NULL if they can.
+-- Why these columns cannot be captured, together with the ones that are captured already; NULL if they can.
 CREATE FUNCTION pgtrickle._too_wide(relid oid, columns int2[]) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -262,7 +262,7 @@ DECLARE
     marker   text := format($marker$BEGIN
         INSERT INTO %s (w) VALUES (0);
     EXCEPTION WHEN undefined_table OR undefined_column THEN
-        NULL;       -- the log was dropped or altered, which whoever reads it cannot miss
+        NULL;       -- the log was dropped or altered, which its readers cannot miss
     END;
     IF %s
     RETURN NULL;$marker$, target, wake);
@@ -384,7 +384,7 @@ BEGIN
 END
 $body$, on_insert, try_update, on_delete, target, marker, guard, writes, wake);
     END IF;
-    -- Images that contain text are made in client_encoding, which must have the characters whoever writes.
+    -- Images that contain text are made in client_encoding, which must have the characters, no matter who writes.
     EXECUTE format('CREATE OR REPLACE FUNCTION pgtrickle_changes.capture_%s() RETURNS trigger LANGUAGE plpgsql '
                    'SECURITY DEFINER '
                    'SET search_path = pg_catalog, pg_temp %sAS %L', source,
@@ -549,7 +549,7 @@ BEGIN
     IF s.source_id IS NOT NULL THEN
         SELECT array_agg(d.pgt_id) INTO consumers FROM pgtrickle.pgt_dependencies d WHERE d.source_id = s.source_id;
         why := coalesce(s.problem, pgtrickle._source_problem(s.source_id),
-                        format('the change log of %s was made anew', name));
+                        format('the change log of %s was recreated', name));
         PERFORM pgtrickle._uninstall_capture(s.source_id);
         PERFORM pgtrickle._mark_reinit(array_remove(consumers, building), why);
     END IF;
@@ -710,7 +710,7 @@ BEGIN
                    'AND CASE WHEN l.xid = $2 THEN l.seq > $3 ELSE NOT pg_visible_in_snapshot(l.xid, $1) END',
                        source) INTO n USING f.snapshot, f.xid, f.seq;
     RETURN n;
-EXCEPTION WHEN undefined_table THEN     -- the log was made anew while we looked
+EXCEPTION WHEN undefined_table THEN     -- the log was recreated while we looked
     RETURN NULL;
 END
 $$;

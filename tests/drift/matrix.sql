@@ -17,7 +17,7 @@
 --   unchanged      the same, and nothing was rebuilt
 --   stops REGEX    it is not refreshed and says why
 --   stalls REGEX   the same, as soon as something is to be applied
---   limit WHY      it is not noticed; once it is built anew, it equals its query
+--   limit WHY      it is not noticed; once it is rebuilt, it equals its query
 --
 -- and indented lines below it say what is otherwise than in the world:
 --
@@ -26,7 +26,7 @@
 --   cure: after a stop, statements after which it is built again and equals its query
 --   unwatched: what is expected without event triggers     since: major version of the server
 --   undo: statements at the end, for what is not dropped with the schema
---   alone: cannot run in a transaction block               daemon: one of those that are also played with a daemon
+--   alone: cannot run in a transaction block               daemon: one that is also played with a daemon
 
 -- world tables
 -- setup
@@ -82,7 +82,7 @@ drop a column | stops column v of (table )?drift\.t was dropped | DROP VIEW st_v
   then: INSERT INTO t (id, u_id) VALUES (nextval('ids'), 1); DELETE FROM t WHERE id = (SELECT min(id) FROM t)
   cure: ALTER TABLE t ADD COLUMN v int NOT NULL DEFAULT 5
   daemon:
-a column is dropped and made anew | equals | DROP VIEW st_view; ALTER TABLE t DROP COLUMN v, ADD COLUMN v int NOT NULL DEFAULT 7
+a column is dropped and recreated | equals | DROP VIEW st_view; ALTER TABLE t DROP COLUMN v, ADD COLUMN v int NOT NULL DEFAULT 7
 a wider type | equals | DROP VIEW st_view; ALTER TABLE t ALTER COLUMN v TYPE bigint
 another type with the same text | equals | DROP VIEW st_view; ALTER TABLE t ALTER COLUMN v TYPE numeric(10, 2) USING v / 2.0
 other values of the same type | equals | DROP VIEW st_view; ALTER TABLE t ALTER COLUMN v TYPE int USING v * 10

@@ -48,7 +48,7 @@ void PrintTo(const Cell& cell, std::ostream* out) {
   *out << "matrix.sql:" << cell.row->line;
 }
 
-// Stages are made when they are first needed, and anew after a cell that failed or many that did not.
+// Stages are made when they are first needed, and again after a cell that failed or many that did not.
 Stage& stage_for(bool watched, bool fresh) {
   static std::unique_ptr<Stage> stages[2];
   static int played[2] = {0, 0};
@@ -214,7 +214,7 @@ class Drift : public ::testing::TestWithParam<Cell> {
         break;
       case Outcome::kLimit:
         EXPECT_EQ(stage_->build("st").status, pgtrickle::catalog::BuildStatus::kActive);
-        EXPECT_TRUE(stage_->equals_view("st")) << "even built anew";
+        EXPECT_TRUE(stage_->equals_view("st")) << "even when rebuilt";
         break;
     }
     if (!stage_->has_other()) return;

@@ -229,7 +229,7 @@ class Flips {
     if (keys_.empty() || indexed()) {
       std::vector<std::string> list = names(touched);
       list.push_back(flip("m.n"));
-      return statement_.with("flips", "those that get their first match (+1) or lose their last (-1)",
+      return statement_.with("flips", "rows that get their first match (+1) or lose their last (-1)",
                              "SELECT " + join(list, ", ") + "\nFROM " + touched.from +
                                  " t CROSS JOIN LATERAL (\n  SELECT count(*) AS n FROM (\n    SELECT FROM " +
                                  indent(other_.post(), 6) + " b\n    WHERE " + indent(match, 6) +
@@ -240,7 +240,7 @@ class Flips {
     list.push_back(flip("count(b.*)"));
     std::vector<std::string> group = touched.group;
     group.push_back(dm);
-    return statement_.with("flips", "those that get their first match (+1) or lose their last (-1)",
+    return statement_.with("flips", "rows that get their first match (+1) or lose their last (-1)",
                            "SELECT " + join(list, ", ") + "\nFROM " + touched.from + " t\nLEFT JOIN " +
                                indent(other_.post(), 2) + " b ON " + match + "\nGROUP BY " + join(group, ", ") +
                                "\nHAVING " + flips("count(b.*)"));

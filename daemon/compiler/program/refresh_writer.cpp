@@ -298,8 +298,8 @@ class RefreshWriter {
     return "EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{" + join(relids, ",") + "}') AND c.relrowsecurity)";
   }
 
-  /// Whether the event triggers are those that watched when the program was made. One that was disabled for a while has
-  /// another xmin.
+  /// Whether the event triggers are the ones that watched when the program was made. One that was disabled for a while
+  /// has another xmin.
   [[nodiscard]] std::string watched() const {
     if (request_.event_triggers.empty()) return "false";
     std::vector<std::string> oids;

@@ -186,7 +186,7 @@ std::string Target::apply_bag(Statement& statement, const std::string& d, const 
                  "DELETE FROM " + table_ + " t WHERE t.ctid = ANY (ARRAY(\n  SELECT x.ctid FROM " + typed +
                      " d CROSS JOIN LATERAL (\n    SELECT t.ctid FROM " + table_ + " t\n    WHERE " +
                      row_match(mine, theirs, types(all_), false) +
-                     // Of rows that are equal but not the same, those that are the same go first.
+                     // Of rows that are equal but not the same, the ones that are the same go first.
                      (loose() ? "\n    ORDER BY " + row_identical(mine, theirs) + " DESC" : "") +
                      "\n    LIMIT -d.w) x\n  WHERE d.w < 0))\nRETURNING 1",
                  false);

@@ -30,7 +30,7 @@ class Target {
   /// earlier program are the caller's to drop.
   [[nodiscard]] std::vector<std::string> index_ddl() const;
 
-  /// Applies a Z-set: FROM item with the columns and w. `violation` is counted with those that are found here.
+  /// Applies a Z-set: FROM item with the columns and w. `violation` is counted with the ones that are found here.
   std::string apply_delta(Statement& statement, const Delta& delta, const std::string& violation = {}) const;
   /// Keyed only: `shown` is a FROM item of the new rows, `gone` a FROM item that has, under the names in `key_columns`
   /// (parallel to the key), the keys of rows that are to be deleted if they are there. No key is in both.
