@@ -67,8 +67,8 @@ Delta Scan::delta(Statement& statement, bool consolidate) const {
   }
   // The weight is an int: sums of bigint would be computed in numeric.
   select.item(consolidate ? "sum(l.w)::int" : "l.w::int", "w")
-      .from("pgtrickle_changes.log_" + std::to_string(statement.sources().log_id(source_->relid)), "l")
-      .where(pending("l"))
+      .from(statement.sources().changes(source_->relid), "l")
+      .where(statement.sources().pending_conditions("l"))
       .where(conditions("l", true));
   if (consolidate) select.group_by(std::move(group)).having("sum(l.w) <> 0");
   if (const std::string limit = statement.limit(source_->relid); !limit.empty()) select.limit(limit);
