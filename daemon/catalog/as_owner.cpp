@@ -65,7 +65,7 @@ void refuse_leftovers(pqxx::transaction_base& tx, const std::string& owner) {
           .as<bool>();
   if (!found) return;
   tx.conn().disconnect();
-  throw BuildFailure("42501",
+  throw BuildFailure(Condition::kInsufficientPrivilege,
                      "code of role " + quote_ident(owner) +
                          " that runs when a literal of its query is read leaves a cursor, a prepared statement or a "
                          "deferred trigger behind",
