@@ -67,11 +67,12 @@ Delta Scan::delta(Statement& statement, bool consolidate) const {
     for (auto& term : identity_terms(column, *columns_[i].type)) group.push_back(std::move(term));
     consolidate = consolidate && columns_[i].type->equatable;
   }
-  const std::string log = "pgtrickle_changes.log_" + std::to_string(statement.sources().log_id(source_->relid));
   // The weight is an int: sums of bigint would be computed in numeric.
   select.emplace_back(consolidate ? "sum(l.w)::int AS w" : "l.w::int AS w");
-  std::string sql = "SELECT " + join(select, ", ") + "\nFROM " + log + " l\nWHERE " + pending("l");
-  if (!predicates_.empty()) sql += "\n  AND " + predicate("l", true);
+  std::string sql = "SELECT " + join(select, ", ") + "\nFROM " + statement.sources().changes(source_->relid) + " l";
+  std::vector<std::string> conditions{statement.sources().pending_condition("l"), predicate("l", true)};
+  std::erase(conditions, "");
+  if (!conditions.empty()) sql += "\nWHERE " + join(conditions, "\n  AND ");
   const std::string limit = statement.limit(source_->relid);
   if (!consolidate) return {FromItem::query(sql + limit), false};
   if (!group.empty()) sql += "\nGROUP BY " + join(group, ", ");

@@ -50,6 +50,25 @@ std::int64_t SourceNumbers::log_id(std::uint32_t relid) const {
   return sources_.at(index_.at(relid)).second;
 }
 
+SourceNumbers SourceNumbers::immediate(std::int64_t stream_table_id) const {
+  SourceNumbers copy = *this;
+  copy.immediate_ = stream_table_id;
+  return copy;
+}
+
+std::string SourceNumbers::changes(std::uint32_t relid) const {
+  if (!immediate_) return "pgtrickle_changes.log_" + std::to_string(log_id(relid));
+  return changes_table(*immediate_, number(relid));
+}
+
+std::string SourceNumbers::pending_condition(const std::string& alias) const {
+  return immediate_ ? std::string() : pending(alias);
+}
+
+std::string changes_table(std::int64_t stream_table_id, std::size_t source) {
+  return "pgtrickle_state.changes_" + std::to_string(stream_table_id) + "_" + std::to_string(source);
+}
+
 std::string Statement::add(const std::string& hint, const std::string& about, const std::string& body,
                            const char* how) {
   std::string name = plain_name(hint);

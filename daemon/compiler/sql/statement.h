@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,13 @@ class SourceNumbers {
   void add(std::uint32_t relid, std::int64_t log_id, const std::string& name);
   [[nodiscard]] std::uint64_t bit(std::uint32_t relid) const;
   [[nodiscard]] std::int64_t log_id(std::uint32_t relid) const;
+  /// The same sources in a program that runs within the writer's transaction: what a statement has changed is in tables
+  /// of the stream table's own, and all of it is pending.
+  [[nodiscard]] SourceNumbers immediate(std::int64_t stream_table_id) const;
+  /// The table or view with the changes of a source: columns w and c<attnum>.
+  [[nodiscard]] std::string changes(std::uint32_t relid) const;
+  /// The condition that selects those of them that are pending, in scope as `alias`; empty: all are.
+  [[nodiscard]] std::string pending_condition(const std::string& alias) const;
   /// Position among the sizes of deltas, from 1.
   [[nodiscard]] std::size_t number(std::uint32_t relid) const { return index_.at(relid) + 1; }
   [[nodiscard]] std::size_t count() const { return sources_.size(); }
@@ -36,6 +44,7 @@ class SourceNumbers {
   std::vector<std::pair<std::uint32_t, std::int64_t>> sources_;
   std::vector<std::string> names_;
   std::map<std::uint32_t, std::size_t> index_;
+  std::optional<std::int64_t> immediate_;  // the stream table's id
 };
 
 class Statement {
@@ -77,6 +86,9 @@ class Statement {
   std::map<std::string, int> used_;
   std::map<std::string, std::string> shared_;
 };
+
+/// The table with what a statement has changed in a source of an IMMEDIATE stream table (SourceNumbers::number()).
+std::string changes_table(std::int64_t stream_table_id, std::size_t source);
 
 /// The condition that selects the pending rows of a log in scope as `alias`; `frontier` has f_snapshot, f_xmin, f_xmax,
 /// f_xid and f_seq.
