@@ -168,7 +168,7 @@ constexpr std::array kConditions{
     ConditionInfo{kTriedAndUndone, "TR003", "", kPermanent,
                   "Undoes what was done only to see what would happen; caught where it is raised.", ""},
     ConditionInfo{kWaitForBuild, "TR004", "", kPermanent,
-                  "The daemon has to build it first: whoever refreshes by hand waits for that.", ""},
+                  "The daemon has to build it first: a refresh by hand waits for that.", ""},
     ConditionInfo{kInternalError, "XX000", "internal_error", kPermanent, "An invariant of the daemon is broken.", ""},
     ConditionInfo{kDataCorrupted, "XX001", "data_corrupted", kCorruption,
                   "The state of a stream table and its rows disagree.", ""},
