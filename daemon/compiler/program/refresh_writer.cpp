@@ -165,7 +165,7 @@ class RefreshWriter {
   }
 
   /// Without the lock, TRUNCATE has to be thought of, which empties a log for this snapshot too: after it was taken,
-  /// somebody else could have refreshed and the log been cleared. See _rotate_log() in sql/40_capture.sql.
+  /// somebody else could have refreshed and the log been cleared. See _rotate_log() in sql/43_change_log.sql.
   [[nodiscard]] std::string nothing_to_do() const {
     std::vector<std::string> counts;
     for (const auto& s : sources_) counts.push_back("v.n" + alias(s).substr(1));
