@@ -178,7 +178,7 @@ BEGIN
     END LOOP;
 
     BEGIN
-        -- Programs name relations and columns, so a rename means compiling anew; a replaced view means another query.
+        -- Programs name relations and columns, so a rename means compiling again; a replaced view means another query.
         FOR s IN
             SELECT d.pgt_id, CASE
                 WHEN n.nspname <> d.source_schema OR c.relname <> d.source_name THEN
@@ -403,7 +403,8 @@ BEGIN
             'ALTER OPERATOR FAMILY', 'ALTER POLICY', 'ALTER ROUTINE', 'ALTER RULE', 'ALTER SCHEMA', 'ALTER TABLE',
             'ALTER TEXT SEARCH CONFIGURATION', 'ALTER TEXT SEARCH DICTIONARY', 'ALTER TEXT SEARCH PARSER',
             'ALTER TEXT SEARCH TEMPLATE', 'ALTER TRIGGER', 'ALTER TYPE', 'ALTER VIEW', 'CREATE AGGREGATE',
-            'CREATE CAST', 'CREATE DOMAIN', 'CREATE FOREIGN TABLE', 'CREATE FUNCTION', 'CREATE INDEX', 'CREATE OPERATOR',
+            'CREATE CAST', 'CREATE DOMAIN', 'CREATE FOREIGN TABLE', 'CREATE FUNCTION', 'CREATE INDEX',
+            'CREATE OPERATOR',
             'CREATE OPERATOR CLASS', 'CREATE OPERATOR FAMILY', 'CREATE POLICY', 'CREATE RULE', 'CREATE TABLE',
             'CREATE TRIGGER', 'CREATE TYPE', 'CREATE VIEW']) AS t));
     EXECUTE 'CREATE EVENT TRIGGER pgtrickle_drop ON sql_drop EXECUTE FUNCTION pgtrickle._on_drop()';

@@ -252,7 +252,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._not_differential TO PUBLIC;
 
--- Error 0A000 if it is clear already that a mode that applies changes cannot be: DIFFERENTIAL, IMMEDIATE. Error 42501 if
+-- Error 0A000 if it is clear already that a mode that applies changes cannot be: DIFFERENTIAL, IMMEDIATE. 42501 if
 -- the caller may not have triggers on what an IMMEDIATE stream table reads.
 CREATE FUNCTION pgtrickle._require_differential(qualified text, view_oid oid, mode text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

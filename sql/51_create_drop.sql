@@ -112,7 +112,7 @@ schedule: ''calculated'' (as often as the stream tables that read it need); how 
   MON-FRI'', ''@hourly'', with
 ''TZ=Europe/Berlin '' in front in that time zone, otherwise in UTC.
 refresh_mode: AUTO (apply changes where possible, otherwise recompute and say why), DIFFERENTIAL (apply changes, or
-  fail), FULL (recompute), IMMEDIATE (apply changes in the transaction that makes them, or fail: whoever writes reads the
+  fail), FULL (recompute), IMMEDIATE (apply changes in the transaction that makes them, or fail: who writes reads the
   result at once, and waits for other writers of what it reads; no schedule matters, no daemon is needed once it is
   built).
 initialize: fill the table now, in this transaction; otherwise the daemon does.

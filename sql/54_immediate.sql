@@ -1,8 +1,8 @@
--- IMMEDIATE stream tables: triggers on what they read, which run the program in the transaction of whoever writes
+-- IMMEDIATE stream tables: triggers on what they read, which run the program in the transaction of the writer
 -- (daemon/compiler/program/immediate_writer.h). Here they are put on, and stopped.
 
--- Why the changes of a relation cannot be followed by triggers of this role, NULL if they can: what a trigger calls runs
--- in the session of whoever writes, so it needs the right that PostgreSQL asks for that.
+-- Why a relation cannot be followed by triggers of this role, NULL if it can: what a trigger calls runs
+-- in the session of the writer, so it needs the right that PostgreSQL asks for that.
 CREATE FUNCTION pgtrickle._immediate_forbidden(relation oid, role oid) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -27,8 +27,8 @@ BEGIN
         RAISE EXCEPTION 'stream table %: refresh mode IMMEDIATE is not possible: %', qualified, why
             USING ERRCODE = 'insufficient_privilege',
                   DETAIL = 'Its query runs in the transactions of those who write, as a trigger does.',
-                  HINT = format('GRANT TRIGGER ON %s TO %I; or use AUTO with a short schedule, which needs no more than '
-                                'SELECT.', pgtrickle._qualified(relation), pg_get_userbyid(role));
+                  HINT = format('GRANT TRIGGER ON %s TO %I; or use AUTO with a short schedule, which needs no more '
+                                'than SELECT.', pgtrickle._qualified(relation), pg_get_userbyid(role));
     END IF;
 END
 $$;
@@ -46,7 +46,7 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._stop_immediate FROM PUBLIC;
 
--- Whatever makes a program outdated, or stops the stream table, stops its triggers. Only where nothing but the mode is to
+-- What makes a program outdated, or stops the stream table, stops its triggers. Only where nothing but the mode is to
 -- change they go on until the new program is there.
 CREATE FUNCTION pgtrickle._on_immediate_outdated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -67,7 +67,7 @@ CREATE TRIGGER immediate_outdated BEFORE UPDATE ON pgtrickle.pgt_stream_tables
                        AND (NEW.needs_reinit AND NOT OLD.needs_reinit OR NEW.status IN ('PAUSED', 'SUSPENDED')))
     EXECUTE FUNCTION pgtrickle._on_immediate_outdated();
 
--- A program that cannot go on says so in its row of pgt_immediate: it is stopped, and built anew. The mark in the catalog
+-- A program that cannot go on says so in its row of pgt_immediate: it is stopped, and rebuilt. The mark in the catalog
 -- fails where a REPEATABLE READ transaction does not see the present row; then the daemon finds what is stopped.
 CREATE FUNCTION pgtrickle._on_immediate_lost() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

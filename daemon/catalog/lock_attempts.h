@@ -1,5 +1,5 @@
 // How a build gets locks that others queue behind: an attempt is short, the pause after it ten times as long, and both
-// grow with the attempts. So whoever uses the table is hardly held up, however long somebody is in our way.
+// grow with the attempts. So users of the table are hardly held up, however long somebody is in our way.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 #include <string>
 #include <thread>
 
-#include "catalog/errors.h"
+#include "postgres/blocking_error.h"
 
 namespace pgtrickle::catalog {
 
@@ -30,8 +30,8 @@ class LockAttempts {
       try {
         work();
         return true;
-      } catch (const pqxx::sql_error& e) {
-        if (server_error(e).sqlstate != "55P03") throw;
+      } catch (const pqxx::failure& e) {
+        if (!postgres::error_of(e).is(Condition::kLockNotAvailable)) throw;
       }
       const auto pause = std::chrono::milliseconds(timeout_ms() * kPauseShare);
       if (std::chrono::steady_clock::now() - started + pause > kPatience) return false;

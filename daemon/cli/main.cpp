@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "cli/commands.h"
+#include "postgres/blocking_error.h"
 #include "postgres/conninfo.h"
 
 namespace {
@@ -119,7 +120,7 @@ int run(int argc, char** argv) {
   create->add_option("--mode", creation.mode, "AUTO, DIFFERENTIAL or FULL")->capture_default_str();
   create->add_flag("--no-initialize", no_initialize, "leave it empty until the daemon fills it");
   create->add_flag("--if-not-exists", if_not_exists, "do nothing if it exists");
-  create->add_flag("--or-replace", replace, "change it if it exists; make it anew if that is not enough")
+  create->add_flag("--or-replace", replace, "change it if it exists; recreate it if that is not enough")
       ->excludes("--if-not-exists");
   add_table_options(*create, creation.table);
   create->add_option("--wait", creation.wait, "return when the daemon keeps it fresh, or fail after this interval")
@@ -256,8 +257,8 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     return run(argc, argv);
-  } catch (const pqxx::sql_error& error) {
-    std::cerr << cli::error_text(error.what()) << "\n";
+  } catch (const pqxx::failure& error) {
+    std::cerr << cli::error_text(pgtrickle::postgres::error_of(error)) << "\n";
   } catch (const std::exception& error) {
     std::cerr << pgtrickle::postgres::redact_text(error.what()) << "\n";
   }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "compiler/sql/change.h"
 #include "compiler/sql/function_text.h"
+#include "compiler/sql/query.h"
 #include "compiler/sql/rows.h"
 #include "compiler/sql/sql_text.h"
 
@@ -31,11 +33,10 @@ class ImmediateWriter {
   [[nodiscard]] const std::vector<CapturedSource>& sources() const { return sources_; }
 
   [[nodiscard]] std::string changes_ddl(const CapturedSource& s) const {
-    std::vector<std::string> select{"0::smallint AS w"};
-    for (const auto attnum : s.columns)
-      select.push_back("t." + quote_ident(column(s, attnum).name) + " AS " + c(attnum));
-    return "CREATE UNLOGGED TABLE " + table(s) + " AS\nSELECT " + join(select, ", ") + " FROM " +
-           qualified(s.source->schema, s.source->name) + " t\nWITH NO DATA";
+    Select rows({"0::smallint AS w"});
+    for (const auto attnum : s.columns) rows.item("t." + quote_ident(column(s, attnum).name), c(attnum));
+    rows.from(qualified(s.source->schema, s.source->name), "t");
+    return "CREATE UNLOGGED TABLE " + table(s) + " AS\n" + rows.sql() + "\nWITH NO DATA";
   }
 
   [[nodiscard]] std::string enter() const {
@@ -57,8 +58,8 @@ class ImmediateWriter {
         "\n    RETURNING i.running, i.recompute INTO v.running, v.recompute;\n"
         "    IF NOT FOUND THEN\n        RETURN NULL;    -- it is not maintained by triggers just now\n    END IF;\n"
         "    IF TG_OP = 'INSERT' THEN\n        " +
-        indent(insert(s, false), 8) + ";\n    ELSIF TG_OP = 'DELETE' THEN\n        " + indent(insert(s, true), 8) +
-        ";\n    ELSIF TG_OP = 'UPDATE' THEN\n        " + indent(update(s), 8) +
+        indent(insert(s, side(s, false)), 8) + ";\n    ELSIF TG_OP = 'DELETE' THEN\n        " +
+        indent(insert(s, side(s, true)), 8) + ";\n    ELSIF TG_OP = 'UPDATE' THEN\n        " + indent(update(s), 8) +
         ";\n    END IF;\n"
         "    IF v.running = 0 THEN\n        PERFORM pgtrickle_state.settle_" +
         id_ + "(v.recompute);\n    END IF;\n    RETURN NULL;\nEND\n";
@@ -169,41 +170,36 @@ class ImmediateWriter {
     return changes_table(request_.id, numbers_.number(s.source->relid));
   }
 
-  [[nodiscard]] std::string columns_of(const CapturedSource& s) const {
-    std::string list = "w";
-    for (const auto attnum : s.columns) list += ", " + c(attnum);
-    return list;
+  static std::vector<std::string> columns_of(const CapturedSource& s) {
+    std::vector<std::string> names;
+    for (const auto attnum : s.columns) names.push_back(c(attnum));
+    return names;
   }
 
-  static std::string side(const CapturedSource& s, bool old_side) {
+  static Select side(const CapturedSource& s, bool old_side) {
     const std::string alias = old_side ? "o" : "n";
-    std::vector<std::string> select{old_side ? "-1 AS w" : "1 AS w"};
-    for (const auto attnum : s.columns)
-      select.push_back(alias + "." + quote_ident(column(s, attnum).name) + " AS " + c(attnum));
-    return "SELECT " + join(select, ", ") + " FROM " + (old_side ? "oldt o" : "newt n");
+    Select rows;
+    for (const auto attnum : s.columns) rows.item(alias + "." + quote_ident(column(s, attnum).name), c(attnum));
+    return rows.item(old_side ? "-1" : "1", "w").from(old_side ? "oldt" : "newt", alias);
   }
 
-  [[nodiscard]] std::string insert(const CapturedSource& s, bool old_side) const {
-    return "INSERT INTO " + table(s) + " (" + columns_of(s) + ")\n" + side(s, old_side);
+  [[nodiscard]] std::string insert(const CapturedSource& s, const Query& rows) const {
+    auto columns = columns_of(s);
+    columns.emplace_back("w");
+    return Insert(table(s), columns, rows).sql();
   }
 
   /// Rows of which no column in use has changed are not kept.
   [[nodiscard]] std::string update(const CapturedSource& s) const {
-    const std::string both = side(s, true) + "\nUNION ALL\n" + side(s, false);
-    std::vector<std::string> names;
+    const Query both = union_all({side(s, true), side(s, false)});
+    const auto names = columns_of(s);
     std::vector<TypeInfo> types;
-    for (const auto attnum : s.columns) {
-      names.push_back(c(attnum));
-      types.push_back(column(s, attnum).type);
-    }
+    for (const auto attnum : s.columns) types.push_back(column(s, attnum).type);
     const bool netted = names.size() <= kMostNetted && std::all_of(types.begin(), types.end(), [](const auto& type) {
                           return type.equatable && !type.encoded_image;
                         });
     if (names.empty()) return "NULL";  // nothing is read but the number of rows
-    if (!netted) return "INSERT INTO " + table(s) + " (" + columns_of(s) + ")\n" + both;
-    std::string list;
-    for (const auto& name : names) list += name + ", ";
-    return "INSERT INTO " + table(s) + " (" + list + "w)\n" + consolidate(names, types, "(" + both + ")");
+    return insert(s, netted ? Query(consolidate(names, types, FromItem(both))) : both);
   }
 
   /// Rows that a MERGE moves from one partition to another are in no transition table. So if this may be a MERGE, all
@@ -235,7 +231,7 @@ class ImmediateWriter {
   }
 
   /// A writer does not fail because the owner may not read a source any more, or, where no event trigger stops it,
-  /// because a source is not what it was: it is built anew then.
+  /// because a source is not what it was: it is rebuilt then.
   [[nodiscard]] std::string still_fits() const {
     std::vector<std::string> readable;
     std::vector<std::string> relids;

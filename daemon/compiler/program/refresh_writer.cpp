@@ -99,8 +99,8 @@ class RefreshWriter {
   [[nodiscard]] std::string pending_rows(const CapturedSource& s, const std::string& frontier) const {
     return "LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked\n                  FROM "
            "pgtrickle_changes.log_" +
-           std::to_string(s.log_id) + " l\n                  WHERE " + indent(pending("l", frontier), 20) + ") " +
-           alias(s);
+           std::to_string(s.log_id) + " l\n                  WHERE " +
+           indent(join(pending("l", frontier), " AND "), 20) + ") " + alias(s);
   }
 
   [[nodiscard]] std::string declarations() const {
@@ -165,7 +165,7 @@ class RefreshWriter {
   }
 
   /// Without the lock, TRUNCATE has to be thought of, which empties a log for this snapshot too: after it was taken,
-  /// somebody else could have refreshed and the log been cleared. See _rotate_log() in sql/40_capture.sql.
+  /// somebody else could have refreshed and the log been cleared. See _rotate_log() in sql/43_change_log.sql.
   [[nodiscard]] std::string nothing_to_do() const {
     std::vector<std::string> counts;
     for (const auto& s : sources_) counts.push_back("v.n" + alias(s).substr(1));
@@ -298,8 +298,8 @@ class RefreshWriter {
     return "EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{" + join(relids, ",") + "}') AND c.relrowsecurity)";
   }
 
-  /// Whether the event triggers are those that watched when the program was made. One that was disabled for a while has
-  /// another xmin.
+  /// Whether the event triggers are the ones that watched when the program was made. One that was disabled for a while
+  /// has another xmin.
   [[nodiscard]] std::string watched() const {
     if (request_.event_triggers.empty()) return "false";
     std::vector<std::string> oids;
