@@ -104,8 +104,8 @@ CREATE TABLE pgtrickle.pgt_frontiers (
     total_rows_deleted  bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 
--- IMMEDIATE stream tables that are maintained by triggers. The row is the lock of their writers: who has updated it goes
--- on alone until his transaction ends. running: statements that have begun and not ended, so 0 between statements.
+-- IMMEDIATE stream tables that are maintained by triggers. The row is the lock of their writers: the one who has
+-- updated it goes on alone until his transaction ends. running: statements that have begun and not ended.
 CREATE TABLE pgtrickle.pgt_immediate (
     pgt_id    bigint PRIMARY KEY REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
     owner     oid NOT NULL,                           -- of the program, whose role writes this row

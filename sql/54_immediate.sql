@@ -96,6 +96,18 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._has_user_keys TO PUBLIC;
 
+-- The same for a build: from here on nobody makes one until the transaction ends.
+CREATE FUNCTION pgtrickle._settled_user_keys(id bigint) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    relation oid := (SELECT s.pgt_relid FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id);
+BEGIN
+    EXECUTE format('LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE', pgtrickle._qualified(relation));
+    RETURN pgtrickle._has_user_keys(id, relation);
+END
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._settled_user_keys FROM PUBLIC;
+
 -- Where no event trigger tells: are the sources of a program what they were when it was made, is its table there, and
 -- does the program know of the unique indexes of users?
 CREATE FUNCTION pgtrickle._immediate_fits(stream_table bigint, relids oid[], user_keys boolean) RETURNS boolean
@@ -113,13 +125,13 @@ $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._immediate_fits TO PUBLIC;
 
 -- After a command that may have made a unique index: programs that do not know it would update rows in place that trade
--- values of it.
+-- values of it. A build looks for itself.
 CREATE FUNCTION pgtrickle._check_user_keys(ids oid[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM pgtrickle._mark_reinit_or_logs(ARRAY[s.pgt_id], 'a unique index was made on it')
     FROM pgtrickle.pgt_immediate i JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
-    WHERE s.effective_refresh_mode = 'IMMEDIATE' AND NOT s.needs_reinit
+    WHERE s.effective_refresh_mode = 'IMMEDIATE' AND NOT s.needs_reinit AND s.status <> 'INITIALIZING'
       AND (s.pgt_relid = ANY (ids)
            OR s.pgt_relid IN (SELECT x.indrelid FROM pg_index x WHERE x.indexrelid = ANY (ids)))
       AND pgtrickle._has_user_keys(s.pgt_id, s.pgt_relid);

@@ -230,6 +230,7 @@ class Builder {
   Definition load(ServerTypes& types) {
     Definition d = load_definition(id_, types, settings_.limits);
     mode_ = d.refresh_mode;
+    user_keys_ = d.request.user_keys;
     if (mode_ == "AUTO" && !full_reason_.empty()) {
       d.request.force_full = true;
       d.request.full_reason = full_reason_;
@@ -594,6 +595,8 @@ class Builder {
     at_step(tx, "installing triggers");
     tx.exec_params("SELECT pgtrickle._install_immediate($1, $2::oid[])", id_,
                    postgres::array_of(program_.immediate_sources));
+    if (tx.exec_params1("SELECT pgtrickle._settled_user_keys($1)", id_)[0].as<bool>() != user_keys_)
+      throw Held{"a unique index was made on it during the build"};
     Lease<Worker> worker(settings_.worker_conninfo.empty() ? session_.conninfo() : settings_.worker_conninfo);
     const std::string action = worker->refresh(id_, locks_, settings_.statement_timeout_ms);
     if (action != "NO_DATA" && action != "DIFFERENTIAL" && action != "FULL")
@@ -660,6 +663,7 @@ class Builder {
   std::string mode_;               // as the user wants it
   std::string full_reason_;        // why AUTO recomputes although the compiler would not
   bool replaces_content_ = false;  // the old rows do not fit the new key
+  bool user_keys_ = false;         // users have made unique indexes on it, as far as the program knows
   bool realigned_ = false;         // the query's column types are not those of the table any more
 };
 

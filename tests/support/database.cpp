@@ -166,7 +166,8 @@ pgtrickle::catalog::BuildResult TestDatabase::build(const std::string& name) {
 
 void TestDatabase::build_pending() {
   const auto rows = session().exec(
-      "SELECT pgt_id FROM pgtrickle.pgt_stream_tables WHERE status IN ('PENDING', 'INITIALIZING') ORDER BY pgt_id");
+      "SELECT pgt_id FROM pgtrickle.pgt_stream_tables WHERE status IN ('PENDING', 'INITIALIZING')\n"
+      "   OR status = 'ACTIVE' AND needs_reinit ORDER BY pgt_id");
   for (const auto& row : rows) pgtrickle::catalog::build_stream_table(dsn_, row[0].as<std::int64_t>(), patient());
 }
 

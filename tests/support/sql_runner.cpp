@@ -88,12 +88,11 @@ class SqlCaseTest : public ::testing::TestWithParam<std::string> {
       return db_.effective_mode(section.name) == "IMMEDIATE" ? "" : "its mode is " + db_.effective_mode(section.name);
     } catch (const std::exception& error) {
       const std::string message = error.what();
-      if (section.expect_mode != "FULL" && message.find("IMMEDIATE is not possible") == std::string::npos)
-        return message;
-      if (section.expect_mode == "DIFFERENTIAL" || section.mode == "DIFFERENTIAL") return message;
       session_.exec("SELECT pgtrickle.drop_stream_table(" + session_.quote(section.name) + ") WHERE to_regclass(" +
                     session_.quote(section.name) + ") IS NOT NULL");
-      return error_of(section);
+      if (std::string other = error_of(section); !other.empty()) return other;
+      // What can only be recomputed cannot be IMMEDIATE; anything else can.
+      return db_.effective_mode(section.name) == "FULL" ? "" : message;
     }
   }
 
