@@ -67,10 +67,10 @@ AnalyzedItem relation(OperatorPtr input, const std::string& name, const pg_query
 }
 
 /// The result itself is the content of a node, but for what is done row by row.
-bool keeps_state(const Operator& op) {
-  const Operator* at = &op;
+bool keeps_state(Operator& op) {
+  Operator* at = &op;
   while (at->rowwise()) at = at->inputs().front().get();
-  return at->stateful();
+  return at->as_stateful() != nullptr;
 }
 
 /// Of a column of the item's operators, as far as it is known already.

@@ -28,7 +28,7 @@ struct Changes {
 
 class StatefulOperator : public Operator {
  public:
-  [[nodiscard]] bool stateful() const override { return true; }
+  StatefulOperator* as_stateful() override { return this; }
 
   struct NodeNames {
     std::string state, delta;  // tables
