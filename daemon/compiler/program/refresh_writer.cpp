@@ -106,7 +106,6 @@ class RefreshWriter {
   [[nodiscard]] std::string declarations() const {
     std::string text =
         "DECLARE\n"
-        "    started CONSTANT timestamptz := clock_timestamp();\n"
         "    run bigint;\n"
         "    f_snapshot pg_snapshot;\n"
         "    f_xid xid8;\n"
@@ -115,7 +114,6 @@ class RefreshWriter {
         "    most bigint;       -- pending rows that are applied as the usual case\n"
         "    marked boolean;\n"
         "    changed bigint := 0;  -- bit per source with pending rows\n"
-        "    holds boolean;\n"
         "    done record;\n"
         "    planning record;\n"
         "    path text;\n";
@@ -128,7 +126,7 @@ class RefreshWriter {
            " THEN\n"
            "        -- Taken before anything is read: rows that this transaction writes from here on come later.\n"
            "        v.run := nextval('pgtrickle_changes.log_seq');\n" +
-           peek() + nothing_to_do() + lock() + "            IF v.holds THEN\n" + apply_and_record() +
+           peek() + nothing_to_do() + move_frontier() + "            IF FOUND THEN\n" + apply_and_return() +
            "            END IF;\n        END IF;\n    END IF;\n"
            "    -- Everything else\n";
   }
@@ -179,15 +177,19 @@ class RefreshWriter {
            "        ELSIF v.usual AND NOT v.marked AND delta_rows BETWEEN 1 AND v.most THEN\n";
   }
 
-  /// Who has this row refreshes this stream table. What the program relies on is asked in the same statement.
-  [[nodiscard]] std::string lock() const {
-    std::string sql = "            SELECT true INTO v.holds FROM pgtrickle.pgt_frontiers p WHERE p.pgt_id = " + id_ +
-                      " AND p.facts_from IS NULL";
-    return sql + "\n                AND " + indent(not_null(), 12) + "\n                AND " + watched() +
-           "\n            FOR UPDATE;\n";
+  /// Before anything is applied, because it is the lock too: who has moved the frontier refreshes this stream table, and
+  /// 40001 is the answer to everybody else. What the program relies on is asked in the same statement.
+  [[nodiscard]] std::string move_frontier() const {
+    return "            UPDATE pgtrickle.pgt_frontiers p\n"
+           "            SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = v.run, data_timestamp = "
+           "now(),\n"
+           "                last_action = 'DIFFERENTIAL', last_delta_rows = delta_rows\n"
+           "            WHERE p.pgt_id = " +
+           id_ + " AND p.facts_from IS NULL\n                AND " + indent(not_null(), 12) + "\n                AND " +
+           watched() + ";\n";
   }
 
-  [[nodiscard]] std::string apply_and_record() const {
+  [[nodiscard]] std::string apply_and_return() const {
     std::string sql;
     for (const auto& s : sources_)
       sql += "                IF v.n" + alias(s).substr(1) + " > 0 THEN v.changed := v.changed | " +
@@ -199,19 +201,7 @@ class RefreshWriter {
            "                rows_inserted := v.done.rows_inserted; rows_updated := v.done.rows_updated; rows_deleted "
            ":= "
            "v.done.rows_deleted;\n"
-           "                UPDATE pgtrickle.pgt_frontiers p\n"
-           "                SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = v.run, "
-           "data_timestamp = now(),\n"
-           "                    last_refresh_at = clock_timestamp(), last_action = 'DIFFERENTIAL', last_delta_rows = "
-           "$3,\n"
-           "                    last_duration_ms = extract(epoch FROM clock_timestamp() - v.started) * 1000,\n"
-           "                    rows = coalesce(p.rows, 0) + $4 - $6, total_refreshes = p.total_refreshes + 1, "
-           "total_differential = p.total_differential + 1,\n"
-           "                    total_rows_inserted = p.total_rows_inserted + $4, total_rows_updated = "
-           "p.total_rows_updated + $5,\n"
-           "                    total_rows_deleted = p.total_rows_deleted + $6\n"
-           "                WHERE p.pgt_id = " +
-           id_ + ";\n                RETURN;\n";
+           "                RETURN;\n";
   }
 
   /// Few rows: the plan that is made for few. More: with the planner's own ways to join, and if it is told sizes, with

@@ -188,7 +188,6 @@ AS $pgt$
 #variable_conflict use_column
 <<v>>
 DECLARE
-    started CONSTANT timestamptz := clock_timestamp();
     run bigint;
     f_snapshot pg_snapshot;
     f_xid xid8;
@@ -197,7 +196,6 @@ DECLARE
     most bigint;       -- pending rows that are applied as the usual case
     marked boolean;
     changed bigint := 0;  -- bit per source with pending rows
-    holds boolean;
     done record;
     planning record;
     path text;
@@ -237,11 +235,13 @@ BEGIN
             action := 'NO_DATA';
             RETURN;
         ELSIF v.usual AND NOT v.marked AND delta_rows BETWEEN 1 AND v.most THEN
-            SELECT true INTO v.holds FROM pgtrickle.pgt_frontiers p WHERE p.pgt_id = 0 AND p.facts_from IS NULL
+            UPDATE pgtrickle.pgt_frontiers p
+            SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = v.run, data_timestamp = now(),
+                last_action = 'DIFFERENTIAL', last_delta_rows = delta_rows
+            WHERE p.pgt_id = 0 AND p.facts_from IS NULL
                 AND (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = OID AND a.attnum = ANY ('{1}') AND a.attnotnull) = 1
-                AND false
-            FOR UPDATE;
-            IF v.holds THEN
+                AND false;
+            IF FOUND THEN
                 IF v.n1 > 0 THEN v.changed := v.changed | 1; END IF;
                 IF delta_rows <= 200 THEN
                     v.done := pgtrickle_state.apply_0('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, NULL, NULL, NULL::boolean);
@@ -254,14 +254,6 @@ BEGIN
                 v.path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
                 action := 'DIFFERENTIAL';
                 rows_inserted := v.done.rows_inserted; rows_updated := v.done.rows_updated; rows_deleted := v.done.rows_deleted;
-                UPDATE pgtrickle.pgt_frontiers p
-                SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = v.run, data_timestamp = now(),
-                    last_refresh_at = clock_timestamp(), last_action = 'DIFFERENTIAL', last_delta_rows = $3,
-                    last_duration_ms = extract(epoch FROM clock_timestamp() - v.started) * 1000,
-                    rows = coalesce(p.rows, 0) + $4 - $6, total_refreshes = p.total_refreshes + 1, total_differential = p.total_differential + 1,
-                    total_rows_inserted = p.total_rows_inserted + $4, total_rows_updated = p.total_rows_updated + $5,
-                    total_rows_deleted = p.total_rows_deleted + $6
-                WHERE p.pgt_id = 0;
                 RETURN;
             END IF;
         END IF;
