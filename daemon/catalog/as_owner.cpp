@@ -45,31 +45,77 @@ class Settings {
   int exceptions_;
 };
 
-/// What the owner's code may have left behind for later statements and for COMMIT, where it would run as who has logged
-/// in. If there is anything, the session is given up. Deferred constraints of PostgreSQL itself count: a foreign key is
+/// What a session keeps beyond a statement: each kind, and what it has of it as a text. Settings are those that
+/// somebody has set: a reload of the configuration changes others. Settings of extensions do not show there, ours are
+/// asked for. Channels and temporary objects are not among it: nothing runs because of them, and the session is cleared
+/// of them before it serves somebody else (Session::clear).
+constexpr const char* kKept =
+    "SELECT\n"
+    "    (SELECT string_agg(c.name, ',' ORDER BY c.name) FROM pg_cursors c WHERE c.is_holdable) AS \"a cursor\",\n"
+    "    (SELECT string_agg(p.name || p.prepare_time, ',' ORDER BY p.name) FROM pg_prepared_statements p)\n"
+    "        AS \"a prepared statement\",\n"
+    "    (SELECT string_agg(s.name || '=' || s.setting, ',' ORDER BY s.name) FROM pg_settings s\n"
+    "     WHERE s.source = 'session')\n"
+    "        || coalesce(current_setting('pgtrickle.settling', true), '')\n"
+    "        || coalesce(current_setting('pgtrickle.sizes', true), '') AS \"a setting\",\n"
+    "    (SELECT string_agg(l.classid || ',' || l.objid || ',' || l.objsubid || l.mode, ';'\n"
+    "                       ORDER BY l.classid, l.objid, l.objsubid, l.mode)\n"
+    "     FROM pg_locks l WHERE l.pid = pg_backend_pid() AND l.locktype = 'advisory') AS \"an advisory lock\"";
+
+/// Has anything been written to that has a deferrable trigger? Constraints of PostgreSQL itself count: a foreign key is
 /// checked as the owner of the table, with casts of his, and what these write to may have a deferred trigger in turn.
-void refuse_leftovers(pqxx::transaction_base& tx, const std::string& owner) {
-  tx.exec("SET search_path = pg_catalog, pg_temp; SET standard_conforming_strings = on");
-  const bool found =
-      tx.exec(
-            "SELECT EXISTS (SELECT FROM pg_cursors c WHERE c.is_holdable)\n"
-            "    OR EXISTS (SELECT FROM pg_prepared_statements p WHERE p.from_sql)\n"
-            "    OR EXISTS (SELECT FROM pg_locks l JOIN pg_class r ON r.oid = l.relation\n"
-            "               WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.mode = 'RowExclusiveLock'\n"
-            "                 AND r.relnamespace <> 'pgtrickle'::regnamespace\n"
-            "                 AND (EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = r.oid AND t.tgdeferrable)\n"
-            "                      OR EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = r.oid AND "
-            "c.condeferrable)))")
-          .at(0)
-          .at(0)
-          .as<bool>();
-  if (!found) return;
-  tx.conn().disconnect();
-  throw BuildFailure("42501",
-                     "code of role " + quote_ident(owner) +
-                         " that runs when a literal of its query is read leaves a cursor, a prepared statement or a "
-                         "deferred trigger behind",
-                     "Look at the CHECK constraints of the domains in arrays, rows and ranges of the query.");
+constexpr const char* kDeferred =
+    "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_class r ON r.oid = l.relation\n"
+    "               WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.mode = 'RowExclusiveLock'\n"
+    "                 AND r.relnamespace <> 'pgtrickle'::regnamespace\n"
+    "                 AND (EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = r.oid AND t.tgdeferrable)\n"
+    "                      OR EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = r.oid AND c.condeferrable)))";
+
+/// Before it code of the owner's may run, after it the session must be as it was. What is left for later would run at
+/// COMMIT as who has logged in; a setting can change what our next statements mean, as client_encoding changes what
+/// ends a literal. So whatever is left, the session is given up before COMMIT.
+class Unchanged {
+ public:
+  Unchanged(pqxx::transaction_base& tx, const std::string& owner) : tx_(tx), owner_(owner), before_(tx.exec(kKept)) {}
+
+  void check() {
+    tx_.exec("SET search_path = pg_catalog, pg_temp; SET standard_conforming_strings = on");
+    const pqxx::result after = tx_.exec(kKept);
+    for (pqxx::row::size_type kind = 0; kind < after.columns(); ++kind) {
+      if (text(after.at(0)[kind]) != text(before_.at(0)[kind])) give_up(after.column_name(kind));
+    }
+    if (tx_.exec1(kDeferred)[0].as<bool>()) give_up("a deferred trigger");
+  }
+
+ private:
+  static std::string text(const pqxx::field& field) { return field.is_null() ? "" : field.c_str(); }
+
+  [[noreturn]] void give_up(const std::string& what) {
+    tx_.conn().disconnect();
+    throw BuildFailure("42501",
+                       "code of role " + quote_ident(owner_) +
+                           " that runs when a literal of its query is read leaves " + what + " behind in the session",
+                       "Look at the CHECK constraints of the domains in arrays, rows and ranges of the query.");
+  }
+
+  pqxx::transaction_base& tx_;
+  const std::string& owner_;
+  pqxx::result before_;
+};
+
+/// What fails is undone, but for what PostgreSQL does not undo: prepared statements and advisory locks of the session.
+template <typename Work>
+pqxx::result all_or_nothing(pqxx::transaction_base& tx, Unchanged& session, const Work& work) {
+  tx.exec("SAVEPOINT pgtrickle_as_owner");
+  try {
+    const auto result = work();
+    tx.exec("RELEASE SAVEPOINT pgtrickle_as_owner");
+    return result;
+  } catch (const pqxx::sql_error&) {
+    tx.exec("ROLLBACK TO SAVEPOINT pgtrickle_as_owner");
+    session.check();
+    throw;
+  }
 }
 
 /// A function of the owner: what it calls cannot set the role back.
@@ -87,8 +133,11 @@ pqxx::result through_function(pqxx::transaction_base& tx, const FunctionSettings
         "; END $pgt$;\n"
         "GRANT EXECUTE ON FUNCTION pg_temp.pgtrickle_as_owner(text) TO PUBLIC");
   }
-  auto result = tx.exec_params("SELECT result FROM pg_temp.pgtrickle_as_owner($1::text)", statement);
-  refuse_leftovers(tx, owner);
+  Unchanged session(tx, owner);
+  const auto result = all_or_nothing(tx, session, [&] {
+    return tx.exec_params("SELECT result FROM pg_temp.pgtrickle_as_owner($1::text)", statement);
+  });
+  session.check();
   tx.exec("DROP FUNCTION IF EXISTS pg_temp.pgtrickle_as_owner(text)");
   return result;
 }

@@ -1,8 +1,9 @@
 // Running statements of ours with the rights of a stream table's owner: CREATE and DROP of views, of empty tables, of
 // functions and indexes, and questions to the catalog. What runs the owner's code belongs into a worker session
 // (worker.h). But reading a literal can: that of an array, a row or a range over a domain calls what its CHECK calls.
-// So statements with literals go through a function of the owner, from which nothing can set the role back, and what
-// such code may have left for later in the session is looked for at once. Others run under SET LOCAL ROLE.
+// So statements with literals go through a function of the owner, from which nothing can set the role back. The session
+// is compared before and after, also if the statement fails; if anything is left in it, it is closed. Other statements
+// run under SET LOCAL ROLE.
 //
 // Each goes by itself through the extended protocol: a text in which somebody has hidden a second statement is refused.
 #pragma once

@@ -94,7 +94,7 @@ pqxx::result Session::run_prepared(pqxx::transaction_base& tx, const std::string
 
 // One text: where a setting of the database makes transactions read only, or short, that is over before anything else.
 void Session::clear() {
-  std::string text = "RESET ALL; SELECT pg_catalog.pg_advisory_unlock_all(); UNLISTEN *";
+  std::string text = "RESET ALL; SELECT pg_catalog.pg_advisory_unlock_all(); UNLISTEN *; DISCARD TEMP";
   for (const auto& [name, value] : session_settings(path_))
     text +=
         "; SELECT pg_catalog.set_config(" + connection_->quote(name) + ", " + connection_->quote(value) + ", false)";

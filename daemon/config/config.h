@@ -43,7 +43,7 @@ struct Scheduler {
   int unit_max_tables = 64;                  // a unit (one transaction, one snapshot) has at most so many tables
   Milliseconds unit_max_cost{2000};          // and is expected to take at most so long
   int max_workers = 0;                       // refreshes at once over all databases; 0 = the sum of the pool sizes
-  int owner_max_places = 0;                  // of one owner who is not trusted; 0 = all places but one
+  int owner_max_places = 0;                  // of one owner who is not trusted; 0 = OwnerPlaces says
   int fuse_history = 20;                     // refreshes that an automatic fuse learns from
 
   Milliseconds alert_interval{60000};          // the same alert for the same object at most so often

@@ -197,11 +197,14 @@ void add_scheduling(std::vector<Setting<Config>>& all) {
                                      "Refreshes at once over all databases; 0 is the sum of their pool_size. How they "
                                      "are shared: databases.workers.",
                                      [](C& c) -> int& { return c.scheduler.max_workers; }));
-  all.push_back(integer<Config, int>("scheduler.owner_max_places", 0, 10000,
-                                     "Refreshes at once, and builds at once, of one owner who is not trusted, over all "
-                                     "databases; 0 is all places but one, in each database and in all. At least one. "
-                                     "Trusted owners have no such limit.",
-                                     [](C& c) -> int& { return c.scheduler.owner_max_places; }));
+  all.push_back(
+      integer<Config, int>("scheduler.owner_max_places", 0, 10000,
+                           "Refreshes at once, and builds at once, of one owner who is not trusted, over all "
+                           "databases. 0 is all but one of those that such owners may have together, in each "
+                           "database and in all; at least one. Together they may have all places for "
+                           "refreshes, or all but one where trusted owners have stream tables. Trusted owners "
+                           "have no such limit.",
+                           [](C& c) -> int& { return c.scheduler.owner_max_places; }));
   all.push_back(integer<Config, int>("scheduler.fuse_history", 2, 1000,
                                      "How many refreshes the limit of a fuse of the kind 'auto' is learned from.",
                                      [](C& c) -> int& { return c.scheduler.fuse_history; }));

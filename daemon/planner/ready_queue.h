@@ -1,11 +1,17 @@
 // Units that may run but wait for a worker. The next one is that which is most overdue for its period, weighted by its
 // tier; among equals the one with the longest path behind it. Whatever waits gains on the others, so nothing starves:
 // periods above kLongestPeriod count as that, or a weekly table could wait for weeks behind an excess of fast ones.
+//
+// Owners who do not trust each other take turns first: the one who has the fewest places, then the one who was served
+// least lately. By lateness alone, an owner whose units never end in time would always be the latest. Between him and
+// the trusted owners lateness decides.
+//
 // Pure.
 #pragma once
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <utility>
@@ -27,22 +33,21 @@ class ReadyQueue {
     Work work;
   };
 
-  /// The first among those of whom `may(unit)` says so; `take(unit)` decides whether it is taken out.
-  template <class May, class Take>
-  std::optional<Item> pop_if(std::chrono::steady_clock::time_point now, const May& may, const Take& take) {
-    auto best = waiting_.end();
-    for (auto item = waiting_.begin(); item != waiting_.end(); ++item) {
-      if (may(item->unit) && (best == waiting_.end() || goes_before(item->unit, best->unit, now))) best = item;
-    }
-    if (best == waiting_.end() || !take(best->unit)) return std::nullopt;
+  /// The next one. `places(domain)` is how many places an owner has now, nothing if he may have no more;
+  /// `take(domain)` decides whether the unit is taken out.
+  template <class Places, class Take>
+  std::optional<Item> pop_if(std::chrono::steady_clock::time_point now, const Places& places, const Take& take) {
+    const auto best = next(now, places);
+    if (best == waiting_.end() || !take(best->unit.domain)) return std::nullopt;
     Item item = std::move(*best);
     waiting_.erase(best);
+    if (item.unit.domain != 0) served_[item.unit.domain] = ++turn_;
     return item;
   }
 
   std::optional<Item> pop(std::chrono::steady_clock::time_point now) {
-    const auto any = [](const Unit&) { return true; };
-    return pop_if(now, any, any);
+    return pop_if(
+        now, [](Domain) { return std::optional(0); }, [](Domain) { return true; });
   }
 
   [[nodiscard]] std::map<Domain, int> count_by_domain() const {
@@ -57,6 +62,52 @@ class ReadyQueue {
   [[nodiscard]] bool empty() const { return waiting_.empty(); }
 
  private:
+  using Place = typename std::vector<Item>::iterator;
+
+  /// An owner whose units wait.
+  struct Claim {
+    std::optional<int> places;  // that he has; nothing: he may have no more
+    std::uint64_t last_turn = 0;
+    Place first;
+    [[nodiscard]] bool is_fairer_than(const Claim& other) const {
+      return std::pair(*places, last_turn) < std::pair(*other.places, other.last_turn);
+    }
+  };
+
+  template <class Places>
+  Place next(std::chrono::steady_clock::time_point now, const Places& places) {
+    std::map<Domain, Claim> claims;
+    for (auto item = waiting_.begin(); item != waiting_.end(); ++item) {
+      const auto found = claims.find(item->unit.domain);
+      if (found == claims.end()) {
+        const Domain domain = item->unit.domain;
+        claims[domain] = {.places = places(domain), .last_turn = last_turn_of(domain), .first = item};
+      } else if (goes_before(item->unit, found->second.first->unit, now)) {
+        found->second.first = item;
+      }
+    }
+    const Claim* trusted = nullptr;
+    const Claim* fairest = nullptr;
+    for (const auto& [domain, claim] : claims) {
+      if (!claim.places) continue;
+      if (domain == 0) {
+        trusted = &claim;
+      } else if (fairest == nullptr || claim.is_fairer_than(*fairest)) {
+        fairest = &claim;
+      }
+    }
+    if (trusted == nullptr || fairest == nullptr) {
+      const Claim* const only = trusted != nullptr ? trusted : fairest;
+      return only != nullptr ? only->first : waiting_.end();
+    }
+    return goes_before(fairest->first->unit, trusted->first->unit, now) ? fairest->first : trusted->first;
+  }
+
+  [[nodiscard]] std::uint64_t last_turn_of(Domain domain) const {
+    const auto found = served_.find(domain);
+    return found == served_.end() ? 0 : found->second;
+  }
+
   static bool goes_before(const Unit& a, const Unit& b, std::chrono::steady_clock::time_point now) {
     const double left = urgency(a, now);
     const double right = urgency(b, now);
@@ -70,6 +121,8 @@ class ReadyQueue {
   }
 
   std::vector<Item> waiting_;
+  std::map<Domain, std::uint64_t> served_;  // by owner without trust: the turn that he had last
+  std::uint64_t turn_ = 0;
 };
 
 }  // namespace pgtrickle::planner

@@ -105,10 +105,14 @@ void Dispatcher::start_ready() {
   if (!in_budget_) return;
   const int most = context_->database.pool_size;
   WorkerBudget& budget = *context_->shared->budget;
-  const auto may = [&](const Unit& unit) { return budget.owner_may_take(budget_, unit.domain); };
-  const auto take = [&](const Unit& unit) { return budget.try_take(budget_, unit.domain); };
+  budget.set_reserved(budget_, registry_->has_trusted());
+  const auto places = [&](Domain owner) -> std::optional<int> {
+    if (!budget.owner_may_take(budget_, owner)) return std::nullopt;
+    return budget.in_use_of(owner);
+  };
+  const auto take = [&](Domain owner) { return budget.try_take(budget_, owner); };
   while (context_->leading() && running_ < most) {
-    const auto next = ready_.pop_if(Clock::now(), may, take);
+    const auto next = ready_.pop_if(Clock::now(), places, take);
     if (!next) break;
     ++running_;
     context_->tasks->spawn(run(shared_from_this(), next->work));

@@ -57,7 +57,7 @@ TableRegistry::Loaded TableRegistry::load(std::vector<sql::StreamTable> rows,
   for (const TableId id : gone) forget(id, loaded);
   planner_.configure(planner_settings(*context_));
   planner_.load(entries, groups, now());
-  hasten_wanted();
+  end_load();
   planner_.release_holds(Clock::now());  // what held them may be what has changed
   return loaded;
 }
@@ -75,12 +75,14 @@ TableRegistry::Loaded TableRegistry::load_some(std::vector<sql::StreamTable> row
     planner_.remove(id, now());
     forget(id, loaded);
   }
-  hasten_wanted();
+  end_load();
   return loaded;
 }
 
-// What somebody wants refreshed now, once it is in the plan.
-void TableRegistry::hasten_wanted() {
+void TableRegistry::end_load() {
+  has_trusted_ =
+      std::any_of(tables_.begin(), tables_.end(), [](const auto& of_id) { return domain_of(of_id.second.row) == 0; });
+  // What somebody wants refreshed now, once it is in the plan.
   for (const TableId id : std::exchange(wanted_, {})) planner_.hasten(id, now());
 }
 

@@ -36,6 +36,8 @@ class TableRegistry {
   Loaded clear() { return load({}, {}, TimePoint::min()); }
 
   [[nodiscard]] bool is_served(const sql::StreamTable& row) const;
+  /// Trusted owners have stream tables.
+  [[nodiscard]] bool has_trusted() const { return has_trusted_; }
   [[nodiscard]] static Domain domain_of(const sql::StreamTable& row) { return row.trusted ? 0 : row.owner; }
   /// None if they are not of one, or whom to trust has changed.
   [[nodiscard]] std::optional<Domain> common_domain(const std::vector<TableId>& ids) const;
@@ -49,11 +51,12 @@ class TableRegistry {
   planner::PlannerEntry adopt(sql::StreamTable row, TimePoint read_after, Loaded& loaded);
   [[nodiscard]] planner::PlannerEntry entry_of(const Table& table, bool is_new) const;
   void forget(TableId id, Loaded& loaded);
-  void hasten_wanted();
+  void end_load();
 
   std::shared_ptr<Context> context_;
   std::map<TableId, Table> tables_;
   planner::RefreshPlanner planner_;
+  bool has_trusted_ = false;
   std::set<TableId> wanted_;  // somebody wants them refreshed now
 };
 

@@ -6,17 +6,41 @@
 #include <utility>
 
 namespace pgtrickle::scheduler {
+
+namespace {
+
+/// Of so many places, those that owners without trust may have.
+int for_others(int places, bool reserved) {
+  return reserved ? std::max(1, places - 1) : places;
+}
+
+}  // namespace
+
+void OwnerPlaces::take(Owner owner) {
+  ++taken_[owner];
+  if (owner != kTrustedOwner) ++taken_without_trust_;
+}
+
 void OwnerPlaces::release(Owner owner) {
   const auto found = taken_.find(owner);
   if (found == taken_.end()) throw std::logic_error("a place was released that the owner did not have");
   if (--found->second == 0) taken_.erase(found);
+  if (owner != kTrustedOwner) --taken_without_trust_;
 }
 
-int OwnerPlaces::left(Owner owner, int places) const {
-  if (owner == kTrustedOwner) return std::numeric_limits<int>::max();
+int OwnerPlaces::taken(Owner owner) const {
   const auto found = taken_.find(owner);
-  const int most = limit_ > 0 ? limit_ : std::max(1, places - 1);
-  return std::max(0, most - (found == taken_.end() ? 0 : found->second));
+  return found == taken_.end() ? 0 : found->second;
+}
+
+int OwnerPlaces::left(Owner owner, int places, bool reserved) const {
+  if (owner == kTrustedOwner) return std::numeric_limits<int>::max();
+  const int alone = limit_ > 0 ? limit_ : std::max(1, for_others(places, reserved) - 1);
+  return std::min(std::max(0, alone - taken(owner)), left_without_trust(places, reserved));
+}
+
+int OwnerPlaces::left_without_trust(int places, bool reserved) const {
+  return std::max(0, for_others(places, reserved) - taken_without_trust_);
 }
 
 WorkerBudget::Entry& WorkerBudget::entry(Member member) {
@@ -64,6 +88,10 @@ void WorkerBudget::set_owner_limit(int limit) {
   call_back();
 }
 
+void WorkerBudget::set_reserved(Member member, bool reserved) {
+  if (std::exchange(entry(member).reserved, reserved) != reserved) call_back();
+}
+
 int WorkerBudget::total() const {
   if (configured_total_ > 0) return configured_total_;
   int sum = 0;
@@ -84,13 +112,30 @@ void WorkerBudget::want(Entry& e, std::map<Owner, int> wanted) {
 }
 
 int WorkerBudget::left(const Entry& e, Owner owner) const {
-  return std::min(e.owners.left(owner, e.usage.max), owners_.left(owner, total()));
+  return std::min(e.owners.left(owner, e.usage.max, e.reserved), left_in_all(owner));
+}
+
+int WorkerBudget::left_in_all(Owner owner) const {
+  return owners_.left(owner, total(), is_reserved());
+}
+
+bool WorkerBudget::is_reserved() const {
+  return std::any_of(entries_.begin(), entries_.end(),
+                     [](const auto& of_member) { return of_member.second.reserved && !of_member.second.gone; });
 }
 
 int WorkerBudget::wanted(const Entry& e) const {
-  int sum = 0;
-  for (const auto& [owner, count] : e.waiting) sum += std::min(count, left(e, owner));
-  return sum;
+  int trusted = 0, others = 0;
+  for (const auto& [owner, count] : e.waiting) {
+    if (owner == kTrustedOwner) {
+      trusted += count;
+    } else {
+      others += std::min(count, left(e, owner));
+    }
+  }
+  const int together = std::min(e.owners.left_without_trust(e.usage.max, e.reserved),
+                                owners_.left_without_trust(total(), is_reserved()));
+  return trusted + std::min(others, together);
 }
 
 bool WorkerBudget::owner_may_take(Member member, Owner owner) const {
@@ -143,7 +188,7 @@ bool WorkerBudget::try_take(Member member, Owner owner) {
   ++e.usage.in_use;
   e.owners.take(owner);
   owners_.take(owner);
-  owner_is_full_ = owner_is_full_ || owners_.left(owner, total()) == 0;
+  owner_is_full_ = owner_is_full_ || left_in_all(owner) == 0;
   --waiting[owner];
   want(e, std::move(waiting));
   if (!e.waiting.empty()) e.since = next_++;  // behind those that wait with the same part of their share

@@ -5,9 +5,9 @@
 // one's maximum. So a share that others have borrowed comes back as their running units end. If the shares exceed the
 // total they are proportions. A place is taken before a unit starts and released when it has ended.
 //
-// One owner who is not trusted never has all places, neither those of a database nor the total, if there are two or
-// more: his code can hold what he has until refresh_timeout ends it, and others go on with what is left. Several such
-// owners together can.
+// Code of an owner who is not trusted can hold the places that he has until refresh_timeout ends it. So one such owner
+// never has all places, neither those of a database nor the total, if there are two or more. Where trusted owners have
+// stream tables too, one place is reserved for them: all others together never have it.
 //
 // Pure: no clock, no threads; calls come from the event loop thread. A call-back must not destroy the budget; it may
 // call everything else, at once or later. Errors: a member that does not exist is a std::logic_error.
@@ -29,15 +29,19 @@ inline constexpr Owner kTrustedOwner = 0;
 /// How many of some places each owner has, and how many more he may take. Trusted owners may take all.
 class OwnerPlaces {
  public:
-  /// 0: all but one, and at least one.
+  /// Of one owner. 0: all but one of those that owners without trust may have, and at least one.
   void set_limit(int limit) { limit_ = limit; }
-  void take(Owner owner) { ++taken_[owner]; }
+  void take(Owner owner);
   void release(Owner owner);
-  /// `places`: how many there are for all owners.
-  [[nodiscard]] int left(Owner owner, int places) const;
+  [[nodiscard]] int taken(Owner owner) const;
+  /// `places`: how many there are for all owners. `reserved`: one of them is for trusted owners, if there are two.
+  [[nodiscard]] int left(Owner owner, int places, bool reserved = false) const;
+  /// For all owners without trust together.
+  [[nodiscard]] int left_without_trust(int places, bool reserved) const;
 
  private:
   int limit_ = 0;
+  int taken_without_trust_ = 0;
   std::map<Owner, int> taken_;
 };
 
@@ -62,13 +66,17 @@ class WorkerBudget {
   void unregister(Member member);
 
   void set_total(int total);
-  /// Of one owner who is not trusted, at once. 0: all places but one, of a database and of the total.
+  /// Of one owner who is not trusted, at once. 0: OwnerPlaces says how many, of a database and of the total.
   void set_owner_limit(int limit);
+  /// Trusted owners have stream tables in this database: one of its places, and one of all, is reserved for them.
+  void set_reserved(Member member, bool reserved);
   [[nodiscard]] int total() const;
   [[nodiscard]] int in_use() const;
 
   /// The owner has less than he may have, in this database and in all.
   [[nodiscard]] bool owner_may_take(Member member, Owner owner) const;
+  /// What the owner has, in all databases.
+  [[nodiscard]] int in_use_of(Owner owner) const { return owners_.taken(owner); }
   /// Takes a place for one unit. If it is not this member's turn it waits from now on: `try_again` will be called.
   [[nodiscard]] bool try_take(Member member, Owner owner = kTrustedOwner);
   void release(Member member, Owner owner = kTrustedOwner);
@@ -88,6 +96,7 @@ class WorkerBudget {
     std::function<void()> try_again;
     std::map<Owner, int> waiting;  // none of them 0
     OwnerPlaces owners;
+    bool reserved = false;    // a place for trusted owners
     std::uint64_t since = 0;  // a number that grows: who waits longer has a smaller one
     bool gone = false;
   };
@@ -96,6 +105,9 @@ class WorkerBudget {
   [[nodiscard]] const Entry& entry(Member member) const;
   void want(Entry& e, std::map<Owner, int> wanted);
   [[nodiscard]] int left(const Entry& e, Owner owner) const;
+  [[nodiscard]] int left_in_all(Owner owner) const;
+  /// One of all places is for trusted owners.
+  [[nodiscard]] bool is_reserved() const;
   /// What waits and may have a place as far as its owner is concerned.
   [[nodiscard]] int wanted(const Entry& e) const;
   [[nodiscard]] Usage usage_of(const Entry& e) const;
@@ -106,7 +118,7 @@ class WorkerBudget {
   int configured_total_;
   int owner_limit_ = 0;
   OwnerPlaces owners_;  // over all databases
-  // Somebody took the last place of an owner for whom others wait too: what was kept for them is free.
+  // Somebody took the last place that an owner may have, and others wait for him too: what was kept for them is free.
   bool owner_is_full_ = false;
   std::uint64_t next_ = 1;  // member or turn
   std::map<Member, Entry> entries_;

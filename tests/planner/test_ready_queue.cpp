@@ -47,15 +47,54 @@ TEST(ReadyQueue, WhoMayNotRunYetIsPassedOver) {
   late.domain = 16384;
   queue.push(late, 'a');
   queue.push(unit(500, 1000), 'b');
-  const auto trusted = [](const Unit& u) { return u.domain == 0; };
-  const auto yes = [](const Unit&) { return true; };
-  const auto no = [](const Unit&) { return false; };
+  const auto trusted = [](Domain owner) { return owner == 0 ? std::optional(0) : std::nullopt; };
+  const auto yes = [](Domain) { return true; };
+  const auto no = [](Domain) { return false; };
   EXPECT_THAT(queue.count_by_domain(), ::testing::ElementsAre(std::pair(0, 1), std::pair(16384, 1)));
   EXPECT_FALSE(queue.pop_if(kStart + milliseconds(1000), trusted, no));
   EXPECT_EQ(queue.size(), 2U) << "what is not taken stays";
   EXPECT_EQ(queue.pop_if(kStart + milliseconds(1000), trusted, yes)->work, 'b');
   EXPECT_FALSE(queue.pop_if(kStart + milliseconds(1000), trusted, yes));
   EXPECT_EQ(order(queue, 1000), "a");
+}
+
+Unit unit_of(Domain owner, int due_ms) {
+  Unit out = unit(due_ms, 1000);
+  out.domain = owner;
+  return out;
+}
+
+TEST(ReadyQueue, OfOwnersWithoutTrustTheOneWithTheFewestPlacesGoesFirst) {
+  ReadyQueue<char> queue;
+  queue.push(unit_of(16384, 0), 'a');  // the latest, and he has the most
+  queue.push(unit_of(16385, 500), 'b');
+  queue.push(unit_of(16386, 900), 'c');
+  std::map<Domain, int> has{{16384, 2}, {16385, 1}, {16386, 0}};
+  const auto places = [&](Domain owner) { return std::optional(has[owner]); };
+  const auto yes = [](Domain) { return true; };
+  std::string order;
+  while (const auto item = queue.pop_if(kStart + milliseconds(1000), places, yes)) order += item->work;
+  EXPECT_EQ(order, "cba");
+}
+
+TEST(ReadyQueue, OwnersWithoutTrustTakeTurns) {
+  ReadyQueue<char> queue;
+  for (int i = 0; i < 3; ++i) queue.push(unit_of(16384, i), 'a');
+  queue.push(unit_of(16385, 800), 'b');
+  queue.push(unit_of(16386, 900), 'c');
+  EXPECT_EQ(order(queue, 1000), "abcaa") << "by lateness it would be aaabc";
+  queue.push(unit_of(16384, 1000), 'a');
+  queue.push(unit_of(16386, 1900), 'c');
+  EXPECT_EQ(order(queue, 2000), "ca") << "turns are remembered";
+}
+
+TEST(ReadyQueue, BetweenTrustedOwnersAndOthersLatenessDecides) {
+  ReadyQueue<char> queue;
+  queue.push(unit_of(0, 500), 't');
+  queue.push(unit_of(0, 100), 'u');
+  queue.push(unit_of(16384, 300), 'a');
+  queue.push(unit_of(16385, 600), 'b');
+  EXPECT_EQ(order(queue, 1000), "uatb");
 }
 
 TEST(ReadyQueue, HotBeforeColdButLatenessWins) {

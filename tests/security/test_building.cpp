@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 #include "catalog/builder.h"
 #include "security/world.h"
 
@@ -154,8 +157,7 @@ TEST_P(Building, WhatALiteralLeavesInASessionStopsNoOtherBuild) {
   create(bob(), "b.st", "SELECT id, '{4}'::b.tainted[] AS c FROM b.taints");
   const auto result = build("b.st");
   EXPECT_NE(result.status, BuildStatus::kActive);
-  EXPECT_THAT(result.message,
-              ::testing::HasSubstr("leaves a cursor, a prepared statement or a deferred trigger behind"));
+  EXPECT_THAT(result.message, HasSubstr("leaves a setting behind in the session"));
   expect_no_control_session();
   // The same without what ends the session: the settings stay.
   bob().exec(
@@ -189,6 +191,93 @@ TEST_P(Building, AForeignKeyThatALiteralLeavesForCommitGainsNothing) {
   const auto result = build("b.st");
   EXPECT_NE(result.status, BuildStatus::kActive);
   expect_no_control_session();
+}
+
+// Every kind of thing that outlives the statement which leaves it. The session that has it ends before COMMIT.
+TEST_P(Building, NoControlSessionGoesOnWithWhatALiteralHasLeft) {
+  struct Kind {
+    const char* statement;
+    const char* found;
+  };
+  const std::vector<Kind> kinds{
+      {"INSERT INTO b.deferring VALUES (1)", "a deferred trigger"},
+      {"INSERT INTO b.child VALUES (7)", "a deferred trigger"},
+      {"INSERT INTO b.unique_later VALUES (1)", "a deferred trigger"},
+      {"EXECUTE 'DECLARE held CURSOR WITH HOLD FOR SELECT b.note(''held'')'", "a cursor"},
+      {"EXECUTE 'PREPARE later AS SELECT b.note(''prepared'')'", "a prepared statement"},
+      {"EXECUTE 'DEALLOCATE ALL'", "a prepared statement"},
+      // What is prepared is not rolled back with what fails, and is run when the error is written down.
+      {"EXECUTE 'DEALLOCATE pgt_no_step'; EXECUTE 'PREPARE pgt_no_step (bigint) AS SELECT b.note(''prepared'')'; "
+       "RAISE division_by_zero",
+       "a prepared statement"},
+      {"PERFORM set_config('client_encoding', 'GBK', false)", "a setting"},
+      {"PERFORM set_config('lock_timeout', '1ms', true)", "a setting"},
+      {"PERFORM set_config('default_transaction_read_only', 'on', false)", "a setting"},
+      {"PERFORM set_config('pgtrickle.settling', 'on', false)", "a setting"},
+      {"SET TRANSACTION READ ONLY", "a setting"},
+      {"EXECUTE 'RESET jit'", "a setting"},
+      {"PERFORM pg_advisory_lock(1, 2)", "an advisory lock"},
+      {"PERFORM pg_advisory_xact_lock_shared(3)", "an advisory lock"},
+  };
+  bob().exec(
+      "CREATE SEQUENCE b.session; GRANT USAGE ON SEQUENCE b.session TO PUBLIC;"
+      "CREATE TABLE b.deferring (n int); CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON b.deferring DEFERRABLE "
+      "INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION b.noting();"
+      "CREATE TABLE b.parent (id int PRIMARY KEY);"
+      "CREATE TABLE b.child (id int REFERENCES b.parent DEFERRABLE INITIALLY DEFERRED);"
+      "CREATE TABLE b.unique_later (n int UNIQUE DEFERRABLE INITIALLY DEFERRED);"
+      "CREATE FUNCTION b.leave() RETURNS void LANGUAGE plpgsql VOLATILE AS $$ BEGIN END $$;"
+      "CREATE FUNCTION b.leaves(i int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN"
+      "  IF current_setting('application_name') LIKE 'pgtrickled%' THEN"
+      "    PERFORM setval('b.session', pg_backend_pid()); PERFORM b.leave(); END IF; RETURN true; END $$;"
+      "CREATE DOMAIN b.tainted AS int CHECK (b.leaves(VALUE)); CREATE TABLE b.taints (id int PRIMARY KEY)");
+  create(bob(), "b.st", "SELECT id, '{4}'::b.tainted[] AS c FROM b.taints");
+  build_active("b.st");  // the session has its statements prepared
+  for (const Kind& kind : kinds) {
+    SCOPED_TRACE(kind.statement);
+    root().exec("SET pgtrickle_test.by_hand = on; UPDATE pgtrickle.pgt_stream_tables SET status = 'PENDING'");
+    bob().exec(std::string("CREATE OR REPLACE FUNCTION b.leave() RETURNS void LANGUAGE plpgsql VOLATILE AS $$ BEGIN ") +
+               kind.statement + "; END $$; ALTER SEQUENCE b.session RESTART");
+    const auto result = build("b.st");
+    EXPECT_NE(result.status, BuildStatus::kActive);
+    EXPECT_THAT(result.message, HasSubstr(std::string("leaves ") + kind.found + " behind in the session"));
+    EXPECT_EQ(root().value("SELECT is_called FROM b.session"), "t") << "the case is empty: it has not run at all";
+    EXPECT_EQ(column("b.st", "status"), "ERROR");
+    EXPECT_THAT(column("b.st", "last_error"), HasSubstr(kind.found));
+    EXPECT_TRUE(pgt::test::wait_until([&] {
+      return root().value("SELECT count(*) FROM pg_stat_activity WHERE pid = (SELECT last_value FROM b.session)") ==
+             "0";
+    })) << "the session goes on";
+    expect_no_control_session();
+  }
+}
+
+// What nothing runs because of: the session stays, and the next owner does not meet it.
+TEST_P(Building, ChannelsAndTemporaryObjectsThatALiteralLeavesAreGoneForTheNextOwner) {
+  bob().exec(
+      "CREATE FUNCTION b.leaves(i int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN"
+      "  IF current_setting('application_name') LIKE 'pgtrickled%' THEN PERFORM b.leave(); END IF; RETURN true; END $$;"
+      "CREATE FUNCTION b.leave() RETURNS void LANGUAGE plpgsql VOLATILE AS $$ BEGIN"
+      "  LISTEN gossip; NOTIFY gossip;"
+      "  IF to_regclass('pg_temp.left_by_bob') IS NULL THEN"
+      "    CREATE TEMPORARY TABLE left_by_bob (n int); CREATE TYPE pg_temp.text_by_bob AS (n int); END IF; END $$;"
+      "CREATE DOMAIN b.tainted AS int CHECK (b.leaves(VALUE)); CREATE TABLE b.taints (id int PRIMARY KEY)");
+  alice().exec(
+      "GRANT USAGE ON SCHEMA a TO PUBLIC; CREATE TABLE a.seen (kind text, session int); GRANT INSERT ON a.seen TO PUBLIC;"
+      "CREATE FUNCTION a.look() RETURNS void LANGUAGE plpgsql VOLATILE AS $$ BEGIN"
+      "  INSERT INTO a.seen SELECT 'channel', pg_backend_pid() FROM pg_listening_channels()"
+      "      UNION ALL SELECT 'object', pg_backend_pid() FROM pg_type WHERE typnamespace = pg_my_temp_schema() AND "
+      "typname ~ 'by_bob'"
+      "      UNION ALL SELECT 'session', pg_backend_pid(); END $$;"
+      "CREATE FUNCTION a.looks(i int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN"
+      "  IF current_setting('application_name') LIKE 'pgtrickled%' THEN PERFORM a.look(); END IF; RETURN true; END $$;"
+      "CREATE DOMAIN a.looking AS int CHECK (a.looks(VALUE))");
+  create(bob(), "b.st", "SELECT id, '{4}'::b.tainted[] AS c FROM b.taints");
+  create(alice(), "a.st", "SELECT id, '{4}'::a.looking[] AS c FROM a.orders");
+  build_active("b.st");
+  build_active("a.st");
+  EXPECT_NE(root().value("SELECT count(*) FROM a.seen WHERE kind = 'session'"), "0") << "alice's code has not run";
+  EXPECT_EQ(root().table("SELECT DISTINCT kind FROM a.seen WHERE kind <> 'session'"), "");
 }
 
 TEST_P(Building, NewTypesOfColumnsAreGivenInTheWorkerSession) {

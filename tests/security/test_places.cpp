@@ -5,12 +5,15 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "security/world.h"
 
 namespace {
 
 using namespace std::chrono_literals;
+using pgt::test::equals_query;
+using pgt::test::Session;
 using pgt::test::wait_until;
 using pgt::test::World;
 
@@ -70,6 +73,46 @@ TEST_P(Places, SlowBuildsOfOneOwnerLeaveAPlaceToBuild) {
     EXPECT_TRUE(becomes("a.st" + std::to_string(i), "ACTIVE", 30s)) << daemon_->log();
   }
   EXPECT_TRUE(asleep(1)) << "it is at it all the while";
+}
+
+// Three owners together: what they hold is not all, and what the first of them gives back is for who has nothing.
+TEST_P(Places, SeveralSlowOwnersStopAFourthForOneRefreshOnly) {
+  admin().exec("CREATE SCHEMA t; CREATE TABLE t.src (id int PRIMARY KEY, v int)");
+  create(admin(), "t.st", "SELECT id, v FROM t.src");
+  std::vector<std::string> slow;
+  for (const char* name : {"mallory", "oscar", "peggy"}) {
+    const std::string role = roles_.create(name);
+    const std::string schema(1, *name);
+    root().exec("CREATE SCHEMA " + schema + " AUTHORIZATION " + role + "; GRANT SELECT ON b.slowness TO " + role);
+    if (GetParam() == pgt::test::Admin::kOrdinaryRole) root().exec("GRANT " + role + " TO " + admin_);
+    Session owner(dsn_of_role(role));
+    for (int i = 0; i < 3; ++i) {
+      const std::string n = std::to_string(i);
+      owner.exec("CREATE TABLE " + schema + ".src" + n + " (id int PRIMARY KEY, v int)");
+      create(owner, schema + ".st" + n, "SELECT id, b.slow(v) AS v FROM " + schema + ".src" + n);
+      slow.push_back(schema + ".src" + n);
+    }
+  }
+  create(alice(), "a.st", "SELECT id, amount FROM a.orders");
+  start_daemon("scheduler:\n  refresh_timeout: 4 s\n");
+  for (const char* name :
+       {"a.st", "t.st", "m.st0", "m.st1", "m.st2", "o.st0", "o.st1", "o.st2", "p.st0", "p.st1", "p.st2"})
+    ASSERT_TRUE(becomes(name, "ACTIVE", 30s)) << name << daemon_->log();
+  bob().exec("INSERT INTO b.slowness DEFAULT VALUES");
+  for (const std::string& source : slow) root().exec("INSERT INTO " + source + " VALUES (1, 1)");
+  ASSERT_TRUE(asleep(3)) << "of four places\n" << daemon_->log();
+  for (int i = 1; i <= 5; ++i) {
+    admin().exec("INSERT INTO t.src VALUES (" + std::to_string(i) + ", 1)");
+    ASSERT_TRUE(wait_until([&] { return static_cast<bool>(equals_query(root_, "t.st")); }, 2s))
+        << "the trusted owner's place\n"
+        << daemon_->log();
+  }
+  for (int i = 100; i < 103; ++i) {
+    alice().exec("INSERT INTO a.orders VALUES (" + std::to_string(i) + ", 1)");
+    ASSERT_TRUE(wait_until([&] { return static_cast<bool>(equals_query(root_, "a.st")); }, 6s))
+        << "longer than one refresh_timeout, and what is needed to end it\n"
+        << daemon_->log();
+  }
 }
 
 // The limit is for those who are not trusted: one team may use all that there is.

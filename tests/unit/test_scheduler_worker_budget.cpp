@@ -173,6 +173,61 @@ TEST(WorkerBudget, AnOwnerWhoIsNotTrustedLeavesAPlaceForTheOthers) {
   EXPECT_TRUE(budget.try_take(a, 16384));
 }
 
+TEST(WorkerBudget, OwnersWithoutTrustTogetherLeaveAPlaceForTrustedOnes) {
+  WorkerBudget budget;
+  int called = 0;
+  const Member a = budget.register_database("a", 1, 4, [&] { ++called; });
+  budget.set_reserved(a, true);
+  EXPECT_EQ(take_all(budget, a, 9, 16384), 2) << "of three, one is for other owners";
+  EXPECT_EQ(take_all(budget, a, 9, 16385), 1);
+  EXPECT_FALSE(budget.owner_may_take(a, 16386)) << "who has nothing: the last place is not for him";
+  EXPECT_EQ(budget.usage(a).wanted, 0);
+  budget.set_waiting(a, {{16386, 5}});
+  EXPECT_EQ(budget.usage(a).wanted, 0);
+  EXPECT_TRUE(budget.try_take(a)) << "who is trusted";
+  called = 0;
+  budget.release(a, 16384);
+  EXPECT_EQ(called, 1);
+  EXPECT_TRUE(budget.try_take(a, 16386));
+}
+
+TEST(WorkerBudget, NothingIsReservedWhereNobodyIsTrusted) {
+  WorkerBudget budget;
+  int called = 0;
+  const Member a = budget.register_database("a", 1, 2, [&] { ++called; });
+  budget.set_reserved(a, true);
+  EXPECT_EQ(take_all(budget, a, 9, 16384) + take_all(budget, a, 9, 16385), 1);
+  budget.set_waiting(a, {{16385, 1}});
+  EXPECT_EQ(called, 0);
+  budget.set_reserved(a, false);
+  EXPECT_EQ(called, 1);
+  EXPECT_TRUE(budget.try_take(a, 16385));
+}
+
+TEST(WorkerBudget, ThePlaceForTrustedOwnersIsOneOfAllDatabases) {
+  WorkerBudget budget(3);
+  const Member a = budget.register_database("a", 1, 3, {});
+  const Member b = budget.register_database("b", 1, 3, {});
+  budget.set_reserved(a, true);
+  EXPECT_EQ(take_all(budget, b, 9, 16384), 1);
+  EXPECT_EQ(take_all(budget, b, 9, 16385), 1);
+  budget.set_waiting(b, 0);
+  EXPECT_FALSE(budget.owner_may_take(b, 16386));
+  EXPECT_TRUE(budget.try_take(a));
+}
+
+TEST(WorkerBudget, WhatOwnersTogetherMayNotHaveKeepsNoPlace) {
+  WorkerBudget budget(3);
+  int called_b = 0;
+  const Member a = budget.register_database("a", 1, 3, {});
+  const Member b = budget.register_database("b", 1, 3, [&] { ++called_b; });
+  budget.set_reserved(b, true);
+  ASSERT_TRUE(budget.try_take(a, 16384));
+  budget.set_waiting(a, {{16384, 1}, {16385, 1}, {16386, 1}});
+  EXPECT_EQ(budget.usage(a).wanted, 1) << "one of the two that are free";
+  EXPECT_TRUE(budget.try_take(b)) << "its share";
+}
+
 TEST(WorkerBudget, WhoIsTrustedMayHaveAllPlaces) {
   WorkerBudget budget;
   const Member a = budget.register_database("a", 1, 4, {});
@@ -218,6 +273,10 @@ TEST(OwnerPlaces, AreCountedForEachOwner) {
   EXPECT_EQ(places.left(16384, 3), 1);
   EXPECT_EQ(places.left(16385, 2), 1);
   EXPECT_GT(places.left(kTrustedOwner, 2), 1000);
+  EXPECT_EQ(places.left(16385, 2, true), 0) << "the other one is reserved";
+  EXPECT_EQ(places.left(16385, 1, true), 0) << "the only one is taken";
+  EXPECT_EQ(places.left_without_trust(3, true), 1);
+  EXPECT_EQ(places.left_without_trust(3, false), 2);
   places.release(16384);
   EXPECT_EQ(places.left(16384, 2), 1);
   EXPECT_THROW(places.release(16384), std::logic_error);
@@ -236,10 +295,12 @@ class Simulation {
       db.guaranteed = pick(1, db.max);
       db.at_once = pick(0, 1) == 1;
       db.load = pick(0, 100);
+      db.reserved = pick(0, 2) == 0;
       db.member = budget_.register_database(std::to_string(i), db.guaranteed, db.max, [this, i] {
         databases_[i].called = true;
         if (databases_[i].at_once) work(databases_[i]);
       });
+      budget_.set_reserved(db.member, db.reserved);
     }
   }
 
@@ -271,6 +332,7 @@ class Simulation {
   struct Database {
     Member member = 0;
     int guaranteed = 1, max = 1, load = 0;
+    bool reserved = false;
     std::map<Owner, int> queue;
     bool at_once = false, called = false;
     std::vector<Running> running;
@@ -328,13 +390,19 @@ class Simulation {
     }
   }
 
-  static void check_owners(const std::vector<const Database*>& databases, int places) {
+  static void check_owners(const std::vector<const Database*>& databases, int places, bool reserved) {
     std::map<Owner, int> has;
     for (const Database* db : databases) {
       for (const Running& unit : db->running) ++has[unit.owner];
     }
     has.erase(kTrustedOwner);
-    for (const auto& [owner, count] : has) ASSERT_LE(count, std::max(1, places - 1)) << "one owner has all places";
+    int together = 0;
+    for (const auto& [owner, count] : has) {
+      ASSERT_LE(count, std::max(1, places - 1)) << "one owner has all places";
+      together += count;
+    }
+    const int most = reserved ? std::max(1, places - 1) : places;
+    ASSERT_LE(together, most) << "owners without trust have all places";
   }
 
   void check() {
@@ -343,14 +411,15 @@ class Simulation {
       const auto usage = budget_.usage(db.member);
       ASSERT_EQ(usage.in_use, static_cast<int>(db.running.size()));
       ASSERT_LE(usage.in_use, db.max) << "over-use";
-      check_owners({&db}, db.max);
+      check_owners({&db}, db.max, db.reserved);
       used += usage.in_use;
     }
     ASSERT_LE(used, total_) << "over-use";
     ASSERT_EQ(used, budget_.in_use());
     std::vector<const Database*> all;
     for (const Database& db : databases_) all.push_back(&db);
-    check_owners(all, total_);
+    const auto reserves = [](const Database& db) { return db.reserved; };
+    check_owners(all, total_, std::any_of(databases_.begin(), databases_.end(), reserves));
     for (Database& db : databases_) {
       const auto usage = budget_.usage(db.member);
       ASSERT_FALSE(used < total_ && usage.wanted > 0 && usage.in_use < db.max) << "an idle place, and somebody waits";
