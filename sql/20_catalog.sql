@@ -94,6 +94,31 @@ CREATE TABLE pgtrickle.pgt_frontiers (
     last_delta_rows     bigint
 ) WITH (fillfactor = 50);
 
+-- What a refresh has to know of pgt_stream_tables, which is wide and under row security: up to how many pending rows it
+-- is the usual case; NULL: it is none, whatever is pending. Written by a trigger there, in the transaction that changes
+-- the stream table, so a snapshot shows both or neither.
+CREATE TABLE pgtrickle.pgt_refresh_limits (
+    pgt_id     bigint PRIMARY KEY REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    usual_rows bigint
+) WITH (fillfactor = 70);
+
+CREATE FUNCTION pgtrickle._keep_limits() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO pgtrickle.pgt_refresh_limits AS l (pgt_id, usual_rows)
+    VALUES (new.pgt_id,
+            CASE WHEN NOT new.needs_reinit AND new.fuse_blown_at IS NULL AND new.fuse_reset IS NULL
+                 AND new.max_delta_fraction IS NULL THEN coalesce(new.fuse_limit, 9223372036854775807) END)
+    ON CONFLICT (pgt_id) DO UPDATE SET usual_rows = excluded.usual_rows
+    WHERE l.usual_rows IS DISTINCT FROM excluded.usual_rows;
+    RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._keep_limits FROM PUBLIC;
+CREATE TRIGGER keep_limits AFTER INSERT OR UPDATE ON pgtrickle.pgt_stream_tables
+    FOR EACH ROW EXECUTE FUNCTION pgtrickle._keep_limits();
+ALTER TABLE pgtrickle.pgt_stream_tables ENABLE ALWAYS TRIGGER keep_limits;
+
 -- Counters of the refreshes that the history tells, without those whose row there is not counted. Written by the
 -- daemon alone, so that no refresh waits for another's counters; without a foreign key, so that it waits for no DROP.
 -- Rows of stream tables that are gone are removed with old history. The view _refresh_stats adds what is not counted.

@@ -148,17 +148,15 @@ class RefreshWriter {
            join(into, ", ") +
            "\n        FROM (SELECT f.snapshot AS f_snapshot, pg_snapshot_xmin(f.snapshot) AS f_xmin, "
            "pg_snapshot_xmax(f.snapshot) AS f_xmax,\n                     f.xid AS f_xid, f.seq AS f_seq,\n"
-           "                     f.snapshot IS NOT NULL AND NOT s.needs_reinit\n"
-           "                     AND s.fuse_blown_at IS NULL AND s.fuse_reset IS NULL AND s.max_delta_fraction IS "
-           "NULL\n"
+           "                     f.snapshot IS NOT NULL AND s.usual_rows IS NOT NULL\n"
            "                     AND NOT EXISTS (SELECT FROM pgtrickle.pgt_source_gates g WHERE g.gated)\n"
            "                     AND NOT EXISTS (SELECT FROM pgtrickle.pgt_watermark_groups)\n"
            "                     AND NOT EXISTS (SELECT FROM pg_subscription_rel)\n"
            "                     AND NOT " +
-           row_security() + "\n                     AND NOT " + foreign_index() + same_partitions() +
-           " AS usual,\n                     least(s.fuse_limit, f.full_threshold * 0.8, "
-           "9223372036854775807) AS most\n              FROM pgtrickle.pgt_frontiers f JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = "
-           "f.pgt_id\n              WHERE f.pgt_id = " +
+           row_security() + same_partitions() +
+           " AS usual,\n                     least(s.usual_rows, f.full_threshold * 0.8) AS most\n"
+           "              FROM pgtrickle.pgt_frontiers f JOIN pgtrickle.pgt_refresh_limits s ON s.pgt_id = f.pgt_id\n"
+           "              WHERE f.pgt_id = " +
            id_ + " OFFSET 0) b" + from + ";\n";
   }
 
@@ -186,7 +184,7 @@ class RefreshWriter {
            "                last_action = 'DIFFERENTIAL', last_delta_rows = delta_rows\n"
            "            WHERE p.pgt_id = " +
            id_ + " AND p.facts_from IS NULL\n                AND " + indent(not_null(), 12) + "\n                AND " +
-           watched() + ";\n";
+           watched() + "\n                AND NOT " + indent(foreign_index(), 12) + ";\n";
   }
 
   [[nodiscard]] std::string apply_and_return() const {
@@ -316,8 +314,9 @@ class RefreshWriter {
 
   /// Whether there is a unique index or exclusion constraint besides the program's own key.
   [[nodiscard]] std::string foreign_index() const {
-    return "EXISTS (SELECT FROM pg_index i WHERE i.indrelid = s.pgt_relid AND (i.indisunique OR i.indisexclusion)\n"
-           "                                     AND i.indexrelid IS DISTINCT FROM to_regclass(" +
+    return "EXISTS (SELECT FROM pg_index i WHERE i.indrelid = " + quote_literal(qualified(request_.schema, request_.name)) +
+           "::regclass AND (i.indisunique OR i.indisexclusion)\n"
+           "                AND i.indexrelid IS DISTINCT FROM to_regclass(" +
            quote_literal(qualified(request_.schema, "pgtrickle_" + id_ + "_key")) + "))";
   }
 

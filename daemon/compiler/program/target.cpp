@@ -32,7 +32,8 @@ std::string and_also(const std::string& violation) {
 }
 
 constexpr const char* kMoved = "(SELECT count(*) FROM moved)";
-constexpr const char* kDeleted = "(SELECT count(*) FROM hidden)";
+constexpr const char* kDeleted = "(SELECT count(*) FROM hidden)";  // before rows are inserted
+constexpr const char* kHidden = "(SELECT count(*) AS deleted FROM hidden) h";
 
 /// Rows that were moved out are updated ones, although they went and came.
 std::string inserted(const Statement& statement) {
@@ -195,9 +196,9 @@ std::string Target::apply_bag(Statement& statement, const std::string& d, const 
                      " FROM " + typed + " d CROSS JOIN LATERAL generate_series(1, d.w)\nWHERE d.w > 0 AND " +
                      after({kDeleted}) + "\nRETURNING 1",
                  false);
-  return counts(
-      "(SELECT count(*) FROM shown)", "0::bigint", kDeleted,
-      "(SELECT coalesce(-sum(d.w), 0) FROM " + typed + " d WHERE d.w < 0) - " + kDeleted + and_also(violation));
+  return counts("(SELECT count(*) FROM shown)", "0::bigint", "h.deleted",
+                "(SELECT coalesce(-sum(d.w), 0) FROM " + typed + " d WHERE d.w < 0) - h.deleted" + and_also(violation),
+                kHidden);
 }
 
 std::string Target::apply_delta(Statement& statement, const Delta& delta, const std::string& violation) const {
@@ -227,10 +228,10 @@ std::string Target::apply_delta(Statement& statement, const Delta& delta, const 
   move_out(statement, d, "n.w > 0");
   upsert(statement, d, "n.w > 0");
   auto number = [](const std::string& flag) { return "count(*) FILTER (WHERE n." + flag + ") AS " + flag; };
-  return counts(inserted(statement), updated(statement), kDeleted,
-                "k." + odd + " + abs(k." + lost + " - " + kDeleted + ") + abs(k." + added + " - (" +
+  return counts(inserted(statement), updated(statement), "h.deleted",
+                "k." + odd + " + abs(k." + lost + " - h.deleted) + abs(k." + added + " - (" +
                     inserted(statement) + "))" + and_also(violation),
-                std::string(kShown) + ",\n     (SELECT " + number(lost) + ", " + number(added) + ", " + number(odd) +
+                std::string(kShown) + ",\n     " + kHidden + ",\n     (SELECT " + number(lost) + ", " + number(added) + ", " + number(odd) +
                     " FROM " + k + " n) k");
 }
 

@@ -124,9 +124,10 @@ BEGIN
         RETURNING t.xmax = 0 AS inserted)
     SELECT s.inserted AS rows_inserted,
            s.updated AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted)) AS violations
+           h.deleted AS rows_deleted,
+           k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted)) AS violations
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s,
+         (SELECT count(*) AS deleted FROM hidden) h,
          (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added, count(*) FILTER (WHERE n.odd) AS odd FROM k n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
@@ -213,16 +214,13 @@ BEGIN
         INTO v.f_snapshot, v.f_xid, v.f_seq, v.usual, v.most, v.marked, v.n1
         FROM (SELECT f.snapshot AS f_snapshot, pg_snapshot_xmin(f.snapshot) AS f_xmin, pg_snapshot_xmax(f.snapshot) AS f_xmax,
                      f.xid AS f_xid, f.seq AS f_seq,
-                     f.snapshot IS NOT NULL AND NOT s.needs_reinit
-                     AND s.fuse_blown_at IS NULL AND s.fuse_reset IS NULL AND s.max_delta_fraction IS NULL
+                     f.snapshot IS NOT NULL AND s.usual_rows IS NOT NULL
                      AND NOT EXISTS (SELECT FROM pgtrickle.pgt_source_gates g WHERE g.gated)
                      AND NOT EXISTS (SELECT FROM pgtrickle.pgt_watermark_groups)
                      AND NOT EXISTS (SELECT FROM pg_subscription_rel)
-                     AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID}') AND c.relrowsecurity)
-                     AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = s.pgt_relid AND (i.indisunique OR i.indisexclusion)
-                                     AND i.indexrelid IS DISTINCT FROM to_regclass('public.pgtrickle_0_key')) AS usual,
-                     least(s.fuse_limit, f.full_threshold * 0.8, 9223372036854775807) AS most
-              FROM pgtrickle.pgt_frontiers f JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = f.pgt_id
+                     AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID}') AND c.relrowsecurity) AS usual,
+                     least(s.usual_rows, f.full_threshold * 0.8) AS most
+              FROM pgtrickle.pgt_frontiers f JOIN pgtrickle.pgt_refresh_limits s ON s.pgt_id = f.pgt_id
               WHERE f.pgt_id = 0 OFFSET 0) b,
          LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
@@ -240,7 +238,9 @@ BEGIN
                 last_action = 'DIFFERENTIAL', last_delta_rows = delta_rows
             WHERE p.pgt_id = 0 AND p.facts_from IS NULL
                 AND (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = OID AND a.attnum = ANY ('{1}') AND a.attnotnull) = 1
-                AND false;
+                AND false
+                AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = 'public.stream_table'::regclass AND (i.indisunique OR i.indisexclusion)
+                            AND i.indexrelid IS DISTINCT FROM to_regclass('public.pgtrickle_0_key'));
             IF FOUND THEN
                 IF v.n1 > 0 THEN v.changed := v.changed | 1; END IF;
                 IF delta_rows <= 200 THEN

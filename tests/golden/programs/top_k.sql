@@ -117,8 +117,7 @@ BEGIN
     reached AS MATERIALIZED (
         SELECT NOT x.stored AS reached
         FROM (SELECT d.id, d.amount, false
-          FROM (SELECT i.id, i.amount, i.w
-            FROM d_orders i) d
+          FROM d_orders d
           UNION ALL
           (SELECT s.id, s.amount, true
            FROM pgtrickle_state.node_0_1 s
@@ -172,10 +171,11 @@ BEGIN
         RETURNING t.xmax = 0 AS inserted)
     SELECT s.inserted AS rows_inserted,
            s.updated AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted))
+           h.deleted AS rows_deleted,
+           k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted))
              + 0::bigint AS violations
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s,
+         (SELECT count(*) AS deleted FROM hidden) h,
          (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added, count(*) FILTER (WHERE n.odd) AS odd FROM k n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
