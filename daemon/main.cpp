@@ -23,6 +23,7 @@
 #include "config/document.h"
 #include "config/load.h"
 #include "config/units.h"
+#include "model/error_register.h"
 #include "model/status.h"
 #include "observe/alerts.h"
 #include "observe/endpoints.h"
@@ -198,6 +199,8 @@ std::optional<std::string> text_to_print(const config::CommandLine& line) {
   if (line.print_metrics_docs) return observe::metrics_docs();
   if (line.print_alerts_docs) return observe::alerts_docs();
   if (line.print_status_docs) return status_docs();
+  if (line.print_error_docs) return error_docs();
+  if (line.print_error_sql) return error_sql();
   return std::nullopt;
 }
 

@@ -141,79 +141,24 @@ Returns a line per finding and per thing done, or ''nothing to repair''. Errors:
 
 -- Errors --------------------------------------------------------------------------------------------------------------
 
--- What kind of error a SQLSTATE is. The same classes as classify_sqlstate() in daemon/postgres/error.cpp: keep them in
--- step.
-CREATE FUNCTION pgtrickle._error_class(code text) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE
-        WHEN code = '08P01' THEN 'permanent'
-        WHEN code LIKE '08%' OR code = '26000' THEN 'retryable'
-        WHEN code LIKE '28%' OR code = '42501' THEN 'privilege'
-        WHEN code = '3D000' OR code = '53400' THEN 'permanent'
-        WHEN code IN ('0A000', '22P02', '3F000', '42P01', '42703', '42704', '42P22', '42804', '42883') THEN 'obsolete'
-        WHEN code = '40003' THEN 'in doubt'
-        WHEN code = '54000' THEN 'index too large'
-        WHEN code LIKE '40%' OR code LIKE '53%' OR code LIKE '57P%' OR code LIKE '58%'
-            OR code IN ('55006', '55P03', '57014', '25006', '25P03') THEN 'retryable'
-        WHEN code IN ('21000', '23502', '23505', 'XX001', 'XX002') THEN 'corruption'
-        ELSE 'permanent' END
-$$;
-GRANT EXECUTE ON FUNCTION pgtrickle._error_class TO PUBLIC;
-
--- What to do about an error of a stream table, as one sentence for people.
+-- What to do about an error of a stream table, as one sentence for people: by its message where that says more than the
+-- SQLSTATE, else what the register of errors says.
 CREATE FUNCTION pgtrickle._remedy(code text, qualified text, owner text, message text DEFAULT '') RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE
-        WHEN code LIKE '40%' THEN
-            'Nothing: it is tried again. If it keeps coming, look for transactions that write to it or lock its '
-            'sources for long.'
-        WHEN code = '55P03' THEN
-            'Nothing: it is tried again. If it keeps coming, look for long locks on its sources in pg_locks.'
-        WHEN code = '57014' THEN
-            'It was cancelled: raise statement_timeout for the daemon''s role if that was the cause.'
-        WHEN code LIKE '53%' THEN
-            'Free what the server is short of (disk, memory, connections); then it is tried again.'
-        WHEN code = '25006' THEN 'The server is read-only: wait for the failover, or point the daemon to the primary.'
-        WHEN c.class = 'retryable' OR c.class = 'in doubt' THEN
-            'Nothing: it is tried again. If it keeps coming, see the logs of the server and the daemon.'
+    SELECT format(CASE
         -- Who installed pgtrickle acts for the owners; who is short of a membership is he, not they.
         WHEN code = '42501' AND (message ~* '(set role|member of role)' OR EXISTS (
             SELECT FROM pg_roles r WHERE r.rolname = owner AND NOT pg_has_role(c.admin, r.oid, 'MEMBER'))) THEN
-            format('The daemon must be able to act as the owner: GRANT %I TO %I; then SELECT '
-                   'pgtrickle.resume_stream_table(%L);', owner, c.admin, qualified)
-        WHEN code LIKE '28%' THEN
-            format('The daemon was not let in: correct its connection string, password or pg_hba.conf, then SELECT '
-                   'pgtrickle.resume_stream_table(%L);', qualified)
+            'The daemon must be able to act as the owner: GRANT %2$I TO %3$I; then SELECT '
+            'pgtrickle.resume_stream_table(%1$L);'
         -- a constraint or index of the user's on the stream table, see _raise_violation()
         WHEN code IN ('23505', '23P01') AND message ~ 'rows of its query violate' THEN
             'Correct the rows that it reads, or drop the index or constraint; it goes on by itself then.'
-        WHEN c.class = 'privilege' THEN
-            format('Grant role %I what the message says, then SELECT pgtrickle.resume_stream_table(%L);',
-                   owner, qualified)
-        WHEN c.class = 'corruption' THEN
-            format('It is re-initialised by itself. If it comes again: SELECT pgtrickle.repair_stream_table(%L);',
-                   qualified)
         WHEN code = '0A000' AND message ~ 'type of a column (that is )?used by' THEN
             'Drop the view or rule that uses the column, and it is rebuilt by itself: then make the view again. Or '
             'keep the type with a cast in the query.'
-        WHEN code = '0A000' THEN
-            format('It cannot be maintained from changes: SELECT pgtrickle.alter_stream_table(%L, refresh_mode => '
-                   '''FULL''); or change the query.', qualified)
-        WHEN c.class = 'obsolete' THEN
-            format('It is rebuilt by itself, also once what it reads is there again. If that does not come back: '
-                   'SELECT pgtrickle.alter_stream_table(%1$L, query => ...); '
-                                               'or SELECT pgtrickle.drop_stream_table(%1$L);', qualified)
-        WHEN c.class = 'index too large' THEN 'Nothing: it is rebuilt with another kind of key.'
-        WHEN code LIKE '22%' THEN
-            format('A row makes an expression of the query fail: correct the row or guard the expression, then '
-                   'SELECT pgtrickle.resume_stream_table(%L);', qualified)
-        WHEN code LIKE '42%' THEN
-            format('Correct the query or what it names, then SELECT pgtrickle.resume_stream_table(%L);', qualified)
-        ELSE format('Remove the cause that the message names, then SELECT pgtrickle.resume_stream_table(%L);',
-                    qualified) END
-    FROM (SELECT pgtrickle._error_class(code) AS class, (SELECT n.nspowner FROM pg_namespace n
-                                                         WHERE n.nspname = 'pgtrickle') AS admin_id) AS x
-    CROSS JOIN LATERAL (SELECT x.class, pg_get_userbyid(x.admin_id) AS admin) AS c
+        ELSE pgtrickle._error_remedy(code) END, qualified, owner, c.admin)
+    FROM (SELECT pg_get_userbyid(n.nspowner) AS admin FROM pg_namespace n WHERE n.nspname = 'pgtrickle') AS c
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._remedy TO PUBLIC;
 

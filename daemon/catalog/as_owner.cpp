@@ -92,7 +92,7 @@ class Unchanged {
 
   [[noreturn]] void give_up(const std::string& what) {
     tx_.conn().disconnect();
-    throw BuildFailure("42501",
+    throw BuildFailure(Condition::kInsufficientPrivilege,
                        "code of role " + quote_ident(owner_) +
                            " that runs when a literal of its query is read leaves " + what + " behind in the session",
                        "Look at the CHECK constraints of the domains in arrays, rows and ranges of the query.");

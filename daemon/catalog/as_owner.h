@@ -16,7 +16,7 @@
 namespace pgtrickle::catalog {
 
 /// Runs one statement that returns nothing. With an empty owner it runs with our own rights. Throws pqxx::sql_error,
-/// and BuildFailure (42501) if code of the owner has run and left something behind.
+/// and BuildFailure if code of the owner has run and left something behind.
 void run_as_owner(pqxx::transaction_base& tx, const std::string& owner, const std::string& statement);
 
 /// Settings that hold for one statement: name, and value as in SQL.

@@ -10,7 +10,6 @@
 #include "catalog/as_owner.h"
 #include "catalog/cycles.h"
 #include "catalog/definition.h"
-#include "catalog/errors.h"
 #include "catalog/lock_attempts.h"
 #include "catalog/names.h"
 #include "catalog/outcome.h"
@@ -22,6 +21,7 @@
 #include "compiler/sql/sql_text.h"
 #include "model/status.h"
 #include "postgres/array.h"
+#include "postgres/blocking_error.h"
 
 namespace pgtrickle::catalog {
 
@@ -39,7 +39,8 @@ class Builder {
     start();
     try {
       make_program();
-    } catch (const pqxx::unique_violation&) {
+    } catch (const pqxx::failure& e) {
+      if (!postgres::error_of(e).is(Condition::kUniqueViolation)) throw;
       replaces_content_ = true;  // the old content does not fit the new key
       make_program();
     }
@@ -52,13 +53,11 @@ class Builder {
     return result;
   }
 
-  /// Whether recomputing may do, although the server has refused the program: it may not take its statements, or
-  /// evaluate in them what the query by itself would never have evaluated. A query that fails itself will say so.
+  /// Whether recomputing may do, although the server has refused the program. A query that fails itself will say so.
   [[nodiscard]] bool may_recompute(const BuildResult& failed) const {
-    static const std::set<std::string> kClasses{"0A", "21", "22", "42", "54"};
     const bool recomputed = !program_.differential && !program_.owner_ddl.empty();
-    return failed.status == BuildStatus::kError && failed.by_server && mode_ == "AUTO" && !recomputed &&
-           failed.sqlstate != "42501" && kClasses.count(failed.sqlstate.substr(0, 2)) != 0;
+    return failed.status == BuildStatus::kError && failed.error.origin == postgres::ErrorOrigin::kServer &&
+           mode_ == "AUTO" && !recomputed && may_recompute_instead(failed.error.sqlstate);
   }
 
   BuildResult build_recomputing(const std::string& reason) {
@@ -84,8 +83,7 @@ class Builder {
   }
 
   /// status: the new one; empty: it stays.
-  void record_error(const std::string& sqlstate, const std::string& message, const std::string& hint,
-                    const std::string& status) {
+  void record_error(const BuildResult& failed, const std::string& status) {
     pqxx::work tx(connection_);
     lock_frontier(tx);
     tx.exec_params(
@@ -95,15 +93,15 @@ class Builder {
         "       last_error_at = clock_timestamp(), consecutive_errors = consecutive_errors + 1,\n"
         "       retry_at = clock_timestamp() + nullif(greatest($5::float8, $6::float8), 0) * interval '1 ms'\n"
         "WHERE pgt_id = $1",
-        id_, message, sqlstate, hint, settings_.error_pause_ms, settings_.error_pause_ms > 0 ? kErrorShare * took() : 0,
-        status);
+        id_, failed.message, failed.error.sqlstate, failed.error.hint, settings_.error_pause_ms,
+        settings_.error_pause_ms > 0 ? kErrorShare * took() : 0, status);
     left_step(tx);
     tx.commit();
   }
 
   /// An altered query that cannot be built gives way to the one before it. True if there is one; it is to be built
   /// then.
-  bool go_back(const std::string& sqlstate, const std::string& message, const std::string& hint) {
+  bool go_back(const BuildResult& failed) {
     if (!restore_columns()) return false;
     pqxx::work tx(connection_);
     lock_frontier(tx);
@@ -115,7 +113,7 @@ class Builder {
     if (rows.empty()) return false;
     tx.exec_params(
         "SELECT pgtrickle._go_back($1, jsonb_build_object('code', $2::text, 'message', $3::text, 'hint', $4::text))",
-        id_, sqlstate, message, hint);
+        id_, failed.error.sqlstate, failed.message, failed.error.hint);
     mark_readers(tx, rows[0][0].as<std::uint32_t>(), rows[0][1].c_str());
     tx.commit();
     return true;
@@ -123,8 +121,8 @@ class Builder {
 
   /// Is this the error with which PostgreSQL refuses to change a published table, and is the stream table or its state
   /// published?
-  bool is_obstructed_by_publication(const std::string& sqlstate) {
-    if (sqlstate != "55000" && sqlstate != "42P10") return false;
+  bool is_obstructed_by_publication(const postgres::Error& error) {
+    if (!may_be_of_publication(error.sqlstate)) return false;
     pqxx::work tx(connection_);
     return tx
         .exec_params1(
@@ -176,7 +174,7 @@ class Builder {
         id_);
     if (row.empty()) return;
     const std::string owner = row[0][0].c_str();
-    throw BuildFailure("55000",
+    throw BuildFailure(Condition::kObjectNotInPrerequisiteState,
                        "its owner, role " + owner +
                            ", is not trusted, and the daemon has no worker sessions: code of its query would run with "
                            "the rights of the daemon",
@@ -201,13 +199,12 @@ class Builder {
   void record_blocked(const std::string& message) {
     pqxx::work tx(connection_);
     tx.exec_params(
-        "UPDATE pgtrickle.pgt_stream_tables SET last_error = left($2, 2000), last_error_code = '55P03', last_error_at "
-        "= "
+        "UPDATE pgtrickle.pgt_stream_tables SET last_error = left($2, 2000), last_error_code = $3, last_error_at = "
         "clock_timestamp(),\n"
         "       last_error_hint = 'It is tried again and again. Whoever holds the lock must end his transaction.'\n"
         "WHERE pgt_id = (SELECT s.pgt_id FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = $1 FOR NO KEY UPDATE SKIP "
         "LOCKED)",
-        id_, message);
+        id_, message, sqlstate_of(Condition::kLockNotAvailable));
     tx.commit();
   }
 
@@ -314,8 +311,8 @@ class Builder {
     for (int i = 0;; ++i) {
       try {
         return with_locks(work);
-      } catch (const pqxx::serialization_failure&) {
-        if (i == kMostRestarts) throw;
+      } catch (const pqxx::failure& e) {
+        if (!postgres::error_of(e).is(Condition::kSerializationFailure) || i == kMostRestarts) throw;
       }
     }
   }
@@ -330,7 +327,7 @@ class Builder {
     refuse_foreign_writer(types);
     compiler::check_nesting(d.request.query, d.request.limits);  // the server might not take its own text any more
     if (const auto reason = dropped_source(types, id_))
-      throw BuildFailure("42P01", *reason,
+      throw BuildFailure(Condition::kUndefinedTable, *reason,
                          "Put it back, and the stream table is rebuilt by itself; or give it a query that does "
                          "without: pgtrickle.alter_stream_table(..., query => ...).");
     const Names names = load_names(types, id_);
@@ -361,7 +358,7 @@ class Builder {
 
   void refuse_other_mode(const Definition& d) const {
     if (program_.differential || d.refresh_mode != "DIFFERENTIAL") return;
-    throw BuildFailure("0A000", "refresh mode DIFFERENTIAL is not possible: " + program_.reason,
+    throw BuildFailure(Condition::kFeatureNotSupported, "refresh mode DIFFERENTIAL is not possible: " + program_.reason,
                        program_.hint.empty() ? "Use AUTO or FULL, which recompute the query." : program_.hint);
   }
 
@@ -448,7 +445,8 @@ class Builder {
     try {
       work();
     } catch (const CannotFollow& e) {
-      throw BuildFailure("55000", std::string("the query does not mean any more what it meant: ") + e.what(),
+      throw BuildFailure(Condition::kObjectNotInPrerequisiteState,
+                         std::string("the query does not mean any more what it meant: ") + e.what(),
                          "Undo that, and it is rebuilt by itself; or say what is meant: pgtrickle.alter_stream_table("
                          "..., query => ...).");
     }
@@ -468,7 +466,7 @@ class Builder {
     for (const auto& change : changes) {
       if (!change.used_by.empty())
         throw BuildFailure(
-            "0A000",
+            Condition::kFeatureNotSupported,
             change.text + ", but PostgreSQL does not change the type of a column that is used by " + change.used_by,
             "Drop what uses it, and it is rebuilt by itself; or keep the type with a cast: "
             "pgtrickle.alter_stream_table(..., query => ...).");
@@ -490,7 +488,7 @@ class Builder {
         "s.pgt_id = $1",
         id_)[0][0];
     if (!subscription.is_null())
-      throw BuildFailure("55000",
+      throw BuildFailure(Condition::kObjectNotInPrerequisiteState,
                          std::string("the stream table is filled by logical subscription ") + subscription.c_str() +
                              ": its rows are not those of its query",
                          "Take the table out of the publication and ALTER SUBSCRIPTION .. REFRESH PUBLICATION, or drop "
@@ -498,7 +496,8 @@ class Builder {
   }
 
   void refuse_cycle(pqxx::transaction_base& tx, const Program& program) const {
-    if (const auto cycle = forbidden_cycle(tx, id_, program)) throw BuildFailure("42P17", cycle->message, cycle->hint);
+    if (const auto cycle = forbidden_cycle(tx, id_, program))
+      throw BuildFailure(Condition::kInvalidObjectDefinition, cycle->message, cycle->hint);
   }
 
   /// Each in a transaction of its own, which holds up the writers of one table. If somebody makes a log anew that it
@@ -515,8 +514,10 @@ class Builder {
                                 use.relid, postgres::array_of(use.columns), id_);
           tx.commit();
         });
-      } catch (const pqxx::feature_not_supported& e) {  // when it was compiled it could still be captured
-        throw Held{server_error(e).message};
+      } catch (const pqxx::failure& e) {
+        const auto error = postgres::error_of(e);
+        if (!error.is(Condition::kFeatureNotSupported)) throw;
+        throw Held{error.message};  // when it was compiled it could still be captured
       }
     }
   }
@@ -641,7 +642,7 @@ BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id,
       return result;
     });
   // An index page could not take a key: identify rows by their hash instead, and start over.
-  if (result.status == BuildStatus::kError && result.sqlstate == "54000" && builder) {
+  if (result.status == BuildStatus::kError && result.error.is(Condition::kProgramLimitExceeded) && builder) {
     bool changed = false;
     guarded([&] {
       changed = builder->use_wide_keys();
@@ -657,8 +658,8 @@ BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id,
     bool passes = false;  // once the publication is another one; nobody else can do anything about it
     bool went_back = false;
     guarded([&] {
-      passes = builder->is_obstructed_by_publication(result.sqlstate);
-      went_back = !passes && builder->go_back(result.sqlstate, result.message, result.hint);
+      passes = builder->is_obstructed_by_publication(result.error);
+      went_back = !passes && builder->go_back(result);
       return result;
     });
     if (went_back) {
@@ -668,8 +669,7 @@ BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id,
       return result;
     }
     BuildResult recorded = guarded([&] {
-      builder->record_error(result.sqlstate, result.message, result.hint,
-                            passes ? "" : status_after(StatusEvent::kBuildFails));
+      builder->record_error(result, passes ? "" : status_after(StatusEvent::kBuildFails));
       if (passes) result.status = BuildStatus::kRetry;
       return result;
     });

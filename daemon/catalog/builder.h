@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "compiler/compile.h"
+#include "postgres/error.h"
 
 namespace pgtrickle::catalog {
 
@@ -28,10 +29,8 @@ enum class BuildStatus {
 
 struct BuildResult {
   BuildStatus status = BuildStatus::kRetry;
-  std::string sqlstate;  // of the error, if any
-  std::string message;   // of the error; for kActive the effective mode and reason
-  std::string hint;
-  bool by_server = false;  // the error is one of the server's
+  std::string message;    // that of the error, with its detail; for kActive the effective mode and reason
+  postgres::Error error;  // if the status is kError or kRetry
 };
 
 struct BuildSettings {

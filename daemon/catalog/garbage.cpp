@@ -4,10 +4,10 @@
 
 #include "catalog/as_owner.h"
 #include "catalog/builder.h"
-#include "catalog/errors.h"
 #include "catalog/outcome.h"
 #include "catalog/program.h"
 #include "catalog/session.h"
+#include "postgres/blocking_error.h"
 
 namespace pgtrickle::catalog {
 
@@ -44,14 +44,13 @@ class Collector {
       tx.commit();
       garbage_.removed += removed;
       return removed > 0;
-    } catch (const pqxx::transaction_rollback&) {  // serialization failure, deadlock: next time
     } catch (const BuildFailure& e) {
       garbage_.problems.push_back(what + " cannot be removed: " + e.what());
-    } catch (const pqxx::sql_error& e) {
-      const auto error = server_error(e);
-      if (!is_passing(error.sqlstate))  // otherwise: next time
-        garbage_.problems.push_back(what + " cannot be removed: " + error.message +
-                                    (error.detail.empty() ? "" : " (" + error.detail + ")"));
+    } catch (const pqxx::failure& e) {
+      const auto error = postgres::error_of(e);
+      if (error.origin == postgres::ErrorOrigin::kConnection) throw;
+      if (!error.is_passing())  // otherwise: next time
+        garbage_.problems.push_back(what + " cannot be removed: " + error.explained());
     }
     return false;
   }
@@ -137,7 +136,8 @@ class Collector {
   static int clear(pqxx::transaction_base& tx, const std::string& table, const std::string& owner) {
     run_as_owner(tx, owner, "LOCK TABLE " + table + " IN ACCESS EXCLUSIVE MODE");
     if (!tx.exec_params("SELECT FROM pg_trigger WHERE tgrelid = $1::regclass", table).empty())
-      throw BuildFailure("55000", "it has triggers", "Drop them: nobody but pgtrickle writes there.");
+      throw BuildFailure(Condition::kObjectNotInPrerequisiteState, "it has triggers",
+                         "Drop them: nobody but pgtrickle writes there.");
     run_as_owner(tx, owner, "TRUNCATE " + table);
     return 0;
   }

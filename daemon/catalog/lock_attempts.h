@@ -9,7 +9,7 @@
 #include <string>
 #include <thread>
 
-#include "catalog/errors.h"
+#include "postgres/blocking_error.h"
 
 namespace pgtrickle::catalog {
 
@@ -30,8 +30,8 @@ class LockAttempts {
       try {
         work();
         return true;
-      } catch (const pqxx::sql_error& e) {
-        if (server_error(e).sqlstate != "55P03") throw;
+      } catch (const pqxx::failure& e) {
+        if (!postgres::error_of(e).is(Condition::kLockNotAvailable)) throw;
       }
       const auto pause = std::chrono::milliseconds(timeout_ms() * kPauseShare);
       if (std::chrono::steady_clock::now() - started + pause > kPatience) return false;

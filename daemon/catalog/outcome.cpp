@@ -2,10 +2,37 @@
 
 #include <pqxx/pqxx>
 
-#include "catalog/errors.h"
 #include "compiler/error.h"
+#include "postgres/blocking_error.h"
 
 namespace pgtrickle::catalog {
+namespace {
+
+using postgres::Error;
+using postgres::our_error;
+
+BuildResult ended(BuildStatus status, Error error) {
+  BuildResult result;
+  result.status = status;
+  result.message = error.explained();
+  result.error = std::move(error);
+  return result;
+}
+
+BuildResult failed(Error error) {
+  return ended(BuildStatus::kError, std::move(error));
+}
+
+BuildResult failed_at_server(Error error) {
+  const bool again = error.is_passing() || error.is_concurrent_ddl() || error.is(Condition::kPaused);
+  return ended(again ? BuildStatus::kRetry : BuildStatus::kError, std::move(error));
+}
+
+std::string with_fragment(const compiler::Unsupported& e) {
+  return e.fragment().empty() ? e.what() : std::string(e.what()) + ": " + e.fragment();
+}
+
+}  // namespace
 
 BuildResult guarded(const std::function<BuildResult()>& work) {
   BuildResult result;
@@ -17,40 +44,17 @@ BuildResult guarded(const std::function<BuildResult()>& work) {
     result.status = BuildStatus::kRetry;
     result.message = held.reason;
   } catch (const Blocked& blocked) {
-    result.status = BuildStatus::kRetry;
-    result.sqlstate = "55P03";
-    result.message = blocked.message;
-  } catch (const pqxx::sql_error& e) {
-    const auto error = server_error(e);
-    const bool concurrent_ddl =
-        error.sqlstate == "XX000" && error.message.find("concurrently updated") != std::string::npos;
-    const bool paused = error.sqlstate == "TR001";
-    result.status = is_passing(error.sqlstate) || concurrent_ddl || paused ? BuildStatus::kRetry : BuildStatus::kError;
-    result.by_server = true;
-    result.sqlstate = error.sqlstate;
-    result.message = error.message;
-    if (!error.detail.empty()) result.message += " (" + error.detail + ")";
-    result.hint = error.hint;
-  } catch (const pqxx::failure& e) {  // connection trouble
-    result.status = BuildStatus::kRetry;
-    result.sqlstate = "08006";
-    result.message = e.what();
+    return ended(BuildStatus::kRetry, our_error(Condition::kLockNotAvailable, blocked.message));
+  } catch (const pqxx::failure& e) {
+    return failed_at_server(postgres::error_of(e));
   } catch (const BuildFailure& e) {
-    result.status = BuildStatus::kError;
-    result.sqlstate = e.sqlstate;
-    result.message = e.what();
-    result.hint = e.hint;
+    return failed(e.error);
   } catch (const compiler::Unsupported& e) {
-    result.status = BuildStatus::kError;
-    result.sqlstate = "0A000";
-    result.message = e.what();
-    if (!e.fragment().empty()) result.message += ": " + e.fragment();
-    result.hint = e.hint();
+    return failed(our_error(Condition::kFeatureNotSupported, with_fragment(e), e.hint()));
   } catch (const std::exception& e) {  // a broken invariant of ours must not take the other stream tables down
-    result.status = BuildStatus::kError;
-    result.sqlstate = "XX000";
-    result.message = std::string("internal error: ") + e.what();
-    result.hint = "This is a bug in pgtrickle: please report it with the query. refresh_mode FULL may work meanwhile.";
+    return failed(our_error(
+        Condition::kInternalError, std::string("internal error: ") + e.what(),
+        "This is a bug in pgtrickle: please report it with the query. refresh_mode FULL may work meanwhile."));
   }
   return result;
 }

@@ -7,15 +7,16 @@
 #include <string>
 
 #include "catalog/builder.h"
+#include "postgres/error.h"
 
 namespace pgtrickle::catalog {
 
 /// Ends a build with an outcome that is recorded in the catalog.
 struct BuildFailure : std::runtime_error {
-  BuildFailure(std::string code, const std::string& message, std::string advice)
-      : std::runtime_error(message), sqlstate(std::move(code)), hint(std::move(advice)) {}
-  std::string sqlstate;
-  std::string hint;
+  BuildFailure(Condition condition, const std::string& message, std::string hint)
+      : BuildFailure(postgres::our_error(condition, message, std::move(hint))) {}
+  explicit BuildFailure(postgres::Error what) : std::runtime_error(what.message), error(std::move(what)) {}
+  postgres::Error error;
 };
 
 struct Gone {};

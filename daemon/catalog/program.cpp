@@ -71,7 +71,7 @@ std::vector<OutputChange> output_changes(ServerTypes& types, const Definition& d
       "       (SELECT count(*) FROM pg_attribute v WHERE v.attrelid = $2::text::regclass AND v.attnum > 0)",
       d.relid, shape.view())[0];
   if (count[0].as<int>() != count[1].as<int>())
-    throw BuildFailure("42P16",
+    throw BuildFailure(Condition::kInvalidTableDefinition,
                        "the query has " + std::string(count[1].c_str()) + " columns, the table has " + count[0].c_str(),
                        "Define it anew: pgtrickle.alter_stream_table(..., query => ...).");
   std::vector<OutputChange> changes;

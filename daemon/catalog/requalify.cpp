@@ -6,11 +6,11 @@
 #include <set>
 
 #include "catalog/as_owner.h"
-#include "catalog/errors.h"
 #include "catalog/rename.h"
 #include "compiler/error.h"
 #include "compiler/parse/ast.h"
 #include "compiler/sql/sql_text.h"
+#include "postgres/blocking_error.h"
 
 namespace pgtrickle::catalog {
 
@@ -265,10 +265,8 @@ class Requalifier {
                         "CREATE VIEW " + view_ + " AS " + compiler::deparse_select(tree));
       attempt.abort();
       return true;
-    } catch (const pqxx::sql_error& error) {
-      // No such label, table, object, function or schema, or no name at all.
-      const std::set<std::string> unknown{"22P02", "42P01", "42704", "42883", "3F000", "42602", "42601"};
-      if (!unknown.contains(server_error(error).sqlstate)) throw;
+    } catch (const pqxx::failure& failure) {
+      if (!is_unknown_name(postgres::error_of(failure).sqlstate)) throw;
       return false;
     }
   }

@@ -27,7 +27,8 @@ ValidateResult validate_query(const std::string& conninfo, const std::string& qu
     const auto lost =
         tx.exec_params1("SELECT message, hint FROM pgtrickle._lost_in_text($1, $2)", d.relid, d.request.query);
     if (!lost[0].is_null())
-      throw BuildFailure("0A000", std::string("the query cannot be kept as text: ") + lost[0].c_str(), lost[1].c_str());
+      throw BuildFailure(Condition::kFeatureNotSupported,
+                         std::string("the query cannot be kept as text: ") + lost[0].c_str(), lost[1].c_str());
     ServerTypes types(tx, session);
     d.request.columns = table_columns(d.relid, types);
     d.request.limits = limits;
@@ -49,11 +50,11 @@ ValidateResult validate_query(const std::string& conninfo, const std::string& qu
     result.trace = program.trace;
     for (const auto* statements : {&program.owner_ddl, &program.table_ddl, &program.admin_ddl})
       result.statements.insert(result.statements.end(), statements->begin(), statements->end());
-    return BuildResult{BuildStatus::kActive, {}, {}, {}};
+    return BuildResult{BuildStatus::kActive, {}, {}};
   });
   if (!result.ok) {
     result.reason = outcome.message;
-    result.hint = outcome.hint;
+    result.hint = outcome.error.hint;
   }
   return result;
 }

@@ -1,12 +1,12 @@
 #include "catalog/worker.h"
 
 #include "catalog/as_owner.h"
-#include "catalog/errors.h"
 #include "catalog/outcome.h"
 #include "catalog/program.h"
 #include "catalog/session.h"
 #include "compiler/sql/function_text.h"
 #include "compiler/sql/sql_text.h"
+#include "postgres/blocking_error.h"
 #include "postgres/blocking_session.h"
 
 namespace pgtrickle::catalog {
@@ -134,10 +134,11 @@ Filled Worker::run(std::int64_t id, const LockAttempts& locks, long long stateme
     filled.updated = row[3].as<std::int64_t>(0);
     filled.deleted = row[4].as<std::int64_t>(0);
     filled.rows = row[5].as<std::int64_t>(0);
-  } catch (const pqxx::sql_error& e) {
-    const auto error = server_error(e);  // that the database is paused, only _enter_unit() may say
-    if (error.sqlstate.rfind("TR", 0) != 0) throw;
-    throw BuildFailure(error.sqlstate, error.message, error.hint);
+  } catch (const pqxx::failure& e) {
+    auto error = postgres::error_of(e);  // that the database is paused, only _enter_unit() may say
+    if (!is_signal(error.sqlstate)) throw;
+    error.origin = postgres::ErrorOrigin::kOurs;
+    throw BuildFailure(std::move(error));
   }
   tx.commit();
   return filled;

@@ -7,9 +7,9 @@
 #include <thread>
 
 #include "catalog/builder.h"
-#include "catalog/errors.h"
 #include "cli/install_sql.h"
 #include "cli/table.h"
+#include "postgres/blocking_error.h"
 #include "postgres/installation.h"
 
 namespace pgtrickle::cli {
@@ -92,14 +92,12 @@ template <class Work>
 void with_place(Database& db, const std::string& query, Work work) {
   try {
     work();
-  } catch (const pqxx::sql_error& error) {
-    const std::string text = error_text(error.what());
-    const std::string place = text.find("\nLINE ") == std::string::npos ? place_of_error(db, query) : "";
-    const auto end_of_message = std::min(text.find("\nDETAIL:  "), text.find("\nHINT:  "));
-    if (place.empty()) throw;
-    throw Failure(end_of_message == std::string::npos
-                      ? text + place
-                      : text.substr(0, end_of_message) + place + text.substr(end_of_message));
+  } catch (const pqxx::failure& failure) {
+    auto error = postgres::error_of(failure);
+    if (error.origin == postgres::ErrorOrigin::kConnection || !error.place.empty()) throw;
+    error.place = place_of_error(db, query);
+    if (error.place.empty()) throw;
+    throw Failure(error_text(error));
   }
 }
 
@@ -308,11 +306,10 @@ Verdict not_checked(const std::string& name, const std::string& why) {
   return Verdict::kNotChecked;
 }
 
-// "message; hint" of an error, in a line.
-std::string in_a_line(const pqxx::sql_error& error) {
-  const auto parsed = catalog::server_error(error);
-  std::string text = parsed.message;
-  for (const auto& more : {parsed.detail, parsed.hint}) text += more.empty() ? "" : "; " + more;
+// "message; detail; hint" of an error, in a line.
+std::string in_a_line(const postgres::Error& error) {
+  std::string text = error.message;
+  for (const auto& more : {error.detail, error.hint}) text += more.empty() ? "" : "; " + more;
   std::replace(text.begin(), text.end(), '\n', ' ');
   return text;
 }
@@ -338,10 +335,10 @@ Verdict verify_one(Database& db, const std::string& name, bool refresh_first, bo
                                  "), but changes are pending, and a standby cannot apply them");
   std::cout << name << ": differs from its query: " << rows_text << std::endl;
   return Verdict::kDiffers;
-} catch (const pqxx::sql_error& error) {
+} catch (const pqxx::failure& failure) {
+  const auto error = postgres::error_of(failure);
+  if (error.origin == postgres::ErrorOrigin::kConnection) throw;
   return not_checked(name, in_a_line(error));
-} catch (const pqxx::transaction_rollback& error) {
-  return not_checked(name, error_text(error.what()));
 }
 
 }  // namespace
@@ -406,8 +403,11 @@ int validate(Database& db, const std::string& query, bool json, bool sql, bool t
                             {"sql", sql_text(result.statements, only)}};
     std::cout << body.dump(2, ' ', false, ordered_json::error_handler_t::replace) << "\n";
   } else if (!result.ok) {
-    throw Failure("ERROR:  " + result.reason + place_of_error(db, query) +
-                  (result.hint.empty() ? "" : "\nHINT:  " + result.hint));
+    postgres::Error error;
+    error.message = result.reason;
+    error.place = place_of_error(db, query);
+    error.hint = result.hint;
+    throw Failure(error_text(error));
   } else if (!only.empty()) {
     std::cout << sql_text(result.statements, only);
   } else {

@@ -1,7 +1,6 @@
 #include "cli/database.h"
 
-#include <algorithm>
-
+#include "postgres/blocking_error.h"
 #include "postgres/blocking_session.h"
 #include "postgres/conninfo.h"
 
@@ -23,17 +22,19 @@ std::unique_ptr<pqxx::connection> connect(const std::string& conninfo) try {
                                            {"default_transaction_isolation", "read committed"},
                                            {"statement_timeout", "0"}});
 } catch (const pqxx::broken_connection& error) {
-  throw Failure(postgres::redact_text(error_text(error.what())));
+  throw Failure(error_text(postgres::error_of(error)));
 }
 
 }  // namespace
 
 Database::Database(const std::string& dsn) : conninfo_(complete(dsn)), connection_(connect(conninfo_)) {}
 
-std::string error_text(const std::string& server_text) {
-  std::string text = server_text;
-  for (const char* tail : {"\nQUERY:  ", "\nCONTEXT:  "}) text = text.substr(0, text.find(tail));
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+std::string error_text(const postgres::Error& error) {
+  if (error.origin == postgres::ErrorOrigin::kConnection) return error.message;
+  std::string text = "ERROR:  " + error.message;
+  if (!error.place.empty()) text += "\n" + error.place;
+  if (!error.detail.empty()) text += "\nDETAIL:  " + error.detail;
+  if (!error.hint.empty()) text += "\nHINT:  " + error.hint;
   return text;
 }
 
@@ -42,12 +43,8 @@ std::string place_of_error(Database& db, const std::string& query) try {
   db.connection().prepare_now("pgtrickle_place");
   db.connection().unprepare("pgtrickle_place");
   return {};
-} catch (const pqxx::sql_error& error) {
-  const std::string text = error.what();
-  const auto line = text.find("\nLINE ");
-  if (line == std::string::npos) return {};
-  const auto caret = text.find('\n', line + 1);
-  return caret == std::string::npos ? std::string() : text.substr(line, text.find('\n', caret + 1) - line);
+} catch (const pqxx::failure& error) {
+  return postgres::error_of(error).place;
 }
 
 }  // namespace pgtrickle::cli

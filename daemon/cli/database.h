@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "postgres/error.h"
+
 namespace pgtrickle::cli {
 
 /// An operation failed; what() is complete text for people, without secrets.
@@ -37,11 +39,11 @@ class Database {
   std::unique_ptr<pqxx::connection> connection_;
 };
 
-/// MESSAGE, DETAIL and HINT of a server error, without the context that PL/pgSQL adds.
-std::string error_text(const std::string& server_text);
+/// An error as psql shows it: MESSAGE, place, DETAIL and HINT, without the context that PL/pgSQL adds.
+std::string error_text(const postgres::Error& error);
 
-/// Where PostgreSQL stumbles over a query: its line and a caret under the place, as psql shows them, with a line break
-/// in front. Empty if it does not, or does not say where. Runs nothing.
+/// Where PostgreSQL stumbles over a query: its line and a caret under the place, as psql shows them. Empty if it does
+/// not, or does not say where. Runs nothing.
 std::string place_of_error(Database& db, const std::string& query);
 
 }  // namespace pgtrickle::cli

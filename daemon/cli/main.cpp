@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "cli/commands.h"
+#include "postgres/blocking_error.h"
 #include "postgres/conninfo.h"
 
 namespace {
@@ -256,8 +257,8 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     return run(argc, argv);
-  } catch (const pqxx::sql_error& error) {
-    std::cerr << cli::error_text(error.what()) << "\n";
+  } catch (const pqxx::failure& error) {
+    std::cerr << cli::error_text(pgtrickle::postgres::error_of(error)) << "\n";
   } catch (const std::exception& error) {
     std::cerr << pgtrickle::postgres::redact_text(error.what()) << "\n";
   }

@@ -145,7 +145,7 @@ Program compile_differential(const CompileRequest& request, const pg_query::Sele
                    "Columns were added to or dropped from the table: undo that, or drop and create the stream table.");
   prune_columns(*root);
   done("prune columns");
-  const std::string definite = breaks_ties(*root) ? "SELECT * FROM " + root->post() + " q" : std::string();
+  const std::string definite = breaks_ties(*root) ? root->post().query().sql() : std::string();
   const std::string in_the_way = non_monotone(*root);
   const CutPlan plan = cut(std::move(root), request.id);
   stopwatch.check();

@@ -17,6 +17,8 @@ struct CommandLine {
   bool print_metrics_docs = false;
   bool print_alerts_docs = false;
   bool print_status_docs = false;
+  bool print_error_docs = false;
+  bool print_error_sql = false;
 };
 
 struct CommandLineResult {

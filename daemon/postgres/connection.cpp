@@ -53,13 +53,14 @@ Error server_error(const PGresult* result) {
   error.detail = field(PG_DIAG_MESSAGE_DETAIL);
   error.hint = field(PG_DIAG_MESSAGE_HINT);
   error.context = field(PG_DIAG_CONTEXT);
+  error.place = place_in(trimmed(PQresultErrorMessage(result)));
   const std::string severity = field(PG_DIAG_SEVERITY_NONLOCALIZED);
   error.fatal = severity == "FATAL" || severity == "PANIC";
   // By the place in the server's source: its SQLSTATEs stand for many things, its messages can be in any language.
   error.of_publication = field(PG_DIAG_SOURCE_FUNCTION) == "CheckCmdReplicaIdentity";
   if (error.sqlstate.empty()) {  // libpq made this result itself
     error.origin = ErrorOrigin::kConnection;
-    error.sqlstate = "08006";
+    error.sqlstate = sqlstate_of(Condition::kConnectionFailure);
     error.message = connection_message(PQresultErrorMessage(result));
   }
   return error;
@@ -295,7 +296,7 @@ struct Connection::Impl : std::enable_shared_from_this<Connection::Impl> {
       case PGRES_FATAL_ERROR:
       case PGRES_NONFATAL_ERROR: {
         Error error = server_error(result.get());
-        if (limit.interrupted && error.sqlstate == "57014") {
+        if (limit.interrupted && error.is(Condition::kQueryCanceled)) {
           error.origin = limit.interrupted == Wake::kTimeout ? ErrorOrigin::kTimeout : ErrorOrigin::kCanceled;
         }
         return error;
@@ -408,7 +409,7 @@ struct Connection::Impl : std::enable_shared_from_this<Connection::Impl> {
         break;
       }
       if (answer->ok() && is_commit(statements[i].sql)) commit_unanswered = false;
-      if (!answer->ok() && !statements[i].name.empty() && answer->error().sqlstate == "26000") {
+      if (!answer->ok() && !statements[i].name.empty() && answer->error().is(Condition::kInvalidSqlStatementName)) {
         prepared.erase(statements[i].name);
       }
       if (!answer->ok() && (answer->error().fatal || !alive())) {
@@ -516,13 +517,11 @@ asio::awaitable<Result<std::shared_ptr<Connection>>> Connection::connect_once(Co
     wake = co_await run_blocking(settings.workers, std::move(poll), deadline);
   }
   if (wake == Wake::kTimeout) {
-    failure = connection_error("timed out while connecting");
-    failure->sqlstate = "08001";
+    failure = connecting_error("timed out while connecting");
   } else if (wake != Wake::kReady) {
     failure = canceled_error("while connecting");
   } else if (attempt->polling != PGRES_POLLING_OK) {
-    failure = connection_error(connection_message(PQerrorMessage(impl->pg())));
-    failure->sqlstate = "08001";
+    failure = connecting_error(connection_message(PQerrorMessage(impl->pg())));
   }
   co_await no_throw.leave();
   if (failure) {

@@ -24,9 +24,7 @@ Result<Options> parse(const std::string& conninfo) {
     std::string text = message != nullptr ? redact_text(message) : "out of memory";
     PQfreemem(message);
     while (!text.empty() && text.back() == '\n') text.pop_back();
-    Error error = connection_error("invalid connection string: " + text);
-    error.sqlstate = "08001";
-    return error;
+    return connecting_error("invalid connection string: " + text);
   }
   Options out;
   for (const PQconninfoOption* o = options.get(); o->keyword != nullptr; ++o) {

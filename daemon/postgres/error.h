@@ -1,22 +1,17 @@
-// What went wrong with a database operation, as a value, and what to do about it. The classification by SQLSTATE is one
-// table in error.cpp; nothing else in the daemon compares SQLSTATEs. No member ever contains a password.
+// What went wrong with a database operation, as a value: one type for both client libraries. It comes from a result of
+// libpq (connection.cpp), from an exception of libpqxx (blocking_error.h), or from ourselves. What to do about it is
+// asked of it here; the answers by SQLSTATE are those of model/error_register.h, and nothing else in the daemon
+// compares SQLSTATEs. No member ever contains a password.
 #pragma once
 
 #include <string>
 #include <string_view>
 
+#include "model/error_register.h"
+
 namespace pgtrickle::postgres {
 
-enum class ErrorClass {
-  kRetryable,   // a passing condition: conflict, lock, resource shortage, connection; the same call may succeed later
-  kInDoubt,     // the connection was lost while a COMMIT was under way: it may have happened or not
-  kCanceled,    // we asked for it: cancelled by the caller
-  kPrivilege,   // a role lacks a right
-  kCorruption,  // state and table disagree: re-initialise
-  kObsolete,    // the program refers to something that is gone or has changed: rebuild
-  kIndexTooLarge,  // an index row does not fit into a page: rebuild with hash identity
-  kPermanent,      // everything else: it will fail again until somebody changes something
-};
+using pgtrickle::ErrorClass;
 
 enum class ErrorOrigin {
   kServer,      // an error message of the server; the connection is usable
@@ -25,28 +20,43 @@ enum class ErrorOrigin {
   kCanceled,    // the caller cancelled; the server was asked to cancel
   kSkipped,     // a statement of a pipeline that was not run, because an earlier one failed
   kResult,      // the answer does not have the expected form
+  kOurs,        // found by ourselves, before or after asking the server
 };
 
 struct Error {
   ErrorOrigin origin = ErrorOrigin::kServer;
-  std::string sqlstate;  // always set; conditions of our own use the standard's codes (08006, 57014, ...)
+  std::string sqlstate;  // always set; conditions of our own use the standard's codes
   std::string message;
   std::string detail, hint, context;  // of the server, may be empty
+  std::string place;                  // "LINE 1: SELEC ..." and a line with a caret; may be empty
   bool fatal = false;                 // the server ended the connection with this message
   bool in_doubt = false;              // a COMMIT was under way
   bool of_publication = false;        // a published table has no replica identity, or not the one it needs
 
   [[nodiscard]] ErrorClass classify() const;
+  /// It passes by itself: a conflict, a lock, trouble with the connection, a shortage.
+  [[nodiscard]] bool is_passing() const;
+  [[nodiscard]] bool is(Condition condition) const { return is_condition(sqlstate, condition); }
+  [[nodiscard]] bool is_conflict() const { return pgtrickle::is_conflict(sqlstate); }
+  [[nodiscard]] bool is_of_circumstances() const { return pgtrickle::is_of_circumstances(sqlstate); }
+  /// Somebody altered what we altered. PostgreSQL has no SQLSTATE for that.
+  [[nodiscard]] bool is_concurrent_ddl() const;
+
+  /// Message and detail.
+  [[nodiscard]] std::string explained() const;
   /// One line for logs: SQLSTATE, message, and the detail if there is one.
   [[nodiscard]] std::string text() const;
 };
 
-[[nodiscard]] ErrorClass classify_sqlstate(std::string_view sqlstate);
-[[nodiscard]] std::string_view to_string(ErrorClass error_class);
-
 [[nodiscard]] Error connection_error(std::string message);
+/// It could not be made at all.
+[[nodiscard]] Error connecting_error(std::string message);
 [[nodiscard]] Error timeout_error(std::string what);
 [[nodiscard]] Error canceled_error(std::string what);
 [[nodiscard]] Error result_error(std::string message);
+[[nodiscard]] Error our_error(Condition condition, std::string message, std::string hint = {});
+
+/// The place in a query, out of a whole error text as psql shows it; empty if it has none.
+[[nodiscard]] std::string place_in(std::string_view error_text);
 
 }  // namespace pgtrickle::postgres

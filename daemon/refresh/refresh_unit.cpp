@@ -23,8 +23,6 @@ using postgres::Rows;
 using postgres::Statement;
 using std::chrono::microseconds;
 
-constexpr const char* kPaused = "TR001";       // sql: pgtrickle._enter_unit()
-constexpr const char* kNotTogether = "TR002";  // sql: pgtrickle._together()
 constexpr int kConflictRetries = 3;
 constexpr std::int64_t kFewRows = 200;  // those are applied by the program that warming up makes plans for
 constexpr std::chrono::seconds kWarmUpTime{5};
@@ -155,7 +153,7 @@ asio::awaitable<Attempt> attempt_unit(Connection& connection, const std::vector<
   const auto raised = [&](std::size_t statement) {
     return !results[statement].ok() && results[statement].error().origin == ErrorOrigin::kServer;
   };
-  attempt.paused = raised(kEntering) && attempt.error->sqlstate == kPaused;
+  attempt.paused = raised(kEntering) && attempt.error->is(Condition::kPaused);
   attempt.at_commit = raised(results.size() - 1);
   for (std::size_t i = 0; i < steps.size() && !attempt.failed_step; ++i) {
     const auto& result = results[kBeforeSteps + i];
@@ -187,7 +185,7 @@ void give_up(std::vector<Step>& steps, std::size_t culprit, const Attempt& attem
       if (step.ids != guilty.ids) {
         outcome.id = id;
         outcome.action = Action::kDeferred;
-      } else if ((guilty.together != 0 || guilty.cycle) && attempt.error->sqlstate == kNotTogether &&
+      } else if ((guilty.together != 0 || guilty.cycle) && attempt.error->is(Condition::kNotTogether) &&
                  parse_answer(attempt.error->message)) {
         outcome.id = id;
         outcome.action = *parse_answer(attempt.error->message);  // what refresh_<id> said
@@ -216,10 +214,6 @@ void all_fail(const std::vector<Step>& steps, const Attempt& attempt, std::map<s
       }
     }
   }
-}
-
-bool is_conflict(const Error& error) {
-  return error.sqlstate == "40001" || error.sqlstate == "40P01";
 }
 
 /// Nobody else is to blame: the connection or the server, or the database is paused.
@@ -267,11 +261,11 @@ asio::awaitable<void> refresh_together(Connection& connection, std::vector<Step>
     }
     if (attempt.failed_step) {
       const bool again =
-          is_conflict(*attempt.error) && ++conflicts[steps[*attempt.failed_step].ids.front()] <= kConflictRetries;
+          attempt.error->is_conflict() && ++conflicts[steps[*attempt.failed_step].ids.front()] <= kConflictRetries;
       if (again) continue;
       give_up(steps, *attempt.failed_step, attempt, outcomes);
       if (++removals < kMostRemovals) continue;
-    } else if (is_conflict(*attempt.error) && ++conflicts[0] <= kConflictRetries) {
+    } else if (attempt.error->is_conflict() && ++conflicts[0] <= kConflictRetries) {
       continue;
     } else if (!attempt.at_commit || steps.size() == 1) {
       all_fail(steps, attempt, outcomes, attempt.at_commit);

@@ -150,7 +150,7 @@ void BuildQueue::start(Table& table) {
                } catch (const std::exception& e) {
                  log::critical("build", "builder failed database={} pgt_id={} error={}", database, id, e.what());
                  result.status = catalog::BuildStatus::kRetry;
-                 result.sqlstate = "XX000";
+                 result.error = postgres::our_error(Condition::kInternalError, e.what());
                  result.message = e.what();
                }
                asio::post(shared->executor, [self, shared, id, owner, generation, result] {
@@ -207,22 +207,22 @@ void BuildQueue::failed(Table& table, std::int64_t generation, const catalog::Bu
   table.build.failed_generation = generation;
   context_->observer().on_build(context_->name(), table.row.label(), false);
   log::warn("build", "build failed database={} stream_table={} sqlstate={} error={}", context_->name(),
-            table.row.label(), result.sqlstate, result.message);
+            table.row.label(), result.error.sqlstate, result.message);
   alerts_->raise(observe::AlertKind::kError, table.row.label(), result.message,
-                 {{"sqlstate", result.sqlstate},
+                 {{"sqlstate", result.error.sqlstate},
                   {"consecutive_errors", static_cast<std::int64_t>(table.build.failures)},
                   {"retryable", false},
-                  {"hint", result.hint}});
+                  {"hint", result.error.hint}});
 }
 
 void BuildQueue::will_be_retried(Table& table, const catalog::BuildResult& result) {
   ++table.build.failures;
-  const bool blocked = result.sqlstate == "55P03";  // it has been tried for a while, gently
+  const bool blocked = result.error.is(Condition::kLockNotAvailable);  // it has been tried for a while, gently
   const milliseconds pause = context_->retry_rules().retry.delay(table.build.failures, context_->random01());
   table.build.not_before = Clock::now() + (blocked ? std::min(pause, kBlockedMax) : pause);
-  context_->observer().on_retry(context_->name(), result.sqlstate);
+  context_->observer().on_retry(context_->name(), result.error.sqlstate);
   log::info("build", "build will be retried database={} stream_table={} sqlstate={} error={}", context_->name(),
-            table.row.label(), result.sqlstate, result.message);
+            table.row.label(), result.error.sqlstate, result.message);
   // The control session sleeps until its next duty; a retry may be due earlier.
   context_->signals.reload_by(table.build.not_before);
 }

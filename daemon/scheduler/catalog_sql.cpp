@@ -476,9 +476,7 @@ Statement clear_errors(TableId id) {
 Statement try_suspended(const std::vector<TableId>& ids) {
   return make(R"(
 UPDATE pgtrickle.pgt_stream_tables s
-   -- Not a missing right: it may be cured by a build. An expression may have failed for a row that is gone again, or in the
-   -- program alone: PostgreSQL would not have evaluated it.
-   SET status = CASE WHEN s.needs_reinit OR s.last_error_code ~ '^(0A|22|42|55|XX)' AND s.last_error_code <> '42501'
+   SET status = CASE WHEN s.needs_reinit OR pgtrickle._build_may_cure(s.last_error_code)
                           OR NOT EXISTS (SELECT FROM pgtrickle.pgt_frontiers f
                                                         WHERE f.pgt_id = s.pgt_id AND f.snapshot IS NOT NULL)
                      THEN $2 ELSE $3 END

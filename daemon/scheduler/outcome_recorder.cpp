@@ -40,9 +40,7 @@ bool is_retry(const Judgement& judgement) {
 
 /// A conflict or a lost connection is not the table's: it goes on with those that it was refreshed with.
 bool is_passing(const refresh::Outcome& outcome, const Judgement& judgement) {
-  const std::string& code = outcome.error->sqlstate;
-  return is_retry(judgement) && !outcome.alone &&
-         (code.empty() || code.starts_with("40") || code.starts_with("08") || code.starts_with("57P"));
+  return is_retry(judgement) && !outcome.alone && outcome.error->is_of_circumstances();
 }
 
 void add(std::vector<Statement>& to, std::vector<Statement> more) {
@@ -244,7 +242,7 @@ void OutcomeRecorder::report_failure(Table& table, const refresh::Outcome& outco
   failure.id = table.row.id;
   failure.generation = table.row.generation;
   failure.code = error.sqlstate;
-  failure.message = error.detail.empty() ? error.message : error.message + " (" + error.detail + ")";
+  failure.message = error.explained();
   failure.hint = error.hint;
   failure.duration = outcome.duration;
   failure.consecutive_errors = table.health.consecutive_errors();
@@ -268,7 +266,7 @@ void OutcomeRecorder::alert_failure(const Table& table, const Error& error, cons
   const std::vector<TableId> members = registry_->cycle_of(table.row.id);
   const auto errors = static_cast<std::int64_t>(table.health.consecutive_errors());
   const int most = context_->settings.max_fixpoint_iterations;
-  if (!members.empty() && error.sqlstate == "54001") {
+  if (!members.empty() && error.is(Condition::kStatementTooComplex)) {
     if (members.front() != table.row.id) return;
     context_->observer().on_scc(context_->name(), table.row.id, most, false);
     std::string names;
@@ -303,7 +301,7 @@ void OutcomeRecorder::settle_rebuild(Table& table, const Judgement& judgement, c
     sql::Failure failure;
     failure.id = id;
     failure.generation = table.row.generation;
-    failure.code = "55000";
+    failure.code = sqlstate_of(Condition::kObjectNotInPrerequisiteState);
     failure.message = "it asks for re-initialisation again and again" + (reason.empty() ? reason : ": " + reason);
     failure.consecutive_errors = table.health.consecutive_errors();
     failure.event = event_of(judgement.remedy);

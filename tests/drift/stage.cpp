@@ -147,7 +147,7 @@ std::string Stage::refresh(const std::string& name, bool& obsolete) {
     return {};
   } catch (const pqxx::sql_error& error) {
     obsolete = std::string(error.what()).find("must be built anew") != std::string::npos ||
-               pgtrickle::postgres::classify_sqlstate(error.sqlstate()) == pgtrickle::postgres::ErrorClass::kObsolete;
+               pgtrickle::classify_sqlstate(error.sqlstate()) == pgtrickle::ErrorClass::kObsolete;
     return message_of(error);
   }
 }
@@ -163,7 +163,7 @@ Settled Stage::settle(const std::string& name) {
     }
     settled.rebuilt = true;
     const auto built = build(name);
-    settled.stopped = built.message + " " + built.hint;
+    settled.stopped = built.message + " " + built.error.hint;
     if (built.status != BuildStatus::kActive) return settled;
   }
   settled.stopped = "it asks to be built anew again and again: " + settled.stopped + generation(name);

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "postgres/blocking_error.h"
 #include "support/database.h"
 #include "support/oracle.h"
 #include "support/process.h"
@@ -18,10 +19,8 @@ namespace pgt::test {
 inline std::string sqlstate_and_text(const std::function<void()>& work) {
   try {
     work();
-  } catch (const pqxx::sql_error& error) {
-    // libpqxx 6 does not keep this one
-    const bool denied = dynamic_cast<const pqxx::insufficient_privilege*>(&error) != nullptr;
-    return (denied ? "42501" : error.sqlstate()) + " " + error.what();
+  } catch (const pqxx::failure& error) {
+    return pgtrickle::postgres::error_of(error).sqlstate + " " + error.what();
   }
   return "no error";
 }

@@ -199,7 +199,7 @@ TEST_F(AlterQuery, AQueryThatFailsWhenItRunsGivesWayToThePreviousOne) {
   db_.create_stream_table("st", "SELECT id, region FROM orders");
   session_.exec(
       "SELECT pgtrickle.create_or_replace_stream_table('st', 'SELECT id, region, 1 / (id - 5) AS x FROM orders')");
-  EXPECT_EQ(db_.build("st").sqlstate, "22012");
+  EXPECT_EQ(db_.build("st").error.sqlstate, "22012");
   expect_previous("st", "SELECT id, region FROM orders", "division by zero");
   EXPECT_EQ(columns("st"), "id, region");
   // forgotten when it is resumed

@@ -345,9 +345,9 @@ TEST_F(Cycles, AreRefusedUnlessAllowedAndMonotone) {
   auto refused = [&](const std::string& name, const std::string& query, const std::string& needle) {
     const auto result = alter(name, query, false);
     EXPECT_EQ(result.status, BuildStatus::kError) << query;
-    EXPECT_EQ(result.sqlstate, "42P17") << result.message;
+    EXPECT_EQ(result.error.sqlstate, "42P17") << result.message;
     EXPECT_NE(result.message.find(needle), std::string::npos) << result.message;
-    EXPECT_FALSE(result.hint.empty());
+    EXPECT_FALSE(result.error.hint.empty());
     EXPECT_EQ(
         session_.value("SELECT status || ' ' || last_error_code FROM pgtrickle.pgt_stream_tables WHERE pgt_id = " +
                        std::to_string(db_.id_of(name))),

@@ -168,7 +168,7 @@ TEST_F(DefinitionOf, AStarAndNaturalMeanTheColumnsOfThen) {
                  "INSERT INTO items VALUES (4, 1, 'x'); INSERT INTO more VALUES (4, 40)");
   session_.exec("ALTER TABLE items DROP COLUMN code");
   const auto result = expect_stopped("star", "column code of public.items was dropped");
-  EXPECT_THAT(result.hint, HasSubstr("rebuilt by itself"));
+  EXPECT_THAT(result.error.hint, HasSubstr("rebuilt by itself"));
   expect_rebuilt("bare", "SELECT remark, price FROM items JOIN more USING (id)");
 }
 
@@ -317,7 +317,7 @@ TEST_F(DefinitionOf, AnOverloadThatFitsBetterDoesNotTakeOver) {
   // The text of the user, read again, would mean the new one.
   session_.exec("ALTER TABLE items ALTER COLUMN code TYPE int USING code::int");
   const std::string stranger = "it would use function public.f(integer), which it did not when it was defined";
-  EXPECT_THAT(expect_stopped("st", stranger).hint, HasSubstr("alter_stream_table"));
+  EXPECT_THAT(expect_stopped("st", stranger).error.hint, HasSubstr("alter_stream_table"));
   session_.exec("ALTER TABLE items RENAME TO things");
   expect_stopped("st", stranger);
   session_.exec("DROP FUNCTION f(int)");

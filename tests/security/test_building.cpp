@@ -32,7 +32,7 @@ class Building : public World {
   }
   void build_active(const std::string& name) {
     const auto result = build(name);
-    EXPECT_EQ(result.status, BuildStatus::kActive) << result.sqlstate << " " << result.message;
+    EXPECT_EQ(result.status, BuildStatus::kActive) << result.error.sqlstate << " " << result.message;
   }
   void build_again(const std::string& name) {
     root().exec(
@@ -316,9 +316,9 @@ TEST_P(Building, WithoutWorkerSessionsOwnersMustBeTrusted) {
   create(bob(), "b.st", "SELECT id, v FROM b.src");
   const auto refused = build("b.st", false);
   EXPECT_EQ(refused.status, BuildStatus::kError);
-  EXPECT_EQ(refused.sqlstate, "55000");
+  EXPECT_EQ(refused.error.sqlstate, "55000");
   EXPECT_THAT(refused.message, HasSubstr("not trusted"));
-  EXPECT_THAT(refused.hint, HasSubstr("pgtrickle.trust_owner('" + bob_ + "')"));
+  EXPECT_THAT(refused.error.hint, HasSubstr("pgtrickle.trust_owner('" + bob_ + "')"));
   EXPECT_EQ(column("b.st", "status"), "ERROR");
   admin().exec("SELECT pgtrickle.trust_owner('" + bob_ + "')");
   EXPECT_EQ(build("b.st", false).status, BuildStatus::kActive);

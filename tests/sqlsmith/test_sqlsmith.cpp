@@ -245,7 +245,7 @@ class Hunt {
     session_.exec("SELECT pgtrickle.create_stream_table('smith', " + session_.quote(query) +
                   ", refresh_mode => 'DIFFERENTIAL')");
     const auto result = db_.build("smith");
-    if (result.status != pgtrickle::catalog::BuildStatus::kActive) throw Failed{result.sqlstate, result.message};
+    if (result.status != pgtrickle::catalog::BuildStatus::kActive) throw Failed{result.error.sqlstate, result.message};
   }
 
   void give_up(const std::string& at, const std::string& sqlstate, const std::string& message,

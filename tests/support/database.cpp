@@ -151,7 +151,7 @@ void TestDatabase::create_stream_table(const std::string& name, const std::strin
                  ", refresh_mode => " + session().quote(mode) + ")");
   const auto result = build(name);
   if (result.status != pgtrickle::catalog::BuildStatus::kActive) {
-    throw std::runtime_error("building " + name + ": " + result.message + " " + result.hint);
+    throw std::runtime_error("building " + name + ": " + result.message + " " + result.error.hint);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include "cli/database.h"
 #include "cli/table.h"
+#include "postgres/blocking_error.h"
 
 namespace pgtrickle::cli {
 namespace {
@@ -43,12 +44,15 @@ TEST(CliTable, Durations) {
   EXPECT_EQ(format_seconds(86400 * 3), "3.0 d");
 }
 
-TEST(CliErrors, KeepMessageDetailAndHintOnly) {
-  EXPECT_EQ(
-      error_text("ERROR:  bad\nDETAIL:  very\nHINT:  better\nCONTEXT:  PL/pgSQL function f() line 3\nSQL statement\n"),
-      "ERROR:  bad\nDETAIL:  very\nHINT:  better");
-  EXPECT_EQ(error_text("ERROR:  bad\nLINE 1: x\n        ^\nQUERY:  SELECT x\nCONTEXT:  y\n"),
+TEST(CliErrors, KeepMessagePlaceDetailAndHintOnly) {
+  const auto shown = [](const char* text) {
+    return error_text(postgres::error_of(pqxx::sql_error(text, "SELECT x", "42601")));
+  };
+  EXPECT_EQ(shown("ERROR:  bad\nDETAIL:  very\nHINT:  better\nCONTEXT:  PL/pgSQL function f() line 3\nSQL statement\n"),
+            "ERROR:  bad\nDETAIL:  very\nHINT:  better");
+  EXPECT_EQ(shown("ERROR:  bad\nLINE 1: x\n        ^\nQUERY:  SELECT x\nCONTEXT:  y\n"),
             "ERROR:  bad\nLINE 1: x\n        ^");
+  EXPECT_EQ(error_text(postgres::error_of(pqxx::broken_connection("no server there\n"))), "no server there");
 }
 
 TEST(CliDatabase, ABadConnectionStringIsNotShown) {

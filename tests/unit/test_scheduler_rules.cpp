@@ -38,7 +38,7 @@ TEST(ErrorClassification, BySqlState) {
       {"P0001", ErrorClass::kPermanent},  {"22P02", ErrorClass::kObsolete},      {"42P22", ErrorClass::kObsolete},
       {"0A000", ErrorClass::kObsolete},   {"", ErrorClass::kPermanent}};
   for (const auto& [sqlstate, error_class] : expected) {
-    EXPECT_EQ(postgres::classify_sqlstate(sqlstate), error_class) << sqlstate;
+    EXPECT_EQ(classify_sqlstate(sqlstate), error_class) << sqlstate;
   }
 }
 

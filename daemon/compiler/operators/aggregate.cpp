@@ -117,21 +117,25 @@ KeyedState Aggregate::state(const Layout& l) const {
   return {state_table(), l.keys, {columns_.begin(), columns_.begin() + static_cast<std::ptrdiff_t>(keys_.size())}};
 }
 
-std::string Aggregate::state_query(const Layout& l) const {
-  std::vector<std::string> select;
+/// The keys as they are over the input, under the names that the state has for them.
+Select Aggregate::grouped(const Layout& l) const {
+  Select select;
   const auto exprs = key_expressions();
-  for (std::size_t i = 0; i < exprs.size(); ++i) select.push_back(exprs[i] + " AS " + l.keys[i]);
-  select.push_back("count(*) AS " + l.n);
-  for (std::size_t i = 0; i < l.components.size(); ++i) select.push_back(l.components[i].full + " AS " + l.names[i]);
-  std::string sql = "SELECT " + join(select, ",\n       ") + "\nFROM " + indent(inputs_[0]->post(), 2) + " i";
-  if (!exprs.empty()) sql += "\nGROUP BY " + join(exprs, ", ");
-  return sql;
+  for (std::size_t i = 0; i < exprs.size(); ++i) select.item(exprs[i], l.keys[i]);
+  return select.group_by(exprs);
+}
+
+Select Aggregate::state_query(const Layout& l) const {
+  Select select = grouped(l);
+  select.item("count(*)", l.n);
+  for (std::size_t i = 0; i < l.components.size(); ++i) select.item(l.components[i].full, l.names[i]);
+  return select.from(inputs_[0]->post(), "i");
 }
 
 std::vector<std::string> Aggregate::state_ddl() const {
   const Layout l = layout();
   std::vector<std::string> ddl;
-  ddl.push_back("CREATE TABLE " + state_table() + " AS\n" + state_query(l) + "\nWITH NO DATA");
+  ddl.push_back(empty_table(state_table(), state_query(l)));
   for (auto& index : state(l).index_ddl(lookups_)) ddl.push_back(std::move(index));
   for (auto& statement : groups_ddl(l)) ddl.push_back(std::move(statement));
   return ddl;
@@ -139,31 +143,28 @@ std::vector<std::string> Aggregate::state_ddl() const {
 
 std::vector<std::string> Aggregate::rebuild() const {
   const Layout l = layout();
-  return {"DELETE FROM " + state_table(),
-          "INSERT INTO " + state_table() + " (" + join(l.state_columns(), ", ") + ")\n" + state_query(l)};
+  return refilled(state_table(), l.state_columns(), state_query(l));
 }
 
 FromItem Aggregate::from_state() const {
   const Layout l = layout();
-  std::vector<std::string> select;
-  for (std::size_t i = 0; i < keys_.size(); ++i) select.push_back("s." + l.keys[i]);
+  Select select(prefixed(l.keys, "s."));
   const auto columns = prefixed(l.names, "s.");
   for (std::size_t i = 0; i < calls_.size(); ++i)
-    select.push_back(l.value(i, columns, "s." + l.n) + " AS " + quote_ident(columns_[keys_.size() + i].name));
-  return FromItem::query("SELECT " + join(select, ", ") + " FROM " + state_table() + " s");
+    select.item(l.value(i, columns, "s." + l.n), quote_ident(columns_[keys_.size() + i].name));
+  return select.from(state_table(), "s");
 }
 
 FromItem Aggregate::post() const {
   // As a plain query: used to ask for types before there is any state, and to say what the result has to be.
-  std::vector<std::string> select;
+  Select select;
   const auto exprs = key_expressions();
-  for (std::size_t i = 0; i < exprs.size(); ++i) select.push_back(exprs[i] + " AS " + quote_ident(columns_[i].name));
+  for (std::size_t i = 0; i < exprs.size(); ++i) select.item(exprs[i], quote_ident(columns_[i].name));
   for (std::size_t i = 0; i < calls_.size(); ++i)
-    select.push_back(render(calls_[i].call, "i", *inputs_[0]) + " AS " + quote_ident(columns_[keys_.size() + i].name));
-  std::string sql = "SELECT " + join(select, ", ") + "\nFROM " + indent(inputs_[0]->post(), 2) + " i";
-  if (!exprs.empty()) sql += "\nGROUP BY " + join(exprs, ", ");
-  if (select.empty()) sql += "\nHAVING true";  // one row, though nothing of it is used
-  return FromItem::query(sql);
+    select.item(render(calls_[i].call, "i", *inputs_[0]), quote_ident(columns_[keys_.size() + i].name));
+  select.from(inputs_[0]->post(), "i").group_by(exprs);
+  if (columns_.empty()) select.having("true");  // one row, though nothing of it is used
+  return select;
 }
 
 Delta Aggregate::delta(Statement& /*statement*/, bool /*consolidate*/) const {
@@ -177,105 +178,95 @@ std::string Aggregate::group_delta(Statement& statement, const Layout& l) const 
     std::vector<TypeInfo> types;
     for (const auto& col : inputs_[0]->columns()) types.push_back(col.type.value());
     input.from = statement.with("net", "input rows that changed, net",
-                                consolidate(inputs_[0]->column_names(), types, input.from.sql()));
+                                consolidate(inputs_[0]->column_names(), types, input.from));
   }
-  std::vector<std::string> select;
-  const auto exprs = key_expressions();
-  for (std::size_t i = 0; i < exprs.size(); ++i) select.push_back(exprs[i] + " AS " + l.keys[i]);
-  select.push_back("coalesce(sum(i.w), 0)::bigint AS " + l.n);
+  Select changed = grouped(l);
+  changed.item("coalesce(sum(i.w), 0)::bigint", l.n);
   for (std::size_t i = 0; i < l.components.size(); ++i) {
     const auto& c = l.components[i];
-    if (c.maintenance == Maintenance::kAdd) select.push_back(c.delta + " AS " + l.names[i]);
-    if (c.maintenance == Maintenance::kExtremum) {
-      select.push_back(c.inserted + " AS " + l.new_names[i]);
-      select.push_back(c.deleted + " AS " + l.old_names[i]);
-    }
+    if (c.maintenance == Maintenance::kAdd) changed.item(c.delta, l.names[i]);
+    if (c.maintenance == Maintenance::kExtremum)
+      changed.item(c.inserted, l.new_names[i]).item(c.deleted, l.old_names[i]);
   }
-  std::string sql = "SELECT " + join(select, ",\n       ") + "\nFROM " + indent(input.from, 2) + " i";
+  changed.from(input.from, "i");
   // Without GROUP BY an empty delta would still make a row: nothing changed, so there shall be none.
-  sql += exprs.empty() ? "\nHAVING count(*) > 0" : "\nGROUP BY " + join(exprs, ", ");
-  return statement.with("g", "changed groups: what is added to each", sql);
+  if (global()) changed.having("count(*) > 0");
+  return statement.with("g", "changed groups: what is added to each", changed);
 }
 
-/// The state's columns of the groups of `keys`, a FROM item; n only for a function. `if_any(null_keys)` is a condition
-/// without rows, true if there is a group at all (with a NULL in one of null_keys).
-std::string Aggregate::recompute_query(
-    const Layout& l, const std::string& keys, bool with_n,
-    const std::function<std::string(const std::vector<std::string>&)>& if_any) const {
-  std::vector<std::string> select = prefixed(l.keys, "k.");
-  if (with_n) select.push_back("count(*) AS " + l.n);
-  for (std::size_t i = 0; i < l.components.size(); ++i) select.push_back(l.components[i].full + " AS " + l.names[i]);
-  const std::string list = "SELECT " + join(select, ",\n       ");
-  const std::string post = indent(inputs_[0]->post(), 2);
-  const auto only = [&](const std::vector<std::string>& null_keys) {
-    const std::string condition = if_any(null_keys);
-    return condition.empty() ? std::string() : "\n  AND " + condition;
-  };
-  if (global()) {
-    const std::string condition = if_any({});
-    return list + "\nFROM " + post + " i" + (condition.empty() ? "" : "\nWHERE " + condition);
-  }
+/// The state's columns of the groups of `keys`; n only for a function. `if_any(null_keys)`: conditions without rows,
+/// true if there is a group at all (with a NULL in one of null_keys).
+Query Aggregate::recompute_query(
+    const Layout& l, const FromItem& keys, bool with_n,
+    const std::function<std::vector<std::string>(const std::vector<std::string>&)>& if_any) const {
+  Select list(prefixed(l.keys, "k."));
+  if (with_n) list.item("count(*)", l.n);
+  for (std::size_t i = 0; i < l.components.size(); ++i) list.item(l.components[i].full, l.names[i]);
+  const FromItem post = inputs_[0]->post();
+  if (global()) return list.from(post, "i").where(if_any({}));
+  list.from(keys, "k").from(post, "i").group_by(prefixed(l.keys, "k."));
   std::vector<bool> not_null;
   const auto exprs = key_expressions();
   for (std::size_t i = 0; i < exprs.size(); ++i) not_null.push_back(columns_[i].not_null);
-  std::vector<std::string> arms;
+  std::vector<Query> arms;
   for (const auto& way : key_lookups(exprs, l.keys, state(l).types(), not_null))
-    arms.push_back(list + "\nFROM " + keys + ", " + post + " i\nWHERE " + way.condition + only(way.null_keys) +
-                   "\nGROUP BY " + join(prefixed(l.keys, "k."), ", "));
-  return join(arms, "\nUNION ALL\n");
+    arms.emplace_back(Select(list).where(way.conditions).where(if_any(way.null_keys)));
+  return union_all(arms);
 }
 
 /// A function, where groups are seldom recomputed: of its plan nothing is started until there is one.
 std::vector<std::string> Aggregate::groups_ddl(const Layout& l) const {
   if (!l.may_recompute() || l.has(Maintenance::kReplace)) return {};
-  const std::string query =
-      recompute_query(l, "unnest($1) k", true, [](const std::vector<std::string>&) { return std::string(); });
+  const Query query = recompute_query(l, "unnest($1)", true,
+                                      [](const std::vector<std::string>&) { return std::vector<std::string>{}; });
   const std::string signature = groups_function() + "(" + state_table() + "[])";
   return {
       "-- Groups that their state does not tell, from the sources: an extremum is gone, or a sum was NaN or "
       "infinite.\nCREATE OR REPLACE FUNCTION " +
           groups_function() + "(groups " + state_table() + "[]) RETURNS SETOF " + state_table() +
           "\nLANGUAGE plpgsql\nAS " +
-          dollar_quoted("\n#variable_conflict use_column\nBEGIN\n    RETURN QUERY\n    " + indent(query, 4) +
+          dollar_quoted("\n#variable_conflict use_column\nBEGIN\n    RETURN QUERY\n    " + indent(query.sql(), 4) +
                         ";\nEND\n"),
       "REVOKE ALL ON FUNCTION " + signature + " FROM PUBLIC"};
 }
 
 std::string Aggregate::recomputed(Statement& statement, const Layout& l, const std::string& merged) const {
+  const std::string need = "m." + l.need;
   if (l.has(Maintenance::kReplace)) {
-    const std::string keys = "(SELECT " + join(l.keys, ", ") + " FROM " + merged + " m WHERE m." + l.need + ") k";
+    const Select keys = Select(l.keys).from(merged, "m").where(need);
     return statement.with("r", "groups that are computed from the sources",
                           recompute_query(l, keys, false, [&](const std::vector<std::string>& null_keys) {
-                            std::string needed = "m." + l.need;
-                            if (!null_keys.empty()) needed += " AND " + any_null(null_keys, "m.");
-                            return "(SELECT bool_or(" + needed + ") FROM " + merged + " m)";
+                            const std::string needed =
+                                null_keys.empty() ? need : need + " AND " + any_null(null_keys, "m.");
+                            const Select any = Select({"bool_or(" + needed + ")"}).from(merged, "m");
+                            return std::vector<std::string>{Query(any).in_parentheses()};
                           }));
   }
   auto row = prefixed(l.keys, "m.");
   row.resize(row.size() + 1 + l.components.size(), "NULL");
+  const Select groups = Select()
+                            .item("array_agg(ROW(" + join(row, ", ") + ")::" + state_table() + ")", "groups")
+                            .from(merged, "m")
+                            .where(need);
   return statement.with("r", "groups that their state does not tell any more",
-                        "SELECT r.* FROM (SELECT array_agg(ROW(" + join(row, ", ") + ")::" + state_table() +
-                            ") AS groups FROM " + merged + " m WHERE m." + l.need + ") k,\n     LATERAL " +
-                            groups_function() + "(k.groups) r\nWHERE k.groups IS NOT NULL");
+                        Select({"r.*"})
+                            .from(groups, "k")
+                            .cross_join_lateral(groups_function() + "(k.groups)", "r")
+                            .where("k.groups IS NOT NULL"));
 }
 
-Changes Aggregate::differential(Statement& statement) const {
-  const Layout l = layout();
-  const std::string g = group_delta(statement, l);
-
-  // m: the touched groups, old state and new
-  std::vector<std::string> select = prefixed(l.keys, "g.");
-  select.push_back("s.ctid AS " + l.old_ctid);
-  select.push_back("coalesce(s." + l.n + ", 0) AS " + l.old_n);
-  select.push_back("coalesce(s." + l.n + ", 0) + g." + l.n + " AS " + l.new_n);
+/// m: the affected groups, old state and new, and whether that does not tell.
+Select Aggregate::beside_state(const Layout& l, const std::string& changed) const {
+  Select merged(prefixed(l.keys, "g."));
+  const std::string new_n = "coalesce(s." + l.n + ", 0) + g." + l.n;
+  merged.item("s.ctid", l.old_ctid).item("coalesce(s." + l.n + ", 0)", l.old_n).item(new_n, l.new_n);
   std::vector<std::string> need;
   for (std::size_t i = 0; i < l.components.size(); ++i) {
     const auto& c = l.components[i];
     const std::string old_value = "s." + l.names[i];
-    select.push_back(old_value + " AS " + l.old_names[i]);
+    merged.item(old_value, l.old_names[i]);
     if (c.maintenance == Maintenance::kAdd) {
-      const std::string added = "coalesce(" + old_value + ", 0) + g." + l.names[i];
-      select.push_back(added + " AS " + l.new_names[i]);
+      merged.item("coalesce(" + old_value + ", 0) + g." + l.names[i], l.new_names[i]);
       if (c.numeric_sum) {
         need.push_back("coalesce(" + is_special(old_value) + ", false)");
         need.push_back(is_special("g." + l.names[i]));
@@ -284,37 +275,40 @@ Changes Aggregate::differential(Statement& statement) const {
       const std::string inserted = "g." + l.new_names[i];
       const std::string deleted = "g." + l.old_names[i];
       const std::string beats = c.greatest ? " >= " : " <= ";
-      select.push_back((c.greatest ? "greatest(" : "least(") + old_value + ", " + inserted + ") AS " + l.new_names[i]);
+      merged.item((c.greatest ? "greatest(" : "least(") + old_value + ", " + inserted + ")", l.new_names[i]);
       need.push_back("coalesce(" + deleted + " IS NOT NULL AND (" + old_value + " IS NULL OR " + deleted + beats +
                      old_value + ")" + (c.spelled ? "" : " AND (" + inserted + beats + old_value + ") IS NOT TRUE") +
                      ", false)");
     } else {
-      select.push_back(old_value + " AS " + l.new_names[i]);
+      merged.item(old_value, l.new_names[i]);
       need.emplace_back("true");
     }
   }
   if (l.may_recompute()) {
-    const std::string alive = global() ? "true" : "coalesce(s." + l.n + ", 0) + g." + l.n + " > 0";
+    const std::string alive = global() ? "true" : new_n + " > 0";
     const bool always = std::find(need.begin(), need.end(), "true") != need.end();
-    select.push_back((always ? alive : alive + " AND (" + join(need, "\n         OR ") + ")") + " AS " + l.need);
+    merged.item(always ? alive : alive + " AND (" + join(need, "\n OR ") + ")", l.need);
   }
-  std::string m = statement.with("m", "those groups beside their stored values",
-                                 "SELECT " + join(select, ",\n       ") + "\nFROM " + g + " g\nLEFT JOIN " +
-                                     state_table() + " s ON " + state(l).match("s.", "g."));
+  return merged.from(changed, "g").join("LEFT JOIN", state_table(), "s", state(l).match("s.", "g."));
+}
+
+Changes Aggregate::differential(Statement& statement) const {
+  const Layout l = layout();
+  const std::string g = group_delta(statement, l);
+
+  std::string m = statement.with("m", "those groups beside their stored values", beside_state(l, g));
   if (l.may_recompute()) {
     const std::string r = recomputed(statement, l, m);
-    std::vector<std::string> merged = prefixed(l.keys, "m.");
-    merged.push_back("m." + l.old_ctid);
-    merged.push_back("m." + l.old_n);
-    merged.push_back("m." + l.new_n);
+    Select merged(prefixed(l.keys, "m."));
+    merged.items({"m." + l.old_ctid, "m." + l.old_n, "m." + l.new_n});
     for (std::size_t i = 0; i < l.components.size(); ++i) {
-      merged.push_back("m." + l.old_names[i]);
-      merged.push_back("CASE WHEN m." + l.need + " THEN r." + l.names[i] + " ELSE m." + l.new_names[i] + " END AS " +
-                       l.new_names[i]);
+      merged.item("m." + l.old_names[i])
+          .item("CASE WHEN m." + l.need + " THEN r." + l.names[i] + " ELSE m." + l.new_names[i] + " END",
+                l.new_names[i]);
     }
-    m = statement.with("m", "the same, with what was recomputed",
-                       "SELECT " + join(merged, ",\n       ") + "\nFROM " + m + " m\nLEFT JOIN " + r + " r ON m." +
-                           l.need + " AND " + state(l).match("r.", "m."));
+    auto on = state(l).match("r.", "m.");
+    on.insert(on.begin(), "m." + l.need);
+    m = statement.with("m", "the same, with what was recomputed", merged.from(m, "m").join("LEFT JOIN", r, "r", on));
   }
 
   const MergedRows rows{m, l.old_ctid, l.old_n, l.new_n, l.new_names, {}};
@@ -377,7 +371,7 @@ void Aggregate::resolve_types(TypeOracle& oracle) {
   std::vector<std::string> values;
   for (const auto& call : calls_)
     values.push_back(render(call.call, "i", *inputs_[0]) + " AS c" + std::to_string(values.size() + 1));
-  const auto results = oracle.column_types("SELECT " + join(values, ", ") + " FROM " + inputs_[0]->post() + " i");
+  const auto results = oracle.column_types(Select(values).from(inputs_[0]->post(), "i").sql());
   for (std::size_t i = 0; i < calls_.size(); ++i) {
     columns_[keys_.size() + i].type = results.at(i);
     columns_[keys_.size() + i].not_null = calls_[i].schema.empty() && calls_[i].name == "count";

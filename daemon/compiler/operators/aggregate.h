@@ -56,12 +56,14 @@ class Aggregate final : public StatefulOperator {
   [[nodiscard]] Layout layout() const;
   [[nodiscard]] KeyedState state(const Layout& layout) const;
   [[nodiscard]] std::vector<std::string> key_expressions() const;
-  [[nodiscard]] std::string state_query(const Layout& layout) const;
+  [[nodiscard]] Select grouped(const Layout& layout) const;
+  [[nodiscard]] Select state_query(const Layout& layout) const;
   [[nodiscard]] std::string group_delta(Statement& statement, const Layout& layout) const;
+  [[nodiscard]] Select beside_state(const Layout& layout, const std::string& changed) const;
   [[nodiscard]] std::string recomputed(Statement& statement, const Layout& layout, const std::string& merged) const;
-  [[nodiscard]] std::string recompute_query(
-      const Layout& layout, const std::string& keys, bool with_n,
-      const std::function<std::string(const std::vector<std::string>&)>& if_any) const;
+  [[nodiscard]] Query recompute_query(
+      const Layout& layout, const FromItem& keys, bool with_n,
+      const std::function<std::vector<std::string>(const std::vector<std::string>&)>& if_any) const;
   [[nodiscard]] std::vector<std::string> groups_ddl(const Layout& layout) const;
 
   std::vector<Node> keys_;

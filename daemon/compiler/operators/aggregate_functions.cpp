@@ -179,8 +179,9 @@ class Planner {
       std::string value = numerator + " / " + divisor;
       // The root is taken with 20 digits to spare and rounded to the scale of the quotient, as sqrt_var() does.
       if (root)
-        value = "(SELECT round(sqrt(round(q, coalesce(scale(q), 0) + 20)), coalesce(scale(q), 0)) FROM (SELECT " +
-                value + " AS q) q)";
+        value = Query(Select({"round(sqrt(round(q, coalesce(scale(q), 0) + 20)), coalesce(scale(q), 0))"})
+                          .from(Select().item(value, "q"), "q"))
+                    .in_parentheses();
       return "CASE WHEN " + c[0] + (sample ? " > 1" : " > 0") + " THEN CASE" +
              (bounded ? "" : " WHEN " + c[2] + " = 'NaN' THEN " + c.back()) + " WHEN " + numerator +
              " <= 0 THEN 0 ELSE " + value + " END END";

@@ -139,34 +139,33 @@ bool Apply::served() const {
   return true;
 }
 
-/// SELECT of the tuples in `from`, a FROM item with the outer's columns: grouped, with a column made by `count`.
-std::string Apply::grouped_outer(const std::string& from, const std::string& count) const {
+/// The tuples in `from`, which has the outer's columns: each once.
+Select Apply::grouped_outer(const FromItem& from) const {
   std::vector<std::string> select;
   std::vector<std::string> group;
   const auto outer = inputs_[0]->column_names("o.");
   const auto names = tuple_names();
   for (std::size_t i = 0; i < tuple_size_; ++i)
     add_grouped(outer[i], columns_[i].type.value(), names[i], select, group);
-  if (!count.empty()) select.push_back(count);
-  return "SELECT " + join(select, ", ") + "\nFROM " + indent(from, 2) + " o\nGROUP BY " + join(group, ", ");
+  return Select(std::move(select)).from(from, "o").group_by(std::move(group));
 }
 
 /// The whole relation as a query, computed from the sources.
-std::string Apply::content(bool with_count) const {
+Select Apply::content(bool with_count) const {
   const Layout l = layout();
   const std::string alias = quote_ident(kOuterAlias);
-  std::vector<std::string> select = prefixed(l.tuple, alias + ".");
-  if (with_count) select.push_back((global() ? "1::bigint AS " : alias + ".") + l.n);
+  Select select(prefixed(l.tuple, alias + "."));
+  if (with_count) global() ? select.item("1::bigint", l.n) : select.item(alias + "." + l.n);
   const auto values = value_list(false);
-  for (std::size_t i = 0; i < values.size(); ++i) select.push_back(values[i] + " AS " + l.values[i]);
-  std::string sql = "SELECT " + join(select, ",\n       ");
-  if (global()) return sql;
-  const std::string tuples = grouped_outer(inputs_[0]->post().sql(), with_count ? "count(*) AS " + l.n : std::string());
-  return sql + "\nFROM (" + indent(tuples, 2) + ") " + alias;
+  for (std::size_t i = 0; i < values.size(); ++i) select.item(values[i], l.values[i]);
+  if (global()) return select;
+  Select tuples = grouped_outer(inputs_[0]->post());
+  if (with_count) tuples.item("count(*)", l.n);
+  return select.from(tuples, alias);
 }
 
 FromItem Apply::post() const {
-  return FromItem::query(content(false));
+  return content(false);
 }
 
 Delta Apply::delta(Statement& /*statement*/, bool /*consolidate*/) const {
@@ -175,7 +174,7 @@ Delta Apply::delta(Statement& /*statement*/, bool /*consolidate*/) const {
 
 std::vector<std::string> Apply::state_ddl() const {
   std::vector<std::string> ddl;
-  ddl.push_back("CREATE TABLE " + state_table() + " AS\n" + content(true) + "\nWITH NO DATA");
+  ddl.push_back(empty_table(state_table(), content(true)));
   auto lookups = feed_lookups();
   lookups.insert(lookups.end(), lookups_.begin(), lookups_.end());
   for (auto& index : state().index_ddl(lookups)) ddl.push_back(std::move(index));
@@ -187,12 +186,11 @@ std::vector<std::string> Apply::rebuild() const {
   auto columns = l.tuple;
   columns.push_back(l.n);
   columns.insert(columns.end(), l.values.begin(), l.values.end());
-  return {"DELETE FROM " + state_table(),
-          "INSERT INTO " + state_table() + " (" + join(columns, ", ") + ")\n" + content(true)};
+  return refilled(state_table(), columns, content(true));
 }
 
 FromItem Apply::from_state() const {
-  return FromItem::query("SELECT " + join(column_names("s."), ", ") + " FROM " + state_table() + " s");
+  return Select(column_names("s.")).from(state_table(), "s");
 }
 
 // Which tuples a feed touches -----------------------------------------------------------------------------------------
@@ -270,9 +268,9 @@ std::string Apply::condition(std::size_t f, const Node& conjunct) const {
   return conjunct.has_bool_expr() ? "(" + sql + ")" : sql;
 }
 
-/// SELECT of `wanted` from the state rows s that the rows of a feed's delta touch through one arm.
-std::string Apply::touched_by(const Statement& statement, std::size_t f, const std::vector<Node>& arm,
-                              const std::string& delta, const std::string& wanted) const {
+/// `wanted` of the state rows s that the rows of a feed's delta touch through one arm.
+Select Apply::touched_by(const Statement& statement, std::size_t f, const std::vector<Node>& arm,
+                         const std::string& delta, const std::vector<std::string>& wanted) const {
   std::vector<std::string> on_state;
   std::vector<std::string> on_feed;
   std::vector<std::string> on_both;
@@ -286,33 +284,31 @@ std::string Apply::touched_by(const Statement& statement, std::size_t f, const s
     for (const int index : columns_of(conjunct))
       if (index >= static_cast<int>(tuple_size_)) compared.insert(index - static_cast<int>(tuple_size_));
   }
-  const std::string table = state_table() + " s";
   on_state.push_back(statement.gate(feed(f).source_mask()));
   if (!indexed) {
     // Every tuple is tested, and leaves with the first row that touches it.
-    on_feed.insert(on_feed.end(), on_both.begin(), on_both.end());
-    on_state.push_back("EXISTS (SELECT FROM " + delta + " f" + indent(where(on_feed), 2) + ")");
-    return "SELECT " + wanted + "\nFROM " + table + where(on_state);
+    return Select(wanted)
+        .from(state_table(), "s")
+        .where(on_state)
+        .where(exists(Select().from(delta, "f").where(on_feed).where(on_both)));
   }
   // Many changed rows often look up few tuples.
-  std::vector<std::string> select;
+  Select rows;
   std::vector<std::string> group;
   for (const int index : compared) {
     const auto& col = feed(f).columns()[static_cast<std::size_t>(index)];
     const std::string name = "f." + quote_ident(col.name);
     // By identity: a condition may tell equal values apart (COLLATE, a function of a text).
-    select.push_back(grouped_value(name, col.type.value(), quote_ident(col.name)));
+    rows.item(grouped_value(name, col.type.value(), quote_ident(col.name)));
     for (auto& term : identity_terms(name, col.type.value())) group.push_back(std::move(term));
   }
-  const std::string rows = "(SELECT " + join(select, ", ") + " FROM " + delta + " f" + where(on_feed) + "\nGROUP BY " +
-                           join(group, ", ") + ")";
-  on_both.insert(on_both.end(), on_state.begin(), on_state.end());
-  return "SELECT " + wanted + "\nFROM " + indent(rows, 2) + " f, " + table + where(on_both);
+  rows.from(delta, "f").where(on_feed).group_by(std::move(group));
+  return Select(wanted).from(rows, "f").from(state_table(), "s").where(on_both).where(on_state);
 }
 
 /// For every way in which a feed can touch tuples: `wanted` of their state rows s.
-std::vector<std::string> Apply::touched(Statement& statement, const std::string& wanted) const {
-  std::vector<std::string> parts;
+std::vector<Select> Apply::touched(Statement& statement, const std::vector<std::string>& wanted) const {
+  std::vector<Select> parts;
   for (std::size_t f = 0; f < matches_.size(); ++f) {
     const std::string delta =
         statement.with_name_of(feed(f).delta(statement, true).from, "d", "rows of the subquery that changed");
@@ -325,64 +321,66 @@ std::vector<std::string> Apply::touched(Statement& statement, const std::string&
 
 /// One row per touched tuple: the stored row, the new count, and whether values have to be computed.
 std::string Apply::merged(Statement& statement, const Layout& l) const {
-  const std::string table = state_table();
   std::vector<std::string> old_values;
   for (std::size_t i = 0; i < values_.size(); ++i) old_values.push_back("s." + l.values[i] + " AS " + l.old_values[i]);
   if (global()) {
     std::vector<std::string> any;
-    for (const auto& part : touched(statement, {})) any.push_back("EXISTS (" + indent(part, 2) + ")");
-    std::vector<std::string> select{"s.ctid AS " + l.old_ctid, "s." + l.n + " AS " + l.old_n,
-                                    "s." + l.n + " AS " + l.new_n, "true AS " + l.need};
-    select.insert(select.end(), old_values.begin(), old_values.end());
+    for (const auto& part : touched(statement, {})) any.push_back(exists(part));
     return statement.with("m", "the row of the state, if anything may change its values",
-                          "SELECT " + join(select, ",\n       ") + "\nFROM " + table + " s\nWHERE " +
-                              (any.empty() ? "false" : join(any, "\n   OR ")));
+                          Select()
+                              .item("s.ctid", l.old_ctid)
+                              .item("s." + l.n, l.old_n)
+                              .item("s." + l.n, l.new_n)
+                              .item("true", l.need)
+                              .items(old_values)
+                              .from(state_table(), "s")
+                              .where(any.empty() ? "false" : join(any, "\n OR ")));
   }
 
-  const Delta outer = inputs_[0]->delta(statement, false);
-  std::string changed = "SELECT " + join(inputs_[0]->column_names("i."), ", ") + ", i.w, false AS " + l.touched +
-                        "\nFROM " + indent(outer.from, 2) + " i";
-  const std::string of_state = join(prefixed(l.tuple, "s."), ", ") + ", 0, true";
-  for (const auto& part : touched(statement, of_state)) changed += "\nUNION ALL\n" + part;
-  const std::string counts =
-      "coalesce(sum(o.w), 0)::bigint AS " + l.n + ", bool_or(o." + l.touched + ") AS " + l.touched;
-  const std::string x = statement.with(
-      "x", "outer tuples: how many come, and whether their values may have changed",
-      grouped_outer("(" + changed + ")", counts) + "\nHAVING sum(o.w) <> 0 OR bool_or(o." + l.touched + ")");
+  std::vector<Query> changed{Select(inputs_[0]->column_names("i."))
+                                 .item("i.w")
+                                 .item("false", l.touched)
+                                 .from(inputs_[0]->delta(statement, false).from, "i")};
+  auto of_state = prefixed(l.tuple, "s.");
+  of_state.insert(of_state.end(), {"0", "true"});
+  for (const auto& part : touched(statement, of_state)) changed.emplace_back(part);
+  const std::string x = statement.with("x", "outer tuples: how many come, and whether their values may have changed",
+                                       grouped_outer(union_all(changed))
+                                           .item("coalesce(sum(o.w), 0)::bigint", l.n)
+                                           .item("bool_or(o." + l.touched + ")", l.touched)
+                                           .having("(sum(o.w) <> 0 OR bool_or(o." + l.touched + "))"));
 
-  std::vector<std::string> select;
+  Select beside;
   for (std::size_t i = 0; i < tuple_size_; ++i) {
     // Of equal values that are written differently the stored one stays: others have seen it.
     const bool same = columns_[i].type->identity && columns_[i].type->equatable;
-    select.push_back(same ? "x." + l.tuple[i]
-                          : "CASE WHEN s.ctid IS NULL THEN x." + l.tuple[i] + " ELSE s." + l.tuple[i] + " END AS " +
-                                l.tuple[i]);
+    beside.item(same ? "x." + l.tuple[i]
+                     : "CASE WHEN s.ctid IS NULL THEN x." + l.tuple[i] + " ELSE s." + l.tuple[i] + " END AS " +
+                           l.tuple[i]);
   }
   const std::string new_n = "coalesce(s." + l.n + ", 0) + x." + l.n;
-  select.push_back("s.ctid AS " + l.old_ctid);
-  select.push_back("coalesce(s." + l.n + ", 0) AS " + l.old_n);
-  select.push_back(new_n + " AS " + l.new_n);
-  select.push_back(new_n + " > 0 AND (x." + l.touched + " OR s.ctid IS NULL) AS " + l.need);
-  select.insert(select.end(), old_values.begin(), old_values.end());
-  return statement.with("m", "those tuples beside their stored values",
-                        "SELECT " + join(select, ",\n       ") + "\nFROM " + x + " x\nLEFT JOIN " + table + " s ON " +
-                            state().match("s.", "x."));
+  beside.item("s.ctid", l.old_ctid)
+      .item("coalesce(s." + l.n + ", 0)", l.old_n)
+      .item(new_n, l.new_n)
+      .item(new_n + " > 0 AND (x." + l.touched + " OR s.ctid IS NULL)", l.need)
+      .items(old_values)
+      .from(x, "x")
+      .join("LEFT JOIN", state_table(), "s", state().match("s.", "x."));
+  return statement.with("m", "those tuples beside their stored values", beside);
 }
 
 Changes Apply::differential(Statement& statement) const {
   const Layout l = layout();
   const std::string m = merged(statement, l);
   const std::string alias = quote_ident(kOuterAlias);
-  std::vector<std::string> select;
-  for (const auto& name : l.tuple) select.push_back(alias + "." + name);
-  for (const auto& name : {l.old_ctid, l.old_n, l.new_n}) select.push_back(alias + "." + name);
-  for (const auto& name : l.old_values) select.push_back(alias + "." + name);
+  Select computed(prefixed(l.tuple, alias + "."));
+  computed.items(prefixed({l.old_ctid, l.old_n, l.new_n}, alias + ".")).items(prefixed(l.old_values, alias + "."));
   const auto values = value_list(served());
   for (std::size_t i = 0; i < values.size(); ++i)
-    select.push_back("CASE WHEN " + alias + "." + l.need + " THEN " + values[i] + " ELSE " + alias + "." +
-                     l.old_values[i] + " END AS " + l.new_values[i]);
-  MergedRows rows{statement.with("r", "the subqueries, run for tuples that need it",
-                                 "SELECT " + join(select, ",\n       ") + "\nFROM " + m + " " + alias),
+    computed.item(
+        "CASE WHEN " + alias + "." + l.need + " THEN " + values[i] + " ELSE " + alias + "." + l.old_values[i] + " END",
+        l.new_values[i]);
+  MergedRows rows{statement.with("r", "the subqueries, run for tuples that need it", computed.from(m, alias)),
                   l.old_ctid,
                   l.old_n,
                   l.new_n,
@@ -429,7 +427,7 @@ void Apply::resolve_types(TypeOracle& oracle) {
   if (values_.empty()) return;
   auto names = column_names("p.");
   names.erase(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(tuple_size_));
-  const auto types = oracle.column_types("SELECT " + join(names, ", ") + " FROM " + post() + " p");
+  const auto types = oracle.column_types(Select(names).from(post(), "p").sql());
   for (std::size_t i = 0; i < values_.size(); ++i) {
     auto& col = columns_[tuple_size_ + i];
     col.type = types.at(i);

@@ -67,8 +67,8 @@ class Apply final : public StatefulOperator {
   [[nodiscard]] std::vector<std::string> tuple_names() const;  // quoted
   [[nodiscard]] std::vector<std::string> value_list(bool few) const;
   [[nodiscard]] bool served() const;
-  [[nodiscard]] std::string grouped_outer(const std::string& from, const std::string& count) const;
-  [[nodiscard]] std::string content(bool with_count) const;
+  [[nodiscard]] Select grouped_outer(const FromItem& from) const;
+  [[nodiscard]] Select content(bool with_count) const;
 
   [[nodiscard]] bool over_tuple(const Node& conjunct) const;
   [[nodiscard]] bool over_feed(const Node& conjunct) const;
@@ -76,9 +76,9 @@ class Apply final : public StatefulOperator {
   [[nodiscard]] std::vector<Key> feed_lookups() const;
   [[nodiscard]] std::vector<std::vector<Node>> arms(std::size_t feed) const;
   [[nodiscard]] std::string condition(std::size_t feed, const Node& conjunct) const;
-  [[nodiscard]] std::string touched_by(const Statement& statement, std::size_t feed, const std::vector<Node>& arm,
-                                       const std::string& delta, const std::string& wanted) const;
-  [[nodiscard]] std::vector<std::string> touched(Statement& statement, const std::string& wanted) const;
+  [[nodiscard]] Select touched_by(const Statement& statement, std::size_t feed, const std::vector<Node>& arm,
+                                  const std::string& delta, const std::vector<std::string>& wanted) const;
+  [[nodiscard]] std::vector<Select> touched(Statement& statement, const std::vector<std::string>& wanted) const;
   [[nodiscard]] std::string merged(Statement& statement, const Layout& layout) const;
 
   bool has_outer_ = false;

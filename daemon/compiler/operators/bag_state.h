@@ -18,9 +18,9 @@ class BagState {
   /// `columns` of the table, types resolved.
   BagState(std::string table, const std::vector<OutputColumn>& columns) : table_(std::move(table)), columns_(columns) {}
 
-  /// Replaces the stored rows by the fresh ones. Both are the text of a SELECT that begins with the columns, in order;
-  /// that of the stored rows ends with their ctid.
-  [[nodiscard]] Changes replace(Statement& statement, const std::string& stored, const std::string& fresh) const;
+  /// Replaces the stored rows by the fresh ones. Both queries begin with the columns, in order; that of the stored rows
+  /// ends with their ctid.
+  [[nodiscard]] Changes replace(Statement& statement, const Query& stored, const Query& fresh) const;
 
   [[nodiscard]] std::vector<std::string> names(const std::string& prefix = {}) const;
   [[nodiscard]] std::vector<TypeInfo> types() const;

@@ -16,15 +16,14 @@ std::vector<std::string> DistinctOn::rendered_keys() const {
   return list;
 }
 
-std::string DistinctOn::compute(const std::string& rows) const {
+Select DistinctOn::compute(const FromItem& rows) const {
   const Operator& input = *inputs_[0];
   const auto keys = rendered_keys();
   auto order = keys;
   for (auto& term : render_order(order_, "i", input)) order.push_back(std::move(term));
   for (auto& term : tie_breakers("i", input))
     if (std::find(order.begin(), order.end(), term) == order.end()) order.push_back(std::move(term));
-  return "SELECT DISTINCT ON (" + join(keys, ", ") + ") " + join(input.column_names("i."), ", ") + "\nFROM " +
-         indent(rows, 2) + " i\nORDER BY " + join(order, ", ");
+  return Select(input.column_names("i.")).distinct_on(keys).from(rows, "i").order_by(std::move(order));
 }
 
 std::vector<int> DistinctOn::prune(const std::set<int>& needed) {

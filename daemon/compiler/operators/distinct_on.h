@@ -21,7 +21,7 @@ class DistinctOn final : public KeyedRecompute {
   [[nodiscard]] std::string describe() const override;
 
  protected:
-  [[nodiscard]] std::string compute(const std::string& rows) const override;
+  [[nodiscard]] Select compute(const FromItem& rows) const override;
 
  private:
   [[nodiscard]] std::vector<std::string> rendered_keys() const;

@@ -10,19 +10,17 @@ Filter::Filter(OperatorPtr input, std::vector<Node> predicates) : predicates_(st
   inputs_.push_back(std::move(input));
 }
 
-std::string Filter::condition(const std::string& alias) const {
+std::vector<std::string> Filter::conditions(const std::string& alias) const {
   std::vector<std::string> parts;
   for (const auto& predicate : predicates_) {
     std::string part = render(predicate, alias, *inputs_[0]);
     parts.push_back(predicate.has_bool_expr() ? "(" + part + ")" : std::move(part));
   }
-  return join(parts, " AND ");
+  return parts;
 }
 
 FromItem Filter::over(const FromItem& from, const std::vector<std::string>& carried) const {
-  auto names = column_names("i.");
-  for (const auto& name : carried) names.push_back("i." + name);
-  return FromItem::query("SELECT " + join(names, ", ") + " FROM " + indent(from, 2) + " i\nWHERE " + condition("i"));
+  return Select(column_names("i.")).items(prefixed(carried, "i.")).from(from, "i").where(conditions("i"));
 }
 
 Delta Filter::delta(Statement& statement, bool consolidate) const {

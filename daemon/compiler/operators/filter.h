@@ -35,8 +35,8 @@ class Filter final : public Operator {
   [[nodiscard]] std::vector<Node> predicates() const override { return predicates_; }
 
  private:
-  /// The condition over the input's row in scope as `alias`.
-  [[nodiscard]] std::string condition(const std::string& alias) const;
+  /// The conditions over the input's row in scope as `alias`.
+  [[nodiscard]] std::vector<std::string> conditions(const std::string& alias) const;
 
   std::vector<Node> predicates_;  // conjuncts
 };

@@ -38,10 +38,10 @@ bool GroupingSets::has_constant_rows() const {
   return std::any_of(sets_.begin(), sets_.end(), [](const auto& set) { return set.empty(); });
 }
 
-std::string GroupingSets::expanded(const FromItem& from, bool weight, bool constants) const {
-  auto list = inputs_[0]->column_names("i.");
+Select GroupingSets::expanded(const FromItem& from, bool constants) const {
+  Select select(inputs_[0]->column_names("i."));
   auto named = [&](const std::string& sql, int position) {
-    list.push_back(sql + " AS " + quote_ident(columns_[static_cast<std::size_t>(position)].name));
+    select.item(sql, quote_ident(columns_[static_cast<std::size_t>(position)].name));
   };
   named("g.set", set_column());
   for (std::size_t k = 0; k < keys_.size(); ++k) {
@@ -54,26 +54,28 @@ std::string GroupingSets::expanded(const FromItem& from, bool weight, bool const
     named(in.size() == sets_.size() && !constants ? key : masked, key_column(static_cast<int>(k)));
   }
   named(constants ? "false" : "true", real_column());
-  if (weight) list.emplace_back("i.w");
   std::vector<std::string> sets;
   for (std::size_t s = 0; s < sets_.size(); ++s)
-    if (!constants || sets_[s].empty()) sets.push_back("(" + std::to_string(s) + ")");
+    if (!constants || sets_[s].empty()) sets.push_back(std::to_string(s));
   // The constant rows borrow the input's column types from an outer join that never matches.
-  const std::string source =
-      constants ? "(SELECT) o LEFT JOIN " + indent(from, 2) + " i ON false" : indent(from, 2) + " i";
-  return "SELECT " + join(list, ", ") + "\nFROM " + source + "\nCROSS JOIN (VALUES " + join(sets, ", ") + ") g (set)";
+  if (constants) {
+    select.from(Select(), "o").join("LEFT JOIN", from, "i", {"false"});
+  } else {
+    select.from(from, "i");
+  }
+  return select.cross_join(FromItem::values(sets), "g", {"set"});
 }
 
 FromItem GroupingSets::post() const {
   const FromItem input = inputs_[0]->post();
-  std::string sql = expanded(input, false, false);
-  if (has_constant_rows()) sql += "\nUNION ALL\n" + expanded(input, false, true);
-  return FromItem::query(sql);
+  std::vector<Query> arms{expanded(input, false)};
+  if (has_constant_rows()) arms.emplace_back(expanded(input, true));
+  return union_all(arms);
 }
 
 Delta GroupingSets::delta(Statement& statement, bool consolidate) const {
   const Delta input = inputs_[0]->delta(statement, consolidate);
-  return {FromItem::query(expanded(input.from, true, false)), input.consolidated};
+  return {expanded(input.from, false).item("i.w"), input.consolidated};
 }
 
 std::vector<int> GroupingSets::prune(const std::set<int>& needed) {
@@ -98,8 +100,7 @@ void GroupingSets::resolve_types(TypeOracle& oracle) {
   Operator::resolve_types(oracle);
   derive_columns();
   const auto names = column_names("x.");
-  const auto types = oracle.column_types("SELECT " + join({names.begin() + set_column(), names.end()}, ", ") +
-                                         " FROM " + post() + " x");
+  const auto types = oracle.column_types(Select({names.begin() + set_column(), names.end()}).from(post(), "x").sql());
   for (std::size_t i = 0; i < types.size(); ++i) columns_[static_cast<std::size_t>(set_column()) + i].type = types[i];
 }
 

@@ -32,7 +32,7 @@ class GroupingSets final : public Operator {
  private:
   void derive_columns();
   /// The input's rows, expanded; `constants`: the constant rows instead.
-  [[nodiscard]] std::string expanded(const FromItem& from, bool weight, bool constants) const;
+  [[nodiscard]] Select expanded(const FromItem& from, bool constants) const;
 
   std::vector<Node> keys_;
   std::vector<std::set<int>> sets_;

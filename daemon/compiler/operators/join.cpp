@@ -69,7 +69,7 @@ std::string Join::condition(const Node& node, const std::function<std::string(in
     const auto& l = columns_[static_cast<std::size_t>(left)];
     const auto& r = columns_[static_cast<std::size_t>(right)];
     if (l.type && r.type && l.type->oid == r.type->oid && !(l.type->equatable && l.type->builtin_operators))
-      return row_match({text(left)}, {text(right)}, {*l.type}, false);
+      return conjunction(row_match({text(left)}, {text(right)}, {*l.type}, false));
     std::string equal = text(left) + " = " + text(right);
     if (l.not_null || r.not_null) return equal;
     // Not IS NULL: that is also true of a composite value whose fields are all NULL.
@@ -103,60 +103,50 @@ std::vector<std::string> Join::select_list(std::size_t count) const {
 }
 
 FromItem Join::post() const {
-  std::vector<std::string> from;
-  for (std::size_t i = 0; i < inputs_.size(); ++i) from.push_back(inputs_[i]->post() + " " + alias(i));
-  std::vector<std::string> conds;
-  for (const auto& node : conditions_) conds.push_back(condition(node));
-  return FromItem::query("SELECT " + join(select_list(inputs_.size()), ", ") + "\nFROM " + indent(join(from, ", "), 2) +
-                         where(conds, " AND "));
+  Select select(select_list(inputs_.size()));
+  for (std::size_t i = 0; i < inputs_.size(); ++i) select.from(inputs_[i]->post(), alias(i));
+  for (const auto& node : conditions_) select.where(condition(node));
+  return select;
 }
 
 Delta Join::delta(Statement& statement, bool /*consolidate*/) const {
-  std::vector<std::string> posts;
-  std::vector<Delta> deltas;
+  std::vector<FromItem> posts;
+  std::vector<std::string> deltas;
   for (const auto& input : inputs_) {
-    posts.push_back(input->post().sql());
-    Delta d = input->delta(statement, true);
+    posts.push_back(input->post());
     // A delta stands in several terms: compute it once.
-    d.from = statement.with_name_of(d.from, "d", "rows of one input that changed");
-    deltas.push_back(std::move(d));
+    deltas.push_back(statement.with_name_of(input->delta(statement, true).from, "d", "rows of one input that changed"));
   }
   if (const std::size_t single = switching_input(); single < inputs_.size())
-    return {FromItem::query(by_switch(statement, single, posts, deltas)), false};
-  if (inputs_.size() <= kMaxInputsBySubsets) return {FromItem::query(by_subsets(statement, posts, deltas)), false};
+    return {by_switch(statement, single, posts, deltas), false};
+  if (inputs_.size() <= kMaxInputsBySubsets) return {by_subsets(statement, posts, deltas), false};
   return {by_levels(statement, posts, deltas), false};
 }
 
-std::string Join::by_subsets(const Statement& statement, const std::vector<std::string>& posts,
-                             const std::vector<Delta>& deltas) const {
+Query Join::by_subsets(const Statement& statement, const std::vector<FromItem>& posts,
+                       const std::vector<std::string>& deltas) const {
   const std::size_t n = inputs_.size();
-  std::vector<std::string> conds;
-  for (const auto& node : conditions_) conds.push_back(condition(node));
-  std::vector<std::pair<int, std::string>> terms;  // (size of the subset, SQL): single changes first, for the reader
+  std::vector<std::pair<int, Query>> terms;  // (size of the subset, term): single changes first, for the reader
   for (std::size_t subset = 1; subset < (std::size_t{1} << n); ++subset) {
-    std::vector<std::string> from;
+    Select term(select_list(n));
     std::vector<std::string> weights;
-    std::vector<std::string> all = conds;
+    for (const auto& node : conditions_) term.where(condition(node));
     for (std::size_t i = 0; i < n; ++i) {
       if ((subset >> i & 1U) != 0) {
-        from.push_back(deltas[i].from + " " + alias(i));
+        term.from(deltas[i], alias(i)).where(statement.gate(inputs_[i]->source_mask()));
         weights.push_back(alias(i) + ".w");
-        all.push_back(statement.gate(inputs_[i]->source_mask()));
       } else {
-        from.push_back(posts[i] + " " + alias(i));
+        term.from(posts[i], alias(i));
       }
     }
     std::string weight = join(weights, " * ");
     if (weights.size() % 2 == 0) weight = "-(" + weight + ")";
-    auto list = select_list(n);
-    list.push_back(weight + " AS w");
-    terms.emplace_back(static_cast<int>(weights.size()),
-                       "SELECT " + join(list, ", ") + "\nFROM " + indent(join(from, ", "), 2) + where(all, " AND "));
+    terms.emplace_back(static_cast<int>(weights.size()), term.item(weight, "w"));
   }
   std::stable_sort(terms.begin(), terms.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<std::string> sql;
-  for (auto& term : terms) sql.push_back(std::move(term.second));
-  return join(sql, "\nUNION ALL\n");
+  std::vector<Query> arms;
+  for (auto& term : terms) arms.push_back(std::move(term.second));
+  return union_all(arms);
 }
 
 std::size_t Join::switching_input() const {
@@ -175,8 +165,8 @@ std::size_t Join::switching_input() const {
   return inputs_.size();
 }
 
-std::string Join::by_switch(const Statement& statement, std::size_t single, const std::vector<std::string>& posts,
-                            const std::vector<Delta>& deltas) const {
+Query Join::by_switch(const Statement& statement, std::size_t single, const std::vector<FromItem>& posts,
+                      const std::vector<std::string>& deltas) const {
   const std::size_t other = 1 - single;
   const auto where_is = places();
   auto over = [&](const Node& node, const std::string& single_alias) {
@@ -199,29 +189,29 @@ std::string Join::by_switch(const Statement& statement, std::size_t single, cons
       after.push_back(condition(node));
     }
   }
-  const std::string old_row = "((" + join(before, " AND ") + ") IS TRUE)";
-  const std::string new_row = "((" + join(after, " AND ") + ") IS TRUE)";
+  const std::string old_row = "((" + conjunction(before) + ") IS TRUE)";
+  const std::string new_row = "((" + conjunction(after) + ") IS TRUE)";
   const std::string turned = "(" + new_row + "::int - " + old_row + "::int)";
-  auto list = [&](const std::string& weight) {
-    auto items = select_list(2);
-    items.push_back(weight + " AS w");
-    return "SELECT " + join(items, ", ");
+  const std::string other_gate = statement.gate(inputs_[other]->source_mask());
+  const std::string single_gate = statement.gate(inputs_[single]->source_mask());
+  auto turning = [&](const FromItem& from, const std::string& weight, const std::vector<std::string>& gates) {
+    return Select(select_list(2))
+        .item(weight, "w")
+        .from(from, alias(other))
+        .from(deltas[single], alias(single))
+        .from(deltas[single], "was")
+        .where(fixed)
+        .where({alias(single) + ".w > 0", "was.w < 0", new_row + " <> " + old_row})
+        .where(gates);
   };
-  all.push_back(statement.gate(inputs_[other]->source_mask()));
-  std::vector<std::string> terms{list(alias(other) + ".w") + "\nFROM " + indent(deltas[other].from, 2) + " " +
-                                 alias(other) + ", " + indent(posts[single], 2) + " " + alias(single) +
-                                 where(all, " AND ")};
-  auto turning = [&](const std::string& from, const std::string& weight, const std::vector<std::string>& gates) {
-    auto conditions = fixed;
-    conditions.insert(conditions.end(), {alias(single) + ".w > 0", "was.w < 0", new_row + " <> " + old_row});
-    conditions.insert(conditions.end(), gates.begin(), gates.end());
-    terms.push_back(list(weight) + "\nFROM " + indent(from, 2) + " " + alias(other) + ", " + deltas[single].from + " " +
-                    alias(single) + ", " + deltas[single].from + " was" + where(conditions, " AND "));
-  };
-  turning(posts[other], turned, {statement.gate(inputs_[single]->source_mask())});
-  turning(deltas[other].from.sql(), "-(" + alias(other) + ".w * " + turned + ")",
-          {statement.gate(inputs_[single]->source_mask()), statement.gate(inputs_[other]->source_mask())});
-  return join(terms, "\nUNION ALL\n");
+  return union_all({Select(select_list(2))
+                        .item(alias(other) + ".w")
+                        .from(deltas[other], alias(other))
+                        .from(posts[single], alias(single))
+                        .where(all)
+                        .where(other_gate),
+                    turning(posts[other], turned, {single_gate}),
+                    turning(deltas[other], "-(" + alias(other) + ".w * " + turned + ")", {single_gate, other_gate})});
 }
 
 std::vector<std::size_t> Join::join_order() const {
@@ -249,12 +239,12 @@ std::vector<std::size_t> Join::join_order() const {
   return order;
 }
 
-std::string Join::by_levels(Statement& statement, const std::vector<std::string>& posts,
-                            const std::vector<Delta>& deltas) const {
+std::string Join::by_levels(Statement& statement, const std::vector<FromItem>& posts,
+                            const std::vector<std::string>& deltas) const {
   const auto order = join_order();
   const auto where_is = places();
   std::set<std::size_t> joined{order[0]};
-  std::string previous = deltas[order[0]].from.sql();  // delta of the join so far
+  std::string previous = deltas[order[0]];  // delta of the join so far
   bool first = true;
   std::vector<std::string> conds_so_far;  // among the joined inputs
   for (const auto& node : conditions_) {
@@ -283,7 +273,6 @@ std::string Join::by_levels(Statement& statement, const std::vector<std::string>
     }
     std::vector<std::string> from_delta_list;  // select list over (j, next)
     std::vector<std::string> from_bases_list;
-    std::vector<std::string> bases;
     joined.insert(next);
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       const auto& place = where_is[i];
@@ -295,28 +284,22 @@ std::string Join::by_levels(Statement& statement, const std::vector<std::string>
       from_delta_list.push_back(place.input == next ? alias(next) + "." + input_name + " AS " + out
                                                     : "j." + (first ? input_name : out) + " AS " + out);
     }
-    for (const std::size_t i : joined) bases.push_back((i == next ? deltas[i].from.sql() : posts[i]) + " " + alias(i));
     const std::uint64_t next_mask = inputs_[next]->source_mask();
-    auto with = [](std::vector<std::string> list, const std::string& extra) {
-      list.push_back(extra);
-      return list;
-    };
-    auto gated = [&](std::vector<std::string> conds, std::uint64_t a, std::uint64_t b) {
-      conds.push_back(statement.gate(a));
-      if (b != 0) conds.push_back(statement.gate(b));
-      return conds;
+    const std::string joined_gate = statement.gate(mask);
+    const std::string next_gate = statement.gate(next_mask);
+    auto with_previous = [&](const FromItem& other, const std::string& weight) {
+      return Select(from_delta_list).item(weight).from(previous, "j").from(other, alias(next)).where(on_delta);
     };
     std::vector<std::string> base_conds = conds_so_far;
     base_conds.insert(base_conds.end(), on_bases.begin(), on_bases.end());
-    const std::string body =
-        "SELECT " + join(with(from_delta_list, "j.w"), ", ") + "\nFROM " + previous + " j, " + posts[next] + " " +
-        alias(next) + where(gated(on_delta, mask, 0), " AND ") + "\nUNION ALL\nSELECT " +
-        join(with(from_bases_list, alias(next) + ".w"), ", ") + "\nFROM " + join(bases, ", ") +
-        where(gated(base_conds, next_mask, 0), " AND ") + "\nUNION ALL\nSELECT " +
-        join(with(from_delta_list, "-(j.w * " + alias(next) + ".w) AS w"), ", ") + "\nFROM " + previous + " j, " +
-        deltas[next].from + " " + alias(next) + where(gated(on_delta, mask, next_mask), " AND ");
-    previous =
-        statement.with("j", "changes of the join of the first " + std::to_string(joined.size()) + " inputs", body);
+    Select from_bases(from_bases_list);
+    from_bases.item(alias(next) + ".w").where(base_conds).where(next_gate);
+    for (const std::size_t i : joined) from_bases.from(i == next ? FromItem(deltas[i]) : posts[i], alias(i));
+    previous = statement.with(
+        "j", "changes of the join of the first " + std::to_string(joined.size()) + " inputs",
+        union_all(
+            {with_previous(posts[next], "j.w").where(joined_gate), from_bases,
+             with_previous(deltas[next], "-(j.w * " + alias(next) + ".w) AS w").where({joined_gate, next_gate})}));
     conds_so_far = std::move(base_conds);
     mask |= next_mask;
     first = false;

@@ -60,12 +60,12 @@ class Join final : public Operator {
   [[nodiscard]] std::vector<std::size_t> join_order() const;
   /// Of two inputs the one that is a single row which conditions alone read; 2 if there is none.
   [[nodiscard]] std::size_t switching_input() const;
-  [[nodiscard]] std::string by_switch(const Statement& statement, std::size_t single,
-                                      const std::vector<std::string>& posts, const std::vector<Delta>& deltas) const;
-  [[nodiscard]] std::string by_subsets(const Statement& statement, const std::vector<std::string>& posts,
-                                       const std::vector<Delta>& deltas) const;
-  [[nodiscard]] std::string by_levels(Statement& statement, const std::vector<std::string>& posts,
-                                      const std::vector<Delta>& deltas) const;
+  [[nodiscard]] Query by_switch(const Statement& statement, std::size_t single, const std::vector<FromItem>& posts,
+                                const std::vector<std::string>& deltas) const;
+  [[nodiscard]] Query by_subsets(const Statement& statement, const std::vector<FromItem>& posts,
+                                 const std::vector<std::string>& deltas) const;
+  [[nodiscard]] std::string by_levels(Statement& statement, const std::vector<FromItem>& posts,
+                                      const std::vector<std::string>& deltas) const;
   /// Whether a change of this input finds its partners in all other ones that change, through equalities that indexes
   /// can serve, or through any.
   [[nodiscard]] bool reaches_all(std::size_t input, bool by_index) const;

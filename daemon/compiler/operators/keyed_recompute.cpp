@@ -71,8 +71,7 @@ bool KeyedRecompute::plain_keys() const {
 }
 
 FromItem KeyedRecompute::post() const {
-  const std::string names = join(column_names("p."), ", ");
-  return FromItem::query("SELECT " + names + "\nFROM (" + indent(compute(inputs_[0]->post().sql()), 2) + ") p");
+  return Select(column_names("p.")).from(compute(inputs_[0]->post()), "p");
 }
 
 Delta KeyedRecompute::delta(Statement& /*statement*/, bool /*consolidate*/) const {
@@ -81,8 +80,7 @@ Delta KeyedRecompute::delta(Statement& /*statement*/, bool /*consolidate*/) cons
 
 std::vector<std::string> KeyedRecompute::state_ddl() const {
   const auto columns = state_columns();
-  std::vector<std::string> ddl{"CREATE TABLE " + state_table() + " AS\n" + compute(inputs_[0]->post().sql()) +
-                               "\nWITH NO DATA"};
+  std::vector<std::string> ddl{empty_table(state_table(), compute(inputs_[0]->post()))};
   auto add = [&](std::string index) {
     if (std::find(ddl.begin(), ddl.end(), index) == ddl.end()) ddl.push_back(std::move(index));
   };
@@ -101,21 +99,19 @@ std::vector<std::string> KeyedRecompute::state_ddl() const {
 
 std::vector<std::string> KeyedRecompute::rebuild() const {
   const auto columns = state_columns();
-  const std::string list = columns.empty() ? "" : " (" + join(state(columns).names(), ", ") + ")";
-  return {"DELETE FROM " + state_table(),
-          "INSERT INTO " + state_table() + list + "\n" + compute(inputs_[0]->post().sql())};
+  return refilled(state_table(), state(columns).names(), compute(inputs_[0]->post()));
 }
 
 FromItem KeyedRecompute::from_state() const {
-  return FromItem::query("SELECT " + join(column_names("s."), ", ") + " FROM " + state_table() + " s");
+  return Select(column_names("s.")).from(state_table(), "s");
 }
 
-/// FROM item of all input rows of the touched keys, in the post-state.
-std::string KeyedRecompute::touched_rows(const std::string& touched) const {
+/// All input rows of the touched keys, in the post-state.
+Query KeyedRecompute::touched_rows(const std::string& touched) const {
   const Operator& input = *inputs_[0];
-  const std::string head = "SELECT " + join(input.column_names("i."), ", ") + "\nFROM ";
-  const std::string post = indent(input.post(), 2) + " i\nWHERE ";
-  if (keys_.empty()) return "(" + head + post + "EXISTS (SELECT FROM " + touched + " k))";
+  const FromItem post = input.post();
+  const Select any = Select().from(touched, "k");
+  if (keys_.empty()) return Select(input.column_names("i.")).from(post, "i").where(exists(any));
   std::vector<std::string> mine;
   std::vector<bool> not_null;
   for (const int key : keys_) {
@@ -123,19 +119,19 @@ std::string KeyedRecompute::touched_rows(const std::string& touched) const {
     mine.push_back("i." + quote_ident(col.name));
     not_null.push_back(col.not_null);
   }
-  std::vector<std::string> arms;
+  std::vector<Query> arms;
   for (const auto& way : key_lookups(mine, key_names(""), key_types(), not_null)) {
-    std::string gate = "\n  AND EXISTS (SELECT FROM " + touched + " k";
-    if (!way.null_keys.empty()) gate += " WHERE " + any_null(way.null_keys, "k.");
-    arms.push_back(head + touched + " k, " + post + way.condition + gate + ")");
+    Select such = any;
+    if (!way.null_keys.empty()) such.where(any_null(way.null_keys, "k."));
+    arms.emplace_back(
+        Select(input.column_names("i.")).from(touched, "k").from(post, "i").where(way.conditions).where(exists(such)));
   }
-  return "(" + join(arms, "\nUNION ALL\n") + ")";
+  return union_all(arms);
 }
 
 Changes KeyedRecompute::differential(Statement& statement) const {
   const Operator& input = *inputs_[0];
   const auto columns = state_columns();
-  const Delta delta = input.delta(statement, true);
   std::vector<std::string> select;
   std::vector<std::string> group;
   const auto names = key_names("");
@@ -143,14 +139,13 @@ Changes KeyedRecompute::differential(Statement& statement) const {
     const auto& col = input.columns()[static_cast<std::size_t>(keys_[i])];
     add_grouped("d." + quote_ident(col.name), col.type.value(), names[i], select, group);
   }
-  const std::string touched = statement.with("k", "keys of changed rows",
-                                             "SELECT " + join(select, ", ") + "\nFROM " + indent(delta.from, 2) + " d" +
-                                                 (group.empty() ? "\nLIMIT 1" : "\nGROUP BY " + join(group, ", ")));
-  auto stored_list = state(columns).names("s.");
-  stored_list.emplace_back("s.ctid");
-  const std::string stored =
-      "SELECT " + join(stored_list, ", ") + "\nFROM " + touched + " k, " + state_table() + " s" +
-      (keys_.empty() ? "" : "\nWHERE " + row_match(key_names("s."), key_names("k."), key_types(), plain_keys()));
+  Select changed(std::move(select));
+  changed.from(input.delta(statement, true).from, "d").group_by(group);
+  if (group.empty()) changed.limit("1");
+  const std::string touched = statement.with("k", "keys of changed rows", changed);
+  Select stored(state(columns).names("s."));
+  stored.item("s.ctid").from(touched, "k").from(state_table(), "s");
+  if (!keys_.empty()) stored.where(row_match(key_names("s."), key_names("k."), key_types(), plain_keys()));
   return state(columns).replace(statement, stored, compute(touched_rows(touched)));
 }
 

@@ -1,9 +1,10 @@
 // Base of operators that compute their rows from all input rows of a key (DISTINCT ON, windows over a partition): the
 // keys that the delta touches are computed afresh from the input's post-state and subtracted from what was stored.
 //
-// A derived class states what is computed, as SQL over a relation of input rows. NULL is a key like any other. Without
-// keys the whole input is one group. Keys that are expressions become hidden columns of the input, so that stored rows
-// can be found by them. The naive version recomputes the new key of an updated row only: the delta has both.
+// A derived class states what is computed, as a query over a relation of input rows. NULL is a key like any other.
+// Without keys the whole input is one group. Keys that are expressions become hidden columns of the input, so that
+// stored rows can be found by them. The naive version recomputes the new key of an updated row only: the delta has
+// both.
 #pragma once
 
 #include "compiler/operators/bag_state.h"
@@ -27,9 +28,8 @@ class KeyedRecompute : public StatefulOperator {
  protected:
   KeyedRecompute(OperatorPtr input, const std::vector<Node>& keys);
 
-  /// SELECT of the state's columns, in order, computed from `rows`, a FROM item with the input's columns that has all
-  /// rows of some keys.
-  [[nodiscard]] virtual std::string compute(const std::string& rows) const = 0;
+  /// The state's columns, in order, computed from `rows`, which has the input's columns and all rows of some keys.
+  [[nodiscard]] virtual Select compute(const FromItem& rows) const = 0;
   /// The columns of the state: those of the input, computed ones, and hidden keys at the end.
   [[nodiscard]] std::vector<OutputColumn> state_columns() const;
 
@@ -43,7 +43,7 @@ class KeyedRecompute : public StatefulOperator {
   [[nodiscard]] std::vector<std::string> key_names(const std::string& prefix) const;
   [[nodiscard]] std::vector<TypeInfo> key_types() const;
   [[nodiscard]] bool plain_keys() const;
-  [[nodiscard]] std::string touched_rows(const std::string& touched) const;
+  [[nodiscard]] Query touched_rows(const std::string& touched) const;
   [[nodiscard]] BagState state(const std::vector<OutputColumn>& columns) const { return {state_table(), columns}; }
 
   std::vector<int> keys_;   // columns of the input

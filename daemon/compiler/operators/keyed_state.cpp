@@ -31,8 +31,8 @@ std::vector<TypeInfo> KeyedState::types() const {
   return types;
 }
 
-std::string KeyedState::match(const std::string& left, const std::string& right) const {
-  if (global()) return "true";
+std::vector<std::string> KeyedState::match(const std::string& left, const std::string& right) const {
+  if (global()) return {};
   return row_match(prefixed(names_, left), prefixed(names_, right), types(), plain_identity());
 }
 
@@ -70,39 +70,37 @@ std::vector<std::string> KeyedState::index_ddl(const std::vector<Key>& lookups) 
 
 void KeyedState::apply(Statement& statement, const MergedRows& merged, const std::string& n,
                        const std::vector<std::string>& values) const {
+  const std::string found = "s.ctid = m." + merged.old_ctid;
+  const std::string stays = "m." + merged.new_n + " > 0";
   if (!global()) {
     statement.with("gone", "state: keys behind which nothing is left",
-                   "DELETE FROM " + table_ + " s USING " + merged.from + " m\nWHERE s.ctid = m." + merged.old_ctid +
-                       " AND m." + merged.new_n + " <= 0",
-                   false);
+                   Delete(table_, "s").using_rows(merged.from, "m").where({found, "m." + merged.new_n + " <= 0"}));
   }
-  std::vector<std::string> set{n + " = m." + merged.new_n};
-  for (std::size_t i = 0; i < values.size(); ++i) set.push_back(values[i] + " = m." + merged.new_columns[i]);
-  statement.with("kept", "state: keys that stay",
-                 "UPDATE " + table_ + " s SET " + join(set, ", ") + "\nFROM " + merged.from + " m WHERE s.ctid = m." +
-                     merged.old_ctid + (global() ? "" : " AND m." + merged.new_n + " > 0") +
-                     (merged.changed.empty() ? "" : "\n  AND (" + merged.changed + ")"),
-                 false);
+  Update kept(table_, "s");
+  kept.set(n, "m." + merged.new_n).from(merged.from, "m").where(found);
+  for (std::size_t i = 0; i < values.size(); ++i) kept.set(values[i], "m." + merged.new_columns[i]);
+  if (!global()) kept.where(stays);
+  if (!merged.changed.empty()) kept.where("(" + merged.changed + ")");
+  statement.with("kept", "state: keys that stay", kept);
   if (global()) return;
   auto columns = names_;
   columns.push_back(n);
   columns.insert(columns.end(), values.begin(), values.end());
-  auto row = prefixed(names_, "m.");
-  row.push_back("m." + merged.new_n);
-  for (const auto& name : merged.new_columns) row.push_back("m." + name);
-  statement.with("born", "state: keys that are new",
-                 "INSERT INTO " + table_ + " (" + join(columns, ", ") + ")\nSELECT " + join(row, ", ") + " FROM " +
-                     merged.from + " m\nWHERE m." + merged.old_ctid + " IS NULL AND m." + merged.new_n + " > 0",
-                 false);
+  const Select added = Select(prefixed(names_, "m."))
+                           .item("m." + merged.new_n)
+                           .items(prefixed(merged.new_columns, "m."))
+                           .from(merged.from, "m")
+                           .where({"m." + merged.old_ctid + " IS NULL", stays});
+  statement.with("born", "state: keys that are new", Insert(table_, columns, added));
 }
 
 Changes KeyedState::changes(Statement& statement, const MergedRows& merged, const std::vector<OutputColumn>& output,
                             const std::vector<std::string>& old_values,
                             const std::vector<std::string>& new_values) const {
   Changes changes;
-  std::vector<std::string> out;
+  Select sides;
   for (const auto& key : names_) {
-    out.push_back("m." + key);
+    sides.item("m." + key);
     changes.old_columns.push_back(key);
     changes.new_columns.push_back(key);
   }
@@ -119,16 +117,15 @@ Changes KeyedState::changes(Statement& statement, const MergedRows& merged, cons
   changes.now = names[base - 1];
   for (std::size_t i = 0; i < count; ++i) {
     changes.old_columns.push_back(quote_ident(names[base + i]));
-    out.push_back(old_values[i] + " AS " + changes.old_columns.back());
+    sides.item(old_values[i], changes.old_columns.back());
     changes.new_columns.push_back(quote_ident(names[base + count + i]));
-    out.push_back(new_values[i] + " AS " + changes.new_columns.back());
+    sides.item(new_values[i], changes.new_columns.back());
   }
-  auto exists = [&](const std::string& n) { return global() ? std::string("true") : "m." + n + " > 0"; };
-  out.push_back(exists(merged.old_n) + " AS " + changes.was);
-  out.push_back(exists(merged.new_n) + " AS " + changes.now);
-  changes.from = statement.with_name("c", "output rows of these keys, before and after",
-                                     "SELECT " + join(out, ",\n       ") + "\nFROM " + merged.from + " m");
-  changes.violation = "(SELECT count(*) FROM " + merged.from + " m WHERE m." + merged.new_n + " < 0)";
+  auto there = [&](const std::string& n) { return global() ? std::string("true") : "m." + n + " > 0"; };
+  sides.item(there(merged.old_n), changes.was).item(there(merged.new_n), changes.now).from(merged.from, "m");
+  changes.from = statement.with_name("c", "output rows of these keys, before and after", sides);
+  const Select broken = Select({"count(*)"}).from(merged.from, "m").where("m." + merged.new_n + " < 0");
+  changes.violation = Query(broken).in_parentheses();
   return changes;
 }
 

@@ -35,7 +35,7 @@ class KeyedState {
   /// The key itself can be indexed and compared.
   [[nodiscard]] bool plain_identity() const;
   /// That two rows, in scope with these prefixes ("s."), have the same key.
-  [[nodiscard]] std::string match(const std::string& left, const std::string& right) const;
+  [[nodiscard]] std::vector<std::string> match(const std::string& left, const std::string& right) const;
   [[nodiscard]] std::vector<TypeInfo> types() const;
 
   /// The index of the identity, one for each set of key columns that is looked up together, room for updates in place.

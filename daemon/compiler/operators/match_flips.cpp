@@ -45,22 +45,17 @@ class Flips {
     flip_ = quote_ident(names[names.size() - 1]);
   }
 
-  std::vector<std::string> terms(const std::vector<std::string>& select, bool negate) {
+  std::vector<Query> terms(const std::vector<std::string>& select, bool negate) {
     const std::string flips = mixed_.empty() ? flipped(touched_keys()) : flipped(touched_tuples());
     std::vector<std::string> conditions = mixed_.empty() ? key_match("a", "f") : tuple_match("a", "f");
     append(conditions, scope("a", "f").sql(kept_only_));
     conditions.push_back(statement_.gate(other_.source_mask()));
     const std::string flip = std::string(negate ? "-" : "") + "f." + flip_;
     const std::string unflip = std::string(negate ? "" : "-") + "(a.w * f." + flip_ + ")";
-    auto term = [&](const std::string& from, const std::string& weight) {
-      auto list = select;
-      list.push_back(weight + " AS w");
-      return "SELECT " + join(list, ", ") + "\nFROM " + flips + " f, " + indent(from, 2) + " a" + where(conditions);
+    auto term = [&](const FromItem& from, const std::string& weight) {
+      return Select(select).item(weight, "w").from(flips, "f").from(from, "a").where(conditions);
     };
-    std::vector<std::string> result{term(kept_.post().sql(), flip)};
-    conditions.push_back(statement_.gate(kept_.source_mask()));
-    result.push_back(term(sides_.kept_delta, unflip));
-    return result;
+    return {term(kept_.post(), flip), term(sides_.kept_delta, unflip).where(statement_.gate(kept_.source_mask()))};
   }
 
  private:
@@ -89,25 +84,22 @@ class Flips {
 
   Touched touched_keys() {
     Touched touched;
-    std::vector<std::string> select;
+    Select select;
     std::vector<std::string> group;
-    std::vector<std::string> conditions = other_conditions();
+    select.where(other_conditions());
     for (std::size_t i = 0; i < keys_.size(); ++i) {
       const std::string expr = key_expr(i, opposite(sides_.kept), "b");
       group.push_back(expr);
-      select.push_back(expr + " AS " + key_name(i));
-      conditions.push_back(expr + " IS DISTINCT FROM NULL");  // IS NOT NULL is not true of every composite value
+      select.item(expr, key_name(i));
+      select.where(expr + " IS DISTINCT FROM NULL");  // IS NOT NULL is not true of every composite value
       touched.select.push_back("t." + key_name(i));
       touched.match.push_back(expr + " = t." + key_name(i));
     }
     touched.group = touched.select;
     append(touched.match, other_conditions());
-    select.push_back("sum(b.w)::int AS " + dm_);
     // Without keys there is one, the empty one; the sum of no rows is NULL, so that nothing is touched then.
-    std::string sql = "SELECT " + join(select, ", ") + "\nFROM " + sides_.other_delta + " b" + where(conditions);
-    if (!group.empty()) sql += "\nGROUP BY " + join(group, ", ");
-    touched.from = statement_.with("touched", "keys whose number of matches changes, and by how many",
-                                   sql + "\nHAVING sum(b.w) <> 0");
+    select.item("sum(b.w)::int", dm_).from(sides_.other_delta, "b").group_by(group).having("sum(b.w) <> 0");
+    touched.from = statement_.with("touched", "keys whose number of matches changes, and by how many", select);
     return touched;
   }
 
@@ -173,34 +165,38 @@ class Flips {
       if (left.size() > types.size()) types.emplace_back();  // an image
     }
     if (left.empty()) return parts;
-    parts.push_back(keys_.empty() ? row_match(left, right, types, false) : row_equal(left, right, types));
+    if (keys_.empty()) return row_match(left, right, types, false);
+    parts.push_back(row_equal(left, right, types));
     return parts;
   }
 
   Touched touched_tuples() {
-    auto numbered_list = other_.column_names("b.");
-    append(numbered_list, {"b.w", "row_number() OVER () AS " + row_no_});
-    const std::string numbered = statement_.with(
-        "numbered", "changed rows of the other side, told apart",
-        "SELECT " + join(numbered_list, ", ") + "\nFROM " + sides_.other_delta + " b" + where(other_conditions()));
+    const std::string numbered = statement_.with("numbered", "changed rows of the other side, told apart",
+                                                 Select(other_.column_names("b."))
+                                                     .item("b.w")
+                                                     .item("row_number() OVER ()", row_no_)
+                                                     .from(sides_.other_delta, "b")
+                                                     .where(other_conditions()));
     std::vector<std::string> list;
     for (const auto* col : tuple()) list.push_back("a." + quote_ident(col->name));
     append(list, {"b.w", "b." + row_no_});
-    auto conditions = row_conditions("a", "b");
-    append(conditions, scope("a", "b").sql(kept_only_));
-    auto pairs = [&](const std::string& from) {
-      return "SELECT " + join(list, ", ") + "\nFROM " + numbered + " b, " + indent(from, 2) + " a" + where(conditions);
+    auto pairs = [&](const FromItem& from) {
+      return Select(list)
+          .from(numbered, "b")
+          .from(from, "a")
+          .where(row_conditions("a", "b"))
+          .where(scope("a", "b").sql(kept_only_));
     };
-    std::string sql = pairs(kept_.post().sql());
     // Rows that are gone were touched as well.
-    conditions.push_back(statement_.gate(kept_.source_mask()));
-    sql += "\nUNION ALL\n" + pairs(sides_.kept_delta);
-    auto select = tuple_select("x.");
-    select.push_back("(sum(x.w) * count(DISTINCT x." + row_no_ + ") / count(*))::int AS " + dm_);
+    const Query both =
+        union_all({pairs(kept_.post()), pairs(sides_.kept_delta).where(statement_.gate(kept_.source_mask()))});
     Touched touched;
     touched.from = statement_.with("touched", "rows whose number of matches changes, and by how many",
-                                   "SELECT " + join(select, ", ") + "\nFROM (" + indent(sql, 2) + ") x\nGROUP BY " +
-                                       join(tuple_group("x."), ", ") + "\nHAVING sum(x.w) <> 0");
+                                   Select(tuple_select("x."))
+                                       .item("(sum(x.w) * count(DISTINCT x." + row_no_ + ") / count(*))::int", dm_)
+                                       .from(both, "x")
+                                       .group_by(tuple_group("x."))
+                                       .having("sum(x.w) <> 0"));
     touched.select = tuple_select("t.");
     touched.group = tuple_group("t.");
     touched.match = row_conditions("t", "b");
@@ -223,27 +219,29 @@ class Flips {
   /// The touched ones whose having-no-match changed, with f.
   std::string flipped(const Touched& touched) {
     const std::string dm = "t." + dm_;
-    auto flip = [&](const std::string& n) { return "CASE WHEN " + n + " = 0 THEN 1 ELSE -1 END AS " + flip_; };
+    auto flip = [&](const std::string& n) { return "CASE WHEN " + n + " = 0 THEN 1 ELSE -1 END"; };
     auto flips = [&](const std::string& n) { return "(" + n + " = 0) <> (" + n + " = " + dm + ")"; };
-    const std::string match = touched.match.empty() ? "true" : join(touched.match, " AND ");
+    const char* about = "those that get their first match (+1) or lose their last (-1)";
     if (keys_.empty() || indexed()) {
-      std::vector<std::string> list = names(touched);
-      list.push_back(flip("m.n"));
-      return statement_.with("flips", "those that get their first match (+1) or lose their last (-1)",
-                             "SELECT " + join(list, ", ") + "\nFROM " + touched.from +
-                                 " t CROSS JOIN LATERAL (\n  SELECT count(*) AS n FROM (\n    SELECT FROM " +
-                                 indent(other_.post(), 6) + " b\n    WHERE " + indent(match, 6) +
-                                 "\n    LIMIT greatest(" + dm + ", 0) + 1) x) m\nWHERE " + flips("m.n"));
+      const Select matches =
+          Select().from(other_.post(), "b").where(touched.match).limit("greatest(" + dm + ", 0) + 1");
+      return statement_.with("flips", about,
+                             Select(names(touched))
+                                 .item(flip("m.n"), flip_)
+                                 .from(touched.from, "t")
+                                 .cross_join_lateral(Select().item("count(*)", "n").from(matches, "x"), "m")
+                                 .where(flips("m.n")));
     }
     // Without an index each lookup would be a scan: one join for all, which the planner can hash.
-    std::vector<std::string> list = touched.select;
-    list.push_back(flip("count(b.*)"));
     std::vector<std::string> group = touched.group;
     group.push_back(dm);
-    return statement_.with("flips", "those that get their first match (+1) or lose their last (-1)",
-                           "SELECT " + join(list, ", ") + "\nFROM " + touched.from + " t\nLEFT JOIN " +
-                               indent(other_.post(), 2) + " b ON " + match + "\nGROUP BY " + join(group, ", ") +
-                               "\nHAVING " + flips("count(b.*)"));
+    return statement_.with("flips", about,
+                           Select(touched.select)
+                               .item(flip("count(b.*)"), flip_)
+                               .from(touched.from, "t")
+                               .join("LEFT JOIN", other_.post(), "b", touched.match)
+                               .group_by(std::move(group))
+                               .having(flips("count(b.*)")));
   }
 
   [[nodiscard]] std::vector<std::string> names(const Touched& touched) const {
@@ -266,8 +264,8 @@ class Flips {
 
 }  // namespace
 
-std::vector<std::string> flip_terms(Statement& statement, const MatchSides& sides,
-                                    const std::vector<std::string>& select, bool negate) {
+std::vector<Query> flip_terms(Statement& statement, const MatchSides& sides, const std::vector<std::string>& select,
+                              bool negate) {
   return Flips(statement, sides).terms(select, negate);
 }
 

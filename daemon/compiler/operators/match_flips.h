@@ -29,9 +29,9 @@ struct MatchSides {
   std::string other_delta;
 };
 
-/// The terms N_A x f as SELECT statements of the list `select`, over A's row in scope as `a`, and w. negate: N_A x -f.
-std::vector<std::string> flip_terms(Statement& statement, const MatchSides& sides,
-                                    const std::vector<std::string>& select, bool negate);
+/// The terms N_A x f: queries of the list `select`, over A's row in scope as `a`, and w. negate: N_A x -f.
+std::vector<Query> flip_terms(Statement& statement, const MatchSides& sides, const std::vector<std::string>& select,
+                              bool negate);
 
 /// How the cost of flips of either side grows.
 std::string flip_cost(const MatchConditions& conditions, const Operator& left, const Operator& right);

@@ -1,6 +1,5 @@
 #include "compiler/operators/node_scan.h"
 
-#include "compiler/sql/sql_text.h"
 #include "compiler/sql/statement.h"
 
 namespace pgtrickle::compiler {
@@ -10,13 +9,10 @@ NodeScan::NodeScan(StatefulOperator& node) : node_(node) {
 }
 
 Delta NodeScan::delta(Statement& statement, bool /*consolidate*/) const {
-  auto names = column_names("d.");
-  names.emplace_back("d.w");
-  const std::string sql = "SELECT " + join(names, ", ") + " FROM " + node_.delta_table() + " d WHERE d.run = v.run";
+  const std::string number = std::to_string(node_.node_number());
+  const Select changes = Select(column_names("d.")).item("d.w").from(node_.delta_table(), "d").where("d.run = v.run");
   // A node writes at most one old and one new version of a row, and none that are equal.
-  return {statement.with_shared(sql, "d_node_" + std::to_string(node_.node_number()),
-                                "what this refresh changed in node " + std::to_string(node_.node_number()), sql),
-          true};
+  return {statement.with_shared(changes, "d_node_" + number, "what this refresh changed in node " + number), true};
 }
 
 std::vector<int> NodeScan::prune(const std::set<int>& /*needed*/) {

@@ -106,18 +106,19 @@ void expand_images(Node& expr, const std::vector<OutputColumn>& columns) {
 std::vector<TypeInfo> expression_types(const std::vector<Node>& expressions, const Operator& input,
                                        TypeOracle& oracle) {
   std::vector<TypeInfo> types;
-  std::vector<std::string> unknown;
+  Select unknown;
+  std::size_t count = 0;
   for (const auto& expr : expressions) {
     int index = 0;
     if (is_column(expr, &index)) {
       types.push_back(input.columns().at(static_cast<std::size_t>(index)).type.value());
     } else {
       types.emplace_back();
-      unknown.push_back(render(expr, "i", input) + " AS c" + std::to_string(unknown.size() + 1));
+      unknown.item(render(expr, "i", input), "c" + std::to_string(++count));
     }
   }
-  if (unknown.empty()) return types;
-  const auto answers = oracle.column_types("SELECT " + join(unknown, ", ") + " FROM " + input.post() + " i");
+  if (count == 0) return types;
+  const auto answers = oracle.column_types(unknown.from(input.post(), "i").sql());
   std::size_t at = 0;
   for (std::size_t i = 0; i < expressions.size(); ++i)
     if (!is_column(expressions[i])) types[i] = answers.at(at++);

@@ -16,7 +16,7 @@
 
 #include "compiler/catalog.h"
 #include "compiler/parse/ast.h"
-#include "compiler/sql/from_item.h"
+#include "compiler/sql/query.h"
 
 namespace pgtrickle::compiler {
 

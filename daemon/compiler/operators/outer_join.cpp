@@ -75,38 +75,33 @@ std::vector<std::string> OuterJoin::padded_list(Side kept, const std::string& al
       // A cast to a domain that is NOT NULL would fail; the NULL of no row does not.
       const auto [input, position] = place(static_cast<int>(i));
       const std::string name = quote_ident(input->columns()[static_cast<std::size_t>(position)].name);
-      null = "(SELECT p." + name + " FROM " + indent(input->post(), 2) + " p WHERE false)";
+      null = Query(Select({"p." + name}).from(input->post(), "p").where("false")).in_parentheses();
     }
     list[i] = null + " AS " + quote_ident(columns_[i].name);
   }
   return list;
 }
 
-std::string OuterJoin::on() const {
+std::vector<std::string> OuterJoin::on() const {
   const MatchScope scope{*inputs_[0], "a", *inputs_[1], "b"};
-  return conditions_.empty() ? "true" : join(scope.sql(conditions_.all()), " AND ");
+  return scope.sql(conditions_.all());
+}
+
+Select OuterJoin::joined(const FromItem& left, const char* how, const FromItem& right) const {
+  return Select(select_list("a", "b")).from(left, "a").join(std::string(how) + " JOIN", right, "b", on());
 }
 
 FromItem OuterJoin::post() const {
-  return FromItem::query("SELECT " + join(select_list("a", "b"), ", ") + "\nFROM " + indent(inputs_[0]->post(), 2) +
-                         " a\n" + kind(keep_left_, keep_right_) + " JOIN " + indent(inputs_[1]->post(), 2) + " b ON " +
-                         on());
+  return joined(inputs_[0]->post(), kind(keep_left_, keep_right_), inputs_[1]->post());
 }
 
-std::vector<std::string> OuterJoin::joined_terms(const Statement& statement, const std::string& left_delta,
-                                                 const std::string& right_delta) const {
-  auto term = [&](const std::string& left, const char* how, const std::string& right, const std::string& weight,
-                  const std::string& gates) {
-    auto list = select_list("a", "b");
-    list.push_back(weight + " AS w");
-    return "SELECT " + join(list, ", ") + "\nFROM " + indent(left, 2) + " a\n" + how + " JOIN " + indent(right, 2) +
-           " b ON " + on() + "\nWHERE " + gates;
-  };
+std::vector<Query> OuterJoin::joined_terms(const Statement& statement, const std::string& left_delta,
+                                           const std::string& right_delta) const {
   const std::string left_gate = statement.gate(inputs_[0]->source_mask());
   const std::string right_gate = statement.gate(inputs_[1]->source_mask());
-  return {term(left_delta, kind(keep_left_, false), inputs_[1]->post().sql(), "a.w", left_gate),
-          term(inputs_[0]->post().sql(), kind(false, keep_right_), right_delta, "b.w", right_gate),
-          term(left_delta, "INNER", right_delta, "-(a.w * b.w)", left_gate + " AND " + right_gate)};
+  return {joined(left_delta, kind(keep_left_, false), inputs_[1]->post()).item("a.w", "w").where(left_gate),
+          joined(inputs_[0]->post(), kind(false, keep_right_), right_delta).item("b.w", "w").where(right_gate),
+          joined(left_delta, "INNER", right_delta).item("-(a.w * b.w)", "w").where({left_gate, right_gate})};
 }
 
 Delta OuterJoin::delta(Statement& statement, bool /*consolidate*/) const {
@@ -120,7 +115,7 @@ Delta OuterJoin::delta(Statement& statement, bool /*consolidate*/) const {
   };
   if (keep_left_) add_flips(Side::kLeft);
   if (keep_right_) add_flips(Side::kRight);
-  return {FromItem::query(join(terms, "\nUNION ALL\n")), false};
+  return {union_all(terms), false};
 }
 
 std::vector<int> OuterJoin::prune(const std::set<int>& needed) {
@@ -223,7 +218,7 @@ bool OuterJoin::indexed(int column) const {
 std::string OuterJoin::describe() const {
   std::string name = kind(keep_left_, keep_right_);
   std::transform(name.begin() + 1, name.end(), name.begin() + 1, [](unsigned char c) { return std::tolower(c); });
-  return name + " join on " + on();
+  return name + " join on " + conjunction(on());
 }
 
 std::string OuterJoin::cost_class() const {

@@ -44,9 +44,10 @@ class OuterJoin final : public Operator {
   [[nodiscard]] std::pair<const Operator*, int> place(int column) const;
   [[nodiscard]] std::vector<std::string> select_list(const std::string& left, const std::string& right) const;
   [[nodiscard]] std::vector<std::string> padded_list(Side kept, const std::string& alias) const;
-  [[nodiscard]] std::string on() const;  // over aliases a and b
-  [[nodiscard]] std::vector<std::string> joined_terms(const Statement& statement, const std::string& left_delta,
-                                                      const std::string& right_delta) const;
+  [[nodiscard]] std::vector<std::string> on() const;  // over aliases a and b
+  [[nodiscard]] Select joined(const FromItem& left, const char* how, const FromItem& right) const;
+  [[nodiscard]] std::vector<Query> joined_terms(const Statement& statement, const std::string& left_delta,
+                                                const std::string& right_delta) const;
   void drop_padding_that_never_passes(const Node& predicate);
   bool absorb_conjunct(const Node& conjunct);
 

@@ -39,9 +39,7 @@ std::vector<std::string> Project::select_list(const std::string& alias) const {
 }
 
 FromItem Project::over(const FromItem& from, const std::vector<std::string>& carried) const {
-  auto list = select_list("i");
-  for (const auto& name : carried) list.push_back("i." + name);
-  return FromItem::query("SELECT " + join(list, ", ") + "\nFROM " + indent(from, 2) + " i");
+  return Select(select_list("i")).items(prefixed(carried, "i.")).from(from, "i");
 }
 
 Delta Project::delta(Statement& statement, bool consolidate) const {

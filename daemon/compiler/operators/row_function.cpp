@@ -57,7 +57,6 @@ FromItem RowFunction::over(const FromItem& from, const std::vector<std::string>&
     const std::string& own = names_[static_cast<std::size_t>(used_[i])];
     list.push_back("f." + quote_ident(own) + (name == own ? "" : " AS " + quote_ident(name)));
   }
-  for (const auto& name : carried) list.push_back("i." + name);
   std::vector<std::string> conditions;
   for (const auto& node : conditions_) {
     conditions.push_back("(" +
@@ -70,9 +69,10 @@ FromItem RowFunction::over(const FromItem& from, const std::vector<std::string>&
                              })) +
                          ")");
   }
-  const std::string on = conditions.empty() ? "true" : join(conditions, " AND ");
-  return FromItem::query("SELECT " + join(list, ", ") + "\nFROM " + indent(from, 2) + " i\n" +
-                         (outer_ ? "LEFT" : "INNER") + " JOIN " + call() + " ON " + on);
+  return Select(std::move(list))
+      .items(prefixed(carried, "i."))
+      .from(from, "i")
+      .join(outer_ ? "LEFT JOIN" : "INNER JOIN", call(), {}, conditions);
 }
 
 Delta RowFunction::delta(Statement& statement, bool consolidate) const {
@@ -125,8 +125,7 @@ void RowFunction::resolve_types(TypeOracle& oracle) {
   derive_columns(std::vector<OutputColumn>(used_.size()));
   if (used_.empty()) return;
   const auto names = column_names("x.");
-  const auto types =
-      oracle.column_types("SELECT " + join({names.begin() + width(), names.end()}, ", ") + " FROM " + post() + " x");
+  const auto types = oracle.column_types(Select({names.begin() + width(), names.end()}).from(post(), "x").sql());
   for (std::size_t i = 0; i < used_.size(); ++i) columns_[static_cast<std::size_t>(width()) + i].type = types.at(i);
 }
 

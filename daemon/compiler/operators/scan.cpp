@@ -27,7 +27,7 @@ std::uint64_t Scan::source_mask() const {
   return mask_;
 }
 
-std::string Scan::predicate(const std::string& alias, bool from_log) const {
+std::vector<std::string> Scan::conditions(const std::string& alias, bool from_log) const {
   std::vector<std::string> parts;
   for (const auto& conjunct : predicates_) {
     parts.push_back(deparse_expr(map_columns(conjunct, [&](int position) {
@@ -36,48 +36,44 @@ std::string Scan::predicate(const std::string& alias, bool from_log) const {
     })));
     if (conjunct.has_bool_expr()) parts.back() = "(" + parts.back() + ")";
   }
-  return join(parts, "\n  AND ");
+  return parts;
 }
 
 FromItem Scan::post() const {
-  std::string table = qualified(source_->schema, source_->name);
+  const std::string table = qualified(source_->schema, source_->name);
   bool plain = predicates_.empty();
-  std::vector<std::string> select;
+  Select select;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     const auto& actual = source_->columns[static_cast<std::size_t>(position_[i])].name;
     const std::string column = "t." + quote_ident(actual);
     plain = plain && actual == columns_[i].name;
-    select.push_back(actual == columns_[i].name ? column : column + " AS " + quote_ident(columns_[i].name));
+    actual == columns_[i].name ? select.item(column) : select.item(column, quote_ident(columns_[i].name));
   }
   if (plain) return table;
-  std::string sql = "SELECT " + join(select, ", ") + " FROM " + table + " t";
-  if (!predicates_.empty()) sql += "\nWHERE " + predicate("t", false);
-  return FromItem::query(sql);
+  return select.from(table, "t").where(conditions("t", false));
 }
 
 Delta Scan::delta(Statement& statement, bool consolidate) const {
-  std::vector<std::string> select;
+  Select select;
   std::vector<std::string> group;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     std::string column = "l.c" + std::to_string(source_->columns[static_cast<std::size_t>(position_[i])].attnum);
     // Logs hold domains as their base types; records of the two cannot be compared.
     const TypeInfo& type = *columns_[i].type;
     if (type.oid != type.base_oid) column = cast_to_domain(column, type);
-    select.push_back(column + " AS " + quote_ident(columns_[i].name));
+    select.item(column, quote_ident(columns_[i].name));
     for (auto& term : identity_terms(column, *columns_[i].type)) group.push_back(std::move(term));
     consolidate = consolidate && columns_[i].type->equatable;
   }
   // The weight is an int: sums of bigint would be computed in numeric.
-  select.emplace_back(consolidate ? "sum(l.w)::int AS w" : "l.w::int AS w");
-  std::string sql = "SELECT " + join(select, ", ") + "\nFROM " + statement.sources().changes(source_->relid) + " l";
-  std::vector<std::string> conditions{statement.sources().pending_condition("l"), predicate("l", true)};
-  std::erase(conditions, "");
-  if (!conditions.empty()) sql += "\nWHERE " + join(conditions, "\n  AND ");
-  const std::string limit = statement.limit(source_->relid);
-  if (!consolidate) return {FromItem::query(sql + limit), false};
-  if (!group.empty()) sql += "\nGROUP BY " + join(group, ", ");
-  sql += "\nHAVING sum(l.w) <> 0" + limit;
-  return {statement.with_shared(sql, "d_" + source_->name, source_->name + ": rows that are pending, net", sql), true};
+  select.item(consolidate ? "sum(l.w)::int" : "l.w::int", "w")
+      .from(statement.sources().changes(source_->relid), "l")
+      .where(statement.sources().pending_conditions("l"))
+      .where(conditions("l", true));
+  if (consolidate) select.group_by(std::move(group)).having("sum(l.w) <> 0");
+  if (const std::string limit = statement.limit(source_->relid); !limit.empty()) select.limit(limit);
+  if (!consolidate) return {select, false};
+  return {statement.with_shared(select, "d_" + source_->name, source_->name + ": rows that are pending, net"), true};
 }
 
 std::vector<int> Scan::prune(const std::set<int>& needed) {
@@ -134,7 +130,7 @@ void Scan::advise_lookup(int column, std::vector<std::string>& advice) const {
 
 std::string Scan::describe() const {
   std::string text = "Scan " + qualified(source_->schema, source_->name);
-  if (!predicates_.empty()) text += " where " + indent(predicate("t", false), 0);
+  if (!predicates_.empty()) text += " where " + conjunction(conditions("t", false));
   return text;
 }
 

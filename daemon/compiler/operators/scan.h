@@ -36,7 +36,7 @@ class Scan final : public Operator {
   void number(const SourceNumbers& numbers);            // once all sources of the program are known
 
  private:
-  [[nodiscard]] std::string predicate(const std::string& alias, bool from_log) const;
+  [[nodiscard]] std::vector<std::string> conditions(const std::string& alias, bool from_log) const;
 
   const Source* source_;          // owned by the Catalog, which outlives the compilation
   std::vector<int> position_;     // output column -> position in source columns

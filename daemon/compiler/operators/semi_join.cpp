@@ -18,26 +18,23 @@ SemiJoin::SemiJoin(OperatorPtr left, OperatorPtr right, MatchConditions conditio
 
 std::string SemiJoin::test() const {
   const MatchScope scope{*inputs_[0], "a", *inputs_[1], "b"};
-  std::string sql = std::string(anti_ ? "NOT " : "") + "EXISTS (SELECT FROM " + indent(inputs_[1]->post(), 2) + " b";
-  if (!conditions_.empty()) sql += " WHERE " + join(scope.sql(conditions_.all()), " AND ");
-  return sql + ")";
+  const Select matches = Select().from(inputs_[1]->post(), "b").where(scope.sql(conditions_.all()));
+  return anti_ ? not_exists(matches) : exists(matches);
 }
 
 FromItem SemiJoin::post() const {
-  return FromItem::query("SELECT " + join(column_names("a."), ", ") + "\nFROM " + indent(inputs_[0]->post(), 2) +
-                         " a\nWHERE " + test());
+  return Select(column_names("a.")).from(inputs_[0]->post(), "a").where(test());
 }
 
 Delta SemiJoin::delta(Statement& statement, bool /*consolidate*/) const {
   const std::string left = materialized_delta(statement, *inputs_[0]);
   const std::string right = materialized_delta(statement, *inputs_[1]);
-  auto list = column_names("a.");
+  const auto list = column_names("a.");
   const MatchSides sides{*inputs_[0], *inputs_[1], conditions_, Side::kLeft, left, right};
-  auto terms = flip_terms(statement, sides, list, !anti_);
-  list.emplace_back("a.w");
-  terms.insert(terms.begin(), "SELECT " + join(list, ", ") + "\nFROM " + left + " a\nWHERE " + test() + "\n  AND " +
-                                  statement.gate(inputs_[0]->source_mask()));
-  return {FromItem::query(join(terms, "\nUNION ALL\n")), false};
+  std::vector<Query> terms{
+      Select(list).item("a.w").from(left, "a").where({test(), statement.gate(inputs_[0]->source_mask())})};
+  for (auto& term : flip_terms(statement, sides, list, !anti_)) terms.push_back(std::move(term));
+  return {union_all(terms), false};
 }
 
 std::vector<int> SemiJoin::prune(const std::set<int>& needed) {

@@ -10,9 +10,7 @@ Shared::Shared(OperatorPtr input) {
 }
 
 FromItem Shared::over(const FromItem& from, const std::vector<std::string>& carried) const {
-  auto list = column_names("i.");
-  for (const auto& name : carried) list.push_back("i." + name);
-  return FromItem::query("SELECT " + join(list, ", ") + " FROM " + indent(from, 2) + " i");
+  return Select(column_names("i.")).items(prefixed(carried, "i.")).from(from, "i");
 }
 
 std::vector<int> Shared::prune(const std::set<int>& /*needed*/) {

@@ -1,5 +1,6 @@
 #include "compiler/operators/stateful.h"
 
+#include "compiler/sql/change.h"
 #include "compiler/sql/sql_text.h"
 
 namespace pgtrickle::compiler {
@@ -12,6 +13,15 @@ void StatefulOperator::set_node(int number, NodeNames names) {
 bool StatefulOperator::indexed(int column) const {
   const auto& type = columns_.at(static_cast<std::size_t>(column)).type.value();
   return type.hashable || (type.fixed_width && type.equatable);
+}
+
+std::string empty_table(const std::string& table, const Query& query) {
+  return "CREATE TABLE " + table + " AS\n" + query.sql() + "\nWITH NO DATA";
+}
+
+std::vector<std::string> refilled(const std::string& table, const std::vector<std::string>& columns,
+                                  const Query& query) {
+  return {Delete(table).sql(), Insert(table, columns, query).sql()};
 }
 
 std::vector<std::string> lookup_ddl(const std::string& table, const OutputColumn& column) {

@@ -58,6 +58,11 @@ class StatefulOperator : public Operator {
   NodeNames names_;
 };
 
+/// CREATE TABLE with the columns of a query and no rows.
+std::string empty_table(const std::string& table, const Query& query);
+/// Statements that replace the content of a state table.
+std::vector<std::string> refilled(const std::string& table, const std::vector<std::string>& columns,
+                                  const Query& query);
 /// Indexes of a state table for lookups by one column; none if its type allows none.
 std::vector<std::string> lookup_ddl(const std::string& table, const OutputColumn& column);
 

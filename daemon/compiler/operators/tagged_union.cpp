@@ -44,39 +44,37 @@ void TaggedUnion::derive_columns() {
   }
 }
 
-std::string TaggedUnion::branch(std::size_t number, const FromItem& from, bool weight) const {
-  std::vector<std::string> list;
+Select TaggedUnion::branch(std::size_t number, const FromItem& from) const {
+  Select select;
   for (std::size_t i = 0; i + 1 < columns_.size(); ++i) {
     const int position = positions_[number][i];
     const std::string value =
         position < 0 ? null_of(columns_[i].type.value())
                      : "i." + quote_ident(inputs_[number]->columns()[static_cast<std::size_t>(position)].name);
-    list.push_back(value + " AS " + quote_ident(columns_[i].name));
+    select.item(value, quote_ident(columns_[i].name));
   }
-  list.push_back(std::to_string(number) + " AS " + quote_ident(columns_.back().name));
-  if (weight) list.emplace_back("i.w");
-  return "SELECT " + join(list, ", ") + "\nFROM " + indent(from, 2) + " i";
+  return select.item(std::to_string(number), quote_ident(columns_.back().name)).from(from, "i");
 }
 
 FromItem TaggedUnion::post() const {
-  std::vector<std::string> parts;
-  for (std::size_t b = 0; b < inputs_.size(); ++b) parts.push_back(branch(b, inputs_[b]->post(), false));
-  return FromItem::query(join(parts, "\nUNION ALL\n"));
+  std::vector<Query> arms;
+  for (std::size_t b = 0; b < inputs_.size(); ++b) arms.emplace_back(branch(b, inputs_[b]->post()));
+  return union_all(arms);
 }
 
 Delta TaggedUnion::delta(Statement& statement, bool consolidate) const {
-  std::vector<std::string> parts;
+  std::vector<Query> arms;
   bool consolidated = true;  // branches differ in their tag
   for (std::size_t b = 0; b < inputs_.size(); ++b) {
     const Delta input = inputs_[b]->delta(statement, consolidate);
     consolidated = consolidated && input.consolidated;
-    parts.push_back(branch(b, input.from, true) + "\nWHERE " + statement.gate(inputs_[b]->source_mask()));
+    arms.emplace_back(branch(b, input.from).item("i.w").where(statement.gate(inputs_[b]->source_mask())));
   }
   for (std::size_t b = 0; b < inputs_.size(); ++b)  // a branch may hand on fewer columns than its input has
     for (std::size_t c = 0; c < inputs_[b]->columns().size(); ++c)
       if (std::find(positions_[b].begin(), positions_[b].end(), static_cast<int>(c)) == positions_[b].end())
         consolidated = false;
-  return {FromItem::query(join(parts, "\nUNION ALL\n")), consolidated};
+  return {union_all(arms), consolidated};
 }
 
 std::vector<int> TaggedUnion::prune(const std::set<int>& needed) {

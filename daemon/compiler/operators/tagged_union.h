@@ -28,7 +28,7 @@ class TaggedUnion final : public Operator {
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 
  private:
-  [[nodiscard]] std::string branch(std::size_t number, const FromItem& from, bool weight) const;
+  [[nodiscard]] Select branch(std::size_t number, const FromItem& from) const;
   void derive_columns();
 
   std::vector<std::vector<int>> positions_;

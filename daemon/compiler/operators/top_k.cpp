@@ -21,14 +21,13 @@ TopK::TopK(OperatorPtr input, std::vector<SortTerm> order, Node limit, Node offs
   inputs_.push_back(std::move(input));
 }
 
-/// The query over the input's post-state, as the text of a SELECT of the columns.
-std::string TopK::top(const std::string& where) const {
+/// The query over the input's post-state, run only if `conditions` hold, which read no row.
+Select TopK::top(const std::vector<std::string>& conditions) const {
   const Operator& input = *inputs_[0];
   auto order = render_order(order_, "i", input);
   const auto ties = tie_breakers("i", input);
-  const std::string names = join(input.column_names("i."), ", ");
-  const std::string from =
-      "\nFROM " + indent(input.post(), 2) + " i" + (where.empty() ? std::string() : "\nWHERE " + where);
+  Select rows(input.column_names("i."));
+  rows.from(input.post(), "i").where(conditions);
   if (with_ties_ && shifted()) {
     // Which of the rows that tie at the offset are skipped is left open: numbered, it is not. The last row's ties are
     // those of its rank, and the next rank is behind offset + limit.
@@ -41,22 +40,22 @@ std::string TopK::top(const std::string& where) const {
     const std::string number = quote_ident(unique[columns_.size()]);
     const std::string rank = quote_ident(unique[columns_.size() + 1]);
     const std::string offset = "coalesce(" + constant(offset_) + ", 0)";
-    return "SELECT " + names + "\nFROM (SELECT " + join(input.column_names("i."), ", ") +
-           (columns_.empty() ? "" : ", ") + "row_number() OVER (ORDER BY " + join(numbered, ", ") + ") AS " + number +
-           ", rank() OVER (ORDER BY " + join(order, ", ") + ") AS " + rank + from + ") i\nWHERE i." + number + " > " +
-           offset + " AND i." + rank + " <= " + offset + " + " + constant(limit_) + " AND " + constant(limit_) + " > 0";
+    rows.item("row_number() OVER (ORDER BY " + join(numbered, ", ") + ")", number)
+        .item("rank() OVER (ORDER BY " + join(order, ", ") + ")", rank);
+    return Select(input.column_names("i."))
+        .from(rows, "i")
+        .where({"i." + number + " > " + offset, "i." + rank + " <= " + offset + " + " + constant(limit_),
+                constant(limit_) + " > 0"});
   }
   if (!with_ties_) order.insert(order.end(), ties.begin(), ties.end());
-  std::string sql = "SELECT " + names + from;
-  if (!order.empty()) sql += "\nORDER BY " + join(order, ", ");
-  if (shifted()) sql += "\nOFFSET " + constant(offset_);
-  if (limited())
-    sql += with_ties_ ? "\nFETCH FIRST (" + constant(limit_) + ") ROWS WITH TIES" : "\nLIMIT " + constant(limit_);
-  return sql;
+  rows.order_by(std::move(order));
+  if (shifted()) rows.offset(constant(offset_));
+  if (limited()) with_ties_ ? rows.limit_with_ties(constant(limit_)) : rows.limit(constant(limit_));
+  return rows;
 }
 
 FromItem TopK::post() const {
-  return FromItem::query(top({}));
+  return top({});
 }
 
 Delta TopK::delta(Statement& /*statement*/, bool /*consolidate*/) const {
@@ -64,7 +63,7 @@ Delta TopK::delta(Statement& /*statement*/, bool /*consolidate*/) const {
 }
 
 std::vector<std::string> TopK::state_ddl() const {
-  std::vector<std::string> ddl{"CREATE TABLE " + state_table() + " AS\n" + top({}) + "\nWITH NO DATA"};
+  std::vector<std::string> ddl{empty_table(state_table(), top({}))};
   for (const int column : lookups_)
     for (auto& index : lookup_ddl(state_table(), columns_.at(static_cast<std::size_t>(column))))
       ddl.push_back(std::move(index));
@@ -72,50 +71,51 @@ std::vector<std::string> TopK::state_ddl() const {
 }
 
 std::vector<std::string> TopK::rebuild() const {
-  const std::string columns = columns_.empty() ? "" : " (" + join(column_names(), ", ") + ")";
-  return {"DELETE FROM " + state_table(), "INSERT INTO " + state_table() + columns + "\n" + top({})};
+  return refilled(state_table(), column_names(), top({}));
 }
 
 FromItem TopK::from_state() const {
-  return FromItem::query("SELECT " + join(column_names("s."), ", ") + " FROM " + state_table() + " s");
+  return Select(column_names("s.")).from(state_table(), "s");
 }
 
-/// SELECT of the row that a changed row must not sort after in order to matter; no row while the state is not full.
-std::string TopK::boundary() const {
-  auto names = column_names("s.");
-  names.emplace_back("true");
+/// The row that a changed row must not sort after in order to matter, and true; no row while the state is not full.
+Select TopK::boundary() const {
   const std::string limit = constant(limit_);
-  return "SELECT " + join(names, ", ") + "\nFROM " + state_table() + " s\nWHERE " + limit + " > 0\nORDER BY " +
-         join(render_order(order_, "s", *this), ", ") + "\nOFFSET greatest(" + limit + " - 1, 0) LIMIT 1";
+  return Select(column_names("s."))
+      .item("true")
+      .from(state_table(), "s")
+      .where(limit + " > 0")
+      .order_by(render_order(order_, "s", *this))
+      .offset("greatest(" + limit + " - 1, 0)")
+      .limit("1");
+}
+
+/// Whether a changed row matters, as a query of one boolean.
+Select TopK::reached(Statement& statement) const {
+  const Delta delta = inputs_[0]->delta(statement, true);
+  if (!limited() || order_.empty()) return Select().item(exists(Select().from(delta.from, "d")), "reached");
+  std::vector<std::string> wanted;
+  for (const auto& col : columns_) wanted.push_back(col.name);
+  wanted.emplace_back("stored");
+  const std::string stored = quote_ident(unique_names(wanted).back());
+  auto list = column_names();
+  list.push_back(stored);
+  auto order = render_order(order_, "x", *this);
+  order.push_back("x." + stored);
+  return Select()
+      .item("NOT x." + stored, "reached")
+      .from(union_all({Select(column_names("d.")).item("false").from(delta.from, "d"), boundary()}), "x", list)
+      .order_by(std::move(order))
+      .limit("1");
 }
 
 Changes TopK::differential(Statement& statement) const {
-  const Delta delta = inputs_[0]->delta(statement, true);
-  std::string reached;
-  if (limited() && !order_.empty()) {
-    std::vector<std::string> wanted;
-    for (const auto& col : columns_) wanted.push_back(col.name);
-    wanted.emplace_back("stored");
-    const std::string stored = quote_ident(unique_names(wanted).back());
-    auto names = column_names("d.");
-    names.emplace_back("false");
-    auto order = render_order(order_, "x", *this);
-    order.push_back("x." + stored);
-    auto list = column_names();
-    list.push_back(stored);
-    reached = "SELECT NOT x." + stored + " AS reached\nFROM (SELECT " + join(names, ", ") + "\n  FROM " +
-              indent(delta.from, 4) + " d\n  UNION ALL\n  (" + indent(boundary(), 3) + ")) x (" + join(list, ", ") +
-              ")\nORDER BY " + join(order, ", ") + "\nLIMIT 1";
-  } else {
-    reached = "SELECT EXISTS (SELECT FROM " + indent(delta.from, 2) + " d) AS reached";
-  }
-  const std::string rerun = "(SELECT x.reached FROM " +
-                            statement.with("reached", "does a changed row sort before the last stored one?", reached) +
-                            " x)";
-  auto names = column_names("s.");
-  names.emplace_back("s.ctid");
-  const std::string stored = "SELECT " + join(names, ", ") + "\nFROM " + state_table() + " s\nWHERE " + rerun;
-  return BagState(state_table(), columns_).replace(statement, stored, top(rerun));
+  const std::string answer =
+      statement.with("reached", "does a changed row sort before the last stored one?", reached(statement));
+  const std::string rerun = Query(Select({"x.reached"}).from(answer, "x")).in_parentheses();
+  return BagState(state_table(), columns_)
+      .replace(statement, Select(column_names("s.")).item("s.ctid").from(state_table(), "s").where(rerun),
+               top({rerun}));
 }
 
 std::vector<int> TopK::prune(const std::set<int>& needed) {

@@ -41,8 +41,9 @@ class TopK final : public StatefulOperator {
   /// An index gives the first rows, and is looked up by column `first` of the input.
   [[nodiscard]] bool served(int& first) const;
   [[nodiscard]] bool shifted() const { return offset_.node_case() != Node::NODE_NOT_SET; }
-  [[nodiscard]] std::string top(const std::string& where) const;
-  [[nodiscard]] std::string boundary() const;
+  [[nodiscard]] Select top(const std::vector<std::string>& conditions) const;
+  [[nodiscard]] Select boundary() const;
+  [[nodiscard]] Select reached(Statement& statement) const;
 
   std::vector<SortTerm> order_;
   Node limit_;

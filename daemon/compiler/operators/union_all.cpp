@@ -34,8 +34,8 @@ UnionAll::UnionAll(std::vector<OperatorPtr> inputs, std::vector<std::vector<Coll
   for (const auto& col : inputs_[0]->columns()) columns_.push_back({col.name, false, std::nullopt, -1});
 }
 
-std::string UnionAll::branch(const Operator& input, const FromItem& from, bool weight) const {
-  std::vector<std::string> select;
+Select UnionAll::branch(const Operator& input, const FromItem& from) const {
+  Select select;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     std::string expr = "i." + quote_ident(input.columns()[i].name);
     if (columns_[i].type) {
@@ -45,25 +45,24 @@ std::string UnionAll::branch(const Operator& input, const FromItem& from, bool w
     const std::string& collation = columns_[i].type ? columns_[i].type->collation : collations_[i];
     if (!collation.empty() && input.columns()[i].type && input.columns()[i].type->collation != collation)
       expr = "(" + expr + " COLLATE " + collation + ")";
-    select.push_back(expr + " AS " + quote_ident(columns_[i].name));
+    select.item(expr, quote_ident(columns_[i].name));
   }
-  if (weight) select.emplace_back("i.w");
-  // An empty select list is legal SQL, and what count(*) over a union needs.
-  return "SELECT " + join(select, ", ") + " FROM " + from + " i";
+  return select.from(from, "i");
 }
 
 FromItem UnionAll::post() const {
-  std::vector<std::string> parts;
-  for (const auto& input : inputs_) parts.push_back(branch(*input, input->post(), false));
-  return FromItem::query(join(parts, "\nUNION ALL\n"));
+  std::vector<Query> arms;
+  for (const auto& input : inputs_) arms.emplace_back(branch(*input, input->post()));
+  return union_all(arms);
 }
 
 Delta UnionAll::delta(Statement& statement, bool consolidate) const {
-  std::vector<std::string> parts;
+  std::vector<Query> arms;
   for (const auto& input : inputs_)
-    parts.push_back(branch(*input, input->delta(statement, consolidate).from, true) + "\nWHERE " +
-                    statement.gate(input->source_mask()));
-  return {FromItem::query(join(parts, "\nUNION ALL\n")), false};
+    arms.emplace_back(branch(*input, input->delta(statement, consolidate).from)
+                          .item("i.w")
+                          .where(statement.gate(input->source_mask())));
+  return {union_all(arms), false};
 }
 
 std::vector<int> UnionAll::prune(const std::set<int>& needed) {
@@ -128,7 +127,7 @@ void UnionAll::resolve_types(TypeOracle& oracle) {
     collations_.push_back(common_collation(i));
     columns_[i].type.reset();
   }
-  const auto types = oracle.column_types("SELECT " + join(column_names("u."), ", ") + " FROM " + post() + " u");
+  const auto types = oracle.column_types(Select(column_names("u.")).from(post(), "u").sql());
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     columns_[i].type = types.at(i);
     columns_[i].not_null = true;

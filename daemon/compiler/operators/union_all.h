@@ -29,7 +29,7 @@ class UnionAll final : public Operator {
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 
  private:
-  [[nodiscard]] std::string branch(const Operator& input, const FromItem& from, bool weight) const;
+  [[nodiscard]] Select branch(const Operator& input, const FromItem& from) const;
   [[nodiscard]] std::string common_collation(std::size_t column) const;
 
   std::vector<std::vector<Collated>> collated_;

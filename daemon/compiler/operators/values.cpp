@@ -9,21 +9,18 @@ Values::Values(std::vector<std::vector<Node>> rows, const std::vector<std::strin
 }
 
 FromItem Values::post() const {
-  if (columns_.empty()) return FromItem::query("SELECT FROM generate_series(1, " + std::to_string(rows_.size()) + ")");
+  if (columns_.empty()) return Select().from("generate_series(1, " + std::to_string(rows_.size()) + ")", {});
   std::vector<std::string> rows;
   for (const auto& row : rows_) {
     std::vector<std::string> cells;
     for (const auto& cell : row) cells.push_back(deparse_expr(cell));
-    rows.push_back("(" + join(cells, ", ") + ")");
+    rows.push_back(join(cells, ", "));
   }
-  return FromItem::query("SELECT " + join(column_names("v."), ", ") + " FROM (VALUES " + join(rows, ", ") + ") v (" +
-                         join(column_names(), ", ") + ")");
+  return Select(column_names("v.")).from(FromItem::values(rows), "v", column_names());
 }
 
 Delta Values::delta(Statement& /*statement*/, bool /*consolidate*/) const {
-  auto list = column_names("i.");
-  list.emplace_back("0 AS w");
-  return {FromItem::query("SELECT " + join(list, ", ") + " FROM " + post() + " i WHERE false"), true};
+  return {Select(column_names("i.")).item("0", "w").from(post(), "i").where("false"), true};
 }
 
 std::vector<int> Values::prune(const std::set<int>& needed) {
@@ -37,7 +34,7 @@ std::vector<int> Values::prune(const std::set<int>& needed) {
 
 void Values::resolve_types(TypeOracle& oracle) {
   if (columns_.empty()) return;
-  const auto types = oracle.column_types("SELECT " + join(column_names("v."), ", ") + " FROM " + post() + " v");
+  const auto types = oracle.column_types(Select(column_names("v.")).from(post(), "v").sql());
   // Whatever the rows unify to is written out, since a column that is dropped later must not change the others.
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     columns_[i].type = types.at(i);

@@ -17,16 +17,15 @@ Window::Window(OperatorPtr input, std::vector<Node> calls, const std::vector<Nod
     columns_.push_back({unique[i], false, std::nullopt, -1});
 }
 
-std::string Window::compute(const std::string& rows) const {
+Select Window::compute(const FromItem& rows) const {
   const Operator& input = *inputs_[0];
   const auto row = input.column_names("i.");
   const auto columns = state_columns();
-  std::vector<std::string> select(row.begin(), row.begin() + static_cast<std::ptrdiff_t>(passed()));
+  Select select({row.begin(), row.begin() + static_cast<std::ptrdiff_t>(passed())});
   for (std::size_t i = 0; i < calls_.size(); ++i)
-    select.push_back(render(calls_[i], "i", input) + " AS " + quote_ident(columns[passed() + i].name));
-  for (std::size_t i = passed(); i < row.size(); ++i)
-    select.push_back(row[i] + " AS " + quote_ident(columns[calls_.size() + i].name));
-  return "SELECT " + join(select, ",\n       ") + "\nFROM " + indent(rows, 2) + " i";
+    select.item(render(calls_[i], "i", input), quote_ident(columns[passed() + i].name));
+  for (std::size_t i = passed(); i < row.size(); ++i) select.item(row[i], quote_ident(columns[calls_.size() + i].name));
+  return select.from(rows, "i");
 }
 
 std::vector<int> Window::prune(const std::set<int>& needed) {
@@ -66,7 +65,7 @@ void Window::resolve_types(TypeOracle& oracle) {
   if (calls_.empty()) return;
   auto names = column_names("p.");
   names.erase(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(passed()));
-  const auto types = oracle.column_types("SELECT " + join(names, ", ") + " FROM " + post() + " p");
+  const auto types = oracle.column_types(Select(names).from(post(), "p").sql());
   for (std::size_t i = 0; i < calls_.size(); ++i) columns_[passed() + i].type = types.at(i);
 }
 

@@ -22,7 +22,7 @@ class Window final : public KeyedRecompute {
   [[nodiscard]] std::string describe() const override;
 
  protected:
-  [[nodiscard]] std::string compute(const std::string& rows) const override;
+  [[nodiscard]] Select compute(const FromItem& rows) const override;
 
  private:
   std::vector<Node> calls_;

@@ -14,11 +14,6 @@ namespace {
 
 constexpr int kDeltaBytes = 262144;  // size from which old rows are cleared out of a delta table
 
-/// SELECT ... INTO with the CTEs in front.
-std::string run_into(const Statement& statement, const std::string& select, const std::string& into) {
-  return statement.with_clause() + select + "\nINTO " + into + ";\n";
-}
-
 std::string check_violations(const CompileRequest& request, const std::string& what) {
   const std::string name = qualified(request.schema, request.name);
   return "IF v.violations <> 0 THEN\n"
@@ -31,7 +26,10 @@ std::string check_violations(const CompileRequest& request, const std::string& w
          "END IF;\n";
 }
 
-constexpr const char* kResultInto = "rows_inserted, rows_updated, rows_deleted, v.violations";
+/// The statement, its result put into the variables of apply_<id>.
+std::string run(const Statement& statement, Select last) {
+  return statement.sql(last.into({"rows_inserted", "rows_updated", "rows_deleted", "v.violations"})) + ";\n";
+}
 
 class DifferentialWriter {
  public:
@@ -50,8 +48,8 @@ class DifferentialWriter {
       content = chained(plan_.root_state->from_state());
     }
     Statement statement(numbers_);
-    const std::string select = target_.replace(statement, content);
-    return body + run_into(statement, select, kResultInto) + check_violations(request_, "key");
+    const Select last = target_.replace(statement, content);
+    return body + run(statement, last) + check_violations(request_, "key");
   }
 
   /// `sized`: the planner is told the sizes of deltas.
@@ -84,14 +82,12 @@ class DifferentialWriter {
   }
 
   /// One side of the changes as a relation with the operator's column names.
-  static FromItem side(const StatefulOperator& node, const Changes& changes, bool after,
-                       const std::string& extra = {}) {
-    std::vector<std::string> select;
+  static Select side(const StatefulOperator& node, const Changes& changes, bool after) {
+    Select select;
     const auto& columns = after ? changes.new_columns : changes.old_columns;
     for (std::size_t i = 0; i < columns.size(); ++i)
-      select.push_back("c." + columns[i] + " AS " + quote_ident(node.columns()[i].name));
-    return FromItem::query("SELECT " + join(select, ", ") + " FROM " + changes.from + " c WHERE c." +
-                           (after ? changes.now : changes.was) + extra);
+      select.item("c." + columns[i], quote_ident(node.columns()[i].name));
+    return select.from(changes.from, "c").where("c." + (after ? changes.now : changes.was));
   }
 
   /// What earlier refreshes wrote to the delta table would be read by every one. TRUNCATE invalidates cached plans, so
@@ -106,67 +102,59 @@ class DifferentialWriter {
   [[nodiscard]] std::string inner_node(const StatefulOperator& node, bool sized) const {
     Statement statement(numbers_, sized);
     const Changes changes = node.differential(statement);
-    const auto names = node.column_names();  // possibly none: a count(*) above needs only the number of rows
-    std::string into = "run, w";
-    std::string columns;
-    for (const auto& name : names) {
-      into += ", " + name;
-      columns += ", x." + name;
-    }
-    const std::string insert = "INSERT INTO " + node.delta_table() + " (" + into + ")\n";
-    if (changes.zset) {
-      statement.with("emitted", "for the nodes above",
-                     insert + "SELECT v.run, x.w" + columns + " FROM " + changes.from + " x", false);
-    } else {
-      statement.with("emitted", "for the nodes above: what differs", insert + emitted_sides(node, changes, columns),
-                     false);
-    }
+    std::vector<std::string> columns{"run", "w"};  // and possibly none: a count(*) above needs only the number of rows
+    for (auto& name : node.column_names()) columns.push_back(std::move(name));
+    statement.with(
+        "emitted", changes.zset ? "for the nodes above" : "for the nodes above: what differs",
+        Insert(node.delta_table(), columns, changes.zset ? emitted_rows(node, changes) : emitted_sides(node, changes)));
     return "-- node " + std::to_string(node.node_number()) + ": " + one_line(node.describe(), 160) + "\n" + "IF " +
            numbers_.gate(node.source_mask()) + " THEN\n" +
-           run_into(statement, "SELECT " + changes.violation, "v.violations") + check_violations(request_, "state") +
-           "END IF;\n\n";
+           statement.sql(Select({changes.violation}).into({"v.violations"})) + ";\n" +
+           check_violations(request_, "state") + "END IF;\n\n";
   }
 
-  /// Both sides of the rows that differ, as SELECT of run, weight and columns.
-  [[nodiscard]] static std::string emitted_sides(const StatefulOperator& node, const Changes& changes,
-                                                 const std::string& columns) {
-    const std::string differs = " AND (c." + changes.was + " <> c." + changes.now + " OR " +
+  [[nodiscard]] static Query emitted_rows(const StatefulOperator& node, const Changes& changes) {
+    return Select({"v.run", "x.w"}).items(node.column_names("x.")).from(changes.from, "x");
+  }
+
+  /// Both sides of the rows that differ.
+  [[nodiscard]] static Query emitted_sides(const StatefulOperator& node, const Changes& changes) {
+    const std::string differs = "(c." + changes.was + " <> c." + changes.now + " OR " +
                                 row_differs(prefixed(changes.old_columns, "c."), prefixed(changes.new_columns, "c.")) +
                                 ")";
-    return "SELECT v.run, -1" + columns + " FROM " + side(node, changes, false, differs) +
-           " x\nUNION ALL\nSELECT v.run, 1" + columns + " FROM " + side(node, changes, true, differs) + " x";
+    std::vector<Query> sides;
+    for (const bool after : {false, true})
+      sides.emplace_back(Select({"v.run", after ? "1" : "-1"})
+                             .items(node.column_names("x."))
+                             .from(side(node, changes, after).where(differs), "x"));
+    return union_all(sides);
   }
 
   [[nodiscard]] std::string root(bool sized) const {
     Statement statement(numbers_, sized, request_.user_keys);
-    std::string select;
-    if (plan_.root_state == nullptr) {
-      select = target_.apply_delta(statement, plan_.root->delta(statement, true));
-    } else {
-      const auto& node = *plan_.root_state;
-      const Changes changes = node.differential(statement);
-      if (changes.zset) {
-        select = target_.apply_delta(statement, {chained(changes.from, {"w"}), plan_.chain.empty()}, changes.violation);
-        return run_into(statement, select, kResultInto) + check_violations(request_, "state");
-      }
-      const FromItem after = chained(side(node, changes, true));
-      if (target_.keyed()) {
-        select = target_.apply_rows(statement, after, no_longer_visible(node, changes), key_columns(node),
-                                    changes.violation);
-      } else {
-        const std::string columns = join(plan_.root->column_names("x."), ", ");
-        const FromItem both =
-            FromItem::query("SELECT " + columns + ", -1 AS w FROM " + chained(side(node, changes, false)) +
-                            " x\nUNION ALL\nSELECT " + columns + ", 1 AS w FROM " + after + " x");
-        select = target_.apply_delta(statement, {both, false}, changes.violation);
-      }
-    }
-    return run_into(statement, select, kResultInto) + check_violations(request_, "state");
+    const Select last = plan_.root_state != nullptr
+                            ? apply_changes(statement, *plan_.root_state)
+                            : target_.apply_delta(statement, plan_.root->delta(statement, true));
+    return run(statement, last) + check_violations(request_, "state");
+  }
+
+  [[nodiscard]] Select apply_changes(Statement& statement, const StatefulOperator& node) const {
+    const Changes changes = node.differential(statement);
+    if (changes.zset)
+      return target_.apply_delta(statement, {chained(changes.from, {"w"}), plan_.chain.empty()}, changes.violation);
+    const FromItem after = chained(side(node, changes, true));
+    if (target_.keyed())
+      return target_.apply_rows(statement, after, no_longer_visible(node, changes), key_columns(node),
+                                changes.violation);
+    const auto columns = plan_.root->column_names("x.");
+    const Query both = union_all({Select(columns).item("-1", "w").from(chained(side(node, changes, false)), "x"),
+                                  Select(columns).item("1", "w").from(after, "x")});
+    return target_.apply_delta(statement, {both, false}, changes.violation);
   }
 
   /// Touched rows that were there and are not in the stream table any more: gone, or hidden by the filters of the
   /// chain. Most have been pushed below its projections, but none below what is shared.
-  [[nodiscard]] std::string no_longer_visible(const StatefulOperator& node, const Changes& changes) const {
+  [[nodiscard]] Select no_longer_visible(const StatefulOperator& node, const Changes& changes) const {
     std::vector<std::string> visible{"i." + changes.now};
     for (auto op = plan_.chain.begin(); op != plan_.chain.end(); ++op) {
       for (Node predicate : (*op)->predicates()) {
@@ -174,13 +162,11 @@ class DifferentialWriter {
         visible.push_back("(" + render(predicate, "i", node) + ")");
       }
     }
-    std::vector<std::string> select;
+    Select rows;
     for (std::size_t i = 0; i < changes.new_columns.size(); ++i)
-      select.push_back("c." + changes.new_columns[i] + " AS " + quote_ident(node.columns()[i].name));
-    select.push_back("c." + changes.was);
-    select.push_back("c." + changes.now);
-    return "(SELECT i.* FROM (SELECT " + join(select, ", ") + " FROM " + changes.from + " c) i\nWHERE i." +
-           changes.was + " AND (" + join(visible, " AND ") + ") IS NOT TRUE)";
+      rows.item("c." + changes.new_columns[i], quote_ident(node.columns()[i].name));
+    rows.items(prefixed({changes.was, changes.now}, "c.")).from(changes.from, "c");
+    return Select({"i.*"}).from(rows, "i").where({"i." + changes.was, "(" + conjunction(visible) + ") IS NOT TRUE"});
   }
 
   /// The names that the target's key has in the rows of root_state.
@@ -285,9 +271,9 @@ std::string write_differential(const CompileRequest& request, const CutPlan& pla
   std::string text = describe(writer.target());
   for (const auto& node : plan.inner) {
     for (const auto& ddl : node->state_ddl()) program.owner_ddl.push_back(ddl);
+    const Select columns = Select({"0::bigint AS run", "0 AS w", "s.*"}).from(node->from_state(), "s");
     program.owner_ddl.push_back("CREATE UNLOGGED TABLE " + node->delta_table() +
-                                " WITH (autovacuum_enabled = false) AS\n" +
-                                "SELECT 0::bigint AS run, 0 AS w, s.* FROM " + node->from_state() + " s\nWITH NO DATA");
+                                " WITH (autovacuum_enabled = false) AS\n" + columns.sql() + "\nWITH NO DATA");
   }
   if (plan.root_state != nullptr)
     for (const auto& ddl : plan.root_state->state_ddl()) program.owner_ddl.push_back(ddl);
@@ -314,9 +300,8 @@ void write_full(const CompileRequest& request, Program& program) {
   std::vector<std::string> quoted;
   for (const auto& name : names) quoted.push_back(quote_ident(name));
   // The query's own column names may not be usable here (duplicates of our w): they are renamed by position.
-  const std::string select =
-      target.replace(statement, FromItem::query("SELECT * FROM (" + query + ") q (" + join(quoted, ", ") + ")"));
-  const std::string full = run_into(statement, select, kResultInto) + check_violations(request, "content");
+  const Select last = target.replace(statement, Select({"*"}).from(Query::text(query), "q", quoted));
+  const std::string full = run(statement, last) + check_violations(request, "content");
   add_apply(with_encoding(request, {}), program, none, full, {}, false);
   add_refresh(request, program, {}, none, {});
 }

@@ -99,8 +99,8 @@ class RefreshWriter {
   [[nodiscard]] std::string pending_rows(const CapturedSource& s, const std::string& frontier) const {
     return "LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked\n                  FROM "
            "pgtrickle_changes.log_" +
-           std::to_string(s.log_id) + " l\n                  WHERE " + indent(pending("l", frontier), 20) + ") " +
-           alias(s);
+           std::to_string(s.log_id) + " l\n                  WHERE " +
+           indent(join(pending("l", frontier), " AND "), 20) + ") " + alias(s);
   }
 
   [[nodiscard]] std::string declarations() const {

@@ -9,16 +9,28 @@ namespace pgtrickle::compiler {
 
 namespace {
 
-std::string counts(const std::string& inserted, const std::string& updated, const std::string& deleted,
-                   const std::string& violations, const std::string& from = {}) {
-  return "SELECT " + inserted + " AS rows_inserted,\n       " + updated + " AS rows_updated,\n       " + deleted +
-         " AS rows_deleted,\n       " + violations + " AS violations" + (from.empty() ? "" : "\nFROM " + from);
+/// What ends the statement: the numbers that Target's contract names.
+Select counts(const std::string& inserted, const std::string& updated, const std::string& deleted,
+              const std::string& violations) {
+  return Select()
+      .item(inserted, "rows_inserted")
+      .item(updated, "rows_updated")
+      .item(deleted, "rows_deleted")
+      .item(violations, "violations");
 }
 
 /// What an upsert did, counted once.
-constexpr const char* kShown =
-    "(SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS "
-    "updated FROM shown) s";
+Select shown_rows() {
+  return Select()
+      .item("count(*) FILTER (WHERE shown.inserted)", "inserted")
+      .item("count(*) FILTER (WHERE NOT shown.inserted)", "updated")
+      .from("shown", {});
+}
+
+/// How many rows are gone, counted once.
+Select hidden_rows() {
+  return Select().item("count(*)", "deleted").from("hidden", {});
+}
 
 /// A value as what the column holds.
 std::string typed(const std::string& value, const TargetColumn& column) {
@@ -28,12 +40,11 @@ std::string typed(const std::string& value, const TargetColumn& column) {
 }
 
 std::string and_also(const std::string& violation) {
-  return violation.empty() ? violation : "\n         + " + violation;
+  return violation.empty() ? violation : "\n + " + violation;
 }
 
 constexpr const char* kMoved = "(SELECT count(*) FROM moved)";
-constexpr const char* kDeleted = "(SELECT count(*) FROM hidden)";  // before rows are inserted
-constexpr const char* kHidden = "(SELECT count(*) AS deleted FROM hidden) h";
+constexpr const char* kDeleted = "(SELECT count(*) FROM hidden)";
 
 /// Rows that were moved out are updated ones, although they went and came.
 std::string inserted(const Statement& statement) {
@@ -95,7 +106,7 @@ bool Target::loose() const {
                      [](const TargetColumn& column) { return column.type.equatable && !column.type.identity; });
 }
 
-std::string Target::key_match(const std::string& table_alias, const std::vector<std::string>& other) const {
+std::vector<std::string> Target::key_match(const std::vector<std::string>& other) const {
   // The compiled query may have the base type where the query has a domain (a masked grouping key): records of the two
   // cannot be compared.
   std::vector<std::string> theirs = other;
@@ -103,14 +114,14 @@ std::string Target::key_match(const std::string& table_alias, const std::vector<
     const auto& column = request_.columns[static_cast<std::size_t>(key_[i])];
     if (column.type.oid != column.type.base_oid) theirs[i] = typed(theirs[i], column);
   }
-  return row_match(prefixed(table_columns(key_), table_alias + "."), theirs, types(key_), !needs_hash_index());
+  return row_match(prefixed(table_columns(key_), "t."), theirs, types(key_), !needs_hash_index());
 }
 
-std::string Target::cast_list(const std::string& alias) const {
+std::vector<std::string> Target::cast_list(const std::string& alias) const {
   std::vector<std::string> list;
   for (std::size_t i = 0; i < names_.size(); ++i)
     list.push_back(typed(alias + "." + names_[i], request_.columns[i]) + " AS " + names_[i]);
-  return join(list, ", ");
+  return list;
 }
 
 std::vector<std::string> Target::index_ddl() const {
@@ -132,7 +143,7 @@ std::vector<std::string> Target::index_ddl() const {
   return ddl;
 }
 
-void Target::move_out(Statement& statement, const std::string& from, const std::string& where) const {
+void Target::move_out(Statement& statement, const std::string& from, const std::vector<std::string>& where) const {
   if (!statement.user_keys()) return;
   std::vector<std::string> differs;
   for (const int position : all_) {
@@ -143,68 +154,75 @@ void Target::move_out(Statement& statement, const std::string& from, const std::
         row_differs({"t." + name}, {"n." + names_[static_cast<std::size_t>(position)] + "::" + column.type_sql}));
   }
   statement.with("moved", "rows that trade values of a unique index of the user: they go and come",
-                 "DELETE FROM " + table_ + " t USING " + from + " n\nWHERE v.user_keys IS NOT NULL" +
-                     (where.empty() ? "" : " AND " + where) + " AND " +
-                     key_match("t", prefixed(row_columns(key_), "n.")) + "\n  AND (" + join(differs, "\n    OR ") +
-                     ")\nRETURNING 1",
-                 false);
+                 Delete(table_, "t")
+                     .using_rows(from, "n")
+                     .where("v.user_keys IS NOT NULL")
+                     .where(where)
+                     .where(key_match(prefixed(row_columns(key_), "n.")))
+                     .where("(" + join(differs, "\n OR ") + ")")
+                     .returning("1"));
 }
 
-void Target::upsert(Statement& statement, const std::string& from, const std::string& where) const {
+void Target::hide(Statement& statement, const FromItem& from, const std::vector<std::string>& keys,
+                  const std::vector<std::string>& where) const {
+  statement.with(
+      "hidden", "stream table: rows that are gone",
+      Delete(table_, "t").using_rows(from, "n").where(where).where(key_match(prefixed(keys, "n."))).returning("1"));
+}
+
+void Target::upsert(Statement& statement, const std::string& from, const std::vector<std::string>& where) const {
   std::vector<int> rest;
   for (const int position : all_) {
     // A key whose equality is coarser than identity may be written differently now.
     const bool key = std::find(key_.begin(), key_.end(), position) != key_.end();
     if (!key || !request_.columns[static_cast<std::size_t>(position)].type.identity) rest.push_back(position);
   }
-  std::string sql =
-      "INSERT INTO " + table_ + " AS t (" + join(table_columns(all_), ", ") + ")\nSELECT " + cast_list("n") +
-      "\nFROM " + from + " n\nWHERE " +
-      after(statement.user_keys() ? std::vector<std::string>{kDeleted, kMoved} : std::vector<std::string>{kDeleted});
-  if (!where.empty()) sql += " AND " + where;
+  const auto first =
+      statement.user_keys() ? std::vector<std::string>{kDeleted, kMoved} : std::vector<std::string>{kDeleted};
+  std::vector<std::string> set;
+  std::vector<std::string> differs;
+  for (const auto& name : table_columns(rest)) set.push_back(name + " = excluded." + name);
+  if (!rest.empty())
+    differs.push_back(row_differs(prefixed(table_columns(rest), "t."), prefixed(table_columns(rest), "excluded.")));
   // By name: of the columns alone, a user's constraint on the same ones would be an arbiter too, which fails if it is
-  // deferrable.
-  sql += "\nON CONFLICT ON CONSTRAINT pgtrickle_" + std::to_string(request_.id) + "_key DO ";
-  if (rest.empty()) {
-    sql += "NOTHING";
-  } else {
-    std::vector<std::string> set;
-    for (const auto& name : table_columns(rest)) set.push_back(name + " = excluded." + name);
-    sql += "UPDATE SET " + join(set, ", ") + "\nWHERE " +
-           row_differs(prefixed(table_columns(rest), "t."), prefixed(table_columns(rest), "excluded."));
-  }
-  // xmax is 0 in a row that was inserted and set in one that was updated in place
-  statement.with("shown", "stream table: rows that are new or differ", sql + "\nRETURNING t.xmax = 0 AS inserted",
-                 false);
+  // deferrable. xmax is 0 in a row that was inserted and set in one that was updated in place.
+  statement.with(
+      "shown", "stream table: rows that are new or differ",
+      Insert(table_, table_columns(all_), Select(cast_list("n")).from(from, "n").where(after(first)).where(where))
+          .as("t")
+          .on_conflict("pgtrickle_" + std::to_string(request_.id) + "_key", set, differs)
+          .returning("t.xmax = 0 AS inserted"));
 }
 
-std::string Target::apply_bag(Statement& statement, const std::string& d, const std::string& violation) const {
+Select Target::apply_bag(Statement& statement, const std::string& d, const std::string& violation) const {
   const auto mine = prefixed(table_columns(all_), "t.");
   const auto theirs = prefixed(names_, "d.");
   const std::string typed = statement.with("d", "the change, with the types of the stream table",
-                                           "SELECT " + cast_list("n") + ", n.w FROM " + d + " n");
+                                           Select(cast_list("n")).item("n.w").from(d, "n"));
+  Select copies({"t.ctid"});
+  copies.from(table_, "t").where(row_match(mine, theirs, types(all_), false));
+  // Of rows that are equal but not the same, those that are the same go first.
+  if (loose()) copies.order_by({row_identical(mine, theirs) + " DESC"});
+  copies.limit("-d.w");
+  const Query gone = Select({"x.ctid"}).from(typed, "d").cross_join_lateral(copies, "x").where("d.w < 0");
   statement.with("hidden", "stream table: copies that are gone",
-                 "DELETE FROM " + table_ + " t WHERE t.ctid = ANY (ARRAY(\n  SELECT x.ctid FROM " + typed +
-                     " d CROSS JOIN LATERAL (\n    SELECT t.ctid FROM " + table_ + " t\n    WHERE " +
-                     row_match(mine, theirs, types(all_), false) +
-                     // Of rows that are equal but not the same, those that are the same go first.
-                     (loose() ? "\n    ORDER BY " + row_identical(mine, theirs) + " DESC" : "") +
-                     "\n    LIMIT -d.w) x\n  WHERE d.w < 0))\nRETURNING 1",
-                 false);
+                 Delete(table_, "t").where("t.ctid = ANY (ARRAY" + gone.in_parentheses() + ")").returning("1"));
+  const Select fresh = Select(theirs)
+                           .from(typed, "d")
+                           .cross_join_lateral("generate_series(1, d.w)")
+                           .where({std::string("d.w > 0"), after({kDeleted})});
   statement.with("shown", "stream table: copies that are new",
-                 "INSERT INTO " + table_ + " (" + join(table_columns(all_), ", ") + ")\nSELECT " + join(theirs, ", ") +
-                     " FROM " + typed + " d CROSS JOIN LATERAL generate_series(1, d.w)\nWHERE d.w > 0 AND " +
-                     after({kDeleted}) + "\nRETURNING 1",
-                 false);
+                 Insert(table_, table_columns(all_), fresh).returning("1"));
+  const Query asked = Select({"coalesce(-sum(d.w), 0)"}).from(typed, "d").where("d.w < 0");
   return counts("(SELECT count(*) FROM shown)", "0::bigint", "h.deleted",
-                "(SELECT coalesce(-sum(d.w), 0) FROM " + typed + " d WHERE d.w < 0) - h.deleted" + and_also(violation),
-                kHidden);
+                asked.in_parentheses() + " - h.deleted" + and_also(violation))
+      .from(hidden_rows(), "h");
 }
 
-std::string Target::apply_delta(Statement& statement, const Delta& delta, const std::string& violation) const {
-  const std::string d = delta.consolidated ? statement.with_name_of(delta.from, "net", "changed rows, net")
-                                           : statement.with("net", "changed rows, net",
-                                                            consolidate(names_, types(all_), delta.from.sql()));
+Select Target::apply_delta(Statement& statement, const Delta& delta, const std::string& violation) const {
+  const std::string d = delta.consolidated
+                            ? statement.with_name_of(delta.from, "net", "changed rows, net")
+                            : statement.with("net", "changed rows, net", consolidate(names_, types(all_), delta.from));
   if (!keyed()) return apply_bag(statement, d, violation);
   const auto keys = row_columns(key_);
   auto flags = row_columns(key_);
@@ -216,63 +234,60 @@ std::string Target::apply_delta(Statement& statement, const Delta& delta, const 
   // By grouping: a join of the delta with itself is planned for the few rows it usually has. Keys that are only added
   // must not be there yet: an upsert that updates one would swallow a row, as it does when the source has lost the
   // unique key that this program was built on.
-  const std::string key_columns = join(prefixed(keys, "n."), ", ");
-  const std::string k =
-      statement.with("k", "keys: those without a new row, and those without an old one",
-                     "SELECT " + key_columns + ", max(n.w) < 0 AS " + lost + ", min(n.w) > 0 AS " + added +
-                         ", bool_or(n.w NOT IN (1, -1)) AS " + odd + "\nFROM " + d + " n\nGROUP BY " + key_columns);
-  statement.with("hidden", "stream table: rows that are gone",
-                 "DELETE FROM " + table_ + " t USING " + k + " n\nWHERE n." + lost + " AND " +
-                     key_match("t", prefixed(keys, "n.")) + "\nRETURNING 1",
-                 false);
-  move_out(statement, d, "n.w > 0");
-  upsert(statement, d, "n.w > 0");
-  auto number = [](const std::string& flag) { return "count(*) FILTER (WHERE n." + flag + ") AS " + flag; };
+  const std::string k = statement.with("k", "keys: those without a new row, and those without an old one",
+                                       Select(prefixed(keys, "n."))
+                                           .item("max(n.w) < 0", lost)
+                                           .item("min(n.w) > 0", added)
+                                           .item("bool_or(n.w NOT IN (1, -1))", odd)
+                                           .from(d, "n")
+                                           .group_by(prefixed(keys, "n.")));
+  hide(statement, k, keys, {"n." + lost});
+  move_out(statement, d, {"n.w > 0"});
+  upsert(statement, d, {"n.w > 0"});
+  Select numbers;
+  for (const auto& flag : {lost, added, odd}) numbers.item("count(*) FILTER (WHERE n." + flag + ")", flag);
   return counts(inserted(statement), updated(statement), "h.deleted",
                 "k." + odd + " + abs(k." + lost + " - h.deleted) + abs(k." + added + " - (" +
-                    inserted(statement) + "))" + and_also(violation),
-                std::string(kShown) + ",\n     " + kHidden + ",\n     (SELECT " + number(lost) + ", " + number(added) + ", " + number(odd) +
-                    " FROM " + k + " n) k");
+                    inserted(statement) + "))" + and_also(violation))
+      .from(shown_rows(), "s")
+      .from(hidden_rows(), "h")
+      .from(numbers.from(k, "n"), "k");
 }
 
-std::string Target::apply_rows(Statement& statement, const FromItem& shown, const std::string& gone,
-                               const std::vector<std::string>& key_columns, const std::string& violations) const {
-  statement.with("hidden", "stream table: rows that are gone",
-                 "DELETE FROM " + table_ + " t USING " + gone + " c\nWHERE " +
-                     key_match("t", prefixed(key_columns, "c.")) + "\nRETURNING 1",
-                 false);
-  const std::string rows = statement.with("rows", "rows as they shall be", shown.select(), statement.user_keys());
+Select Target::apply_rows(Statement& statement, const FromItem& shown, const FromItem& gone,
+                          const std::vector<std::string>& key_columns, const std::string& violations) const {
+  hide(statement, gone, key_columns, {});
+  const std::string rows = statement.with("rows", "rows as they shall be", shown.query(), statement.user_keys());
   move_out(statement, rows, {});
   upsert(statement, rows, {});
-  return counts(inserted(statement), updated(statement), kDeleted, violations, kShown);
+  return counts(inserted(statement), updated(statement), kDeleted, violations).from(shown_rows(), "s");
 }
 
-std::string Target::replace(Statement& statement, const FromItem& content) const {
+Select Target::replace(Statement& statement, const FromItem& content) const {
   if (keyed()) {
-    const std::string n =
-        statement.with("content", "the query", "SELECT " + cast_list("x") + " FROM " + content + " x");
+    const std::string n = statement.with("content", "the query", Select(cast_list("x")).from(content, "x"));
+    const auto keys = prefixed(row_columns(key_), "n.");
     statement.with("hidden", "stream table: rows that are gone",
-                   "DELETE FROM " + table_ + " t\nWHERE NOT EXISTS (SELECT FROM " + n + " n WHERE " +
-                       key_match("t", prefixed(row_columns(key_), "n.")) + ")\nRETURNING 1",
-                   false);
+                   Delete(table_, "t").where(not_exists(Select().from(n, "n").where(key_match(keys)))).returning("1"));
     move_out(statement, n, {});
     // Rows that are there already are filtered out here: ON CONFLICT would lock, and so write, each of them.
-    upsert(statement, n,
-           "NOT EXISTS (SELECT FROM " + table_ + " o WHERE " +
-               row_match(prefixed(table_columns(all_), "o."), prefixed(names_, "n."), types(all_), false) +
-               (loose() ? " AND " + row_identical(prefixed(table_columns(all_), "o."), prefixed(names_, "n.")) : "") +
-               ")");
+    const auto old = prefixed(table_columns(all_), "o.");
+    const auto fresh = prefixed(names_, "n.");
+    Select there = Select().from(table_, "o").where(row_match(old, fresh, types(all_), false));
+    if (loose()) there.where(row_identical(old, fresh));
+    upsert(statement, n, {not_exists(there)});
     // A key that stands for two rows: the upsert would let one of them disappear.
+    const Query rows = Select({"count(*)"}).from(n, {});
+    const Query groups = Select({"count(*)"}).from(Select().from(n, "n").group_by(keys), "k");
     return counts(inserted(statement), updated(statement), kDeleted,
-                  "(SELECT count(*) FROM " + n + ") - (SELECT count(*) FROM (SELECT FROM " + n + " n GROUP BY " +
-                      join(prefixed(row_columns(key_), "n."), ", ") + ") k)",
-                  kShown);
+                  rows.in_parentheses() + " - " + groups.in_parentheses())
+        .from(shown_rows(), "s");
   }
-  std::vector<std::string> old;
+  Select old;
   const auto columns = table_columns(all_);
-  for (std::size_t i = 0; i < columns.size(); ++i) old.push_back("o." + columns[i] + " AS " + names_[i]);
-  const std::string both = "(SELECT " + cast_list("x") + ", 1 AS w FROM " + content + " x\nUNION ALL\nSELECT " +
-                           join(old, ", ") + ", -1 AS w FROM " + table_ + " o)";
+  for (std::size_t i = 0; i < columns.size(); ++i) old.item("o." + columns[i], names_[i]);
+  const Query both =
+      union_all({Select(cast_list("x")).item("1", "w").from(content, "x"), old.item("-1", "w").from(table_, "o")});
   return apply_bag(statement, statement.with("net", "what differs", consolidate(names_, types(all_), both)));
 }
 

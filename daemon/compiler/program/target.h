@@ -5,7 +5,7 @@
 // Rows that do not change are not touched, also when everything was recomputed. Rows are deleted before others come, so
 // that no unique index of a user sees both; a row deleted by the same transaction is none to an index.
 //
-// Each function adds common table expressions and returns the SELECT that ends the statement: one row with
+// Each function adds common table expressions and returns what ends the statement: one row with
 // rows_inserted, rows_updated, rows_deleted and the number of violated expectations (not 0: state and table disagree).
 #pragma once
 
@@ -30,29 +30,33 @@ class Target {
   /// earlier program are the caller's to drop.
   [[nodiscard]] std::vector<std::string> index_ddl() const;
 
-  /// Applies a Z-set: FROM item with the columns and w. `violation` is counted with those that are found here.
-  std::string apply_delta(Statement& statement, const Delta& delta, const std::string& violation = {}) const;
-  /// Keyed only: `shown` is a FROM item of the new rows, `gone` a FROM item that has, under the names in `key_columns`
-  /// (parallel to the key), the keys of rows that are to be deleted if they are there. No key is in both.
-  std::string apply_rows(Statement& statement, const FromItem& shown, const std::string& gone,
-                         const std::vector<std::string>& key_columns, const std::string& violations) const;
-  /// Replaces the content by `content`, a FROM item.
-  std::string replace(Statement& statement, const FromItem& content) const;
+  /// Applies a Z-set with the columns and w. `violation` is counted with those that are found here.
+  [[nodiscard]] Select apply_delta(Statement& statement, const Delta& delta, const std::string& violation = {}) const;
+  /// Keyed only: `shown` has the new rows, `gone`, under the names in `key_columns` (parallel to the key), the keys of
+  /// rows that are to be deleted if they are there. No key is in both.
+  [[nodiscard]] Select apply_rows(Statement& statement, const FromItem& shown, const FromItem& gone,
+                                  const std::vector<std::string>& key_columns, const std::string& violations) const;
+  /// Replaces the content.
+  [[nodiscard]] Select replace(Statement& statement, const FromItem& content) const;
 
  private:
   [[nodiscard]] std::vector<std::string> table_columns(const std::vector<int>& positions) const;
   [[nodiscard]] std::vector<std::string> row_columns(const std::vector<int>& positions) const;
   [[nodiscard]] std::vector<TypeInfo> types(const std::vector<int>& positions) const;
-  [[nodiscard]] std::string key_match(const std::string& table_alias, const std::vector<std::string>& other) const;
-  [[nodiscard]] std::string cast_list(const std::string& alias) const;
+  /// That a row t of the table has this key.
+  [[nodiscard]] std::vector<std::string> key_match(const std::vector<std::string>& other) const;
+  [[nodiscard]] std::vector<std::string> cast_list(const std::string& alias) const;
   [[nodiscard]] bool needs_hash_index() const;
   [[nodiscard]] bool loose() const;  // some column has equal values that are not the same
-  std::string apply_bag(Statement& statement, const std::string& d, const std::string& violation = {}) const;
+  [[nodiscard]] Select apply_bag(Statement& statement, const std::string& d, const std::string& violation = {}) const;
+  /// Deletes the rows that have the keys n of `from`.
+  void hide(Statement& statement, const FromItem& from, const std::vector<std::string>& keys,
+            const std::vector<std::string>& where) const;
   /// Deletes the rows that `from` replaces and that differ in v.user_keys, the columns that unique indexes and
   /// exclusion constraints of users are about: updated in place, two rows could not trade values. NULL: there are none.
-  void move_out(Statement& statement, const std::string& from, const std::string& where) const;
+  void move_out(Statement& statement, const std::string& from, const std::vector<std::string>& where) const;
   /// Inserts new rows and updates others in place, once "hidden" and "moved" are deleted.
-  void upsert(Statement& statement, const std::string& from, const std::string& where) const;
+  void upsert(Statement& statement, const std::string& from, const std::vector<std::string>& where) const;
 
   const CompileRequest& request_;
   std::vector<std::string> names_;  // quoted

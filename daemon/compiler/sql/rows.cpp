@@ -15,13 +15,6 @@ std::string record(const std::vector<std::string>& columns, const std::vector<Ty
 
 }  // namespace
 
-std::vector<std::string> prefixed(const std::vector<std::string>& names, const std::string& prefix) {
-  std::vector<std::string> result;
-  result.reserve(names.size());
-  for (const auto& name : names) result.push_back(prefix + name);
-  return result;
-}
-
 std::string row_hash(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types,
                      const std::string& prefix) {
   std::vector<std::string> parts;
@@ -67,14 +60,12 @@ std::string grouped_value(const std::string& column, const TypeInfo& type, const
   return (type.equatable ? column : "pgtrickle._any_of(" + column + ")") + " AS " + name;
 }
 
-std::string row_match(const std::vector<std::string>& left, const std::vector<std::string>& right,
-                      const std::vector<TypeInfo>& types, bool plain) {
-  if (!plain) {
-    return row_hash(left, types, "") + " = " + row_hash(right, types, "") + "\n  AND " + row_equal(left, right, types);
-  }
-  std::vector<std::string> parts;
-  for (std::size_t i = 0; i < left.size(); ++i) parts.push_back(left[i] + " = " + right[i]);
-  return join(parts, " AND ");
+std::vector<std::string> row_match(const std::vector<std::string>& left, const std::vector<std::string>& right,
+                                   const std::vector<TypeInfo>& types, bool plain) {
+  if (!plain) return {row_hash(left, types, "") + " = " + row_hash(right, types, ""), row_equal(left, right, types)};
+  std::vector<std::string> equalities;
+  for (std::size_t i = 0; i < left.size(); ++i) equalities.push_back(left[i] + " = " + right[i]);
+  return equalities;
 }
 
 void add_grouped(const std::string& column, const TypeInfo& type, const std::string& name,
@@ -97,14 +88,13 @@ std::vector<KeyLookup> key_lookups(const std::vector<std::string>& mine, const s
     }
     plain = plain && types[i].builtin_operators && types[i].equatable;
   }
-  const std::string by_record = row_match(mine, prefixed(keys, "k."), types, false);
+  const auto by_record = row_match(mine, prefixed(keys, "k."), types, false);
   if (!plain) return {{by_record, {}}};
-  std::vector<KeyLookup> ways{{join(equal, " AND "), {}}};
+  std::vector<KeyLookup> ways{{equal, {}}};
+  if (null_keys.empty()) return ways;
   // Where a row has a NULL is for indexes to find; it follows from the equality of records.
-  if (!null_keys.empty())
-    ways.push_back({any_null(null_keys, "k.") + " AND " + any_null(nullable, "") +
-                        (mine.size() == 1 ? std::string() : "\n  AND " + by_record),
-                    null_keys});
+  ways.push_back({{any_null(null_keys, "k."), any_null(nullable, "")}, null_keys});
+  if (mine.size() > 1) ways.back().conditions.insert(ways.back().conditions.end(), by_record.begin(), by_record.end());
   return ways;
 }
 
@@ -115,20 +105,15 @@ std::string any_null(const std::vector<std::string>& names, const std::string& p
   return "(" + join(tests, " OR ") + ")";
 }
 
-std::string consolidate(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types,
-                        const std::string& from, const std::string& where) {
-  std::vector<std::string> select;
+Select consolidate(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types, const FromItem& from) {
+  Select net;
   std::vector<std::string> group;
   for (std::size_t i = 0; i < columns.size(); ++i) {
     const std::string col = "x." + columns[i];
-    select.push_back(grouped_value(col, types[i], columns[i]));
+    net.item(grouped_value(col, types[i], columns[i]));
     for (auto& term : identity_terms(col, types[i])) group.push_back(std::move(term));
   }
-  select.emplace_back("sum(x.w)::int AS w");
-  std::string sql = "SELECT " + join(select, ", ") + "\nFROM " + indent(from, 2) + " x";
-  if (!where.empty()) sql += "\nWHERE " + where;
-  if (!group.empty()) sql += "\nGROUP BY " + join(group, ", ");
-  return sql + "\nHAVING sum(x.w) <> 0";
+  return net.item("sum(x.w)::int", "w").from(from, "x").group_by(std::move(group)).having("sum(x.w) <> 0");
 }
 
 }  // namespace pgtrickle::compiler

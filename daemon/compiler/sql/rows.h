@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "compiler/catalog.h"
+#include "compiler/sql/query.h"
 
 namespace pgtrickle::compiler {
 
@@ -23,14 +24,13 @@ std::string row_equal(const std::vector<std::string>& left, const std::vector<st
 std::string row_differs(const std::vector<std::string>& left, const std::vector<std::string>& right);
 /// Its opposite.
 std::string row_identical(const std::vector<std::string>& left, const std::vector<std::string>& right);
-/// Equality of two column lists as a join condition: hash and recheck, which can be hashed, merged, and served by an
+/// Equality of two column lists as join conditions: hash and recheck, which can be hashed, merged, and served by an
 /// index on row_hash. Record equality alone can only be sorted. If nothing can be NULL and "=" is the types' equality,
 /// plain "=".
-std::string row_match(const std::vector<std::string>& left, const std::vector<std::string>& right,
-                      const std::vector<TypeInfo>& types, bool plain);
-/// SELECT of the net rows: columns, sum(w) AS w, zero weights dropped. `from` is a FROM item (with alias x added here).
-std::string consolidate(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types,
-                        const std::string& from, const std::string& where = {});
+std::vector<std::string> row_match(const std::vector<std::string>& left, const std::vector<std::string>& right,
+                                   const std::vector<TypeInfo>& types, bool plain);
+/// The net rows: columns, sum(w) AS w, zero weights dropped.
+Select consolidate(const std::vector<std::string>& columns, const std::vector<TypeInfo>& types, const FromItem& from);
 /// The column, cast to the domain that the type is. A column can have another collation than its domain.
 std::string cast_to_domain(const std::string& column, const TypeInfo& type);
 /// SQL of the bytes of a value: of another value they are others.
@@ -46,7 +46,7 @@ void add_grouped(const std::string& column, const TypeInfo& type, const std::str
 
 /// One way to join rows with keys.
 struct KeyLookup {
-  std::string condition;
+  std::vector<std::string> conditions;
   std::vector<std::string> null_keys;  // not empty: only for keys of which one of these columns is NULL
 };
 /// How rows are found by the keys of a relation k, in disjoint ways: with "=", so that indexes serve, and once more for
@@ -56,8 +56,5 @@ std::vector<KeyLookup> key_lookups(const std::vector<std::string>& mine, const s
                                    const std::vector<TypeInfo>& types, const std::vector<bool>& not_null);
 /// That one of the columns is NULL.
 std::string any_null(const std::vector<std::string>& names, const std::string& prefix);
-
-/// Prefixes every name.
-std::vector<std::string> prefixed(const std::vector<std::string>& names, const std::string& prefix);
 
 }  // namespace pgtrickle::compiler

@@ -93,8 +93,11 @@ std::string join(const std::vector<std::string>& parts, const std::string& separ
   return result;
 }
 
-std::string where(const std::vector<std::string>& conditions, const std::string& separator) {
-  return conditions.empty() ? std::string() : "\nWHERE " + join(conditions, separator);
+std::vector<std::string> prefixed(const std::vector<std::string>& names, const std::string& prefix) {
+  std::vector<std::string> result;
+  result.reserve(names.size());
+  for (const auto& name : names) result.push_back(prefix + name);
+  return result;
 }
 
 std::string indent(const std::string& text, int spaces) {

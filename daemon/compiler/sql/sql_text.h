@@ -14,8 +14,8 @@ std::string quote_literal(const std::string& text);
 std::string qualified(const std::string& schema, const std::string& name);
 
 std::string join(const std::vector<std::string>& parts, const std::string& separator);
-/// "\nWHERE a AND b"; nothing without conditions.
-std::string where(const std::vector<std::string>& conditions, const std::string& separator = "\n  AND ");
+/// Each name with `prefix` ("t.") in front.
+std::vector<std::string> prefixed(const std::vector<std::string>& names, const std::string& prefix);
 /// Every line of `text` (SQL) after the first gets `spaces` blanks in front; line breaks inside quotes are left alone.
 std::string indent(const std::string& text, int spaces);
 

@@ -61,8 +61,8 @@ std::string SourceNumbers::changes(std::uint32_t relid) const {
   return changes_table(*immediate_, number(relid));
 }
 
-std::string SourceNumbers::pending_condition(const std::string& alias) const {
-  return immediate_ ? std::string() : pending(alias);
+std::vector<std::string> SourceNumbers::pending_conditions(const std::string& alias) const {
+  return immediate_ ? std::vector<std::string>{} : pending(alias);
 }
 
 std::string changes_table(std::int64_t stream_table_id, std::size_t source) {
@@ -75,50 +75,51 @@ std::string Statement::add(const std::string& hint, const std::string& about, co
   const int count = ++used_[name];
   if (count > 1) name += "__" + std::to_string(count);
   name = quote_ident(name);
-  parts_.push_back("-- " + one_line(about, kCommentBytes) + "\n" + name + " AS " + how + "(\n    " + indent(body, 4) +
-                   ")");
+  tables_.push_back("-- " + one_line(about, kCommentBytes) + "\n" + name + " AS " + how + "(\n    " + indent(body, 4) +
+                    ")");
   return name;
 }
 
-std::string Statement::with(const std::string& hint, const std::string& about, const std::string& body,
-                            bool materialized) {
-  return add(hint, about, body, materialized ? "MATERIALIZED " : "");
+std::string Statement::with(const std::string& hint, const std::string& about, const Query& query, bool materialized) {
+  return add(hint, about, query.sql(), materialized ? "MATERIALIZED " : "");
 }
 
-std::string Statement::with_name(const std::string& hint, const std::string& about, const std::string& body) {
-  return add(hint, about, body, "NOT MATERIALIZED ");
+std::string Statement::with(const std::string& hint, const std::string& about, const Change& change) {
+  return add(hint, about, change.sql(), "");
+}
+
+std::string Statement::with_name(const std::string& hint, const std::string& about, const Query& query) {
+  return add(hint, about, query.sql(), "NOT MATERIALIZED ");
 }
 
 std::string Statement::with_name_of(const FromItem& item, const std::string& hint, const std::string& about) {
-  return item.is_query() ? with(hint, about, item.select()) : item.sql();
+  return item.is_query() ? with(hint, about, item.query()) : item.sql();
 }
 
-std::string Statement::with_shared(const std::string& key, const std::string& hint, const std::string& about,
-                                   const std::string& body) {
-  const auto found = shared_.find(key);
+std::string Statement::with_shared(const Query& query, const std::string& hint, const std::string& about) {
+  const auto found = shared_.find(query.sql());
   if (found != shared_.end()) return found->second;
-  return shared_[key] = with(hint, about, body);
+  return shared_[query.sql()] = with(hint, about, query);
 }
 
-std::string Statement::with_clause() const {
-  if (parts_.empty()) return {};
-  return "WITH\n" + join(parts_, ",\n") + "\n";
+std::string Statement::sql(const Select& last) const {
+  return tables_.empty() ? last.sql() : "WITH\n" + join(tables_, ",\n") + "\n" + last.sql();
 }
 
 std::string Statement::limit(std::uint32_t relid) const {
   if (!sized_) return {};
-  return "\nLIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[" +
-         std::to_string(sources_.number(relid)) + "]";
+  return "(nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[" + std::to_string(sources_.number(relid)) +
+         "]";
 }
 
-std::string pending(const std::string& alias, const std::string& frontier) {
+std::vector<std::string> pending(const std::string& alias, const std::string& frontier) {
   // The frontier's own transaction is decided by seq alone: in READ COMMITTED its id can lie below the snapshot's xmax,
   // so that what it wrote after the refresh would pass as visible. The xmax test spares most rows the function call.
   const std::string xid = alias + ".xid";
   const std::string f = frontier + ".f_";
-  return xid + " >= " + f + "xmin AND (" + xid + " <> " + f + "xid AND (" + xid + " >= " + f +
-         "xmax OR NOT pg_visible_in_snapshot(" + xid + ", " + f + "snapshot))" + "\n    OR " + xid + " = " + f +
-         "xid AND " + alias + ".seq > " + f + "seq)";
+  return {xid + " >= " + f + "xmin", "(" + xid + " <> " + f + "xid AND (" + xid + " >= " + f +
+                                         "xmax OR NOT pg_visible_in_snapshot(" + xid + ", " + f + "snapshot))\n OR " +
+                                         xid + " = " + f + "xid AND " + alias + ".seq > " + f + "seq)"};
 }
 
 }  // namespace pgtrickle::compiler

@@ -10,7 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "compiler/sql/from_item.h"
+#include "compiler/sql/change.h"
+#include "compiler/sql/query.h"
 
 namespace pgtrickle::compiler {
 
@@ -27,8 +28,8 @@ class SourceNumbers {
   [[nodiscard]] SourceNumbers immediate(std::int64_t stream_table_id) const;
   /// The table or view with the changes of a source: columns w and c<attnum>.
   [[nodiscard]] std::string changes(std::uint32_t relid) const;
-  /// The condition that selects those of them that are pending, in scope as `alias`; empty: all are.
-  [[nodiscard]] std::string pending_condition(const std::string& alias) const;
+  /// The conditions that select those of them that are pending, in scope as `alias`; empty: all are.
+  [[nodiscard]] std::vector<std::string> pending_conditions(const std::string& alias) const;
   /// Position among the sizes of deltas, from 1.
   [[nodiscard]] std::size_t number(std::uint32_t relid) const { return index_.at(relid) + 1; }
   [[nodiscard]] std::size_t count() const { return sources_.size(); }
@@ -54,23 +55,22 @@ class Statement {
   explicit Statement(const SourceNumbers& sources, bool sized = false, bool user_keys = true)
       : sources_(sources), sized_(sized), user_keys_(user_keys) {}
 
-  /// Adds "name AS [MATERIALIZED] (body)" under a line of comment; returns the name, made unique from the hint.
-  std::string with(const std::string& hint, const std::string& about, const std::string& body,
-                   bool materialized = true);
+  /// Adds a common table expression under a line of comment; returns its name, made unique from the hint.
+  std::string with(const std::string& hint, const std::string& about, const Query& query, bool materialized = true);
+  std::string with(const std::string& hint, const std::string& about, const Change& change);
+  /// The same, always NOT MATERIALIZED: a name for what is as cheap to compute twice.
+  std::string with_name(const std::string& hint, const std::string& about, const Query& query);
   /// The name of a relation: `item` itself, or of a query that is added, so that it can be read more than once.
   std::string with_name_of(const FromItem& item, const std::string& hint, const std::string& about);
-  /// The same, always NOT MATERIALIZED: a name for what is as cheap to compute twice.
-  std::string with_name(const std::string& hint, const std::string& about, const std::string& body);
-  /// The same delta asked for twice in one statement is computed once: key identifies it.
-  std::string with_shared(const std::string& key, const std::string& hint, const std::string& about,
-                          const std::string& body);
-  /// "WITH a AS (...),\n b AS (...)\n" or empty.
-  [[nodiscard]] std::string with_clause() const;
+  /// The same delta asked for twice in one statement is computed once.
+  std::string with_shared(const Query& query, const std::string& hint, const std::string& about);
+  /// All that was added, and what reads it.
+  [[nodiscard]] std::string sql(const Select& last) const;
 
   [[nodiscard]] const SourceNumbers& sources() const { return sources_; }
   [[nodiscard]] bool user_keys() const { return user_keys_; }
   [[nodiscard]] std::string gate(std::uint64_t mask) const { return sources_.gate(mask); }
-  /// "\nLIMIT .." behind the delta of a source, where deltas are sized. It never cuts: the size in the setting
+  /// The LIMIT of the delta of a source, where deltas are sized; else empty. It never cuts: the size in the setting
   /// pgtrickle.sizes is at least the number of the source's pending rows, or NULL. Without it the planner expects 199
   /// rows, however many there are. A setting, because the planner looks at its value where it would not look at that of
   /// a variable (estimate_expression_value() in the server): so a plan that is kept was made for a class of sizes.
@@ -82,7 +82,7 @@ class Statement {
   bool user_keys_;
   std::string add(const std::string& hint, const std::string& about, const std::string& body, const char* how);
 
-  std::vector<std::string> parts_;
+  std::vector<std::string> tables_;
   std::map<std::string, int> used_;
   std::map<std::string, std::string> shared_;
 };
@@ -90,7 +90,7 @@ class Statement {
 /// The table with what a statement has changed in a source of an IMMEDIATE stream table (SourceNumbers::number()).
 std::string changes_table(std::int64_t stream_table_id, std::size_t source);
 
-/// The condition that selects the pending rows of a log in scope as `alias`; `frontier` has f_snapshot, f_xmin, f_xmax,
+/// The conditions that select the pending rows of a log in scope as `alias`; `frontier` has f_snapshot, f_xmin, f_xmax,
 /// f_xid and f_seq.
-std::string pending(const std::string& alias, const std::string& frontier = "v");
+std::vector<std::string> pending(const std::string& alias, const std::string& frontier = "v");
 }  // namespace pgtrickle::compiler

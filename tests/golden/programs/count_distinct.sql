@@ -17,11 +17,8 @@ Stream table, state in pgtrickle_state.node_0_2, rows identified by key:
 */
 
 CREATE TABLE pgtrickle_state.node_0_1 AS
-SELECT i.key AS key,
-       i.value AS value,
-       count(*) AS n
-FROM (SELECT i.order_id AS key, i.product AS value
-  FROM public.items i) i
+SELECT i.key AS key, i.value AS value, count(*) AS n
+FROM (SELECT i.order_id AS key, i.product AS value FROM public.items i) i
 GROUP BY i.key, i.value
 WITH NO DATA;
 
@@ -30,15 +27,15 @@ CREATE INDEX ON pgtrickle_state.node_0_1 (hash_record_extended(ROW(key, value), 
 ALTER TABLE pgtrickle_state.node_0_1 SET (fillfactor = 70);
 
 CREATE UNLOGGED TABLE pgtrickle_state.delta_0_1 WITH (autovacuum_enabled = false) AS
-SELECT 0::bigint AS run, 0 AS w, s.* FROM (SELECT s.key, s.value FROM pgtrickle_state.node_0_1 s) s
+SELECT 0::bigint AS run, 0 AS w, s.*
+FROM (SELECT s.key, s.value FROM pgtrickle_state.node_0_1 s) s
 WITH NO DATA;
 
 CREATE TABLE pgtrickle_state.node_0_2 AS
-SELECT i.key AS order_id,
-       count(*) AS n,
+SELECT i.key AS order_id, count(*) AS n,
        coalesce(count(*) FILTER (WHERE (i.tag = 0) AND i.value IS NOT NULL), 0)::bigint AS count_value
 FROM (SELECT i.key AS key, i.value AS value, 0 AS tag
-  FROM (SELECT s.key, s.value FROM pgtrickle_state.node_0_1 s) i) i
+      FROM (SELECT s.key, s.value FROM pgtrickle_state.node_0_1 s) i) i
 GROUP BY i.key
 WITH NO DATA;
 
@@ -71,28 +68,25 @@ BEGIN
         DELETE FROM pgtrickle_state.node_0_1;
         
         INSERT INTO pgtrickle_state.node_0_1 (key, value, n)
-        SELECT i.key AS key,
-               i.value AS value,
-               count(*) AS n
-        FROM (SELECT i.order_id AS key, i.product AS value
-          FROM public.items i) i
+        SELECT i.key AS key, i.value AS value, count(*) AS n
+        FROM (SELECT i.order_id AS key, i.product AS value FROM public.items i) i
         GROUP BY i.key, i.value;
         
         DELETE FROM pgtrickle_state.node_0_2;
         
         INSERT INTO pgtrickle_state.node_0_2 (order_id, n, count_value)
-        SELECT i.key AS order_id,
-               count(*) AS n,
+        SELECT i.key AS order_id, count(*) AS n,
                coalesce(count(*) FILTER (WHERE (i.tag = 0) AND i.value IS NOT NULL), 0)::bigint AS count_value
         FROM (SELECT i.key AS key, i.value AS value, 0 AS tag
-          FROM (SELECT s.key, s.value FROM pgtrickle_state.node_0_1 s) i) i
+              FROM (SELECT s.key, s.value FROM pgtrickle_state.node_0_1 s) i) i
         GROUP BY i.key;
         
         WITH
         -- the query
         content AS MATERIALIZED (
-            SELECT x.order_id::integer AS order_id, x.products::bigint AS products FROM (SELECT i.order_id, i.count AS products
-            FROM (SELECT s.order_id, s.count_value AS count FROM pgtrickle_state.node_0_2 s) i) x),
+            SELECT x.order_id::integer AS order_id, x.products::bigint AS products
+            FROM (SELECT i.order_id, i.count AS products
+                  FROM (SELECT s.order_id, s.count_value AS count FROM pgtrickle_state.node_0_2 s) i) x),
         -- stream table: rows that are gone
         hidden AS (
             DELETE FROM public.stream_table t
@@ -100,18 +94,23 @@ BEGIN
             RETURNING 1),
         -- rows that trade values of a unique index of the user: they go and come
         moved AS (
-            DELETE FROM public.stream_table t USING content n
-            WHERE v.user_keys IS NOT NULL AND t.order_id = n.order_id
+            DELETE FROM public.stream_table t
+            USING content n
+            WHERE v.user_keys IS NOT NULL
+              AND t.order_id = n.order_id
               AND ('order_id' = ANY (v.user_keys) AND ROW(t.order_id)::record *<> ROW(n.order_id::integer)::record
-                OR 'products' = ANY (v.user_keys) AND ROW(t.products)::record *<> ROW(n.products::bigint)::record)
+                   OR 'products' = ANY (v.user_keys) AND ROW(t.products)::record *<> ROW(n.products::bigint)::record)
             RETURNING 1),
         -- stream table: rows that are new or differ
         shown AS (
             INSERT INTO public.stream_table AS t (order_id, products)
             SELECT n.order_id::integer AS order_id, n.products::bigint AS products
             FROM content n
-            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.order_id, o.products), 0) = hash_record_extended(ROW(n.order_id, n.products), 0)
-              AND ROW(o.order_id, o.products)::record = ROW(n.order_id, n.products)::record)
+            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0
+              AND NOT EXISTS (SELECT
+                              FROM public.stream_table o
+                              WHERE hash_record_extended(ROW(o.order_id, o.products), 0) = hash_record_extended(ROW(n.order_id, n.products), 0)
+                                AND ROW(o.order_id, o.products)::record = ROW(n.order_id, n.products)::record)
             ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET products = excluded.products
             WHERE ROW(t.products)::record *<> ROW(excluded.products)::record
             RETURNING t.xmax = 0 AS inserted)
@@ -119,7 +118,9 @@ BEGIN
                s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.order_id) k) AS violations
-        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
+                     count(*) FILTER (WHERE NOT shown.inserted) AS updated
+              FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -155,53 +156,53 @@ BEGIN
     WITH
     -- changed groups: what is added to each
     g AS MATERIALIZED (
-        SELECT i.key AS key,
-               i.value AS value,
-               coalesce(sum(i.w), 0)::bigint AS n
+        SELECT i.key AS key, i.value AS value, coalesce(sum(i.w), 0)::bigint AS n
         FROM (SELECT i.order_id AS key, i.product AS value, i.w
-          FROM (SELECT l.c1 AS order_id, l.c3 AS product, l.w::int AS w
-            FROM pgtrickle_changes.log_0 l
-            WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                OR l.xid = v.f_xid AND l.seq > v.f_seq)) i) i
+              FROM (SELECT l.c1 AS order_id, l.c3 AS product, l.w::int AS w
+                    FROM pgtrickle_changes.log_0 l
+                    WHERE l.xid >= v.f_xmin
+                      AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+                           OR l.xid = v.f_xid AND l.seq > v.f_seq)) i) i
         GROUP BY i.key, i.value),
     -- those groups beside their stored values
     m AS MATERIALIZED (
-        SELECT g.key,
-               g.value,
-               s.ctid AS old_ctid,
-               coalesce(s.n, 0) AS old_n,
+        SELECT g.key, g.value, s.ctid AS old_ctid, coalesce(s.n, 0) AS old_n,
                coalesce(s.n, 0) + g.n AS new_n
         FROM g g
-        LEFT JOIN pgtrickle_state.node_0_1 s ON hash_record_extended(ROW(s.key, s.value), 0) = hash_record_extended(ROW(g.key, g.value), 0)
-          AND ROW(s.key, s.value)::record = ROW(g.key, g.value)::record),
+        LEFT JOIN pgtrickle_state.node_0_1 s
+                  ON hash_record_extended(ROW(s.key, s.value), 0) = hash_record_extended(ROW(g.key, g.value), 0)
+                  AND ROW(s.key, s.value)::record = ROW(g.key, g.value)::record),
     -- state: keys behind which nothing is left
     gone AS (
-        DELETE FROM pgtrickle_state.node_0_1 s USING m m
+        DELETE FROM pgtrickle_state.node_0_1 s
+        USING m m
         WHERE s.ctid = m.old_ctid AND m.new_n <= 0),
     -- state: keys that stay
     kept AS (
-        UPDATE pgtrickle_state.node_0_1 s SET n = m.new_n
-        FROM m m WHERE s.ctid = m.old_ctid AND m.new_n > 0),
+        UPDATE pgtrickle_state.node_0_1 s
+        SET n = m.new_n
+        FROM m m
+        WHERE s.ctid = m.old_ctid AND m.new_n > 0),
     -- state: keys that are new
     born AS (
         INSERT INTO pgtrickle_state.node_0_1 (key, value, n)
-        SELECT m.key, m.value, m.new_n FROM m m
-        WHERE m.old_ctid IS NULL AND m.new_n > 0),
+        SELECT m.key, m.value, m.new_n FROM m m WHERE m.old_ctid IS NULL AND m.new_n > 0),
     -- output rows of these keys, before and after
     c AS NOT MATERIALIZED (
-        SELECT m.key,
-               m.value,
-               m.old_n > 0 AS was,
-               m.new_n > 0 AS now
-        FROM m m),
+        SELECT m.key, m.value, m.old_n > 0 AS was, m.new_n > 0 AS now FROM m m),
     -- for the nodes above: what differs
     emitted AS (
         INSERT INTO pgtrickle_state.delta_0_1 (run, w, key, value)
-        SELECT v.run, -1, x.key, x.value FROM (SELECT c.key AS key, c.value AS value FROM c c WHERE c.was AND (c.was <> c.now OR ROW(c.key, c.value)::record *<> ROW(c.key, c.value)::record)) x
+        SELECT v.run, -1, x.key, x.value
+        FROM (SELECT c.key AS key, c.value AS value
+              FROM c c
+              WHERE c.was AND (c.was <> c.now OR ROW(c.key, c.value)::record *<> ROW(c.key, c.value)::record)) x
         UNION ALL
-        SELECT v.run, 1, x.key, x.value FROM (SELECT c.key AS key, c.value AS value FROM c c WHERE c.now AND (c.was <> c.now OR ROW(c.key, c.value)::record *<> ROW(c.key, c.value)::record)) x)
-    SELECT (SELECT count(*) FROM m m WHERE m.new_n < 0)
-    INTO v.violations;
+        SELECT v.run, 1, x.key, x.value
+        FROM (SELECT c.key AS key, c.value AS value
+              FROM c c
+              WHERE c.now AND (c.was <> c.now OR ROW(c.key, c.value)::record *<> ROW(c.key, c.value)::record)) x)
+    SELECT (SELECT count(*) FROM m m WHERE m.new_n < 0) INTO v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
             MESSAGE = 'stream table public.stream_table does not agree with its state',
@@ -217,49 +218,48 @@ BEGIN
         SELECT d.key, d.value, d.w FROM pgtrickle_state.delta_0_1 d WHERE d.run = v.run),
     -- changed groups: what is added to each
     g AS MATERIALIZED (
-        SELECT i.key AS order_id,
-               coalesce(sum(i.w), 0)::bigint AS n,
+        SELECT i.key AS order_id, coalesce(sum(i.w), 0)::bigint AS n,
                coalesce(sum(i.w) FILTER (WHERE (i.tag = 0) AND i.value IS NOT NULL), 0)::bigint AS count_value
         FROM (SELECT i.key AS key, i.value AS value, 0 AS tag, i.w
-          FROM d_node_1 i
-          WHERE v.items_changed) i
+              FROM d_node_1 i
+              WHERE v.items_changed) i
         GROUP BY i.key),
     -- those groups beside their stored values
     m AS MATERIALIZED (
-        SELECT g.order_id,
-               s.ctid AS old_ctid,
-               coalesce(s.n, 0) AS old_n,
-               coalesce(s.n, 0) + g.n AS new_n,
+        SELECT g.order_id, s.ctid AS old_ctid, coalesce(s.n, 0) AS old_n, coalesce(s.n, 0) + g.n AS new_n,
                s.count_value AS old_count_value,
                coalesce(s.count_value, 0) + g.count_value AS new_count_value
         FROM g g
         LEFT JOIN pgtrickle_state.node_0_2 s ON s.order_id = g.order_id),
     -- state: keys behind which nothing is left
     gone AS (
-        DELETE FROM pgtrickle_state.node_0_2 s USING m m
+        DELETE FROM pgtrickle_state.node_0_2 s
+        USING m m
         WHERE s.ctid = m.old_ctid AND m.new_n <= 0),
     -- state: keys that stay
     kept AS (
-        UPDATE pgtrickle_state.node_0_2 s SET n = m.new_n, count_value = m.new_count_value
-        FROM m m WHERE s.ctid = m.old_ctid AND m.new_n > 0),
+        UPDATE pgtrickle_state.node_0_2 s
+        SET n = m.new_n, count_value = m.new_count_value
+        FROM m m
+        WHERE s.ctid = m.old_ctid AND m.new_n > 0),
     -- state: keys that are new
     born AS (
         INSERT INTO pgtrickle_state.node_0_2 (order_id, n, count_value)
-        SELECT m.order_id, m.new_n, m.new_count_value FROM m m
+        SELECT m.order_id, m.new_n, m.new_count_value
+        FROM m m
         WHERE m.old_ctid IS NULL AND m.new_n > 0),
     -- output rows of these keys, before and after
     c AS NOT MATERIALIZED (
-        SELECT m.order_id,
-               m.old_count_value AS old_count,
-               m.new_count_value AS new_count,
-               m.old_n > 0 AS was,
-               m.new_n > 0 AS now
+        SELECT m.order_id, m.old_count_value AS old_count, m.new_count_value AS new_count,
+               m.old_n > 0 AS was, m.new_n > 0 AS now
         FROM m m),
     -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t USING (SELECT i.* FROM (SELECT c.order_id AS order_id, c.new_count AS count, c.was, c.now FROM c c) i
-        WHERE i.was AND (i.now) IS NOT TRUE) c
-        WHERE t.order_id = c.order_id
+        DELETE FROM public.stream_table t
+        USING (SELECT i.*
+               FROM (SELECT c.order_id AS order_id, c.new_count AS count, c.was, c.now FROM c c) i
+               WHERE i.was AND (i.now) IS NOT TRUE) n
+        WHERE t.order_id = n.order_id
         RETURNING 1),
     -- rows as they shall be
     rows AS (
@@ -274,11 +274,12 @@ BEGIN
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET products = excluded.products
         WHERE ROW(t.products)::record *<> ROW(excluded.products)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted,
-           s.updated AS rows_updated,
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
            (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
-    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
+                 count(*) FILTER (WHERE NOT shown.inserted) AS updated
+          FROM shown) s
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -320,7 +321,7 @@ BEGIN
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1;
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1;
 END
 $pgt$;
 

@@ -12,10 +12,8 @@ Stream table, state in pgtrickle_state.node_0_1, rows identified by key:
 */
 
 CREATE TABLE pgtrickle_state.node_0_1 AS
-SELECT i.region AS region,
-       count(*) AS n
-FROM (SELECT i.region
-  FROM public.customers i) i
+SELECT i.region AS region, count(*) AS n
+FROM (SELECT i.region FROM public.customers i) i
 GROUP BY i.region
 WITH NO DATA;
 
@@ -46,26 +44,29 @@ BEGIN
         DELETE FROM pgtrickle_state.node_0_1;
         
         INSERT INTO pgtrickle_state.node_0_1 (region, n)
-        SELECT i.region AS region,
-               count(*) AS n
-        FROM (SELECT i.region
-          FROM public.customers i) i
+        SELECT i.region AS region, count(*) AS n
+        FROM (SELECT i.region FROM public.customers i) i
         GROUP BY i.region;
         
         WITH
         -- the query
         content AS MATERIALIZED (
-            SELECT x.region::text AS region FROM (SELECT s.region FROM pgtrickle_state.node_0_1 s) x),
+            SELECT x.region::text AS region
+            FROM (SELECT s.region FROM pgtrickle_state.node_0_1 s) x),
         -- stream table: rows that are gone
         hidden AS (
             DELETE FROM public.stream_table t
-            WHERE NOT EXISTS (SELECT FROM content n WHERE hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(n.region), 0)
-              AND ROW(t.region)::record = ROW(n.region)::record)
+            WHERE NOT EXISTS (SELECT
+                              FROM content n
+                              WHERE hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(n.region), 0)
+                                AND ROW(t.region)::record = ROW(n.region)::record)
             RETURNING 1),
         -- rows that trade values of a unique index of the user: they go and come
         moved AS (
-            DELETE FROM public.stream_table t USING content n
-            WHERE v.user_keys IS NOT NULL AND hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(n.region), 0)
+            DELETE FROM public.stream_table t
+            USING content n
+            WHERE v.user_keys IS NOT NULL
+              AND hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(n.region), 0)
               AND ROW(t.region)::record = ROW(n.region)::record
               AND ('region' = ANY (v.user_keys) AND ROW(t.region)::record *<> ROW(n.region::text)::record)
             RETURNING 1),
@@ -74,15 +75,20 @@ BEGIN
             INSERT INTO public.stream_table AS t (region)
             SELECT n.region::text AS region
             FROM content n
-            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.region), 0) = hash_record_extended(ROW(n.region), 0)
-              AND ROW(o.region)::record = ROW(n.region)::record)
+            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0
+              AND NOT EXISTS (SELECT
+                              FROM public.stream_table o
+                              WHERE hash_record_extended(ROW(o.region), 0) = hash_record_extended(ROW(n.region), 0)
+                                AND ROW(o.region)::record = ROW(n.region)::record)
             ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO NOTHING
             RETURNING t.xmax = 0 AS inserted)
         SELECT s.inserted - (SELECT count(*) FROM moved) AS rows_inserted,
                s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.region) k) AS violations
-        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
+                     count(*) FILTER (WHERE NOT shown.inserted) AS updated
+              FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -109,47 +115,46 @@ BEGIN
     WITH
     -- changed groups: what is added to each
     g AS MATERIALIZED (
-        SELECT i.region AS region,
-               coalesce(sum(i.w), 0)::bigint AS n
+        SELECT i.region AS region, coalesce(sum(i.w), 0)::bigint AS n
         FROM (SELECT l.c2 AS region, l.w::int AS w
-          FROM pgtrickle_changes.log_0 l
-          WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-              OR l.xid = v.f_xid AND l.seq > v.f_seq)) i
+              FROM pgtrickle_changes.log_0 l
+              WHERE l.xid >= v.f_xmin
+                AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) i
         GROUP BY i.region),
     -- those groups beside their stored values
     m AS MATERIALIZED (
-        SELECT g.region,
-               s.ctid AS old_ctid,
-               coalesce(s.n, 0) AS old_n,
-               coalesce(s.n, 0) + g.n AS new_n
+        SELECT g.region, s.ctid AS old_ctid, coalesce(s.n, 0) AS old_n, coalesce(s.n, 0) + g.n AS new_n
         FROM g g
-        LEFT JOIN pgtrickle_state.node_0_1 s ON hash_record_extended(ROW(s.region), 0) = hash_record_extended(ROW(g.region), 0)
-          AND ROW(s.region)::record = ROW(g.region)::record),
+        LEFT JOIN pgtrickle_state.node_0_1 s
+                  ON hash_record_extended(ROW(s.region), 0) = hash_record_extended(ROW(g.region), 0)
+                  AND ROW(s.region)::record = ROW(g.region)::record),
     -- state: keys behind which nothing is left
     gone AS (
-        DELETE FROM pgtrickle_state.node_0_1 s USING m m
+        DELETE FROM pgtrickle_state.node_0_1 s
+        USING m m
         WHERE s.ctid = m.old_ctid AND m.new_n <= 0),
     -- state: keys that stay
     kept AS (
-        UPDATE pgtrickle_state.node_0_1 s SET n = m.new_n
-        FROM m m WHERE s.ctid = m.old_ctid AND m.new_n > 0),
+        UPDATE pgtrickle_state.node_0_1 s
+        SET n = m.new_n
+        FROM m m
+        WHERE s.ctid = m.old_ctid AND m.new_n > 0),
     -- state: keys that are new
     born AS (
         INSERT INTO pgtrickle_state.node_0_1 (region, n)
-        SELECT m.region, m.new_n FROM m m
-        WHERE m.old_ctid IS NULL AND m.new_n > 0),
+        SELECT m.region, m.new_n FROM m m WHERE m.old_ctid IS NULL AND m.new_n > 0),
     -- output rows of these keys, before and after
     c AS NOT MATERIALIZED (
-        SELECT m.region,
-               m.old_n > 0 AS was,
-               m.new_n > 0 AS now
-        FROM m m),
+        SELECT m.region, m.old_n > 0 AS was, m.new_n > 0 AS now FROM m m),
     -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t USING (SELECT i.* FROM (SELECT c.region AS region, c.was, c.now FROM c c) i
-        WHERE i.was AND (i.now) IS NOT TRUE) c
-        WHERE hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(c.region), 0)
-          AND ROW(t.region)::record = ROW(c.region)::record
+        DELETE FROM public.stream_table t
+        USING (SELECT i.*
+               FROM (SELECT c.region AS region, c.was, c.now FROM c c) i
+               WHERE i.was AND (i.now) IS NOT TRUE) n
+        WHERE hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(n.region), 0)
+          AND ROW(t.region)::record = ROW(n.region)::record
         RETURNING 1),
     -- rows as they shall be
     rows AS (
@@ -162,11 +167,12 @@ BEGIN
         WHERE (SELECT count(*) FROM hidden) >= 0
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO NOTHING
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted,
-           s.updated AS rows_updated,
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
            (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
-    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
+                 count(*) FILTER (WHERE NOT shown.inserted) AS updated
+          FROM shown) s
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -208,7 +214,7 @@ BEGIN
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1;
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1;
 END
 $pgt$;
 

@@ -20,17 +20,15 @@ Stream table, state in pgtrickle_state.node_0_1, rows identified by the hash of 
 */
 
 CREATE TABLE pgtrickle_state.node_0_1 AS
-SELECT i.id AS id,
-       count(*) AS n,
+SELECT i.id AS id, count(*) AS n,
        coalesce(count(*) FILTER (WHERE (i.is_left)), 0)::bigint AS count_filtered,
        coalesce(count(*) FILTER (WHERE (NOT i.is_left)), 0)::bigint AS count_filtered_1
-FROM (SELECT i.id AS id, i.is_left AS is_left FROM (SELECT i.id, true AS is_left
-  FROM (SELECT i.id
-    FROM public.customers i) i) i
-  UNION ALL
-  SELECT i.id AS id, i.is_left AS is_left FROM (SELECT i.id, false AS is_left
-  FROM (SELECT i.customer_id AS id
-    FROM public.orders i) i) i) i
+FROM (SELECT i.id AS id, i.is_left AS is_left
+      FROM (SELECT i.id, true AS is_left FROM (SELECT i.id FROM public.customers i) i) i
+      UNION ALL
+      SELECT i.id AS id, i.is_left AS is_left
+      FROM (SELECT i.id, false AS is_left
+            FROM (SELECT i.customer_id AS id FROM public.orders i) i) i) i
 GROUP BY i.id
 WITH NO DATA;
 
@@ -62,30 +60,30 @@ BEGIN
         DELETE FROM pgtrickle_state.node_0_1;
         
         INSERT INTO pgtrickle_state.node_0_1 (id, n, count_filtered, count_filtered_1)
-        SELECT i.id AS id,
-               count(*) AS n,
+        SELECT i.id AS id, count(*) AS n,
                coalesce(count(*) FILTER (WHERE (i.is_left)), 0)::bigint AS count_filtered,
                coalesce(count(*) FILTER (WHERE (NOT i.is_left)), 0)::bigint AS count_filtered_1
-        FROM (SELECT i.id AS id, i.is_left AS is_left FROM (SELECT i.id, true AS is_left
-          FROM (SELECT i.id
-            FROM public.customers i) i) i
-          UNION ALL
-          SELECT i.id AS id, i.is_left AS is_left FROM (SELECT i.id, false AS is_left
-          FROM (SELECT i.customer_id AS id
-            FROM public.orders i) i) i) i
+        FROM (SELECT i.id AS id, i.is_left AS is_left
+              FROM (SELECT i.id, true AS is_left FROM (SELECT i.id FROM public.customers i) i) i
+              UNION ALL
+              SELECT i.id AS id, i.is_left AS is_left
+              FROM (SELECT i.id, false AS is_left
+                    FROM (SELECT i.customer_id AS id FROM public.orders i) i) i) i
         GROUP BY i.id;
         
         WITH
         -- what differs
         net AS MATERIALIZED (
             SELECT x.id AS id, sum(x.w)::int AS w
-            FROM (SELECT x.id::integer AS id, 1 AS w FROM (SELECT i.id
-              FROM (SELECT i.id
-                FROM (SELECT i.id, i.left_rows, i.right_rows
-                  FROM (SELECT s.id, s.count_filtered AS left_rows, s.count_filtered_1 AS right_rows FROM pgtrickle_state.node_0_1 s) i
-                  INNER JOIN LATERAL pg_catalog.generate_series(1::bigint, i.left_rows - i.right_rows) f(copy) ON true) i) i) x
-              UNION ALL
-              SELECT o.id AS id, -1 AS w FROM public.stream_table o) x
+            FROM (SELECT x.id::integer AS id, 1 AS w
+                  FROM (SELECT i.id
+                        FROM (SELECT i.id
+                              FROM (SELECT i.id, i.left_rows, i.right_rows
+                                    FROM (SELECT s.id, s.count_filtered AS left_rows, s.count_filtered_1 AS right_rows
+                                          FROM pgtrickle_state.node_0_1 s) i
+                                    INNER JOIN LATERAL pg_catalog.generate_series(1::bigint, i.left_rows - i.right_rows) f(copy) ON true) i) i) x
+                  UNION ALL
+                  SELECT o.id AS id, -1 AS w FROM public.stream_table o) x
             GROUP BY x.id
             HAVING sum(x.w) <> 0),
         -- the change, with the types of the stream table
@@ -93,22 +91,25 @@ BEGIN
             SELECT n.id::integer AS id, n.w FROM net n),
         -- stream table: copies that are gone
         hidden AS (
-            DELETE FROM public.stream_table t WHERE t.ctid = ANY (ARRAY(
-              SELECT x.ctid FROM d d CROSS JOIN LATERAL (
-                SELECT t.ctid FROM public.stream_table t
-                WHERE hash_record_extended(ROW(t.id), 0) = hash_record_extended(ROW(d.id), 0)
-              AND ROW(t.id)::record = ROW(d.id)::record
-                LIMIT -d.w) x
-              WHERE d.w < 0))
+            DELETE FROM public.stream_table t
+            WHERE t.ctid = ANY (ARRAY(SELECT x.ctid
+                   FROM d d
+                   CROSS JOIN LATERAL (SELECT t.ctid
+                                       FROM public.stream_table t
+                                       WHERE hash_record_extended(ROW(t.id), 0) = hash_record_extended(ROW(d.id), 0)
+                                         AND ROW(t.id)::record = ROW(d.id)::record
+                                       LIMIT -d.w) x
+                   WHERE d.w < 0))
             RETURNING 1),
         -- stream table: copies that are new
         shown AS (
             INSERT INTO public.stream_table (id)
-            SELECT d.id FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
+            SELECT d.id
+            FROM d d
+            CROSS JOIN LATERAL generate_series(1, d.w)
             WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
             RETURNING 1)
-        SELECT (SELECT count(*) FROM shown) AS rows_inserted,
-               0::bigint AS rows_updated,
+        SELECT (SELECT count(*) FROM shown) AS rows_inserted, 0::bigint AS rows_updated,
                h.deleted AS rows_deleted,
                (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - h.deleted AS violations
         FROM (SELECT count(*) AS deleted FROM hidden) h
@@ -138,75 +139,82 @@ BEGIN
     WITH
     -- changed groups: what is added to each
     g AS MATERIALIZED (
-        SELECT i.id AS id,
-               coalesce(sum(i.w), 0)::bigint AS n,
+        SELECT i.id AS id, coalesce(sum(i.w), 0)::bigint AS n,
                coalesce(sum(i.w) FILTER (WHERE (i.is_left)), 0)::bigint AS count_filtered,
                coalesce(sum(i.w) FILTER (WHERE (NOT i.is_left)), 0)::bigint AS count_filtered_1
-        FROM (SELECT i.id AS id, i.is_left AS is_left, i.w FROM (SELECT i.id, true AS is_left, i.w
-          FROM (SELECT l.c1 AS id, l.w::int AS w
-            FROM pgtrickle_changes.log_0 l
-            WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                OR l.xid = v.f_xid AND l.seq > v.f_seq)) i) i
-          WHERE v.customers_changed
-          UNION ALL
-          SELECT i.id AS id, i.is_left AS is_left, i.w FROM (SELECT i.id, false AS is_left, i.w
-          FROM (SELECT i.customer_id AS id, i.w
-            FROM (SELECT l.c2 AS customer_id, l.w::int AS w
-              FROM pgtrickle_changes.log_0 l
-              WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                  OR l.xid = v.f_xid AND l.seq > v.f_seq)) i) i) i
-          WHERE v.orders_changed) i
+        FROM (SELECT i.id AS id, i.is_left AS is_left, i.w
+              FROM (SELECT i.id, true AS is_left, i.w
+                    FROM (SELECT l.c1 AS id, l.w::int AS w
+                          FROM pgtrickle_changes.log_0 l
+                          WHERE l.xid >= v.f_xmin
+                            AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+                                 OR l.xid = v.f_xid AND l.seq > v.f_seq)) i) i
+              WHERE v.customers_changed
+              UNION ALL
+              SELECT i.id AS id, i.is_left AS is_left, i.w
+              FROM (SELECT i.id, false AS is_left, i.w
+                    FROM (SELECT i.customer_id AS id, i.w
+                          FROM (SELECT l.c2 AS customer_id, l.w::int AS w
+                                FROM pgtrickle_changes.log_0 l
+                                WHERE l.xid >= v.f_xmin
+                                  AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+                                       OR l.xid = v.f_xid AND l.seq > v.f_seq)) i) i) i
+              WHERE v.orders_changed) i
         GROUP BY i.id),
     -- those groups beside their stored values
     m AS MATERIALIZED (
-        SELECT g.id,
-               s.ctid AS old_ctid,
-               coalesce(s.n, 0) AS old_n,
-               coalesce(s.n, 0) + g.n AS new_n,
+        SELECT g.id, s.ctid AS old_ctid, coalesce(s.n, 0) AS old_n, coalesce(s.n, 0) + g.n AS new_n,
                s.count_filtered AS old_count_filtered,
                coalesce(s.count_filtered, 0) + g.count_filtered AS new_count_filtered,
                s.count_filtered_1 AS old_count_filtered_1,
                coalesce(s.count_filtered_1, 0) + g.count_filtered_1 AS new_count_filtered_1
         FROM g g
-        LEFT JOIN pgtrickle_state.node_0_1 s ON hash_record_extended(ROW(s.id), 0) = hash_record_extended(ROW(g.id), 0)
-          AND ROW(s.id)::record = ROW(g.id)::record),
+        LEFT JOIN pgtrickle_state.node_0_1 s
+                  ON hash_record_extended(ROW(s.id), 0) = hash_record_extended(ROW(g.id), 0)
+                  AND ROW(s.id)::record = ROW(g.id)::record),
     -- state: keys behind which nothing is left
     gone AS (
-        DELETE FROM pgtrickle_state.node_0_1 s USING m m
+        DELETE FROM pgtrickle_state.node_0_1 s
+        USING m m
         WHERE s.ctid = m.old_ctid AND m.new_n <= 0),
     -- state: keys that stay
     kept AS (
-        UPDATE pgtrickle_state.node_0_1 s SET n = m.new_n, count_filtered = m.new_count_filtered, count_filtered_1 = m.new_count_filtered_1
-        FROM m m WHERE s.ctid = m.old_ctid AND m.new_n > 0),
+        UPDATE pgtrickle_state.node_0_1 s
+        SET n = m.new_n, count_filtered = m.new_count_filtered, count_filtered_1 = m.new_count_filtered_1
+        FROM m m
+        WHERE s.ctid = m.old_ctid AND m.new_n > 0),
     -- state: keys that are new
     born AS (
         INSERT INTO pgtrickle_state.node_0_1 (id, n, count_filtered, count_filtered_1)
-        SELECT m.id, m.new_n, m.new_count_filtered, m.new_count_filtered_1 FROM m m
+        SELECT m.id, m.new_n, m.new_count_filtered, m.new_count_filtered_1
+        FROM m m
         WHERE m.old_ctid IS NULL AND m.new_n > 0),
     -- output rows of these keys, before and after
     c AS NOT MATERIALIZED (
-        SELECT m.id,
-               m.old_count_filtered AS old_left_rows,
-               m.new_count_filtered AS new_left_rows,
-               m.old_count_filtered_1 AS old_right_rows,
-               m.new_count_filtered_1 AS new_right_rows,
-               m.old_n > 0 AS was,
-               m.new_n > 0 AS now
+        SELECT m.id, m.old_count_filtered AS old_left_rows, m.new_count_filtered AS new_left_rows,
+               m.old_count_filtered_1 AS old_right_rows, m.new_count_filtered_1 AS new_right_rows,
+               m.old_n > 0 AS was, m.new_n > 0 AS now
         FROM m m),
     -- changed rows, net
     net AS MATERIALIZED (
         SELECT x.id AS id, sum(x.w)::int AS w
-        FROM (SELECT x.id, -1 AS w FROM (SELECT i.id
-          FROM (SELECT i.id
-            FROM (SELECT i.id, i.left_rows, i.right_rows
-              FROM (SELECT c.id AS id, c.old_left_rows AS left_rows, c.old_right_rows AS right_rows FROM c c WHERE c.was) i
-              INNER JOIN LATERAL pg_catalog.generate_series(1::bigint, i.left_rows - i.right_rows) f(copy) ON true) i) i) x
-          UNION ALL
-          SELECT x.id, 1 AS w FROM (SELECT i.id
-          FROM (SELECT i.id
-            FROM (SELECT i.id, i.left_rows, i.right_rows
-              FROM (SELECT c.id AS id, c.new_left_rows AS left_rows, c.new_right_rows AS right_rows FROM c c WHERE c.now) i
-              INNER JOIN LATERAL pg_catalog.generate_series(1::bigint, i.left_rows - i.right_rows) f(copy) ON true) i) i) x) x
+        FROM (SELECT x.id, -1 AS w
+              FROM (SELECT i.id
+                    FROM (SELECT i.id
+                          FROM (SELECT i.id, i.left_rows, i.right_rows
+                                FROM (SELECT c.id AS id, c.old_left_rows AS left_rows, c.old_right_rows AS right_rows
+                                      FROM c c
+                                      WHERE c.was) i
+                                INNER JOIN LATERAL pg_catalog.generate_series(1::bigint, i.left_rows - i.right_rows) f(copy) ON true) i) i) x
+              UNION ALL
+              SELECT x.id, 1 AS w
+              FROM (SELECT i.id
+                    FROM (SELECT i.id
+                          FROM (SELECT i.id, i.left_rows, i.right_rows
+                                FROM (SELECT c.id AS id, c.new_left_rows AS left_rows, c.new_right_rows AS right_rows
+                                      FROM c c
+                                      WHERE c.now) i
+                                INNER JOIN LATERAL pg_catalog.generate_series(1::bigint, i.left_rows - i.right_rows) f(copy) ON true) i) i) x) x
         GROUP BY x.id
         HAVING sum(x.w) <> 0),
     -- the change, with the types of the stream table
@@ -214,25 +222,28 @@ BEGIN
         SELECT n.id::integer AS id, n.w FROM net n),
     -- stream table: copies that are gone
     hidden AS (
-        DELETE FROM public.stream_table t WHERE t.ctid = ANY (ARRAY(
-          SELECT x.ctid FROM d d CROSS JOIN LATERAL (
-            SELECT t.ctid FROM public.stream_table t
-            WHERE hash_record_extended(ROW(t.id), 0) = hash_record_extended(ROW(d.id), 0)
-          AND ROW(t.id)::record = ROW(d.id)::record
-            LIMIT -d.w) x
-          WHERE d.w < 0))
+        DELETE FROM public.stream_table t
+        WHERE t.ctid = ANY (ARRAY(SELECT x.ctid
+               FROM d d
+               CROSS JOIN LATERAL (SELECT t.ctid
+                                   FROM public.stream_table t
+                                   WHERE hash_record_extended(ROW(t.id), 0) = hash_record_extended(ROW(d.id), 0)
+                                     AND ROW(t.id)::record = ROW(d.id)::record
+                                   LIMIT -d.w) x
+               WHERE d.w < 0))
         RETURNING 1),
     -- stream table: copies that are new
     shown AS (
         INSERT INTO public.stream_table (id)
-        SELECT d.id FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
+        SELECT d.id
+        FROM d d
+        CROSS JOIN LATERAL generate_series(1, d.w)
         WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
         RETURNING 1)
-    SELECT (SELECT count(*) FROM shown) AS rows_inserted,
-           0::bigint AS rows_updated,
+    SELECT (SELECT count(*) FROM shown) AS rows_inserted, 0::bigint AS rows_updated,
            h.deleted AS rows_deleted,
            (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - h.deleted
-             + (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
+            + (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
     FROM (SELECT count(*) AS deleted FROM hidden) h
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
@@ -275,11 +286,11 @@ BEGIN
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1,
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1,
          LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p2;
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p2;
 END
 $pgt$;
 

@@ -33,9 +33,9 @@ BEGIN
         WITH
         -- the query
         content AS MATERIALIZED (
-            SELECT x.id::integer AS id, x.twice::numeric AS twice FROM (SELECT i.id, i.amount * 2::numeric AS twice
-            FROM (SELECT t.id, t.amount FROM public.orders t
-              WHERE t.amount > 10::numeric) i) x),
+            SELECT x.id::integer AS id, x.twice::numeric AS twice
+            FROM (SELECT i.id, i.amount * 2::numeric AS twice
+                  FROM (SELECT t.id, t.amount FROM public.orders t WHERE t.amount > 10::numeric) i) x),
         -- stream table: rows that are gone
         hidden AS (
             DELETE FROM public.stream_table t
@@ -43,18 +43,24 @@ BEGIN
             RETURNING 1),
         -- rows that trade values of a unique index of the user: they go and come
         moved AS (
-            DELETE FROM public.stream_table t USING content n
-            WHERE v.user_keys IS NOT NULL AND t.id = n.id
+            DELETE FROM public.stream_table t
+            USING content n
+            WHERE v.user_keys IS NOT NULL
+              AND t.id = n.id
               AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
-                OR 'twice' = ANY (v.user_keys) AND ROW(t.twice)::record *<> ROW(n.twice::numeric)::record)
+                   OR 'twice' = ANY (v.user_keys) AND ROW(t.twice)::record *<> ROW(n.twice::numeric)::record)
             RETURNING 1),
         -- stream table: rows that are new or differ
         shown AS (
             INSERT INTO public.stream_table AS t (id, twice)
             SELECT n.id::integer AS id, n.twice::numeric AS twice
             FROM content n
-            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.id, o.twice), 0) = hash_record_extended(ROW(n.id, n.twice), 0)
-              AND ROW(o.id, o.twice)::record = ROW(n.id, n.twice)::record AND ROW(o.id, o.twice)::record *= ROW(n.id, n.twice)::record)
+            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0
+              AND NOT EXISTS (SELECT
+                              FROM public.stream_table o
+                              WHERE hash_record_extended(ROW(o.id, o.twice), 0) = hash_record_extended(ROW(n.id, n.twice), 0)
+                                AND ROW(o.id, o.twice)::record = ROW(n.id, n.twice)::record
+                                AND ROW(o.id, o.twice)::record *= ROW(n.id, n.twice)::record)
             ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET twice = excluded.twice
             WHERE ROW(t.twice)::record *<> ROW(excluded.twice)::record
             RETURNING t.xmax = 0 AS inserted)
@@ -62,7 +68,9 @@ BEGIN
                s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
-        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
+                     count(*) FILTER (WHERE NOT shown.inserted) AS updated
+              FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -91,16 +99,16 @@ BEGIN
     d_orders AS MATERIALIZED (
         SELECT l.c1 AS id, l.c3 AS amount, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE l.xid >= v.f_xmin
+          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+               OR l.xid = v.f_xid AND l.seq > v.f_seq)
           AND l.c3 > 10::numeric
         GROUP BY l.c1, l.c3, pg_catalog.numeric_send(l.c3)
         HAVING sum(l.w) <> 0),
     -- changed rows, net
     net AS MATERIALIZED (
         SELECT x.id AS id, x.twice AS twice, sum(x.w)::int AS w
-        FROM (SELECT i.id, i.amount * 2::numeric AS twice, i.w
-          FROM d_orders i) x
+        FROM (SELECT i.id, i.amount * 2::numeric AS twice, i.w FROM d_orders i) x
         GROUP BY x.id, x.twice, pg_catalog.numeric_send(x.twice)
         HAVING sum(x.w) <> 0),
     -- keys: those without a new row, and those without an old one
@@ -110,7 +118,8 @@ BEGIN
         GROUP BY n.id),
     -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t USING k n
+        DELETE FROM public.stream_table t
+        USING k n
         WHERE n.lost AND t.id = n.id
         RETURNING 1),
     -- stream table: rows that are new or differ
@@ -122,13 +131,15 @@ BEGIN
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET twice = excluded.twice
         WHERE ROW(t.twice)::record *<> ROW(excluded.twice)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted,
-           s.updated AS rows_updated,
-           h.deleted AS rows_deleted,
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
            k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted)) AS violations
-    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s,
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
+                 count(*) FILTER (WHERE NOT shown.inserted) AS updated
+          FROM shown) s,
          (SELECT count(*) AS deleted FROM hidden) h,
-         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added, count(*) FILTER (WHERE n.odd) AS odd FROM k n) k
+         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
+                 count(*) FILTER (WHERE n.odd) AS odd
+          FROM k n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -170,7 +181,7 @@ BEGIN
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1;
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1;
 END
 $pgt$;
 
@@ -225,7 +236,7 @@ BEGIN
          LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= b.f_xmin AND (l.xid <> b.f_xid AND (l.xid >= b.f_xmax OR NOT pg_visible_in_snapshot(l.xid, b.f_snapshot))
-                        OR l.xid = b.f_xid AND l.seq > b.f_seq)) p1;
+                     OR l.xid = b.f_xid AND l.seq > b.f_seq)) p1;
         delta_rows := v.n1;
         rows_inserted := 0; rows_updated := 0; rows_deleted := 0;
         IF v.usual AND NOT v.marked AND delta_rows = 0

@@ -38,38 +38,48 @@ BEGIN
         WITH
         -- the query
         content AS MATERIALIZED (
-            SELECT x.id::integer AS id, x.order_id::integer AS order_id FROM (SELECT i.id, i.id_1 AS order_id
-            FROM (SELECT a.id, b.id AS id_1, b.customer_id
-              FROM public.customers a
-              FULL JOIN public.orders b ON b.customer_id = a.id) i) x),
+            SELECT x.id::integer AS id, x.order_id::integer AS order_id
+            FROM (SELECT i.id, i.id_1 AS order_id
+                  FROM (SELECT a.id, b.id AS id_1, b.customer_id
+                        FROM public.customers a
+                        FULL JOIN public.orders b ON b.customer_id = a.id) i) x),
         -- stream table: rows that are gone
         hidden AS (
             DELETE FROM public.stream_table t
-            WHERE NOT EXISTS (SELECT FROM content n WHERE hash_record_extended(ROW(t.id, t.order_id), 0) = hash_record_extended(ROW(n.id, n.order_id), 0)
-              AND ROW(t.id, t.order_id)::record = ROW(n.id, n.order_id)::record)
+            WHERE NOT EXISTS (SELECT
+                              FROM content n
+                              WHERE hash_record_extended(ROW(t.id, t.order_id), 0) = hash_record_extended(ROW(n.id, n.order_id), 0)
+                                AND ROW(t.id, t.order_id)::record = ROW(n.id, n.order_id)::record)
             RETURNING 1),
         -- rows that trade values of a unique index of the user: they go and come
         moved AS (
-            DELETE FROM public.stream_table t USING content n
-            WHERE v.user_keys IS NOT NULL AND hash_record_extended(ROW(t.id, t.order_id), 0) = hash_record_extended(ROW(n.id, n.order_id), 0)
+            DELETE FROM public.stream_table t
+            USING content n
+            WHERE v.user_keys IS NOT NULL
+              AND hash_record_extended(ROW(t.id, t.order_id), 0) = hash_record_extended(ROW(n.id, n.order_id), 0)
               AND ROW(t.id, t.order_id)::record = ROW(n.id, n.order_id)::record
               AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
-                OR 'order_id' = ANY (v.user_keys) AND ROW(t.order_id)::record *<> ROW(n.order_id::integer)::record)
+                   OR 'order_id' = ANY (v.user_keys) AND ROW(t.order_id)::record *<> ROW(n.order_id::integer)::record)
             RETURNING 1),
         -- stream table: rows that are new or differ
         shown AS (
             INSERT INTO public.stream_table AS t (id, order_id)
             SELECT n.id::integer AS id, n.order_id::integer AS order_id
             FROM content n
-            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.id, o.order_id), 0) = hash_record_extended(ROW(n.id, n.order_id), 0)
-              AND ROW(o.id, o.order_id)::record = ROW(n.id, n.order_id)::record)
+            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0
+              AND NOT EXISTS (SELECT
+                              FROM public.stream_table o
+                              WHERE hash_record_extended(ROW(o.id, o.order_id), 0) = hash_record_extended(ROW(n.id, n.order_id), 0)
+                                AND ROW(o.id, o.order_id)::record = ROW(n.id, n.order_id)::record)
             ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO NOTHING
             RETURNING t.xmax = 0 AS inserted)
         SELECT s.inserted - (SELECT count(*) FROM moved) AS rows_inserted,
                s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id, n.order_id) k) AS violations
-        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
+                     count(*) FILTER (WHERE NOT shown.inserted) AS updated
+              FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -100,8 +110,9 @@ BEGIN
     d_customers AS MATERIALIZED (
         SELECT l.c1 AS id, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE l.xid >= v.f_xmin
+          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+               OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]),
@@ -109,8 +120,9 @@ BEGIN
     d_orders AS MATERIALIZED (
         SELECT l.c1 AS id, l.c2 AS customer_id, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE l.xid >= v.f_xmin
+          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+               OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1, l.c2
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[2]),
@@ -124,11 +136,12 @@ BEGIN
     -- those that get their first match (+1) or lose their last (-1)
     flips AS MATERIALIZED (
         SELECT t.k1, CASE WHEN m.n = 0 THEN 1 ELSE -1 END AS flip
-        FROM touched t CROSS JOIN LATERAL (
-          SELECT count(*) AS n FROM (
-            SELECT FROM public.orders b
-            WHERE b.customer_id = t.k1
-            LIMIT greatest(t.dm, 0) + 1) x) m
+        FROM touched t
+        CROSS JOIN LATERAL (SELECT count(*) AS n
+                            FROM (SELECT
+                                  FROM public.orders b
+                                  WHERE b.customer_id = t.k1
+                                  LIMIT greatest(t.dm, 0) + 1) x) m
         WHERE (m.n = 0) <> (m.n = t.dm)),
     -- keys whose number of matches changes, and by how many
     touched__2 AS MATERIALIZED (
@@ -140,63 +153,58 @@ BEGIN
     -- those that get their first match (+1) or lose their last (-1)
     flips__2 AS MATERIALIZED (
         SELECT t.k1, CASE WHEN m.n = 0 THEN 1 ELSE -1 END AS flip
-        FROM touched__2 t CROSS JOIN LATERAL (
-          SELECT count(*) AS n FROM (
-            SELECT FROM public.customers b
-            WHERE b.id = t.k1
-            LIMIT greatest(t.dm, 0) + 1) x) m
+        FROM touched__2 t
+        CROSS JOIN LATERAL (SELECT count(*) AS n
+                            FROM (SELECT FROM public.customers b WHERE b.id = t.k1 LIMIT greatest(t.dm, 0) + 1) x) m
         WHERE (m.n = 0) <> (m.n = t.dm)),
     -- changed rows, net
     net AS MATERIALIZED (
         SELECT x.id AS id, x.order_id AS order_id, sum(x.w)::int AS w
         FROM (SELECT i.id, i.id_1 AS order_id, i.w
-          FROM (SELECT a.id, b.id AS id_1, b.customer_id, a.w AS w
-            FROM d_customers a
-            LEFT JOIN public.orders b ON b.customer_id = a.id
-            WHERE v.customers_changed
-            UNION ALL
-            SELECT a.id, b.id AS id_1, b.customer_id, b.w AS w
-            FROM public.customers a
-            RIGHT JOIN d_orders b ON b.customer_id = a.id
-            WHERE v.orders_changed
-            UNION ALL
-            SELECT a.id, b.id AS id_1, b.customer_id, -(a.w * b.w) AS w
-            FROM d_customers a
-            INNER JOIN d_orders b ON b.customer_id = a.id
-            WHERE v.customers_changed AND v.orders_changed
-            UNION ALL
-            SELECT a.id, NULL::integer AS id_1, NULL::integer AS customer_id, f.flip AS w
-            FROM flips f, public.customers a
-            WHERE a.id = f.k1
-              AND v.orders_changed
-            UNION ALL
-            SELECT a.id, NULL::integer AS id_1, NULL::integer AS customer_id, -(a.w * f.flip) AS w
-            FROM flips f, d_customers a
-            WHERE a.id = f.k1
-              AND v.orders_changed
-              AND v.customers_changed
-            UNION ALL
-            SELECT NULL::integer AS id, a.id AS id_1, a.customer_id, f.flip AS w
-            FROM flips__2 f, public.orders a
-            WHERE a.customer_id = f.k1
-              AND v.customers_changed
-            UNION ALL
-            SELECT NULL::integer AS id, a.id AS id_1, a.customer_id, -(a.w * f.flip) AS w
-            FROM flips__2 f, d_orders a
-            WHERE a.customer_id = f.k1
-              AND v.customers_changed
-              AND v.orders_changed) i) x
+              FROM (SELECT a.id, b.id AS id_1, b.customer_id, a.w AS w
+                    FROM d_customers a
+                    LEFT JOIN public.orders b ON b.customer_id = a.id
+                    WHERE v.customers_changed
+                    UNION ALL
+                    SELECT a.id, b.id AS id_1, b.customer_id, b.w AS w
+                    FROM public.customers a
+                    RIGHT JOIN d_orders b ON b.customer_id = a.id
+                    WHERE v.orders_changed
+                    UNION ALL
+                    SELECT a.id, b.id AS id_1, b.customer_id, -(a.w * b.w) AS w
+                    FROM d_customers a
+                    INNER JOIN d_orders b ON b.customer_id = a.id
+                    WHERE v.customers_changed AND v.orders_changed
+                    UNION ALL
+                    SELECT a.id, NULL::integer AS id_1, NULL::integer AS customer_id, f.flip AS w
+                    FROM flips f, public.customers a
+                    WHERE a.id = f.k1 AND v.orders_changed
+                    UNION ALL
+                    SELECT a.id, NULL::integer AS id_1, NULL::integer AS customer_id, -(a.w * f.flip) AS w
+                    FROM flips f, d_customers a
+                    WHERE a.id = f.k1 AND v.orders_changed AND v.customers_changed
+                    UNION ALL
+                    SELECT NULL::integer AS id, a.id AS id_1, a.customer_id, f.flip AS w
+                    FROM flips__2 f, public.orders a
+                    WHERE a.customer_id = f.k1 AND v.customers_changed
+                    UNION ALL
+                    SELECT NULL::integer AS id, a.id AS id_1, a.customer_id, -(a.w * f.flip) AS w
+                    FROM flips__2 f, d_orders a
+                    WHERE a.customer_id = f.k1 AND v.customers_changed AND v.orders_changed) i) x
         GROUP BY x.id, x.order_id
         HAVING sum(x.w) <> 0),
     -- keys: those without a new row, and those without an old one
     k AS MATERIALIZED (
-        SELECT n.id, n.order_id, max(n.w) < 0 AS lost, min(n.w) > 0 AS added, bool_or(n.w NOT IN (1, -1)) AS odd
+        SELECT n.id, n.order_id, max(n.w) < 0 AS lost, min(n.w) > 0 AS added,
+               bool_or(n.w NOT IN (1, -1)) AS odd
         FROM net n
         GROUP BY n.id, n.order_id),
     -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t USING k n
-        WHERE n.lost AND hash_record_extended(ROW(t.id, t.order_id), 0) = hash_record_extended(ROW(n.id, n.order_id), 0)
+        DELETE FROM public.stream_table t
+        USING k n
+        WHERE n.lost
+          AND hash_record_extended(ROW(t.id, t.order_id), 0) = hash_record_extended(ROW(n.id, n.order_id), 0)
           AND ROW(t.id, t.order_id)::record = ROW(n.id, n.order_id)::record
         RETURNING 1),
     -- stream table: rows that are new or differ
@@ -207,13 +215,15 @@ BEGIN
         WHERE (SELECT count(*) FROM hidden) >= 0 AND n.w > 0
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO NOTHING
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted,
-           s.updated AS rows_updated,
-           h.deleted AS rows_deleted,
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
            k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted)) AS violations
-    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s,
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
+                 count(*) FILTER (WHERE NOT shown.inserted) AS updated
+          FROM shown) s,
          (SELECT count(*) AS deleted FROM hidden) h,
-         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added, count(*) FILTER (WHERE n.odd) AS odd FROM k n) k
+         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
+                 count(*) FILTER (WHERE n.odd) AS odd
+          FROM k n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -257,11 +267,11 @@ BEGIN
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1,
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1,
          LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p2;
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p2;
 END
 $pgt$;
 

@@ -38,10 +38,11 @@ BEGIN
         WITH
         -- the query
         content AS MATERIALIZED (
-            SELECT x.id::integer AS id, x.region::text AS region, x.amount::numeric AS amount FROM (SELECT i.id, i.region, i.amount
-            FROM (SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region
-              FROM public.orders a1, public.customers a2
-              WHERE a2.id = a1.customer_id) i) x),
+            SELECT x.id::integer AS id, x.region::text AS region, x.amount::numeric AS amount
+            FROM (SELECT i.id, i.region, i.amount
+                  FROM (SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region
+                        FROM public.orders a1, public.customers a2
+                        WHERE a2.id = a1.customer_id) i) x),
         -- stream table: rows that are gone
         hidden AS (
             DELETE FROM public.stream_table t
@@ -49,27 +50,36 @@ BEGIN
             RETURNING 1),
         -- rows that trade values of a unique index of the user: they go and come
         moved AS (
-            DELETE FROM public.stream_table t USING content n
-            WHERE v.user_keys IS NOT NULL AND t.id = n.id
+            DELETE FROM public.stream_table t
+            USING content n
+            WHERE v.user_keys IS NOT NULL
+              AND t.id = n.id
               AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
-                OR 'region' = ANY (v.user_keys) AND ROW(t.region)::record *<> ROW(n.region::text)::record
-                OR 'amount' = ANY (v.user_keys) AND ROW(t.amount)::record *<> ROW(n.amount::numeric)::record)
+                   OR 'region' = ANY (v.user_keys) AND ROW(t.region)::record *<> ROW(n.region::text)::record
+                   OR 'amount' = ANY (v.user_keys) AND ROW(t.amount)::record *<> ROW(n.amount::numeric)::record)
             RETURNING 1),
         -- stream table: rows that are new or differ
         shown AS (
             INSERT INTO public.stream_table AS t (id, region, amount)
             SELECT n.id::integer AS id, n.region::text AS region, n.amount::numeric AS amount
             FROM content n
-            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.id, o.region, o.amount), 0) = hash_record_extended(ROW(n.id, n.region, n.amount), 0)
-              AND ROW(o.id, o.region, o.amount)::record = ROW(n.id, n.region, n.amount)::record AND ROW(o.id, o.region, o.amount)::record *= ROW(n.id, n.region, n.amount)::record)
-            ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET region = excluded.region, amount = excluded.amount
+            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0
+              AND NOT EXISTS (SELECT
+                              FROM public.stream_table o
+                              WHERE hash_record_extended(ROW(o.id, o.region, o.amount), 0) = hash_record_extended(ROW(n.id, n.region, n.amount), 0)
+                                AND ROW(o.id, o.region, o.amount)::record = ROW(n.id, n.region, n.amount)::record
+                                AND ROW(o.id, o.region, o.amount)::record *= ROW(n.id, n.region, n.amount)::record)
+            ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET region = excluded.region,
+                                                                    amount = excluded.amount
             WHERE ROW(t.region, t.amount)::record *<> ROW(excluded.region, excluded.amount)::record
             RETURNING t.xmax = 0 AS inserted)
         SELECT s.inserted - (SELECT count(*) FROM moved) AS rows_inserted,
                s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
-        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
+                     count(*) FILTER (WHERE NOT shown.inserted) AS updated
+              FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -100,8 +110,9 @@ BEGIN
     d_orders AS MATERIALIZED (
         SELECT l.c1 AS id, l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE l.xid >= v.f_xmin
+          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+               OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1, l.c2, l.c3, pg_catalog.numeric_send(l.c3)
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[2]),
@@ -109,8 +120,9 @@ BEGIN
     d_customers AS MATERIALIZED (
         SELECT l.c1 AS id, l.c2 AS region, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE l.xid >= v.f_xmin
+          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+               OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1, l.c2
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]),
@@ -118,16 +130,16 @@ BEGIN
     net AS MATERIALIZED (
         SELECT x.id AS id, x.region AS region, x.amount AS amount, sum(x.w)::int AS w
         FROM (SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, a1.w AS w
-          FROM d_orders a1, public.customers a2
-          WHERE a2.id = a1.customer_id AND v.orders_changed
-          UNION ALL
-          SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, a2.w AS w
-          FROM public.orders a1, d_customers a2
-          WHERE a2.id = a1.customer_id AND v.customers_changed
-          UNION ALL
-          SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, -(a1.w * a2.w) AS w
-          FROM d_orders a1, d_customers a2
-          WHERE a2.id = a1.customer_id AND v.orders_changed AND v.customers_changed) x
+              FROM d_orders a1, public.customers a2
+              WHERE a2.id = a1.customer_id AND v.orders_changed
+              UNION ALL
+              SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, a2.w AS w
+              FROM public.orders a1, d_customers a2
+              WHERE a2.id = a1.customer_id AND v.customers_changed
+              UNION ALL
+              SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, -(a1.w * a2.w) AS w
+              FROM d_orders a1, d_customers a2
+              WHERE a2.id = a1.customer_id AND v.orders_changed AND v.customers_changed) x
         GROUP BY x.id, x.region, x.amount, pg_catalog.numeric_send(x.amount)
         HAVING sum(x.w) <> 0),
     -- keys: those without a new row, and those without an old one
@@ -137,7 +149,8 @@ BEGIN
         GROUP BY n.id),
     -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t USING k n
+        DELETE FROM public.stream_table t
+        USING k n
         WHERE n.lost AND t.id = n.id
         RETURNING 1),
     -- stream table: rows that are new or differ
@@ -146,16 +159,19 @@ BEGIN
         SELECT n.id::integer AS id, n.region::text AS region, n.amount::numeric AS amount
         FROM net n
         WHERE (SELECT count(*) FROM hidden) >= 0 AND n.w > 0
-        ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET region = excluded.region, amount = excluded.amount
+        ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET region = excluded.region,
+                                                                amount = excluded.amount
         WHERE ROW(t.region, t.amount)::record *<> ROW(excluded.region, excluded.amount)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted,
-           s.updated AS rows_updated,
-           h.deleted AS rows_deleted,
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
            k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted)) AS violations
-    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s,
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
+                 count(*) FILTER (WHERE NOT shown.inserted) AS updated
+          FROM shown) s,
          (SELECT count(*) AS deleted FROM hidden) h,
-         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added, count(*) FILTER (WHERE n.odd) AS odd FROM k n) k
+         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
+                 count(*) FILTER (WHERE n.odd) AS odd
+          FROM k n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -199,11 +215,11 @@ BEGIN
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1,
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1,
          LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p2;
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p2;
 END
 $pgt$;
 

@@ -44,35 +44,44 @@ BEGIN
         -- what differs
         net AS MATERIALIZED (
             SELECT x.id AS id, x.line AS line, x.region AS region, x.other AS other, sum(x.w)::int AS w
-            FROM (SELECT x.id::integer AS id, x.line::integer AS line, x.region::text AS region, x.other::text AS other, 1 AS w FROM (SELECT i.id, i.line, i.region, i.region_1 AS other
-              FROM (SELECT a1.id, a1.customer_id, a2.id AS id_1, a2.region, a2.since, a3.order_id, a3.line, a4.region AS region_1, a4.since AS since_1
-                FROM public.orders a1, public.customers a2, public.items a3, public.customers a4
-                WHERE a2.id = a1.customer_id AND a3.order_id = a1.id AND a4.since = a2.since) i) x
-              UNION ALL
-              SELECT o.id AS id, o.line AS line, o.region AS region, o.other AS other, -1 AS w FROM public.stream_table o) x
+            FROM (SELECT x.id::integer AS id, x.line::integer AS line, x.region::text AS region,
+                         x.other::text AS other, 1 AS w
+                  FROM (SELECT i.id, i.line, i.region, i.region_1 AS other
+                        FROM (SELECT a1.id, a1.customer_id, a2.id AS id_1, a2.region, a2.since, a3.order_id, a3.line,
+                                     a4.region AS region_1, a4.since AS since_1
+                              FROM public.orders a1, public.customers a2, public.items a3, public.customers a4
+                              WHERE a2.id = a1.customer_id AND a3.order_id = a1.id AND a4.since = a2.since) i) x
+                  UNION ALL
+                  SELECT o.id AS id, o.line AS line, o.region AS region, o.other AS other, -1 AS w
+                  FROM public.stream_table o) x
             GROUP BY x.id, x.line, x.region, x.other
             HAVING sum(x.w) <> 0),
         -- the change, with the types of the stream table
         d AS MATERIALIZED (
-            SELECT n.id::integer AS id, n.line::integer AS line, n.region::text AS region, n.other::text AS other, n.w FROM net n),
+            SELECT n.id::integer AS id, n.line::integer AS line, n.region::text AS region,
+                   n.other::text AS other, n.w
+            FROM net n),
         -- stream table: copies that are gone
         hidden AS (
-            DELETE FROM public.stream_table t WHERE t.ctid = ANY (ARRAY(
-              SELECT x.ctid FROM d d CROSS JOIN LATERAL (
-                SELECT t.ctid FROM public.stream_table t
-                WHERE hash_record_extended(ROW(t.id, t.line, t.region, t.other), 0) = hash_record_extended(ROW(d.id, d.line, d.region, d.other), 0)
-              AND ROW(t.id, t.line, t.region, t.other)::record = ROW(d.id, d.line, d.region, d.other)::record
-                LIMIT -d.w) x
-              WHERE d.w < 0))
+            DELETE FROM public.stream_table t
+            WHERE t.ctid = ANY (ARRAY(SELECT x.ctid
+                   FROM d d
+                   CROSS JOIN LATERAL (SELECT t.ctid
+                                       FROM public.stream_table t
+                                       WHERE hash_record_extended(ROW(t.id, t.line, t.region, t.other), 0) = hash_record_extended(ROW(d.id, d.line, d.region, d.other), 0)
+                                         AND ROW(t.id, t.line, t.region, t.other)::record = ROW(d.id, d.line, d.region, d.other)::record
+                                       LIMIT -d.w) x
+                   WHERE d.w < 0))
             RETURNING 1),
         -- stream table: copies that are new
         shown AS (
             INSERT INTO public.stream_table (id, line, region, other)
-            SELECT d.id, d.line, d.region, d.other FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
+            SELECT d.id, d.line, d.region, d.other
+            FROM d d
+            CROSS JOIN LATERAL generate_series(1, d.w)
             WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
             RETURNING 1)
-        SELECT (SELECT count(*) FROM shown) AS rows_inserted,
-               0::bigint AS rows_updated,
+        SELECT (SELECT count(*) FROM shown) AS rows_inserted, 0::bigint AS rows_updated,
                h.deleted AS rows_deleted,
                (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - h.deleted AS violations
         FROM (SELECT count(*) AS deleted FROM hidden) h
@@ -106,8 +115,9 @@ BEGIN
     d_orders AS MATERIALIZED (
         SELECT l.c1 AS id, l.c2 AS customer_id, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE l.xid >= v.f_xmin
+          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+               OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1, l.c2
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[2]),
@@ -115,8 +125,9 @@ BEGIN
     d_customers AS MATERIALIZED (
         SELECT l.c1 AS id, l.c2 AS region, l.c3 AS since, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE l.xid >= v.f_xmin
+          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+               OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1, l.c2, l.c3
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]),
@@ -124,8 +135,9 @@ BEGIN
     d_items AS MATERIALIZED (
         SELECT l.c1 AS order_id, l.c2 AS line, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE l.xid >= v.f_xmin
+          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+               OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1, l.c2
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[3]),
@@ -133,78 +145,97 @@ BEGIN
     d_customers__2 AS MATERIALIZED (
         SELECT l.c2 AS region, l.c3 AS since, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE l.xid >= v.f_xmin
+          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+               OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c2, l.c3
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]),
     -- changes of the join of the first 2 inputs
     j AS MATERIALIZED (
-        SELECT j.id AS id, j.customer_id AS customer_id, a2.id AS id_1, a2.region AS region, a2.since AS since, j.w
+        SELECT j.id AS id, j.customer_id AS customer_id, a2.id AS id_1, a2.region AS region,
+               a2.since AS since, j.w
         FROM d_orders j, public.customers a2
         WHERE a2.id = j.customer_id AND v.orders_changed
         UNION ALL
-        SELECT a1.id AS id, a1.customer_id AS customer_id, a2.id AS id_1, a2.region AS region, a2.since AS since, a2.w
+        SELECT a1.id AS id, a1.customer_id AS customer_id, a2.id AS id_1, a2.region AS region,
+               a2.since AS since, a2.w
         FROM public.orders a1, d_customers a2
         WHERE a2.id = a1.customer_id AND v.customers_changed
         UNION ALL
-        SELECT j.id AS id, j.customer_id AS customer_id, a2.id AS id_1, a2.region AS region, a2.since AS since, -(j.w * a2.w) AS w
+        SELECT j.id AS id, j.customer_id AS customer_id, a2.id AS id_1, a2.region AS region,
+               a2.since AS since, -(j.w * a2.w) AS w
         FROM d_orders j, d_customers a2
         WHERE a2.id = j.customer_id AND v.orders_changed AND v.customers_changed),
     -- changes of the join of the first 3 inputs
     j__2 AS MATERIALIZED (
-        SELECT j.id AS id, j.customer_id AS customer_id, j.id_1 AS id_1, j.region AS region, j.since AS since, a3.order_id AS order_id, a3.line AS line, j.w
+        SELECT j.id AS id, j.customer_id AS customer_id, j.id_1 AS id_1, j.region AS region,
+               j.since AS since, a3.order_id AS order_id, a3.line AS line, j.w
         FROM j j, public.items a3
         WHERE a3.order_id = j.id AND (v.customers_changed OR v.orders_changed)
         UNION ALL
-        SELECT a1.id AS id, a1.customer_id AS customer_id, a2.id AS id_1, a2.region AS region, a2.since AS since, a3.order_id AS order_id, a3.line AS line, a3.w
+        SELECT a1.id AS id, a1.customer_id AS customer_id, a2.id AS id_1, a2.region AS region,
+               a2.since AS since, a3.order_id AS order_id, a3.line AS line, a3.w
         FROM public.orders a1, public.customers a2, d_items a3
         WHERE a2.id = a1.customer_id AND a3.order_id = a1.id AND v.items_changed
         UNION ALL
-        SELECT j.id AS id, j.customer_id AS customer_id, j.id_1 AS id_1, j.region AS region, j.since AS since, a3.order_id AS order_id, a3.line AS line, -(j.w * a3.w) AS w
+        SELECT j.id AS id, j.customer_id AS customer_id, j.id_1 AS id_1, j.region AS region,
+               j.since AS since, a3.order_id AS order_id, a3.line AS line, -(j.w * a3.w) AS w
         FROM j j, d_items a3
         WHERE a3.order_id = j.id AND (v.customers_changed OR v.orders_changed) AND v.items_changed),
     -- changes of the join of the first 4 inputs
     j__3 AS MATERIALIZED (
-        SELECT j.id AS id, j.customer_id AS customer_id, j.id_1 AS id_1, j.region AS region, j.since AS since, j.order_id AS order_id, j.line AS line, a4.region AS region_1, a4.since AS since_1, j.w
+        SELECT j.id AS id, j.customer_id AS customer_id, j.id_1 AS id_1, j.region AS region,
+               j.since AS since, j.order_id AS order_id, j.line AS line, a4.region AS region_1,
+               a4.since AS since_1, j.w
         FROM j__2 j, public.customers a4
         WHERE a4.since = j.since AND (v.customers_changed OR v.orders_changed OR v.items_changed)
         UNION ALL
-        SELECT a1.id AS id, a1.customer_id AS customer_id, a2.id AS id_1, a2.region AS region, a2.since AS since, a3.order_id AS order_id, a3.line AS line, a4.region AS region_1, a4.since AS since_1, a4.w
+        SELECT a1.id AS id, a1.customer_id AS customer_id, a2.id AS id_1, a2.region AS region,
+               a2.since AS since, a3.order_id AS order_id, a3.line AS line, a4.region AS region_1,
+               a4.since AS since_1, a4.w
         FROM public.orders a1, public.customers a2, public.items a3, d_customers__2 a4
         WHERE a2.id = a1.customer_id AND a3.order_id = a1.id AND a4.since = a2.since AND v.customers_changed
         UNION ALL
-        SELECT j.id AS id, j.customer_id AS customer_id, j.id_1 AS id_1, j.region AS region, j.since AS since, j.order_id AS order_id, j.line AS line, a4.region AS region_1, a4.since AS since_1, -(j.w * a4.w) AS w
+        SELECT j.id AS id, j.customer_id AS customer_id, j.id_1 AS id_1, j.region AS region,
+               j.since AS since, j.order_id AS order_id, j.line AS line, a4.region AS region_1,
+               a4.since AS since_1, -(j.w * a4.w) AS w
         FROM j__2 j, d_customers__2 a4
-        WHERE a4.since = j.since AND (v.customers_changed OR v.orders_changed OR v.items_changed) AND v.customers_changed),
+        WHERE a4.since = j.since
+          AND (v.customers_changed OR v.orders_changed OR v.items_changed)
+          AND v.customers_changed),
     -- changed rows, net
     net AS MATERIALIZED (
         SELECT x.id AS id, x.line AS line, x.region AS region, x.other AS other, sum(x.w)::int AS w
-        FROM (SELECT i.id, i.line, i.region, i.region_1 AS other, i.w
-          FROM j__3 i) x
+        FROM (SELECT i.id, i.line, i.region, i.region_1 AS other, i.w FROM j__3 i) x
         GROUP BY x.id, x.line, x.region, x.other
         HAVING sum(x.w) <> 0),
     -- the change, with the types of the stream table
     d AS MATERIALIZED (
-        SELECT n.id::integer AS id, n.line::integer AS line, n.region::text AS region, n.other::text AS other, n.w FROM net n),
+        SELECT n.id::integer AS id, n.line::integer AS line, n.region::text AS region,
+               n.other::text AS other, n.w
+        FROM net n),
     -- stream table: copies that are gone
     hidden AS (
-        DELETE FROM public.stream_table t WHERE t.ctid = ANY (ARRAY(
-          SELECT x.ctid FROM d d CROSS JOIN LATERAL (
-            SELECT t.ctid FROM public.stream_table t
-            WHERE hash_record_extended(ROW(t.id, t.line, t.region, t.other), 0) = hash_record_extended(ROW(d.id, d.line, d.region, d.other), 0)
-          AND ROW(t.id, t.line, t.region, t.other)::record = ROW(d.id, d.line, d.region, d.other)::record
-            LIMIT -d.w) x
-          WHERE d.w < 0))
+        DELETE FROM public.stream_table t
+        WHERE t.ctid = ANY (ARRAY(SELECT x.ctid
+               FROM d d
+               CROSS JOIN LATERAL (SELECT t.ctid
+                                   FROM public.stream_table t
+                                   WHERE hash_record_extended(ROW(t.id, t.line, t.region, t.other), 0) = hash_record_extended(ROW(d.id, d.line, d.region, d.other), 0)
+                                     AND ROW(t.id, t.line, t.region, t.other)::record = ROW(d.id, d.line, d.region, d.other)::record
+                                   LIMIT -d.w) x
+               WHERE d.w < 0))
         RETURNING 1),
     -- stream table: copies that are new
     shown AS (
         INSERT INTO public.stream_table (id, line, region, other)
-        SELECT d.id, d.line, d.region, d.other FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
+        SELECT d.id, d.line, d.region, d.other
+        FROM d d
+        CROSS JOIN LATERAL generate_series(1, d.w)
         WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
         RETURNING 1)
-    SELECT (SELECT count(*) FROM shown) AS rows_inserted,
-           0::bigint AS rows_updated,
+    SELECT (SELECT count(*) FROM shown) AS rows_inserted, 0::bigint AS rows_updated,
            h.deleted AS rows_deleted,
            (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - h.deleted AS violations
     FROM (SELECT count(*) AS deleted FROM hidden) h
@@ -252,15 +283,15 @@ BEGIN
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1,
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1,
          LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p2,
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p2,
          LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p3;
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p3;
 END
 $pgt$;
 

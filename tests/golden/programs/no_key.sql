@@ -34,11 +34,11 @@ BEGIN
         -- what differs
         net AS MATERIALIZED (
             SELECT x.kind AS kind, x.value AS value, sum(x.w)::int AS w
-            FROM (SELECT x.kind::text AS kind, x.value::double precision AS value, 1 AS w FROM (SELECT i.kind, i.value
-              FROM (SELECT t.kind, t.value FROM public.events t
-                WHERE t.value > 0::double precision) i) x
-              UNION ALL
-              SELECT o.kind AS kind, o.value AS value, -1 AS w FROM public.stream_table o) x
+            FROM (SELECT x.kind::text AS kind, x.value::double precision AS value, 1 AS w
+                  FROM (SELECT i.kind, i.value
+                        FROM (SELECT t.kind, t.value FROM public.events t WHERE t.value > 0::double precision) i) x
+                  UNION ALL
+                  SELECT o.kind AS kind, o.value AS value, -1 AS w FROM public.stream_table o) x
             GROUP BY x.kind, x.value, pg_catalog.float8send(x.value)
             HAVING sum(x.w) <> 0),
         -- the change, with the types of the stream table
@@ -46,23 +46,26 @@ BEGIN
             SELECT n.kind::text AS kind, n.value::double precision AS value, n.w FROM net n),
         -- stream table: copies that are gone
         hidden AS (
-            DELETE FROM public.stream_table t WHERE t.ctid = ANY (ARRAY(
-              SELECT x.ctid FROM d d CROSS JOIN LATERAL (
-                SELECT t.ctid FROM public.stream_table t
-                WHERE hash_record_extended(ROW(t.kind, t.value), 0) = hash_record_extended(ROW(d.kind, d.value), 0)
-              AND ROW(t.kind, t.value)::record = ROW(d.kind, d.value)::record
-                ORDER BY ROW(t.kind, t.value)::record *= ROW(d.kind, d.value)::record DESC
-                LIMIT -d.w) x
-              WHERE d.w < 0))
+            DELETE FROM public.stream_table t
+            WHERE t.ctid = ANY (ARRAY(SELECT x.ctid
+                   FROM d d
+                   CROSS JOIN LATERAL (SELECT t.ctid
+                                       FROM public.stream_table t
+                                       WHERE hash_record_extended(ROW(t.kind, t.value), 0) = hash_record_extended(ROW(d.kind, d.value), 0)
+                                         AND ROW(t.kind, t.value)::record = ROW(d.kind, d.value)::record
+                                       ORDER BY ROW(t.kind, t.value)::record *= ROW(d.kind, d.value)::record DESC
+                                       LIMIT -d.w) x
+                   WHERE d.w < 0))
             RETURNING 1),
         -- stream table: copies that are new
         shown AS (
             INSERT INTO public.stream_table (kind, value)
-            SELECT d.kind, d.value FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
+            SELECT d.kind, d.value
+            FROM d d
+            CROSS JOIN LATERAL generate_series(1, d.w)
             WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
             RETURNING 1)
-        SELECT (SELECT count(*) FROM shown) AS rows_inserted,
-               0::bigint AS rows_updated,
+        SELECT (SELECT count(*) FROM shown) AS rows_inserted, 0::bigint AS rows_updated,
                h.deleted AS rows_deleted,
                (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - h.deleted AS violations
         FROM (SELECT count(*) AS deleted FROM hidden) h
@@ -94,33 +97,38 @@ BEGIN
     d_events AS MATERIALIZED (
         SELECT l.c1 AS kind, l.c2 AS value, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE l.xid >= v.f_xmin
+          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+               OR l.xid = v.f_xid AND l.seq > v.f_seq)
           AND l.c2 > 0::double precision
         GROUP BY l.c1, l.c2, pg_catalog.float8send(l.c2)
         HAVING sum(l.w) <> 0),
     -- the change, with the types of the stream table
     d AS MATERIALIZED (
-        SELECT n.kind::text AS kind, n.value::double precision AS value, n.w FROM d_events n),
+        SELECT n.kind::text AS kind, n.value::double precision AS value, n.w
+        FROM d_events n),
     -- stream table: copies that are gone
     hidden AS (
-        DELETE FROM public.stream_table t WHERE t.ctid = ANY (ARRAY(
-          SELECT x.ctid FROM d d CROSS JOIN LATERAL (
-            SELECT t.ctid FROM public.stream_table t
-            WHERE hash_record_extended(ROW(t.kind, t.value), 0) = hash_record_extended(ROW(d.kind, d.value), 0)
-          AND ROW(t.kind, t.value)::record = ROW(d.kind, d.value)::record
-            ORDER BY ROW(t.kind, t.value)::record *= ROW(d.kind, d.value)::record DESC
-            LIMIT -d.w) x
-          WHERE d.w < 0))
+        DELETE FROM public.stream_table t
+        WHERE t.ctid = ANY (ARRAY(SELECT x.ctid
+               FROM d d
+               CROSS JOIN LATERAL (SELECT t.ctid
+                                   FROM public.stream_table t
+                                   WHERE hash_record_extended(ROW(t.kind, t.value), 0) = hash_record_extended(ROW(d.kind, d.value), 0)
+                                     AND ROW(t.kind, t.value)::record = ROW(d.kind, d.value)::record
+                                   ORDER BY ROW(t.kind, t.value)::record *= ROW(d.kind, d.value)::record DESC
+                                   LIMIT -d.w) x
+               WHERE d.w < 0))
         RETURNING 1),
     -- stream table: copies that are new
     shown AS (
         INSERT INTO public.stream_table (kind, value)
-        SELECT d.kind, d.value FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
+        SELECT d.kind, d.value
+        FROM d d
+        CROSS JOIN LATERAL generate_series(1, d.w)
         WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
         RETURNING 1)
-    SELECT (SELECT count(*) FROM shown) AS rows_inserted,
-           0::bigint AS rows_updated,
+    SELECT (SELECT count(*) FROM shown) AS rows_inserted, 0::bigint AS rows_updated,
            h.deleted AS rows_deleted,
            (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - h.deleted AS violations
     FROM (SELECT count(*) AS deleted FROM hidden) h
@@ -165,7 +173,7 @@ BEGIN
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1;
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1;
 END
 $pgt$;
 

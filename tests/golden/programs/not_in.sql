@@ -39,11 +39,11 @@ BEGIN
         WITH
         -- the query
         content AS MATERIALIZED (
-            SELECT x.id::integer AS id FROM (SELECT i.id
-            FROM (SELECT a.id
-              FROM public.customers a
-              WHERE NOT EXISTS (SELECT FROM (SELECT i.order_id
-                FROM public.items i) b WHERE a.id = b.order_id)) i) x),
+            SELECT x.id::integer AS id
+            FROM (SELECT i.id
+                  FROM (SELECT a.id
+                        FROM public.customers a
+                        WHERE NOT EXISTS (SELECT FROM (SELECT i.order_id FROM public.items i) b WHERE a.id = b.order_id)) i) x),
         -- stream table: rows that are gone
         hidden AS (
             DELETE FROM public.stream_table t
@@ -51,8 +51,10 @@ BEGIN
             RETURNING 1),
         -- rows that trade values of a unique index of the user: they go and come
         moved AS (
-            DELETE FROM public.stream_table t USING content n
-            WHERE v.user_keys IS NOT NULL AND t.id = n.id
+            DELETE FROM public.stream_table t
+            USING content n
+            WHERE v.user_keys IS NOT NULL
+              AND t.id = n.id
               AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record)
             RETURNING 1),
         -- stream table: rows that are new or differ
@@ -60,15 +62,20 @@ BEGIN
             INSERT INTO public.stream_table AS t (id)
             SELECT n.id::integer AS id
             FROM content n
-            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.id), 0) = hash_record_extended(ROW(n.id), 0)
-              AND ROW(o.id)::record = ROW(n.id)::record)
+            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0
+              AND NOT EXISTS (SELECT
+                              FROM public.stream_table o
+                              WHERE hash_record_extended(ROW(o.id), 0) = hash_record_extended(ROW(n.id), 0)
+                                AND ROW(o.id)::record = ROW(n.id)::record)
             ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO NOTHING
             RETURNING t.xmax = 0 AS inserted)
         SELECT s.inserted - (SELECT count(*) FROM moved) AS rows_inserted,
                s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
-        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
+                     count(*) FILTER (WHERE NOT shown.inserted) AS updated
+              FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -99,8 +106,9 @@ BEGIN
     d_customers AS MATERIALIZED (
         SELECT l.c1 AS id, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE l.xid >= v.f_xmin
+          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+               OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]),
@@ -108,8 +116,9 @@ BEGIN
     d_items AS MATERIALIZED (
         SELECT l.c1 AS order_id, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE l.xid >= v.f_xmin
+          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+               OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[2]),
@@ -123,32 +132,28 @@ BEGIN
     -- those that get their first match (+1) or lose their last (-1)
     flips AS MATERIALIZED (
         SELECT t.k1, CASE WHEN m.n = 0 THEN 1 ELSE -1 END AS flip
-        FROM touched t CROSS JOIN LATERAL (
-          SELECT count(*) AS n FROM (
-            SELECT FROM (SELECT i.order_id
-              FROM public.items i) b
-            WHERE b.order_id = t.k1
-            LIMIT greatest(t.dm, 0) + 1) x) m
+        FROM touched t
+        CROSS JOIN LATERAL (SELECT count(*) AS n
+                            FROM (SELECT
+                                  FROM (SELECT i.order_id FROM public.items i) b
+                                  WHERE b.order_id = t.k1
+                                  LIMIT greatest(t.dm, 0) + 1) x) m
         WHERE (m.n = 0) <> (m.n = t.dm)),
     -- changed rows, net
     net AS MATERIALIZED (
         SELECT x.id AS id, sum(x.w)::int AS w
         FROM (SELECT a.id, a.w
-          FROM d_customers a
-          WHERE NOT EXISTS (SELECT FROM (SELECT i.order_id
-            FROM public.items i) b WHERE a.id = b.order_id)
-            AND v.customers_changed
-          UNION ALL
-          SELECT a.id, f.flip AS w
-          FROM flips f, public.customers a
-          WHERE a.id = f.k1
-            AND v.items_changed
-          UNION ALL
-          SELECT a.id, -(a.w * f.flip) AS w
-          FROM flips f, d_customers a
-          WHERE a.id = f.k1
-            AND v.items_changed
-            AND v.customers_changed) x
+              FROM d_customers a
+              WHERE NOT EXISTS (SELECT FROM (SELECT i.order_id FROM public.items i) b WHERE a.id = b.order_id)
+                AND v.customers_changed
+              UNION ALL
+              SELECT a.id, f.flip AS w
+              FROM flips f, public.customers a
+              WHERE a.id = f.k1 AND v.items_changed
+              UNION ALL
+              SELECT a.id, -(a.w * f.flip) AS w
+              FROM flips f, d_customers a
+              WHERE a.id = f.k1 AND v.items_changed AND v.customers_changed) x
         GROUP BY x.id
         HAVING sum(x.w) <> 0),
     -- keys: those without a new row, and those without an old one
@@ -158,7 +163,8 @@ BEGIN
         GROUP BY n.id),
     -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t USING k n
+        DELETE FROM public.stream_table t
+        USING k n
         WHERE n.lost AND t.id = n.id
         RETURNING 1),
     -- stream table: rows that are new or differ
@@ -169,13 +175,15 @@ BEGIN
         WHERE (SELECT count(*) FROM hidden) >= 0 AND n.w > 0
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO NOTHING
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted,
-           s.updated AS rows_updated,
-           h.deleted AS rows_deleted,
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
            k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted)) AS violations
-    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s,
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
+                 count(*) FILTER (WHERE NOT shown.inserted) AS updated
+          FROM shown) s,
          (SELECT count(*) AS deleted FROM hidden) h,
-         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added, count(*) FILTER (WHERE n.odd) AS odd FROM k n) k
+         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
+                 count(*) FILTER (WHERE n.odd) AS odd
+          FROM k n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -219,11 +227,11 @@ BEGIN
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1,
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1,
          LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p2;
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p2;
 END
 $pgt$;
 

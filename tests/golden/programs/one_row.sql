@@ -52,10 +52,12 @@ BEGIN
         -- what differs
         net AS MATERIALIZED (
             SELECT x.n AS n, x.quantity AS quantity, sum(x.w)::int AS w
-            FROM (SELECT x.n::bigint AS n, x.quantity::bigint AS quantity, 1 AS w FROM (SELECT i.count AS n, i.sum AS quantity
-              FROM (SELECT s.n AS count, CASE WHEN s.count_quantity > 0 THEN s.sum_quantity::bigint END AS sum FROM pgtrickle_state.node_0_1 s) i) x
-              UNION ALL
-              SELECT o.n AS n, o.quantity AS quantity, -1 AS w FROM public.stream_table o) x
+            FROM (SELECT x.n::bigint AS n, x.quantity::bigint AS quantity, 1 AS w
+                  FROM (SELECT i.count AS n, i.sum AS quantity
+                        FROM (SELECT s.n AS count, CASE WHEN s.count_quantity > 0 THEN s.sum_quantity::bigint END AS sum
+                              FROM pgtrickle_state.node_0_1 s) i) x
+                  UNION ALL
+                  SELECT o.n AS n, o.quantity AS quantity, -1 AS w FROM public.stream_table o) x
             GROUP BY x.n, x.quantity
             HAVING sum(x.w) <> 0),
         -- the change, with the types of the stream table
@@ -63,22 +65,25 @@ BEGIN
             SELECT n.n::bigint AS n, n.quantity::bigint AS quantity, n.w FROM net n),
         -- stream table: copies that are gone
         hidden AS (
-            DELETE FROM public.stream_table t WHERE t.ctid = ANY (ARRAY(
-              SELECT x.ctid FROM d d CROSS JOIN LATERAL (
-                SELECT t.ctid FROM public.stream_table t
-                WHERE hash_record_extended(ROW(t.n, t.quantity), 0) = hash_record_extended(ROW(d.n, d.quantity), 0)
-              AND ROW(t.n, t.quantity)::record = ROW(d.n, d.quantity)::record
-                LIMIT -d.w) x
-              WHERE d.w < 0))
+            DELETE FROM public.stream_table t
+            WHERE t.ctid = ANY (ARRAY(SELECT x.ctid
+                   FROM d d
+                   CROSS JOIN LATERAL (SELECT t.ctid
+                                       FROM public.stream_table t
+                                       WHERE hash_record_extended(ROW(t.n, t.quantity), 0) = hash_record_extended(ROW(d.n, d.quantity), 0)
+                                         AND ROW(t.n, t.quantity)::record = ROW(d.n, d.quantity)::record
+                                       LIMIT -d.w) x
+                   WHERE d.w < 0))
             RETURNING 1),
         -- stream table: copies that are new
         shown AS (
             INSERT INTO public.stream_table (n, quantity)
-            SELECT d.n, d.quantity FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
+            SELECT d.n, d.quantity
+            FROM d d
+            CROSS JOIN LATERAL generate_series(1, d.w)
             WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
             RETURNING 1)
-        SELECT (SELECT count(*) FROM shown) AS rows_inserted,
-               0::bigint AS rows_updated,
+        SELECT (SELECT count(*) FROM shown) AS rows_inserted, 0::bigint AS rows_updated,
                h.deleted AS rows_deleted,
                (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - h.deleted AS violations
         FROM (SELECT count(*) AS deleted FROM hidden) h
@@ -112,15 +117,14 @@ BEGIN
                coalesce(sum(i.w) FILTER (WHERE i.quantity IS NOT NULL), 0)::bigint AS count_quantity,
                coalesce(sum(i.w::bigint * i.quantity), 0)::numeric AS sum_quantity
         FROM (SELECT l.c4 AS quantity, l.w::int AS w
-          FROM pgtrickle_changes.log_0 l
-          WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-              OR l.xid = v.f_xid AND l.seq > v.f_seq)) i
+              FROM pgtrickle_changes.log_0 l
+              WHERE l.xid >= v.f_xmin
+                AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) i
         HAVING count(*) > 0),
     -- those groups beside their stored values
     m AS MATERIALIZED (
-        SELECT s.ctid AS old_ctid,
-               coalesce(s.n, 0) AS old_n,
-               coalesce(s.n, 0) + g.n AS new_n,
+        SELECT s.ctid AS old_ctid, coalesce(s.n, 0) AS old_n, coalesce(s.n, 0) + g.n AS new_n,
                s.count_quantity AS old_count_quantity,
                coalesce(s.count_quantity, 0) + g.count_quantity AS new_count_quantity,
                s.sum_quantity AS old_sum_quantity,
@@ -129,25 +133,27 @@ BEGIN
         LEFT JOIN pgtrickle_state.node_0_1 s ON true),
     -- state: keys that stay
     kept AS (
-        UPDATE pgtrickle_state.node_0_1 s SET n = m.new_n, count_quantity = m.new_count_quantity, sum_quantity = m.new_sum_quantity
-        FROM m m WHERE s.ctid = m.old_ctid),
+        UPDATE pgtrickle_state.node_0_1 s
+        SET n = m.new_n, count_quantity = m.new_count_quantity, sum_quantity = m.new_sum_quantity
+        FROM m m
+        WHERE s.ctid = m.old_ctid),
     -- output rows of these keys, before and after
     c AS NOT MATERIALIZED (
-        SELECT m.old_n AS old_count,
-               m.new_n AS new_count,
+        SELECT m.old_n AS old_count, m.new_n AS new_count,
                CASE WHEN m.old_count_quantity > 0 THEN m.old_sum_quantity::bigint END AS old_sum,
                CASE WHEN m.new_count_quantity > 0 THEN m.new_sum_quantity::bigint END AS new_sum,
-               true AS was,
-               true AS now
+               true AS was, true AS now
         FROM m m),
     -- changed rows, net
     net AS MATERIALIZED (
         SELECT x.n AS n, x.quantity AS quantity, sum(x.w)::int AS w
-        FROM (SELECT x.n, x.quantity, -1 AS w FROM (SELECT i.count AS n, i.sum AS quantity
-          FROM (SELECT c.old_count AS count, c.old_sum AS sum FROM c c WHERE c.was) i) x
-          UNION ALL
-          SELECT x.n, x.quantity, 1 AS w FROM (SELECT i.count AS n, i.sum AS quantity
-          FROM (SELECT c.new_count AS count, c.new_sum AS sum FROM c c WHERE c.now) i) x) x
+        FROM (SELECT x.n, x.quantity, -1 AS w
+              FROM (SELECT i.count AS n, i.sum AS quantity
+                    FROM (SELECT c.old_count AS count, c.old_sum AS sum FROM c c WHERE c.was) i) x
+              UNION ALL
+              SELECT x.n, x.quantity, 1 AS w
+              FROM (SELECT i.count AS n, i.sum AS quantity
+                    FROM (SELECT c.new_count AS count, c.new_sum AS sum FROM c c WHERE c.now) i) x) x
         GROUP BY x.n, x.quantity
         HAVING sum(x.w) <> 0),
     -- the change, with the types of the stream table
@@ -155,25 +161,28 @@ BEGIN
         SELECT n.n::bigint AS n, n.quantity::bigint AS quantity, n.w FROM net n),
     -- stream table: copies that are gone
     hidden AS (
-        DELETE FROM public.stream_table t WHERE t.ctid = ANY (ARRAY(
-          SELECT x.ctid FROM d d CROSS JOIN LATERAL (
-            SELECT t.ctid FROM public.stream_table t
-            WHERE hash_record_extended(ROW(t.n, t.quantity), 0) = hash_record_extended(ROW(d.n, d.quantity), 0)
-          AND ROW(t.n, t.quantity)::record = ROW(d.n, d.quantity)::record
-            LIMIT -d.w) x
-          WHERE d.w < 0))
+        DELETE FROM public.stream_table t
+        WHERE t.ctid = ANY (ARRAY(SELECT x.ctid
+               FROM d d
+               CROSS JOIN LATERAL (SELECT t.ctid
+                                   FROM public.stream_table t
+                                   WHERE hash_record_extended(ROW(t.n, t.quantity), 0) = hash_record_extended(ROW(d.n, d.quantity), 0)
+                                     AND ROW(t.n, t.quantity)::record = ROW(d.n, d.quantity)::record
+                                   LIMIT -d.w) x
+               WHERE d.w < 0))
         RETURNING 1),
     -- stream table: copies that are new
     shown AS (
         INSERT INTO public.stream_table (n, quantity)
-        SELECT d.n, d.quantity FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
+        SELECT d.n, d.quantity
+        FROM d d
+        CROSS JOIN LATERAL generate_series(1, d.w)
         WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
         RETURNING 1)
-    SELECT (SELECT count(*) FROM shown) AS rows_inserted,
-           0::bigint AS rows_updated,
+    SELECT (SELECT count(*) FROM shown) AS rows_inserted, 0::bigint AS rows_updated,
            h.deleted AS rows_deleted,
            (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - h.deleted
-             + (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
+            + (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
     FROM (SELECT count(*) AS deleted FROM hidden) h
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
@@ -216,7 +225,7 @@ BEGIN
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1;
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1;
 END
 $pgt$;
 

@@ -30,13 +30,15 @@ BEGIN
     -- what differs
     net AS MATERIALIZED (
         SELECT x.kind AS kind, x.n AS n, sum(x.w)::int AS w
-        FROM (SELECT x.kind::text AS kind, x.n::bigint AS n, 1 AS w FROM (SELECT * FROM ( SELECT events.kind,
-              count(*) AS n
-             FROM public.events
-            WHERE (events.value > (EXTRACT(epoch FROM now()))::double precision)
-            GROUP BY events.kind) q (kind, n)) x
-          UNION ALL
-          SELECT o.kind AS kind, o.n AS n, -1 AS w FROM public.stream_table o) x
+        FROM (SELECT x.kind::text AS kind, x.n::bigint AS n, 1 AS w
+              FROM (SELECT *
+                    FROM ( SELECT events.kind,
+                              count(*) AS n
+                             FROM public.events
+                            WHERE (events.value > (EXTRACT(epoch FROM now()))::double precision)
+                            GROUP BY events.kind) q (kind, n)) x
+              UNION ALL
+              SELECT o.kind AS kind, o.n AS n, -1 AS w FROM public.stream_table o) x
         GROUP BY x.kind, x.n
         HAVING sum(x.w) <> 0),
     -- the change, with the types of the stream table
@@ -44,22 +46,25 @@ BEGIN
         SELECT n.kind::text AS kind, n.n::bigint AS n, n.w FROM net n),
     -- stream table: copies that are gone
     hidden AS (
-        DELETE FROM public.stream_table t WHERE t.ctid = ANY (ARRAY(
-          SELECT x.ctid FROM d d CROSS JOIN LATERAL (
-            SELECT t.ctid FROM public.stream_table t
-            WHERE hash_record_extended(ROW(t.kind, t.n), 0) = hash_record_extended(ROW(d.kind, d.n), 0)
-          AND ROW(t.kind, t.n)::record = ROW(d.kind, d.n)::record
-            LIMIT -d.w) x
-          WHERE d.w < 0))
+        DELETE FROM public.stream_table t
+        WHERE t.ctid = ANY (ARRAY(SELECT x.ctid
+               FROM d d
+               CROSS JOIN LATERAL (SELECT t.ctid
+                                   FROM public.stream_table t
+                                   WHERE hash_record_extended(ROW(t.kind, t.n), 0) = hash_record_extended(ROW(d.kind, d.n), 0)
+                                     AND ROW(t.kind, t.n)::record = ROW(d.kind, d.n)::record
+                                   LIMIT -d.w) x
+               WHERE d.w < 0))
         RETURNING 1),
     -- stream table: copies that are new
     shown AS (
         INSERT INTO public.stream_table (kind, n)
-        SELECT d.kind, d.n FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
+        SELECT d.kind, d.n
+        FROM d d
+        CROSS JOIN LATERAL generate_series(1, d.w)
         WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
         RETURNING 1)
-    SELECT (SELECT count(*) FROM shown) AS rows_inserted,
-           0::bigint AS rows_updated,
+    SELECT (SELECT count(*) FROM shown) AS rows_inserted, 0::bigint AS rows_updated,
            h.deleted AS rows_deleted,
            (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - h.deleted AS violations
     FROM (SELECT count(*) AS deleted FROM hidden) h

@@ -12,8 +12,7 @@ Stream table, state in pgtrickle_state.node_0_1, rows identified by key:
 */
 
 CREATE TABLE pgtrickle_state.node_0_1 AS
-SELECT i.order_id AS order_id,
-       count(*) AS n,
+SELECT i.order_id AS order_id, count(*) AS n,
        string_agg(i.product, ', '::text ORDER BY i.line) AS string_agg_product
 FROM public.items i
 GROUP BY i.order_id
@@ -48,8 +47,7 @@ BEGIN
         DELETE FROM pgtrickle_state.node_0_1;
         
         INSERT INTO pgtrickle_state.node_0_1 (order_id, n, string_agg_product)
-        SELECT i.order_id AS order_id,
-               count(*) AS n,
+        SELECT i.order_id AS order_id, count(*) AS n,
                string_agg(i.product, ', '::text ORDER BY i.line) AS string_agg_product
         FROM public.items i
         GROUP BY i.order_id;
@@ -57,8 +55,10 @@ BEGIN
         WITH
         -- the query
         content AS MATERIALIZED (
-            SELECT x.order_id::integer AS order_id, x.products::text AS products FROM (SELECT i.order_id, i.string_agg AS products
-            FROM (SELECT s.order_id, s.string_agg_product AS string_agg FROM pgtrickle_state.node_0_1 s) i) x),
+            SELECT x.order_id::integer AS order_id, x.products::text AS products
+            FROM (SELECT i.order_id, i.string_agg AS products
+                  FROM (SELECT s.order_id, s.string_agg_product AS string_agg
+                        FROM pgtrickle_state.node_0_1 s) i) x),
         -- stream table: rows that are gone
         hidden AS (
             DELETE FROM public.stream_table t
@@ -66,18 +66,23 @@ BEGIN
             RETURNING 1),
         -- rows that trade values of a unique index of the user: they go and come
         moved AS (
-            DELETE FROM public.stream_table t USING content n
-            WHERE v.user_keys IS NOT NULL AND t.order_id = n.order_id
+            DELETE FROM public.stream_table t
+            USING content n
+            WHERE v.user_keys IS NOT NULL
+              AND t.order_id = n.order_id
               AND ('order_id' = ANY (v.user_keys) AND ROW(t.order_id)::record *<> ROW(n.order_id::integer)::record
-                OR 'products' = ANY (v.user_keys) AND ROW(t.products)::record *<> ROW(n.products::text)::record)
+                   OR 'products' = ANY (v.user_keys) AND ROW(t.products)::record *<> ROW(n.products::text)::record)
             RETURNING 1),
         -- stream table: rows that are new or differ
         shown AS (
             INSERT INTO public.stream_table AS t (order_id, products)
             SELECT n.order_id::integer AS order_id, n.products::text AS products
             FROM content n
-            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.order_id, o.products), 0) = hash_record_extended(ROW(n.order_id, n.products), 0)
-              AND ROW(o.order_id, o.products)::record = ROW(n.order_id, n.products)::record)
+            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0
+              AND NOT EXISTS (SELECT
+                              FROM public.stream_table o
+                              WHERE hash_record_extended(ROW(o.order_id, o.products), 0) = hash_record_extended(ROW(n.order_id, n.products), 0)
+                                AND ROW(o.order_id, o.products)::record = ROW(n.order_id, n.products)::record)
             ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET products = excluded.products
             WHERE ROW(t.products)::record *<> ROW(excluded.products)::record
             RETURNING t.xmax = 0 AS inserted)
@@ -85,7 +90,9 @@ BEGIN
                s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.order_id) k) AS violations
-        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
+                     count(*) FILTER (WHERE NOT shown.inserted) AS updated
+              FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -114,76 +121,72 @@ BEGIN
     d_items AS MATERIALIZED (
         SELECT l.c1 AS order_id, l.c2 AS line, l.c3 AS product, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE l.xid >= v.f_xmin
+          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+               OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1, l.c2, l.c3
         HAVING sum(l.w) <> 0),
     -- changed groups: what is added to each
     g AS MATERIALIZED (
-        SELECT i.order_id AS order_id,
-               coalesce(sum(i.w), 0)::bigint AS n
+        SELECT i.order_id AS order_id, coalesce(sum(i.w), 0)::bigint AS n
         FROM d_items i
         GROUP BY i.order_id),
     -- those groups beside their stored values
     m AS MATERIALIZED (
-        SELECT g.order_id,
-               s.ctid AS old_ctid,
-               coalesce(s.n, 0) AS old_n,
-               coalesce(s.n, 0) + g.n AS new_n,
+        SELECT g.order_id, s.ctid AS old_ctid, coalesce(s.n, 0) AS old_n, coalesce(s.n, 0) + g.n AS new_n,
                s.string_agg_product AS old_string_agg_product,
-               s.string_agg_product AS new_string_agg_product,
-               coalesce(s.n, 0) + g.n > 0 AS need
+               s.string_agg_product AS new_string_agg_product, coalesce(s.n, 0) + g.n > 0 AS need
         FROM g g
         LEFT JOIN pgtrickle_state.node_0_1 s ON s.order_id = g.order_id),
     -- groups that are computed from the sources
     r AS MATERIALIZED (
-        SELECT k.order_id,
-               string_agg(i.product, ', '::text ORDER BY i.line) AS string_agg_product
+        SELECT k.order_id, string_agg(i.product, ', '::text ORDER BY i.line) AS string_agg_product
         FROM (SELECT order_id FROM m m WHERE m.need) k, public.items i
-        WHERE i.order_id = k.order_id
-          AND (SELECT bool_or(m.need) FROM m m)
+        WHERE i.order_id = k.order_id AND (SELECT bool_or(m.need) FROM m m)
         GROUP BY k.order_id),
     -- the same, with what was recomputed
     m__2 AS MATERIALIZED (
-        SELECT m.order_id,
-               m.old_ctid,
-               m.old_n,
-               m.new_n,
-               m.old_string_agg_product,
+        SELECT m.order_id, m.old_ctid, m.old_n, m.new_n, m.old_string_agg_product,
                CASE WHEN m.need THEN r.string_agg_product ELSE m.new_string_agg_product END AS new_string_agg_product
         FROM m m
         LEFT JOIN r r ON m.need AND r.order_id = m.order_id),
     -- state: keys behind which nothing is left
     gone AS (
-        DELETE FROM pgtrickle_state.node_0_1 s USING m__2 m
+        DELETE FROM pgtrickle_state.node_0_1 s
+        USING m__2 m
         WHERE s.ctid = m.old_ctid AND m.new_n <= 0),
     -- state: keys that stay
     kept AS (
-        UPDATE pgtrickle_state.node_0_1 s SET n = m.new_n, string_agg_product = m.new_string_agg_product
-        FROM m__2 m WHERE s.ctid = m.old_ctid AND m.new_n > 0),
+        UPDATE pgtrickle_state.node_0_1 s
+        SET n = m.new_n, string_agg_product = m.new_string_agg_product
+        FROM m__2 m
+        WHERE s.ctid = m.old_ctid AND m.new_n > 0),
     -- state: keys that are new
     born AS (
         INSERT INTO pgtrickle_state.node_0_1 (order_id, n, string_agg_product)
-        SELECT m.order_id, m.new_n, m.new_string_agg_product FROM m__2 m
+        SELECT m.order_id, m.new_n, m.new_string_agg_product
+        FROM m__2 m
         WHERE m.old_ctid IS NULL AND m.new_n > 0),
     -- output rows of these keys, before and after
     c AS NOT MATERIALIZED (
-        SELECT m.order_id,
-               m.old_string_agg_product AS old_string_agg,
-               m.new_string_agg_product AS new_string_agg,
-               m.old_n > 0 AS was,
-               m.new_n > 0 AS now
+        SELECT m.order_id, m.old_string_agg_product AS old_string_agg,
+               m.new_string_agg_product AS new_string_agg, m.old_n > 0 AS was, m.new_n > 0 AS now
         FROM m__2 m),
     -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t USING (SELECT i.* FROM (SELECT c.order_id AS order_id, c.new_string_agg AS string_agg, c.was, c.now FROM c c) i
-        WHERE i.was AND (i.now) IS NOT TRUE) c
-        WHERE t.order_id = c.order_id
+        DELETE FROM public.stream_table t
+        USING (SELECT i.*
+               FROM (SELECT c.order_id AS order_id, c.new_string_agg AS string_agg, c.was, c.now
+                     FROM c c) i
+               WHERE i.was AND (i.now) IS NOT TRUE) n
+        WHERE t.order_id = n.order_id
         RETURNING 1),
     -- rows as they shall be
     rows AS (
         SELECT i.order_id, i.string_agg AS products
-        FROM (SELECT c.order_id AS order_id, c.new_string_agg AS string_agg FROM c c WHERE c.now) i),
+        FROM (SELECT c.order_id AS order_id, c.new_string_agg AS string_agg
+              FROM c c
+              WHERE c.now) i),
     -- stream table: rows that are new or differ
     shown AS (
         INSERT INTO public.stream_table AS t (order_id, products)
@@ -193,11 +196,12 @@ BEGIN
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET products = excluded.products
         WHERE ROW(t.products)::record *<> ROW(excluded.products)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted,
-           s.updated AS rows_updated,
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
            (SELECT count(*) FROM m__2 m WHERE m.new_n < 0) AS violations
-    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
+                 count(*) FILTER (WHERE NOT shown.inserted) AS updated
+          FROM shown) s
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -239,7 +243,7 @@ BEGIN
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1;
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1;
 END
 $pgt$;
 

@@ -19,13 +19,11 @@ Stream table, rows identified by key:
 */
 
 CREATE TABLE pgtrickle_state.node_0_1 AS
-SELECT "pgt outer".id,
-       "pgt outer".n,
+SELECT "pgt outer".id, "pgt outer".n,
        ((SELECT max(o.amount) AS max FROM public.orders o WHERE o.customer_id = "pgt outer".id)) AS value
 FROM (SELECT o.id AS id, count(*) AS n
-  FROM (SELECT i.id
-    FROM public.customers i) o
-  GROUP BY o.id) "pgt outer"
+      FROM (SELECT i.id FROM public.customers i) o
+      GROUP BY o.id) "pgt outer"
 WITH NO DATA;
 
 CREATE UNIQUE INDEX ON pgtrickle_state.node_0_1 (id);
@@ -35,7 +33,8 @@ ALTER TABLE pgtrickle_state.node_0_1 ALTER COLUMN id SET NOT NULL;
 ALTER TABLE pgtrickle_state.node_0_1 SET (fillfactor = 70);
 
 CREATE UNLOGGED TABLE pgtrickle_state.delta_0_1 WITH (autovacuum_enabled = false) AS
-SELECT 0::bigint AS run, 0 AS w, s.* FROM (SELECT s.id, s.value FROM pgtrickle_state.node_0_1 s) s
+SELECT 0::bigint AS run, 0 AS w, s.*
+FROM (SELECT s.id, s.value FROM pgtrickle_state.node_0_1 s) s
 WITH NO DATA;
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, sizes text, user_keys text[], plans anyelement,
@@ -64,21 +63,20 @@ BEGIN
         DELETE FROM pgtrickle_state.node_0_1;
         
         INSERT INTO pgtrickle_state.node_0_1 (id, n, value)
-        SELECT "pgt outer".id,
-               "pgt outer".n,
+        SELECT "pgt outer".id, "pgt outer".n,
                ((SELECT max(o.amount) AS max FROM public.orders o WHERE o.customer_id = "pgt outer".id)) AS value
         FROM (SELECT o.id AS id, count(*) AS n
-          FROM (SELECT i.id
-            FROM public.customers i) o
-          GROUP BY o.id) "pgt outer";
+              FROM (SELECT i.id FROM public.customers i) o
+              GROUP BY o.id) "pgt outer";
         
         WITH
         -- the query
         content AS MATERIALIZED (
-            SELECT x.id::integer AS id, x.most::numeric AS most FROM (SELECT i.id, i.value AS most
-            FROM (SELECT a1.id, a2.id AS id_1, a2.value
-              FROM public.customers a1, (SELECT s.id, s.value FROM pgtrickle_state.node_0_1 s) a2
-              WHERE a1.id = a2.id) i) x),
+            SELECT x.id::integer AS id, x.most::numeric AS most
+            FROM (SELECT i.id, i.value AS most
+                  FROM (SELECT a1.id, a2.id AS id_1, a2.value
+                        FROM public.customers a1, (SELECT s.id, s.value FROM pgtrickle_state.node_0_1 s) a2
+                        WHERE a1.id = a2.id) i) x),
         -- stream table: rows that are gone
         hidden AS (
             DELETE FROM public.stream_table t
@@ -86,18 +84,24 @@ BEGIN
             RETURNING 1),
         -- rows that trade values of a unique index of the user: they go and come
         moved AS (
-            DELETE FROM public.stream_table t USING content n
-            WHERE v.user_keys IS NOT NULL AND t.id = n.id
+            DELETE FROM public.stream_table t
+            USING content n
+            WHERE v.user_keys IS NOT NULL
+              AND t.id = n.id
               AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
-                OR 'most' = ANY (v.user_keys) AND ROW(t.most)::record *<> ROW(n.most::numeric)::record)
+                   OR 'most' = ANY (v.user_keys) AND ROW(t.most)::record *<> ROW(n.most::numeric)::record)
             RETURNING 1),
         -- stream table: rows that are new or differ
         shown AS (
             INSERT INTO public.stream_table AS t (id, most)
             SELECT n.id::integer AS id, n.most::numeric AS most
             FROM content n
-            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.id, o.most), 0) = hash_record_extended(ROW(n.id, n.most), 0)
-              AND ROW(o.id, o.most)::record = ROW(n.id, n.most)::record AND ROW(o.id, o.most)::record *= ROW(n.id, n.most)::record)
+            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0
+              AND NOT EXISTS (SELECT
+                              FROM public.stream_table o
+                              WHERE hash_record_extended(ROW(o.id, o.most), 0) = hash_record_extended(ROW(n.id, n.most), 0)
+                                AND ROW(o.id, o.most)::record = ROW(n.id, n.most)::record
+                                AND ROW(o.id, o.most)::record *= ROW(n.id, n.most)::record)
             ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET most = excluded.most
             WHERE ROW(t.most)::record *<> ROW(excluded.most)::record
             RETURNING t.xmax = 0 AS inserted)
@@ -105,7 +109,9 @@ BEGIN
                s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
-        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
+                     count(*) FILTER (WHERE NOT shown.inserted) AS updated
+              FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -145,8 +151,9 @@ BEGIN
     d_orders AS MATERIALIZED (
         SELECT l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE l.xid >= v.f_xmin
+          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+               OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c2, l.c3, pg_catalog.numeric_send(l.c3)
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[2]),
@@ -154,68 +161,70 @@ BEGIN
     x AS MATERIALIZED (
         SELECT o.id AS id, coalesce(sum(o.w), 0)::bigint AS n, bool_or(o.touched) AS touched
         FROM (SELECT i.id, i.w, false AS touched
-          FROM (SELECT l.c1 AS id, l.w::int AS w
-            FROM pgtrickle_changes.log_0 l
-            WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                OR l.xid = v.f_xid AND l.seq > v.f_seq)
-            LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]) i
-          UNION ALL
-          SELECT s.id, 0, true
-          FROM (SELECT f.customer_id AS customer_id FROM d_orders f
-            GROUP BY f.customer_id) f, pgtrickle_state.node_0_1 s
-          WHERE f.customer_id = s.id
-            AND v.orders_changed) o
+              FROM (SELECT l.c1 AS id, l.w::int AS w
+                    FROM pgtrickle_changes.log_0 l
+                    WHERE l.xid >= v.f_xmin
+                      AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+                           OR l.xid = v.f_xid AND l.seq > v.f_seq)
+                    LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]) i
+              UNION ALL
+              SELECT s.id, 0, true
+              FROM (SELECT f.customer_id AS customer_id FROM d_orders f GROUP BY f.customer_id) f,
+                   pgtrickle_state.node_0_1 s
+              WHERE f.customer_id = s.id AND v.orders_changed) o
         GROUP BY o.id
-        HAVING sum(o.w) <> 0 OR bool_or(o.touched)),
+        HAVING (sum(o.w) <> 0 OR bool_or(o.touched))),
     -- those tuples beside their stored values
     m AS MATERIALIZED (
-        SELECT x.id,
-               s.ctid AS old_ctid,
-               coalesce(s.n, 0) AS old_n,
-               coalesce(s.n, 0) + x.n AS new_n,
-               coalesce(s.n, 0) + x.n > 0 AND (x.touched OR s.ctid IS NULL) AS need,
-               s.value AS old_value
+        SELECT x.id, s.ctid AS old_ctid, coalesce(s.n, 0) AS old_n, coalesce(s.n, 0) + x.n AS new_n,
+               coalesce(s.n, 0) + x.n > 0 AND (x.touched OR s.ctid IS NULL) AS need, s.value AS old_value
         FROM x x
         LEFT JOIN pgtrickle_state.node_0_1 s ON s.id = x.id),
     -- the subqueries, run for tuples that need it
     r AS MATERIALIZED (
-        SELECT "pgt outer".id,
-               "pgt outer".old_ctid,
-               "pgt outer".old_n,
-               "pgt outer".new_n,
+        SELECT "pgt outer".id, "pgt outer".old_ctid, "pgt outer".old_n, "pgt outer".new_n,
                "pgt outer".old_value,
                CASE WHEN "pgt outer".need THEN ((SELECT max(o.amount) AS max FROM public.orders o WHERE o.customer_id = "pgt outer".id)) ELSE "pgt outer".old_value END AS new_value
         FROM m "pgt outer"),
     -- state: keys behind which nothing is left
     gone AS (
-        DELETE FROM pgtrickle_state.node_0_1 s USING r m
+        DELETE FROM pgtrickle_state.node_0_1 s
+        USING r m
         WHERE s.ctid = m.old_ctid AND m.new_n <= 0),
     -- state: keys that stay
     kept AS (
-        UPDATE pgtrickle_state.node_0_1 s SET n = m.new_n, value = m.new_value
-        FROM r m WHERE s.ctid = m.old_ctid AND m.new_n > 0
+        UPDATE pgtrickle_state.node_0_1 s
+        SET n = m.new_n, value = m.new_value
+        FROM r m
+        WHERE s.ctid = m.old_ctid
+          AND m.new_n > 0
           AND (m.new_n <> m.old_n OR ROW(m.old_value)::record *<> ROW(m.new_value)::record)),
     -- state: keys that are new
     born AS (
         INSERT INTO pgtrickle_state.node_0_1 (id, n, value)
-        SELECT m.id, m.new_n, m.new_value FROM r m
+        SELECT m.id, m.new_n, m.new_value
+        FROM r m
         WHERE m.old_ctid IS NULL AND m.new_n > 0),
     -- output rows of these keys, before and after
     c AS NOT MATERIALIZED (
-        SELECT m.id,
-               m.old_value AS old_value,
-               m.new_value AS new_value,
-               m.old_n > 0 AS was,
+        SELECT m.id, m.old_value AS old_value, m.new_value AS new_value, m.old_n > 0 AS was,
                m.new_n > 0 AS now
         FROM r m),
     -- for the nodes above: what differs
     emitted AS (
         INSERT INTO pgtrickle_state.delta_0_1 (run, w, id, value)
-        SELECT v.run, -1, x.id, x.value FROM (SELECT c.id AS id, c.old_value AS value FROM c c WHERE c.was AND (c.was <> c.now OR ROW(c.id, c.old_value)::record *<> ROW(c.id, c.new_value)::record)) x
+        SELECT v.run, -1, x.id, x.value
+        FROM (SELECT c.id AS id, c.old_value AS value
+              FROM c c
+              WHERE c.was
+                AND (c.was <> c.now OR ROW(c.id, c.old_value)::record *<> ROW(c.id, c.new_value)::record)) x
         UNION ALL
-        SELECT v.run, 1, x.id, x.value FROM (SELECT c.id AS id, c.new_value AS value FROM c c WHERE c.now AND (c.was <> c.now OR ROW(c.id, c.old_value)::record *<> ROW(c.id, c.new_value)::record)) x)
-    SELECT (SELECT count(*) FROM r m WHERE m.new_n < 0)
-    INTO v.violations;
+        SELECT v.run, 1, x.id, x.value
+        FROM (SELECT c.id AS id, c.new_value AS value
+              FROM c c
+              WHERE c.now
+                AND (c.was <> c.now OR ROW(c.id, c.old_value)::record *<> ROW(c.id, c.new_value)::record)) x)
+    SELECT (SELECT count(*) FROM r m WHERE m.new_n < 0) INTO v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
             MESSAGE = 'stream table public.stream_table does not agree with its state',
@@ -230,8 +239,9 @@ BEGIN
     d_customers AS MATERIALIZED (
         SELECT l.c1 AS id, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE l.xid >= v.f_xmin
+          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+               OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]),
@@ -242,17 +252,17 @@ BEGIN
     net AS MATERIALIZED (
         SELECT x.id AS id, x.most AS most, sum(x.w)::int AS w
         FROM (SELECT i.id, i.value AS most, i.w
-          FROM (SELECT a1.id, a2.id AS id_1, a2.value, a1.w AS w
-            FROM d_customers a1, (SELECT s.id, s.value FROM pgtrickle_state.node_0_1 s) a2
-            WHERE a1.id = a2.id AND v.customers_changed
-            UNION ALL
-            SELECT a1.id, a2.id AS id_1, a2.value, a2.w AS w
-            FROM public.customers a1, d_node_1 a2
-            WHERE a1.id = a2.id AND (v.customers_changed OR v.orders_changed)
-            UNION ALL
-            SELECT a1.id, a2.id AS id_1, a2.value, -(a1.w * a2.w) AS w
-            FROM d_customers a1, d_node_1 a2
-            WHERE a1.id = a2.id AND v.customers_changed AND (v.customers_changed OR v.orders_changed)) i) x
+              FROM (SELECT a1.id, a2.id AS id_1, a2.value, a1.w AS w
+                    FROM d_customers a1, (SELECT s.id, s.value FROM pgtrickle_state.node_0_1 s) a2
+                    WHERE a1.id = a2.id AND v.customers_changed
+                    UNION ALL
+                    SELECT a1.id, a2.id AS id_1, a2.value, a2.w AS w
+                    FROM public.customers a1, d_node_1 a2
+                    WHERE a1.id = a2.id AND (v.customers_changed OR v.orders_changed)
+                    UNION ALL
+                    SELECT a1.id, a2.id AS id_1, a2.value, -(a1.w * a2.w) AS w
+                    FROM d_customers a1, d_node_1 a2
+                    WHERE a1.id = a2.id AND v.customers_changed AND (v.customers_changed OR v.orders_changed)) i) x
         GROUP BY x.id, x.most, pg_catalog.numeric_send(x.most)
         HAVING sum(x.w) <> 0),
     -- keys: those without a new row, and those without an old one
@@ -262,7 +272,8 @@ BEGIN
         GROUP BY n.id),
     -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t USING k n
+        DELETE FROM public.stream_table t
+        USING k n
         WHERE n.lost AND t.id = n.id
         RETURNING 1),
     -- stream table: rows that are new or differ
@@ -274,13 +285,15 @@ BEGIN
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET most = excluded.most
         WHERE ROW(t.most)::record *<> ROW(excluded.most)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted,
-           s.updated AS rows_updated,
-           h.deleted AS rows_deleted,
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
            k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted)) AS violations
-    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s,
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
+                 count(*) FILTER (WHERE NOT shown.inserted) AS updated
+          FROM shown) s,
          (SELECT count(*) AS deleted FROM hidden) h,
-         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added, count(*) FILTER (WHERE n.odd) AS odd FROM k n) k
+         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
+                 count(*) FILTER (WHERE n.odd) AS odd
+          FROM k n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -323,11 +336,11 @@ BEGIN
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1,
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1,
          LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p2;
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p2;
 END
 $pgt$;
 

@@ -15,8 +15,7 @@ Indexes that a delta would use and that do not exist:
 
 CREATE TABLE pgtrickle_state.node_0_1 AS
 SELECT i.id, i.amount
-FROM (SELECT i.id, i.amount
-  FROM public.orders i) i
+FROM (SELECT i.id, i.amount FROM public.orders i) i
 ORDER BY i.amount DESC, i.id, i.id, i.amount, pg_catalog.numeric_send(i.amount)
 LIMIT (10)::bigint
 WITH NO DATA;
@@ -45,15 +44,15 @@ BEGIN
         
         INSERT INTO pgtrickle_state.node_0_1 (id, amount)
         SELECT i.id, i.amount
-        FROM (SELECT i.id, i.amount
-          FROM public.orders i) i
+        FROM (SELECT i.id, i.amount FROM public.orders i) i
         ORDER BY i.amount DESC, i.id, i.id, i.amount, pg_catalog.numeric_send(i.amount)
         LIMIT (10)::bigint;
         
         WITH
         -- the query
         content AS MATERIALIZED (
-            SELECT x.id::integer AS id, x.amount::numeric AS amount FROM (SELECT s.id, s.amount FROM pgtrickle_state.node_0_1 s) x),
+            SELECT x.id::integer AS id, x.amount::numeric AS amount
+            FROM (SELECT s.id, s.amount FROM pgtrickle_state.node_0_1 s) x),
         -- stream table: rows that are gone
         hidden AS (
             DELETE FROM public.stream_table t
@@ -61,18 +60,24 @@ BEGIN
             RETURNING 1),
         -- rows that trade values of a unique index of the user: they go and come
         moved AS (
-            DELETE FROM public.stream_table t USING content n
-            WHERE v.user_keys IS NOT NULL AND t.id = n.id
+            DELETE FROM public.stream_table t
+            USING content n
+            WHERE v.user_keys IS NOT NULL
+              AND t.id = n.id
               AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
-                OR 'amount' = ANY (v.user_keys) AND ROW(t.amount)::record *<> ROW(n.amount::numeric)::record)
+                   OR 'amount' = ANY (v.user_keys) AND ROW(t.amount)::record *<> ROW(n.amount::numeric)::record)
             RETURNING 1),
         -- stream table: rows that are new or differ
         shown AS (
             INSERT INTO public.stream_table AS t (id, amount)
             SELECT n.id::integer AS id, n.amount::numeric AS amount
             FROM content n
-            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.id, o.amount), 0) = hash_record_extended(ROW(n.id, n.amount), 0)
-              AND ROW(o.id, o.amount)::record = ROW(n.id, n.amount)::record AND ROW(o.id, o.amount)::record *= ROW(n.id, n.amount)::record)
+            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0
+              AND NOT EXISTS (SELECT
+                              FROM public.stream_table o
+                              WHERE hash_record_extended(ROW(o.id, o.amount), 0) = hash_record_extended(ROW(n.id, n.amount), 0)
+                                AND ROW(o.id, o.amount)::record = ROW(n.id, n.amount)::record
+                                AND ROW(o.id, o.amount)::record *= ROW(n.id, n.amount)::record)
             ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET amount = excluded.amount
             WHERE ROW(t.amount)::record *<> ROW(excluded.amount)::record
             RETURNING t.xmax = 0 AS inserted)
@@ -80,7 +85,9 @@ BEGIN
                s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
-        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
+                     count(*) FILTER (WHERE NOT shown.inserted) AS updated
+              FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -109,36 +116,40 @@ BEGIN
     d_orders AS MATERIALIZED (
         SELECT l.c1 AS id, l.c3 AS amount, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE l.xid >= v.f_xmin
+          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+               OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1, l.c3, pg_catalog.numeric_send(l.c3)
         HAVING sum(l.w) <> 0),
     -- does a changed row sort before the last stored one?
     reached AS MATERIALIZED (
         SELECT NOT x.stored AS reached
-        FROM (SELECT d.id, d.amount, false
-          FROM d_orders d
-          UNION ALL
-          (SELECT s.id, s.amount, true
-           FROM pgtrickle_state.node_0_1 s
-           WHERE (10)::bigint > 0
-           ORDER BY s.amount DESC, s.id
-           OFFSET greatest((10)::bigint - 1, 0) LIMIT 1)) x (id, amount, stored)
+        FROM (SELECT d.id, d.amount, false FROM d_orders d
+              UNION ALL
+              (SELECT s.id, s.amount, true
+               FROM pgtrickle_state.node_0_1 s
+               WHERE (10)::bigint > 0
+               ORDER BY s.amount DESC, s.id
+               OFFSET greatest((10)::bigint - 1, 0)
+               LIMIT 1)) x (id, amount, stored)
         ORDER BY x.amount DESC, x.id, x.stored
         LIMIT 1),
     -- stored rows and rows as they shall be: the difference
     z AS MATERIALIZED (
-        SELECT x.id AS id, x.amount AS amount, sum(CASE WHEN x.old_ctid IS NULL THEN 1 ELSE -1 END)::int AS w, array_agg(x.old_ctid) FILTER (WHERE x.old_ctid IS NOT NULL) AS old_ctids
-        FROM (SELECT * FROM (SELECT s.id, s.amount, s.ctid
-            FROM pgtrickle_state.node_0_1 s
-            WHERE (SELECT x.reached FROM reached x)) o
-          UNION ALL
-          SELECT f.*, NULL::tid FROM (SELECT i.id, i.amount
-            FROM (SELECT i.id, i.amount
-              FROM public.orders i) i
-            WHERE (SELECT x.reached FROM reached x)
-            ORDER BY i.amount DESC, i.id, i.id, i.amount, pg_catalog.numeric_send(i.amount)
-            LIMIT (10)::bigint) f) x (id, amount, old_ctid)
+        SELECT x.id AS id, x.amount AS amount,
+               sum(CASE WHEN x.old_ctid IS NULL THEN 1 ELSE -1 END)::int AS w,
+               array_agg(x.old_ctid) FILTER (WHERE x.old_ctid IS NOT NULL) AS old_ctids
+        FROM (SELECT *
+              FROM (SELECT s.id, s.amount, s.ctid
+                    FROM pgtrickle_state.node_0_1 s
+                    WHERE (SELECT x.reached FROM reached x)) o
+              UNION ALL
+              SELECT f.*, NULL::tid
+              FROM (SELECT i.id, i.amount
+                    FROM (SELECT i.id, i.amount FROM public.orders i) i
+                    WHERE (SELECT x.reached FROM reached x)
+                    ORDER BY i.amount DESC, i.id, i.id, i.amount, pg_catalog.numeric_send(i.amount)
+                    LIMIT (10)::bigint) f) x (id, amount, old_ctid)
         GROUP BY x.id, x.amount, pg_catalog.numeric_send(x.amount)
         HAVING sum(CASE WHEN x.old_ctid IS NULL THEN 1 ELSE -1 END) <> 0),
     -- state: copies that are gone
@@ -148,7 +159,9 @@ BEGIN
     -- state: copies that are new
     born AS (
         INSERT INTO pgtrickle_state.node_0_1 (id, amount)
-        SELECT z.id, z.amount FROM z z CROSS JOIN LATERAL generate_series(1, z.w)
+        SELECT z.id, z.amount
+        FROM z z
+        CROSS JOIN LATERAL generate_series(1, z.w)
         WHERE z.w > 0),
     -- keys: those without a new row, and those without an old one
     k AS MATERIALIZED (
@@ -157,7 +170,8 @@ BEGIN
         GROUP BY n.id),
     -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t USING k n
+        DELETE FROM public.stream_table t
+        USING k n
         WHERE n.lost AND t.id = n.id
         RETURNING 1),
     -- stream table: rows that are new or differ
@@ -169,14 +183,16 @@ BEGIN
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET amount = excluded.amount
         WHERE ROW(t.amount)::record *<> ROW(excluded.amount)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted,
-           s.updated AS rows_updated,
-           h.deleted AS rows_deleted,
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
            k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted))
-             + 0::bigint AS violations
-    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s,
+            + 0::bigint AS violations
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
+                 count(*) FILTER (WHERE NOT shown.inserted) AS updated
+          FROM shown) s,
          (SELECT count(*) AS deleted FROM hidden) h,
-         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added, count(*) FILTER (WHERE n.odd) AS odd FROM k n) k
+         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
+                 count(*) FILTER (WHERE n.odd) AS odd
+          FROM k n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -218,7 +234,7 @@ BEGIN
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1;
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1;
 END
 $pgt$;
 

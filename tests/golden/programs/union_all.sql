@@ -38,13 +38,14 @@ BEGIN
         -- what differs
         net AS MATERIALIZED (
             SELECT x.id AS id, x.what AS what, sum(x.w)::int AS w
-            FROM (SELECT x.id::integer AS id, x.what::text AS what, 1 AS w FROM (SELECT i.id AS id, i.what AS what FROM (SELECT i.id, 'customer'::text AS what
-              FROM public.customers i) i
-              UNION ALL
-              SELECT i.id AS id, i.what AS what FROM (SELECT i.id, 'order'::text AS what
-              FROM public.orders i) i) x
-              UNION ALL
-              SELECT o.id AS id, o.what AS what, -1 AS w FROM public.stream_table o) x
+            FROM (SELECT x.id::integer AS id, x.what::text AS what, 1 AS w
+                  FROM (SELECT i.id AS id, i.what AS what
+                        FROM (SELECT i.id, 'customer'::text AS what FROM public.customers i) i
+                        UNION ALL
+                        SELECT i.id AS id, i.what AS what
+                        FROM (SELECT i.id, 'order'::text AS what FROM public.orders i) i) x
+                  UNION ALL
+                  SELECT o.id AS id, o.what AS what, -1 AS w FROM public.stream_table o) x
             GROUP BY x.id, x.what
             HAVING sum(x.w) <> 0),
         -- the change, with the types of the stream table
@@ -52,22 +53,25 @@ BEGIN
             SELECT n.id::integer AS id, n.what::text AS what, n.w FROM net n),
         -- stream table: copies that are gone
         hidden AS (
-            DELETE FROM public.stream_table t WHERE t.ctid = ANY (ARRAY(
-              SELECT x.ctid FROM d d CROSS JOIN LATERAL (
-                SELECT t.ctid FROM public.stream_table t
-                WHERE hash_record_extended(ROW(t.id, t.what), 0) = hash_record_extended(ROW(d.id, d.what), 0)
-              AND ROW(t.id, t.what)::record = ROW(d.id, d.what)::record
-                LIMIT -d.w) x
-              WHERE d.w < 0))
+            DELETE FROM public.stream_table t
+            WHERE t.ctid = ANY (ARRAY(SELECT x.ctid
+                   FROM d d
+                   CROSS JOIN LATERAL (SELECT t.ctid
+                                       FROM public.stream_table t
+                                       WHERE hash_record_extended(ROW(t.id, t.what), 0) = hash_record_extended(ROW(d.id, d.what), 0)
+                                         AND ROW(t.id, t.what)::record = ROW(d.id, d.what)::record
+                                       LIMIT -d.w) x
+                   WHERE d.w < 0))
             RETURNING 1),
         -- stream table: copies that are new
         shown AS (
             INSERT INTO public.stream_table (id, what)
-            SELECT d.id, d.what FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
+            SELECT d.id, d.what
+            FROM d d
+            CROSS JOIN LATERAL generate_series(1, d.w)
             WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
             RETURNING 1)
-        SELECT (SELECT count(*) FROM shown) AS rows_inserted,
-               0::bigint AS rows_updated,
+        SELECT (SELECT count(*) FROM shown) AS rows_inserted, 0::bigint AS rows_updated,
                h.deleted AS rows_deleted,
                (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - h.deleted AS violations
         FROM (SELECT count(*) AS deleted FROM hidden) h
@@ -99,20 +103,21 @@ BEGIN
     d_customers AS MATERIALIZED (
         SELECT l.c1 AS id, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE l.xid >= v.f_xmin
+          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+               OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1
         HAVING sum(l.w) <> 0),
     -- changed rows, net
     net AS MATERIALIZED (
         SELECT x.id AS id, x.what AS what, sum(x.w)::int AS w
-        FROM (SELECT i.id AS id, i.what AS what, i.w FROM (SELECT i.id, 'customer'::text AS what, i.w
-          FROM d_customers i) i
-          WHERE v.customers_changed
-          UNION ALL
-          SELECT i.id AS id, i.what AS what, i.w FROM (SELECT i.id, 'order'::text AS what, i.w
-          FROM d_customers i) i
-          WHERE v.orders_changed) x
+        FROM (SELECT i.id AS id, i.what AS what, i.w
+              FROM (SELECT i.id, 'customer'::text AS what, i.w FROM d_customers i) i
+              WHERE v.customers_changed
+              UNION ALL
+              SELECT i.id AS id, i.what AS what, i.w
+              FROM (SELECT i.id, 'order'::text AS what, i.w FROM d_customers i) i
+              WHERE v.orders_changed) x
         GROUP BY x.id, x.what
         HAVING sum(x.w) <> 0),
     -- the change, with the types of the stream table
@@ -120,22 +125,25 @@ BEGIN
         SELECT n.id::integer AS id, n.what::text AS what, n.w FROM net n),
     -- stream table: copies that are gone
     hidden AS (
-        DELETE FROM public.stream_table t WHERE t.ctid = ANY (ARRAY(
-          SELECT x.ctid FROM d d CROSS JOIN LATERAL (
-            SELECT t.ctid FROM public.stream_table t
-            WHERE hash_record_extended(ROW(t.id, t.what), 0) = hash_record_extended(ROW(d.id, d.what), 0)
-          AND ROW(t.id, t.what)::record = ROW(d.id, d.what)::record
-            LIMIT -d.w) x
-          WHERE d.w < 0))
+        DELETE FROM public.stream_table t
+        WHERE t.ctid = ANY (ARRAY(SELECT x.ctid
+               FROM d d
+               CROSS JOIN LATERAL (SELECT t.ctid
+                                   FROM public.stream_table t
+                                   WHERE hash_record_extended(ROW(t.id, t.what), 0) = hash_record_extended(ROW(d.id, d.what), 0)
+                                     AND ROW(t.id, t.what)::record = ROW(d.id, d.what)::record
+                                   LIMIT -d.w) x
+               WHERE d.w < 0))
         RETURNING 1),
     -- stream table: copies that are new
     shown AS (
         INSERT INTO public.stream_table (id, what)
-        SELECT d.id, d.what FROM d d CROSS JOIN LATERAL generate_series(1, d.w)
+        SELECT d.id, d.what
+        FROM d d
+        CROSS JOIN LATERAL generate_series(1, d.w)
         WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
         RETURNING 1)
-    SELECT (SELECT count(*) FROM shown) AS rows_inserted,
-           0::bigint AS rows_updated,
+    SELECT (SELECT count(*) FROM shown) AS rows_inserted, 0::bigint AS rows_updated,
            h.deleted AS rows_deleted,
            (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - h.deleted AS violations
     FROM (SELECT count(*) AS deleted FROM hidden) h
@@ -181,11 +189,11 @@ BEGIN
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1,
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1,
          LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p2;
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p2;
 END
 $pgt$;
 

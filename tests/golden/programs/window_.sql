@@ -12,9 +12,7 @@ Stream table, state in pgtrickle_state.node_0_1, rows identified by key:
 */
 
 CREATE TABLE pgtrickle_state.node_0_1 AS
-SELECT i.id,
-       i.customer_id,
-       i.amount,
+SELECT i.id, i.customer_id, i.amount,
        rank() OVER (PARTITION BY i.customer_id ORDER BY i.amount DESC) AS rank
 FROM public.orders i
 WITH NO DATA;
@@ -44,17 +42,16 @@ BEGIN
         DELETE FROM pgtrickle_state.node_0_1;
         
         INSERT INTO pgtrickle_state.node_0_1 (id, customer_id, amount, rank)
-        SELECT i.id,
-               i.customer_id,
-               i.amount,
+        SELECT i.id, i.customer_id, i.amount,
                rank() OVER (PARTITION BY i.customer_id ORDER BY i.amount DESC) AS rank
         FROM public.orders i;
         
         WITH
         -- the query
         content AS MATERIALIZED (
-            SELECT x.id::integer AS id, x.customer_id::integer AS customer_id, x.place::bigint AS place FROM (SELECT i.id, i.customer_id, i.rank AS place
-            FROM (SELECT s.id, s.customer_id, s.amount, s.rank FROM pgtrickle_state.node_0_1 s) i) x),
+            SELECT x.id::integer AS id, x.customer_id::integer AS customer_id, x.place::bigint AS place
+            FROM (SELECT i.id, i.customer_id, i.rank AS place
+                  FROM (SELECT s.id, s.customer_id, s.amount, s.rank FROM pgtrickle_state.node_0_1 s) i) x),
         -- stream table: rows that are gone
         hidden AS (
             DELETE FROM public.stream_table t
@@ -62,27 +59,35 @@ BEGIN
             RETURNING 1),
         -- rows that trade values of a unique index of the user: they go and come
         moved AS (
-            DELETE FROM public.stream_table t USING content n
-            WHERE v.user_keys IS NOT NULL AND t.id = n.id
+            DELETE FROM public.stream_table t
+            USING content n
+            WHERE v.user_keys IS NOT NULL
+              AND t.id = n.id
               AND ('id' = ANY (v.user_keys) AND ROW(t.id)::record *<> ROW(n.id::integer)::record
-                OR 'customer_id' = ANY (v.user_keys) AND ROW(t.customer_id)::record *<> ROW(n.customer_id::integer)::record
-                OR 'place' = ANY (v.user_keys) AND ROW(t.place)::record *<> ROW(n.place::bigint)::record)
+                   OR 'customer_id' = ANY (v.user_keys) AND ROW(t.customer_id)::record *<> ROW(n.customer_id::integer)::record
+                   OR 'place' = ANY (v.user_keys) AND ROW(t.place)::record *<> ROW(n.place::bigint)::record)
             RETURNING 1),
         -- stream table: rows that are new or differ
         shown AS (
             INSERT INTO public.stream_table AS t (id, customer_id, place)
             SELECT n.id::integer AS id, n.customer_id::integer AS customer_id, n.place::bigint AS place
             FROM content n
-            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0 AND NOT EXISTS (SELECT FROM public.stream_table o WHERE hash_record_extended(ROW(o.id, o.customer_id, o.place), 0) = hash_record_extended(ROW(n.id, n.customer_id, n.place), 0)
-              AND ROW(o.id, o.customer_id, o.place)::record = ROW(n.id, n.customer_id, n.place)::record)
-            ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET customer_id = excluded.customer_id, place = excluded.place
+            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0
+              AND NOT EXISTS (SELECT
+                              FROM public.stream_table o
+                              WHERE hash_record_extended(ROW(o.id, o.customer_id, o.place), 0) = hash_record_extended(ROW(n.id, n.customer_id, n.place), 0)
+                                AND ROW(o.id, o.customer_id, o.place)::record = ROW(n.id, n.customer_id, n.place)::record)
+            ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET customer_id = excluded.customer_id,
+                                                                    place = excluded.place
             WHERE ROW(t.customer_id, t.place)::record *<> ROW(excluded.customer_id, excluded.place)::record
             RETURNING t.xmax = 0 AS inserted)
         SELECT s.inserted - (SELECT count(*) FROM moved) AS rows_inserted,
                s.updated + (SELECT count(*) FROM moved) AS rows_updated,
                (SELECT count(*) FROM hidden) AS rows_deleted,
                (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.id) k) AS violations
-        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s
+        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
+                     count(*) FILTER (WHERE NOT shown.inserted) AS updated
+              FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -111,36 +116,37 @@ BEGIN
     d_orders AS MATERIALIZED (
         SELECT l.c1 AS id, l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-            OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE l.xid >= v.f_xmin
+          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+               OR l.xid = v.f_xid AND l.seq > v.f_seq)
         GROUP BY l.c1, l.c2, l.c3, pg_catalog.numeric_send(l.c3)
         HAVING sum(l.w) <> 0),
     -- keys of changed rows
     k AS MATERIALIZED (
-        SELECT d.customer_id AS customer_id
-        FROM d_orders d
-        GROUP BY d.customer_id),
+        SELECT d.customer_id AS customer_id FROM d_orders d GROUP BY d.customer_id),
     -- stored rows and rows as they shall be: the difference
     z AS MATERIALIZED (
-        SELECT x.id AS id, x.customer_id AS customer_id, x.amount AS amount, x.rank AS rank, sum(CASE WHEN x.old_ctid IS NULL THEN 1 ELSE -1 END)::int AS w, array_agg(x.old_ctid) FILTER (WHERE x.old_ctid IS NOT NULL) AS old_ctids
-        FROM (SELECT * FROM (SELECT s.id, s.customer_id, s.amount, s.rank, s.ctid
-            FROM k k, pgtrickle_state.node_0_1 s
-            WHERE hash_record_extended(ROW(s.customer_id), 0) = hash_record_extended(ROW(k.customer_id), 0)
-              AND ROW(s.customer_id)::record = ROW(k.customer_id)::record) o
-          UNION ALL
-          SELECT f.*, NULL::tid FROM (SELECT i.id,
-                   i.customer_id,
-                   i.amount,
-                   rank() OVER (PARTITION BY i.customer_id ORDER BY i.amount DESC) AS rank
-            FROM (SELECT i.id, i.customer_id, i.amount
-              FROM k k, public.orders i
-              WHERE i.customer_id = k.customer_id
-                AND EXISTS (SELECT FROM k k)
+        SELECT x.id AS id, x.customer_id AS customer_id, x.amount AS amount, x.rank AS rank,
+               sum(CASE WHEN x.old_ctid IS NULL THEN 1 ELSE -1 END)::int AS w,
+               array_agg(x.old_ctid) FILTER (WHERE x.old_ctid IS NOT NULL) AS old_ctids
+        FROM (SELECT *
+              FROM (SELECT s.id, s.customer_id, s.amount, s.rank, s.ctid
+                    FROM k k, pgtrickle_state.node_0_1 s
+                    WHERE hash_record_extended(ROW(s.customer_id), 0) = hash_record_extended(ROW(k.customer_id), 0)
+                      AND ROW(s.customer_id)::record = ROW(k.customer_id)::record) o
               UNION ALL
-              SELECT i.id, i.customer_id, i.amount
-              FROM k k, public.orders i
-              WHERE (k.customer_id IS NOT DISTINCT FROM NULL) AND (i.customer_id IS NOT DISTINCT FROM NULL)
-                AND EXISTS (SELECT FROM k k WHERE (k.customer_id IS NOT DISTINCT FROM NULL))) i) f) x (id, customer_id, amount, rank, old_ctid)
+              SELECT f.*, NULL::tid
+              FROM (SELECT i.id, i.customer_id, i.amount,
+                           rank() OVER (PARTITION BY i.customer_id ORDER BY i.amount DESC) AS rank
+                    FROM (SELECT i.id, i.customer_id, i.amount
+                          FROM k k, public.orders i
+                          WHERE i.customer_id = k.customer_id AND EXISTS (SELECT FROM k k)
+                          UNION ALL
+                          SELECT i.id, i.customer_id, i.amount
+                          FROM k k, public.orders i
+                          WHERE (k.customer_id IS NOT DISTINCT FROM NULL)
+                            AND (i.customer_id IS NOT DISTINCT FROM NULL)
+                            AND EXISTS (SELECT FROM k k WHERE (k.customer_id IS NOT DISTINCT FROM NULL))) i) f) x (id, customer_id, amount, rank, old_ctid)
         GROUP BY x.id, x.customer_id, x.amount, pg_catalog.numeric_send(x.amount), x.rank
         HAVING sum(CASE WHEN x.old_ctid IS NULL THEN 1 ELSE -1 END) <> 0),
     -- state: copies that are gone
@@ -150,13 +156,14 @@ BEGIN
     -- state: copies that are new
     born AS (
         INSERT INTO pgtrickle_state.node_0_1 (id, customer_id, amount, rank)
-        SELECT z.id, z.customer_id, z.amount, z.rank FROM z z CROSS JOIN LATERAL generate_series(1, z.w)
+        SELECT z.id, z.customer_id, z.amount, z.rank
+        FROM z z
+        CROSS JOIN LATERAL generate_series(1, z.w)
         WHERE z.w > 0),
     -- changed rows, net
     net AS MATERIALIZED (
         SELECT x.id AS id, x.customer_id AS customer_id, x.place AS place, sum(x.w)::int AS w
-        FROM (SELECT i.id, i.customer_id, i.rank AS place, i.w
-          FROM z i) x
+        FROM (SELECT i.id, i.customer_id, i.rank AS place, i.w FROM z i) x
         GROUP BY x.id, x.customer_id, x.place
         HAVING sum(x.w) <> 0),
     -- keys: those without a new row, and those without an old one
@@ -166,7 +173,8 @@ BEGIN
         GROUP BY n.id),
     -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t USING k__2 n
+        DELETE FROM public.stream_table t
+        USING k__2 n
         WHERE n.lost AND t.id = n.id
         RETURNING 1),
     -- stream table: rows that are new or differ
@@ -175,17 +183,20 @@ BEGIN
         SELECT n.id::integer AS id, n.customer_id::integer AS customer_id, n.place::bigint AS place
         FROM net n
         WHERE (SELECT count(*) FROM hidden) >= 0 AND n.w > 0
-        ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET customer_id = excluded.customer_id, place = excluded.place
+        ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET customer_id = excluded.customer_id,
+                                                                place = excluded.place
         WHERE ROW(t.customer_id, t.place)::record *<> ROW(excluded.customer_id, excluded.place)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted,
-           s.updated AS rows_updated,
-           h.deleted AS rows_deleted,
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
            k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted))
-             + 0::bigint AS violations
-    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted, count(*) FILTER (WHERE NOT shown.inserted) AS updated FROM shown) s,
+            + 0::bigint AS violations
+    FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
+                 count(*) FILTER (WHERE NOT shown.inserted) AS updated
+          FROM shown) s,
          (SELECT count(*) AS deleted FROM hidden) h,
-         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added, count(*) FILTER (WHERE n.odd) AS odd FROM k__2 n) k
+         (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
+                 count(*) FILTER (WHERE n.odd) AS odd
+          FROM k__2 n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -227,7 +238,7 @@ BEGIN
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
                   WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                        OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1;
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1;
 END
 $pgt$;
 

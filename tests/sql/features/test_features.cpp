@@ -103,7 +103,7 @@ class Features : public ::testing::TestWithParam<std::string> {
                     session_.quote(section.text) + ", refresh_mode => " + session_.quote(mode) + ")");
       session_.exec("RESET ROLE");
       const auto built = db_.build(name);
-      if (built.status != pgtrickle::catalog::BuildStatus::kActive) return built.message + " " + built.hint;
+      if (built.status != pgtrickle::catalog::BuildStatus::kActive) return built.message + " " + built.error.hint;
       // The small tables of a test would otherwise always be recomputed, and prove nothing about the delta program.
       session_.exec("UPDATE pgtrickle.pgt_frontiers SET full_threshold = NULL");
       return {};
