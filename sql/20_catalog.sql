@@ -11,7 +11,7 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     original_query         text NOT NULL,                         -- as the user wrote it
     -- canonical: names qualified, * expanded, no final semicolon
     defining_query         text NOT NULL,
-    -- setting -> value at creation, for those that can change a result
+    -- setting -> value at creation, for the ones that can change a result
     settings               jsonb NOT NULL DEFAULT '{}',
     -- what the names in original_query meant, see 50_names.sql
     names                  jsonb,
@@ -179,7 +179,7 @@ CREATE TABLE pgtrickle.pgt_facts (
     objid       oid NOT NULL,                         -- 0: a fact about no single object
     kind        text NOT NULL,                        -- what about it, see _fact_now
     role        oid NOT NULL DEFAULT 0,               -- with whose rights it is read, where that matters
-    columns     int2[] NOT NULL DEFAULT '{}',         -- of a relation: those that are used
+    columns     int2[] NOT NULL DEFAULT '{}',         -- of a relation: the ones that are used
     object_type text NOT NULL,                        -- function, type, table ...; for people
     -- schema, name and identity as recorded; OIDs are followed, names are not
     schema      name,
@@ -238,7 +238,7 @@ CREATE TABLE pgtrickle.pgt_control (
 );
 INSERT INTO pgtrickle.pgt_control DEFAULT VALUES;
 
--- Sources that are being loaded: whoever reads a gated source, directly or through other stream tables, waits.
+-- Sources that are being loaded: what reads a gated source, directly or through other stream tables, waits.
 CREATE TABLE pgtrickle.pgt_source_gates (
     source_relid  oid PRIMARY KEY,
     source_schema name NOT NULL,
@@ -335,7 +335,7 @@ SELECT pg_catalog.setval('pgtrickle_changes.last_clearing', 1);
 GRANT SELECT ON SEQUENCE pgtrickle_changes.last_clearing TO PUBLIC;
 GRANT USAGE ON SEQUENCE pgtrickle_changes.log_seq TO PUBLIC;     -- every refresh takes a number
 
--- Bumped by whoever changes the catalog but may not notify, see _wake_from_trigger().
+-- Bumped by who changes the catalog but may not notify, see _wake_from_trigger().
 CREATE SEQUENCE pgtrickle.catalog_changes;
 
 -- Access -------------------------------------------------------------------------------------------------------------
@@ -367,7 +367,7 @@ CREATE POLICY members_read ON pgtrickle.pgt_stream_tables FOR SELECT
 
 ALTER TABLE pgtrickle.pgt_frontiers ENABLE ROW LEVEL SECURITY;
 CREATE POLICY everybody_reads ON pgtrickle.pgt_frontiers FOR SELECT USING (true);
--- Programs run as the owner of the stream table and move its frontier. Whoever tampers with his own harms nobody else.
+-- Programs run as the owner of the stream table and move its frontier. Tampering with one's own harms nobody else.
 CREATE POLICY owner_refreshes ON pgtrickle.pgt_frontiers FOR UPDATE USING (pg_catalog.pg_has_role(owner, 'USAGE'));
 GRANT UPDATE (snapshot, xid, seq, facts_from, data_timestamp, last_action, last_delta_rows)
     ON pgtrickle.pgt_frontiers TO PUBLIC;

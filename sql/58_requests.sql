@@ -103,7 +103,7 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._owned_stream_table FROM PUBLIC;
 
--- Settings that may be kept with a stream table, of those that are given.
+-- Settings that may be kept with a stream table, of the ones that are given.
 CREATE FUNCTION pgtrickle._kept_settings(settings jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(jsonb_object_agg(e.key, e.value), '{}') FROM jsonb_each_text(settings) AS e
@@ -296,7 +296,7 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._do_reset_fuse FROM PUBLIC;
 
--- Has the daemon build a stream table anew, and resumes it if it was in error. finding: what was found wrong.
+-- Has the daemon rebuild a stream table, and resumes it if it was in error. finding: what was found wrong.
 CREATE FUNCTION pgtrickle._do_repair(caller oid, id bigint, finding text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -319,7 +319,7 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._do_repair FROM PUBLIC;
 
--- A refresh by hand found that stream tables must be built anew. ids: an array; those of others are not his to mark.
+-- A refresh by hand found that stream tables must be rebuilt. ids: an array; those of others are not his to mark.
 CREATE FUNCTION pgtrickle._do_rebuild(caller oid, ids jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -368,7 +368,7 @@ REVOKE EXECUTE ON FUNCTION pgtrickle._do_refreshed FROM PUBLIC;
 -- Gates, watermarks, groups -------------------------------------------------------------------------------------------
 
 -- They stop the stream tables of others, so gates and watermark groups are for owners of the sources; watermarks are
--- for whoever loads a source. False if the gate is so already.
+-- for who loads a source. False if the gate is so already.
 CREATE FUNCTION pgtrickle._do_gate(caller oid, relation oid, gate boolean) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

@@ -67,7 +67,7 @@ $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._is_refreshed_here FROM PUBLIC;
 
 -- What a refresh leaves in the catalog besides its frontier. The answer to a blown fuse holds once; what was skipped is
--- there again once all is recomputed. recomputed: the files of the sources are those that were read. outgrown: the
+-- there again once all is recomputed. recomputed: the files of the sources are the ones that were read. outgrown: the
 -- program does not know a unique index: where somebody can, it is made again. For refreshes only.
 CREATE FUNCTION pgtrickle._settle_refresh(stream_table bigint, settles_fuse boolean, recomputed boolean,
                                           skipped_now boolean,

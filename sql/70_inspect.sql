@@ -31,7 +31,7 @@ BEGIN
         END IF;
     END LOOP;
     RETURN true;
-EXCEPTION WHEN undefined_table THEN     -- the log was made anew while we looked
+EXCEPTION WHEN undefined_table THEN     -- the log was recreated while we looked
     RETURN false;
 END
 $$;
@@ -142,7 +142,7 @@ $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._read_by TO PUBLIC;
 
 -- Sessions that hold a lock which only a refresh, a build or DDL takes on the stream table: who, for how long, and what
--- they wait for. NULL if there are none. What others run is shown to those that may see it in pg_stat_activity.
+-- they wait for. NULL if there are none. What others run is shown to roles that may see it in pg_stat_activity.
 CREATE FUNCTION pgtrickle._at_work_on(st pgtrickle.pgt_stream_tables) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT string_agg(format('pid %s (%s), for %s s: %s%s', a.pid,
@@ -318,12 +318,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle.dependency_tree TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.dependency_tree() IS
-'Which stream table reads what, as an indented tree: first those that no other stream table reads, below each what it
+'Which stream table reads what, as an indented tree: first the ones that no other stream table reads, below each what it
   reads. What several read appears several
 times. A cycle that nothing else reads begins with its oldest member; where it closes, the tree ends. At most 10,000
   lines, the upper levels first.';
 
--- Of both tables of a change log. Asked by OID: whoever asks need not be let into the schema.
+-- Of both tables of a change log. Asked by OID: its callers need not be let into the schema.
 CREATE FUNCTION pgtrickle._log_bytes(source bigint) RETURNS bigint
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT sum(pg_table_size(c.oid))::bigint FROM pg_class c
@@ -412,8 +412,8 @@ BEGIN
     RETURN QUERY SELECT 'waiting_for_build', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END, coalesce(what, 'none');
     SELECT string_agg(format('%s by %s', s.name, date_trunc('second', s.staleness)), '; ' ORDER BY s.name) INTO what
     FROM pgtrickle.stream_tables s JOIN pgtrickle._stream_tables t USING (pgt_id)
-    -- Not those that are to wait; cron has its own clock. Tiers stretch the schedule by what the daemon's configuration
-    -- says: be generous.
+    -- Not what is to wait. Cron has its own clock. Tiers stretch the schedule by what the daemon's configuration says:
+    -- be generous.
     WHERE s.status = 'ACTIVE' AND s.fuse_blown_at IS NULL AND s.tier <> 'frozen'
       AND pgtrickle._schedule_kind(s.schedule) <> 'cron'
       AND s.staleness > greatest(make_interval(secs => coalesce(t.schedule_ms, 1000) * CASE s.tier WHEN 'hot' THEN 5

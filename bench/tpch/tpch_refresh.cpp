@@ -65,7 +65,7 @@ class TpchBench {
   void measure() {
     for (int round = 0; round < kRounds; ++round) {
       const double start = seconds();
-      // Clearing the logs makes the session plan its statements anew: the first refresh of each size is not counted.
+      // Clearing the logs makes the session plan its statements again: the first refresh of each size is not counted.
       clear_logs();
       for (const Size size : {kOrders, kFraction}) {
         change(size);

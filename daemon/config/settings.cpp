@@ -200,7 +200,7 @@ void add_scheduling(std::vector<Setting<Config>>& all) {
   all.push_back(
       integer<Config, int>("scheduler.owner_max_places", 0, 10000,
                            "Refreshes at once, and builds at once, of one owner who is not trusted, over all "
-                           "databases. 0 is all but one of those that such owners may have together, in each "
+                           "databases. 0 is one less than such owners may have together, in each "
                            "database and in all; at least one. Together they may have all places for "
                            "refreshes, or all but one where trusted owners have stream tables. Trusted owners "
                            "have no such limit.",

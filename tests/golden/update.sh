@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes tests/golden/programs/ anew, with the build in build/ (or PGT_BUILD_DIR).
+# Rewrites tests/golden/programs/, with the build in build/ (or PGT_BUILD_DIR).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PGT_UPDATE_GOLDEN=1 tests/support/with_cluster.sh "${PGT_BUILD_DIR:-build}/tests/pgtrickle_golden_tests" --gtest_brief=1

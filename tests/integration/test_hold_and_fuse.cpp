@@ -153,7 +153,7 @@ TEST_F(HoldAndFuse, AFuseBlowsAboveItsLimitAndAppliesNothing) {
   session_.exec("DELETE FROM t WHERE id = 1");
   EXPECT_EQ(refresh("st"), "BLOWN 0");  // until somebody has decided, whatever is pending
   EXPECT_EQ(rows("st"), "15");
-  EXPECT_EQ(refresh("st", "go"), "DIFFERENTIAL 7");  // whoever says so has looked
+  EXPECT_EQ(refresh("st", "go"), "DIFFERENTIAL 7");  // the caller has looked
   EXPECT_TRUE(equals_query(session_, "st"));
 }
 

@@ -269,7 +269,7 @@ TEST_F(SchedulingFaults, ALeaderThatDiesInTheMiddleOfAComponentLeavesNothingHalf
   EXPECT_EQ(session_.table("SELECT pgt_id, count(*) FROM pgtrickle.pgt_refresh_history WHERE initiated_by = 'INITIAL' "
                            "GROUP BY 1 HAVING count(*) > 1"),
             "")
-      << "built anew";
+      << "rebuilt";
 }
 
 TEST_F(SchedulingFaults, ABlownFuseInADiamondStopsTheDiamondAndNothingElse) {

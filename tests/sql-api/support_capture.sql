@@ -24,7 +24,7 @@ BEGIN
 END
 $$;
 
--- Applies what is pending and compares; returns the number of log rows applied, -1 if there was a marker (copied anew).
+-- Applies what is pending and compares; returns the number of log rows applied, -1 if there was a marker (copied again).
 -- `once` is the name of the case's step. Everything in one statement, hence one snapshot.
 CREATE FUNCTION test.check_log(step text, source bigint, expected bigint DEFAULT NULL) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE

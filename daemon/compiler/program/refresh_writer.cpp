@@ -161,7 +161,7 @@ class RefreshWriter {
   }
 
   /// Without the lock, TRUNCATE has to be thought of, which empties a log for this snapshot too: after it was taken,
-  /// somebody else could have refreshed and the log been cleared. See _rotate_log() in sql/40_capture.sql.
+  /// somebody else could have refreshed and the log been cleared. See _rotate_log() in sql/43_change_log.sql.
   [[nodiscard]] std::string nothing_to_do() const {
     std::vector<std::string> counts;
     for (const auto& s : sources_) counts.push_back("v.n" + alias(s).substr(1));
@@ -286,8 +286,8 @@ class RefreshWriter {
     return "EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{" + join(relids, ",") + "}') AND c.relrowsecurity)";
   }
 
-  /// Whether the event triggers are those that watched when the program was made. One that was disabled for a while has
-  /// another xmin.
+  /// Whether the event triggers are the ones that watched when the program was made. One that was disabled for a while
+  /// has another xmin.
   [[nodiscard]] std::string watched() const {
     if (request_.event_triggers.empty()) return "false";
     std::vector<std::string> oids;

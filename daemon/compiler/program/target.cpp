@@ -201,7 +201,7 @@ Select Target::apply_bag(Statement& statement, const std::string& d, const std::
                                            Select(cast_list("n")).item("n.w").from(d, "n"));
   Select copies({"t.ctid"});
   copies.from(table_, "t").where(row_match(mine, theirs, types(all_), false));
-  // Of rows that are equal but not the same, those that are the same go first.
+  // Of rows that are equal but not the same, the ones that are the same go first.
   if (loose()) copies.order_by({row_identical(mine, theirs) + " DESC"});
   copies.limit("-d.w");
   const Query gone = Select({"x.ctid"}).from(typed, "d").cross_join_lateral(copies, "x").where("d.w < 0");

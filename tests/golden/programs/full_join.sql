@@ -133,7 +133,7 @@ BEGIN
         WHERE b.customer_id IS DISTINCT FROM NULL
         GROUP BY b.customer_id
         HAVING sum(b.w) <> 0),
-    -- those that get their first match (+1) or lose their last (-1)
+    -- rows that get their first match (+1) or lose their last (-1)
     flips AS MATERIALIZED (
         SELECT t.k1, CASE WHEN m.n = 0 THEN 1 ELSE -1 END AS flip
         FROM touched t
@@ -150,7 +150,7 @@ BEGIN
         WHERE b.id IS DISTINCT FROM NULL
         GROUP BY b.id
         HAVING sum(b.w) <> 0),
-    -- those that get their first match (+1) or lose their last (-1)
+    -- rows that get their first match (+1) or lose their last (-1)
     flips__2 AS MATERIALIZED (
         SELECT t.k1, CASE WHEN m.n = 0 THEN 1 ELSE -1 END AS flip
         FROM touched__2 t

@@ -129,7 +129,7 @@ BEGIN
         WHERE b.order_id IS DISTINCT FROM NULL
         GROUP BY b.order_id
         HAVING sum(b.w) <> 0),
-    -- those that get their first match (+1) or lose their last (-1)
+    -- rows that get their first match (+1) or lose their last (-1)
     flips AS MATERIALIZED (
         SELECT t.k1, CASE WHEN m.n = 0 THEN 1 ELSE -1 END AS flip
         FROM touched t

@@ -300,7 +300,7 @@ class Run {
           look(session, c, before);
           session.exec("COMMIT");
         } catch (const pqxx::sql_error& error) {
-          // A stream table was dropped or made anew while we looked.
+          // A stream table was dropped or recreated while we looked.
           if (undisturbed(c, before)) throw std::runtime_error(std::string(error.what()) + "\n" + error.query());
           session.exec("ROLLBACK");
         }

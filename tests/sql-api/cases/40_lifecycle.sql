@@ -1,4 +1,4 @@
--- Altering, refreshing, waiting, verifying, dropping; programs stand in for those that the daemon makes
+-- Altering, refreshing, waiting, verifying, dropping; programs stand in for the ones that the daemon makes
 CREATE TABLE t (id int, v numeric, j json);
 INSERT INTO t SELECT i, i, '{}' FROM generate_series(1, 3) i;
 SELECT pgtrickle.create_stream_table('a', 'SELECT * FROM t', schedule => '1s');
@@ -85,7 +85,7 @@ SELECT test.fails('CALL pgtrickle.refresh(''a'')', '2D000');
 SELECT test.eq('isolation is back', current_setting('transaction_isolation'), 'read committed');
 UPDATE answer SET action = 'NO_DATA'; SELECT pgtrickle.refresh_stream_table('a');
 SELECT test.eq('no row of history', (SELECT count(*) FROM pgtrickle.pgt_refresh_history), 3::bigint);
-UPDATE answer SET action = 'REINIT'; SET pgtrickle.rebuild_wait = 0; SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''a'')', '55000', 'built anew');
+UPDATE answer SET action = 'REINIT'; SET pgtrickle.rebuild_wait = 0; SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''a'')', '55000', 'rebuilt');
 -- the query runs under the recorded settings
 CREATE TABLE ts (v timestamptz);
 INSERT INTO ts VALUES ('2024-01-01 00:00+00');
