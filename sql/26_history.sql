@@ -1,5 +1,5 @@
--- The history of refreshes, and their statistics. A refresh itself writes to neither: the daemon does when refreshes have
--- been committed, many at once, and a refresh by hand adds its row to the history.
+-- The history of refreshes, and their statistics. A refresh itself writes to neither: the daemon does when refreshes
+-- have been committed, many at once, and a refresh by hand adds its row to the history.
 
 -- Adds refreshes that did something. Moments are microseconds since 1970. For the admin: what is told here is believed.
 -- What others have added since is counted with them.

@@ -1,4 +1,4 @@
--- What a refresh reads of a stream table (pgt_refresh_limits) is never behind pgt_stream_tables, whoever writes there
+-- What a refresh reads of a stream table (pgt_refresh_limits) is never behind pgt_stream_tables, however that is written
 SELECT NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS limited \gset
 CREATE TABLE t (a int);
 SELECT pgtrickle.create_stream_table('a', 'SELECT a FROM t'), pgtrickle.create_stream_table('b', 'SELECT a FROM t');
@@ -23,7 +23,7 @@ EXCEPTION WHEN SQLSTATE 'TST01' THEN
     RETURN seen;
 END $$;
 SELECT test.eq('made', concat_ws(' ', usual(), behind()), '9223372036854775807');
-SELECT test.eq('to be built anew', after('needs_reinit = true'), 'none'), test.eq('a fuse', after('fuse = ''on'', fuse_ceiling = 7'), '7'),
+SELECT test.eq('to be rebuilt', after('needs_reinit = true'), 'none'), test.eq('a fuse', after('fuse = ''on'', fuse_ceiling = 7'), '7'),
        test.eq('one that has learned', after('fuse = ''auto'', fuse_ceiling = 7, fuse_learned = 5'), '5'), test.eq('blown', after('fuse_blown_at = now()'), 'none'),
        test.eq('reset', after('fuse_reset = ''apply'''), 'none'), test.eq('a fraction', after('max_delta_fraction = 0.5'), 'none'),
        test.eq('what does not matter', after('tier = ''cold'', generation = generation + 1'), '9223372036854775807');
