@@ -175,8 +175,8 @@ class RefreshWriter {
            "        ELSIF v.usual AND NOT v.marked AND delta_rows BETWEEN 1 AND v.most THEN\n";
   }
 
-  /// Before anything is applied, because it is the lock too: who has moved the frontier refreshes this stream table, and
-  /// 40001 is the answer to everybody else. What the program relies on is asked in the same statement.
+  /// Before anything is applied, because it is the lock too: who has moved the frontier refreshes this stream table,
+  /// and 40001 is the answer to everybody else. What the program relies on is asked in the same statement.
   [[nodiscard]] std::string move_frontier() const {
     return "            UPDATE pgtrickle.pgt_frontiers p\n"
            "            SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = v.run, data_timestamp = "
@@ -314,7 +314,8 @@ class RefreshWriter {
 
   /// Whether there is a unique index or exclusion constraint besides the program's own key.
   [[nodiscard]] std::string foreign_index() const {
-    return "EXISTS (SELECT FROM pg_index i WHERE i.indrelid = " + quote_literal(qualified(request_.schema, request_.name)) +
+    return "EXISTS (SELECT FROM pg_index i WHERE i.indrelid = " +
+           quote_literal(qualified(request_.schema, request_.name)) +
            "::regclass AND (i.indisunique OR i.indisexclusion)\n"
            "                AND i.indexrelid IS DISTINCT FROM to_regclass(" +
            quote_literal(qualified(request_.schema, "pgtrickle_" + id_ + "_key")) + "))";

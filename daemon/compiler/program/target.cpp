@@ -247,8 +247,8 @@ Select Target::apply_delta(Statement& statement, const Delta& delta, const std::
   Select numbers;
   for (const auto& flag : {lost, added, odd}) numbers.item("count(*) FILTER (WHERE n." + flag + ")", flag);
   return counts(inserted(statement), updated(statement), "h.deleted",
-                "k." + odd + " + abs(k." + lost + " - h.deleted) + abs(k." + added + " - (" +
-                    inserted(statement) + "))" + and_also(violation))
+                "k." + odd + " + abs(k." + lost + " - h.deleted) + abs(k." + added + " - (" + inserted(statement) +
+                    "))" + and_also(violation))
       .from(shown_rows(), "s")
       .from(hidden_rows(), "h")
       .from(numbers.from(k, "n"), "k");
