@@ -1,5 +1,5 @@
--- The change log of a source: how much of it is pending, clearing it once everybody has read it, removing it when nobody
--- reads it any more.
+-- The change log of a source: how much of it is pending, clearing it once everybody has read it, removing it when
+-- nobody reads it any more.
 
 -- One row per transaction that has rows in a table of a log; pending is asked per transaction, with its last row.
 -- Number of rows of the log of `source` that stream table `id` has not consumed; NULL if it is not initialised.
