@@ -347,10 +347,10 @@ BEGIN
     ELSE
         INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status,
                                                    delta_rows, rows_inserted, rows_updated, rows_deleted,
-                                                   duration_ms, initiated_by)
+                                                   duration_ms, initiated_by, counted)
         SELECT u.id, now(), started, clock_timestamp(), u.action, 'COMPLETED', u.pending, u.inserted,
                u.updated, u.deleted,
-               extract(epoch FROM clock_timestamp() - started) * 1000, $4
+               extract(epoch FROM clock_timestamp() - started) * 1000, $4, false
         FROM unnest(members, actions, pending, inserted, updated, deleted) AS u(id, action, pending, inserted, updated,
                 deleted) WHERE u.action <> 'NO_DATA';
     END IF;
