@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes docs/PROGRAMS.md from docs/generate/programs.md, whose text is for people, and the programs in
+# Writes docs/PROGRAMS.md from docs/generate/programs.md.in, whose text is for people, and the programs in
 # tests/golden/programs/; with --check only says whether the committed file is current. Lines of the template:
 #
 #   {{query NAME}} {{plan NAME}} {{state NAME}}   of the program: its query, its plan, the CREATE TABLE of its state
@@ -13,7 +13,7 @@ made=$(mktemp)
 trap 'rm -f "$made"' EXIT
 
 awk -v programs="$top/tests/golden/programs/" '
-function fail(what) { print "docs/generate/programs.md: " what >"/dev/stderr"; failed = 1; exit 1 }
+function fail(what) { print "docs/generate/programs.md.in: " what >"/dev/stderr"; failed = 1; exit 1 }
 function read_program(name,   line, file, part, cte) {
   if (name in seen) return
   seen[name] = 1
@@ -71,7 +71,7 @@ $1 == "{{note" { exit }
 END {
   if (failed) exit 1
   for (key in note) if (!(key in used)) { split(key, part, SUBSEP); fail("the note on " part[2] " of program " part[1] " belongs to no CTE") }
-}' "$top/docs/generate/programs.md" "$top/docs/generate/programs.md" | cat -s | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}' >"$made"
+}' "$top/docs/generate/programs.md.in" "$top/docs/generate/programs.md.in" | cat -s | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}' >"$made"
 
 if [ "${1:-}" = --check ]; then
   diff -u "$top/docs/PROGRAMS.md" "$made" || { echo "docs/PROGRAMS.md is not current: run docs/generate/programs.sh" >&2; exit 1; }
