@@ -22,7 +22,7 @@ void measure_graph_latency(const Options& options, Report& report);
 /// A thousand stream tables: CPU when idle, freshness under load, memory and start of the daemon.
 void measure_many_tables(const Options& options, Report& report);
 
-/// COMMIT of DDL until stream tables are built anew.
+/// COMMIT of DDL until stream tables are rebuilt.
 void measure_rebuild(const Options& options, Report& report);
 
 /// Commit to visible with the daemon running; says so in the report if there is no daemon to run.

@@ -189,13 +189,13 @@ class RefreshBench {
                           "WHERE pgt_name = 'st_" + view.name + "'");
   }
 
-  /// What the daemon does when a log has grown. Clearing makes every session plan its statements anew, so it is done
+  /// What the daemon does when a log has grown. Clearing makes every session plan its statements again, so it is done
   /// rarely, and followed by small refreshes that are not counted.
   void clear_logs(const Change& change) {
     logged_ += change.rows;
     if (logged_ < kClearAfter) return;
     logged_ = 0;
-    refresh_all();  // a log is cleared when all its consumers have passed: also those that were not measured
+    refresh_all();  // a log is cleared when all its consumers have passed: also the ones that were not measured
     for (int step = 0; step < 2; ++step)
       session_.exec("SELECT pgtrickle._rotate_log(source_id, 0, 5000) FROM pgtrickle.pgt_sources");
     session_.exec("TRUNCATE hand.log_orders, hand.log_customers");

@@ -10,7 +10,7 @@
 # graphs of stream tables with the daemon running; writes bench/RESULTS_SCALE.md, or with an option RESULTS_SCALE.md in the
 # build directory. The server takes no prepared transactions, as it is by default, so that writers wake the daemon.
 #
-# bench/run.sh rebuild [--rebuilds N]: from COMMIT of DDL until stream tables are built anew, without and with prepared
+# bench/run.sh rebuild [--rebuilds N]: from COMMIT of DDL until stream tables are rebuilt, without and with prepared
 # transactions (the daemon is woken, or looks); writes bench/RESULTS_REBUILD.md, or with an option RESULTS_REBUILD.md in the
 # build directory.
 #

@@ -25,7 +25,7 @@ BEGIN
                   DETAIL = pg_catalog.format('It belongs to role %I. Nothing was changed.',
                                (SELECT pg_catalog.pg_get_userbyid(n.nspowner) FROM pg_catalog.pg_namespace n
                                 WHERE n.nspname OPERATOR(pg_catalog.=) 'pgtrickle')),
-                  HINT = 'To install it anew: DROP EXTENSION pg_trickle CASCADE if it is an extension, otherwise '
+                  HINT = 'To install it again: DROP EXTENSION pg_trickle CASCADE if it is an extension, otherwise '
                          'DROP SCHEMA pgtrickle, '
                          'pgtrickle_changes, pgtrickle_state, pgtrickle_locks CASCADE. Stream tables then stay as '
                          'ordinary tables.';

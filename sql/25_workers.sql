@@ -65,7 +65,7 @@ GRANT EXECUTE ON FUNCTION pgtrickle.trust_owner TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.trust_owner(name) IS
 'Lets the stream tables of a role share worker sessions, transactions and snapshots with those of the admin and of
   other trusted owners. '
-'Whoever is trusted can take over the role that the daemon refreshes with: with one login for all that is the admin. '
+'A trusted owner can take over the role that the daemon refreshes with: with one login for all that is the admin. '
 'Admin only. '
 'Errors: 42704 the role does not exist, 42501 the caller is not the admin.';
 

@@ -244,7 +244,7 @@ $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._base_type TO PUBLIC;
 
 -- Has the stream table another owner than its program? Then that writes with the rights of the old one, and must be
--- made anew.
+-- recreated.
 CREATE FUNCTION pgtrickle._has_new_owner(id bigint) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column

@@ -73,7 +73,7 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._stop_capture FROM PUBLIC;
 
--- Ends capture for those who may not have it any more: they are built anew, and triggers that nobody else needs are
+-- Ends capture for those who may not have it any more: they are rebuilt, and triggers that nobody else needs are
 -- switched off now, not when the daemon comes to it. Returns how many stream tables these are.
 CREATE FUNCTION pgtrickle._settle_capture(relation oid) RETURNS int
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -85,7 +85,7 @@ BEGIN
     IF lost = '{}' THEN
         RETURN 0;
     END IF;
-    -- Not whoever is being refreshed: he holds his frontier until that ends, and he need not hold us.
+    -- Not what is being refreshed: its frontier is locked until that ends, and we need not wait for it.
     UPDATE pgtrickle.pgt_frontiers f SET snapshot = NULL, xid = NULL, seq = NULL
     WHERE f.pgt_id IN (SELECT x.pgt_id FROM pgtrickle.pgt_frontiers x WHERE x.pgt_id = ANY (lost)
                        ORDER BY x.pgt_id FOR UPDATE SKIP LOCKED);
@@ -149,7 +149,7 @@ BEGIN
     ELSIF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = rel AND c.relkind IN ('r', 'p')) THEN
         RAISE EXCEPTION '% is not a table', name
             USING ERRCODE = 'wrong_object_type',
-                HINT = 'Only changes of tables are captured: name those that it reads.';
+                HINT = 'Only changes of tables are captured: name the ones that it reads.';
     ELSIF to_role IS NOT NULL AND role IS NULL THEN
         RAISE EXCEPTION 'role "%" does not exist', to_role
             USING ERRCODE = 'undefined_object', HINT = 'NULL means everybody who may read the table.';
@@ -182,7 +182,7 @@ GRANT EXECUTE ON FUNCTION pgtrickle.allow_capture TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.allow_capture(text, name) IS
 'Lets stream tables of a role have the changes of a table captured, after forbid_capture. NULL: of everybody who may
   read it, which is the default for every table.
-Stream tables that were recomputed because of that are built anew. Members of the role may do what it may. For the
+Stream tables that were recomputed because of that are rebuilt. Members of the role may do what it may. For the
   owner of the table.
 Errors: 42P01, 42809 not a table, 42704 no such role, 42501 not its owner.';
 
@@ -195,7 +195,7 @@ $$;
 GRANT EXECUTE ON FUNCTION pgtrickle.forbid_capture TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.forbid_capture(text, name) IS
 'Keeps capture of the changes of a table, which its writers pay for, to its owner, to roles with the privilege TRIGGER
-  on it, and to those that allow_capture names afterwards. With to_role: takes back what allow_capture gave that role.
+  on it, and to roles that allow_capture names afterwards. With to_role: takes back what allow_capture gave that role.
 Stream tables of others that read the table are recomputed instead; with refresh_mode DIFFERENTIAL they get the status
   ERROR. Triggers that nobody else needs are switched off at once, which waits for writers, and removed later. A
   partition or child can be kept too: then the whole is captured only for who may capture each part. For the owner of

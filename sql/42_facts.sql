@@ -3,7 +3,7 @@
 -- A program is made for the world of one moment: functions, types, operators by name, keys, NOT NULLs, row security.
 -- Any of that can change later without any DML. So the daemon records all that the query depends on, with a fingerprint
 -- of what matters (_record_facts); event triggers (45_ddl_events.sql) and refreshes compare it with what is there now
--- (_changed_facts). A difference means: build anew and recompute.
+-- (_changed_facts). A difference means: rebuild and recompute.
 --
 -- Objects with OIDs below 12000 are pinned by PostgreSQL and part of it: they need no watching.
 
@@ -179,7 +179,7 @@ REVOKE EXECUTE ON FUNCTION pgtrickle._read_as FROM PUBLIC;
 -- A fact as it is now, as an object whose keys say what may differ; NULL if its object does not exist. Kinds:
 --   definition    of a function, type, operator ...: its name and whatever decides what it does
 --   overloads     of a function or operator: others of its name, which its name could mean when the text is read again
---   casts         user-defined casts between the types in use, and between those that PostgreSQL has
+--   casts         user-defined casts between the types in use, and between the ones that PostgreSQL has
 --   collation     version of the library that a collation, or (objid 0) that of the database, comes from
 --   relation      names and types of the columns in use; of a view its query
 --   keys          NOT NULL columns and unique keys: what is recorded must still be there, more may be
@@ -603,7 +603,7 @@ GRANT EXECUTE ON FUNCTION pgtrickle._changed_facts TO PUBLIC;
 
 -- For a refresh, at its snapshot: 'rebuild' or 'recompute' if facts do not hold any more, NULL if all do. everything:
 -- not only row security, which roles can change as well, so that no event trigger tells. A query that is recomputed is
--- read under the policies that there are, so it need not be built anew for others.
+-- read under the policies that there are, so it need not be rebuilt for others.
 CREATE FUNCTION pgtrickle._facts_answer(id bigint, everything boolean) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -618,7 +618,7 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._facts_answer TO PUBLIC;
 
--- After all has been recomputed: the files of the sources are those that were read.
+-- After all has been recomputed: the files of the sources are the ones that were read.
 CREATE FUNCTION pgtrickle._note_storage(id bigint) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     UPDATE pgtrickle.pgt_facts x SET fingerprint = coalesce(pgtrickle._fact_now(x), '{}')
@@ -656,7 +656,7 @@ BEGIN
             PERFORM pgtrickle._mark_rewritten(c.pgt_id);
             n := n + 1;
         ELSIF c.facts_from IS NOT NULL THEN
-            -- Whoever refreshes at this moment does it himself.
+            -- A refresh at this moment does it itself.
             UPDATE pgtrickle.pgt_frontiers f SET facts_from = CASE WHEN settled = open OR f.facts_from > '0'
                                                                    AND settled >= f.facts_from THEN NULL
                                                                    WHEN f.facts_from = '0' THEN

@@ -170,7 +170,7 @@ BEGIN
     END LOOP;
 
     BEGIN
-        -- Programs name relations and columns, so a rename means compiling anew; a replaced view means another query.
+        -- Programs name relations and columns, so a rename means compiling again; a replaced view means another query.
         FOR s IN
             SELECT d.pgt_id, CASE
                 WHEN n.nspname <> d.source_schema OR c.relname <> d.source_name THEN

@@ -1,7 +1,7 @@
 -- Subscriptions and publications that come and go. Event triggers follow them in their own transaction; where there are
 -- none, every refresh looks at subscriptions, and the daemon at both when it keeps house or a refresh fails.
 
--- Stops the capture of sources that a subscription fills, and has stream tables made anew whose reason to be
+-- Stops the capture of sources that a subscription fills, and has stream tables recreated whose reason to be
 -- recomputed, or to be in error, was a subscription that is no more. Returns how many sources and stream tables that
 -- concerned.
 CREATE FUNCTION pgtrickle._follow_subscriptions() RETURNS int

@@ -85,7 +85,7 @@ $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._names_now TO PUBLIC;
 
 -- What the names in `query` mean under the caller's search_path; view_oid: the view that _define made of it. Types,
--- collations and labels are all those that the text may mention, because a cast can leave no trace in the view.
+-- collations and labels are all the ones that the text may mention, because a cast can leave no trace in the view.
 CREATE FUNCTION pgtrickle._names(view_oid oid, query text, caller_path text) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -142,7 +142,7 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._named_object FROM PUBLIC;
 
--- The columns of a relation that exists: those that were dropped get the number of a new one that is called as they
+-- The columns of a relation that exists: the ones that were dropped get the number of a new one that is called as they
 -- were when last seen.
 CREATE FUNCTION pgtrickle._columns_found(relid oid, columns jsonb, seen jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -165,7 +165,7 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._columns_found FROM PUBLIC;
 
--- Where the objects of `names` are gone, or all of them (after a restore, when OIDs mean something else): those that
+-- Where the objects of `names` are gone, or all of them (after a restore, when OIDs mean something else): the ones that
 -- have taken their place, found by what they were called when last seen. Columns are found by name then. Answers
 -- `names` with other OIDs and numbers of columns; what is not found stays as it was, or has OID 0.
 CREATE FUNCTION pgtrickle._names_found(names jsonb, seen jsonb, everything boolean) RETURNS jsonb

@@ -78,8 +78,8 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._check_cycle(bigint,boolean) TO PUBLIC;
 
--- Do the columns of a query fit an existing table: first those that stay, in the table's order, then those that are
--- new?
+-- Do the columns of a query fit an existing table? First come the columns that stay, in the table's order, then new
+-- ones.
 CREATE FUNCTION pgtrickle._columns_fit(table_oid oid, view_oid oid) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT array_cat(coalesce(array_agg(t.attname ORDER BY t.attnum) FILTER (
@@ -116,7 +116,7 @@ BEGIN
                                         WHERE a.attrelid = view_oid))
                             FROM pg_attribute a WHERE a.attrelid IN (st.pgt_relid, view_oid) AND a.attnum > 0
                               AND NOT a.attisdropped),
-                  HINT = 'Columns can be removed, and new ones added after those that stay. For anything else drop '
+                  HINT = 'Columns can be removed, and new ones added after columns that stay. For anything else drop '
                          'the stream table and create it, '
                          'or let create_or_replace_stream_table() do so.';
     END IF;
@@ -161,7 +161,7 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._align_columns TO PUBLIC;
 
--- Whose query got other columns: stream tables that read it, whoever owns them, are compiled anew. A trigger because
+-- Whose query got other columns: stream tables of all owners that read it are compiled again. A trigger because
 -- the API runs with the caller's rights, and nobody may mark what he does not own in any other way.
 CREATE FUNCTION pgtrickle._on_columns_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -286,14 +286,14 @@ COMMENT ON FUNCTION pgtrickle.alter_stream_table(text, text, text, text, text, t
                                                  text, bigint, int, text, int, double precision, interval, boolean) IS
 'Changes a stream table; what is NULL stays. Text ''default'' sets a text option back, -1 a number, ''0''
   max_staleness, false allow_circular.
-query: the new query, checked as in create_stream_table(). The table keeps its columns, loses those that the query has
-  no more and gets new ones at its
+query: the new query, checked as in create_stream_table(). The table keeps its columns, loses columns that the query
+  has no more and gets new ones at its
 end; other changes of columns need drop and create. Until the daemon has recomputed it (see wait_until_active()) it
   shows the old rows,
-with NULL in new columns. Stream tables that read it are compiled anew if columns or types change. If the new query
+with NULL in new columns. Stream tables that read it are compiled again if columns or types change. If the new query
   cannot be built, the previous one
 goes on and last_error says why; columns that were dropped come back as the last ones.
-schedule, refresh_mode: as in create_stream_table(); another mode makes the daemon compile and initialise it anew.
+schedule, refresh_mode: as in create_stream_table(); another mode makes the daemon compile and initialise it again.
 status: ACTIVE resumes it and forgets its errors, PAUSED or SUSPENDED stops refreshing it. A stopped stream table
   holds the change logs of its sources back.
 fuse: ''off'' also mends a blown fuse; nothing else here does, see reset_fuse().
@@ -419,4 +419,4 @@ in place, as alter_stream_table() does, where its columns allow that; otherwise 
   it (grants and indexes on the table are then lost; it stays paused, gated and in its refresh group).
 Options that are NULL stay as they are. Parameters as in create_stream_table().
 Errors: as create_stream_table() and alter_stream_table(); 42P07 a relation of this name that is not a stream table;
-  2BP01 it must be made anew but something reads it.';
+  2BP01 it must be recreated but something reads it.';

@@ -40,7 +40,7 @@ $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._restoring_statement FROM PUBLIC;
 
 -- Puts the previous definition in the place of the one that could not be built because of `failure` (message, code,
--- hint). The table has its columns by now, but those that were dropped come last: then the query says so too.
+-- hint). The table has its columns by now, but the ones that were dropped come last: then the query says so too.
 CREATE FUNCTION pgtrickle._go_back(id bigint, failure jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -103,7 +103,7 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._owned_stream_table FROM PUBLIC;
 
--- Settings that may be kept with a stream table, of those that are given.
+-- Settings that may be kept with a stream table, of the ones that are given.
 CREATE FUNCTION pgtrickle._kept_settings(settings jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(jsonb_object_agg(e.key, e.value), '{}') FROM jsonb_each_text(settings) AS e
@@ -296,7 +296,7 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._do_reset_fuse FROM PUBLIC;
 
--- Has the daemon build a stream table anew, and resumes it if it was in error. finding: what was found wrong.
+-- Has the daemon rebuild a stream table, and resumes it if it was in error. finding: what was found wrong.
 CREATE FUNCTION pgtrickle._do_repair(caller oid, id bigint, finding text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -319,7 +319,7 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._do_repair FROM PUBLIC;
 
--- A refresh by hand found that stream tables must be built anew. ids: an array; those of others are not his to mark.
+-- A refresh by hand found that stream tables must be rebuilt. ids: an array; those of others are not his to mark.
 CREATE FUNCTION pgtrickle._do_rebuild(caller oid, ids jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -356,10 +356,10 @@ BEGIN
     END IF;
     INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status, delta_rows,
                                                rows_inserted, rows_updated,
-                                               rows_deleted, duration_ms, initiated_by)
+                                               rows_deleted, duration_ms, initiated_by, counted)
     SELECT h.pgt_id, f.data_timestamp, h.start_time, clock_timestamp(), h.action, 'COMPLETED', h.delta_rows,
            h.rows_inserted, h.rows_updated,
-           h.rows_deleted, extract(epoch FROM clock_timestamp() - h.start_time) * 1000, 'MANUAL'
+           h.rows_deleted, extract(epoch FROM clock_timestamp() - h.start_time) * 1000, 'MANUAL', false
     FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = h.pgt_id;
 END
 $$;
@@ -368,7 +368,7 @@ REVOKE EXECUTE ON FUNCTION pgtrickle._do_refreshed FROM PUBLIC;
 -- Gates, watermarks, groups -------------------------------------------------------------------------------------------
 
 -- They stop the stream tables of others, so gates and watermark groups are for owners of the sources; watermarks are
--- for whoever loads a source. False if the gate is so already.
+-- for who loads a source. False if the gate is so already.
 CREATE FUNCTION pgtrickle._do_gate(caller oid, relation oid, gate boolean) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

@@ -67,7 +67,7 @@ $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._is_refreshed_here FROM PUBLIC;
 
 -- What a refresh leaves in the catalog besides its frontier. The answer to a blown fuse holds once; what was skipped is
--- there again once all is recomputed. recomputed: the files of the sources are those that were read. outgrown: the
+-- there again once all is recomputed. recomputed: the files of the sources are the ones that were read. outgrown: the
 -- program does not know a unique index: where somebody can, it is made again. For refreshes only.
 CREATE FUNCTION pgtrickle._settle_refresh(stream_table bigint, settles_fuse boolean, recomputed boolean,
                                           skipped_now boolean,
@@ -182,7 +182,6 @@ DECLARE
     user_keys  text[];                 -- columns of unique indexes that users made; NULL: there are none
     run        bigint;
     taken      pg_snapshot;            -- not newer than what is read
-    started    CONSTANT timestamptz := clock_timestamp();
     changed    bigint := 0;            -- bit per source with pending rows
     answer     text;
     recompute  boolean := mode = 'full';
@@ -259,7 +258,7 @@ BEGIN
     IF mode = 'empty' THEN              -- for _refresh_scc(): the next call must be 'full'
         EXECUTE format('SELECT a.* FROM pgtrickle_state.apply_%s(''empty'', NULL, NULL, NULL, 0::bigint, 0::bigint, '
                        'NULL, NULL, NULL::text) AS a', stream_table) INTO v.done;
-        UPDATE pgtrickle.pgt_frontiers p SET snapshot = NULL, xid = NULL, seq = NULL, rows = 0
+        UPDATE pgtrickle.pgt_frontiers p SET snapshot = NULL, xid = NULL, seq = NULL
         WHERE p.pgt_id = stream_table;
         rows_deleted := v.done.rows_deleted;
         action := 'EMPTY';
@@ -416,13 +415,7 @@ BEGIN
     SET snapshot = v.taken, xid = pg_current_xact_id(), seq = v.run, data_timestamp = now(),
         facts_from = CASE WHEN v.chooses AND (v.changed <> 0 OR NOT v.captured)
                           THEN pgtrickle._facts_from(v.f.facts_from, v.taken) ELSE v.f.facts_from END,
-        last_refresh_at = clock_timestamp(), last_action = $3, last_delta_rows = $4,
-        last_duration_ms = extract(epoch FROM clock_timestamp() - v.started) * 1000,
-        rows = coalesce(p.rows, 0) + $5 - $7, total_refreshes = p.total_refreshes + 1,
-        total_full = p.total_full + ($3 = 'FULL')::int,
-            total_differential = p.total_differential + ($3 = 'DIFFERENTIAL')::int,
-        total_rows_inserted = p.total_rows_inserted + $5, total_rows_updated = p.total_rows_updated + $6,
-        total_rows_deleted = p.total_rows_deleted + $7
+        last_action = $3, last_delta_rows = $4
     WHERE p.pgt_id = stream_table;
     v.settles_fuse := v.s.fuse_reset IS NOT NULL OR v.s.skipped AND v.recompute AND NOT v.skip;
     v.notes_files := v.captured AND (v.answer = 'recompute' OR mode = 'full' AND NOT v.look.watched) AND NOT v.skip;

@@ -233,7 +233,7 @@ BEGIN
         END IF;
     END IF;
     IF done.action = 'REINIT' AND st.fuse_blown_at IS NULL THEN
-        RAISE EXCEPTION 'stream table % must be built anew before it can be refreshed', qualified
+        RAISE EXCEPTION 'stream table % must be rebuilt before it can be refreshed', qualified
             USING ERRCODE = 'TR004',
                 DETAIL = concat_ws(' ', coalesce(st.reinit_reason, (SELECT string_agg(c.reason, ', ') || '.'
                                                                     FROM pgtrickle._changed_facts(ARRAY[st.pgt_id]) AS
@@ -248,7 +248,7 @@ BEGIN
                                                          'a source was gated a moment ago')), because,
                                 'It may go on after pgtrickle.ungate_source(), or pgtrickle.advance_watermark() of '
                                 'the source that is behind.');
-    ELSIF done.action IN ('BLOWN', 'REINIT') THEN     -- nor is it built anew
+    ELSIF done.action IN ('BLOWN', 'REINIT') THEN     -- nor is it rebuilt
         RAISE EXCEPTION 'the fuse of stream table % is blown', qualified
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   DETAIL = concat_ws(' ', CASE WHEN st.fuse_blown_at IS NOT NULL THEN format('Blown on %s: %s.',
@@ -307,8 +307,8 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._require_program TO PUBLIC;
 
--- Refreshes several stream tables in this transaction, each after those that it reads, and all of them in one state of
--- their sources: in READ COMMITTED the sources of all are locked against writers before the first is refreshed.
+-- Refreshes several stream tables in this transaction, each after what it reads, and all of them in one state of their
+-- sources: in READ COMMITTED the sources of all are locked against writers before the first is refreshed.
 -- because: as in _refresh_one, for all but the one that was named. Returns the action of that one.
 CREATE FUNCTION pgtrickle._refresh_together(pgt_ids bigint[], named bigint, because text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -398,7 +398,7 @@ it locks nothing but may fail with 40001 if the daemon refreshed in between: ret
   the stream table is paused.
 Stream tables that it reads are not refreshed, but the other members of its refresh group, and what lies between them,
   are, in the same transaction.
-If it must be built anew, because a source was altered, it waits for the daemon to do that, at most as long as the
+If it must be rebuilt, because a source was altered, it waits for the daemon to do that, at most as long as the
   setting pgtrickle.rebuild_wait says (30 s;
 SET pgtrickle.rebuild_wait = ''5min'', or 0 not to wait); not in the transaction that altered the source, nor in
   REPEATABLE READ, which would not see it.
@@ -445,7 +445,7 @@ BEGIN
             RAISE EXCEPTION 'the stream table was dropped while waiting for its refresh'
                 USING ERRCODE = 'undefined_table';
         END IF;
-        why := CASE WHEN st.needs_reinit THEN 'it must be built anew' || coalesce(': ' || st.reinit_reason, '')
+        why := CASE WHEN st.needs_reinit THEN 'it must be rebuilt' || coalesce(': ' || st.reinit_reason, '')
                     ELSE pgtrickle._not_covered(id, required, reads, seen, NULL) END;
         EXIT WHEN why IS NULL;
         PERFORM pgtrickle._require_hope(st, st, why);
@@ -525,7 +525,7 @@ GRANT EXECUTE ON PROCEDURE pgtrickle.refresh TO PUBLIC;
 COMMENT ON PROCEDURE pgtrickle.refresh(text) IS
 'As refresh_stream_table(), in a REPEATABLE READ transaction of its own, so that writers are never blocked; retries up
   to 10 times if another
-refresh came first, and waits for what is being built anew (setting pgtrickle.rebuild_wait). Where code of the owner
+refresh came first, and waits for what is being rebuilt (setting pgtrickle.rebuild_wait). Where code of the owner
   must not run in the caller''s session,
 because the caller logged in as somebody else and the owner is not trusted, the daemon is asked to refresh it at once,
   and this waits for that, at most as
@@ -568,9 +568,9 @@ BEGIN
                                       format('After removing the cause: SELECT pgtrickle.resume_stream_table(%L);',
                                              qualified));
         ELSIF st.fuse_blown_at IS NOT NULL THEN
-            RAISE EXCEPTION 'stream table % is not built anew while its fuse is blown', qualified
+            RAISE EXCEPTION 'stream table % is not rebuilt while its fuse is blown', qualified
                 USING ERRCODE = 'object_not_in_prerequisite_state',
-                    DETAIL = format('Blown because %s; it must be built anew because %s.',
+                    DETAIL = format('Blown because %s; it must be rebuilt because %s.',
                                     coalesce(st.fuse_blow_reason, 'of an unknown reason'),
                                         coalesce(st.reinit_reason, 'of an unknown reason')),
                       HINT = format('SELECT pgtrickle.reset_fuse(%L);', qualified);
@@ -595,7 +595,7 @@ BEGIN
                 coalesce(timeout, interval '60 s')
                 USING ERRCODE = 'object_not_in_prerequisite_state',
                     DETAIL = concat_ws(' ', format('Its status is %s%s.', st.status,
-                                                   CASE WHEN st.needs_reinit THEN ', it must be built anew: '
+                                                   CASE WHEN st.needs_reinit THEN ', it must be rebuilt: '
                                                         || coalesce(st.reinit_reason, 'unknown reason') ELSE '' END),
                                          'In the way of the daemon: ' || pgtrickle._build_blockers(ARRAY[id]) || '.'),
                       HINT = CASE WHEN pgtrickle._daemon_alive()
@@ -625,8 +625,8 @@ built, until it is altered again or resumed; 55000 after the timeout (the hint s
   paused or
 was created in this very transaction; 25001 in REPEATABLE READ, which cannot see progress; 42P01 not a stream table.';
 
--- Sets settings (name -> value) for the rest of the transaction, but only those that may be kept with a stream table;
--- returns what they were.
+-- Sets settings (name -> value) for the rest of the transaction, but only those which may be kept with a stream
+-- table; returns what they were.
 CREATE FUNCTION pgtrickle._apply_settings(settings jsonb) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -166,7 +166,7 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle.ungate_source TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.ungate_source(text) IS
-'Opens the gate of a source: whoever reads it is refreshed once, with all that was loaded. Does nothing if it is open.
+'Opens the gate of a source: what reads it is refreshed once, with all that was loaded. Does nothing if it is open.
   Errors: as gate_source().';
 
 CREATE FUNCTION pgtrickle.bootstrap_gate_status()
@@ -365,7 +365,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle.watermark_status TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.watermark_status() IS
-'How the watermark groups stand. aligned: the sources are within the tolerance, and those that read them
+'How the watermark groups stand. aligned: the sources are within the tolerance, and the ones that read them
   (affected_stream_tables) are refreshed; otherwise reason
 says what they wait for. last_advanced_at: when a watermark of the group last moved.';
 

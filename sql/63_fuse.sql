@@ -1,5 +1,5 @@
 -- Fuses: too many pending changes stop a stream table until somebody has decided what to do with them.
--- refresh_<id> notices (action BLOWN); whoever called it records that in a transaction of its own.
+-- refresh_<id> notices (action BLOWN); the caller records that in a transaction of its own.
 
 -- Records that the fuse has blown; false if that is recorded already. The generation stays: the program is what it was.
 CREATE FUNCTION pgtrickle._blow_fuse(id bigint, pending bigint, "limit" bigint) RETURNS boolean
@@ -40,13 +40,13 @@ BEGIN
     IF what IS NULL OR what NOT IN ('apply', 'reinitialize', 'skip_changes') THEN
         RAISE EXCEPTION 'invalid action % for the fuse of stream table %', quote_nullable(action), qualified
             USING ERRCODE = 'invalid_parameter_value',
-                  HINT = 'Use apply (the pending changes are wanted), reinitialize (compute it anew) or skip_changes '
+                  HINT = 'Use apply (the pending changes are wanted), reinitialize (recompute it) or skip_changes '
                          '(leave them out).';
     END IF;
     IF what = 'skip_changes' AND st.needs_reinit AND st.fuse_blown_at IS NOT NULL THEN
         PERFORM pgtrickle._fail('55000',
                                 format('the changes pending for stream table %s cannot be skipped, because it must '
-                                       'be built anew', qualified),
+                                       'be rebuilt', qualified),
                                 st.reinit_reason,
                                     'Building it applies everything. Correct the source first, or use apply or '
                                     'reinitialize.');
@@ -58,7 +58,7 @@ BEGIN
     IF what = 'skip_changes' THEN
         RAISE WARNING 'the changes pending for stream table % will be skipped', qualified
             USING DETAIL = 'From then on it does not equal its query.',
-                HINT = format('SELECT pgtrickle.repair_stream_table(%L); computes it anew.', qualified);
+                HINT = format('SELECT pgtrickle.repair_stream_table(%L); recomputes it.', qualified);
     END IF;
     PERFORM pgtrickle._wake('t:' || st.pgt_id);
 END
@@ -73,7 +73,7 @@ $$;
 GRANT EXECUTE ON FUNCTION pgtrickle.reset_fuse TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.reset_fuse(text, text) IS
 'Decides about the changes that blew a fuse: apply (they are wanted: the next refresh does not look at the fuse),
-  reinitialize (compute the table anew), or
+  reinitialize (recompute the table), or
 skip_changes (they are passed over, and the table does not equal its query until it is re-initialised). Only a NOTICE
   if the fuse is not blown.
 Until then the table is not rebuilt either, whatever happens to its sources.

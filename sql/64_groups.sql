@@ -31,7 +31,7 @@ GRANT EXECUTE ON FUNCTION pgtrickle._upstream TO PUBLIC;
 -- come together, after what the cycle reads.
 CREATE FUNCTION pgtrickle._upstream_first(pgt_ids bigint[]) RETURNS bigint[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    -- Whoever reads another one has more above it, and members of a cycle have the same above them.
+    -- A table that reads another one has more above it, and members of a cycle have the same above them.
     SELECT coalesce(array_agg(u.id ORDER BY cardinality(u.above), u.above, u.id), '{}')
     FROM (SELECT i.id, pgtrickle._upstream(ARRAY[i.id]) AS above FROM unnest(pgt_ids) AS i(id)) AS u
 $$;
@@ -106,7 +106,7 @@ $$;
 GRANT EXECUTE ON FUNCTION pgtrickle.create_refresh_group TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.create_refresh_group(text, text[], text) IS
 'From now on these stream tables are refreshed together, in one transaction and one snapshot, or not at all: if one
-  waits or fails, all do. Whoever reads
+  waits or fails, all do. Who reads
 several of them in one query or one REPEATABLE READ transaction sees one state of their sources. Returns the number of
   the group.
 isolation: read_committed is accepted, but members share a snapshot all the same.
@@ -162,8 +162,8 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._refreshed_with TO PUBLIC;
 
--- The tables that must not be written to while a stream table is refreshed in READ COMMITTED. Not those that are about
--- to be refreshed with it: that takes their frontiers first.
+-- The tables that must not be written to while a stream table is refreshed in READ COMMITTED. Not what is about to be
+-- refreshed with it: that takes their frontiers first.
 CREATE FUNCTION pgtrickle._sources_to_lock(id bigint) RETURNS SETOF oid
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -178,8 +178,8 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._sources_to_lock TO PUBLIC;
 
--- Error 42501 if the owner of a stream table may not lock what it reads: whoever may only read a table must not keep
--- others from writing to it, whatever the rights of the role that refreshes.
+-- Error 42501 if the owner of a stream table may not lock what it reads: a role that may only read a table must not
+-- keep others from writing to it, whatever the rights of the role that refreshes.
 CREATE FUNCTION pgtrickle._require_lockable(id bigint) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

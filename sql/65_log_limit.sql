@@ -16,7 +16,7 @@ BEGIN
                    'AND CASE WHEN l.xid = $2 THEN l.seq > $3 ELSE NOT pg_visible_in_snapshot(l.xid, $1) END)',
                    source, CASE active WHEN 'a' THEN 'b' ELSE 'a' END) INTO answer USING f.snapshot, f.xid, f.seq;
     RETURN answer;
-EXCEPTION WHEN undefined_table THEN     -- the log was made anew while we looked
+EXCEPTION WHEN undefined_table THEN     -- the log was recreated while we looked
     RETURN false;
 END
 $$;

@@ -7,7 +7,7 @@
 -- _enter_unit.
 CREATE SEQUENCE pgtrickle.control_xid;
 
--- Pauses or resumes; false if that is how it is. Whoever calls it has made sure that the caller may.
+-- Pauses or resumes; false if that is how it is. Its callers have made sure that the caller may.
 CREATE FUNCTION pgtrickle._set_paused(pause boolean, why text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -100,7 +100,7 @@ GRANT EXECUTE ON FUNCTION pgtrickle.pause_scheduler(text) TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.pause_scheduler(text) IS
 'From the commit on the daemon refreshes and builds nothing in this database, also after a restart, until
   resume_scheduler(). Changes are captured all the same;
-refreshing by hand works. reason: shown to whoever wonders. See drain() to wait for what is running. Error: 42501 not
+refreshing by hand works. reason: shown to people who wonder. See drain() to wait for what is running. Error: 42501 not
   the admin.';
 
 CREATE FUNCTION pgtrickle.pause_scheduler(nodes text[]) RETURNS text

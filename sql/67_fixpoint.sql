@@ -6,7 +6,7 @@
 -- rows that are there, nothing is added that the least fixed point does not have, and where nothing is pending every
 -- table is its query: that is the least fixed point.
 --
--- Rows were also taken away: the members are derived anew, from empty tables. Counting derivations, which is how a
+-- Rows were also taken away: the members are derived again, from empty tables. Counting derivations, which is how a
 -- program maintains its table, cannot do it. In a cycle rows can be derived from themselves: x reaches y because y
 -- reaches y' because x reaches y. When what had first led there goes, every count stays above 0, and the rows hold each
 -- other up for ever. The same is true of whatever else is in the tables that was not derived here, so anybody's refresh
@@ -14,7 +14,7 @@
 --
 -- Others see net changes: what was emptied and came back is taken out of the change logs before the transaction ends.
 
--- Members of the cycle that a stream table is in, ascending: those that it reads and that read it, directly or through
+-- Members of the cycle that a stream table is in, ascending: what it reads and what reads it, directly or through
 -- others. NULL: it is in none.
 CREATE FUNCTION pgtrickle._cycle_of(id bigint) RETURNS bigint[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
@@ -210,7 +210,7 @@ GRANT EXECUTE ON FUNCTION pgtrickle._net_members TO PUBLIC;
 -- with each. Waits, blown fuses and rebuilds concern the cycle as a whole: if a member answers HELD, BLOWN or REINIT,
 -- nothing is done, and the others are HELD. A fuse looks at what came from outside, not at what members derive from
 -- each other.
---   reset           derive anew in any case
+--   reset           derive again in any case
 --   max_iterations  rounds in which something was applied; more raise 54001, and nothing is applied
 --   initiated_by    for the history; NULL: the caller writes it, when this has been committed
 CREATE FUNCTION pgtrickle._refresh_scc(ids bigint[], reset boolean DEFAULT false, max_iterations int DEFAULT 100,
@@ -231,7 +231,7 @@ DECLARE
     updated  bigint[] := inserted;
     deleted  bigint[] := inserted;
     applied  boolean[] := array_fill(false, ARRAY[n]);
-    anew     boolean;
+    from_empty     boolean;
     rounds   int := 0;
     quiet    boolean;
     pairs    bigint[];
@@ -265,8 +265,8 @@ BEGIN
                      FROM unnest(members, actions, pending) AS u(id, action, pending);
         RETURN;
     END IF;
-    anew := reset OR NOT pgtrickle._scc_is_known(members);
-    IF NOT anew AND actions <@ ARRAY['NO_DATA'] THEN
+    from_empty := reset OR NOT pgtrickle._scc_is_known(members);
+    IF NOT from_empty AND actions <@ ARRAY['NO_DATA'] THEN
         PERFORM pgtrickle._scc_done(members, NULL);
         RETURN QUERY SELECT u.id, 'NO_DATA', 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0
             FROM unnest(members) AS u(id);
@@ -280,9 +280,9 @@ BEGIN
         END IF;
     END LOOP;
     FOR m IN 1..n LOOP
-        anew := anew OR pgtrickle._removals_pending(members[m]);
+        from_empty := from_empty OR pgtrickle._removals_pending(members[m]);
     END LOOP;
-    IF anew THEN
+    IF from_empty THEN
         FOR m IN 1..n LOOP
             EXECUTE format('SELECT * FROM pgtrickle_state.refresh_%s($1)', members[m]) INTO done USING 'empty';
             deleted[m] := done.rows_deleted;
@@ -321,15 +321,15 @@ BEGIN
         END IF;
     END LOOP;
 
-    IF anew THEN
+    IF from_empty THEN
         pairs := pgtrickle._net_members(members);
     END IF;
     FOR m IN 1..n LOOP
-        IF anew THEN
+        IF from_empty THEN
             inserted[m] := greatest(inserted[m] - pairs[m], 0);
             deleted[m] := greatest(deleted[m] - pairs[m], 0);
         END IF;
-        actions[m] := CASE WHEN actions[m] = 'SKIPPED' AND NOT anew THEN 'SKIPPED' WHEN anew THEN 'FULL'
+        actions[m] := CASE WHEN actions[m] = 'SKIPPED' AND NOT from_empty THEN 'SKIPPED' WHEN from_empty THEN 'FULL'
                            WHEN applied[m] THEN 'DIFFERENTIAL' ELSE 'NO_DATA' END;
     END LOOP;
     PERFORM pgtrickle._scc_done(members, rounds);
@@ -347,10 +347,10 @@ BEGIN
     ELSE
         INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status,
                                                    delta_rows, rows_inserted, rows_updated, rows_deleted,
-                                                   duration_ms, initiated_by)
+                                                   duration_ms, initiated_by, counted)
         SELECT u.id, now(), started, clock_timestamp(), u.action, 'COMPLETED', u.pending, u.inserted,
                u.updated, u.deleted,
-               extract(epoch FROM clock_timestamp() - started) * 1000, $4
+               extract(epoch FROM clock_timestamp() - started) * 1000, $4, false
         FROM unnest(members, actions, pending, inserted, updated, deleted) AS u(id, action, pending, inserted, updated,
                 deleted) WHERE u.action <> 'NO_DATA';
     END IF;

@@ -110,10 +110,10 @@ BEGIN
     END IF;
     IF 'guard' = ANY (fixes) THEN
         PERFORM pgtrickle._install_guard(st.pgt_relid, st.pgt_id);
-        found := found || 'guard triggers: made anew'::text;
+        found := found || 'guard triggers: recreated'::text;
     END IF;
     IF 'frontier' = ANY (fixes) THEN        -- the request does that
-        found := found || 'row of pgt_frontiers: made anew'::text;
+        found := found || 'row of pgt_frontiers: recreated'::text;
     END IF;
     PERFORM pgtrickle._request('repair', jsonb_build_object('id', st.pgt_id, 'finding', found[1]));
     PERFORM pgtrickle._wake('t:' || st.pgt_id);
@@ -134,7 +134,7 @@ GRANT EXECUTE ON FUNCTION pgtrickle.repair_stream_table TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.repair_stream_table(text) IS
 'Looks for what can be broken: capture triggers and logs of the sources, the functions that refresh it, its guard
   triggers, its frontier, skipped changes, errors.
-If something is, puts it right or has the daemon build the stream table anew, and resumes it if it was in error or
+If something is, puts it right or has the daemon rebuild the stream table, and resumes it if it was in error or
   suspended.
 Returns a line per finding and per thing done, or ''nothing to repair''. Errors: 42P01 not a stream table, 42501 not
   its owner.';

@@ -18,7 +18,7 @@ GRANT EXECUTE ON FUNCTION pgtrickle._contains TO PUBLIC;
 -- table reads[i] what snapshot seen[i] shows, of everything else what `base` shows, but nothing of the transaction
 -- `own`. Stream tables that are not in reads, members of the same cycle, are not looked at: they are refreshed together
 -- with it. It looks at the logs in a subtransaction that is always rolled back: so its locks on them end with the look.
--- Who waits, or reads on in the same transaction, must not keep a rebuild from making a log anew.
+-- Who waits, or reads on in the same transaction, must not keep a rebuild from recreating a log.
 CREATE FUNCTION pgtrickle._not_covered(id bigint, base pg_snapshot, reads oid[], seen pg_snapshot[], own xid8)
 RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -62,7 +62,7 @@ BEGIN
 EXCEPTION
     WHEN SQLSTATE 'TR003' THEN
         RETURN lacking;
-    WHEN undefined_table THEN   -- the log was made anew while we looked
+    WHEN undefined_table THEN   -- the log was recreated while we looked
         RETURN 'it is being rebuilt';
 END
 $$;
@@ -89,7 +89,7 @@ BEGIN
         LOOP
             SELECT * INTO st FROM pgtrickle._stream_tables s WHERE s.pgt_id = id;
             -- One query, and so one snapshot, for the frontier, the logs and the snapshot itself.
-            SELECT CASE WHEN s.needs_reinit THEN 'it must be built anew: '
+            SELECT CASE WHEN s.needs_reinit THEN 'it must be rebuilt: '
                         || coalesce(s.reinit_reason, 'unknown reason')
                         WHEN s.skipped_at IS NOT NULL THEN format('changes were skipped on %s', s.skipped_at)
                         ELSE pgtrickle._not_covered(s.pgt_id, required, reads, seen,
@@ -171,7 +171,7 @@ BEGIN
                                   format('SELECT pgtrickle.refresh_stream_table(%1$L); or '
                                          'pgtrickle.alter_stream_table(%1$L, tier => ''hot'');', qualified)
                               WHEN st.skipped_at IS NOT NULL THEN
-                                  format('SELECT pgtrickle.repair_stream_table(%L); computes it anew.', qualified)
+                                  format('SELECT pgtrickle.repair_stream_table(%L); recomputes it.', qualified)
                               ELSE 'COMMIT, then wait.' END;
     END IF;
 END
@@ -270,7 +270,7 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle.write_and_refresh TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.write_and_refresh(text, text) IS
-'Runs a statement with the caller''s rights and search_path, then refreshes the stream table and those that it reads,
+'Runs a statement with the caller''s rights and search_path, then refreshes the stream table and the ones that it reads,
   upstream first, in the same transaction:
-whoever writes reads what he wrote. Errors: those of the statement and of refresh_stream_table(), for every stream
+the writer reads what he wrote. Errors: those of the statement and of refresh_stream_table(), for every stream
   table on the way.';

@@ -31,7 +31,7 @@ BEGIN
         END IF;
     END LOOP;
     RETURN true;
-EXCEPTION WHEN undefined_table THEN     -- the log was made anew while we looked
+EXCEPTION WHEN undefined_table THEN     -- the log was recreated while we looked
     RETURN false;
 END
 $$;
@@ -61,13 +61,13 @@ SELECT pg_catalog.format('%I.%I', l.schema, l.table_name) AS name,
        s.schedule,
        CASE WHEN f.data_timestamp IS NULL THEN NULL WHEN pgtrickle._is_fresh(s.pgt_id) THEN interval '0'
             ELSE pg_catalog.clock_timestamp() - f.data_timestamp END AS staleness,
-       f.last_refresh_at,
+       r.last_refresh_at,
        f.last_action,
-       f.last_duration_ms,
-       f.rows,
-       f.total_refreshes,
-       f.total_differential,
-       f.total_full,
+       r.last_duration_ms,
+       r.rows,
+       r.total_refreshes,
+       r.total_differential,
+       r.total_full,
        s.is_populated,
        s.needs_reinit,
        s.reinit_reason,
@@ -96,6 +96,7 @@ SELECT pg_catalog.format('%I.%I', l.schema, l.table_name) AS name,
        s.retry_at
 FROM pgtrickle._stream_tables s
 LEFT JOIN pgtrickle.pgt_frontiers f USING (pgt_id)
+LEFT JOIN pgtrickle._refresh_stats r USING (pgt_id)
 LEFT JOIN pg_catalog.pg_class c ON c.oid = s.pgt_relid
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL (SELECT coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname, s.pgt_name) AS table_name,
@@ -141,7 +142,7 @@ $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._read_by TO PUBLIC;
 
 -- Sessions that hold a lock which only a refresh, a build or DDL takes on the stream table: who, for how long, and what
--- they wait for. NULL if there are none. What others run is shown to those that may see it in pg_stat_activity.
+-- they wait for. NULL if there are none. What others run is shown to roles that may see it in pg_stat_activity.
 CREATE FUNCTION pgtrickle._at_work_on(st pgtrickle.pgt_stream_tables) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT string_agg(format('pid %s (%s), for %s s: %s%s', a.pid,
@@ -164,11 +165,12 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     st     pgtrickle.pgt_stream_tables := pgtrickle._find(name, caller_path);
     own    boolean := pgtrickle._may_manage(st.pgt_relid);
-    f      pgtrickle.pgt_frontiers;
+    f      record;
     result text;
     part   text;
 BEGIN
-    SELECT * INTO f FROM pgtrickle.pgt_frontiers x WHERE x.pgt_id = st.pgt_id;
+    SELECT * INTO f FROM pgtrickle.pgt_frontiers x JOIN pgtrickle._refresh_stats r USING (pgt_id)
+    WHERE x.pgt_id = st.pgt_id;
     result := concat_ws(E'\n',
         format('stream table  %s', pgtrickle._qualified(st.pgt_relid)),
         format('status        %s', st.status),
@@ -203,7 +205,7 @@ BEGIN
                                                                st.failed_alteration ->> 'message',
                  st.failed_alteration ->> 'code', st.failed_alteration ->> 'at',
                      coalesce(st.failed_alteration ->> 'hint', '')) END,
-        CASE WHEN f.last_refresh_at IS NOT NULL THEN format('last refresh  %s, %s, %s ms', f.last_refresh_at,
+        CASE WHEN f.last_action IS NOT NULL THEN format('last refresh  %s, %s, %s ms', f.last_refresh_at,
                                                             f.last_action, round(f.last_duration_ms::numeric, 3)) END,
         'now           ' || pgtrickle._at_work_on(st),
         '', 'query', coalesce(st.defining_query, '  (shown to its owner)'), '', 'sources');
@@ -316,12 +318,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle.dependency_tree TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.dependency_tree() IS
-'Which stream table reads what, as an indented tree: first those that no other stream table reads, below each what it
+'Which stream table reads what, as an indented tree: first the ones that no other stream table reads, below each what it
   reads. What several read appears several
 times. A cycle that nothing else reads begins with its oldest member; where it closes, the tree ends. At most 10,000
   lines, the upper levels first.';
 
--- Of both tables of a change log. Asked by OID: whoever asks need not be let into the schema.
+-- Of both tables of a change log. Asked by OID: its callers need not be let into the schema.
 CREATE FUNCTION pgtrickle._log_bytes(source bigint) RETURNS bigint
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT sum(pg_table_size(c.oid))::bigint FROM pg_class c
@@ -410,8 +412,8 @@ BEGIN
     RETURN QUERY SELECT 'waiting_for_build', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END, coalesce(what, 'none');
     SELECT string_agg(format('%s by %s', s.name, date_trunc('second', s.staleness)), '; ' ORDER BY s.name) INTO what
     FROM pgtrickle.stream_tables s JOIN pgtrickle._stream_tables t USING (pgt_id)
-    -- Not those that are to wait; cron has its own clock. Tiers stretch the schedule by what the daemon's configuration
-    -- says: be generous.
+    -- Not what is to wait. Cron has its own clock. Tiers stretch the schedule by what the daemon's configuration says:
+    -- be generous.
     WHERE s.status = 'ACTIVE' AND s.fuse_blown_at IS NULL AND s.tier <> 'frozen'
       AND pgtrickle._schedule_kind(s.schedule) <> 'cron'
       AND s.staleness > greatest(make_interval(secs => coalesce(t.schedule_ms, 1000) * CASE s.tier WHEN 'hot' THEN 5

@@ -101,8 +101,8 @@ REVOKE EXECUTE ON FUNCTION pgtrickle._relink_gates FROM PUBLIC;
 
 -- Relinks everything by name: stream tables, what they read, and removes the old capture. All stream tables are to be
 -- initialised again. Returns how many there are; those whose table does not exist, or is not the one that was meant,
--- are removed from the catalog. Those that have another owner now wait until somebody has said that his query is to run
--- with the rights of that one. For the admin, when _cluster_changed().
+-- are removed from the catalog. A table that has another owner now waits until somebody has said that its query is to
+-- run with the rights of that owner. For the admin, when _cluster_changed().
 CREATE FUNCTION pgtrickle._adopt_cluster() RETURNS int
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The style that a tool can judge in seconds: clang-format for C++, shellcheck for scripts, the length of lines for SQL.
+# The style that a tool can judge in seconds: clang-format for C++, shellcheck for scripts, the length of lines for SQL,
+# words that are hard to read.
 # Says which command mends it. What takes longer is in tests/tidy.sh.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
@@ -17,6 +18,13 @@ shellcheck "${scripts[@]}" || failed=1
 mapfile -t sql < <(files 'sql/*.sql')
 awk 'length > 120 { printf "%s:%d: %d characters, at most 120\n", FILENAME, FNR, length; found = 1 } END { exit found }' \
   "${sql[@]}" || failed=1
+
+# Words that people whose language is not English look up. Say again or rebuilt; who; the ones that, or name them.
+mapfile -t texts < <(files '*.cpp' '*.h' '*.sql' '*.md' '*.sh' '*.yaml' '*.txt')
+if grep -niE '\b(ane[w]|who[e]ver|those tha[t])\b' "${texts[@]}"; then
+  echo "to mend: other words, see CONTRIBUTING.md"
+  failed=1
+fi
 
 [ $failed = 0 ] && echo "${#sources[@]} sources, ${#scripts[@]} scripts and ${#sql[@]} files of SQL are in style"
 exit $failed

@@ -1,4 +1,4 @@
-// From COMMIT of DDL on a source until stream tables are built anew and show what was written with it.
+// From COMMIT of DDL on a source until stream tables are rebuilt and show what was written with it.
 #include <chrono>
 #include <random>
 #include <stdexcept>

@@ -45,7 +45,7 @@ class Settings {
   int exceptions_;
 };
 
-/// What a session keeps beyond a statement: each kind, and what it has of it as a text. Settings are those that
+/// What a session keeps beyond a statement: each kind, and what it has of it as a text. Settings are the ones that
 /// somebody has set: a reload of the configuration changes others. Settings of extensions do not show there, ours are
 /// asked for. Channels and temporary objects are not among it: nothing runs because of them, and the session is cleared
 /// of them before it serves somebody else (Session::clear).

@@ -201,7 +201,7 @@ class Builder {
     tx.exec_params(
         "UPDATE pgtrickle.pgt_stream_tables SET last_error = left($2, 2000), last_error_code = $3, last_error_at = "
         "clock_timestamp(),\n"
-        "       last_error_hint = 'It is tried again and again. Whoever holds the lock must end his transaction.'\n"
+        "       last_error_hint = 'It is tried again and again. The role that holds the lock must end its transaction.'\n"
         "WHERE pgt_id = (SELECT s.pgt_id FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = $1 FOR NO KEY UPDATE SKIP "
         "LOCKED)",
         id_, message, sqlstate_of(Condition::kLockNotAvailable));
@@ -372,7 +372,7 @@ class Builder {
     });
   }
 
-  /// It has read what it needs. From here on nobody can alter the stream table; whoever did it before, since the
+  /// It has read what it needs. From here on nobody can alter the stream table; a role that did it before, since the
   /// snapshot, makes this fail. The generation is the one that was compiled.
   void lock_for_making(pqxx::transaction_base& tx, const Definition& d) {
     if (grants_something(d) || replaces_content()) {
@@ -397,7 +397,7 @@ class Builder {
     create_program(tx, types, d, program_, !replaces_content());
     const auto first =
         replaces_content() ? replacing_statements(types, d, changes, program_) : std::vector<std::string>{};
-    // Programs that read it are made for its types. Capture tells only those that are captured, and event triggers.
+    // Programs that read it are made for its types. Capture tells only the ones that are captured, and event triggers.
     if (realigned_) mark_readers(tx, d.relid, d.relation);
     make_work(tx, id_, d.request.owner, {d.request.admin, d.request.worker_role},
               filling(id_, d.relation, first, program_.differential));
@@ -413,7 +413,7 @@ class Builder {
     });
   }
 
-  /// Writes the definition anew: something that it names was renamed or has other types than when it was compiled.
+  /// Rewrites the definition: something that it names was renamed or has other types than when it was compiled.
   void follow_names() {
     pqxx::work tx(connection_);
     locks_.limit(tx);
@@ -500,7 +500,7 @@ class Builder {
       throw BuildFailure(Condition::kInvalidObjectDefinition, cycle->message, cycle->hint);
   }
 
-  /// Each in a transaction of its own, which holds up the writers of one table. If somebody makes a log anew that it
+  /// Each in a transaction of its own, which holds up the writers of one table. If somebody recreates a log that it
   /// reads, it is marked, and all of this is done again.
   void install_capture() {
     for (const auto& use : program_.sources) {
@@ -548,21 +548,14 @@ class Builder {
     drop_work(tx, id_);
     if (replaces_content()) tx.exec_params("SELECT pgtrickle._settle_replica_identities($1)", id_);
     tx.exec_params(
-        "UPDATE pgtrickle.pgt_frontiers f SET rows = $2::bigint"
-        ",\n  full_threshold = coalesce(f.full_threshold, (SELECT greatest(1000, (0.5 * sum(greatest(c.reltuples, "
-        "0)))::bigint)\n"
+        "UPDATE pgtrickle.pgt_frontiers f SET full_threshold = coalesce(f.full_threshold,\n"
+        "    (SELECT greatest(1000, (0.5 * sum(greatest(c.reltuples, 0)))::bigint)\n"
         "    FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid WHERE d.pgt_id = "
         "f.pgt_id))\n"
         "WHERE f.pgt_id = $1",
-        id_, filled_.rows);
-    tx.exec_params(
-        "INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status, "
-        "delta_rows, rows_inserted,\n"
-        "       rows_updated, rows_deleted, duration_ms, initiated_by)\n"
-        "VALUES ($1, (SELECT f.data_timestamp FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = $1), $2, "
-        "clock_timestamp(), 'FULL', 'COMPLETED', 0, $3, $4, $5, extract(epoch FROM "
-        "clock_timestamp() - $2::timestamptz) * 1000, 'INITIAL')",
-        id_, filled_.started, filled_.inserted, filled_.updated, filled_.deleted);
+        id_);
+    tx.exec_params("SELECT pgtrickle._record_build($1, $2, $3, $4, $5, $6)", id_, filled_.started, filled_.inserted,
+                   filled_.updated, filled_.deleted, filled_.rows);
     tx.exec_params(
         "UPDATE pgtrickle.pgt_stream_tables SET status = CASE WHEN status IN (" + sql_list_before(StatusEvent::kBuilt) +
             ") THEN $3 ELSE status END, is_populated = true,\n"
@@ -580,7 +573,7 @@ class Builder {
     tx.commit();
   }
 
-  /// Of the stream tables that it reads, which may have change logs only since this build. Whoever has asked for the
+  /// Of the stream tables that it reads, which may have change logs only since this build. The one who asked for the
   /// build knows that there is more to know about the one that was built.
   void wake_daemon(pqxx::transaction_base& tx) {
     session_.run_prepared(tx, "pgt_built",

@@ -1,6 +1,6 @@
 // Cycles of stream tables: found before a program is installed that would close one that is not allowed. A cycle has a
 // result that does not depend on the order of refreshes, its least fixed point, only if no member takes rows away when
-// others gain some, and only if whoever made it meant it.
+// others gain some, and only if its author meant it.
 #pragma once
 
 #include <cstdint>

@@ -35,7 +35,7 @@ Definition load_definition(std::int64_t pgt_id, ServerTypes& types, const compil
 /// took its place will do.
 std::optional<std::string> dropped_source(ServerTypes& types, std::int64_t pgt_id);
 
-/// Do relations or columns, also those that only views read, have other names than pgt_dependencies says?
+/// Do relations or columns, also the ones that only views read, have other names than pgt_dependencies says?
 bool names_changed(ServerTypes& types, std::int64_t pgt_id);
 void record_new_names(pqxx::transaction_base& tx, std::int64_t pgt_id);
 

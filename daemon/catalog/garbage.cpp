@@ -81,7 +81,7 @@ class Collector {
         .as<bool>();
   }
 
-  /// Programs and state of stream tables that are no more. Whoever owns stream tables can make objects of any name
+  /// Programs and state of stream tables that are no more. Owners of stream tables can make objects of any name
   /// there: numbers that no stream table can have are not ours.
   std::vector<std::string> programs() {
     return strings(

@@ -1,5 +1,5 @@
 // How a build gets locks that others queue behind: an attempt is short, the pause after it ten times as long, and both
-// grow with the attempts. So whoever uses the table is hardly held up, however long somebody is in our way.
+// grow with the attempts. So users of the table are hardly held up, however long somebody is in our way.
 #pragma once
 
 #include <algorithm>

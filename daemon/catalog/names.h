@@ -37,7 +37,7 @@ struct NamedObject {
 
 struct Names {
   std::vector<NamedObject> then;  // at definition
-  std::vector<NamedObject> seen;  // the same objects when last compiled, and those that have come to be used since
+  std::vector<NamedObject> seen;  // the same objects when last compiled, and the ones that have come to be used since
   std::vector<NamedObject> now;   // the same objects as in `then`, now
   std::string then_text, now_text;
   std::set<std::string> builtin_functions;  // names of functions in `then` that PostgreSQL has too

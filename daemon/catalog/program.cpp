@@ -73,7 +73,7 @@ std::vector<OutputChange> output_changes(ServerTypes& types, const Definition& d
   if (count[0].as<int>() != count[1].as<int>())
     throw BuildFailure(Condition::kInvalidTableDefinition,
                        "the query has " + std::string(count[1].c_str()) + " columns, the table has " + count[0].c_str(),
-                       "Define it anew: pgtrickle.alter_stream_table(..., query => ...).");
+                       "Define it again: pgtrickle.alter_stream_table(..., query => ...).");
   std::vector<OutputChange> changes;
   for (const auto& row : types.ask(
            "pgt_output_changes",

@@ -37,7 +37,7 @@ std::vector<std::string> replacing_statements(ServerTypes& types, const Definiti
 /// With what others have made of it, such as a view on a state table. Returns how many functions and tables there were.
 int drop_program(pqxx::transaction_base& tx, std::int64_t id);
 
-/// Makes functions and empty state tables. Of the stream table itself, which may have rows, only the key is made anew,
+/// Makes functions and empty state tables. Of the stream table itself, which may have rows, only the key is recreated,
 /// if `with_key`. Nothing of the owner's is run by that but the comparison of values for an index, which PostgreSQL
 /// runs as a security-restricted operation.
 void create_program(pqxx::transaction_base& tx, ServerTypes& types, const Definition& d,

@@ -110,7 +110,7 @@ class Shadow {
   Name name_;
 };
 
-/// Are the columns those that the query was written for? A new one changes what * and NATURAL mean.
+/// Are the columns the ones that the query was written for? A new one changes what * and NATURAL mean.
 bool has_other_columns(pqxx::transaction_base& tx, const NamedObject& then, const NamedObject& now) {
   const bool renamed = std::any_of(then.columns.begin(), then.columns.end(), [&](const NamedColumn& column) {
     const auto* present = now.column(column.number);

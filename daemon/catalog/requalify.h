@@ -1,4 +1,4 @@
-// Makes the canonical text of a query anew from the text that the user wrote, with what its names meant then and are
+// Makes the canonical text of a query again from the text that the user wrote, with what its names meant then and are
 // called now. PostgreSQL itself does most of it: where columns have other names, shadow tables with the old names are
 // made, the query becomes a view over them, their columns are renamed, and the view is read back. Everything that is
 // made is dropped again. Throws CannotFollow, and pqxx::sql_error if the query is none any more.

@@ -57,7 +57,7 @@ int status(Database& db, const StatusOptions& options);
 
 /// `sql`: with the functions that refresh it.
 int explain(Database& db, const std::string& name, bool sql);
-/// Goes on after a table that cannot be checked. Without names: all, but those that are not ACTIVE are left alone.
+/// Goes on after a table that cannot be checked. Without names: all, but the ones that are not ACTIVE are left alone.
 int verify(Database& db, const std::vector<std::string>& names, bool refresh_first);
 /// `only`: print nothing but the statements of one part of the program, see program_parts(); empty: mode and plan, and
 /// with `sql` all statements.

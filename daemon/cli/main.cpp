@@ -120,7 +120,7 @@ int run(int argc, char** argv) {
   create->add_option("--mode", creation.mode, "AUTO, DIFFERENTIAL or FULL")->capture_default_str();
   create->add_flag("--no-initialize", no_initialize, "leave it empty until the daemon fills it");
   create->add_flag("--if-not-exists", if_not_exists, "do nothing if it exists");
-  create->add_flag("--or-replace", replace, "change it if it exists; make it anew if that is not enough")
+  create->add_flag("--or-replace", replace, "change it if it exists; recreate it if that is not enough")
       ->excludes("--if-not-exists");
   add_table_options(*create, creation.table);
   create->add_option("--wait", creation.wait, "return when the daemon keeps it fresh, or fail after this interval")

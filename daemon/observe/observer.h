@@ -78,7 +78,7 @@ class Observer {
   /// One pass of the scheduler over its due stream tables took this long; `due` were found due.
   virtual void on_tick(const std::string& database, std::chrono::microseconds duration, int due) = 0;
 
-  /// An alert that is being sent: those that the book holds back do not come here.
+  /// An alert that is being sent: the ones that the book holds back do not come here.
   virtual void on_alert(const Alert& /*alert*/) {}
   /// A notification ended the sleep of a source, or of everything.
   virtual void on_wakeup(const std::string& /*database*/) {}

@@ -24,8 +24,8 @@ class Arming {
   static constexpr std::chrono::milliseconds kPauseMax{30000};
   static constexpr std::chrono::milliseconds kRefusedPause{250};  // a writer is in the middle of a transaction
 
-  /// A source that may sleep, with the shortest period of those that read it; new ones are awake. Another period makes
-  /// it start afresh, but not wake.
+  /// A source that may sleep, with the shortest period of the ones that read it; new ones are awake. Another period
+  /// makes it start afresh, but not wake.
   void put(SourceId source, std::chrono::milliseconds period);
   /// True if it was armed: unlock it.
   bool remove(SourceId source);

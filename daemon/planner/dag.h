@@ -41,7 +41,7 @@ class Dag {
   Dag(const std::vector<TableId>& tables, const std::vector<Edge>& edges);
 
   /// Adds, changes and removes tables. Returns the tables whose place in the graph may have changed: all of the
-  /// components that were affected, before and after, without those that are gone.
+  /// components that were affected, before and after, without the ones that are gone.
   std::set<TableId> apply(const std::vector<Change>& changes);
 
   [[nodiscard]] bool contains(TableId id) const { return nodes_.contains(id); }

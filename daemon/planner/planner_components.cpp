@@ -53,7 +53,7 @@ void RefreshPlanner::rebuild(const std::set<TableId>& tables, Now now) {
   settle_sources();
 }
 
-/// Who joins is as slow as those that it is to be refreshed with. The least slow ones: others may have been cut off.
+/// Who joins is as slow as the ones that it is to be refreshed with. The least slow ones: others may have been cut off.
 void RefreshPlanner::share_backoff(Component& component) {
   std::map<std::pair<Domain, Milliseconds>, Backoff> by_period;
   const auto joins = [](const Table& table) { return table.is_new || table.is_activated; };
@@ -174,7 +174,7 @@ void RefreshPlanner::set_needs(Component& component) {
   }
 }
 
-// Of a table, or of the members of a cycle: those that have no need of their own have that of the others.
+// Of a table, or of the members of a cycle: the ones that have no need of their own have that of the others.
 void RefreshPlanner::set_own_needs(Component& component, std::size_t begin, std::size_t end) {
   Need shared;
   for (std::size_t i = begin; i < end; ++i) {

@@ -115,8 +115,8 @@ void RefreshPlanner::forecast(TableId id) {
   queue_.emplace(next, id);
 }
 
-/// By the units that nothing else of the component and domain is to start beside. Those that take too long block nobody
-/// any more.
+/// By the units that nothing else of the component and domain is to start beside. The ones that take too long block
+/// nobody any more.
 TimePoint RefreshPlanner::blocked_until(const Component& component, Domain domain) const {
   TimePoint until = TimePoint::min();
   for (const std::uint64_t serial : component.whole) {

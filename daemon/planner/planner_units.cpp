@@ -41,7 +41,7 @@ void RefreshPlanner::take_from(TableId id, Now now, std::vector<Unit>& plan) {
     if (is_new) known->second = blocked_until(component, domain) > now.steady;
     return known->second;
   };
-  TimePoint::duration longest{0};  // until one of those that are due is due again
+  TimePoint::duration longest{0};  // until one that is due is due again
   for (auto entry = component.queue.begin(); entry != component.queue.end() && entry->first <= now.steady; ++entry) {
     if (is_blocked(entry->second)) continue;
     const SetState& set = component.states[entry->second];
@@ -62,8 +62,8 @@ void RefreshPlanner::take_from(TableId id, Now now, std::vector<Unit>& plan) {
       return !need.period && need.has_crons_of(table.need);
     });
   };
-  // Those that sleep go along with what they read, which may be about to change, and as long as all are one unit with
-  // the others too: a writer may have committed before the unit's snapshot whose notification is still on its way.
+  // The ones that sleep go along with what they read, which may be about to change, and as long as all are one unit
+  // with the others too: a writer may have committed before the unit's snapshot whose notification is still on its way.
   std::vector<std::size_t> chosen, sleepers;
   std::vector<bool> may_change(component.states.size(), false);
   std::size_t tables = 0;

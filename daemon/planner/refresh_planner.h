@@ -75,7 +75,7 @@ class RefreshPlanner {
   /// New settings hold from the next load() on.
   void configure(const PlannerSettings& settings) { settings_ = settings; }
 
-  /// Replaces the set of tables and groups; what is known of those that stay is kept.
+  /// Replaces the set of tables and groups; what is known of the ones that stay is kept.
   void load(const std::vector<PlannerEntry>& entries, const std::vector<std::vector<TableId>>& groups, Now now);
   /// Adds or changes one table: only what is connected with it is looked at.
   void put(const PlannerEntry& entry, Now now);
@@ -94,7 +94,8 @@ class RefreshPlanner {
   };
   /// The tables whose auto-backoff changed with this, ascending.
   std::vector<TableId> succeeded(TableId id, const Success& success, Now now);
-  /// `alone`: it may fail again, and must not stop those that it is refreshed with: it is retried in a unit of its own.
+  /// `alone`: it may fail again, and must not stop the ones that it is refreshed with: it is retried in a unit of its
+  /// own.
   void failed(TableId id, Milliseconds retry_delay, TimePoint now, bool alone = true);
   /// A gate or a watermark holds it: looked at again at its next time, or after release_holds().
   void held(TableId id, Now now);
@@ -196,7 +197,7 @@ class RefreshPlanner {
     std::set<std::pair<TimePoint, std::size_t>> queue;     // atomic sets that may be started, by when they are due
     std::set<std::uint64_t> whole;                         // units running before whose end nothing else starts
     bool mixed = false;                                    // has several domains
-    std::map<SourceId, std::vector<std::size_t>> sources;  // places of those that wait for it
+    std::map<SourceId, std::vector<std::size_t>> sources;  // places of the ones that wait for it
     TimePoint next_due = TimePoint::max();
   };
   struct RunningUnit {

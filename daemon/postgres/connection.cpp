@@ -152,7 +152,7 @@ struct Connection::Impl : std::enable_shared_from_this<Connection::Impl> {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  // The PGconn is shared with work on the workers; whoever is last closes it.
+  // The PGconn is shared with work on the workers; the last one closes it.
   std::shared_ptr<PGconn> connection;
   std::shared_ptr<asio::thread_pool> workers;
   Descriptor socket;  // libpq's file descriptor on loan: always released, never closed here

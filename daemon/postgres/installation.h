@@ -1,6 +1,7 @@
-// Whose pgtrickle is in a database. Whoever may create a schema can make one named pgtrickle with functions of his own,
-// so nothing in a database is called before this question, which uses pg_catalog alone, whatever the search_path, has
-// been answered. A role that is a member of the owner is no exception: up to PostgreSQL 15 anybody can grant himself.
+// Whose pgtrickle is in a database. A role that may create a schema can make one named pgtrickle with functions of his
+// own, so nothing in a database is called before this question, which uses pg_catalog alone, whatever the search_path,
+// has been answered. A role that is a member of the owner is no exception: up to PostgreSQL 15 anybody can grant
+// himself.
 #pragma once
 
 namespace pgtrickle::postgres {

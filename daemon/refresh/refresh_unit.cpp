@@ -171,7 +171,7 @@ std::int64_t pending_rows_in(const std::string& detail) {
   return rows;
 }
 
-/// The members of the step that could not be refreshed, and of those that go with it.
+/// The members of the step that could not be refreshed, and of the ones that go with it.
 void give_up(std::vector<Step>& steps, std::size_t culprit, const Attempt& attempt,
              std::map<std::int64_t, Outcome>& outcomes) {
   const Step guilty = steps[culprit];

@@ -50,7 +50,7 @@ class BuildQueue : public std::enable_shared_from_this<BuildQueue> {
   std::shared_ptr<Warming> warming_;
   int running_ = 0;
   bool builds_expected_ = true;              // a table may want a build
-  TimePoint next_build_ = TimePoint::max();  // of those that must not be built yet
+  TimePoint next_build_ = TimePoint::max();  // of the ones that must not be built yet
   bool collecting_garbage_ = false;
   bool garbage_expected_ = false;
   TimePoint next_garbage_;

@@ -48,7 +48,7 @@ class CatalogLoader {
   Parts parts_;
   TimePoint next_load_;
   postgres::Clock::duration load_took_{0};
-  TimePoint next_trial_ = TimePoint::max();  // of those that are suspended
+  TimePoint next_trial_ = TimePoint::max();  // of the ones that are suspended
   // Where triggers may not notify
   TimePoint next_look_;
   std::int64_t changes_seen_ = -1;

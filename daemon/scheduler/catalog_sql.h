@@ -112,7 +112,7 @@ Result<CatalogWriters> read_catalog_writers(const Rows& rows);
 
 std::vector<Statement> load_catalog();
 Result<Catalog> read_catalog(const std::vector<Result<Rows>>& answers);
-/// The same rows for a few tables; those that are gone are missing.
+/// The same rows for a few tables; the ones that are gone are missing.
 Statement load_tables(const std::set<TableId>& ids);
 Result<std::vector<StreamTable>> read_tables(const Rows& rows);
 
@@ -210,7 +210,7 @@ struct LogSize {
 Statement log_sizes(const std::set<std::int64_t>& without);
 Result<std::vector<LogSize>> read_log_sizes(const Rows& rows);
 Statement rotate_log(std::int64_t source_id, std::int64_t switch_bytes);
-/// Those that hold the log back are to be rebuilt and hold it no longer: released, an array of their ids.
+/// Stream tables that hold the log back are to be rebuilt and hold it no longer: released, an array of their ids.
 Statement release_log(std::int64_t source_id, const std::string& why);
 Result<std::vector<TableId>> read_released(const Rows& rows);
 /// Where no event triggers watch the sources: looks for changes of their shape and neutralises what is broken.
@@ -223,6 +223,9 @@ Statement watch_facts(const std::vector<TableId>& ids);
 /// Subscriptions that fill sources, publications that ask for replica identities; where event triggers did not see to
 /// it.
 Statement follow_replication();
+/// Counts the refreshes by hand that nobody has counted yet.
+Statement settle_refresh_stats();
+/// Of what is counted.
 Statement prune_history(std::chrono::hours retention, int limit);
 /// Of ours, if its transaction is at least so old: the process of a connection that was lost may be gone, and its
 /// number in use again.

@@ -20,7 +20,7 @@ namespace {
 
 constexpr milliseconds kTimeout{5000};  // of connecting, and of a question
 
-// -2: half dropped. Those that we may not connect to are somebody else's.
+// -2: half dropped. The ones that we may not connect to are somebody else's.
 constexpr const char* kList = R"(
     SELECT datname::text AS name FROM pg_catalog.pg_database
     WHERE datallowconn AND NOT datistemplate AND datconnlimit <> -2 AND pg_catalog.has_database_privilege(oid, 'CONNECT')

@@ -40,8 +40,8 @@ class FoundDatabases {
 /// By the name of the entry: what was found for it.
 using FoundByEntry = std::map<std::string, std::set<std::string>>;
 
-/// The databases to serve: those that are listed, then those that were found, named dbname or entry/dbname. What is
-/// found twice, or is listed as well, is served once; names are unique.
+/// The databases to serve: the ones that are listed, then the ones that were found, named dbname or entry/dbname. What
+/// is found twice, or is listed as well, is served once; names are unique.
 [[nodiscard]] std::vector<config::Database> databases_to_serve(const std::vector<config::Database>& configured,
                                                                const FoundByEntry& found);
 

@@ -143,7 +143,7 @@ void Dispatcher::give_place_back(Domain owner) {
   context_->signals.wake_dispatcher();
 }
 
-// A unit that does not run any more, and those that wait for it.
+// A unit that does not run any more, and the ones that wait for it.
 void Dispatcher::drop(const Work& work) {
   for (const TableId id : work.unit().tables) registry_->planner().released(id);
   ended(work);

@@ -112,7 +112,7 @@ asio::awaitable<bool> Listener::take_listening_lock() {
   co_return true;
 }
 
-// Those that we hold are armed at once, those that there is no room for are refused.
+// The ones that we hold are armed at once, the ones that there is no room for are refused.
 std::vector<SourceId> Listener::choose_to_lock(const std::vector<SourceId>& wanted) {
   planner::RefreshPlanner& planner = registry_->planner();
   const std::size_t room = most_locks_ > locked_.size() ? most_locks_ - locked_.size() : 0;

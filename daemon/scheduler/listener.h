@@ -31,7 +31,7 @@ class Listener {
   /// Before what is due is refreshed: then that refresh is the look that has to follow the arming, and its tables
   /// sleep.
   boost::asio::awaitable<void> arm_sources();
-  /// Those that were not armed again after all: the graph has changed, or we were paused.
+  /// The ones that were not armed again after all: the graph has changed, or we were paused.
   boost::asio::awaitable<void> unlock_spared();
   /// Until something is heard, the dispatcher is woken, or the deadline.
   boost::asio::awaitable<void> listen_until(TimePoint deadline);

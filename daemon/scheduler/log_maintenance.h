@@ -46,7 +46,7 @@ class LogMaintenance {
   std::shared_ptr<AlertMonitor> alerts_;
   std::map<SourceId, Log> logs_;
   bool others_expected_ = true;
-  TimePoint next_full_look_;  // at those that should not have changed, too
+  TimePoint next_full_look_;  // at the ones that should not have changed, too
 };
 
 }  // namespace pgtrickle::scheduler

@@ -38,7 +38,7 @@ bool is_retry(const Judgement& judgement) {
   return !judgement.counted && judgement.remedy == Remedy::kRetry;
 }
 
-/// A conflict or a lost connection is not the table's: it goes on with those that it was refreshed with.
+/// A conflict or a lost connection is not the table's: it goes on with the ones that it was refreshed with.
 bool is_passing(const refresh::Outcome& outcome, const Judgement& judgement) {
   return is_retry(judgement) && !outcome.alone && outcome.error->is_of_circumstances();
 }
@@ -176,7 +176,7 @@ void OutcomeRecorder::alert_backoff(const std::vector<TableId>& changed, const r
   if (planner.backoff(first) > 1) {
     settlement.alerts.push_back({AlertKind::kFallingBehind,
                                  named->row.label(),
-                                 "its refreshes, or those that it is part of, take longer than its schedule allows",
+                                 "its refreshes, or the ones that it is part of, take longer than its schedule allows",
                                  {{"period_seconds", period},
                                   {"duration_seconds", std::chrono::duration<double>(outcome.unit_duration).count()},
                                   {"backoff_factor", static_cast<std::int64_t>(planner.backoff(first))}}});

@@ -54,7 +54,7 @@ class RetryPolicy {
   /// Somebody changed the stream table: start afresh with the count that the catalog has.
   void reset(int consecutive_errors);
 
-  /// Before what has stopped is tried for the n-th time. Those that DDL or a resume cure do not wait for it.
+  /// Before what has stopped is tried for the n-th time. The ones that DDL or a resume cure do not wait for it.
   [[nodiscard]] static std::chrono::milliseconds pause(int n, double random01);
 
   [[nodiscard]] int consecutive_errors() const { return consecutive_errors_; }

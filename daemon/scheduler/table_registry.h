@@ -31,7 +31,7 @@ class TableRegistry {
   /// All that there are.
   Loaded load(std::vector<sql::StreamTable> rows, const std::vector<std::vector<TableId>>& groups,
               TimePoint read_after);
-  /// Of `asked`: those that have no row are gone.
+  /// Of `asked`: the ones that have no row are gone.
   Loaded load_some(std::vector<sql::StreamTable> rows, const std::set<TableId>& asked, TimePoint read_after);
   Loaded clear() { return load({}, {}, TimePoint::min()); }
 

@@ -9,7 +9,7 @@ namespace pgtrickle::scheduler {
 
 namespace {
 
-/// Of so many places, those that owners without trust may have.
+/// Of so many places, the ones that owners without trust may have.
 int for_others(int places, bool reserved) {
   return reserved ? std::max(1, places - 1) : places;
 }
@@ -191,7 +191,7 @@ bool WorkerBudget::try_take(Member member, Owner owner) {
   owner_is_full_ = owner_is_full_ || left_in_all(owner) == 0;
   --waiting[owner];
   want(e, std::move(waiting));
-  if (!e.waiting.empty()) e.since = next_++;  // behind those that wait with the same part of their share
+  if (!e.waiting.empty()) e.since = next_++;  // behind the ones that wait with the same part of their share
   return true;
 }
 

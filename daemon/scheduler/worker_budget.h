@@ -1,9 +1,10 @@
 // How many refreshes may run at once, over all databases of one process, and whose turn it is.
 //
-// Never more than the total run. A database below its guaranteed share goes before those that have theirs, whoever has
-// the smallest part of its share first, and among equals who has waited longest; what nobody wants is lent, up to each
-// one's maximum. So a share that others have borrowed comes back as their running units end. If the shares exceed the
-// total they are proportions. A place is taken before a unit starts and released when it has ended.
+// Never more than the total run. The database that uses the smallest part of its guaranteed share goes first, so one
+// below its share goes before one that has it. Among equals the one that has waited longest goes first. What nobody
+// wants is lent, up to each one's maximum. So a share that others have borrowed comes back as their running units end.
+// If the shares exceed the total they are proportions. A place is taken before a unit starts and released when it has
+// ended.
 //
 // Code of an owner who is not trusted can hold the places that he has until refresh_timeout ends it. So one such owner
 // never has all places, neither those of a database nor the total, if there are two or more. Where trusted owners have
@@ -29,7 +30,7 @@ inline constexpr Owner kTrustedOwner = 0;
 /// How many of some places each owner has, and how many more he may take. Trusted owners may take all.
 class OwnerPlaces {
  public:
-  /// Of one owner. 0: all but one of those that owners without trust may have, and at least one.
+  /// Of one owner. 0: one less than owners without trust may have, and at least one.
   void set_limit(int limit) { limit_ = limit; }
   void take(Owner owner);
   void release(Owner owner);
@@ -62,7 +63,7 @@ class WorkerBudget {
 
   /// `try_again` is called when a member that waits may take a place. 1 <= guaranteed <= max, or they are made so.
   Member register_database(std::string name, int guaranteed, int max, std::function<void()> try_again);
-  /// No more call-backs and no more places; those that it has count until they are released.
+  /// No more call-backs and no more places; the ones that it has count until they are released.
   void unregister(Member member);
 
   void set_total(int total);
@@ -111,7 +112,7 @@ class WorkerBudget {
   /// What waits and may have a place as far as its owner is concerned.
   [[nodiscard]] int wanted(const Entry& e) const;
   [[nodiscard]] Usage usage_of(const Entry& e) const;
-  /// Hands the free places out among those that wait, in thought: how many each one gets.
+  /// Hands the free places out among the ones that wait, in thought: how many each one gets.
   [[nodiscard]] std::map<Member, int> turns() const;
   void call_back();
 

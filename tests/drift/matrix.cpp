@@ -1,9 +1,12 @@
 #include "drift/matrix.h"
 
 #include <cctype>
+#include <filesystem>
 #include <fstream>
 #include <functional>
+#include <set>
 #include <stdexcept>
+#include <utility>
 
 namespace pgt::test {
 namespace {
@@ -32,15 +35,16 @@ Expectation expectation(const std::string& text) {
   throw std::runtime_error("'" + text + "' is not 'equals', 'unchanged', 'stops REGEX', 'stalls REGEX' or 'limit WHY'");
 }
 
+/// Of one file, into the matrix of all.
 class Reader {
  public:
-  Matrix read(std::istream& in) {
+  Reader(Matrix& matrix, std::string file) : matrix_(matrix), file_(std::move(file)) {}
+
+  void read(std::istream& in) {
     std::string line;
     for (; std::getline(in, line); ++line_) take(line);
-    if (matrix_.rows.empty()) throw std::runtime_error("no rows");
-    return std::move(matrix_);
   }
-  [[nodiscard]] int line() const { return line_; }
+  [[nodiscard]] std::string place() const { return file_ + ":" + std::to_string(line_); }
 
  private:
   void take(const std::string& line) {
@@ -96,7 +100,7 @@ class Reader {
     row.watched = row.unwatched = expectation(expected);
     row.statement = statement;
     row.write_after = world_.write;
-    row.line = line_;
+    row.place = place();
     matrix_.rows.push_back(row);
   }
 
@@ -123,7 +127,8 @@ class Reader {
     way->second();
   }
 
-  Matrix matrix_;
+  Matrix& matrix_;
+  std::string file_;
   World world_;
   std::string section_;
   std::string* text_ = nullptr;
@@ -132,15 +137,24 @@ class Reader {
 
 }  // namespace
 
-Matrix read_matrix(const std::string& path) {
-  std::ifstream in(path);
-  if (!in) throw std::runtime_error("cannot read " + path);
-  Reader reader;
-  try {
-    return reader.read(in);
-  } catch (const std::exception& error) {
-    throw std::runtime_error(path + ":" + std::to_string(reader.line()) + ": " + error.what());
+Matrix read_matrix(const std::string& folder) {
+  std::set<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() == ".sql") files.insert(entry.path());
   }
+  Matrix matrix;
+  for (const auto& file : files) {
+    std::ifstream in(file);
+    if (!in) throw std::runtime_error("cannot read " + file.string());
+    Reader reader(matrix, file.filename().string());
+    try {
+      reader.read(in);
+    } catch (const std::exception& error) {
+      throw std::runtime_error(reader.place() + ": " + error.what());
+    }
+  }
+  if (matrix.rows.empty()) throw std::runtime_error("no rows in " + folder);
+  return matrix;
 }
 
 std::string identifier(const std::string& text) {

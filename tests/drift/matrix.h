@@ -1,4 +1,4 @@
-// The matrix of tests/drift/matrix.sql as a value. The head of that file describes the format; a line that is not
+// The matrix of tests/drift/matrix/ as a value. The README there describes the format; a line that is not
 // understood throws std::runtime_error with file and line, so that no row is lost silently.
 #pragma once
 
@@ -39,7 +39,7 @@ struct Row {
   int since = 0;       // major version of the server
   bool alone = false;  // cannot run in a transaction block
   bool with_daemon = false;
-  int line = 0;
+  std::string place;  // file and line
 };
 
 struct Matrix {
@@ -47,7 +47,7 @@ struct Matrix {
   std::map<std::string, std::string> exempt;  // command -> why no row is about it
 };
 
-Matrix read_matrix(const std::string& path);
+Matrix read_matrix(const std::string& folder);
 
 /// "rename a column" -> "rename_a_column"
 std::string identifier(const std::string& text);

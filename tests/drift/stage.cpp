@@ -132,7 +132,7 @@ bool Stage::asks_for_build(const std::string& name) {
              id_of(name)) == "t";
 }
 
-// Empty if it was refreshed. "obsolete": an error that makes the daemon build it anew. One that says that table and
+// Empty if it was refreshed. "obsolete": an error that makes the daemon build it again. One that says that table and
 // state disagree does that too, but must not happen.
 std::string Stage::refresh(const std::string& name, bool& obsolete) {
   const std::string refresh = "CALL pgtrickle.refresh(" + refresher_.quote(relation(judge_, name)) + ")";
@@ -146,13 +146,13 @@ std::string Stage::refresh(const std::string& name, bool& obsolete) {
     }
     return {};
   } catch (const pqxx::sql_error& error) {
-    obsolete = std::string(error.what()).find("must be built anew") != std::string::npos ||
+    obsolete = std::string(error.what()).find("must be rebuilt") != std::string::npos ||
                pgtrickle::classify_sqlstate(error.sqlstate()) == pgtrickle::ErrorClass::kObsolete;
     return message_of(error);
   }
 }
 
-// As the daemon does: what asks for it is built anew, the rest is refreshed.
+// As the daemon does: what asks for it is rebuilt, the rest is refreshed.
 Settled Stage::settle(const std::string& name) {
   Settled settled;
   for (int round = 0; round < kMostRounds; ++round) {
@@ -166,7 +166,7 @@ Settled Stage::settle(const std::string& name) {
     settled.stopped = built.message + " " + built.error.hint;
     if (built.status != BuildStatus::kActive) return settled;
   }
-  settled.stopped = "it asks to be built anew again and again: " + settled.stopped + generation(name);
+  settled.stopped = "it asks to be rebuilt again and again: " + settled.stopped + generation(name);
   return settled;
 }
 

@@ -16,7 +16,7 @@
 
 namespace pgt::test {
 
-/// What became of a stream table once it was refreshed, and built anew as often as it asked for that.
+/// What became of a stream table once it was refreshed, and rebuilt as often as it asked for that.
 struct Settled {
   std::string stopped;  // why, empty if it is up to date
   bool rebuilt = false;
@@ -48,15 +48,15 @@ class Stage {
   ::testing::AssertionResult equals_view(const std::string& name);
   /// The same in a transaction of the caller.
   ::testing::AssertionResult equals_view(Session& session, const std::string& name);
-  /// How often it was asked to be built anew, for whatever reason.
+  /// How often it was asked to be rebuilt, for whatever reason.
   [[nodiscard]] std::string generation(const std::string& name);
   pgtrickle::catalog::BuildResult build(const std::string& name);
 
-  /// Whoever writes, and issues the statement of the row.
+  /// The session that writes, and issues the statement of the row.
   [[nodiscard]] Session& user() { return user_; }
   /// The same, for what waits for a refresh.
   [[nodiscard]] Session& another_user() { return another_user_; }
-  /// Whoever refreshes, and may have a transaction open meanwhile.
+  /// The session that refreshes, and may have a transaction open meanwhile.
   [[nodiscard]] Session& refresher() { return refresher_; }
   /// Is the other user waiting for a lock?
   [[nodiscard]] bool other_waits();

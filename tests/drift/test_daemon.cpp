@@ -20,7 +20,7 @@ struct Play {
 };
 
 void PrintTo(const Play& play, std::ostream* out) {
-  *out << "matrix.sql:" << play.row.line;
+  *out << play.row.place;
 }
 
 class DriftWithDaemon : public ::testing::TestWithParam<Play> {
@@ -69,7 +69,7 @@ TEST_P(DriftWithDaemon, Notices) {
 
 std::vector<Play> plays(bool watched) {
   std::vector<Play> out;
-  for (const Row& row : read_matrix(source_dir() + "/tests/drift/matrix.sql").rows)
+  for (const Row& row : read_matrix(source_dir() + "/tests/drift/matrix").rows)
     if (row.with_daemon) out.push_back({row, watched});
   return out;
 }

@@ -1,4 +1,4 @@
-// The drift matrix: every row of tests/drift/matrix.sql, before, between and inside of what refreshes and writers do,
+// The drift matrix: every row of tests/drift/matrix/, before, between and inside of what refreshes and writers do,
 // with and without event triggers. After it the stream table is what its query is, or says why it stopped; others on
 // the same source go on; no statement of a writer fails. --gtest_filter='*rename_a_column*' runs the cells of a row.
 #include <gtest/gtest.h>
@@ -33,7 +33,7 @@ constexpr std::pair<Column, const char*> kColumns[] = {
 };
 
 const Matrix& matrix() {
-  static const Matrix it = read_matrix(source_dir() + "/tests/drift/matrix.sql");
+  static const Matrix it = read_matrix(source_dir() + "/tests/drift/matrix");
   return it;
 }
 
@@ -45,10 +45,10 @@ struct Cell {
 };
 
 void PrintTo(const Cell& cell, std::ostream* out) {
-  *out << "matrix.sql:" << cell.row->line;
+  *out << cell.row->place;
 }
 
-// Stages are made when they are first needed, and anew after a cell that failed or many that did not.
+// Stages are made when they are first needed, and again after a cell that failed or many that did not.
 Stage& stage_for(bool watched, bool fresh) {
   static std::unique_ptr<Stage> stages[2];
   static int played[2] = {0, 0};
@@ -66,7 +66,7 @@ class Drift : public ::testing::TestWithParam<Cell> {
  protected:
   void play() {
     const Row& row = *GetParam().row;
-    SCOPED_TRACE("matrix.sql:" + std::to_string(row.line) + " " + row.statement);
+    SCOPED_TRACE(row.place + " " + row.statement);
     static std::map<bool, bool> spoilt;
     stage_ = &stage_for(GetParam().watched, std::exchange(spoilt[GetParam().watched], false));
     if (stage_->server_major() < row.since) return;
@@ -214,7 +214,7 @@ class Drift : public ::testing::TestWithParam<Cell> {
         break;
       case Outcome::kLimit:
         EXPECT_EQ(stage_->build("st").status, pgtrickle::catalog::BuildStatus::kActive);
-        EXPECT_TRUE(stage_->equals_view("st")) << "even built anew";
+        EXPECT_TRUE(stage_->equals_view("st")) << "even when rebuilt";
         break;
     }
     if (!stage_->has_other()) return;
@@ -242,7 +242,7 @@ TEST_P(Drift, IsFollowed) {
   play();
 }
 
-// What is left out, unless PGT_DRIFT=all. The head of matrix.sql says so too.
+// What is left out, unless PGT_DRIFT=all. Its README says so too.
 bool is_worth_it(const Row& row, Column column, bool watched) {
   static const bool all = std::getenv("PGT_DRIFT") != nullptr && std::string(std::getenv("PGT_DRIFT")) == "all";
   const auto outcome = watched ? row.watched.outcome : row.unwatched.outcome;

@@ -1,4 +1,4 @@
-// A changed query is built in place: rows, columns and types of the stream table and of those that read it.
+// A changed query is built in place: rows, columns and types of the stream table and of the ones that read it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -279,7 +279,7 @@ TEST_F(AlterQuery, ABuildThatRunsMeanwhileDoesNotUndoIt) {
   expect_equal("st");
 }
 
-// It names its sources since it was defined, so that whoever stops capture at that moment marks it: it starts over.
+// It names its sources since it was defined, so that a stop of capture at that moment marks it: it starts over.
 TEST_F(AlterQuery, ABuildNoticesThatCaptureWasStoppedMeanwhile) {
   create_for_other_role("SELECT id, region FROM orders");
   session_.exec("SELECT pgtrickle.create_stream_table('other', 'SELECT id, region FROM orders')");

@@ -74,7 +74,7 @@ class Waiting {
   std::future<std::string> done_;
 };
 
-// The daemon refreshes b after a in one transaction; whoever refreshes b by hand keeps writers off a. Whoever takes the
+// The daemon refreshes b after a in one transaction; a refresh of b by hand keeps writers off a. Who takes the
 // frontier of b before that, and the table a after, meets the daemon in a deadlock.
 TEST(Control, ARefreshByHandGivesWayToTheDaemon) {
   TestDatabase db;
@@ -232,7 +232,7 @@ TEST(Control, WhatIsRepairedIsBuiltAnewAndExact) {
     s.exec(how);
     s.exec("INSERT INTO t SELECT max(id) + 1, max(id) FROM t");  // perhaps not captured
     EXPECT_NE(s.value("SELECT pgtrickle.repair_stream_table('a')"), "nothing to repair");
-    // A new log asks its consumers to be built anew, this one too, although it is being built: the daemon builds again.
+    // A new log asks its consumers to be rebuilt, this one too, although it is being built: the daemon builds again.
     for (int i = 0; i < 3 && s.value("SELECT needs_reinit FROM pgtrickle.pgt_stream_tables") == "t"; ++i) db.build("a");
     EXPECT_EQ(s.value("SELECT status FROM pgtrickle.pgt_stream_tables"), "ACTIVE");
     EXPECT_TRUE(equals_query(s, "a"));

@@ -168,7 +168,7 @@ TEST_F(Cycles, WhatWasNotDerivedHereDoesNotStay) {
   ASSERT_FALSE(equals_query(session_, "path_a", kReachable));  // otherwise this proves nothing
   refresh_scc("path_a");
   expect_reachability("after one alone");
-  // The same for a member that was built anew meanwhile.
+  // The same for a member that was rebuilt meanwhile.
   session_.exec("INSERT INTO edges VALUES (0, 1)");
   refresh_scc("path_a");
   session_.exec("DELETE FROM edges WHERE src = 0");
@@ -441,7 +441,7 @@ TEST_F(Cycles, OneMemberThatMayNotHoldsAll) {
     return "none";
   };
   set("path_a", "fuse = 'off'");
-  EXPECT_THAT(error("path_a"), HasSubstr("stream table public.path_b must be built anew"));
+  EXPECT_THAT(error("path_a"), HasSubstr("stream table public.path_b must be rebuilt"));
   EXPECT_THAT(error("path_a"), HasSubstr("It is in a cycle with public.path_a."));
   set("path_b", "needs_reinit = false");
   set("path_a", "fuse = 'on'");
@@ -465,7 +465,7 @@ TEST_F(Cycles, OneMemberThatMayNotHoldsAll) {
 }
 
 TEST_F(Cycles, AreRefreshedByHandAsAWhole) {
-  // UPDATE: a refresh in READ COMMITTED locks it, which is not for those that may only read.
+  // UPDATE: a refresh in READ COMMITTED locks it, which roles that may only read cannot do.
   session_.exec("CREATE ROLE cycle_owner_" + db_.name() + "; GRANT SELECT, UPDATE ON edges TO cycle_owner_" +
                 db_.name() + "; GRANT CREATE ON SCHEMA public TO cycle_owner_" + db_.name());
   session_.exec("INSERT INTO edges VALUES (1, 2), (2, 3), (3, 1)");

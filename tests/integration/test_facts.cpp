@@ -1,5 +1,5 @@
 // What a program took from the catalog when it was compiled can change without any DML: functions, types, casts, keys,
-// row security. Whatever changes, the stream table is built anew and recomputed: noticed at once by event triggers, and
+// row security. Whatever changes, the stream table is rebuilt and recomputed: noticed at once by event triggers, and
 // without them by the next refresh.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -35,7 +35,7 @@ struct Change {
   const char* setup;
   const char* query;
   const char* ddl;
-  const char* reason;    // why it is to be built anew
+  const char* reason;    // why it is to be rebuilt
   const char* expected;  // content after that; "": the build is not of interest here
 };
 
@@ -365,7 +365,7 @@ TEST_F(Facts, DdlInARepeatableReadTransaction) {
   expect_content("1|100\n2|200\n3|300");
 }
 
-/// What a stream table that is built anew does with its own key does not concern its readers, unless the key changes.
+/// What a stream table that is rebuilt does with its own key does not concern its readers, unless the key changes.
 TEST_F(Facts, ReadersOfAStreamTableThatIsRebuilt) {
   create_table();
   create("SELECT id, v AS x FROM t");

@@ -1,4 +1,4 @@
-// A leader that does not work any more: whoever stands by says so, and takes over as soon as it can.
+// A leader that does not work any more: the standby says so, and takes over as soon as it can.
 #include <gtest/gtest.h>
 #include <signal.h>
 

@@ -1,6 +1,6 @@
 // Programs rely on constraints of their sources: a unique key becomes the stream table's key, NOT NULL makes plain "="
 // enough. A source may lose them at any time, which fires nothing: the refresh must notice, and the program be made
-// anew.
+// again.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -91,7 +91,7 @@ TEST_F(LostConstraints, ANullInWhatIsNotIn) {
   EXPECT_EQ(session_.value("SELECT count(*) FROM others"), "15");
 }
 
-/// A refresh by hand does not build anew: it says so and changes nothing.
+/// A refresh by hand does not rebuild: it says so and changes nothing.
 TEST_F(LostConstraints, ARefreshByHandDoesNotUseAProgramForColumnsWithoutNulls) {
   session_.exec(
       "CREATE TABLE t (id int PRIMARY KEY, g int NOT NULL); INSERT INTO t SELECT i, i FROM generate_series(1, 20) i;"
@@ -102,7 +102,7 @@ TEST_F(LostConstraints, ARefreshByHandDoesNotUseAProgramForColumnsWithoutNulls) 
   session_.exec("SELECT pgtrickle.wait_until_active('others')");
   session_.exec("BEGIN; ALTER TABLE u ALTER COLUMN g DROP NOT NULL; INSERT INTO u VALUES (NULL)");
   EXPECT_THAT([&] { session_.exec("SELECT pgtrickle.refresh_stream_table('others')"); },
-              testing::ThrowsMessage<pqxx::sql_error>(testing::HasSubstr("must be built anew")));
+              testing::ThrowsMessage<pqxx::sql_error>(testing::HasSubstr("must be rebuilt")));
   session_.exec("ROLLBACK");
   session_.exec("ALTER TABLE u ALTER COLUMN g DROP NOT NULL; INSERT INTO u VALUES (NULL)");
   expect_caught_up("others");

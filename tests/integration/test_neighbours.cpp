@@ -66,7 +66,7 @@ class Neighbours : public ::testing::Test {
     }
   }
 
-  /// What the daemon would do about those that are marked.
+  /// What the daemon would do about the ones that are marked.
   void rebuild() {
     for (const auto& name : names_) {
       if (state_of(name).find("|t|") == std::string::npos) continue;

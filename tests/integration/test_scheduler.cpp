@@ -285,7 +285,7 @@ TEST_F(Scheduling, DamagedStateIsRebuilt) {
   DaemonProcess daemon(db_.dsn());
   wait_active("totals");
   const std::string id = column("totals", "pgt_id");
-  // Somebody with all rights breaks the program: it is made anew.
+  // Somebody with all rights breaks the program: it is recreated.
   session_.exec("DROP FUNCTION pgtrickle_state.refresh_" + id + "(text)");
   session_.exec("UPDATE items SET amount = amount * 2");
   EXPECT_TRUE(becomes_equal("totals"));

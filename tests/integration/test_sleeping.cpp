@@ -72,7 +72,7 @@ class Sleeping : public ::testing::Test {
         timeout);
   }
 
-  /// Refreshes since the daemon began, also those that found nothing.
+  /// Refreshes since the daemon began, also the ones that found nothing.
   double refreshes() {
     double sum = 0;
     std::istringstream lines(pgt::test::http_get(daemon_->http_port(), "/metrics").body);

@@ -90,7 +90,7 @@ void Simulation::make_table() {
   const TableId id = next_id_++;
   Table table;
   const Schedule schedule = random_schedule();
-  // Those that nobody can wake are looked at in every period for ever: only if it is a long one.
+  // The ones that nobody can wake are looked at in every period for ever: only if it is a long one.
   const bool may_poll =
       schedule.kind == Schedule::Kind::kCron || schedule.period.value_or(Milliseconds(0)) >= minutes(5);
   table.can_sleep = options_.single || !may_poll || uniform() >= options_.uncaptured;
@@ -474,7 +474,7 @@ void Simulation::check_alone_in_component(const Unit& unit) {
   }
 }
 
-// Of those that have an equal schedule, or that read what is refreshed and are refreshed at least as often.
+// Of the ones that have an equal schedule, or that read what is refreshed and are refreshed at least as often.
 void Simulation::check_nobody_left_behind(const Unit& unit) {
   const std::set<TableId> members(unit.tables.begin(), unit.tables.end());
   std::set<Milliseconds> periods;
@@ -544,7 +544,7 @@ Simulation::Allowed Simulation::allowed(TableId id, TimePoint since) const {
     if (neighbours.contains(other)) own_component += most;
   }
   double period = static_cast<double>(planner_.period(id).count());
-  // Cron schedules: of the table, or of those that it is refreshed for or with.
+  // Cron schedules: of the table, or of the ones that it is refreshed for or with.
   std::optional<double> next_cron;
   for (const TableId other : neighbours) {
     const auto& cron = tables_.at(other).entry.schedule.cron;

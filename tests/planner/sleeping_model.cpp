@@ -439,7 +439,7 @@ void SleepingModel::start_attempt(Running& running) {
   running.phase = Running::Phase::kRunning;
 }
 
-// The rest tries again without the culprit and those that go with it.
+// The rest tries again without the culprit and the ones that go with it.
 void SleepingModel::give_up(Running& running, const std::vector<TableId>& step, Outcome outcome) {
   rollback(running.tx);
   std::set<TableId> gone(step.begin(), step.end());
@@ -663,7 +663,7 @@ void SleepingModel::check() {
   }
 }
 
-// Those that sleep, are connected with the unit, and are refreshed as often as its members.
+// The ones that sleep, are connected with the unit, and are refreshed as often as its members.
 std::set<TableId> SleepingModel::left_out_of(const Unit& unit) const {
   std::set<TableId> out;
   if (!unit.whole) return out;

@@ -267,7 +267,7 @@ TEST_F(PlannerTest, AComponentHasOneBackoff) {
   EXPECT_EQ(planner_.period(2), milliseconds(200));
 }
 
-// Else it would be refreshed more often than those that it is to be in step with.
+// Else it would be refreshed more often than the ones that it is to be in step with.
 TEST_F(PlannerTest, WhoJoinsIsAsSlowAsTheOthers) {
   const auto all = [](bool third_is_active) {
     PlannerEntry third = entry(3, every(100), {1});

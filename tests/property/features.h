@@ -130,7 +130,7 @@ struct Switches {
 /// The table, changed by PGT_FEATURES. Throws std::runtime_error if that names something unknown.
 Switches switches_from_environment();
 
-/// How often each feature was generated, as lines of text; those that are generated never are marked.
+/// How often each feature was generated, as lines of text; the ones that are generated never are marked.
 std::string statistics(const std::map<Feature, std::size_t>& uses, const Switches& switches);
 
 /// What the generators of one query share.

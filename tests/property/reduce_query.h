@@ -7,7 +7,7 @@
 
 namespace pgt::property {
 
-/// Candidates, those that leave out most first. ORDER BY stays wherever a result depends on it.
+/// Candidates, the ones that leave out most first. ORDER BY stays wherever a result depends on it.
 std::vector<std::string> smaller_queries(const std::string& sql);
 
 }  // namespace pgt::property

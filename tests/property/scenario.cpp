@@ -263,7 +263,7 @@ std::string to_sql_case(const Scenario& scenario) {
         if (ours && (op.sql == "COMMIT" || op.sql == "ROLLBACK")) in_transaction = false;
         text += (ours ? "" : "/* session 2: */ ") + op.sql + ";\n";
       } else if (in_transaction) {
-        // Outside of transactions whoever runs the case refreshes at the end of the step.
+        // Outside of transactions the runner of the case refreshes at the end of the step.
         for (std::size_t i = 0; i < scenario.streams.size(); ++i) {
           const bool meant =
               op.streams.empty() || std::find(op.streams.begin(), op.streams.end(), i) != op.streams.end();

@@ -1,4 +1,4 @@
-// What nobody can do to those who write to a captured table, or alter it: whoever reads it, and whoever has no rights
+// What nobody can do to those who write to a captured table, or alter it: its readers, and roles without rights
 // at all.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -98,7 +98,7 @@ TEST_P(Capture, WritersGoOnWithoutTheirLog) {
   EXPECT_TRUE(becomes_equal("b.st")) << daemon_->log();
 }
 
-// Whoever may only read a table makes its writers pay for triggers, unless its owner forbids that.
+// A role that may only read a table makes its writers pay for triggers, unless its owner forbids that.
 TEST_P(Capture, TheOwnerOfATableDecidesWhoHasItsChangesCaptured) {
   const std::string triggers =
       "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'a.orders'::regclass AND tgenabled <> 'D' AND NOT tgisinternal";

@@ -1,4 +1,4 @@
-// What nobody can do to others: stop the daemon, a stream table of somebody else, or whoever writes to a source.
+// What nobody can do to others: stop the daemon, a stream table of somebody else, or the writers of a source.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -95,7 +95,7 @@ TEST_P(Others, LocksAreClosedWhateverDefaultPrivilegesSay) {
             "0");
 }
 
-// PREPARE locks what it names as its statement would, whoever prepares it.
+// PREPARE locks what it names as its statement would, no matter who prepares it.
 TEST_P(Others, LocksOnTheCatalogStopNobody) {
   start_daemon();
   expect_alice_is_served();

@@ -1,4 +1,4 @@
-// Places: refreshes and builds that run at once. Whoever has code that does not end keeps what he has until
+// Places: refreshes and builds that run at once. An owner whose code does not end keeps what he has until
 // refresh_timeout, and that is never all.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // What an owner gains by programs that he made or changed himself. Nothing checks their text: whatever stands in a
-// function of his runs with his rights, whoever refreshes.
+// function of his runs with his rights, no matter who refreshes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

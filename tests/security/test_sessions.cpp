@@ -158,7 +158,7 @@ TEST_P(Sessions, NobodyRefreshesForOthersAtCommit) {
 TEST_P(Sessions, PreparedStatementsOfTheDaemonsNamesGainNothing) {
   create(bob(), "b.st", "SELECT id, v FROM b.src");
   create_for_alice();
-  // Those that a session has prepared are replaced: whatever names it uses for whatever table.
+  // The ones that a session has prepared are replaced: whatever names it uses for whatever table.
   on_refresh("b.st",
              "DECLARE s text; BEGIN "
              "FOREACH s IN ARRAY (SELECT array_agg('pgt_refresh_' || i) || '{pgt_enter_unit,pgt_refresh_cycle}' FROM "

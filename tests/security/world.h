@@ -9,7 +9,7 @@
 //   TEST_P(MyTopic, BobGainsNothing) { run(bob(), "..."); start_daemon(); ... expect_nothing_gained(); }
 //   PGT_IN_BOTH_WORLDS(MyTopic);
 //
-// b.note('place') writes down who runs it. Whoever bob can make run it, is who he can become.
+// b.note('place') writes down who runs it. The roles that bob can make run it are those he can become.
 #pragma once
 
 #include <gtest/gtest.h>

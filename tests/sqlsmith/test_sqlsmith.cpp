@@ -2,7 +2,7 @@
 // answer; and what it calls DIFFERENTIAL can be built, refreshed, and equals its query. Environment:
 //   PGT_SEED               the first seed (default: fixed); "random": another one every time
 //   PGT_SQLSMITH_QUERIES   how many queries (1000), of each kind (generator.h) a third
-//   PGT_SQLSMITH_REFRESHED how many of those that are DIFFERENTIAL are refreshed as well (60)
+//   PGT_SQLSMITH_REFRESHED how many of the ones that are DIFFERENTIAL are refreshed as well (60)
 //   PGT_SQLSMITH_FAILURES  go on until so many have failed (10)
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -324,7 +324,7 @@ TEST_F(HttpServerTest, WhoAsksForNothingKeepsNobodyOut) {
     idle.emplace_back(io).connect({boost::asio::ip::make_address("127.0.0.1"), port_});
   }
   for (int i = 0; i < 3; ++i) EXPECT_THAT(get("/health"), StartsWith("HTTP/1.1 200")) << i;
-  // Those that have waited longest made place.
+  // The ones that have waited longest made place.
   boost::system::error_code error;
   char byte = 0;
   idle.front().read_some(boost::asio::buffer(&byte, 1), error);

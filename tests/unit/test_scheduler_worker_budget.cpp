@@ -355,7 +355,7 @@ class Simulation {
     budget_.set_waiting(db.member, db.queue);  // may call back, so it is the last thing
   }
 
-  // The places that are free are enough for those that wait below their share.
+  // The places that are free are enough for the ones that wait below their share.
   bool nobody_hungry_is_left_out(const Database& taker) {
     int hungry = 0;
     for (const Database& db : databases_) {
@@ -378,7 +378,7 @@ class Simulation {
     for (const Running& unit : gone) budget_.release(db.member, unit.owner);
   }
 
-  // Whoever was called back comes and works, until nobody is called any more.
+  // Databases that were called back come and work, until nobody is called any more.
   void settle(const std::vector<Database*>& order) {
     for (bool again = true; again;) {
       again = false;

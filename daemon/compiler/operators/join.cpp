@@ -485,7 +485,7 @@ bool Join::reaches_all(std::size_t input, bool by_index) const {
   std::set<std::size_t> reached{input};
   for (std::size_t i = 0; i < inputs_.size(); ++i)
     if (inputs_[i]->source_mask() == 0 || inputs_[i]->single_row()) reached.insert(i);
-  // Whether rows of one more input are found by an expression over those that are reached.
+  // Whether rows of one more input are found by an expression over the ones that are reached.
   auto finds = [&](const Node& mine, const Node& theirs) {
     const auto own = inputs_of(mine);
     const auto known = inputs_of(theirs);

@@ -86,7 +86,7 @@ std::vector<std::string> KeyedRecompute::state_ddl() const {
   };
   if (!keys_.empty() && plain_keys()) {
     add("CREATE INDEX ON " + state_table() + " (" + join(key_names(""), ", ") + ")");
-    // Should a source lose the NOT NULL that this relies on, the refresh fails and the program is made anew.
+    // Should a source lose the NOT NULL that this relies on, the refresh fails and the program is recreated.
     for (const auto& key : key_names(""))
       add("ALTER TABLE " + state_table() + " ALTER COLUMN " + key + " SET NOT NULL");
   } else if (!keys_.empty()) {

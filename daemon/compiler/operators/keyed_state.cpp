@@ -54,7 +54,7 @@ std::vector<std::string> KeyedState::index_ddl(const std::vector<Key>& lookups) 
   std::vector<std::string> ddl;
   if (plain_identity()) {
     ddl.push_back("CREATE UNIQUE INDEX ON " + table_ + " (" + join(names_, ", ") + ")");
-    // Should a source lose the NOT NULL that this relies on, the refresh fails and the program is made anew.
+    // Should a source lose the NOT NULL that this relies on, the refresh fails and the program is recreated.
     for (const auto& key : names_) ddl.push_back("ALTER TABLE " + table_ + " ALTER COLUMN " + key + " SET NOT NULL");
   } else if (!global()) {
     ddl.push_back("CREATE INDEX ON " + table_ + " (" + row_hash(names_, types(), "") + ")");

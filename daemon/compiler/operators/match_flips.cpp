@@ -221,7 +221,7 @@ class Flips {
     const std::string dm = "t." + dm_;
     auto flip = [&](const std::string& n) { return "CASE WHEN " + n + " = 0 THEN 1 ELSE -1 END"; };
     auto flips = [&](const std::string& n) { return "(" + n + " = 0) <> (" + n + " = " + dm + ")"; };
-    const char* about = "those that get their first match (+1) or lose their last (-1)";
+    const char* about = "rows that get their first match (+1) or lose their last (-1)";
     if (keys_.empty() || indexed()) {
       const Select matches =
           Select().from(other_.post(), "b").where(touched.match).limit("greatest(" + dm + ", 0) + 1");

@@ -13,7 +13,7 @@ namespace pgtrickle::compiler {
 /// The expression with such sublinks rewritten; those inside of other subqueries are left alone.
 Node by_lookup(const Node& expr);
 
-/// The expression with EXISTS sublinks that PostgreSQL can only evaluate anew for each outer row. Left to choose, it
+/// The expression with EXISTS sublinks that PostgreSQL can only evaluate again for each outer row. Left to choose, it
 /// reads all rows that any outer row could ask for into a hash table as soon as it expects a few hundred outer rows,
 /// and about those it can but guess. For subqueries that an index serves.
 Node one_by_one(const Node& expr);

@@ -171,7 +171,7 @@ std::optional<std::string> attempt(const Node& expr) {
   return text->substr(kPrefix.size());
 }
 
-/// Expressions that a column reference can replace in any place where the grammar has them (except those that
+/// Expressions that a column reference can replace in any place where the grammar has them (except the ones that
 /// take_operands knows). Columns, parameters and constants are left where they are: some rules want a constant.
 bool is_operand(const Node& node) {
   switch (node.node_case()) {

@@ -253,7 +253,7 @@ bool needs_encoding(const Operator& op) {
          std::any_of(inputs.begin(), inputs.end(), [](const auto& input) { return needs_encoding(*input); });
 }
 
-/// Images that contain text are made in client_encoding: it must have the characters whoever refreshes.
+/// Images that contain text are made in client_encoding: it must have the characters, no matter who refreshes.
 CompileRequest with_encoding(CompileRequest request, const std::vector<Operator*>& trees) {
   const auto& columns = request.columns;
   if (std::any_of(trees.begin(), trees.end(), [](const Operator* tree) { return needs_encoding(*tree); }) ||

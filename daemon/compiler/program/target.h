@@ -30,7 +30,7 @@ class Target {
   /// earlier program are the caller's to drop.
   [[nodiscard]] std::vector<std::string> index_ddl() const;
 
-  /// Applies a Z-set with the columns and w. `violation` is counted with those that are found here.
+  /// Applies a Z-set with the columns and w. `violation` is counted with the ones that are found here.
   [[nodiscard]] Select apply_delta(Statement& statement, const Delta& delta, const std::string& violation = {}) const;
   /// Keyed only: `shown` has the new rows, `gone`, under the names in `key_columns` (parallel to the key), the keys of
   /// rows that are to be deleted if they are there. No key is in both.

@@ -116,12 +116,11 @@ BEGIN
     -- changed groups: what is added to each
     g AS MATERIALIZED (
         SELECT i.region AS region, coalesce(sum(i.w), 0)::bigint AS n
-        FROM (SELECT i.region, i.w
-              FROM (SELECT l.c2 AS region, l.w::int AS w
-                    FROM pgtrickle_changes.log_0 l
-                    WHERE l.xid >= v.f_xmin
-                      AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                           OR l.xid = v.f_xid AND l.seq > v.f_seq)) i) i
+        FROM (SELECT l.c2 AS region, l.w::int AS w
+              FROM pgtrickle_changes.log_0 l
+              WHERE l.xid >= v.f_xmin
+                AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) i
         GROUP BY i.region),
     -- those groups beside their stored values
     m AS MATERIALIZED (

@@ -124,9 +124,7 @@ BEGIN
         HAVING sum(l.w) <> 0),
     -- keys of changed rows
     k AS MATERIALIZED (
-        SELECT d.customer_id AS customer_id
-        FROM (SELECT i.customer_id, i.id, i.placed, i.w FROM d_orders i) d
-        GROUP BY d.customer_id),
+        SELECT d.customer_id AS customer_id FROM d_orders d GROUP BY d.customer_id),
     -- stored rows and rows as they shall be: the difference
     z AS MATERIALIZED (
         SELECT x.customer_id AS customer_id, x.id AS id, x.placed AS placed,
@@ -185,13 +183,13 @@ BEGIN
                                                                 placed = excluded.placed
         WHERE ROW(t.customer_id, t.placed)::record *<> ROW(excluded.customer_id, excluded.placed)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted))
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
+           k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted))
             + 0::bigint AS violations
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
                  count(*) FILTER (WHERE NOT shown.inserted) AS updated
           FROM shown) s,
+         (SELECT count(*) AS deleted FROM hidden) h,
          (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
                  count(*) FILTER (WHERE n.odd) AS odd
           FROM k__2 n) k

@@ -110,8 +110,9 @@ BEGIN
             WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
             RETURNING 1)
         SELECT (SELECT count(*) FROM shown) AS rows_inserted, 0::bigint AS rows_updated,
-               (SELECT count(*) FROM hidden) AS rows_deleted,
-               (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - (SELECT count(*) FROM hidden) AS violations
+               h.deleted AS rows_deleted,
+               (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - h.deleted AS violations
+        FROM (SELECT count(*) AS deleted FROM hidden) h
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -143,12 +144,11 @@ BEGIN
                coalesce(sum(i.w) FILTER (WHERE (NOT i.is_left)), 0)::bigint AS count_filtered_1
         FROM (SELECT i.id AS id, i.is_left AS is_left, i.w
               FROM (SELECT i.id, true AS is_left, i.w
-                    FROM (SELECT i.id, i.w
-                          FROM (SELECT l.c1 AS id, l.w::int AS w
-                                FROM pgtrickle_changes.log_0 l
-                                WHERE l.xid >= v.f_xmin
-                                  AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                                       OR l.xid = v.f_xid AND l.seq > v.f_seq)) i) i) i
+                    FROM (SELECT l.c1 AS id, l.w::int AS w
+                          FROM pgtrickle_changes.log_0 l
+                          WHERE l.xid >= v.f_xmin
+                            AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+                                 OR l.xid = v.f_xid AND l.seq > v.f_seq)) i) i
               WHERE v.customers_changed
               UNION ALL
               SELECT i.id AS id, i.is_left AS is_left, i.w
@@ -241,9 +241,10 @@ BEGIN
         WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
         RETURNING 1)
     SELECT (SELECT count(*) FROM shown) AS rows_inserted, 0::bigint AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - (SELECT count(*) FROM hidden)
+           h.deleted AS rows_deleted,
+           (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - h.deleted
             + (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
+    FROM (SELECT count(*) AS deleted FROM hidden) h
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',

@@ -126,17 +126,14 @@ BEGIN
         GROUP BY l.c2
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[2]),
-    -- rows that changed
-    d AS MATERIALIZED (
-        SELECT i.customer_id, i.w FROM d_orders i),
     -- keys whose number of matches changes, and by how many
     touched AS MATERIALIZED (
         SELECT b.customer_id AS k1, sum(b.w)::int AS dm
-        FROM d b
+        FROM d_orders b
         WHERE b.customer_id IS DISTINCT FROM NULL
         GROUP BY b.customer_id
         HAVING sum(b.w) <> 0),
-    -- those that get their first match (+1) or lose their last (-1)
+    -- rows that get their first match (+1) or lose their last (-1)
     flips AS MATERIALIZED (
         SELECT t.k1, CASE WHEN m.n = 0 THEN 1 ELSE -1 END AS flip
         FROM touched t
@@ -149,21 +146,20 @@ BEGIN
     -- changed rows, net
     net AS MATERIALIZED (
         SELECT x.id AS id, x.region AS region, sum(x.w)::int AS w
-        FROM (SELECT i.id, i.region, i.w
-              FROM (SELECT a.id, a.region, a.w
-                    FROM d_customers a
-                    WHERE EXISTS (SELECT
-                                  FROM (SELECT i.customer_id FROM public.orders i) b
-                                  WHERE b.customer_id = a.id)
-                      AND v.customers_changed
-                    UNION ALL
-                    SELECT a.id, a.region, -f.flip AS w
-                    FROM flips f, public.customers a
-                    WHERE a.id = f.k1 AND v.orders_changed
-                    UNION ALL
-                    SELECT a.id, a.region, (a.w * f.flip) AS w
-                    FROM flips f, d_customers a
-                    WHERE a.id = f.k1 AND v.orders_changed AND v.customers_changed) i) x
+        FROM (SELECT a.id, a.region, a.w
+              FROM d_customers a
+              WHERE EXISTS (SELECT
+                            FROM (SELECT i.customer_id FROM public.orders i) b
+                            WHERE b.customer_id = a.id)
+                AND v.customers_changed
+              UNION ALL
+              SELECT a.id, a.region, -f.flip AS w
+              FROM flips f, public.customers a
+              WHERE a.id = f.k1 AND v.orders_changed
+              UNION ALL
+              SELECT a.id, a.region, (a.w * f.flip) AS w
+              FROM flips f, d_customers a
+              WHERE a.id = f.k1 AND v.orders_changed AND v.customers_changed) x
         GROUP BY x.id, x.region
         HAVING sum(x.w) <> 0),
     -- keys: those without a new row, and those without an old one
@@ -186,12 +182,12 @@ BEGIN
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET region = excluded.region
         WHERE ROW(t.region)::record *<> ROW(excluded.region)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted)) AS violations
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
+           k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted)) AS violations
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
                  count(*) FILTER (WHERE NOT shown.inserted) AS updated
           FROM shown) s,
+         (SELECT count(*) AS deleted FROM hidden) h,
          (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
                  count(*) FILTER (WHERE n.odd) AS odd
           FROM k n) k

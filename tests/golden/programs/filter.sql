@@ -131,12 +131,12 @@ BEGIN
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET twice = excluded.twice
         WHERE ROW(t.twice)::record *<> ROW(excluded.twice)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted)) AS violations
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
+           k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted)) AS violations
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
                  count(*) FILTER (WHERE NOT shown.inserted) AS updated
           FROM shown) s,
+         (SELECT count(*) AS deleted FROM hidden) h,
          (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
                  count(*) FILTER (WHERE n.odd) AS odd
           FROM k n) k
@@ -200,7 +200,6 @@ AS $pgt$
 #variable_conflict use_column
 <<v>>
 DECLARE
-    started CONSTANT timestamptz := clock_timestamp();
     run bigint;
     f_snapshot pg_snapshot;
     f_xid xid8;
@@ -209,7 +208,6 @@ DECLARE
     most bigint;       -- pending rows that are applied as the usual case
     marked boolean;
     changed bigint := 0;  -- bit per source with pending rows
-    holds boolean;
     done record;
     planning record;
     path text;
@@ -227,16 +225,13 @@ BEGIN
         INTO v.f_snapshot, v.f_xid, v.f_seq, v.usual, v.most, v.marked, v.n1
         FROM (SELECT f.snapshot AS f_snapshot, pg_snapshot_xmin(f.snapshot) AS f_xmin, pg_snapshot_xmax(f.snapshot) AS f_xmax,
                      f.xid AS f_xid, f.seq AS f_seq,
-                     f.snapshot IS NOT NULL AND NOT s.needs_reinit
-                     AND s.fuse_blown_at IS NULL AND s.fuse_reset IS NULL AND s.max_delta_fraction IS NULL
+                     f.snapshot IS NOT NULL AND s.usual_rows IS NOT NULL
                      AND NOT EXISTS (SELECT FROM pgtrickle.pgt_source_gates g WHERE g.gated)
                      AND NOT EXISTS (SELECT FROM pgtrickle.pgt_watermark_groups)
                      AND NOT EXISTS (SELECT FROM pg_subscription_rel)
-                     AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID}') AND c.relrowsecurity)
-                     AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = s.pgt_relid AND (i.indisunique OR i.indisexclusion)
-                                     AND i.indexrelid IS DISTINCT FROM to_regclass('public.pgtrickle_0_key')) AS usual,
-                     least(s.fuse_limit, f.full_threshold * 0.8, 9223372036854775807) AS most
-              FROM pgtrickle.pgt_frontiers f JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = f.pgt_id
+                     AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID}') AND c.relrowsecurity) AS usual,
+                     least(s.usual_rows, f.full_threshold * 0.8) AS most
+              FROM pgtrickle.pgt_frontiers f JOIN pgtrickle.pgt_refresh_limits s ON s.pgt_id = f.pgt_id
               WHERE f.pgt_id = 0 OFFSET 0) b,
          LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
@@ -249,11 +244,15 @@ BEGIN
             action := 'NO_DATA';
             RETURN;
         ELSIF v.usual AND NOT v.marked AND delta_rows BETWEEN 1 AND v.most THEN
-            SELECT true INTO v.holds FROM pgtrickle.pgt_frontiers p WHERE p.pgt_id = 0 AND p.facts_from IS NULL
+            UPDATE pgtrickle.pgt_frontiers p
+            SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = v.run, data_timestamp = now(),
+                last_action = 'DIFFERENTIAL', last_delta_rows = delta_rows
+            WHERE p.pgt_id = 0 AND p.facts_from IS NULL
                 AND (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = OID AND a.attnum = ANY ('{1}') AND a.attnotnull) = 1
                 AND false
-            FOR UPDATE;
-            IF v.holds THEN
+                AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = 'public.stream_table'::regclass AND (i.indisunique OR i.indisexclusion)
+                            AND i.indexrelid IS DISTINCT FROM to_regclass('public.pgtrickle_0_key'));
+            IF FOUND THEN
                 IF v.n1 > 0 THEN v.changed := v.changed | 1; END IF;
                 IF delta_rows <= 200 THEN
                     v.done := pgtrickle_state.apply_0('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, NULL, NULL, NULL::boolean);
@@ -266,14 +265,6 @@ BEGIN
                 v.path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
                 action := 'DIFFERENTIAL';
                 rows_inserted := v.done.rows_inserted; rows_updated := v.done.rows_updated; rows_deleted := v.done.rows_deleted;
-                UPDATE pgtrickle.pgt_frontiers p
-                SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = v.run, data_timestamp = now(),
-                    last_refresh_at = clock_timestamp(), last_action = 'DIFFERENTIAL', last_delta_rows = $3,
-                    last_duration_ms = extract(epoch FROM clock_timestamp() - v.started) * 1000,
-                    rows = coalesce(p.rows, 0) + $4 - $6, total_refreshes = p.total_refreshes + 1, total_differential = p.total_differential + 1,
-                    total_rows_inserted = p.total_rows_inserted + $4, total_rows_updated = p.total_rows_updated + $5,
-                    total_rows_deleted = p.total_rows_deleted + $6
-                WHERE p.pgt_id = 0;
                 RETURN;
             END IF;
         END IF;

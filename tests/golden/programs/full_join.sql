@@ -133,7 +133,7 @@ BEGIN
         WHERE b.customer_id IS DISTINCT FROM NULL
         GROUP BY b.customer_id
         HAVING sum(b.w) <> 0),
-    -- those that get their first match (+1) or lose their last (-1)
+    -- rows that get their first match (+1) or lose their last (-1)
     flips AS MATERIALIZED (
         SELECT t.k1, CASE WHEN m.n = 0 THEN 1 ELSE -1 END AS flip
         FROM touched t
@@ -150,7 +150,7 @@ BEGIN
         WHERE b.id IS DISTINCT FROM NULL
         GROUP BY b.id
         HAVING sum(b.w) <> 0),
-    -- those that get their first match (+1) or lose their last (-1)
+    -- rows that get their first match (+1) or lose their last (-1)
     flips__2 AS MATERIALIZED (
         SELECT t.k1, CASE WHEN m.n = 0 THEN 1 ELSE -1 END AS flip
         FROM touched__2 t
@@ -215,12 +215,12 @@ BEGIN
         WHERE (SELECT count(*) FROM hidden) >= 0 AND n.w > 0
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO NOTHING
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted)) AS violations
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
+           k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted)) AS violations
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
                  count(*) FILTER (WHERE NOT shown.inserted) AS updated
           FROM shown) s,
+         (SELECT count(*) AS deleted FROM hidden) h,
          (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
                  count(*) FILTER (WHERE n.odd) AS odd
           FROM k n) k

@@ -129,18 +129,17 @@ BEGIN
     -- changed rows, net
     net AS MATERIALIZED (
         SELECT x.id AS id, x.region AS region, x.amount AS amount, sum(x.w)::int AS w
-        FROM (SELECT i.id, i.region, i.amount, i.w
-              FROM (SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, a1.w AS w
-                    FROM d_orders a1, public.customers a2
-                    WHERE a2.id = a1.customer_id AND v.orders_changed
-                    UNION ALL
-                    SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, a2.w AS w
-                    FROM public.orders a1, d_customers a2
-                    WHERE a2.id = a1.customer_id AND v.customers_changed
-                    UNION ALL
-                    SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, -(a1.w * a2.w) AS w
-                    FROM d_orders a1, d_customers a2
-                    WHERE a2.id = a1.customer_id AND v.orders_changed AND v.customers_changed) i) x
+        FROM (SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, a1.w AS w
+              FROM d_orders a1, public.customers a2
+              WHERE a2.id = a1.customer_id AND v.orders_changed
+              UNION ALL
+              SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, a2.w AS w
+              FROM public.orders a1, d_customers a2
+              WHERE a2.id = a1.customer_id AND v.customers_changed
+              UNION ALL
+              SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, -(a1.w * a2.w) AS w
+              FROM d_orders a1, d_customers a2
+              WHERE a2.id = a1.customer_id AND v.orders_changed AND v.customers_changed) x
         GROUP BY x.id, x.region, x.amount, pg_catalog.numeric_send(x.amount)
         HAVING sum(x.w) <> 0),
     -- keys: those without a new row, and those without an old one
@@ -164,12 +163,12 @@ BEGIN
                                                                 amount = excluded.amount
         WHERE ROW(t.region, t.amount)::record *<> ROW(excluded.region, excluded.amount)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted)) AS violations
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
+           k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted)) AS violations
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
                  count(*) FILTER (WHERE NOT shown.inserted) AS updated
           FROM shown) s,
+         (SELECT count(*) AS deleted FROM hidden) h,
          (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
                  count(*) FILTER (WHERE n.odd) AS odd
           FROM k n) k

@@ -66,8 +66,9 @@ BEGIN
             WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
             RETURNING 1)
         SELECT (SELECT count(*) FROM shown) AS rows_inserted, 0::bigint AS rows_updated,
-               (SELECT count(*) FROM hidden) AS rows_deleted,
-               (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - (SELECT count(*) FROM hidden) AS violations
+               h.deleted AS rows_deleted,
+               (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - h.deleted AS violations
+        FROM (SELECT count(*) AS deleted FROM hidden) h
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -102,12 +103,10 @@ BEGIN
           AND l.c2 > 0::double precision
         GROUP BY l.c1, l.c2, pg_catalog.float8send(l.c2)
         HAVING sum(l.w) <> 0),
-    -- changed rows, net
-    net AS MATERIALIZED (
-        SELECT i.kind, i.value, i.w FROM d_events i),
     -- the change, with the types of the stream table
     d AS MATERIALIZED (
-        SELECT n.kind::text AS kind, n.value::double precision AS value, n.w FROM net n),
+        SELECT n.kind::text AS kind, n.value::double precision AS value, n.w
+        FROM d_events n),
     -- stream table: copies that are gone
     hidden AS (
         DELETE FROM public.stream_table t
@@ -130,8 +129,9 @@ BEGIN
         WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
         RETURNING 1)
     SELECT (SELECT count(*) FROM shown) AS rows_inserted, 0::bigint AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - (SELECT count(*) FROM hidden) AS violations
+           h.deleted AS rows_deleted,
+           (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - h.deleted AS violations
+    FROM (SELECT count(*) AS deleted FROM hidden) h
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',

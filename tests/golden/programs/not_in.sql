@@ -122,17 +122,14 @@ BEGIN
         GROUP BY l.c1
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[2]),
-    -- rows that changed
-    d AS MATERIALIZED (
-        SELECT i.order_id, i.w FROM d_items i),
     -- keys whose number of matches changes, and by how many
     touched AS MATERIALIZED (
         SELECT b.order_id AS k1, sum(b.w)::int AS dm
-        FROM d b
+        FROM d_items b
         WHERE b.order_id IS DISTINCT FROM NULL
         GROUP BY b.order_id
         HAVING sum(b.w) <> 0),
-    -- those that get their first match (+1) or lose their last (-1)
+    -- rows that get their first match (+1) or lose their last (-1)
     flips AS MATERIALIZED (
         SELECT t.k1, CASE WHEN m.n = 0 THEN 1 ELSE -1 END AS flip
         FROM touched t
@@ -145,19 +142,18 @@ BEGIN
     -- changed rows, net
     net AS MATERIALIZED (
         SELECT x.id AS id, sum(x.w)::int AS w
-        FROM (SELECT i.id, i.w
-              FROM (SELECT a.id, a.w
-                    FROM d_customers a
-                    WHERE NOT EXISTS (SELECT FROM (SELECT i.order_id FROM public.items i) b WHERE a.id = b.order_id)
-                      AND v.customers_changed
-                    UNION ALL
-                    SELECT a.id, f.flip AS w
-                    FROM flips f, public.customers a
-                    WHERE a.id = f.k1 AND v.items_changed
-                    UNION ALL
-                    SELECT a.id, -(a.w * f.flip) AS w
-                    FROM flips f, d_customers a
-                    WHERE a.id = f.k1 AND v.items_changed AND v.customers_changed) i) x
+        FROM (SELECT a.id, a.w
+              FROM d_customers a
+              WHERE NOT EXISTS (SELECT FROM (SELECT i.order_id FROM public.items i) b WHERE a.id = b.order_id)
+                AND v.customers_changed
+              UNION ALL
+              SELECT a.id, f.flip AS w
+              FROM flips f, public.customers a
+              WHERE a.id = f.k1 AND v.items_changed
+              UNION ALL
+              SELECT a.id, -(a.w * f.flip) AS w
+              FROM flips f, d_customers a
+              WHERE a.id = f.k1 AND v.items_changed AND v.customers_changed) x
         GROUP BY x.id
         HAVING sum(x.w) <> 0),
     -- keys: those without a new row, and those without an old one
@@ -179,12 +175,12 @@ BEGIN
         WHERE (SELECT count(*) FROM hidden) >= 0 AND n.w > 0
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO NOTHING
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted)) AS violations
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
+           k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted)) AS violations
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
                  count(*) FILTER (WHERE NOT shown.inserted) AS updated
           FROM shown) s,
+         (SELECT count(*) AS deleted FROM hidden) h,
          (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
                  count(*) FILTER (WHERE n.odd) AS odd
           FROM k n) k

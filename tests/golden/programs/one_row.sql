@@ -84,8 +84,9 @@ BEGIN
             WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
             RETURNING 1)
         SELECT (SELECT count(*) FROM shown) AS rows_inserted, 0::bigint AS rows_updated,
-               (SELECT count(*) FROM hidden) AS rows_deleted,
-               (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - (SELECT count(*) FROM hidden) AS violations
+               h.deleted AS rows_deleted,
+               (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - h.deleted AS violations
+        FROM (SELECT count(*) AS deleted FROM hidden) h
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
@@ -179,9 +180,10 @@ BEGIN
         WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
         RETURNING 1)
     SELECT (SELECT count(*) FROM shown) AS rows_inserted, 0::bigint AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - (SELECT count(*) FROM hidden)
+           h.deleted AS rows_deleted,
+           (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - h.deleted
             + (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
+    FROM (SELECT count(*) AS deleted FROM hidden) h
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'data_corrupted',

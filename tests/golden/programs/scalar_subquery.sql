@@ -157,23 +157,19 @@ BEGIN
         GROUP BY l.c2, l.c3, pg_catalog.numeric_send(l.c3)
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[2]),
-    -- rows of the subquery that changed
-    d AS MATERIALIZED (
-        SELECT i.customer_id, i.amount, i.w FROM d_orders i),
     -- outer tuples: how many come, and whether their values may have changed
     x AS MATERIALIZED (
         SELECT o.id AS id, coalesce(sum(o.w), 0)::bigint AS n, bool_or(o.touched) AS touched
         FROM (SELECT i.id, i.w, false AS touched
-              FROM (SELECT i.id, i.w
-                    FROM (SELECT l.c1 AS id, l.w::int AS w
-                          FROM pgtrickle_changes.log_0 l
-                          WHERE l.xid >= v.f_xmin
-                            AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                                 OR l.xid = v.f_xid AND l.seq > v.f_seq)
-                          LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]) i) i
+              FROM (SELECT l.c1 AS id, l.w::int AS w
+                    FROM pgtrickle_changes.log_0 l
+                    WHERE l.xid >= v.f_xmin
+                      AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
+                           OR l.xid = v.f_xid AND l.seq > v.f_seq)
+                    LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]) i
               UNION ALL
               SELECT s.id, 0, true
-              FROM (SELECT f.customer_id AS customer_id FROM d f GROUP BY f.customer_id) f,
+              FROM (SELECT f.customer_id AS customer_id FROM d_orders f GROUP BY f.customer_id) f,
                    pgtrickle_state.node_0_1 s
               WHERE f.customer_id = s.id AND v.orders_changed) o
         GROUP BY o.id
@@ -289,12 +285,12 @@ BEGIN
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET most = excluded.most
         WHERE ROW(t.most)::record *<> ROW(excluded.most)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted)) AS violations
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
+           k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted)) AS violations
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
                  count(*) FILTER (WHERE NOT shown.inserted) AS updated
           FROM shown) s,
+         (SELECT count(*) AS deleted FROM hidden) h,
          (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
                  count(*) FILTER (WHERE n.odd) AS odd
           FROM k n) k

@@ -124,7 +124,7 @@ BEGIN
     -- does a changed row sort before the last stored one?
     reached AS MATERIALIZED (
         SELECT NOT x.stored AS reached
-        FROM (SELECT d.id, d.amount, false FROM (SELECT i.id, i.amount, i.w FROM d_orders i) d
+        FROM (SELECT d.id, d.amount, false FROM d_orders d
               UNION ALL
               (SELECT s.id, s.amount, true
                FROM pgtrickle_state.node_0_1 s
@@ -183,13 +183,13 @@ BEGIN
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET amount = excluded.amount
         WHERE ROW(t.amount)::record *<> ROW(excluded.amount)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted))
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
+           k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted))
             + 0::bigint AS violations
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
                  count(*) FILTER (WHERE NOT shown.inserted) AS updated
           FROM shown) s,
+         (SELECT count(*) AS deleted FROM hidden) h,
          (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
                  count(*) FILTER (WHERE n.odd) AS odd
           FROM k n) k

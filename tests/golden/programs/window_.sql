@@ -187,13 +187,13 @@ BEGIN
                                                                 place = excluded.place
         WHERE ROW(t.customer_id, t.place)::record *<> ROW(excluded.customer_id, excluded.place)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted))
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
+           k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted))
             + 0::bigint AS violations
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
                  count(*) FILTER (WHERE NOT shown.inserted) AS updated
           FROM shown) s,
+         (SELECT count(*) AS deleted FROM hidden) h,
          (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
                  count(*) FILTER (WHERE n.odd) AS odd
           FROM k__2 n) k

@@ -1,4 +1,4 @@
-// The property of the scheduler: whatever the graph, whoever writes, and whenever the daemon dies, every stream table
+// The property of the scheduler: for every graph and writer, and no matter when the daemon dies, every stream table
 // is at any moment what its frontier says, the members of a component with one schedule agree at one source snapshot in
 // every reader's snapshot, and at rest everything equals its query. property/graphs/as_of.h says how that is checked.
 // Members that were just created, resumed, altered or gated need not agree until they have done so for a while; a

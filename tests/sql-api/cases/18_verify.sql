@@ -1,4 +1,4 @@
--- Verifying tables of several owners in one session, by whoever may, in read-only transactions
+-- Verifying tables of several owners in one session, by roles that may, in read-only transactions
 -- ways: plain extension limited
 CREATE SCHEMA a AUTHORIZATION alice; CREATE SCHEMA b AUTHORIZATION bob;
 SET ROLE alice; CREATE TABLE a.t (id int); INSERT INTO a.t VALUES (1); SELECT pgtrickle.create_stream_table('a.st', 'SELECT id FROM a.t');

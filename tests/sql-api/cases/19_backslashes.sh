@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # ways: plain extension
 # standard_conforming_strings = off, in the session or the database: nothing of ours depends on it, and a query keeps the
-# meaning that it has in the session of whoever creates the stream table
+# meaning that it has in the session that creates the stream table
 set -euo pipefail
 db=$1
 psql() { "$PG_BIN/psql" -X -q -At -v ON_ERROR_STOP=1 -d "$db" "$@"; }
 fail() { echo "$1"; exit 1; }
 
 psql -c "ALTER DATABASE \"$db\" SET standard_conforming_strings = off" -c "ALTER DATABASE \"$db\" SET escape_string_warning = on"
-# Every function, parsed anew under that setting, and what is generated: capture of a plain and a partitioned table.
+# Every function, parsed again under that setting, and what is generated: capture of a plain and a partitioned table.
 psql >/dev/null <<'SQL'
 CREATE TABLE t (id int PRIMARY KEY, v text);
 CREATE TABLE p (id int, v text) PARTITION BY RANGE (id);

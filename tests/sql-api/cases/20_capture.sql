@@ -50,7 +50,7 @@ INSERT INTO counted VALUES (1), (2); UPDATE counted SET a = 5; DELETE FROM count
 SELECT test.eq('no columns', (SELECT array_agg(w ORDER BY seq)::text FROM pgtrickle_changes.log_3), '{1,1,-1,-1,0}');
 SELECT test.eq('source id', :c::bigint, 3::bigint);
 -- adding columns to a log keeps rows and grants
-SET application_name = 'pgtrickled build';       -- whoever else grants, that is undone at once
+SET application_name = 'pgtrickled build';       -- what others grant is undone at once
 GRANT SELECT (xid, seq, w) ON pgtrickle_changes.log_2 TO bob;
 RESET application_name;
 ALTER TABLE keyless ADD COLUMN c text DEFAULT 'd';

@@ -12,4 +12,4 @@ SELECT test.eq('reason', (SELECT string_agg(pgt_name || ': ' || reinit_reason, '
 -- where nobody sees it, the next refresh fails, and resuming it must help
 UPDATE pgtrickle.pgt_stream_tables SET status = 'SUSPENDED', needs_reinit = false WHERE pgt_id IN (:id, :same);
 SELECT pgtrickle.resume_stream_table('st'), pgtrickle.resume_stream_table('same');
-SELECT test.eq('built anew', (SELECT status FROM pgtrickle.pgt_stream_tables WHERE pgt_id = :id), 'PENDING'), test.eq('only that one', (SELECT status FROM pgtrickle.pgt_stream_tables WHERE pgt_id = :same), 'ACTIVE');
+SELECT test.eq('rebuilt', (SELECT status FROM pgtrickle.pgt_stream_tables WHERE pgt_id = :id), 'PENDING'), test.eq('only that one', (SELECT status FROM pgtrickle.pgt_stream_tables WHERE pgt_id = :same), 'ACTIVE');

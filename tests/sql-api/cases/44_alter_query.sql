@@ -78,7 +78,7 @@ SELECT pgtrickle.alter_stream_table('a', query => 'SELECT id, v FROM t');
 SELECT test.eq('paused stays paused', (st('a')).status, 'PAUSED');
 SELECT pgtrickle.alter_stream_table('a', query => 'SELECT id, v FROM t WHERE v IS NOT NULL', status => 'ACTIVE');
 SELECT test.eq('unless', (st('a')).status, 'PENDING');
--- readers: compiled anew if columns or types change, otherwise left alone; a column that they read cannot go
+-- readers: compiled again if columns or types change, otherwise left alone; a column that they read cannot go
 SELECT pgtrickle.alter_stream_table('a', query => 'SELECT id, v, n FROM t');
 CREATE VIEW on_a AS SELECT id, v FROM a;
 SELECT pgtrickle.create_stream_table('b', 'SELECT id FROM a'), pgtrickle.create_stream_table('c', 'SELECT v FROM on_a'), pgtrickle.create_stream_table('d', 'SELECT * FROM b');
@@ -138,7 +138,7 @@ SELECT test.ok('option', (st('r')).pgt_id = :id AND (st('r')).generation = :g + 
 SELECT pgtrickle.create_or_replace_stream_table('r', 'SELECT id, v FROM t');
 SELECT test.ok('in place', (st('r')).pgt_id = :id AND (st('r')).needs_reinit AND (st('r')).schedule = 'calculated' AND columns('r') = 'id integer, v text');
 SELECT pgtrickle.create_or_replace_stream_table('r', 'SELECT v, id FROM t', '1s', 'FULL', initialize => false);
-SELECT test.ok('anew', (st('r')).pgt_id > :id AND (st('r')).tier = 'cold' AND (st('r')).max_staleness = '1 h' AND (st('r')).schedule = '1s' AND (st('r')).refresh_mode = 'FULL'
+SELECT test.ok('recreated', (st('r')).pgt_id > :id AND (st('r')).tier = 'cold' AND (st('r')).max_staleness = '1 h' AND (st('r')).schedule = '1s' AND (st('r')).refresh_mode = 'FULL'
     AND columns('r') = 'v text, id integer' AND (SELECT count(*) FROM r) = 0);
 SELECT pgtrickle.create_stream_table('on_r', 'SELECT id FROM r');
 SELECT test.fails('SELECT pgtrickle.create_or_replace_stream_table(''r'', ''SELECT id, v FROM t'')', '2BP01', 'cannot replace stream table public.r.*stream table public.on_r.*Keep the columns');
@@ -158,11 +158,11 @@ SET search_path = other, public;
 SELECT pgtrickle.create_or_replace_stream_table('r', 'SELECT 1 AS x');
 RESET search_path;
 SELECT test.ok('another one', to_regclass('other.r') IS NOT NULL AND columns('public.r') = 'v text, id integer, n numeric(8,2)');
--- made anew it stays paused, gated and in its refresh group
+-- recreated it stays paused, gated and in its refresh group
 SELECT pgtrickle.create_stream_table('kept', 'SELECT id FROM t'), pgtrickle.create_refresh_group('kept together', ARRAY['kept', 'public.r']), pgtrickle.gate_source('kept'), pgtrickle.pause_stream_table('kept');
 SELECT (st('kept')).pgt_id AS id \gset
 SELECT pgtrickle.create_or_replace_stream_table('kept', 'SELECT v, id FROM t');
-SELECT test.ok('made anew', (st('kept')).pgt_id > :id), test.eq('still paused', (st('kept')).status, 'PAUSED');
+SELECT test.ok('recreated', (st('kept')).pgt_id > :id), test.eq('still paused', (st('kept')).status, 'PAUSED');
 SELECT test.eq('still in its group', (SELECT members::text FROM pgtrickle.refresh_groups() WHERE group_name = 'kept together'), '{public.kept,public.r}');
 SELECT test.eq('still gated', (SELECT string_agg(source_table, ' ') FROM pgtrickle.source_gates() WHERE gated), 'kept');
 SELECT pgtrickle.resume_stream_table('kept'); SELECT test.eq('resumed, it is built', (st('kept')).status, 'PENDING');

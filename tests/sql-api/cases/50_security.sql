@@ -36,7 +36,7 @@ SELECT as_bob(format('INSERT INTO pgtrickle.pgt_stream_tables (pgt_relid, pgt_sc
        as_alice('CREATE TABLE pgtrickle_state.x (a int)', '42501'), as_alice('CREATE TABLE pgtrickle_changes.x (a int)', '42501'), as_alice('CREATE TABLE pgtrickle.x (a int)', '42501'),
        as_alice('SELECT * FROM pgtrickle_changes.log_1', '42501'), as_alice('DELETE FROM pgtrickle_changes.log_1_a', '42501'),
        as_alice('SELECT setval(''pgtrickle_changes.last_clearing'', 1)', '42501'), as_alice('SELECT setval(''pgtrickle_changes.log_seq'', 1)', '42501');
--- whoever owns a stream table moves its frontier, and no other
+-- the owner of a stream table moves its frontier, and no other
 SELECT pg_catalog.set_config('test.frontiers', (SELECT string_agg(f::text, ' ' ORDER BY f.pgt_id) FROM pgtrickle.pgt_frontiers f), false) IS NOT NULL;
 SET ROLE bob; UPDATE pgtrickle.pgt_frontiers SET snapshot = pg_current_snapshot(), seq = 1; RESET ROLE;
 SELECT test.eq('frontiers of others', (SELECT string_agg(f::text, ' ' ORDER BY f.pgt_id) FROM pgtrickle.pgt_frontiers f), current_setting('test.frontiers'));
@@ -60,7 +60,7 @@ SET ROLE bob;
 INSERT INTO hers VALUES (2);
 RESET ROLE;
 SELECT test.eq('captured', (SELECT count(*) FROM pgtrickle_changes.log_1), 1::bigint);
--- the owner's rights, not those of whoever verifies
+-- the owner's rights, not those of the role that verifies
 CREATE TABLE secret (id int);
 GRANT USAGE ON SCHEMA public TO alice;
 CREATE FUNCTION who() RETURNS text LANGUAGE sql STABLE AS 'SELECT current_user::text';

@@ -15,7 +15,7 @@ SELECT test.eq('writing', (SELECT string_agg(format('%s on %s(%s) to %s', g.priv
       AND NOT (g.object = 'pgtrickle.pgt_frontiers' AND g."column" IS NOT NULL AND g.privilege = 'UPDATE')), NULL);
 SELECT test.eq('requests are asked for by those who insert them', (SELECT string_agg(g.privilege || ' ' || coalesce(g."column", ''), ', ' ORDER BY g.privilege, g."column") FROM grants g
     WHERE g.object = 'pgtrickle._requests'), 'INSERT details, INSERT what, SELECT answer');
--- Whoever may write to a table of the catalog is limited to rows of his own.
+-- A role that may write to a table of the catalog is limited to rows of his own.
 SELECT test.eq('row security', (SELECT string_agg(DISTINCT g.object, ', ') FROM grants g JOIN pg_class c ON c.oid = g.object::regclass
     WHERE g.privilege NOT IN ('SELECT', 'USAGE') AND c.relkind = 'r' AND NOT c.relrowsecurity), NULL);
 -- Functions: none can be led astray by the search_path of who calls it. What has no path of its own hands on the caller's.
@@ -28,7 +28,7 @@ SELECT test.ok('all belong to the admin', NOT EXISTS (SELECT FROM pg_proc p JOIN
 -- Everybody may call the API, which is documented, and the helpers that it calls with the caller's rights.
 SELECT test.eq('without a word', (SELECT string_agg(p.oid::regprocedure::text, ', ') FROM pg_proc p
     WHERE p.pronamespace = 'pgtrickle'::regnamespace AND left(p.proname, 1) <> '_' AND obj_description(p.oid, 'pg_proc') IS NULL), NULL);
--- What runs as the admin whoever calls it only looks, or has nothing to say about others: each of these was thought about.
+-- What runs as the admin for all callers only looks, or has nothing to say about others: each of these was thought about.
 SELECT test.eq('definers', (SELECT string_agg(DISTINCT p.proname, ', ' ORDER BY p.proname) FROM pg_proc p
     WHERE p.pronamespace = 'pgtrickle'::regnamespace AND p.prosecdef AND has_function_privilege('bob', p.oid, 'EXECUTE')
       AND p.proname NOT IN ('_pending', '_is_fresh', '_hold_reason', '_not_covered', '_is_trusted', '_system_identifier', '_net_log',

@@ -17,7 +17,7 @@ CREATE FUNCTION reads(role name) RETURNS text LANGUAGE sql AS $$
        AND a.attnum > 0 AND has_column_privilege(role, a.attrelid, a.attnum, 'SELECT') $$;
 SELECT test.eq('nobody', concat(reads('alice'), reads('bob')), '');
 SELECT test.eq('nor below', (SELECT count(*) FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) AS x WHERE c.relnamespace = 'pgtrickle_changes'::regnamespace AND c.relname LIKE 'log\_%' AND c.relkind <> 'S' AND x.grantee <> c.relowner), 0::bigint);
--- consumers, and of the columns those that they use and may read
+-- consumers, and of the columns the ones that they use and may read
 UPDATE pgtrickle.pgt_dependencies SET source_id = :n;
 SELECT pgtrickle._settle_rights();
 SELECT test.eq('alice', reads('alice'), 'c1 c2 seq w xid'), test.eq('bob', reads('bob'), 'c1 seq w xid');

@@ -34,7 +34,7 @@ SET search_path = s; SELECT pgtrickle.forbid_capture('t'); RESET search_path;
 RESET ROLE;
 SELECT test.ok('bob may not', why('bob') LIKE 'its owner does not let role "bob" do that%'),
        test.eq('she may', why('alice'), NULL);
-SELECT test.eq('his is built anew', (SELECT needs_reinit::text || ' ' || reinit_reason FROM pgtrickle.pgt_stream_tables),
+SELECT test.eq('his is rebuilt', (SELECT needs_reinit::text || ' ' || reinit_reason FROM pgtrickle.pgt_stream_tables),
                'true the owner of s.t does not let its changes be captured any more');
 SELECT test.eq('nothing is captured for him', (SELECT count(*) FROM pgtrickle.pgt_dependencies WHERE source_id IS NOT NULL), 0::bigint),
        test.ok('nor kept', (SELECT snapshot IS NULL FROM pgtrickle.pgt_frontiers)),
@@ -50,7 +50,7 @@ RESET ROLE;
 SELECT generation AS before FROM pgtrickle.pgt_stream_tables \gset
 SET ROLE alice; SELECT pgtrickle.allow_capture('s.t', 'bob'); RESET ROLE;
 SELECT test.eq('named', why('bob'), NULL),
-       test.eq('built anew', (SELECT generation FROM pgtrickle.pgt_stream_tables), :before + 1::bigint);
+       test.eq('rebuilt', (SELECT generation FROM pgtrickle.pgt_stream_tables), :before + 1::bigint);
 SET ROLE alice; SELECT pgtrickle.forbid_capture('s.t', 'bob'); RESET ROLE;
 SELECT test.ok('taken back', why('bob') IS NOT NULL);
 SET ROLE alice; GRANT TRIGGER ON s.t TO bob; RESET ROLE;

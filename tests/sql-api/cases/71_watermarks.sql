@@ -39,7 +39,7 @@ SELECT test.fails('SELECT pgtrickle.advance_watermark(''orders'', ''2024-01-01 0
 SELECT test.fails('SELECT pgtrickle.advance_watermark(''orders'', NULL)', '22023', 'not NULL'), test.fails('SELECT pgtrickle.advance_watermark(''orders'', ''infinity'')', '22023', 'not infinity');
 SELECT test.eq('watermarks', (SELECT concat_ws(' ', source_table, schema_name, watermark, updated_at = :'at', advanced_by = current_user, wal_lsn) FROM pgtrickle.watermarks() WHERE source_table = 'orders'),
                'orders public 2024-01-01 10:00:00.000001+00 t t');
--- two loads at once: the later moment stays, whoever comes first
+-- two loads at once: the later moment stays, no matter who comes first
 SELECT test.run('w', 'BEGIN'), test.ask('w', 'SELECT pgtrickle.advance_watermark(''items'', ''2024-01-03'')::text');
 SELECT test.connect('x'); SELECT public.dblink_send_query('x', 'SELECT pgtrickle.advance_watermark(''items'', ''2024-01-02'')::text');
 SELECT test.until_blocked(); SELECT test.eq('takes turns', public.dblink_is_busy('x'), 1);

@@ -48,7 +48,7 @@ SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''b_first'')', '55000',
 SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''other'')', '55000', 'the limit is 0\.\s+\|');
 UPDATE pgtrickle.pgt_stream_tables SET fuse = 'off' WHERE pgt_id = :o;
 UPDATE pgtrickle.pgt_stream_tables SET needs_reinit = true, reinit_reason = 'so' WHERE pgt_id = :a;
-SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''other'')', '55000', 'public.a_second must be built anew.*so It is refreshed together with public.other');
+SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''other'')', '55000', 'public.a_second must be rebuilt.*so It is refreshed together with public.other');
 UPDATE pgtrickle.pgt_stream_tables SET needs_reinit = false, status = 'PENDING' WHERE pgt_id = :a;
 SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''other'')', '55000', 'public.a_second is not ready.*together with public.other');
 SELECT test.eq('nothing moved', states(), :'before');

@@ -50,11 +50,11 @@ CREATE FUNCTION as_bob(statement text, code text, pattern text DEFAULT '') RETUR
 SELECT as_bob('SELECT pgtrickle.reset_fuse(''public.a'')', '42501', 'must be owner'), as_bob('SELECT pgtrickle._blow_fuse(1, 1, 1)', '42501', 'permission denied for function');
 UPDATE pgtrickle.pgt_stream_tables SET fuse_blown_at = now() WHERE pgt_name = 'st ''%s'; SELECT pgtrickle.reset_fuse('"st ''%s"', 'apply');
 SELECT test.eq('hostile', (SELECT fuse_reset FROM pgtrickle.pgt_stream_tables WHERE pgt_name = 'st ''%s'), 'apply');
--- what is blown is not built anew either, and nobody is told to wait for it
+-- what is blown is not rebuilt either, and nobody is told to wait for it
 SELECT test.build('"st ''%s"') AS b \gset
 UPDATE pgtrickle.pgt_stream_tables SET fuse = 'on', fuse_ceiling = 3, fuse_blown_at = now(), fuse_blow_reason = '9 changes', needs_reinit = true, reinit_reason = 'a partition was attached' WHERE pgt_id = :b;
 SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''"st ''''%s"'')', '55000', 'the fuse of stream table public."st ''%s" is blown.*9 changes.*reset_fuse'),
-       test.fails('SELECT pgtrickle.wait_until_active(''"st ''''%s"'')', '55000', 'not built anew while its fuse is blown.*9 changes.*a partition was attached.*reset_fuse'),
+       test.fails('SELECT pgtrickle.wait_until_active(''"st ''''%s"'')', '55000', 'not rebuilt while its fuse is blown.*9 changes.*a partition was attached.*reset_fuse'),
        test.fails('SELECT pgtrickle.reset_fuse(''"st ''''%s"'', ''skip_changes'')', '55000', 'cannot be skipped.*a partition was attached');
 SELECT pgtrickle.reset_fuse('"st ''%s"');
 SELECT test.ok('reset', fuse_blown_at IS NULL AND needs_reinit) FROM pgtrickle.pgt_stream_tables WHERE pgt_id = :b;

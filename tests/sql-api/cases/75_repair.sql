@@ -18,7 +18,7 @@ SELECT well(); NOTIFY pgtrickle_wake, 'end'; SELECT test.notified('w');
 SELECT test.ok('found', pgtrickle.repair_stream_table('a') ~ '^a capture trigger of table public.t was dropped or disabled\na capture trigger of table public.u was dropped or disabled\n(it was to be rebuilt.*\n)?the daemon will rebuild program, capture and content as soon as one runs$');
 SELECT test.ok('to be rebuilt', state() ~ '^ACTIVE t 0 repaired: a capture trigger of table public.t');
 NOTIFY pgtrickle_wake, 'end'; SELECT test.eq('the daemon is told', test.notified('w'), '"t:' || :a || '"');
--- what it then does makes the capture anew
+-- what it then does recreates the capture
 SELECT test.ok('new logs', pgtrickle._install_capture('t'::regclass, '{1}') > 2 AND pgtrickle._install_capture('u'::regclass, '{1}') > 2);
 UPDATE pgtrickle.pgt_dependencies d SET source_id = s.source_id FROM pgtrickle.pgt_sources s WHERE s.relid = d.source_relid;
 SELECT well(); SELECT test.eq('well again', pgtrickle.repair_stream_table('a'), 'nothing to repair');
@@ -44,13 +44,13 @@ SELECT test.ok('program', pgtrickle.repair_stream_table('a') ~ ('^function pgtri
 DO $$ BEGIN EXECUTE format('ALTER FUNCTION pgtrickle_state.elsewhere RENAME TO apply_%1$s', (SELECT pgt_id FROM pgtrickle.pgt_stream_tables)); END $$;
 -- guards, which SQL alone can put back
 DROP TRIGGER pgtrickle_guard ON a; ALTER TABLE a DISABLE TRIGGER pgtrickle_guard_truncate;
-SELECT test.ok('guards', pgtrickle.repair_stream_table('a') ~ '^trigger pgtrickle_guard was missing or disabled.*\ntrigger pgtrickle_guard_truncate was missing.*\nguard triggers: made anew\nthe daemon will rebuild');
+SELECT test.ok('guards', pgtrickle.repair_stream_table('a') ~ '^trigger pgtrickle_guard was missing or disabled.*\ntrigger pgtrickle_guard_truncate was missing.*\nguard triggers: recreated\nthe daemon will rebuild');
 SELECT test.fails('DELETE FROM a', '55000', 'directly'), test.fails('INSERT INTO a VALUES (1)', '55000', 'directly'), test.fails('TRUNCATE a', '55000', 'directly'), well();
 SELECT test.eq('well again', pgtrickle.repair_stream_table('a'), 'nothing to repair');
 SELECT pgtrickle.refresh_stream_table('a');     -- the program may write
 -- the frontier
 DELETE FROM pgtrickle.pgt_frontiers WHERE pgt_id = :a;
-SELECT test.ok('frontier', pgtrickle.repair_stream_table('a') ~ '^its row of pgt_frontiers was missing\nrow of pgt_frontiers: made anew\n'); SELECT test.eq('there', (SELECT count(*) FROM pgtrickle.pgt_frontiers), 1::bigint), well();
+SELECT test.ok('frontier', pgtrickle.repair_stream_table('a') ~ '^its row of pgt_frontiers was missing\nrow of pgt_frontiers: recreated\n'); SELECT test.eq('there', (SELECT count(*) FROM pgtrickle.pgt_frontiers), 1::bigint), well();
 SELECT test.ok('empty frontier', pgtrickle.repair_stream_table('a') ~ '^it is ACTIVE but not initialised');
 UPDATE pgtrickle.pgt_frontiers SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = 1; SELECT well();
 -- errors
@@ -73,7 +73,7 @@ SELECT as_bob('SELECT pgtrickle.repair_stream_table(''public.a'')', '42501', 'mu
 SET ROLE bob;
 CREATE TABLE "x ""%s" (id int); SELECT pgtrickle.create_stream_table('"st ''%s"', 'SELECT id FROM "x ""%s"');
 DROP TRIGGER pgtrickle_guard ON "st '%s";
-SELECT test.ok('owner without other rights, hostile names', pgtrickle.repair_stream_table('"st ''%s"') ~ 'guard triggers: made anew');
+SELECT test.ok('owner without other rights, hostile names', pgtrickle.repair_stream_table('"st ''%s"') ~ 'guard triggers: recreated');
 SELECT test.fails('DELETE FROM "st ''%s"', '55000', 'directly');
 SELECT test.eq('everybody may look', (SELECT count(*) >= 4 FROM pgtrickle.trigger_inventory()), true);
 RESET ROLE;

@@ -111,11 +111,11 @@ SELECT test.ok('at once', clock_timestamp() - :'began'::timestamptz < interval '
 SELECT pgtrickle.gate_source('t'); SELECT test.fails('SELECT pgtrickle.wait_for_freshness(''b'', ''50 ms'')', '55000', 'It waits: source public.t is gated'); SELECT pgtrickle.ungate_source('t');
 SELECT pgtrickle.pause_scheduler(); SELECT test.fails('SELECT pgtrickle.wait_for_freshness(''b'', ''50 ms'')', '55000', 'The daemon is paused\..*resume_scheduler'); SELECT pgtrickle.resume_scheduler();
 UPDATE pgtrickle.pgt_stream_tables SET status = 'INITIALIZING' WHERE pgt_name = 'a'; SELECT test.fails('SELECT pgtrickle.wait_for_freshness(''b'', ''0 s'')', '55000', 'status is INITIALIZING'); UPDATE pgtrickle.pgt_stream_tables SET status = 'ACTIVE' WHERE pgt_name = 'a';
-UPDATE pgtrickle.pgt_stream_tables SET needs_reinit = true, reinit_reason = 'so' WHERE pgt_name = 'a'; SELECT test.fails('SELECT pgtrickle.wait_for_freshness(''b'', ''50 ms'')', '55000', 'must be built anew: so'); UPDATE pgtrickle.pgt_stream_tables SET needs_reinit = false;
+UPDATE pgtrickle.pgt_stream_tables SET needs_reinit = true, reinit_reason = 'so' WHERE pgt_name = 'a'; SELECT test.fails('SELECT pgtrickle.wait_for_freshness(''b'', ''50 ms'')', '55000', 'must be rebuilt: so'); UPDATE pgtrickle.pgt_stream_tables SET needs_reinit = false;
 BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT test.fails('SELECT pgtrickle.wait_for_freshness(''b'')', '25001', 'REPEATABLE READ.*public.a: changes of public.t.*READ COMMITTED'); COMMIT;
 BEGIN; SELECT pgtrickle.create_stream_table('now', 'SELECT id FROM t'); SELECT test.fails('SELECT pgtrickle.wait_for_freshness(''now'')', '55000', 'created in this transaction.*COMMIT'); ROLLBACK;
 SELECT test.fails('SELECT pgtrickle.wait_for_freshness(''t'')', '42P01', 'not a stream table'), test.fails('SELECT pgtrickle.wait_for_freshness(''nope'')', '42P01');
--- who waits, or has waited, keeps no lock on a log: else the rebuild that it waits for could not make the log anew
+-- who waits, or has waited, keeps no lock on a log: else the rebuild that it waits for could not recreate the log
 CREATE FUNCTION locked_logs() RETURNS text LANGUAGE sql AS $$ SELECT coalesce(string_agg(DISTINCT l.relation::regclass::text, ' '), 'none') FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relnamespace = 'pgtrickle_changes'::regnamespace $$;
 SELECT starts('r', 'b');
 SELECT test.ok('it waits', waits('r')), test.eq('logs locked by who waits', locked_logs(), 'none');
@@ -125,7 +125,7 @@ INSERT INTO t VALUES (21);
 -- dropped meanwhile
 SELECT starts('r', 'b'); SELECT pgtrickle.drop_stream_table('b');
 SELECT test.fails('SELECT done(''r'')', '42P01', 'dropped'); SELECT * FROM public.dblink_get_result('r') AS x(t text);
--- whoever may not read the logs may wait
+-- roles that may not read the logs may wait
 SET ROLE bob; SELECT test.fails('SELECT pgtrickle.wait_for_freshness(''a'', ''50 ms'')', '55000', 'not applied'); RESET ROLE;
 SELECT test.refresh('a'); SET ROLE bob; SELECT pgtrickle.wait_for_freshness('a', '1 s'); RESET ROLE;
 -- cycles: members are refreshed together, so only what comes from outside is looked at

@@ -40,23 +40,23 @@ SELECT test.ok('CALL waits', waits('r')), test.eq('asked for', (SELECT needs_rei
 SELECT action FROM pgtrickle_state.refresh_:a('full'); SELECT mark(false); SELECT test.eq('called', done('r'), 'CALL');
 -- in time, or not at all
 SELECT mark(true);
-SET pgtrickle.rebuild_wait = '200 ms'; SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''a'')', '55000', 'a must be built anew before it can be refreshed; it was waited for 0.2 s . so\.? . .*rebuild_wait');
+SET pgtrickle.rebuild_wait = '200 ms'; SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''a'')', '55000', 'a must be rebuilt before it can be refreshed; it was waited for 0.2 s . so\.? . .*rebuild_wait');
 SET pgtrickle.rebuild_wait = '0'; SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''a'')', '55000', 'before it can be refreshed \| so\.? \|');
 SET pgtrickle.rebuild_wait = 'soon'; SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''a'')', '22023', 'rebuild_wait.*soon.*duration');
 RESET pgtrickle.rebuild_wait;
 -- in vain
 BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''a'')', '55000', 'so\.? This REPEATABLE READ transaction would not see it.*CALL pgtrickle.refresh'); COMMIT;
-UPDATE pgtrickle.pgt_stream_tables SET status = 'PAUSED' WHERE pgt_name = 'a'; SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''a'')', '55000', 'built anew'); UPDATE pgtrickle.pgt_stream_tables SET status = 'ACTIVE' WHERE pgt_name = 'a';
+UPDATE pgtrickle.pgt_stream_tables SET status = 'PAUSED' WHERE pgt_name = 'a'; SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''a'')', '55000', 'rebuilt'); UPDATE pgtrickle.pgt_stream_tables SET status = 'ACTIVE' WHERE pgt_name = 'a';
 SELECT pgtrickle.pause_scheduler(); SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''a'')', '55000', 'resume_scheduler'); SELECT pgtrickle.resume_scheduler();
 -- because of this very transaction
 BEGIN; SELECT mark(true); SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''a'')', '55000', 'This very transaction altered something.*COMMIT'); ROLLBACK;
 BEGIN; SELECT count(*) FROM a; SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''a'')', '55000', 'while this very transaction holds AccessShareLock on public.a.*COMMIT'); ROLLBACK;
 BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE; SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''a'')', '55000', 'AccessExclusiveLock on public.t'); ROLLBACK;
--- who else is in the way: those that the build must wait for, and nobody else
+-- who else is in the way: the ones that the build must wait for, and nobody else
 SELECT test.run('w', 'BEGIN'), test.ask('w', 'SELECT count(*)::text FROM t'), test.run('w', 'INSERT INTO t VALUES (3)');
 SELECT test.eq('a writer, whose capture stays', pgtrickle._build_blockers(ARRAY[:a]::bigint[]), NULL);
 UPDATE pgtrickle.pgt_sources SET problem = 'gone';
-SELECT test.ok('a writer, whose capture is made anew', pgtrickle._build_blockers(ARRAY[:a]::bigint[]) ~ '^process \d+ \(role postgres, idle in transaction\) holds RowExclusiveLock on public.t for [\d.]+ s: INSERT INTO t VALUES \(3\)$'
+SELECT test.ok('a writer, whose capture is recreated', pgtrickle._build_blockers(ARRAY[:a]::bigint[]) ~ '^process \d+ \(role postgres, idle in transaction\) holds RowExclusiveLock on public.t for [\d.]+ s: INSERT INTO t VALUES \(3\)$'
        OR pgtrickle._build_blockers(ARRAY[:a]::bigint[]) ~ 'RowExclusiveLock on pgtrickle_changes.log_1_a, RowExclusiveLock on public.t for');
 SET pgtrickle.rebuild_wait = '100 ms';
 SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''a'')', '55000', 'In the way of the daemon: process \d+ \(role .*RowExclusiveLock on .*public.t.*INSERT INTO t VALUES \(3\).*End the transaction'),

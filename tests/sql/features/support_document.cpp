@@ -52,7 +52,7 @@ is named here: the same changes over tables of two sizes touch the same number o
 | O(delta), O(input) when the top changes | the same where no plain index has that order (an expression, NULLS where the index does not have them, an aggregate's value): the query is run in full |
 | O(delta), O(input) while nothing matches or when that changes | as O(delta) once a row matches; as long as there is none, looking for one reads that side, and the first match or the end of the last one concerns every row |
 | O(delta x input): no equality between the sides | the changed rows, each compared with the whole other side |
-| O(value) | what computing the value anew reads |
+| O(value) | what recomputing the value reads |
 | O(n) | everything |
 
 "Found by index" needs the index: what is missing is listed at the end of the plan. The stream table's own state has its
