@@ -131,8 +131,7 @@ bool Apply::served() const {
     if (std::none_of(match.begin(), match.end(), [&](const Node& conjunct) {
           const auto found = lookup(conjunct);
           int position = 0;
-          return found && is_column(found->value, &position) &&
-                 feed(f).indexed(position - static_cast<int>(tuple_size_));
+          return found && is_column(found->value, &position) && feed(f).indexed(position);
         }))
       return false;
   }
@@ -196,13 +195,11 @@ FromItem Apply::from_state() const {
 // Which tuples a feed touches -----------------------------------------------------------------------------------------
 
 bool Apply::over_tuple(const Node& conjunct) const {
-  const auto used = columns_of(conjunct);
-  return !used.empty() && used.front() < static_cast<int>(tuple_size_);
+  return row().reads(conjunct, Side::kLeft);
 }
 
 bool Apply::over_feed(const Node& conjunct) const {
-  const auto used = columns_of(conjunct);
-  return !used.empty() && used.back() >= static_cast<int>(tuple_size_);
+  return row().reads(conjunct, Side::kRight);
 }
 
 std::optional<Apply::Lookup> Apply::lookup(const Node& conjunct) const {
@@ -212,8 +209,8 @@ std::optional<Apply::Lookup> Apply::lookup(const Node& conjunct) const {
     const Node& mine = left ? expr.lexpr() : expr.rexpr();
     const Node& theirs = left ? expr.rexpr() : expr.lexpr();
     int index = 0;
-    if (is_column(mine, &index) && index < static_cast<int>(tuple_size_) && over_feed(theirs) && !over_tuple(theirs))
-      return Lookup{index, theirs};
+    if (is_column(mine, &index) && over_tuple(mine) && row().reads_only(theirs, Side::kRight))
+      return Lookup{index, row().local(theirs, Side::kRight)};
   }
   return std::nullopt;
 }
@@ -232,9 +229,9 @@ std::vector<std::vector<Node>> Apply::arms(std::size_t f) const {
     arms[0][i] = *equality;
     int position = 0;
     const bool plain = is_column(found->value, &position);
-    if (!plain || !feed(f).columns().at(static_cast<std::size_t>(position) - tuple_size_).not_null) {
+    if (!plain || !feed(f).columns().at(static_cast<std::size_t>(position)).not_null) {
       arms.push_back(match);
-      arms.back()[i] = is_null(found->value);
+      arms.back()[i] = is_null(row().beside(found->value, Side::kRight));
     }
     if (!columns_[static_cast<std::size_t>(found->column)].not_null) {
       arms.push_back(match);
@@ -260,10 +257,10 @@ std::vector<Key> Apply::feed_lookups() const {
 
 /// A conjunct over a state row s and a feed row f.
 std::string Apply::condition(std::size_t f, const Node& conjunct) const {
-  const std::string sql = deparse_expr(map_columns(conjunct, [&](int index) {
-    const auto at = static_cast<std::size_t>(index);
-    return at < tuple_size_ ? column_ref("s", columns_[at].name)
-                            : column_ref("f", feed(f).columns().at(at - tuple_size_).name);
+  const std::string sql = deparse_expr(row().map(conjunct, [&](SideColumn at) {
+    const bool tuple = at.side == Side::kLeft;
+    const auto& columns = tuple ? columns_ : feed(f).columns();
+    return column_ref(tuple ? "s" : "f", columns.at(static_cast<std::size_t>(at.column)).name);
   }));
   return conjunct.has_bool_expr() ? "(" + sql + ")" : sql;
 }
@@ -281,8 +278,7 @@ Select Apply::touched_by(const Statement& statement, std::size_t f, const std::v
     (both ? on_both : over_tuple(conjunct) ? on_state : on_feed).push_back(condition(f, conjunct));
     indexed = indexed || lookup(conjunct).has_value();
     if (!both) continue;
-    for (const int index : columns_of(conjunct))
-      if (index >= static_cast<int>(tuple_size_)) compared.insert(index - static_cast<int>(tuple_size_));
+    for (const int column : row().columns_of(conjunct, Side::kRight)) compared.insert(column);
   }
   on_state.push_back(statement.gate(feed(f).source_mask()));
   if (!indexed) {
@@ -473,8 +469,7 @@ void Apply::index_advice(std::vector<std::string>& advice) const {
     for (const auto& conjunct : first) {
       const auto found = lookup(conjunct);
       int position = 0;
-      if (found && is_column(found->value, &position))
-        feed(f).advise_lookup(position - static_cast<int>(tuple_size_), advice);
+      if (found && is_column(found->value, &position)) feed(f).advise_lookup(position, advice);
     }
   }
 }

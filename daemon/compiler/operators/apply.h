@@ -16,6 +16,7 @@
 #include <optional>
 
 #include "compiler/operators/keyed_state.h"
+#include "compiler/operators/pair_row.h"
 
 namespace pgtrickle::compiler {
 
@@ -70,6 +71,8 @@ class Apply final : public StatefulOperator {
   [[nodiscard]] Select grouped_outer(const FromItem& from) const;
   [[nodiscard]] Select content(bool with_count) const;
 
+  /// What matches are over: the tuple, and beside it the feed's row.
+  [[nodiscard]] PairRow row() const { return PairRow(static_cast<int>(tuple_size_)); }
   [[nodiscard]] bool over_tuple(const Node& conjunct) const;
   [[nodiscard]] bool over_feed(const Node& conjunct) const;
   [[nodiscard]] std::optional<Lookup> lookup(const Node& conjunct) const;

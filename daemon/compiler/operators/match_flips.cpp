@@ -27,13 +27,13 @@ class Flips {
   Flips(Statement& statement, const MatchSides& sides)
       : statement_(statement),
         sides_(sides),
+        row_(sides.left),
         kept_(sides.kept == Side::kLeft ? sides.left : sides.right),
         other_(sides.kept == Side::kLeft ? sides.right : sides.left) {
-    const int width = static_cast<int>(sides.left.columns().size());
-    keys_ = sides.conditions.keys(width);
-    mixed_ = sides.conditions.mixed(width);
-    kept_only_ = sides.conditions.local(sides.kept, width);
-    other_only_ = sides.conditions.local(opposite(sides.kept), width);
+    keys_ = sides.conditions.keys(row_);
+    mixed_ = sides.conditions.mixed(row_);
+    kept_only_ = sides.conditions.local(sides.kept, row_);
+    other_only_ = sides.conditions.local(opposite(sides.kept), row_);
     // Names for columns of our own beside those of the inputs.
     std::vector<std::string> wanted;
     for (const auto* input : {&kept_, &other_})
@@ -107,12 +107,9 @@ class Flips {
 
   /// Columns of the kept input that conditions between the sides read.
   [[nodiscard]] std::vector<const OutputColumn*> tuple() const {
-    const int width = static_cast<int>(sides_.left.columns().size());
     std::set<int> positions;
     auto collect = [&](const Node& expr) {
-      for (const int index : columns_of(expr))
-        if ((index < width) == (sides_.kept == Side::kLeft))
-          positions.insert(sides_.kept == Side::kLeft ? index : index - width);
+      for (const int column : row_.columns_of(expr, sides_.kept)) positions.insert(column);
     };
     for (const auto& key : keys_) collect(key.of(sides_.kept));
     for (const auto& expr : mixed_) collect(expr);
@@ -208,11 +205,9 @@ class Flips {
 
   /// One of the keys leads to an index of the other input.
   [[nodiscard]] bool indexed() const {
-    const int width = static_cast<int>(sides_.left.columns().size());
     return std::any_of(keys_.begin(), keys_.end(), [&](const KeyPair& key) {
-      int index = 0;
-      if (!is_column(key.of(opposite(sides_.kept)), &index)) return false;
-      return other_.indexed(sides_.kept == Side::kLeft ? index - width : index);
+      int position = 0;
+      return is_column(key.of(opposite(sides_.kept)), &position) && other_.indexed(row_.at(position).column);
     });
   }
 
@@ -253,6 +248,7 @@ class Flips {
 
   Statement& statement_;
   const MatchSides& sides_;
+  const PairRow row_;
   const Operator& kept_;
   const Operator& other_;
   std::vector<KeyPair> keys_;
@@ -270,23 +266,22 @@ std::vector<Query> flip_terms(Statement& statement, const MatchSides& sides, con
 }
 
 std::string flip_cost(const MatchConditions& conditions, const Operator& left, const Operator& right) {
-  const int left_width = static_cast<int>(left.columns().size());
-  const auto keys = conditions.keys(left_width);
+  const PairRow row(left);
+  const auto keys = conditions.keys(row);
   if (!keys.empty()) {
     // A side that never changes is not looked up from, and reading it costs the same however much there is of the rest.
     auto served = [&](Side side, const Operator& input, const Operator& other) {
       return input.source_mask() == 0 || other.source_mask() == 0 ||
              std::any_of(keys.begin(), keys.end(), [&](const KeyPair& key) {
-               int column = 0;
-               return is_column(key.of(side), &column) &&
-                      input.can_be_looked_up(side == Side::kLeft ? column : column - left_width);
+               int position = 0;
+               return is_column(key.of(side), &position) && input.can_be_looked_up(row.at(position).column);
              });
     };
     return served(Side::kLeft, left, right) && served(Side::kRight, right, left)
                ? "O(delta x matches)"
                : "O(delta + input): no index can serve the equality";
   }
-  if (!conditions.mixed(left_width).empty()) return "O(delta x input): no equality between the sides";
+  if (!conditions.mixed(row).empty()) return "O(delta x input): no equality between the sides";
   return "O(delta), O(input) while nothing matches or when that changes";
 }
 
