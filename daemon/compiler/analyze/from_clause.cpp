@@ -192,7 +192,6 @@ AnalyzedItem QueryAnalyzer::range_var(const pg_query::RangeVar& range, const Cte
     case SourceKind::kView: {
       if (!source.misread.empty())
         throw Unsupported("view " + shown + " cannot be taken apart: " + source.misread, shown);
-      views_.insert(source.relid);
       if (static_cast<std::int64_t>(source.view_definition.size()) > limits_.query_bytes)
         throw Unsupported("view " + shown + " is longer than " + std::to_string(limits_.query_bytes) +
                               " bytes (compiler.max_query_bytes)",

@@ -78,7 +78,6 @@ class QueryAnalyzer {
   /// The query as an operator whose columns are its select list, in order.
   OperatorPtr query(const pg_query::SelectStmt& select, const CteScope* ctes, int depth);
 
-  std::set<std::uint32_t> views_;
   std::vector<std::string> notes_;
 
  private:
@@ -87,7 +86,6 @@ class QueryAnalyzer {
   OperatorPtr values(const pg_query::SelectStmt& select);
 
   // ordering.cpp
-  struct OrderedSelect;
   OperatorPtr ordered(const pg_query::SelectStmt& select, OperatorPtr input, const std::vector<Node>& targets,
                       const std::vector<std::string>& names, std::vector<Node> distinct_on,
                       std::vector<SortTerm> order);

@@ -554,7 +554,6 @@ std::vector<Feed> QueryAnalyzer::every_source(const SelectStmt& subquery) {
       if (range.schemaname().empty() && ctes.count(range.relname()) != 0) return true;
       const auto found = catalog_.sources.find({range.schemaname(), range.relname()});
       if (found != catalog_.sources.end() && found->second.kind == SourceKind::kView) {
-        views_.insert(found->second.relid);
         collect(parse_select(found->second.view_definition, limits_.nesting));
         return true;
       }

@@ -152,7 +152,7 @@ class DifferentialWriter {
     return target_.apply_delta(statement, {both, false}, changes.violation);
   }
 
-  /// Touched rows that were there and are not in the stream table any more: gone, or hidden by the filters of the
+  /// Affected rows that were there and are not in the stream table any more: gone, or hidden by the filters of the
   /// chain. Most have been pushed below its projections, but none below what is shared.
   [[nodiscard]] Select no_longer_visible(const StatefulOperator& node, const Changes& changes) const {
     std::vector<std::string> visible{"i." + changes.now};
