@@ -1,7 +1,7 @@
 -- Small helpers that the rest uses.
 
--- Is a row of a change log pending for a frontier (docs/ARCHITECTURE.md, section 3)? f_xmin and f_xmax are the bounds of
--- f_snapshot. The frontier's own transaction is decided by seq alone: in READ COMMITTED its id can lie below the
+-- Is a row of a change log pending for a frontier (docs/ARCHITECTURE.md, section 3)? f_xmin and f_xmax are the bounds
+-- of f_snapshot. The frontier's own transaction is decided by seq alone: in READ COMMITTED its id can lie below the
 -- snapshot's xmax, so that what it wrote after the refresh would pass as visible. The xmax test spares most rows the
 -- look into the snapshot. PostgreSQL puts the expression in place of the call, which a SET clause would prevent; names
 -- in it were resolved when the function was made, so no search_path can change them.
