@@ -256,11 +256,12 @@ BEGIN
         RETURN;
     END IF;
     IF mode = 'empty' THEN              -- for _refresh_scc(): the next call must be 'full'
-        EXECUTE format('SELECT a.* FROM pgtrickle_state.apply_%s(''empty'', NULL, NULL, NULL, 0::bigint, 0::bigint, '
-                       'NULL, NULL, NULL::text) AS a', stream_table) INTO v.done;
+        PERFORM pg_catalog.set_config('pgtrickle.apply', stream_table::text, true);     -- for the guard trigger
+        EXECUTE format('DELETE FROM %s', pgtrickle._qualified(v.s.pgt_relid));
+        GET DIAGNOSTICS rows_deleted = ROW_COUNT;
+        PERFORM pg_catalog.set_config('pgtrickle.apply', '', true);
         UPDATE pgtrickle.pgt_frontiers p SET snapshot = NULL, xid = NULL, seq = NULL
         WHERE p.pgt_id = stream_table;
-        rows_deleted := v.done.rows_deleted;
         action := 'EMPTY';
         RETURN;
     END IF;
@@ -386,6 +387,9 @@ BEGIN
             BEGIN
                 EXECUTE v.statement INTO v.done
                     USING v.way, v.f.snapshot, v.f.xid, v.f.seq, v.changed, v.run, v.planning.sizes, v.user_keys;
+                -- Constraints that wait for COMMIT would fail there, with the rights of the session, and all that is
+                -- committed with it.
+                PERFORM pgtrickle._check_deferred(v.s.pgt_relid);
                 EXIT;
             EXCEPTION WHEN unique_violation OR exclusion_violation THEN
                 GET STACKED DIAGNOSTICS v.message = MESSAGE_TEXT, v.detail = PG_EXCEPTION_DETAIL,

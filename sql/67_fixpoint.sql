@@ -43,9 +43,8 @@ BEGIN
     SELECT * INTO STRICT f FROM pgtrickle.pgt_frontiers x WHERE x.pgt_id = id;
     FOR source IN SELECT d.source_id FROM pgtrickle.pgt_dependencies d
         WHERE d.pgt_id = id AND d.source_id IS NOT NULL LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM pgtrickle_changes.log_%s AS l WHERE l.w <= 0 AND l.xid >= '
-                       'pg_snapshot_xmin($1) '
-                       'AND CASE WHEN l.xid = $2 THEN l.seq > $3 ELSE NOT pg_visible_in_snapshot(l.xid, $1) END)',
+        EXECUTE format('SELECT EXISTS (SELECT FROM pgtrickle_changes.log_%s AS l WHERE l.w <= 0 AND '
+                       'pgtrickle._is_pending(l.xid, l.seq, $1, pg_snapshot_xmin($1), pg_snapshot_xmax($1), $2, $3))',
                            source)
            INTO answer USING f.snapshot, f.xid, f.seq;
         IF answer THEN

@@ -22,8 +22,8 @@ BEGIN
         IF source.source_id IS NULL THEN
             RETURN false;
         END IF;
-        EXECUTE format('SELECT EXISTS (SELECT FROM pgtrickle_changes.log_%s AS l WHERE l.xid >= pg_snapshot_xmin($1) '
-                       'AND CASE WHEN l.xid = $2 THEN l.seq > $3 ELSE NOT pg_visible_in_snapshot(l.xid, $1) END)',
+        EXECUTE format('SELECT EXISTS (SELECT FROM pgtrickle_changes.log_%s AS l WHERE '
+                       'pgtrickle._is_pending(l.xid, l.seq, $1, pg_snapshot_xmin($1), pg_snapshot_xmax($1), $2, $3))',
                            source.source_id)
             INTO pending USING f.snapshot, f.xid, f.seq;
         IF pending THEN

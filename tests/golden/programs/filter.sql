@@ -73,23 +73,9 @@ BEGIN
               FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
-            RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
-                MESSAGE = 'stream table public.stream_table does not agree with its key',
-                DETAIL = format('%s rows are missing or superfluous.', v.violations),
-                HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+            PERFORM pgtrickle._raise_disagreement('public.stream_table', 'key', v.violations);
         END IF;
         
-        IF v.user_keys IS NOT NULL THEN
-            PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
-        END IF;
-        v.ignored := set_config('pgtrickle.apply', '', true);
-        RETURN;
-    END IF;
-    IF $1 = 'empty' THEN
-        DELETE FROM public.stream_table;
-        GET DIAGNOSTICS rows_deleted = ROW_COUNT;
-        rows_inserted := 0;
-        rows_updated := 0;
         v.ignored := set_config('pgtrickle.apply', '', true);
         RETURN;
     END IF;
@@ -99,9 +85,7 @@ BEGIN
     d_orders AS MATERIALIZED (
         SELECT l.c1 AS id, l.c3 AS amount, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin
-          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-               OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)
           AND l.c3 > 10::numeric
         GROUP BY l.c1, l.c3, pg_catalog.numeric_send(l.c3)
         HAVING sum(l.w) <> 0),
@@ -142,15 +126,9 @@ BEGIN
           FROM k n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
-        RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
-            MESSAGE = 'stream table public.stream_table does not agree with its state',
-            DETAIL = format('%s rows are missing or superfluous.', v.violations),
-            HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+        PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
     END IF;
     
-    IF v.user_keys IS NOT NULL THEN
-        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
-    END IF;
     v.ignored := set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
@@ -180,8 +158,7 @@ BEGIN
     INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
-                  WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1;
+                  WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)) p1;
 END
 $pgt$;
 
@@ -235,8 +212,7 @@ BEGIN
               WHERE f.pgt_id = 0 OFFSET 0) b,
          LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
-                  WHERE l.xid >= b.f_xmin AND (l.xid <> b.f_xid AND (l.xid >= b.f_xmax OR NOT pg_visible_in_snapshot(l.xid, b.f_snapshot))
-                     OR l.xid = b.f_xid AND l.seq > b.f_seq)) p1;
+                  WHERE pgtrickle._is_pending(l.xid, l.seq, b.f_snapshot, b.f_xmin, b.f_xmax, b.f_xid, b.f_seq)) p1;
         delta_rows := v.n1;
         rows_inserted := 0; rows_updated := 0; rows_deleted := 0;
         IF v.usual AND NOT v.marked AND delta_rows = 0

@@ -71,23 +71,9 @@ BEGIN
         FROM (SELECT count(*) AS deleted FROM hidden) h
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
-            RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
-                MESSAGE = 'stream table public.stream_table does not agree with its key',
-                DETAIL = format('%s rows are missing or superfluous.', v.violations),
-                HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+            PERFORM pgtrickle._raise_disagreement('public.stream_table', 'key', v.violations);
         END IF;
         
-        IF v.user_keys IS NOT NULL THEN
-            PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
-        END IF;
-        v.ignored := set_config('pgtrickle.apply', '', true);
-        RETURN;
-    END IF;
-    IF $1 = 'empty' THEN
-        DELETE FROM public.stream_table;
-        GET DIAGNOSTICS rows_deleted = ROW_COUNT;
-        rows_inserted := 0;
-        rows_updated := 0;
         v.ignored := set_config('pgtrickle.apply', '', true);
         RETURN;
     END IF;
@@ -97,9 +83,7 @@ BEGIN
     d_events AS MATERIALIZED (
         SELECT l.c1 AS kind, l.c2 AS value, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin
-          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-               OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)
           AND l.c2 > 0::double precision
         GROUP BY l.c1, l.c2, pg_catalog.float8send(l.c2)
         HAVING sum(l.w) <> 0),
@@ -134,15 +118,9 @@ BEGIN
     FROM (SELECT count(*) AS deleted FROM hidden) h
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
-        RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
-            MESSAGE = 'stream table public.stream_table does not agree with its state',
-            DETAIL = format('%s rows are missing or superfluous.', v.violations),
-            HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+        PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
     END IF;
     
-    IF v.user_keys IS NOT NULL THEN
-        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
-    END IF;
     v.ignored := set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
@@ -172,8 +150,7 @@ BEGIN
     INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
-                  WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1;
+                  WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)) p1;
 END
 $pgt$;
 

@@ -70,15 +70,9 @@ BEGIN
     FROM (SELECT count(*) AS deleted FROM hidden) h
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
-        RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
-            MESSAGE = 'stream table public.stream_table does not agree with its content',
-            DETAIL = format('%s rows are missing or superfluous.', v.violations),
-            HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+        PERFORM pgtrickle._raise_disagreement('public.stream_table', 'content', v.violations);
     END IF;
     
-    IF v.user_keys IS NOT NULL THEN
-        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
-    END IF;
     v.ignored := set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
