@@ -6,7 +6,7 @@ SELECT DISTINCT ON (customer_id) customer_id, id, placed FROM orders ORDER BY cu
 DIFFERENTIAL
 
 Stream table, state in pgtrickle_state.node_0_1, rows identified by key:
-  DistinctOn i.customer_id by i.customer_id, i.placed DESC  [O(rows of touched keys)]
+  DistinctOn i.customer_id by i.customer_id, i.placed DESC  [O(rows of affected keys)]
     Project i.customer_id, i.id, i.placed  [O(delta)]
       Scan public.orders  [O(delta)]
 */

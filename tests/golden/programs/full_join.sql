@@ -108,7 +108,7 @@ BEGIN
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[2]),
     -- keys whose number of matches changes, and by how many
-    touched AS MATERIALIZED (
+    affected AS MATERIALIZED (
         SELECT b.customer_id AS k1, sum(b.w)::int AS dm
         FROM d_orders b
         WHERE b.customer_id IS DISTINCT FROM NULL
@@ -117,7 +117,7 @@ BEGIN
     -- rows that get their first match (+1) or lose their last (-1)
     flips AS MATERIALIZED (
         SELECT t.k1, CASE WHEN m.n = 0 THEN 1 ELSE -1 END AS flip
-        FROM touched t
+        FROM affected t
         CROSS JOIN LATERAL (SELECT count(*) AS n
                             FROM (SELECT
                                   FROM public.orders b
@@ -125,7 +125,7 @@ BEGIN
                                   LIMIT greatest(t.dm, 0) + 1) x) m
         WHERE (m.n = 0) <> (m.n = t.dm)),
     -- keys whose number of matches changes, and by how many
-    touched__2 AS MATERIALIZED (
+    affected__2 AS MATERIALIZED (
         SELECT b.id AS k1, sum(b.w)::int AS dm
         FROM d_customers b
         WHERE b.id IS DISTINCT FROM NULL
@@ -134,7 +134,7 @@ BEGIN
     -- rows that get their first match (+1) or lose their last (-1)
     flips__2 AS MATERIALIZED (
         SELECT t.k1, CASE WHEN m.n = 0 THEN 1 ELSE -1 END AS flip
-        FROM touched__2 t
+        FROM affected__2 t
         CROSS JOIN LATERAL (SELECT count(*) AS n
                             FROM (SELECT FROM public.customers b WHERE b.id = t.k1 LIMIT greatest(t.dm, 0) + 1) x) m
         WHERE (m.n = 0) <> (m.n = t.dm)),

@@ -104,7 +104,7 @@ BEGIN
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[2]),
     -- keys whose number of matches changes, and by how many
-    touched AS MATERIALIZED (
+    affected AS MATERIALIZED (
         SELECT b.order_id AS k1, sum(b.w)::int AS dm
         FROM d_items b
         WHERE b.order_id IS DISTINCT FROM NULL
@@ -113,7 +113,7 @@ BEGIN
     -- rows that get their first match (+1) or lose their last (-1)
     flips AS MATERIALIZED (
         SELECT t.k1, CASE WHEN m.n = 0 THEN 1 ELSE -1 END AS flip
-        FROM touched t
+        FROM affected t
         CROSS JOIN LATERAL (SELECT count(*) AS n
                             FROM (SELECT
                                   FROM (SELECT i.order_id FROM public.items i) b

@@ -7,7 +7,7 @@ DIFFERENTIAL
 
 Stream table, state in pgtrickle_state.node_0_1, rows identified by key:
   Project i.order_id, i.string_agg AS products  [O(delta)]
-    Aggregate string_agg(i.product, ', '::text ORDER BY i.line) by i.order_id  [O(touched groups)]
+    Aggregate string_agg(i.product, ', '::text ORDER BY i.line) by i.order_id  [O(affected groups)]
       Scan public.items  [O(delta)]
 */
 

@@ -6,7 +6,7 @@ SELECT c.id, (SELECT max(o.amount) FROM orders o WHERE o.customer_id = c.id) AS 
 DIFFERENTIAL
 
 Node 1, state in pgtrickle_state.node_0_1:
-  Apply (SELECT max(o.amount) AS max FROM public.orders o WHERE o.customer_id = "pgt outer".id) per id  [O(delta x touched keys)]
+  Apply (SELECT max(o.amount) AS max FROM public.orders o WHERE o.customer_id = "pgt outer".id) per id  [O(delta x affected keys)]
     Project i.id  [O(delta)]
       Scan public.customers  [O(delta)]
     Project i.customer_id, i.amount  [O(delta)]
@@ -142,8 +142,8 @@ BEGIN
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[2]),
     -- outer tuples: how many come, and whether their values may have changed
     x AS MATERIALIZED (
-        SELECT o.id AS id, coalesce(sum(o.w), 0)::bigint AS n, bool_or(o.touched) AS touched
-        FROM (SELECT i.id, i.w, false AS touched
+        SELECT o.id AS id, coalesce(sum(o.w), 0)::bigint AS n, bool_or(o.affected) AS affected
+        FROM (SELECT i.id, i.w, false AS affected
               FROM (SELECT l.c1 AS id, l.w::int AS w
                     FROM pgtrickle_changes.log_0 l
                     WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)
@@ -154,11 +154,11 @@ BEGIN
                    pgtrickle_state.node_0_1 s
               WHERE f.customer_id = s.id AND v.orders_changed) o
         GROUP BY o.id
-        HAVING (sum(o.w) <> 0 OR bool_or(o.touched))),
+        HAVING (sum(o.w) <> 0 OR bool_or(o.affected))),
     -- those tuples beside their stored values
     m AS MATERIALIZED (
         SELECT x.id, s.ctid AS old_ctid, coalesce(s.n, 0) AS old_n, coalesce(s.n, 0) + x.n AS new_n,
-               coalesce(s.n, 0) + x.n > 0 AND (x.touched OR s.ctid IS NULL) AS need, s.value AS old_value
+               coalesce(s.n, 0) + x.n > 0 AND (x.affected OR s.ctid IS NULL) AS need, s.value AS old_value
         FROM x x
         LEFT JOIN pgtrickle_state.node_0_1 s ON s.id = x.id),
     -- the subqueries, run for tuples that need it

@@ -7,7 +7,7 @@ DIFFERENTIAL
 
 Stream table, state in pgtrickle_state.node_0_1, rows identified by key:
   Project i.id, i.customer_id, i.rank AS place  [O(delta)]
-    Window rank() OVER (PARTITION BY i.customer_id ORDER BY i.amount DESC)  [O(rows of touched keys)]
+    Window rank() OVER (PARTITION BY i.customer_id ORDER BY i.amount DESC)  [O(rows of affected keys)]
       Scan public.orders  [O(delta)]
 */
 
