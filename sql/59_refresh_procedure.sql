@@ -190,6 +190,7 @@ DECLARE
     planning   record;
     statement  text;
     way        text;
+    expected   bigint;
     outgrown   boolean := false;       -- a user made a unique index that the program does not know
     message text; detail text; relation text; violated text;
 BEGIN
@@ -369,8 +370,13 @@ BEGIN
                    AND i.indexrelid IS DISTINCT FROM v.s.own_key) THEN
             v.user_keys := pgtrickle._unique_columns(stream_table, v.s.own_key);
         END IF;
-        IF mode = 'differential' THEN           -- all of the program, for its plans
+        IF mode = 'differential' THEN
+            -- All of the program, for its plans. The daemon sets pgtrickle.expected_rows to have them made for more
+            -- than there is; anybody can, and nobody is told that there is less.
             v.changed := -1;
+            v.expected := substring(current_setting('pgtrickle.expected_rows', true) FROM '^[0-9]{1,15}$')::bigint;
+            v.look.pending := (SELECT array_agg(greatest(u.n, v.expected) ORDER BY u.i)
+                               FROM unnest(v.look.pending) WITH ORDINALITY AS u(n, i));
         END IF;
         LOOP
             v.planning := pgtrickle._planning(stream_table, CASE WHEN NOT v.recompute THEN v.look.pending END,

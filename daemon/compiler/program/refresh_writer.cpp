@@ -123,10 +123,7 @@ class RefreshWriter {
 
   [[nodiscard]] std::string usual_case() const {
     return "    IF $1 = 'auto' AND current_setting('transaction_isolation') = 'repeatable read'" + may_read() +
-           " THEN\n"
-           "        -- Taken before anything is read: rows that this transaction writes from here on come later.\n"
-           "        v.run := nextval('pgtrickle_changes.log_seq');\n" +
-           peek() + nothing_to_do() + move_frontier() + "            IF FOUND THEN\n" + apply_and_return() +
+           " THEN\n" + peek() + nothing_to_do() + move_frontier() + "            IF FOUND THEN\n" + apply_and_return() +
            "            END IF;\n        END IF;\n    END IF;\n"
            "    -- Everything else\n";
   }
@@ -178,7 +175,9 @@ class RefreshWriter {
   /// Before anything is applied, because it is the lock too: who has moved the frontier refreshes this stream table,
   /// and 40001 is the answer to everybody else. What the program relies on is asked in the same statement.
   [[nodiscard]] std::string move_frontier() const {
-    return "            UPDATE pgtrickle.pgt_frontiers p\n"
+    return "            -- Nothing could write since the look. Rows that this transaction writes from here on come later.\n"
+           "            v.run := nextval('pgtrickle_changes.log_seq');\n"
+           "            UPDATE pgtrickle.pgt_frontiers p\n"
            "            SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = v.run, data_timestamp = "
            "now(),\n"
            "                last_action = 'DIFFERENTIAL', last_delta_rows = delta_rows\n"

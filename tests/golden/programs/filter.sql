@@ -196,8 +196,6 @@ BEGIN
     IF $1 = 'auto' AND current_setting('transaction_isolation') = 'repeatable read'
        AND (has_table_privilege(OID::oid, 'SELECT') OR has_column_privilege(OID::oid, 1::int2, 'SELECT') AND has_column_privilege(OID::oid, 3::int2, 'SELECT'))
        AND has_column_privilege(to_regclass('pgtrickle_changes.log_0'), 'w', 'SELECT') THEN
-        -- Taken before anything is read: rows that this transaction writes from here on come later.
-        v.run := nextval('pgtrickle_changes.log_seq');
         SELECT b.f_snapshot, b.f_xid, b.f_seq, b.usual, b.most, p1.marked, p1.n
         INTO v.f_snapshot, v.f_xid, v.f_seq, v.usual, v.most, v.marked, v.n1
         FROM (SELECT f.snapshot AS f_snapshot, pg_snapshot_xmin(f.snapshot) AS f_xmin, pg_snapshot_xmax(f.snapshot) AS f_xmax,
@@ -220,6 +218,8 @@ BEGIN
             action := 'NO_DATA';
             RETURN;
         ELSIF v.usual AND NOT v.marked AND delta_rows BETWEEN 1 AND v.most THEN
+            -- Nothing could write since the look. Rows that this transaction writes from here on come later.
+            v.run := nextval('pgtrickle_changes.log_seq');
             UPDATE pgtrickle.pgt_frontiers p
             SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = v.run, data_timestamp = now(),
                 last_action = 'DIFFERENTIAL', last_delta_rows = delta_rows
