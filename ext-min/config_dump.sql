@@ -8,6 +8,7 @@ SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_frontiers', '');
 SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_dependencies', '');
 SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_immediate', '');
 SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_immediate_stopped', '');
+SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_refresh_stats', '');
 SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_refresh_history', '');
 SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_refresh_history_refresh_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_source_gates', '');

@@ -78,24 +78,57 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
 );
 
 -- One row per stream table from its creation on; snapshot NULL means not initialised. Locking the row serialises
--- refreshes. Updated by every refresh: free space in the page keeps those updates HOT.
+-- refreshes. Every refresh updates it, so it is narrow, has what a refresh decides by and no more, and free space in
+-- the page keeps those updates HOT. Statistics are in pgt_refresh_stats.
 CREATE TABLE pgtrickle.pgt_frontiers (
     pgt_id              bigint PRIMARY KEY REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
     owner               oid,                          -- of the program, whose role writes this row; NULL: not built yet
     snapshot            pg_snapshot,
     xid                 xid8,
     seq                 bigint,
+    data_timestamp      timestamptz,                  -- when snapshot was taken
     full_threshold      bigint,                       -- pending rows above which 'auto' recomputes; NULL = never
-    ms_per_delta_row    double precision,             -- what the threshold was made of; NULL: not known yet
-    ms_per_full         double precision,
     -- not NULL: not all transactions older than its facts are known to have ended
     facts_from          xid8,
-    last_delta_rows     bigint,
-    data_timestamp      timestamptz,                  -- when snapshot was taken
-    last_refresh_at     timestamptz,
     last_action         text,
+    last_delta_rows     bigint
+) WITH (fillfactor = 50);
+
+-- What a refresh has to know of pgt_stream_tables, which is wide and under row security: up to how many pending rows it
+-- is the usual case; NULL: it is none, whatever is pending. Written by a trigger there, in the transaction that changes
+-- the stream table, so a snapshot shows both or neither.
+CREATE TABLE pgtrickle.pgt_refresh_limits (
+    pgt_id     bigint PRIMARY KEY REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    usual_rows bigint
+) WITH (fillfactor = 70);
+
+CREATE FUNCTION pgtrickle._keep_limits() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO pgtrickle.pgt_refresh_limits AS l (pgt_id, usual_rows)
+    VALUES (new.pgt_id,
+            CASE WHEN NOT new.needs_reinit AND new.fuse_blown_at IS NULL AND new.fuse_reset IS NULL
+                 AND new.max_delta_fraction IS NULL THEN coalesce(new.fuse_limit, 9223372036854775807) END)
+    ON CONFLICT (pgt_id) DO UPDATE SET usual_rows = excluded.usual_rows
+    WHERE l.usual_rows IS DISTINCT FROM excluded.usual_rows;
+    RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._keep_limits FROM PUBLIC;
+CREATE TRIGGER keep_limits AFTER INSERT OR UPDATE ON pgtrickle.pgt_stream_tables
+    FOR EACH ROW EXECUTE FUNCTION pgtrickle._keep_limits();
+ALTER TABLE pgtrickle.pgt_stream_tables ENABLE ALWAYS TRIGGER keep_limits;
+
+-- Counters of the refreshes that the history tells, without those whose row there is not counted. Written by the
+-- daemon alone, so that no refresh waits for another's counters; without a foreign key, so that it waits for no DROP.
+-- Rows of stream tables that are gone are removed with old history. The view _refresh_stats adds what is not counted.
+CREATE TABLE pgtrickle.pgt_refresh_stats (
+    pgt_id              bigint PRIMARY KEY,
+    last_refresh_at     timestamptz,
     last_duration_ms    double precision,
-    rows                bigint,                       -- rows in the stream table, as counted by its program
+    rows                bigint,                       -- in the stream table, as its program and its refreshes tell
+    ms_per_delta_row    double precision,             -- what full_threshold was made of; NULL: not known yet
+    ms_per_full         double precision,
     total_refreshes     bigint NOT NULL DEFAULT 0,
     total_differential  bigint NOT NULL DEFAULT 0,
     total_full          bigint NOT NULL DEFAULT 0,
@@ -194,8 +227,10 @@ CREATE TABLE pgtrickle.pgt_refresh_history (
     duration_ms    double precision,
     error_code     text,
     error_message  text,
-    initiated_by   text NOT NULL CHECK (initiated_by IN ('SCHEDULER', 'MANUAL', 'INITIAL'))
+    initiated_by   text NOT NULL CHECK (initiated_by IN ('SCHEDULER', 'MANUAL', 'INITIAL')),
+    counted        boolean NOT NULL DEFAULT true      -- in pgt_refresh_stats; or there is nothing to count
 );
+CREATE INDEX pgt_refresh_history_uncounted ON pgtrickle.pgt_refresh_history (pgt_id) WHERE NOT counted;
 CREATE INDEX pgt_refresh_history_latest ON pgtrickle.pgt_refresh_history (pgt_id, refresh_id DESC);
 CREATE INDEX pgt_refresh_history_start ON pgtrickle.pgt_refresh_history (start_time);
 
@@ -352,10 +387,7 @@ ALTER TABLE pgtrickle.pgt_frontiers ENABLE ROW LEVEL SECURITY;
 CREATE POLICY everybody_reads ON pgtrickle.pgt_frontiers FOR SELECT USING (true);
 -- Programs run as the owner of the stream table and move its frontier. Tampering with one's own harms nobody else.
 CREATE POLICY owner_refreshes ON pgtrickle.pgt_frontiers FOR UPDATE USING (pg_catalog.pg_has_role(owner, 'USAGE'));
-GRANT UPDATE (snapshot, xid, seq, facts_from, data_timestamp, last_refresh_at, last_action, last_delta_rows,
-              last_duration_ms, rows,
-              total_refreshes, total_differential, total_full, total_rows_inserted, total_rows_updated,
-                  total_rows_deleted)
+GRANT UPDATE (snapshot, xid, seq, facts_from, data_timestamp, last_action, last_delta_rows)
     ON pgtrickle.pgt_frontiers TO PUBLIC;
 
 ALTER TABLE pgtrickle.pgt_immediate ENABLE ROW LEVEL SECURITY;

@@ -1,5 +1,30 @@
 -- Small helpers that the rest uses.
 
+-- Is a row of a change log pending for a frontier (docs/ARCHITECTURE.md, section 3)? f_xmin and f_xmax are the bounds
+-- of f_snapshot. The frontier's own transaction is decided by seq alone: in READ COMMITTED its id can lie below the
+-- snapshot's xmax, so that what it wrote after the refresh would pass as visible. The xmax test spares most rows the
+-- look into the snapshot. PostgreSQL puts the expression in place of the call, which a SET clause would prevent; names
+-- in it were resolved when the function was made, so no search_path can change them.
+CREATE FUNCTION pgtrickle._is_pending(xid xid8, seq bigint, f_snapshot pg_snapshot, f_xmin xid8, f_xmax xid8,
+                                      f_xid xid8, f_seq bigint) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN xid >= f_xmin
+   AND CASE WHEN xid = f_xid THEN seq > f_seq
+            ELSE xid >= f_xmax OR NOT pg_catalog.pg_visible_in_snapshot(xid, f_snapshot) END;
+GRANT EXECUTE ON FUNCTION pgtrickle._is_pending TO PUBLIC;
+
+-- What a program has written does not fit what was there: rows that do not agree with what ("its state", "its key").
+-- Error XX001.
+CREATE FUNCTION pgtrickle._raise_disagreement(stream_table text, what text, violations bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION 'stream table % does not agree with its %', stream_table, what
+        USING ERRCODE = 'data_corrupted', DETAIL = format('%s rows are missing or superfluous.', violations),
+              HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+END
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._raise_disagreement TO PUBLIC;
+
 -- Tells the daemon to look, at the transaction's commit. For API functions. payload: 't:<pgt_id>' if this stream table
 -- was made, changed or dropped, '' for everything else in the catalog.
 CREATE FUNCTION pgtrickle._wake(payload text DEFAULT '') RETURNS void

@@ -123,6 +123,14 @@ REVOKE EXECUTE ON FUNCTION pgtrickle._settle_replica_identities FROM PUBLIC;
 
 -- Default privileges --------------------------------------------------------------------------------------------------
 
+-- Whom these privileges name besides the owner, as text for REVOKE.
+CREATE FUNCTION pgtrickle._other_grantees(privileges aclitem[], owner oid) RETURNS TABLE (name text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END
+    FROM aclexplode(privileges) AS a WHERE a.grantee <> owner
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._other_grantees FROM PUBLIC;
+
 -- Takes from everybody but the owner what ALTER DEFAULT PRIVILEGES has given him on this new table or view, which holds
 -- rows of a table that he may not be able to read, or on this new function, which runs with the owner's rights.
 CREATE FUNCTION pgtrickle._keep_private(relid oid) RETURNS void
@@ -130,10 +138,8 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     grantee text;
 BEGIN
-    FOR grantee IN SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC'
-                                        ELSE quote_ident(pg_get_userbyid(a.grantee)) END
-                   FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
-                   WHERE c.oid = relid AND a.grantee <> c.relowner LOOP
+    FOR grantee IN SELECT o.name FROM pg_class c CROSS JOIN LATERAL pgtrickle._other_grantees(c.relacl, c.relowner) AS o
+                   WHERE c.oid = relid LOOP
         EXECUTE format('REVOKE ALL ON TABLE %s FROM %s CASCADE', pgtrickle._qualified(relid), grantee);
     END LOOP;
 END
@@ -145,10 +151,10 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     grantee text;
 BEGIN
-    FOR grantee IN SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC'
-                                        ELSE quote_ident(pg_get_userbyid(a.grantee)) END
-                   FROM pg_proc p CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
-                   WHERE p.oid = function AND a.grantee <> p.proowner LOOP
+    FOR grantee IN SELECT o.name FROM pg_proc p
+                   CROSS JOIN LATERAL pgtrickle._other_grantees(coalesce(p.proacl, acldefault('f', p.proowner)),
+                                                                p.proowner) AS o
+                   WHERE p.oid = function LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s CASCADE', function, grantee);
     END LOOP;
 END

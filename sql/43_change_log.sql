@@ -1,5 +1,5 @@
--- The change log of a source: what is pending in it, and how it is cleared (docs/ARCHITECTURE.md, section 3).
--- reads it any more.
+-- The change log of a source: how much of it is pending, clearing it once everybody has read it, removing it when
+-- nobody reads it any more.
 
 -- One row per transaction that has rows in a table of a log; pending is asked per transaction, with its last row.
 -- Number of rows of the log of `source` that stream table `id` has not consumed; NULL if it is not initialised.
@@ -13,8 +13,8 @@ BEGIN
     IF f.snapshot IS NULL OR NOT EXISTS (SELECT FROM pgtrickle.pgt_sources s WHERE s.source_id = source) THEN
         RETURN NULL;
     END IF;
-    EXECUTE format('SELECT count(*) FROM pgtrickle_changes.log_%s AS l WHERE l.xid >= pg_snapshot_xmin($1) '
-                   'AND CASE WHEN l.xid = $2 THEN l.seq > $3 ELSE NOT pg_visible_in_snapshot(l.xid, $1) END',
+    EXECUTE format('SELECT count(*) FROM pgtrickle_changes.log_%s AS l WHERE '
+                       'pgtrickle._is_pending(l.xid, l.seq, $1, pg_snapshot_xmin($1), pg_snapshot_xmax($1), $2, $3)',
                        source) INTO n USING f.snapshot, f.xid, f.seq;
     RETURN n;
 EXCEPTION WHEN undefined_table THEN     -- the log was recreated while we looked

@@ -356,10 +356,10 @@ BEGIN
     END IF;
     INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status, delta_rows,
                                                rows_inserted, rows_updated,
-                                               rows_deleted, duration_ms, initiated_by)
+                                               rows_deleted, duration_ms, initiated_by, counted)
     SELECT h.pgt_id, f.data_timestamp, h.start_time, clock_timestamp(), h.action, 'COMPLETED', h.delta_rows,
            h.rows_inserted, h.rows_updated,
-           h.rows_deleted, extract(epoch FROM clock_timestamp() - h.start_time) * 1000, 'MANUAL'
+           h.rows_deleted, extract(epoch FROM clock_timestamp() - h.start_time) * 1000, 'MANUAL', false
     FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = h.pgt_id;
 END
 $$;

@@ -6,7 +6,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(sum(coalesce(f.rows, t.tuples)), 0)
     FROM pgtrickle.pgt_dependencies d
     LEFT JOIN pgtrickle._stream_tables s ON s.pgt_relid = d.source_relid
-    LEFT JOIN pgtrickle.pgt_frontiers f ON f.pgt_id = s.pgt_id
+    LEFT JOIN pgtrickle._refresh_stats f ON f.pgt_id = s.pgt_id
     CROSS JOIN LATERAL (
         SELECT sum(pg_relation_size(c.oid) * CASE WHEN c.relpages > 0 AND c.reltuples >= 0
                    THEN c.reltuples / (c.relpages * current_setting('block_size')::double precision)

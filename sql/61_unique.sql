@@ -18,7 +18,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._unique_columns TO PUBLIC;
 
--- Checks now what would be checked at COMMIT. Called by programs, with the rights of the owner of the table: what a
+-- Checks now what would be checked at COMMIT. Called by refreshes, with the rights of the owner of the table: what a
 -- constraint calls is his.
 CREATE FUNCTION pgtrickle._check_deferred(stream_table oid) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

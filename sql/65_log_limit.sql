@@ -12,8 +12,8 @@ BEGIN
     IF f.snapshot IS NULL OR active IS NULL THEN
         RETURN false;
     END IF;
-    EXECUTE format('SELECT EXISTS (SELECT FROM pgtrickle_changes.log_%s_%s AS l WHERE l.xid >= pg_snapshot_xmin($1) '
-                   'AND CASE WHEN l.xid = $2 THEN l.seq > $3 ELSE NOT pg_visible_in_snapshot(l.xid, $1) END)',
+    EXECUTE format('SELECT EXISTS (SELECT FROM pgtrickle_changes.log_%s_%s AS l WHERE '
+                       'pgtrickle._is_pending(l.xid, l.seq, $1, pg_snapshot_xmin($1), pg_snapshot_xmax($1), $2, $3))',
                    source, CASE active WHEN 'a' THEN 'b' ELSE 'a' END) INTO answer USING f.snapshot, f.xid, f.seq;
     RETURN answer;
 EXCEPTION WHEN undefined_table THEN     -- the log was recreated while we looked

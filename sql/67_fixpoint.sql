@@ -43,9 +43,8 @@ BEGIN
     SELECT * INTO STRICT f FROM pgtrickle.pgt_frontiers x WHERE x.pgt_id = id;
     FOR source IN SELECT d.source_id FROM pgtrickle.pgt_dependencies d
         WHERE d.pgt_id = id AND d.source_id IS NOT NULL LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM pgtrickle_changes.log_%s AS l WHERE l.w <= 0 AND l.xid >= '
-                       'pg_snapshot_xmin($1) '
-                       'AND CASE WHEN l.xid = $2 THEN l.seq > $3 ELSE NOT pg_visible_in_snapshot(l.xid, $1) END)',
+        EXECUTE format('SELECT EXISTS (SELECT FROM pgtrickle_changes.log_%s AS l WHERE l.w <= 0 AND '
+                       'pgtrickle._is_pending(l.xid, l.seq, $1, pg_snapshot_xmin($1), pg_snapshot_xmax($1), $2, $3))',
                            source)
            INTO answer USING f.snapshot, f.xid, f.seq;
         IF answer THEN
@@ -347,10 +346,10 @@ BEGIN
     ELSE
         INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status,
                                                    delta_rows, rows_inserted, rows_updated, rows_deleted,
-                                                   duration_ms, initiated_by)
+                                                   duration_ms, initiated_by, counted)
         SELECT u.id, now(), started, clock_timestamp(), u.action, 'COMPLETED', u.pending, u.inserted,
                u.updated, u.deleted,
-               extract(epoch FROM clock_timestamp() - started) * 1000, $4
+               extract(epoch FROM clock_timestamp() - started) * 1000, $4, false
         FROM unnest(members, actions, pending, inserted, updated, deleted) AS u(id, action, pending, inserted, updated,
                 deleted) WHERE u.action <> 'NO_DATA';
     END IF;

@@ -7,17 +7,18 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 GRANT EXECUTE ON FUNCTION pgtrickle._ms TO PUBLIC;
 
 -- The rule by which one whose changes can be applied is recomputed all the same, as the end of a sentence.
-CREATE FUNCTION pgtrickle._explain_choice(st pgtrickle.pgt_stream_tables, f pgtrickle.pgt_frontiers) RETURNS text
+CREATE FUNCTION pgtrickle._explain_choice(st pgtrickle.pgt_stream_tables, f pgtrickle.pgt_frontiers,
+                                         costs pgtrickle._refresh_stats) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     rows text := CASE f.last_delta_rows WHEN 1 THEN '1 changed row'
                       ELSE format('%s changed rows', f.last_delta_rows) END;
-    why  text := CASE WHEN f.ms_per_full IS NULL
-                      OR f.ms_per_delta_row IS NULL THEN
+    why  text := CASE WHEN costs.ms_per_full IS NULL
+                      OR costs.ms_per_delta_row IS NULL THEN
                           format('%s, from which on recomputing is cheaper', f.full_threshold)
                       ELSE format('%s, at which recomputing (%s ms) becomes cheaper than applying (%s ms per row)',
-                                  f.full_threshold, pgtrickle._ms(f.ms_per_full),
-                                  pgtrickle._ms(f.ms_per_delta_row)) END;
+                                  f.full_threshold, pgtrickle._ms(costs.ms_per_full),
+                                  pgtrickle._ms(costs.ms_per_delta_row)) END;
     part text := format('%s%% of the rows of its sources (max_delta_fraction)',
                         pgtrickle._ms(st.max_delta_fraction * 100));
 BEGIN
@@ -51,11 +52,13 @@ RETURNS TABLE (configured_mode text, effective_mode text, downgrade_reason text,
                ms_per_delta_row double precision, ms_per_full double precision, explanation text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    f    pgtrickle.pgt_frontiers;
+    f     pgtrickle.pgt_frontiers;
+    costs pgtrickle._refresh_stats;
     next bigint;
     why  text;
 BEGIN
     SELECT * INTO f FROM pgtrickle.pgt_frontiers x WHERE x.pgt_id = st.pgt_id;
+    SELECT * INTO costs FROM pgtrickle._refresh_stats x WHERE x.pgt_id = st.pgt_id;
     next := (f.full_threshold * CASE WHEN f.last_action = 'FULL' THEN 0.8 ELSE 1.25 END)::bigint;
     why := CASE
         WHEN st.effective_refresh_mode IS NULL THEN 'not compiled yet: the daemon decides when it builds it'
@@ -64,7 +67,7 @@ BEGIN
             format('every refresh recomputes it, because %s', coalesce(st.reason, 'its changes cannot be followed'))
         WHEN f.last_action IS NULL OR f.last_delta_rows IS NULL THEN
             'changes are applied; there is no refresh to speak of yet'
-        ELSE pgtrickle._explain_choice(st, f) END;
+        ELSE pgtrickle._explain_choice(st, f, costs) END;
     IF st.effective_refresh_mode = 'DIFFERENTIAL' AND st.max_delta_fraction IS NULL AND next IS NOT NULL THEN
         why := why || format('. The next one recomputes it if more than %s rows have changed', next);
     END IF;
@@ -72,7 +75,7 @@ BEGIN
         why := why || format('. It will be rebuilt before: %s', coalesce(st.reinit_reason, 'unknown reason'));
     END IF;
     RETURN QUERY SELECT st.refresh_mode, st.effective_refresh_mode, st.reason, f.last_action, f.last_delta_rows,
-        f.full_threshold, f.ms_per_delta_row, f.ms_per_full, why;
+        f.full_threshold, costs.ms_per_delta_row, costs.ms_per_full, why;
 END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._explain_refresh_mode TO PUBLIC;

@@ -35,7 +35,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
            coalesce(n.nspname, m.pgt_schema)::text, m.pgt_id = c.pgt_id,
            f.total_refreshes, coalesce(t.diamond_schedule_policy, 'fastest')
     FROM shared c JOIN pgtrickle._stream_tables t ON t.pgt_id = c.pgt_id
-    LEFT JOIN pgtrickle.pgt_frontiers f ON f.pgt_id = c.pgt_id
+    LEFT JOIN pgtrickle._refresh_stats f ON f.pgt_id = c.pgt_id
     JOIN pgtrickle._stream_tables m ON m.pgt_id = c.pgt_id OR m.pgt_id = ANY (pgtrickle._upstream(ARRAY[c.pgt_id]))
       AND pgtrickle._reads(m.pgt_id) && c.relids
     LEFT JOIN pg_class k ON k.oid = m.pgt_relid LEFT JOIN pg_namespace n ON n.oid = k.relnamespace

@@ -22,8 +22,8 @@ BEGIN
         IF source.source_id IS NULL THEN
             RETURN false;
         END IF;
-        EXECUTE format('SELECT EXISTS (SELECT FROM pgtrickle_changes.log_%s AS l WHERE l.xid >= pg_snapshot_xmin($1) '
-                       'AND CASE WHEN l.xid = $2 THEN l.seq > $3 ELSE NOT pg_visible_in_snapshot(l.xid, $1) END)',
+        EXECUTE format('SELECT EXISTS (SELECT FROM pgtrickle_changes.log_%s AS l WHERE '
+                       'pgtrickle._is_pending(l.xid, l.seq, $1, pg_snapshot_xmin($1), pg_snapshot_xmax($1), $2, $3))',
                            source.source_id)
             INTO pending USING f.snapshot, f.xid, f.seq;
         IF pending THEN
@@ -61,13 +61,13 @@ SELECT pg_catalog.format('%I.%I', l.schema, l.table_name) AS name,
        s.schedule,
        CASE WHEN f.data_timestamp IS NULL THEN NULL WHEN pgtrickle._is_fresh(s.pgt_id) THEN interval '0'
             ELSE pg_catalog.clock_timestamp() - f.data_timestamp END AS staleness,
-       f.last_refresh_at,
+       r.last_refresh_at,
        f.last_action,
-       f.last_duration_ms,
-       f.rows,
-       f.total_refreshes,
-       f.total_differential,
-       f.total_full,
+       r.last_duration_ms,
+       r.rows,
+       r.total_refreshes,
+       r.total_differential,
+       r.total_full,
        s.is_populated,
        s.needs_reinit,
        s.reinit_reason,
@@ -96,6 +96,7 @@ SELECT pg_catalog.format('%I.%I', l.schema, l.table_name) AS name,
        s.retry_at
 FROM pgtrickle._stream_tables s
 LEFT JOIN pgtrickle.pgt_frontiers f USING (pgt_id)
+LEFT JOIN pgtrickle._refresh_stats r USING (pgt_id)
 LEFT JOIN pg_catalog.pg_class c ON c.oid = s.pgt_relid
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL (SELECT coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname, s.pgt_name) AS table_name,
@@ -164,11 +165,12 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     st     pgtrickle.pgt_stream_tables := pgtrickle._find(name, caller_path);
     own    boolean := pgtrickle._may_manage(st.pgt_relid);
-    f      pgtrickle.pgt_frontiers;
+    f      record;
     result text;
     part   text;
 BEGIN
-    SELECT * INTO f FROM pgtrickle.pgt_frontiers x WHERE x.pgt_id = st.pgt_id;
+    SELECT * INTO f FROM pgtrickle.pgt_frontiers x JOIN pgtrickle._refresh_stats r USING (pgt_id)
+    WHERE x.pgt_id = st.pgt_id;
     result := concat_ws(E'\n',
         format('stream table  %s', pgtrickle._qualified(st.pgt_relid)),
         format('status        %s', st.status),
@@ -203,7 +205,7 @@ BEGIN
                                                                st.failed_alteration ->> 'message',
                  st.failed_alteration ->> 'code', st.failed_alteration ->> 'at',
                      coalesce(st.failed_alteration ->> 'hint', '')) END,
-        CASE WHEN f.last_refresh_at IS NOT NULL THEN format('last refresh  %s, %s, %s ms', f.last_refresh_at,
+        CASE WHEN f.last_action IS NOT NULL THEN format('last refresh  %s, %s, %s ms', f.last_refresh_at,
                                                             f.last_action, round(f.last_duration_ms::numeric, 3)) END,
         'now           ' || pgtrickle._at_work_on(st),
         '', 'query', coalesce(st.defining_query, '  (shown to its owner)'), '', 'sources');

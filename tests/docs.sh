@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What the documentation names exists: paths in backticks that begin with a folder of the repository, and links to files.
-# A path may contain * or end with a slash.
+# A path may contain * or end with a slash. And docs/PROGRAMS.md shows the golden programs as they are.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 failed=0
@@ -21,5 +21,6 @@ for document in "${documents[@]}"; do
     [ -e "$folder/$link" ] || missing "$document" "$link"
   done < <(grep -oE '\]\([^)#]+' "$document" | sed 's/^](//' | grep -vE '^(https?:|mailto:)' | sort -u)
 done
+docs/generate/programs.sh --check || failed=1
 [ $failed = 0 ] && echo "${#documents[@]} documents name files that exist"
 exit $failed

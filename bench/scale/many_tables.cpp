@@ -232,10 +232,10 @@ void measure_idle(const Options& options, test::Session& session, const test::Da
   const auto asleep_after = seconds_until_asleep(daemon);
   std::this_thread::sleep_for(seconds(10));
   const CpuMeter meter(session, daemon);
-  const long before = number(session, "SELECT sum(total_refreshes) FROM pgtrickle.pgt_frontiers");
+  const long before = number(session, "SELECT sum(total_refreshes) FROM pgtrickle._refresh_stats");
   std::this_thread::sleep_for(seconds(options.scale_seconds));
   const CpuMeter::Use use = meter.per_cent();
-  const long refreshes = number(session, "SELECT sum(total_refreshes) FROM pgtrickle.pgt_frontiers") - before;
+  const long refreshes = number(session, "SELECT sum(total_refreshes) FROM pgtrickle._refresh_stats") - before;
   report.table_row({schedule, asleep_after ? format_number(*asleep_after) : "never",
                     format_number(use.daemon + use.server), format_number(use.daemon), format_number(use.server),
                     format_number(use.sessions), std::to_string(refreshes),
@@ -251,7 +251,7 @@ void measure_load(const Options& options, const std::string& dsn, test::Session&
   const CpuMeter meter(session, daemon);
   const auto start = Clock::now();
   const long transactions = writers.transactions();
-  const long refreshes = number(session, "SELECT sum(total_refreshes) FROM pgtrickle.pgt_frontiers");
+  const long refreshes = number(session, "SELECT sum(total_refreshes) FROM pgtrickle._refresh_stats");
   const long bytes = number(session, log_bytes());
   const std::string since = session.value("SELECT clock_timestamp()");
 
@@ -272,7 +272,7 @@ void measure_load(const Options& options, const std::string& dsn, test::Session&
   const double elapsed = seconds_since(start);
   const CpuMeter::Use use = meter.per_cent();
   const double refreshed =
-      static_cast<double>(number(session, "SELECT sum(total_refreshes) FROM pgtrickle.pgt_frontiers") - refreshes);
+      static_cast<double>(number(session, "SELECT sum(total_refreshes) FROM pgtrickle._refresh_stats") - refreshes);
   const double written = static_cast<double>(writers.transactions() - transactions);
   const long grown = number(session, log_bytes()) - bytes;
   const pqxx::result history = session.exec(

@@ -76,11 +76,10 @@ constexpr const char* kDeferred =
 /// ends a literal. So whatever is left, the session is given up before COMMIT.
 class Unchanged {
  public:
-  Unchanged(pqxx::transaction_base& tx, const std::string& owner) : tx_(tx), owner_(owner), before_(tx.exec(kKept)) {}
+  Unchanged(pqxx::transaction_base& tx, const std::string& owner) : tx_(tx), owner_(owner), before_(kept()) {}
 
   void check() {
-    tx_.exec("SET search_path = pg_catalog, pg_temp; SET standard_conforming_strings = on");
-    const pqxx::result after = tx_.exec(kKept);
+    const pqxx::result after = kept();
     for (pqxx::row::size_type kind = 0; kind < after.columns(); ++kind) {
       if (text(after.at(0)[kind]) != text(before_.at(0)[kind])) give_up(after.column_name(kind));
     }
@@ -88,6 +87,12 @@ class Unchanged {
   }
 
  private:
+  /// The path is ours before anything is called by its name. An event trigger of the superuser may change it, too.
+  pqxx::result kept() {
+    tx_.exec("SET search_path = pg_catalog, pg_temp; SET standard_conforming_strings = on");
+    return tx_.exec(kKept);
+  }
+
   static std::string text(const pqxx::field& field) { return field.is_null() ? "" : field.c_str(); }
 
   [[noreturn]] void give_up(const std::string& what) {

@@ -45,6 +45,7 @@ class Builder {
       make_program();
     }
     with_locks([&] { fill(); });
+    if (program_.immediate) forget_reinit();
     with_locks([&] { finish(); });
     BuildResult result;
     result.status = BuildStatus::kActive;
@@ -552,21 +553,14 @@ class Builder {
     drop_work(tx, id_);
     if (replaces_content()) tx.exec_params("SELECT pgtrickle._settle_replica_identities($1)", id_);
     tx.exec_params(
-        "UPDATE pgtrickle.pgt_frontiers f SET rows = $2::bigint"
-        ",\n  full_threshold = coalesce(f.full_threshold, (SELECT greatest(1000, (0.5 * sum(greatest(c.reltuples, "
-        "0)))::bigint)\n"
+        "UPDATE pgtrickle.pgt_frontiers f SET full_threshold = coalesce(f.full_threshold,\n"
+        "    (SELECT greatest(1000, (0.5 * sum(greatest(c.reltuples, 0)))::bigint)\n"
         "    FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid WHERE d.pgt_id = "
         "f.pgt_id))\n"
         "WHERE f.pgt_id = $1",
-        id_, filled_.rows);
-    tx.exec_params(
-        "INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, data_timestamp, start_time, end_time, action, status, "
-        "delta_rows, rows_inserted,\n"
-        "       rows_updated, rows_deleted, duration_ms, initiated_by)\n"
-        "VALUES ($1, (SELECT f.data_timestamp FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = $1), $2, "
-        "clock_timestamp(), 'FULL', 'COMPLETED', 0, $3, $4, $5, extract(epoch FROM "
-        "clock_timestamp() - $2::timestamptz) * 1000, 'INITIAL')",
-        id_, filled_.started, filled_.inserted, filled_.updated, filled_.deleted);
+        id_);
+    tx.exec_params("SELECT pgtrickle._record_build($1, $2, $3, $4, $5, $6)", id_, filled_.started, filled_.inserted,
+                   filled_.updated, filled_.deleted, filled_.rows);
     tx.exec_params(
         "UPDATE pgtrickle.pgt_stream_tables SET status = CASE WHEN status IN (" + sql_list_before(StatusEvent::kBuilt) +
             ") THEN $3 ELSE status END, is_populated = true,\n"
@@ -585,6 +579,18 @@ class Builder {
     check_readers(tx);
     left_step(tx);
     wake_daemon(tx);
+    tx.commit();
+  }
+
+  /// What was asked for is done, unless somebody has asked since: a refresh does something again. The status still says
+  /// that the build goes on.
+  void forget_reinit() {
+    pqxx::work tx(connection_);
+    lock_frontier(tx);
+    tx.exec_params(
+        "UPDATE pgtrickle.pgt_stream_tables SET needs_reinit = false, reinit_reason = NULL WHERE pgt_id = $1 AND "
+        "generation = $2",
+        id_, generation_);
     tx.commit();
   }
 

@@ -55,6 +55,7 @@ Definition load_definition(std::int64_t pgt_id, ServerTypes& types, const compil
       "       EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND (i.indisunique OR i.indisexclusion)\n"
       "               AND i.indexrelid IS DISTINCT FROM to_regclass(format('%I.pgtrickle_%s_key', n.nspname, "
       "s.pgt_id))) AS user_keys,\n"
+      "       EXISTS (SELECT FROM unnest(c.reloptions) AS o(option) WHERE o.option ~ '^fillfactor=') AS own_room,\n"
       "       (SELECT pg_get_userbyid(a.nspowner) FROM pg_namespace a WHERE a.nspname = 'pgtrickle') AS admin,\n"
       "       (SELECT p.worker_role FROM pgtrickle.pgt_control p) AS worker_role,\n"
       "       getdatabaseencoding() AS encoding, current_setting('server_version_num') AS version\n"
@@ -85,6 +86,7 @@ Definition load_definition(std::int64_t pgt_id, ServerTypes& types, const compil
   d.request.immediate = d.refresh_mode == "IMMEDIATE";
   d.request.wide_keys = row["wide_keys"].as<bool>();
   d.request.user_keys = row["user_keys"].as<bool>();
+  d.request.own_room = row["own_room"].as<bool>();
   d.relation = compiler::qualified(d.request.schema, d.request.name);
   for (const auto& setting : types.ask("pgt_settings",
                                        "SELECT e.key, e.value FROM pgtrickle.pgt_stream_tables s, "

@@ -30,25 +30,20 @@ class KeepsHandle : public pqxx::connect_direct {
 };
 
 postgres::SessionSettings session_settings(Session::Path path) {
-  postgres::SessionSettings settings{
-      {"jit", "off"},
-      {"client_min_messages", "warning"},
-      // What a role or database may have been given for other sessions.
-      {"default_transaction_read_only", "off"},
-      {"default_transaction_isolation", "read committed"},
-      {"statement_timeout", "0"},
-      {"lock_timeout", "0"},
-      {"idle_in_transaction_session_timeout", "5min"},
-      {"quote_all_identifiers", "off"},
-      // The catalog is asked the same again and again: planning takes longer than running.
-      {"plan_cache_mode", "force_generic_plan"},
-      // By keys, that is, of which the catalog's statistics know nothing while many stream tables are made.
-      {"enable_seqscan", "off"},
-      {"enable_hashjoin", "off"},
-      {"enable_mergejoin", "off"},
-      // Programs are run before the build ends: what is wrong with one shows then.
-      {"check_function_bodies", "off"},
-  };
+  postgres::SessionSettings settings = neutral_settings();
+  settings.insert(
+      settings.end(),
+      {
+          {"quote_all_identifiers", "off"},
+          // The catalog is asked the same again and again: planning takes longer than running.
+          {"plan_cache_mode", "force_generic_plan"},
+          // By keys, that is, of which the catalog's statistics know nothing while many stream tables are made.
+          {"enable_seqscan", "off"},
+          {"enable_hashjoin", "off"},
+          {"enable_mergejoin", "off"},
+          // Programs are run before the build ends: what is wrong with one shows then.
+          {"check_function_bodies", "off"},
+      });
   if (path == Session::Path::kPinned) {
     settings.emplace_back("search_path", "pg_catalog, pg_temp");
     settings.emplace_back("standard_conforming_strings", "on");
@@ -64,6 +59,16 @@ void check(PGconn* handle, const ResultHandle& result, const std::string& statem
 }
 
 }  // namespace
+
+postgres::SessionSettings neutral_settings() {
+  return {{"jit", "off"},
+          {"client_min_messages", "warning"},
+          {"default_transaction_read_only", "off"},
+          {"default_transaction_isolation", "read committed"},
+          {"statement_timeout", "0"},
+          {"lock_timeout", "0"},
+          {"idle_in_transaction_session_timeout", "5min"}};
+}
 
 std::string named_session(const std::string& conninfo) {
   const auto named = postgres::merge_conninfo(conninfo, {}, {{"application_name", "pgtrickled build"}});

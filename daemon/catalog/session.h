@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "compiler/catalog.h"
+#include "postgres/blocking_session.h"
 
 struct pg_conn;
 
@@ -34,6 +35,9 @@ struct BuiltinTypes {
   std::map<std::uint32_t, ServerType> types;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::pair<std::uint32_t, std::uint32_t>> operators;
 };
+
+/// What sessions of the builder begin with, whatever settings a role or database has for others.
+postgres::SessionSettings neutral_settings();
 
 /// `conninfo` with a name for the session, if it has none.
 std::string named_session(const std::string& conninfo);

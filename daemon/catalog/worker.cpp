@@ -17,17 +17,12 @@ using compiler::quote_ident;
 using compiler::quote_literal;
 
 const postgres::SessionSettings& worker_settings() {
-  static const postgres::SessionSettings settings{
-      {"search_path", "pg_catalog, pg_temp"},
-      {"jit", "off"},
-      {"client_min_messages", "warning"},
-      {"default_transaction_read_only", "off"},
-      {"default_transaction_isolation", "read committed"},
-      {"statement_timeout", "0"},
-      {"lock_timeout", "0"},
-      {"idle_in_transaction_session_timeout", "5min"},
-      {"standard_conforming_strings", "on"},
-  };
+  static const postgres::SessionSettings settings = [] {
+    postgres::SessionSettings all = neutral_settings();
+    all.emplace_back("search_path", "pg_catalog, pg_temp");
+    all.emplace_back("standard_conforming_strings", "on");
+    return all;
+  }();
   return settings;
 }
 

@@ -48,19 +48,25 @@ std::string describe_plan(const CutPlan& plan, const Target& target, const std::
   return out.str();
 }
 
+/// What an operator and all below it read, in tree order.
+void collect_reads(const Operator& op, std::vector<Operator::Reads>& reads) {
+  if (auto own = op.reads()) reads.push_back(std::move(*own));
+  for (const auto& input : op.inputs()) collect_reads(*input, reads);
+}
+
 std::vector<CapturedSource> captured_sources(const CutPlan& plan, const CompileRequest& request) {
   const std::map<std::uint32_t, std::int64_t> log_ids(request.log_ids.begin(), request.log_ids.end());
   std::map<std::uint32_t, CapturedSource> by_relid;
   std::map<std::uint32_t, std::set<std::int16_t>> columns;
-  std::vector<Scan*> scans;
-  for (auto* tree : plan.trees()) collect_scans(*tree, scans);
-  for (const auto* scan : scans) {
-    const Source& source = scan->source();
+  std::vector<Operator::Reads> all_reads;
+  for (const auto* tree : plan.trees()) collect_reads(*tree, all_reads);
+  for (const auto& reads : all_reads) {
+    const Source& source = *reads.source;
     auto& entry = by_relid[source.relid];
     entry.source = &source;
     const auto id = log_ids.find(source.relid);
     entry.log_id = id == log_ids.end() ? 0 : id->second;
-    for (const int position : scan->used_columns()) {
+    for (const int position : reads.columns) {
       const auto& col = source.columns[static_cast<std::size_t>(position)];
       if (!col.owner_may_select)
         throw Unsupported("the owner may not SELECT column \"" + col.name + "\" of " +
@@ -160,9 +166,7 @@ Program compile_differential(const CompileRequest& request, const pg_query::Sele
   const auto sources = captured_sources(plan, request);
   SourceNumbers numbers;
   for (const auto& source : sources) numbers.add(source.source->relid, source.log_id, source.source->name);
-  std::vector<Scan*> scans;
-  for (auto* tree : plan.trees()) collect_scans(*tree, scans);
-  for (auto* scan : scans) scan->number(numbers);
+  for (auto* tree : plan.trees()) tree->number(numbers);
 
   program.differential = true;
   program.definite_query = definite;

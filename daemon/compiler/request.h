@@ -37,6 +37,7 @@ struct CompileRequest {
   std::vector<std::pair<std::uint32_t, std::string>> event_triggers;  // OID and xmin of the ones that watch DDL
   bool user_keys = false;  // users have made unique indexes or exclusion constraints on the stream table
   bool trace = false;      // Program::trace says what the tree was after each pass
+  bool own_room = false;   // they have given it a fillfactor
   bool wide_keys = false;  // an index on the key would be too large: identify rows by hash only
 };
 

@@ -21,6 +21,7 @@ CommandLineResult parse_command_line(int argc, const char* const* argv) {
       ->type_name("DSN");
   app.add_option("--http-port", line.overrides.http_port, "port of /metrics and /health; 0 = off")->type_name("PORT");
   app.add_option("--log-level", line.overrides.log_level, "trace, debug, info, warn, error, critical, off");
+  app.add_option("--log-levels", line.overrides.log_levels, "levels of single topics, such as 'refresh: debug'");
   app.add_option("--log-format", line.overrides.log_format, "text, json");
   app.add_flag("--check-config", line.check_config, "check the configuration and exit: 0 = good, 2 = not");
   app.add_flag("--print-sample-config", line.print_sample_config, "print a file with every key and its default");

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -68,9 +69,15 @@ struct Http {
   bool operator==(const Http&) const = default;
 };
 
+/// What a line of the log is about: the first argument of log::info and its siblings (observe/log.h). `daemon` is what
+/// has no topic of its own.
+inline const std::vector<std::string> kLogTopics{"alert",     "build",        "connection", "daemon",
+                                                 "discovery", "housekeeping", "refresh",    "scheduler"};
+
 struct Log {
-  std::string level = "info";   // trace debug info warn error critical off
-  std::string format = "text";  // text | json
+  std::string level = "info";                 // trace debug info warn error critical off
+  std::map<std::string, std::string> levels;  // of topics that have their own
+  std::string format = "text";                // text | json
 };
 
 struct Config {

@@ -89,7 +89,7 @@ This file is generated: `pgtrickled --print-config-docs`.
 1. The defaults below.
 2. A YAML file, `pgtrickled --config FILE`. [config/pgtrickled.yaml](../config/pgtrickled.yaml) has every key.
 3. Flags, which win: `--dsn DSN` (repeatable; replaces the databases of the file), `--http-port PORT`,
-   `--log-level LEVEL`, `--log-format FORMAT`.
+   `--log-level LEVEL`, `--log-levels 'TOPIC: LEVEL, ...'`, `--log-format FORMAT`.
 
 Whatever a connection string leaves out comes from libpq: `PGHOST`, `PGPORT`, `PGUSER`, `PGDATABASE`, `PGPASSFILE`,
 `PGSERVICE` and the rest, the service file, and the password file. With no database at all in file and flags, these

@@ -243,11 +243,20 @@ class Loader {
   template <class Owner>
   void set(const Setting<Owner>& setting, Owner& owner, const std::string& key, const YAML::Node& value,
            const YAML::Mark& mark) {
-    if (!value.IsScalar()) {
+    const bool takes_map = setting.show(Owner{}).starts_with('{');
+    if (!value.IsScalar() && !(takes_map && value.IsMap())) {
       return problem(mark, key, "expected " + setting.type + ", got " + kind(value), "allowed: " + setting.range);
     }
-    const std::string what = setting.set(owner, value.Scalar());
+    const std::string what = setting.set(owner, value.IsMap() ? flow_text(value) : value.Scalar());
     if (!what.empty()) problem(mark, key, what, "the default is '" + setting.show(Owner{}) + "'");
+  }
+
+  /// A map of scalars as it would be written in one line.
+  static std::string flow_text(const YAML::Node& map) {
+    std::string text;
+    for (const auto& entry : map)
+      text += (text.empty() ? "" : ", ") + entry.first.as<std::string>("?") + ": " + entry.second.as<std::string>("?");
+    return "{" + text + "}";
   }
 
   static std::string kind(const YAML::Node& node) {
@@ -266,6 +275,7 @@ class Loader {
   void apply_overrides() {
     apply("--http-port", "http.port", overrides_.http_port);
     apply("--log-level", "log.level", overrides_.log_level);
+    apply("--log-levels", "log.levels", overrides_.log_levels);
     apply("--log-format", "log.format", overrides_.log_format);
     if (!overrides_.dsns.empty()) {
       result_.config.databases.clear();

@@ -20,7 +20,8 @@ struct Overrides {
   std::optional<std::string> worker_dsn;  // of all of these
   std::optional<std::string> http_port;
   std::optional<std::string> log_level;
-  std::optional<std::string> log_format;
+  std::optional<std::string> log_levels = {};
+  std::optional<std::string> log_format = {};
 };
 
 struct LoadResult {

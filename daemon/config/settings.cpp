@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <map>
@@ -59,24 +60,72 @@ Setting<Owner> integer(std::string key, Number min, Number max, std::string help
   return s;
 }
 
+const std::vector<std::string>& log_levels() {
+  static const std::vector<std::string> all{"trace", "debug", "info", "warn", "error", "critical", "off"};
+  return all;
+}
+
+std::string listed(const std::vector<std::string>& values) {
+  std::string list;
+  for (const auto& value : values) list += (list.empty() ? "" : ", ") + value;
+  return list;
+}
+
+bool is_one_of(const std::vector<std::string>& values, const std::string& value) {
+  return std::find(values.begin(), values.end(), value) != values.end();
+}
+
 Setting<Config> choice(std::string key, const std::vector<std::string>& values, std::string help,
                        const std::function<std::string&(Config&)>& member) {
-  std::string range;
-  for (const auto& value : values) range += (range.empty() ? "" : ", ") + value;
+  const std::string range = listed(values);
   Setting<Config> s{std::move(key), "choice", range, std::move(help), {}, {}};
   s.show = [member](const Config& config) {
     Config copy = config;
     return member(copy);
   };
   s.set = [member, values, range](Config& config, const std::string& value) -> std::string {
-    for (const auto& allowed : values) {
-      if (value == allowed) {
-        member(config) = value;
-        return {};
-      }
-    }
-    return expected("one of " + range, value);
+    if (!is_one_of(values, value)) return expected("one of " + range, value);
+    member(config) = value;
+    return {};
   };
+  return s;
+}
+
+std::vector<std::string> parts_of(std::string_view list) {
+  std::vector<std::string> parts;
+  for (std::size_t from = 0; from < list.size();) {
+    const std::size_t comma = std::min(list.find(',', from), list.size());
+    parts.emplace_back(list.substr(from, comma - from));
+    from = comma + 1;
+  }
+  return parts;
+}
+
+/// Reads "{build: debug, refresh: warn}", the braces being optional; answers what is wrong.
+std::string read_log_levels(std::string_view text, std::map<std::string, std::string>& levels) {
+  if (text.starts_with('{') && text.ends_with('}')) text = text.substr(1, text.size() - 2);
+  std::map<std::string, std::string> read;
+  for (const std::string& entry : parts_of(text)) {
+    const auto colon = entry.find(':');
+    const auto parts = words(std::string(entry).replace(std::min(colon, entry.size()), 1, " "));
+    if (colon == std::string::npos || parts.size() != 2) return expected("topics with levels: {refresh: debug}", entry);
+    if (!is_one_of(kLogTopics, parts[0])) return expected("a topic, one of " + listed(kLogTopics), parts[0]);
+    if (!is_one_of(log_levels(), parts[1])) return expected("a level, one of " + listed(log_levels()), parts[1]);
+    if (!read.emplace(parts[0], parts[1]).second) return "topic '" + parts[0] + "' is named twice";
+  }
+  levels = std::move(read);
+  return {};
+}
+
+Setting<Config> topic_levels(std::string key, std::string help) {
+  Setting<Config> s{std::move(key), "levels by topic", listed(kLogTopics), std::move(help), {}, {}};
+  s.show = [](const Config& config) {
+    std::string text;
+    for (const auto& [topic, level] : config.log.levels)
+      text.append(text.empty() ? "" : ", ").append(topic).append(": ").append(level);
+    return "{" + text + "}";
+  };
+  s.set = [](Config& config, const std::string& value) { return read_log_levels(value, config.log.levels); };
   return s;
 }
 
@@ -306,8 +355,11 @@ std::vector<Setting<Config>> make_settings() {
                              "What the Host header of a request may be, without the port. It keeps pages in a browser "
                              "on this host from reading the API under a name of their own (DNS rebinding).",
                              [](C& c) -> std::string& { return c.http.allowed_hosts; }));
-  all.push_back(choice("log.level", {"trace", "debug", "info", "warn", "error", "critical", "off"},
-                       "Least severe message that is logged.", [](C& c) -> std::string& { return c.log.level; }));
+  all.push_back(choice("log.level", log_levels(), "Least severe message that is logged.",
+                       [](C& c) -> std::string& { return c.log.level; }));
+  all.push_back(topic_levels("log.levels",
+                             "The same for single topics, in place of log.level: {build: debug, discovery: warn}. "
+                             "JSON lines name their topic; daemon is what has none of its own."));
   all.push_back(choice("log.format", {"text", "json"}, "text for people, json (one object per line) for collectors.",
                        [](C& c) -> std::string& { return c.log.format; }));
   all.push_back(duration("shutdown_timeout", 100 * kMs, kHour, "100ms to 1h",

@@ -14,7 +14,7 @@ namespace pgtrickle::config {
 template <class Owner>
 struct Setting {
   std::string key;    // "scheduler.default_schedule": section and name; without a dot: top level
-  std::string type;   // duration, integer, size, text, choice
+  std::string type;   // duration, integer, size, text, choice, levels by topic (a map of scalars)
   std::string range;  // what values are allowed, for people
   std::string help;
   std::function<std::string(const Owner&)> show;  // the value as it would be written

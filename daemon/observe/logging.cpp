@@ -6,7 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -20,6 +23,10 @@ using spdlog::details::log_msg;
 std::string_view level_of(const log_msg& message) {
   const auto level = spdlog::level::to_string_view(message.level);
   return {level.data(), level.size()};
+}
+
+std::string_view topic_of(const log_msg& message) {
+  return message.source.filename != nullptr ? message.source.filename : "daemon";
 }
 
 /// As sd-daemon(3) has it.
@@ -60,7 +67,7 @@ class JsonFormatter final : public spdlog::formatter {
     nlohmann::ordered_json line;
     line["time"] = timestamp(milliseconds_of(message));
     line["level"] = std::string(level_of(message));
-    line["topic"] = message.source.filename != nullptr ? message.source.filename : "daemon";
+    line["topic"] = std::string(topic_of(message));
     line["message"] = std::move(parts.message);
     for (auto& [key, value] : parts.fields) {
       if (!line.contains(key) || key == "message") line[key] = std::move(value);  // an alert has a message of its own
@@ -131,7 +138,44 @@ class TextFormatter final : public spdlog::formatter {
   bool to_journal_;
 };
 
+/// Passes on what is severe enough for its topic.
+class ByTopic final : public spdlog::sinks::sink {
+ public:
+  ByTopic(spdlog::sink_ptr to, const config::Log& settings)
+      : to_(std::move(to)), others_(spdlog::level::from_str(settings.level)) {
+    for (const auto& [topic, level] : settings.levels) levels_[topic] = spdlog::level::from_str(level);
+  }
+
+  [[nodiscard]] spdlog::level::level_enum lowest() const {
+    auto lowest = others_;
+    for (const auto& [topic, level] : levels_) lowest = std::min(lowest, level);
+    return lowest;
+  }
+
+  void log(const log_msg& message) override {
+    const auto own = levels_.find(topic_of(message));
+    if (message.level >= (own == levels_.end() ? others_ : own->second)) to_->log(message);
+  }
+  void flush() override { to_->flush(); }
+  void set_pattern(const std::string& pattern) override { to_->set_pattern(pattern); }
+  void set_formatter(std::unique_ptr<spdlog::formatter> formatter) override {
+    to_->set_formatter(std::move(formatter));
+  }
+
+ private:
+  spdlog::sink_ptr to_;
+  spdlog::level::level_enum others_;
+  std::map<std::string, spdlog::level::level_enum, std::less<>> levels_;
+};
+
 }  // namespace
+
+std::shared_ptr<spdlog::logger> make_logger(const config::Log& settings, spdlog::sink_ptr to) {
+  const auto by_topic = std::make_shared<ByTopic>(std::move(to), settings);
+  auto logger = std::make_shared<spdlog::logger>("", by_topic);
+  logger->set_level(by_topic->lowest());
+  return logger;
+}
 
 std::unique_ptr<spdlog::formatter> make_json_formatter(bool to_journal) {
   return std::make_unique<JsonFormatter>(to_journal);
@@ -151,13 +195,12 @@ void setup_logging(const config::Log& settings) {
   const bool to_journal = is_journal(STDERR_FILENO, std::getenv("JOURNAL_STREAM"));
   std::shared_ptr<spdlog::logger> logger;
   if (settings.format == "json") {
-    logger = std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    logger = make_logger(settings, std::make_shared<spdlog::sinks::stderr_sink_mt>());
     logger->set_formatter(make_json_formatter(to_journal));
   } else {
-    logger = std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+    logger = make_logger(settings, std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
     logger->set_formatter(make_text_formatter(to_journal));
   }
-  logger->set_level(spdlog::level::from_str(settings.level));
   spdlog::set_default_logger(std::move(logger));
 }
 

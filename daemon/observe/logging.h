@@ -7,6 +7,7 @@
 #pragma once
 
 #include <spdlog/formatter.h>
+#include <spdlog/logger.h>
 
 #include <memory>
 
@@ -15,6 +16,9 @@
 namespace pgtrickle::observe {
 
 void setup_logging(const config::Log& settings);
+
+/// A logger that writes to `to` what is severe enough: for its topic if that has a level of its own.
+std::shared_ptr<spdlog::logger> make_logger(const config::Log& settings, spdlog::sink_ptr to);
 
 /// {"time":"2024-05-01T12:00:00.123Z","level":"info","topic":"build","message":"...", ...fields} and a newline; always
 /// valid JSON in UTF-8.

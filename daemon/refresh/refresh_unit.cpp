@@ -278,7 +278,7 @@ asio::awaitable<void> refresh_together(Connection& connection, std::vector<Step>
 
 }  // namespace
 
-asio::awaitable<Result<bool>> warm_up(Connection& connection, std::int64_t id) {
+asio::awaitable<Result<bool>> warm_up(Connection& connection, std::int64_t id, std::int64_t expected_rows) {
   const std::string program = "pgtrickle_state.refresh_" + std::to_string(id);
   std::vector<Statement> look(4);
   look[0].sql = "BEGIN ISOLATION LEVEL REPEATABLE READ";
@@ -295,9 +295,13 @@ asio::awaitable<Result<bool>> warm_up(Connection& connection, std::int64_t id) {
     warm = !row.error() && (action == Action::kNoData || action == Action::kDifferential) && pending <= kFewRows;
   }
   if (warm) {
-    std::vector<Statement> run(2);
+    std::vector<Statement> run(1);
     run[0].sql = "SELECT FROM " + program + "('differential')";
-    run[1] = refresh_statement(id, false);
+    if (expected_rows > kFewRows) {
+      run.emplace_back().sql = "SET LOCAL pgtrickle.expected_rows = " + std::to_string(expected_rows);
+      run.push_back(run[0]);
+    }
+    run.push_back(refresh_statement(id, false));
     const auto done = co_await connection.pipeline(std::move(run), postgres::deadline_after(kWarmUpTime));
     error = postgres::first_error(done);
   }

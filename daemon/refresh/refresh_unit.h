@@ -56,8 +56,10 @@ boost::asio::awaitable<std::vector<Outcome>> refresh_unit(postgres::Connection& 
                                                           UnitSettings settings);
 
 /// Has the session make the plans of a stream table's refresh, which take many times as long as applying a few rows:
-/// runs the delta program and rolls it back. Does nothing but look if the table may not be refreshed or has much to do.
-/// The connection is outside of a transaction afterwards, or not usable. An error is no reason for anything.
-boost::asio::awaitable<postgres::Result<bool>> warm_up(postgres::Connection& connection, TableId id);
+/// runs the delta program and rolls it back, and again as for `expected_rows` if these are more. Does nothing but look
+/// if the table may not be refreshed or has much to do. The connection is outside of a transaction afterwards, or not
+/// usable. An error is no reason for anything.
+boost::asio::awaitable<postgres::Result<bool>> warm_up(postgres::Connection& connection, TableId id,
+                                                       std::int64_t expected_rows);
 
 }  // namespace pgtrickle::refresh

@@ -163,6 +163,7 @@ asio::awaitable<MaybeError> CatalogLoader::learn_from_history(ConnectionPtr cont
       table->costs.full(refresh.duration_ms);
     } else {
       table->costs.differential(refresh.delta_rows, refresh.duration_ms);
+      table->largest_delta = std::max(table->largest_delta, refresh.delta_rows);
     }
   }
   co_return std::nullopt;

@@ -79,8 +79,8 @@ SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname
        extract(epoch FROM clock_timestamp() - f.data_timestamp)::float8 AS data_age,
        extract(epoch FROM CASE WHEN s.refresh_asked_at > coalesce(f.data_timestamp, '-infinity')
                                THEN s.refresh_asked_at END)::float8 AS refresh_asked,
-       extract(epoch FROM f.last_refresh_at)::float8 AS last_refresh, f.last_duration_ms, f.total_refreshes,
-       greatest(f.rows, d.rows) AS rows, f.full_threshold,
+       extract(epoch FROM r.last_refresh_at)::float8 AS last_refresh, r.last_duration_ms, r.total_refreshes,
+       greatest(r.rows, d.rows) AS rows, f.full_threshold,
        s.tier, extract(epoch FROM s.max_staleness)::float8 AS max_staleness,
        coalesce(s.diamond_consistency, 'atomic') = 'atomic' AS atomic_diamond,
        coalesce(s.diamond_schedule_policy, 'fastest') = 'slowest' AS slowest, s.allow_circular,
@@ -89,6 +89,7 @@ SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname
        s.fuse_blown_at IS NOT NULL AS fuse_blown, s.skipped_at IS NOT NULL AS skipped,
        d.upstream, d.sources, d.relations, o.source_id AS own_log
 FROM pgtrickle.pgt_stream_tables s LEFT JOIN pgtrickle.pgt_frontiers f ON f.pgt_id = s.pgt_id
+LEFT JOIN pgtrickle._refresh_stats r ON r.pgt_id = s.pgt_id
 LEFT JOIN pg_class c ON c.oid = s.pgt_relid LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pgtrickle.pgt_sources o ON o.relid = s.pgt_relid LEFT JOIN owners w ON w.owner = c.relowner
 LEFT JOIN (SELECT d.pgt_id, array_agg(u.pgt_id) FILTER (WHERE u.pgt_id IS NOT NULL) AS upstream,
@@ -503,9 +504,13 @@ Statement set_cost_estimate(TableId id, const CostEstimate& cost) {
     return value ? postgres::Parameter(std::to_string(*value)) : postgres::Parameter();
   };
   return make(
-      "UPDATE pgtrickle.pgt_frontiers SET full_threshold = $2::bigint, ms_per_delta_row = $3::float8, "
-      "ms_per_full = $4::float8 WHERE pgt_id = "
-      "(SELECT f.pgt_id FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = $1::bigint FOR UPDATE SKIP LOCKED)",
+      "WITH free AS (UPDATE pgtrickle.pgt_frontiers SET full_threshold = $2::bigint WHERE pgt_id = "
+      "(SELECT f.pgt_id FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = $1::bigint FOR UPDATE SKIP LOCKED) RETURNING "
+      "pgt_id) "
+      "INSERT INTO pgtrickle.pgt_refresh_stats (pgt_id, ms_per_delta_row, ms_per_full) SELECT pgt_id, $3::float8, "
+      "$4::float8 FROM free "
+      "ON CONFLICT (pgt_id) DO UPDATE SET ms_per_delta_row = excluded.ms_per_delta_row, ms_per_full = "
+      "excluded.ms_per_full",
       {text(id), text(cost.full_threshold), number(cost.ms_per_delta_row), number(cost.ms_per_full)});
 }
 
@@ -536,8 +541,7 @@ Statement mark_fresh(const std::map<TableId, double>& seconds_ago) {
 WITH free AS MATERIALIZED (SELECT f.pgt_id FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = ANY ($1::bigint[])
                            AND f.snapshot IS NOT NULL FOR UPDATE SKIP LOCKED)
 UPDATE pgtrickle.pgt_frontiers f
-   SET data_timestamp = greatest(f.data_timestamp, clock_timestamp() - a.age * interval '1 s'),
-       last_refresh_at = greatest(f.last_refresh_at, clock_timestamp() - a.age * interval '1 s')
+   SET data_timestamp = greatest(f.data_timestamp, clock_timestamp() - a.age * interval '1 s')
   FROM free JOIN unnest($1::bigint[], $2::float8[]) AS a(pgt_id, age) ON a.pgt_id = free.pgt_id
  WHERE f.pgt_id = free.pgt_id)",
                {array_of(ids), array_of(ages)});
@@ -612,10 +616,14 @@ Statement follow_replication() {
   return make("SELECT pgtrickle._follow_subscriptions() + pgtrickle._settle_replica_identities() AS changed");
 }
 
+Statement settle_refresh_stats() {
+  return make("SELECT pgtrickle._settle_refresh_stats()");
+}
+
 Statement prune_history(std::chrono::hours retention, int limit) {
   return make(
       "DELETE FROM pgtrickle.pgt_refresh_history WHERE refresh_id IN (SELECT h.refresh_id FROM "
-      "pgtrickle.pgt_refresh_history h WHERE h.start_time < clock_timestamp() - $1::float8 * interval '1 hour' "
+      "pgtrickle.pgt_refresh_history h WHERE h.counted AND h.start_time < clock_timestamp() - $1::float8 * interval '1 hour' "
       "ORDER BY h.start_time LIMIT $2::int)",
       {text(retention.count()), text(limit)});
 }

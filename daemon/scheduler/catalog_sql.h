@@ -223,6 +223,9 @@ Statement watch_facts(const std::vector<TableId>& ids);
 /// Subscriptions that fill sources, publications that ask for replica identities; where event triggers did not see to
 /// it.
 Statement follow_replication();
+/// Counts the refreshes by hand that nobody has counted yet.
+Statement settle_refresh_stats();
+/// Of what is counted.
 Statement prune_history(std::chrono::hours retention, int limit);
 /// Of ours, if its transaction is at least so old: the process of a connection that was lost may be gone, and its
 /// number in use again.

@@ -71,6 +71,7 @@ asio::awaitable<void> Maintenance::prune(Connection& connection) {
   const bool more = pruned.ok() && pruned->affected() == kPruneBatch;
   if (more) co_return;
   next_prune_ = Clock::now() + kPruneInterval;
+  (void)co_await connection.query(sql::settle_refresh_stats(), deadline_after(kQueryTimeout));
   (void)co_await connection.query(sql::forget_dead_daemons(), deadline_after(kQueryTimeout));
 }
 

@@ -156,7 +156,10 @@ void OutcomeRecorder::settle_success(Table& table, const refresh::Outcome& outco
 void OutcomeRecorder::learn(Table& table, const refresh::Outcome& outcome) {
   const double ms = static_cast<double>(outcome.server_duration.count()) / 1000;
   if (outcome.action == Action::kFull) table.costs.full(ms);
-  if (outcome.action == Action::kDifferential) table.costs.differential(outcome.delta_rows, ms);
+  if (outcome.action == Action::kDifferential) {
+    table.costs.differential(outcome.delta_rows, ms);
+    table.largest_delta = std::max(table.largest_delta, outcome.delta_rows);
+  }
   if (outcome.delta_rows > 0 && outcome.action != Action::kSkipped)
     table.fuse.applied(outcome.delta_rows, static_cast<std::size_t>(context_->settings.fuse_history));
   table.last_duration_ms = ms;

@@ -32,6 +32,7 @@ struct Table {
   // As of this process, more recent than the row
   std::optional<double> last_refresh_epoch, last_duration_ms;
   std::int64_t refreshes_since_load = 0;
+  std::int64_t largest_delta = 0;              // pending rows that were applied, also according to the history
   std::optional<TimePoint> freshness_written;  // what the catalog says of it, as far as we have written it
 
   /// What happens to it is not in the row yet.

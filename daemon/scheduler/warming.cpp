@@ -73,7 +73,9 @@ asio::awaitable<void> Warming::warm(TableId id, Domain domain) {
   const std::vector<TableId> ids(1, id);
   auto lease = co_await workers_->acquire(domain, ids, deadline_after(kAcquireTimeout), milliseconds(0));
   if (!lease) co_return;
-  const auto warmed = co_await refresh::warm_up(**lease, id);
+  const Table* table = registry_->find(id);
+  const std::int64_t expected = table ? table->largest_delta : 0;
+  const auto warmed = co_await refresh::warm_up(**lease, id, expected);
   if (warmed.ok() && *warmed && registry_->find(id)) workers_->set_home(id, lease->connection());
   spdlog::debug("warmed up database={} pgt_id={} result=\"{}\"", context_->name(), id,
                 !warmed.ok() ? warmed.error().text()

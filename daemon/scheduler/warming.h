@@ -1,5 +1,6 @@
 // Plans before they are needed. The first refresh of a table in a session plans everything, which takes 10 to 50 times
-// as long as applying a row; so an idle session does that after a build and after connecting, and keeps the table.
+// as long as applying a row; so an idle session does that after a build and after connecting, and keeps the table. The
+// program for more than few rows is made ready where there have been so many, according to the history too.
 #pragma once
 
 #include <memory>

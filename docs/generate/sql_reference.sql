@@ -26,5 +26,5 @@ SELECT format(E'### `%s`\n\n%s\n\nColumns: %s\n', c.relname, coalesce(regexp_rep
               (SELECT string_agg(format('`%s` %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum)
                FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
 FROM pg_class c WHERE c.relnamespace = 'pgtrickle'::regnamespace AND c.relkind IN ('r', 'v')
-  AND c.relname IN ('stream_tables', 'pgt_stream_tables', 'pgt_frontiers', 'pgt_sources', 'pgt_capture_rights', 'pgt_dependencies', 'pgt_refresh_history', 'pgt_daemons', 'pgt_trusted_owners')
+  AND c.relname IN ('stream_tables', 'pgt_stream_tables', 'pgt_frontiers', 'pgt_sources', 'pgt_capture_rights', 'pgt_dependencies', 'pgt_refresh_stats', 'pgt_refresh_history', 'pgt_daemons', 'pgt_trusted_owners')
 ORDER BY c.relkind DESC, c.relname;

@@ -236,19 +236,19 @@ SELECT t.g, max(t.x) AS hi FROM t GROUP BY t.g
 DELETE FROM t USING (SELECT z.g, max(z.x) AS hi FROM t z WHERE z.id BETWEEN :d AND :d + 25 GROUP BY z.g) m WHERE t.g = m.g AND t.x = m.hi;
 
 -- query recomputed_float
--- cost Aggregate: O(touched groups)
+-- cost Aggregate: O(affected groups)
 SELECT t.g, sum(t.f) AS s FROM t GROUP BY t.g
 -- step
 SELECT change_t(:d, :n);
 
 -- query recomputed_list
--- cost Aggregate: O(touched groups)
+-- cost Aggregate: O(affected groups)
 SELECT t.g, string_agg(t.s, ',' ORDER BY t.id) AS s FROM t GROUP BY t.g
 -- step
 SELECT change_t(:d, :n);
 
 -- query recomputed_over_join
--- cost Aggregate: O(touched groups)
+-- cost Aggregate: O(affected groups)
 SELECT t.g, array_agg(u.y ORDER BY u.id) AS ys FROM t JOIN u ON u.k = t.k GROUP BY t.g
 -- step
 SELECT change_t(:d, :n), change_u(:d * 2, :n);
@@ -297,26 +297,26 @@ SELECT t.g, t.s, count(*) AS n, sum(t.x) AS total FROM t GROUP BY ROLLUP (t.g, t
 SELECT change_t(:d, :n);
 
 -- query scalar_subquery
--- cost Apply: O(delta x touched keys)
+-- cost Apply: O(delta x affected keys)
 -- cost Join: O(delta x matches)
 SELECT t.id, (SELECT sum(u.y) FROM u WHERE u.k = t.k) AS total FROM t
 -- step
 SELECT change_t(:d, :n), change_u(:d * 2, :n);
 
 -- query apply_first
--- cost Apply: O(delta x touched keys)
+-- cost Apply: O(delta x affected keys)
 SELECT t.id, (SELECT u.y FROM u WHERE u.k = t.k ORDER BY u.y DESC, u.id LIMIT 1) AS top FROM t
 -- step
 SELECT change_t(:d, :n), change_u(:d * 2, :n);
 
 -- query apply_under_or
--- cost Apply: O(delta x touched keys)
+-- cost Apply: O(delta x affected keys)
 SELECT t.id FROM t WHERE t.x % 3 = 0 OR EXISTS (SELECT FROM u WHERE u.k = t.k AND u.y > 1)
 -- step
 SELECT change_t(:d, :n), change_u(:d * 2, :n);
 
 -- query apply_not_in
--- cost Apply: O(delta x touched keys)
+-- cost Apply: O(delta x affected keys)
 SELECT t.id FROM t WHERE t.x % 3 = 0 OR t.k NOT IN (SELECT u.k FROM u WHERE u.y > 1)
 -- step
 SELECT change_t(:d, :n), change_u(:d * 2, :n);
@@ -328,13 +328,13 @@ SELECT t.id FROM t WHERE t.x > (SELECT u.y FROM u ORDER BY u.y DESC, u.id LIMIT 
 SELECT change_u(:d, :n);
 
 -- query distinct_on
--- cost DistinctOn: O(rows of touched keys)
+-- cost DistinctOn: O(rows of affected keys)
 SELECT DISTINCT ON (t.g) t.g, t.id, t.x FROM t ORDER BY t.g, t.x DESC, t.id
 -- step
 SELECT change_t(:d, :n);
 
 -- query window_partitions
--- cost Window: O(rows of touched keys)
+-- cost Window: O(rows of affected keys)
 SELECT t.id, rank() OVER (PARTITION BY t.g ORDER BY t.x) AS r, sum(t.x) OVER (PARTITION BY t.g ORDER BY t.id) AS s FROM t
 -- step
 SELECT change_t(:d, :n);
@@ -418,7 +418,7 @@ SELECT t.g, count(DISTINCT t.s) AS n, count(*) AS rows, sum(t.x) AS s FROM t GRO
 SELECT change_t(:d, :n);
 
 -- query apply_without_equality
--- cost Apply: O(touched keys), every key is tested: O(keys)
+-- cost Apply: O(affected keys), every key is tested: O(keys)
 SELECT v.id, (SELECT count(*) FILTER (WHERE t.id > v.z) FROM t WHERE t.g < v.z) AS n FROM v
 -- step
 UPDATE t SET x = x + 1, g = 8 WHERE id BETWEEN 70 AND 75;

@@ -294,7 +294,7 @@ TEST_F(DefinitionOf, AFunctionIsRenamedAndAnotherTakesItsName) {
       "= '0')");
   expect_rebuilt("st", "SELECT id, id + 1, id + 2 FROM items", kChange);
   expect_rebuilt("sums", "SELECT note, sum(id) FROM items GROUP BY note");
-  EXPECT_THAT(query_of("st"), HasSubstr("public.g(public.g(items.id))"));
+  EXPECT_THAT(query_of("st"), ::testing::ContainsRegex("public[.]g[(]public[.]g[(](items[.])?id[)][)]"));
 }
 
 TEST_F(DefinitionOf, AFunctionMovesThatPostgresHasToo) {

@@ -142,11 +142,11 @@ TEST_F(HoldAndFuse, AFuseBlowsAboveItsLimitAndAppliesNothing) {
   insert(5);
   EXPECT_EQ(refresh("st"), "DIFFERENTIAL 5");
   insert(6);
-  const std::string frontier = catalog("st", "f.seq, f.total_refreshes");
+  const std::string frontier = catalog("st", "f.seq, f.xid");
   EXPECT_EQ(refresh("st", "look"), "BLOWN 6");
   EXPECT_EQ(refresh("st"), "BLOWN 6");
   EXPECT_EQ(rows("st"), "15");
-  EXPECT_EQ(catalog("st", "f.seq, f.total_refreshes"), frontier);
+  EXPECT_EQ(catalog("st", "f.seq, f.xid"), frontier);
   EXPECT_EQ(catalog("st", "fuse_blown_at"), "null");  // that is for the caller to write
 
   session_.exec("SELECT pgtrickle._blow_fuse(" + std::to_string(db_.id_of("st")) + ", 6, 5)");

@@ -643,7 +643,8 @@ TEST_F(Dumped, SchemaOnlyBesideAnExtensionIsNoticedAndPutInOrder) {
       },
       30s))
       << daemon.log();
-  EXPECT_NE(daemon.log().find("left over from a restore"), std::string::npos);
+  EXPECT_TRUE(wait_until([&] { return daemon.log().find("left over from a restore") != std::string::npos; }))
+      << "what was removed is reported after that is committed";
   there.exec("INSERT INTO totals VALUES (1, 1, 1); INSERT INTO items VALUES (3, 1, 1)");
   EXPECT_TRUE(wait_until([&] { return bool(equals_query(there, "early")); }, 30s));
 }

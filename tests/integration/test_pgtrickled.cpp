@@ -157,6 +157,23 @@ TEST(Daemon, SighupReloadsAndKeepsTheOldSettingsIfTheNewAreWrong) {
   EXPECT_EQ(daemon.stop(), 0);
 }
 
+TEST(Daemon, SighupChangesTheLevelOfATopic) {
+  TestDatabase db;
+  DaemonProcess daemon(DaemonProcess::Options{.dsns = {db.dsn()}, .config = "log:\n  level: info\n"});
+  const auto reload = [&](const std::string& text) {
+    std::ofstream(daemon.config_path()) << text;
+    daemon.signal(SIGHUP);
+    std::this_thread::sleep_for(milliseconds(50));
+  };
+  // A wrong file is reported by the settings before it: in JSON, once the first file was read.
+  ASSERT_TRUE(wait_until([&] {
+    reload("log:\n  format: json\n  levels: {daemon: error}\n");
+    reload("log: wrong\n");
+    return daemon.log().find("\"message\":\"reload: the old configuration stays\"") != std::string::npos;
+  })) << daemon.log();
+  EXPECT_THAT(daemon.log(), ::testing::Not(HasSubstr("configuration applied"))) << "that is no error";
+}
+
 TEST(Daemon, ATakenPortIsAClearErrorAndExitCode1) {
   TestDatabase db;
   DaemonProcess first(db.dsn());

@@ -63,6 +63,46 @@ class SizeClasses : public testing::Test {
   std::string id_;
 };
 
+TEST_F(SizeClasses, GroupsLeaveRoomForUpdatesInPlaceUnlessTheirOwnerHasDecided) {
+  const std::string room = "SELECT reloptions FROM pg_class WHERE oid = 'st'::regclass";
+  EXPECT_EQ(session_.value(room), "{fillfactor=70}");
+  session_.exec("ALTER TABLE st SET (fillfactor = 90)");
+  ASSERT_EQ(db_.build("st").status, pgtrickle::catalog::BuildStatus::kActive);
+  EXPECT_EQ(session_.value(room), "{fillfactor=90}");
+  db_.create_stream_table("rows_only", "SELECT id, amount FROM orders", "DIFFERENTIAL");
+  EXPECT_EQ(session_.value("SELECT reloptions FROM pg_class WHERE oid = 'rows_only'::regclass"), "");
+}
+
+// What the daemon does after connecting. The first refresh with many rows finds the program read and compiled for them.
+TEST_F(SizeClasses, PlansForManyRowsAreMadeReadyBeforeThereAreMany) {
+  const auto made_ready = [&] {  // instances of the program in this session
+    return session_.value(
+        "SELECT count(*) FROM pg_backend_memory_contexts c WHERE c.name = 'CachedPlanSource' AND c.ident ~ "
+        "'orders: rows that are pending, net'");
+  };
+  const auto run = [&](const std::string& setting) {
+    session_.exec("BEGIN ISOLATION LEVEL REPEATABLE READ");
+    session_.exec(setting);
+    session_.exec("SELECT FROM pgtrickle_state.refresh_" + id_ + "('differential')");
+    session_.exec("ROLLBACK");
+  };
+  EXPECT_EQ(made_ready(), "0");
+  run("SELECT 1");
+  EXPECT_EQ(made_ready(), "1");
+  run("SET LOCAL pgtrickle.expected_rows = 5000");
+  EXPECT_EQ(made_ready(), "2");
+  EXPECT_EQ(kept(), "") << "what was rolled back was for no class";
+  step(2000, 300);
+  EXPECT_EQ(kept(), "{4096,1024}") << "5,000 rows of each were nothing but expected";
+  EXPECT_EQ(made_ready(), "2") << "it was there";
+  for (const char* odd : {"x", "-1", "1", "99999999999999999999"}) {
+    change(600, 300);  // fewer are expected than there are: none is lost
+    session_.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL pgtrickle.expected_rows = '" + std::string(odd) +
+                  "'; SELECT FROM pgtrickle_state.refresh_" + id_ + "('differential'); COMMIT");
+    EXPECT_TRUE(equals_query(session_, "st")) << odd;
+  }
+}
+
 TEST_F(SizeClasses, FewRowsShareAPlanAndManyHaveOneForTheirPowerOfFourPerSource) {
   step(2, 0);
   step(150, 40);

@@ -36,7 +36,7 @@ class Warming : public ::testing::Test {
 TEST_F(Warming, AfterABuildAndAfterConnecting) {
   session_.exec("CREATE TABLE t (k int, v int); INSERT INTO t SELECT i % 5, i FROM generate_series(1, 100) i");
   const std::string seen =
-      "SELECT f.snapshot, f.last_action, f.total_differential, (SELECT count(*) FROM pgtrickle.pgt_refresh_history h "
+      "SELECT f.snapshot, f.last_action, (SELECT count(*) FROM pgtrickle.pgt_refresh_history h "
       "WHERE h.pgt_id = f.pgt_id) FROM pgtrickle.pgt_frontiers f JOIN pgtrickle.pgt_stream_tables s USING (pgt_id) "
       "WHERE s.pgt_name = 'sums'";
   {

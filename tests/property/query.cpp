@@ -152,10 +152,10 @@ std::string QueryGenerator::select_list(const std::vector<Item>& items, bool dis
     std::string column = item.name;
     std::string as;
     if (column.empty() || used.count(column) != 0 || random_.chance(40)) {
-      static const std::vector<std::string> kOdd = {"w",       "run",   "n",      "xid",  "seq",   "was",   "now",
-                                                    "changed", "v",     "A b",    "q\"x", "ö",     "old_n", "g",
-                                                    "touched", "new_v", "select", "d",    "old_w", "m",     "key",
-                                                    "ctid_",   "l",     "o",      "hash", "delta", "state", "s"};
+      static const std::vector<std::string> kOdd = {"w",        "run",   "n",      "xid",  "seq",   "was",   "now",
+                                                    "changed",  "v",     "A b",    "q\"x", "ö",     "old_n", "g",
+                                                    "affected", "new_v", "select", "d",    "old_w", "m",     "key",
+                                                    "ctid_",    "l",     "o",      "hash", "delta", "state", "s"};
       column = random_.chance(15) ? random_.pick(kOdd) : "c" + std::to_string(columns.size() + 1);
       for (std::size_t n = columns.size() + 1; used.count(column) != 0; ++n) column = "col" + std::to_string(n);
       as = " AS " + quoted(column);

@@ -52,10 +52,10 @@ std::string number_text(double value) {
 std::vector<Column> random_dictionary(Random& random, const Switches& switches) {
   std::vector<std::string> names = {"k", "a", "b", "c", "d", "e", "f", "g"};
   static const std::vector<std::string> kOdd = {
-      "w",          "run",     "n",        "xid",    "seq",     "was", "now",    "changed", "v",
-      "Mixed Case", "quo\"te", "ünï cödé", "grün",   "dot.ted", "$1",  "select", "order",   "old",
-      "new",        "delta",   "i",        "m",      "s",       "l",   "count",  "sum",     "a1",
-      "it's",       "touched", "value",    "x.y\"z", "key",     "k1",  "old_n",  "new_n",   "back\\slash"};
+      "w",          "run",      "n",        "xid",    "seq",     "was", "now",    "changed", "v",
+      "Mixed Case", "quo\"te",  "ünï cödé", "grün",   "dot.ted", "$1",  "select", "order",   "old",
+      "new",        "delta",    "i",        "m",      "s",       "l",   "count",  "sum",     "a1",
+      "it's",       "affected", "value",    "x.y\"z", "key",     "k1",  "old_n",  "new_n",   "back\\slash"};
   if (random.chance(45)) {
     for (auto& name : names) {
       if (random.chance(50)) name = random.pick(kOdd);

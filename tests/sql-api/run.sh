@@ -3,8 +3,6 @@
 # runs every case of cases/ in a fresh database.
 #
 #   run.sh [pattern...]     only the cases whose names contain a pattern ("^7": whose names begin with 7)
-#   run.sh --install        only installs the extension into the server's directories; several runs at the same time
-#                           need that first, and PGT_EXTENSION_INSTALLED=1
 #
 # Each case runs once per way of installing: plain (script, by a superuser), extension, and limited (script, by a role that
 # may not create event triggers), unless its first line names the ways, as in "-- ways: plain extension".
@@ -14,6 +12,17 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 ROOT=$(cd "$here/../.." && pwd)
 PG_BIN=${PGT_PG_BIN:-$(pg_config --bindir)}
+
+# CREATE EXTENSION reads the files of the server's extension directory, which all runs and all clones on this machine
+# share: so the files of this clone are installed just before, under a lock that all hold until the files are read.
+create_extension() { # database
+  local status=0
+  exec 8>"$("$PG_BIN/pg_config" --sharedir)/extension/pg_trickle.lock"
+  flock 8
+  { install_extension && psql -d "$1" -c "CREATE EXTENSION pg_trickle"; } || status=$?
+  exec 8>&-
+  return "$status"
+}
 
 # A server without PGXS (one that was only unpacked) gets the files by hand.
 install_extension() {
@@ -26,10 +35,6 @@ install_extension() {
   fi
 }
 
-if [ "${1:-}" = --install ]; then
-  install_extension
-  exit 0
-fi
 if [ -z "${PGT_SQL_API_CLUSTER:-}" ]; then
   export PGT_SQL_API_CLUSTER=1 PGT_MAX_PREPARED=0 PGT_SERVER_SETTINGS=$'autovacuum = off\nlog_min_messages = log'
   exec "$ROOT/tests/support/with_cluster.sh" "$here/run.sh" "$@"
@@ -41,7 +46,6 @@ PGHOST=$WORK PGPORT=5432 PGUSER=postgres PGOPTIONS='' PGCLIENTENCODING=UTF8
 export WORK PG_BIN ROOT PGHOST PGPORT PGUSER PGOPTIONS PGCLIENTENCODING
 
 cat "$ROOT"/sql/*.sql >"$WORK/install.sql"
-[ -n "${PGT_EXTENSION_INSTALLED:-}" ] || install_extension
 
 psql() { "$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 "$@"; }
 psql -d postgres -c "CREATE ROLE limited LOGIN; CREATE ROLE alice LOGIN; CREATE ROLE bob LOGIN; GRANT alice, bob TO limited"
@@ -51,7 +55,7 @@ install_pgtrickle() { # way database
     plain) psql -d "$2" >/dev/null <<SQL ;;     # as one PQexec: that is what dblink sends
 SELECT dblink_exec('host=$WORK port=5432 dbname=$2', pg_read_file('$WORK/install.sql'));
 SQL
-    extension) psql -d "$2" -c "CREATE EXTENSION pg_trickle" ;;
+    extension) create_extension "$2" ;;
     limited) psql -d "$2" -U limited --single-transaction -f "$WORK/install.sql" >/dev/null ;;
   esac
 }

@@ -109,8 +109,8 @@ BEGIN
         PERFORM set_config('pgtrickle.apply', '', true);
     END IF;
     UPDATE pgtrickle.pgt_stream_tables SET fuse_reset = NULL, skipped_at = CASE action WHEN 'SKIPPED' THEN now() ELSE skipped_at END WHERE pgt_id = %1$s AND fuse_reset IS NOT NULL;
-    UPDATE pgtrickle.pgt_frontiers SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = run, data_timestamp = now(), last_refresh_at = clock_timestamp(),
-           last_action = action, last_delta_rows = delta_rows, last_duration_ms = 1, total_refreshes = total_refreshes + 1 WHERE pgt_id = %1$s;
+    UPDATE pgtrickle.pgt_frontiers SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = run, data_timestamp = now(),
+           last_action = action, last_delta_rows = delta_rows WHERE pgt_id = %1$s;
 END $p$ $f$, s.pgt_id, locks, pending, pgtrickle._qualified(st), NOT captured, format('INSERT INTO %s %s', pgtrickle._qualified(st), s.defining_query));
     EXECUTE format('SELECT FROM pgtrickle_state.refresh_%s(''full'')', s.pgt_id);
     UPDATE pgtrickle.pgt_stream_tables SET status = 'ACTIVE', effective_refresh_mode = CASE WHEN captured THEN 'DIFFERENTIAL' ELSE 'FULL' END WHERE pgt_id = s.pgt_id;

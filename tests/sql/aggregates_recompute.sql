@@ -1,4 +1,4 @@
--- Aggregates that are recomputed per touched group.
+-- Aggregates that are recomputed per affected group.
 -- setup
 CREATE TABLE e (id int PRIMARY KEY, g text, x int, f float8, j jsonb);
 INSERT INTO e SELECT i, CASE WHEN i % 9 = 0 THEN NULL ELSE 'g' || i % 8 END, i % 13, i / 4.0, jsonb_build_object('i', i % 5) FROM generate_series(1, 200) i;

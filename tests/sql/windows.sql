@@ -1,4 +1,4 @@
--- Window functions: every row of a touched partition can change; NULL partitions, no partition, several partitionings.
+-- Window functions: every row of an affected partition can change; NULL partitions, no partition, several partitionings.
 -- setup
 CREATE TABLE t (id int PRIMARY KEY, g int, h text, x int);
 CREATE TABLE u (k int, y int);

@@ -74,6 +74,9 @@ http: {address: 0.0.0.0, port: 0}
 compiler: {max_nesting: 1000, max_nodes: 7}
 log:
   format: json
+  levels:
+    refresh: debug
+    discovery: warn
 shutdown_timeout: 10s
 )",
                                 "f.yaml", {});
@@ -100,6 +103,7 @@ shutdown_timeout: 10s
   EXPECT_EQ(c.http.port, 0);
   EXPECT_EQ(c.http.address, "0.0.0.0");
   EXPECT_EQ(c.log.format, "json");
+  EXPECT_THAT(c.log.levels, ElementsAre(std::pair("discovery", "warn"), std::pair("refresh", "debug")));
   EXPECT_EQ(c.compiler.max_nesting, 1000);
   EXPECT_EQ(c.compiler.max_nodes, 7);
   EXPECT_EQ(c.compiler.max_grouping_branches, 64);
@@ -138,6 +142,14 @@ TEST(ConfigLoad, WrongTypesAndValues) {
               ElementsAre(HasSubstr("expected 10ms to 10m, got '5d'")));
   EXPECT_THAT(problems_of("scheduler:\n  history_retention: 90m\n"), ElementsAre(HasSubstr("whole hours")));
   EXPECT_THAT(problems_of("log:\n  level: loud\n"), ElementsAre(HasSubstr("expected one of trace, debug,")));
+  EXPECT_THAT(problems_of("log:\n  levels: {refreshes: debug}\n"),
+              ElementsAre(StartsWith("f.yaml:2: log.levels: expected a topic, one of alert, build,")));
+  EXPECT_THAT(problems_of("log:\n  levels: {refresh: loud}\n"),
+              ElementsAre(HasSubstr("got 'loud'; the default is '{}'")));
+  EXPECT_THAT(problems_of("log:\n  levels: {refresh: debug, refresh: info}\n"), ElementsAre(HasSubstr("named twice")));
+  EXPECT_THAT(problems_of("log:\n  levels: debug\n"), ElementsAre(HasSubstr("expected topics with levels")));
+  EXPECT_THAT(problems_of("log:\n  levels: [refresh]\n"), ElementsAre(HasSubstr("got a list")));
+  EXPECT_THAT(problems_of("log:\n  level: {refresh: debug}\n"), ElementsAre(HasSubstr("got keys with values")));
   EXPECT_THAT(problems_of("compiler: {max_nesting: 1001}\n"), ElementsAre(HasSubstr("16 to 1000")));
   EXPECT_THAT(problems_of("scheduler: 5\n"), ElementsAre(HasSubstr("f.yaml:1: scheduler: expected keys with values")));
   EXPECT_THAT(problems_of("databases: shop\n"), ElementsAre(HasSubstr("f.yaml:1: databases: expected a list")));
@@ -203,6 +215,7 @@ TEST(ConfigLoad, FlagsWin) {
   flags.dsns = {"dbname=one", "postgresql://host/two"};
   flags.http_port = "1234";
   flags.log_level = "debug";
+  flags.log_levels = "build: warn, refresh: trace";
   const auto result = load_text("databases: [{dsn: dbname=three}]\nhttp: {port: 1}\n", "f.yaml", flags);
   ASSERT_THAT(result.problems, ElementsAre());
   ASSERT_EQ(result.config.databases.size(), 2U);
@@ -210,6 +223,7 @@ TEST(ConfigLoad, FlagsWin) {
   EXPECT_EQ(result.config.databases[1].name, "two");
   EXPECT_EQ(result.config.http.port, 1234);
   EXPECT_EQ(result.config.log.level, "debug");
+  EXPECT_THAT(result.config.log.levels, ElementsAre(std::pair("build", "warn"), std::pair("refresh", "trace")));
 
   flags.http_port = "no";
   EXPECT_THAT(problems_of("", flags), ElementsAre("--http-port: expected an integer from 0 to 65535, got 'no'"));

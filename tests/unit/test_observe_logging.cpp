@@ -5,9 +5,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <regex>
+#include <set>
 #include <sstream>
 #include <string>
 
@@ -90,6 +96,53 @@ TEST(LogLine, HasItsPriorityInTheJournal) {
   EXPECT_EQ(line([] { log::info("t", "x"); }), "<6>x\n");
   EXPECT_EQ(line([] { spdlog::info("x\ny"); }), "<6>x\\ny\n");
   EXPECT_THAT(logged(make_json_formatter(true), [] { log::error("t", "x"); }), ::testing::StartsWith("<3>{"));
+}
+
+/// The topics of which something is logged at `level`.
+std::string topics_logged(const config::Log& settings, spdlog::level::level_enum level) {
+  std::ostringstream out;
+  const auto before = spdlog::default_logger();
+  auto logger = make_logger(settings, std::make_shared<spdlog::sinks::ostream_sink_mt>(out));
+  logger->set_formatter(make_json_formatter());
+  spdlog::set_default_logger(logger);
+  log::write("build", level, "x");
+  log::write("refresh", level, "x");
+  spdlog::log(level, "x");
+  spdlog::set_default_logger(before);
+  std::string topics;
+  std::istringstream lines(out.str());
+  for (std::string line; std::getline(lines, line);) topics += json::parse(line)["topic"].get<std::string>() + " ";
+  return topics;
+}
+
+TEST(LogLevels, ATopicCanHaveItsOwn) {
+  using namespace spdlog::level;
+  EXPECT_EQ(topics_logged({}, info), "build refresh daemon ");
+  EXPECT_EQ(topics_logged({}, debug), "");
+  const config::Log chatty{.level = "warn", .levels = {{"refresh", "debug"}}};
+  EXPECT_EQ(topics_logged(chatty, debug), "refresh ");
+  EXPECT_EQ(topics_logged(chatty, info), "refresh ");
+  EXPECT_EQ(topics_logged(chatty, warn), "build refresh daemon ");
+  const config::Log quiet{.level = "info", .levels = {{"build", "error"}, {"daemon", "off"}}};
+  EXPECT_EQ(topics_logged(quiet, info), "refresh ");
+  EXPECT_EQ(topics_logged(quiet, err), "build refresh ");
+  EXPECT_EQ(topics_logged({.level = "off", .levels = {{"build", "info"}}}, critical), "build ");
+}
+
+// A topic that the register does not know could not be given a level.
+TEST(LogLevels, EveryTopicOfTheSourcesIsKnown) {
+  const std::regex call("log::(?:write|debug|info|warn|error|critical)\\(\\s*\"([^\"]*)\",");
+  std::set<std::string> used;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(PGT_SOURCE_DIR "/daemon")) {
+    if (entry.path().extension() != ".cpp") continue;
+    std::ifstream in(entry.path());
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    for (auto it = std::sregex_iterator(text.begin(), text.end(), call); it != std::sregex_iterator(); ++it)
+      if (text.substr(static_cast<std::size_t>(std::max<std::ptrdiff_t>(it->position() - 3, 0)), 3) != "spd")
+        used.insert((*it)[1]);
+  }
+  used.insert("daemon");
+  EXPECT_THAT(used, ::testing::ElementsAreArray(config::kLogTopics));
 }
 
 TEST(LogLine, TheJournalIsWhatTheEnvironmentSays) {

@@ -27,6 +27,9 @@ struct QueryAnalyzer::Grouping {
 
 namespace {
 
+/// What a column of an expression over the groups is: the number of the row's set (in GROUPING()), a key, a call.
+enum class Grouped { kSet, kKey, kCall };
+
 using Sets = std::vector<std::set<int>>;
 
 Sets product(const Sets& left, const Sets& right) {
@@ -367,9 +370,6 @@ OperatorPtr QueryAnalyzer::aggregate(const SelectStmt& select, const Scope& scop
     return static_cast<int>(calls.size() - 1);
   };
   // Two passes: keys may grow by columns that depend on a primary key in GROUP BY, and calls come after all keys.
-  // Until their number is known, keys are numbered from kKeys on, calls from kCalls on.
-  constexpr int kKeys = 1 << 20;
-  constexpr int kCalls = 1 << 21;
   const int set_columns = groups.several ? 1 : 0;
   std::function<void(Node&, bool)> lift = [&](Node& expr, bool in_subquery) {
     rewrite(expr, [&](Node& node) {
@@ -383,7 +383,7 @@ OperatorPtr QueryAnalyzer::aggregate(const SelectStmt& select, const Scope& scop
       }
       for (std::size_t i = 0; i < groups.keys.size(); ++i) {
         if (!equal(node, groups.keys[i])) continue;
-        node = column(kKeys + static_cast<int>(i));
+        node = column(Grouped::kKey, static_cast<int>(i));
         return true;
       }
       if (!in_subquery && node.has_grouping_func()) {
@@ -391,7 +391,7 @@ OperatorPtr QueryAnalyzer::aggregate(const SelectStmt& select, const Scope& scop
         return true;
       }
       if (!in_subquery && is_aggregate(node)) {
-        node = column(kCalls + add_call(node));
+        node = column(Grouped::kCall, add_call(node));
         return true;
       }
       int index = 0;
@@ -400,17 +400,17 @@ OperatorPtr QueryAnalyzer::aggregate(const SelectStmt& select, const Scope& scop
       if (groups.keys.empty()) throw Unsupported("a column outside of an aggregate function", fragment(node));
       const int key = groups.add_key(node);
       for (auto& set : groups.sets) set.insert(key);
-      node = column(kKeys + key);
+      node = column(Grouped::kKey, key);
       return true;
     });
   };
   for (Node* expr : exprs) lift(*expr, false);
   const int key_count = static_cast<int>(groups.keys.size());
   for (Node* expr : exprs) {
-    *expr = map_columns(*expr, [&](int index) {
-      if (index >= kCalls) return column(set_columns + key_count + index - kCalls);
-      if (index >= kKeys) return column(set_columns + index - kKeys);
-      return column(index);  // the set's number, in GROUPING()
+    *expr = map_tagged<Grouped>(*expr, [&](TaggedColumn<Grouped> at) {
+      if (at.of == Grouped::kCall) return column(set_columns + key_count + at.column);
+      if (at.of == Grouped::kKey) return column(set_columns + at.column);
+      return column(at.column);
     });
   }
 

@@ -3,8 +3,6 @@
 // which stars are expanded and names qualified, but the resolver does not rely on more than SQL's own scoping rules.
 #pragma once
 
-#include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -16,8 +14,6 @@ namespace pgtrickle::compiler {
 
 struct Analysis {
   OperatorPtr root;
-  std::vector<std::string> output_names;
-  std::set<std::uint32_t> views;   // relids of the views that were inlined
   std::vector<std::string> notes;  // for explain
 };
 

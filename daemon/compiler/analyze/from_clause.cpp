@@ -6,6 +6,7 @@
 #include "compiler/analyze/volatility.h"
 #include "compiler/operators/join.h"
 #include "compiler/operators/outer_join.h"
+#include "compiler/operators/pair_row.h"
 #include "compiler/operators/row_function.h"
 #include "compiler/operators/scan.h"
 #include "compiler/operators/shared.h"
@@ -18,16 +19,23 @@ namespace {
 
 using Names = std::vector<std::pair<std::string, Node>>;
 
-void shift(AnalyzedItem& item, int by) {
-  for (auto& condition : item.conditions) condition = shift_columns(condition, by);
+/// The row of two items beside each other.
+PairRow beside(const AnalyzedItem& left) {
+  return PairRow(left.width);
+}
+
+/// All expressions of an item, as those of the right side of `row`.
+void move_right(AnalyzedItem& item, const PairRow& row) {
+  const auto move = [&](Node& expr) { expr = row.beside(expr, Side::kRight); };
+  for (auto& condition : item.conditions) move(condition);
   for (auto& relation : item.relations)
-    for (auto& column : relation.columns) column.second = shift_columns(column.second, by);
-  for (auto& column : item.merged) column.second = shift_columns(column.second, by);
+    for (auto& column : relation.columns) move(column.second);
+  for (auto& column : item.merged) move(column.second);
 }
 
 /// Puts `right` beside `left`.
 void append(AnalyzedItem& left, AnalyzedItem right) {
-  shift(right, left.width);
+  move_right(right, beside(left));
   for (auto& input : right.inputs) left.inputs.push_back(std::move(input));
   for (auto& condition : right.conditions) left.conditions.push_back(std::move(condition));
   for (auto& relation : right.relations) left.relations.push_back(std::move(relation));
@@ -67,10 +75,10 @@ AnalyzedItem relation(OperatorPtr input, const std::string& name, const pg_query
 }
 
 /// The result itself is the content of a node, but for what is done row by row.
-bool keeps_state(const Operator& op) {
-  const Operator* at = &op;
+bool keeps_state(Operator& op) {
+  Operator* at = &op;
   while (at->rowwise()) at = at->inputs().front().get();
-  return at->stateful();
+  return at->as_stateful() != nullptr;
 }
 
 /// Of a column of the item's operators, as far as it is known already.
@@ -94,6 +102,26 @@ Node merged_column(const Node& left, const Node& right, pg_query::JoinType type,
   // Of types that turn into each other the left one is taken: CASE looks at ELSE first.
   return map_columns(parse_expr("CASE WHEN true THEN $1 ELSE $2 END"),
                      [&](int index) { return index == 0 ? right : left; });
+}
+
+/// What a column in ON of an outer join is, until both sides have all their columns: one of the row of both as FROM
+/// gives it, a subquery's value that is being made, or a column at the end of a side.
+enum class OnColumn { kOfBoth, kValue, kOfLeft, kOfRight };
+
+/// The side whose columns the subqueries in a condition read.
+Side side_of_values(const Node& condition, const PairRow& row) {
+  bool left = false;
+  bool right = false;
+  walk(condition, [&](const Node& at) {
+    if (!is_value(at)) return true;
+    left = left || row.reads(at, Side::kLeft);
+    right = right || row.reads(at, Side::kRight);
+    return false;
+  });
+  if (left && right)
+    throw Unsupported("a subquery in ON of an outer join that reads both sides is not maintained incrementally",
+                      fragment(condition));
+  return right ? Side::kRight : Side::kLeft;
 }
 
 bool is_function(const Node& node) {
@@ -164,7 +192,6 @@ AnalyzedItem QueryAnalyzer::range_var(const pg_query::RangeVar& range, const Cte
     case SourceKind::kView: {
       if (!source.misread.empty())
         throw Unsupported("view " + shown + " cannot be taken apart: " + source.misread, shown);
-      views_.insert(source.relid);
       if (static_cast<std::int64_t>(source.view_definition.size()) > limits_.query_bytes)
         throw Unsupported("view " + shown + " is longer than " + std::to_string(limits_.query_bytes) +
                               " bytes (compiler.max_query_bytes)",
@@ -247,15 +274,15 @@ AnalyzedItem QueryAnalyzer::row_function(AnalyzedItem left, const Node& function
     }
     return result;
   }
-  const int width = left.width;
+  const PairRow row = beside(left);
   OperatorPtr input = combined(left);
   for (std::size_t i = 0; i < names.size(); ++i)
-    added.columns.emplace_back(names[i], column(width + static_cast<int>(i)));
+    added.columns.emplace_back(names[i], row.column(Side::kRight, static_cast<int>(i)));
   result.relations = std::move(left.relations);
   result.merged = std::move(left.merged);
   result.conditions = std::move(left.conditions);  // those with sublinks
   result.relations.push_back(std::move(added));
-  result.width = width + static_cast<int>(names.size());
+  result.width = left.width + static_cast<int>(names.size());
   std::vector<Node> on;
   if (condition != nullptr) {
     const Scope both{result.relations, result.merged, ctes};
@@ -269,7 +296,7 @@ AnalyzedItem QueryAnalyzer::row_function(AnalyzedItem left, const Node& function
 
 AnalyzedItem QueryAnalyzer::outer_join(AnalyzedItem left, AnalyzedItem right, std::vector<Node> conditions,
                                        pg_query::JoinType type) {
-  const int left_width = left.width;
+  const PairRow row = beside(left);
   const int width = left.width + right.width;
   // A row that an inner condition with a sublink removes must be gone before the outer join.
   auto single = [&](AnalyzedItem& item) {
@@ -288,59 +315,38 @@ AnalyzedItem QueryAnalyzer::outer_join(AnalyzedItem left, AnalyzedItem right, st
   OperatorPtr l = single(left);
   OperatorPtr r = single(right);
 
-  // Sublinks in ON are computed on the side whose columns they read.
-  std::vector<Node> of_left;
-  std::vector<Node> of_right;
-  std::vector<std::pair<Node*, bool>> links;
+  // Sublinks in ON are computed on the side whose columns they read, as columns at its end.
+  bool widened = false;
   for (auto& node : conditions) {
     if (!has_sublink(node)) continue;
-    bool reads_left = false;
-    bool reads_right = false;
-    walk(node, [&](const Node& at) {
-      if (!is_value(at)) return true;
-      for (const int index : columns_of(at)) (index < left_width ? reads_left : reads_right) = true;
-      return false;
-    });
-    if (reads_left && reads_right)
-      throw Unsupported("a subquery in ON of an outer join that reads both sides is not maintained incrementally",
-                        fragment(node));
-    links.emplace_back(&node, reads_right);
-  }
-  bool widened = false;
-  for (const auto& sublink : links) {
-    Node* const node = sublink.first;
-    const bool on_right = sublink.second;
-    // Expressions over one side alone: the other side's columns are kept apart by a shift that extraction leaves alone.
-    OperatorPtr& side = on_right ? r : l;
-    std::vector<Node> found;
-    rewrite(*node, [&](Node& at) {
+    const Side side = side_of_values(node, row);
+    std::vector<Node> values;  // over the side's row
+    rewrite(node, [&](Node& at) {
       if (!is_value(at)) return false;
-      Node local = on_right ? shift_columns(at, -left_width) : at;
-      found.push_back(std::move(local));
-      at = column(kOuter + static_cast<int>(found.size()) - 1);
+      values.push_back(row.local(at, side));
+      at = column(OnColumn::kValue, static_cast<int>(values.size()) - 1);
       return true;
     });
     std::vector<Node*> exprs;
-    for (auto& link : found) exprs.push_back(&link);
-    side = extract_sublinks(std::move(side), exprs);
+    for (auto& value : values) exprs.push_back(&value);
+    OperatorPtr& input = side == Side::kLeft ? l : r;
+    input = extract_sublinks(std::move(input), exprs);
     widened = true;
-    // Now `found` are columns of the widened side; they are placed below, when the widths are final.
-    rewrite(*node, [&](Node& at) {
-      int index = 0;
-      if (!is_column(at, &index) || index < kOuter) return false;
-      int place = 0;
-      if (!is_column(found[static_cast<std::size_t>(index - kOuter)], &place))
+    // Where they are in the row of both is known when both sides have their widths.
+    node = map_tagged<OnColumn>(node, [&](TaggedColumn<OnColumn> at) {
+      if (at.of != OnColumn::kValue) return column(at.of, at.column);
+      int position = 0;
+      if (!is_column(values[static_cast<std::size_t>(at.column)], &position))
         throw std::logic_error("an extracted sublink is not a column");
-      at = column((on_right ? 2 : 1) * kOuter + place);
-      return true;
+      return column(side == Side::kLeft ? OnColumn::kOfLeft : OnColumn::kOfRight, position);
     });
   }
-  const int wide_left = static_cast<int>(l->columns().size());
+  const PairRow wide(*l);
   for (auto& node : conditions) {
-    node = map_columns(node, [&](int index) {
-      if (index >= 2 * kOuter) return column(index - 2 * kOuter + wide_left);
-      if (index >= kOuter) return column(index - kOuter);
-      return column(index < left_width ? index : index - left_width + wide_left);
+    node = map_tagged<OnColumn>(node, [&](TaggedColumn<OnColumn> at) {
+      if (at.of == OnColumn::kOfLeft) return wide.column(Side::kLeft, at.column);
+      if (at.of == OnColumn::kOfRight) return wide.column(Side::kRight, at.column);
+      return column(wide.position(row.at(at.column)));
     });
   }
   OperatorPtr joined = std::make_unique<OuterJoin>(std::move(l), std::move(r), std::move(conditions),
@@ -349,13 +355,13 @@ AnalyzedItem QueryAnalyzer::outer_join(AnalyzedItem left, AnalyzedItem right, st
     std::vector<Node> all;
     std::vector<std::string> names;
     for (int i = 0; i < width; ++i) {
-      const int at = i < left_width ? i : i - left_width + wide_left;
+      const int at = wide.position(row.at(i));
       all.push_back(column(at));
       names.push_back(joined->columns()[static_cast<std::size_t>(at)].name);
     }
     joined = make_projection(std::move(joined), std::move(all), names);
   }
-  shift(right, left_width);
+  move_right(right, row);
   AnalyzedItem result;
   result.width = width;
   result.ordered = left.ordered || right.ordered;
@@ -380,18 +386,18 @@ AnalyzedItem QueryAnalyzer::join_expr(const pg_query::JoinExpr& join, const CteS
     return item;
   }
   AnalyzedItem right = from_item(join.rarg(), ctes, depth);
-  const int left_width = left.width;
+  const PairRow row = beside(left);
 
   // Visible, unambiguous names of each side, for USING and NATURAL; over the joined row.
-  auto visible = [](const AnalyzedItem& item, int by) {
+  auto visible = [&](const AnalyzedItem& item, Side side) {
     Names names = item.merged;
     for (const auto& relation : item.relations)
       for (const auto& col : relation.columns) names.push_back(col);
-    for (auto& name : names) name.second = shift_columns(name.second, by);
+    for (auto& name : names) name.second = row.beside(name.second, side);
     return names;
   };
-  const Names left_names = visible(left, 0);
-  const Names right_names = visible(right, left_width);
+  const Names left_names = visible(left, Side::kLeft);
+  const Names right_names = visible(right, Side::kRight);
   std::vector<std::string> usings;
   for (const auto& node : join.using_clause()) usings.push_back(node.string().sval());
   if (join.is_natural()) {
@@ -407,19 +413,19 @@ AnalyzedItem QueryAnalyzer::join_expr(const pg_query::JoinExpr& join, const CteS
     if (l == nullptr || r == nullptr) throw Unsupported("cannot resolve USING (" + name + ")", name);
     conditions.push_back(equality(*l, *r));
     const auto l_type = type_of(left, *l);
-    const auto r_type = type_of(right, shift_columns(*r, -left_width));
+    const auto r_type = type_of(right, row.local(*r, Side::kRight));
     const bool same_type = l_type && r_type && l_type->oid == r_type->oid;
     merged.emplace_back(name, merged_column(*l, *r, type, same_type));
   }
   Names outer_merged = left.merged;  // names merged further down stay visible
-  for (auto& col : right.merged) outer_merged.emplace_back(col.first, shift_columns(col.second, left_width));
+  for (auto& col : right.merged) outer_merged.emplace_back(col.first, row.beside(col.second, Side::kRight));
 
   AnalyzedItem result;
   if (join.has_quals()) {
     AnalyzedItem both_names;
     both_names.relations = left.relations;
     for (auto relation : right.relations) {
-      for (auto& col : relation.columns) col.second = shift_columns(col.second, left_width);
+      for (auto& col : relation.columns) col.second = row.beside(col.second, Side::kRight);
       both_names.relations.push_back(std::move(relation));
     }
     const Scope scope{both_names.relations, outer_merged, ctes};

@@ -173,7 +173,6 @@ Analysis analyze(const SelectStmt& query, const Catalog& catalog, const Limits& 
   QueryAnalyzer analyzer(catalog, limits);
   Analysis analysis;
   analysis.root = analyzer.query(query, nullptr, 0);
-  analysis.views = std::move(analyzer.views_);
   analysis.notes = std::move(analyzer.notes_);
   return analysis;
 }

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "compiler/analyze/tagged_columns.h"
 #include "compiler/catalog.h"
 #include "compiler/error.h"
 #include "compiler/limits.h"
@@ -56,10 +57,13 @@ struct AnalyzedItem {
   bool ordered = false;  // its rows come in an order that a subquery asks for
 };
 
+/// Whose row a column belongs to, inside of a subquery that is being taken apart.
+enum class Level { kOwn, kOuter };
+
 /// A subquery taken apart at its correlation: the rows it reads, and the conditions that tie them to the outer row.
 struct Core {
   OperatorPtr relation;
-  std::vector<Node> correlated;  // over the outer row (kOuter + n) and the relation's row
+  std::vector<Node> correlated;  // over the outer row (Level::kOuter) and the relation's row
   std::vector<Node> outputs;     // its select list over the relation's row; empty if it is not a plain one
   bool plain = true;             // no grouping, aggregates, LIMIT: a row of the relation is a row of the subquery
 };
@@ -74,20 +78,14 @@ class QueryAnalyzer {
   /// The query as an operator whose columns are its select list, in order.
   OperatorPtr query(const pg_query::SelectStmt& select, const CteScope* ctes, int depth);
 
-  std::set<std::uint32_t> views_;
   std::vector<std::string> notes_;
 
  private:
-  /// Added to positions of the outer row inside of a subquery that is being taken apart.
-  static constexpr int kOuter = 1 << 24;
-  static bool is_outer(const Node& expr);  // reads the outer row
-
   // query.cpp
   OperatorPtr plain_select(const pg_query::SelectStmt& select, const CteScope* ctes, int depth);
   OperatorPtr values(const pg_query::SelectStmt& select);
 
   // ordering.cpp
-  struct OrderedSelect;
   OperatorPtr ordered(const pg_query::SelectStmt& select, OperatorPtr input, const std::vector<Node>& targets,
                       const std::vector<std::string>& names, std::vector<Node> distinct_on,
                       std::vector<SortTerm> order);

@@ -6,6 +6,7 @@
 
 #include "compiler/analyze/query_analyzer.h"
 #include "compiler/operators/join.h"
+#include "compiler/operators/pair_row.h"
 #include "compiler/operators/project.h"
 #include "compiler/operators/scan.h"
 #include "compiler/operators/semi_join.h"
@@ -134,11 +135,6 @@ bool shows_spelling(const Node& sublink, int index) {
 
 }  // namespace
 
-bool QueryAnalyzer::is_outer(const Node& expr) {
-  const auto used = columns_of(expr);
-  return !used.empty() && used.back() >= kOuter;
-}
-
 bool QueryAnalyzer::has_sublink(const Node& expr) {
   bool found = false;
   walk(expr, [&](const Node& node) {
@@ -219,7 +215,7 @@ std::optional<Core> QueryAnalyzer::core(const SelectStmt& bound) {
   rewrite(select, [](Node& node) {
     int index = 0;
     if (!is_column(node, &index)) return false;
-    node = column(index + kOuter);
+    node = column(Level::kOuter, index);
     return true;
   });
   if (select.op() != pg_query::SETOP_NONE || !select.values_lists().empty()) return std::nullopt;
@@ -246,7 +242,7 @@ std::optional<Core> QueryAnalyzer::core(const SelectStmt& bound) {
     std::vector<Node> conjuncts;
     split_conjuncts(resolve(select.where_clause(), scope), conjuncts);
     for (auto& node : conjuncts) {
-      if (is_outer(node)) {
+      if (reads(node, Level::kOuter)) {
         if (has_sublink(node)) return std::nullopt;
         result.correlated.push_back(std::move(node));
       } else if (has_sublink(node)) {
@@ -283,7 +279,7 @@ std::optional<Core> QueryAnalyzer::core(const SelectStmt& bound) {
   }
   std::vector<Node*> pointers;
   for (auto& node : others) {
-    if (is_outer(node) && has_sublink(node)) return std::nullopt;
+    if (reads(node, Level::kOuter) && has_sublink(node)) return std::nullopt;
     pointers.push_back(&node);
   }
   input = extract_sublinks(std::move(input), pointers);
@@ -292,7 +288,7 @@ std::optional<Core> QueryAnalyzer::core(const SelectStmt& bound) {
   std::set<int> used;
   auto use = [&](const Node& node) {
     for (const int index : columns_of(node))
-      if (index < kOuter) used.insert(index);
+      if (tagged<Level>(index).of == Level::kOwn) used.insert(index);
   };
   for (const auto& node : result.correlated) use(node);
   for (const auto& node : others) use(node);
@@ -305,8 +301,9 @@ std::optional<Core> QueryAnalyzer::core(const SelectStmt& bound) {
     names.push_back(input->columns().at(static_cast<std::size_t>(index)).name);
   }
   auto move = [&](const Node& node) {
-    return map_columns(
-        node, [&](int index) { return column(index >= kOuter ? index : moved.at(static_cast<std::size_t>(index))); });
+    return map_tagged<Level>(node, [&](TaggedColumn<Level> at) {
+      return at.of == Level::kOuter ? column(at.of, at.column) : column(moved.at(static_cast<std::size_t>(at.column)));
+    });
   };
   for (auto& node : result.correlated) node = move(node);
   if (result.plain)
@@ -339,21 +336,23 @@ bool QueryAnalyzer::semi_join(OperatorPtr& input, const Node& conjunct) {
   if (type != pg_query::EXISTS_SUBLINK && type != pg_query::ANY_SUBLINK) return false;
   if (has_sublink(link.testexpr())) return false;
   const auto& subquery = link.subselect().select_stmt();
-  const int width = static_cast<int>(input->columns().size());
+  const PairRow row(*input);  // the outer row first, the subquery's row after it
 
   std::vector<Node> conditions;
   std::vector<Node> outputs;
   OperatorPtr relation;
   if (columns_of(link.subselect()).empty()) {
     relation = query(subquery, nullptr, 1);
-    for (std::size_t i = 0; i < relation->columns().size(); ++i) outputs.push_back(column(width + static_cast<int>(i)));
+    for (std::size_t i = 0; i < relation->columns().size(); ++i)
+      outputs.push_back(row.column(Side::kRight, static_cast<int>(i)));
   } else {
     auto parts = core(subquery);
     if (!parts || !parts->plain) return false;
     relation = std::move(parts->relation);
-    // The outer row first, the subquery's row after it.
     auto place = [&](const Node& expr) {
-      return map_columns(expr, [&](int index) { return column(index >= kOuter ? index - kOuter : index + width); });
+      return map_tagged<Level>(expr, [&](TaggedColumn<Level> at) {
+        return row.column(at.of == Level::kOuter ? Side::kLeft : Side::kRight, at.column);
+      });
     };
     for (const auto& condition : parts->correlated) conditions.push_back(place(condition));
     for (const auto& output : parts->outputs) outputs.push_back(place(output));
@@ -363,10 +362,11 @@ bool QueryAnalyzer::semi_join(OperatorPtr& input, const Node& conjunct) {
       if (anti) {
         // NOT IN is true only if every comparison is false: without NULLs that is "no match".
         auto not_null = [&](const Node& side) {
-          int index = 0;
-          if (!is_column(side, &index)) return side.has_a_const() && !side.a_const().isnull();
-          return index < width ? input->columns()[static_cast<std::size_t>(index)].not_null
-                               : relation->columns()[static_cast<std::size_t>(index - width)].not_null;
+          int position = 0;
+          if (!is_column(side, &position)) return side.has_a_const() && !side.a_const().isnull();
+          const SideColumn at = row.at(position);
+          const auto& columns = (at.side == Side::kLeft ? input : relation)->columns();
+          return columns[static_cast<std::size_t>(at.column)].not_null;
         };
         if (!not_null(condition.a_expr().lexpr()) || !not_null(condition.a_expr().rexpr())) return false;
       }
@@ -399,7 +399,7 @@ OperatorPtr QueryAnalyzer::extract_sublinks(OperatorPtr input, const std::vector
 }
 
 OperatorPtr QueryAnalyzer::value_join(OperatorPtr input, const Node& sublink, Node& value) {
-  const int width = static_cast<int>(input->columns().size());
+  const PairRow row(*input);  // the outer row, and beside it the keys and the value
   const auto outer = columns_of(sublink);
   auto beside = [&](OperatorPtr values, std::vector<Node> conditions) {
     std::vector<OperatorPtr> inputs;
@@ -408,7 +408,7 @@ OperatorPtr QueryAnalyzer::value_join(OperatorPtr input, const Node& sublink, No
     return std::make_unique<Join>(std::move(inputs), std::move(conditions));
   };
   if (outer.empty()) {
-    value = column(width);
+    value = row.column(Side::kRight, 0);
     const auto& link = sublink.sub_link();
     if (sublink.has_sub_link() && link.sub_link_type() == pg_query::EXPR_SUBLINK) {
       // An aggregate without GROUP BY has exactly one row, so it is its own relation.
@@ -437,14 +437,14 @@ OperatorPtr QueryAnalyzer::value_join(OperatorPtr input, const Node& sublink, No
   for (std::size_t i = 0; i < outer.size(); ++i) {
     key_columns.push_back(column(narrowed[i]));
     names.push_back(keys->columns()[static_cast<std::size_t>(narrowed[i])].name);
-    conditions.push_back(same(column(outer[i]), column(width + static_cast<int>(i))));
+    conditions.push_back(same(column(outer[i]), row.column(Side::kRight, static_cast<int>(i))));
   }
   for (std::size_t i = 0; i < outer.size(); ++i) {
     // Values that are equal but not the same (numeric 1.0 and 1.00) are tuples of their own where it can show. What
     // their image is depends on the type, which may be unknown so far.
     const auto& type = input->columns()[static_cast<std::size_t>(outer[i])].type;
     if ((type && type->identity) || !shows_spelling(sublink, outer[i])) continue;
-    conditions.push_back(same(image_of(outer[i]), column(width + static_cast<int>(key_columns.size()))));
+    conditions.push_back(same(image_of(outer[i]), row.column(Side::kRight, static_cast<int>(key_columns.size()))));
     key_columns.push_back(image_of(narrowed[i]));
     names.push_back(names[i]);
   }
@@ -454,7 +454,7 @@ OperatorPtr QueryAnalyzer::value_join(OperatorPtr input, const Node& sublink, No
   const Node local = map_columns(sublink, [&](int index) {
     return column(static_cast<int>(std::find(outer.begin(), outer.end(), index) - outer.begin()));
   });
-  value = column(width + key_count);
+  value = row.column(Side::kRight, key_count);
   return beside(std::make_unique<Apply>(std::move(keys), std::move(sources), std::vector<Node>{local},
                                         std::vector<std::string>{"value"}),
                 std::move(conditions));
@@ -462,6 +462,7 @@ OperatorPtr QueryAnalyzer::value_join(OperatorPtr input, const Node& sublink, No
 
 std::vector<Feed> QueryAnalyzer::feeds(const Node& value, const std::vector<int>& outer, int keys) {
   std::vector<Feed> result;
+  const PairRow row(keys);  // the tuple, and beside it the feed's row
   auto key = [&](int index) {
     return column(static_cast<int>(std::find(outer.begin(), outer.end(), index) - outer.begin()));
   };
@@ -496,7 +497,7 @@ std::vector<Feed> QueryAnalyzer::feeds(const Node& value, const std::vector<int>
       }
       std::vector<Node> outputs;
       for (std::size_t i = 0; i < feed.relation->columns().size(); ++i)
-        outputs.push_back(column(keys + static_cast<int>(i)));
+        outputs.push_back(row.column(Side::kRight, static_cast<int>(i)));
       add_comparison(feed, outputs);
       result.push_back(std::move(feed));
       return false;
@@ -507,7 +508,9 @@ std::vector<Feed> QueryAnalyzer::feeds(const Node& value, const std::vector<int>
       return false;
     }
     auto place = [&](const Node& expr) {
-      return map_columns(expr, [&](int index) { return index >= kOuter ? key(index - kOuter) : column(index + keys); });
+      return map_tagged<Level>(expr, [&](TaggedColumn<Level> at) {
+        return at.of == Level::kOuter ? key(at.column) : row.column(Side::kRight, at.column);
+      });
     };
     feed.relation = std::move(parts->relation);
     for (const auto& condition : parts->correlated) feed.match.push_back(place(condition));
@@ -551,7 +554,6 @@ std::vector<Feed> QueryAnalyzer::every_source(const SelectStmt& subquery) {
       if (range.schemaname().empty() && ctes.count(range.relname()) != 0) return true;
       const auto found = catalog_.sources.find({range.schemaname(), range.relname()});
       if (found != catalog_.sources.end() && found->second.kind == SourceKind::kView) {
-        views_.insert(found->second.relid);
         collect(parse_select(found->second.view_definition, limits_.nesting));
         return true;
       }

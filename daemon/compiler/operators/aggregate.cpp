@@ -402,7 +402,7 @@ std::string Aggregate::describe() const {
 
 std::string Aggregate::cost_class() const {
   const Layout l = layout();
-  if (l.has(Maintenance::kReplace)) return "O(touched groups)";
+  if (l.has(Maintenance::kReplace)) return "O(affected groups)";
   if (l.has(Maintenance::kExtremum)) return "O(delta), a group when its extremum is deleted";
   return "O(delta)";
 }

@@ -1,7 +1,7 @@
 // GROUP BY, aggregates without GROUP BY, and DISTINCT (a group per row, no aggregate).
 //
 // State: one row per group: its key, n = number of input rows, and the components of the aggregates
-// (aggregate_functions.h). Rule: the input's delta is summed per group (g), added to the state of the touched groups
+// (aggregate_functions.h). Rule: the input's delta is summed per group (g), added to the state of the affected groups
 // (m); a group whose n becomes 0 disappears. Groups that cannot be updated are recomputed from the input's post-state:
 // where that is the exception, by a function of its own, so that the plan of the usual case does not carry it.
 // Without GROUP BY there is always exactly one row.

@@ -162,7 +162,7 @@ class Planner {
       return [](const std::vector<std::string>& c) { return "round(" + c[2] + ", " + max_scale(c[3]) + " * 2)"; };
     }();
     if (!bounded) {
-      // With a NaN among the squares the group is computed afresh whenever it is touched: so is its variance.
+      // With a NaN among the squares the group is computed afresh whenever it is affected: so is its variance.
       Component exact;
       exact.hint = name_ + "_" + hint_suffix();
       exact.full = "coalesce(CASE WHEN " + plan.components[2].full + " = 'NaN' THEN " + full_ + " END, 0)::numeric";

@@ -6,7 +6,7 @@
 //   and
 //             nothing inserted does, the group is recomputed: even if something does where equal is not the same
 //             (1.0 and 1.00)                                                      min, max
-//   replace   the group is recomputed whenever it is touched                      everything else
+//   replace   the group is recomputed whenever it is affected                      everything else
 //
 // Exactness notes. Sums of float4/float8 are not invertible (rounding): replace. numeric NaN and infinities poison a
 // running sum for ever: a group that has one in its state or its delta is recomputed. avg and the variances divide, and

@@ -50,7 +50,7 @@ std::optional<Node> equal_or_null(const Node& conjunct) {
 struct Apply::Layout {
   std::vector<std::string> tuple;  // quoted
   std::vector<std::string> values;
-  std::string n, old_ctid, old_n, new_n, touched, need;
+  std::string n, old_ctid, old_n, new_n, affected, need;
   std::vector<std::string> old_values, new_values;
 };
 
@@ -84,7 +84,7 @@ Apply::Layout Apply::layout() const {
   // The output's own names come first, so they stay as they are.
   std::vector<std::string> wanted;
   for (const auto& col : columns_) wanted.push_back(col.name);
-  for (const char* fixed : {"n", "old_ctid", "old_n", "new_n", "touched", "need"}) wanted.emplace_back(fixed);
+  for (const char* fixed : {"n", "old_ctid", "old_n", "new_n", "affected", "need"}) wanted.emplace_back(fixed);
   for (const char* side : {"old_", "new_"})
     for (std::size_t i = 0; i < values_.size(); ++i)
       wanted.push_back(side + plain_name(columns_[tuple_size_ + i].name));
@@ -97,7 +97,7 @@ Apply::Layout Apply::layout() const {
   };
   fill(l.tuple, tuple_size_);
   fill(l.values, values_.size());
-  for (auto* name : {&l.n, &l.old_ctid, &l.old_n, &l.new_n, &l.touched, &l.need}) *name = next();
+  for (auto* name : {&l.n, &l.old_ctid, &l.old_n, &l.new_n, &l.affected, &l.need}) *name = next();
   fill(l.old_values, values_.size());
   fill(l.new_values, values_.size());
   return l;
@@ -131,8 +131,7 @@ bool Apply::served() const {
     if (std::none_of(match.begin(), match.end(), [&](const Node& conjunct) {
           const auto found = lookup(conjunct);
           int position = 0;
-          return found && is_column(found->value, &position) &&
-                 feed(f).indexed(position - static_cast<int>(tuple_size_));
+          return found && is_column(found->value, &position) && feed(f).indexed(position);
         }))
       return false;
   }
@@ -193,16 +192,14 @@ FromItem Apply::from_state() const {
   return Select(column_names("s.")).from(state_table(), "s");
 }
 
-// Which tuples a feed touches -----------------------------------------------------------------------------------------
+// Which tuples a feed affects -----------------------------------------------------------------------------------------
 
 bool Apply::over_tuple(const Node& conjunct) const {
-  const auto used = columns_of(conjunct);
-  return !used.empty() && used.front() < static_cast<int>(tuple_size_);
+  return row().reads(conjunct, Side::kLeft);
 }
 
 bool Apply::over_feed(const Node& conjunct) const {
-  const auto used = columns_of(conjunct);
-  return !used.empty() && used.back() >= static_cast<int>(tuple_size_);
+  return row().reads(conjunct, Side::kRight);
 }
 
 std::optional<Apply::Lookup> Apply::lookup(const Node& conjunct) const {
@@ -212,8 +209,8 @@ std::optional<Apply::Lookup> Apply::lookup(const Node& conjunct) const {
     const Node& mine = left ? expr.lexpr() : expr.rexpr();
     const Node& theirs = left ? expr.rexpr() : expr.lexpr();
     int index = 0;
-    if (is_column(mine, &index) && index < static_cast<int>(tuple_size_) && over_feed(theirs) && !over_tuple(theirs))
-      return Lookup{index, theirs};
+    if (is_column(mine, &index) && over_tuple(mine) && row().reads_only(theirs, Side::kRight))
+      return Lookup{index, row().local(theirs, Side::kRight)};
   }
   return std::nullopt;
 }
@@ -232,9 +229,9 @@ std::vector<std::vector<Node>> Apply::arms(std::size_t f) const {
     arms[0][i] = *equality;
     int position = 0;
     const bool plain = is_column(found->value, &position);
-    if (!plain || !feed(f).columns().at(static_cast<std::size_t>(position) - tuple_size_).not_null) {
+    if (!plain || !feed(f).columns().at(static_cast<std::size_t>(position)).not_null) {
       arms.push_back(match);
-      arms.back()[i] = is_null(found->value);
+      arms.back()[i] = is_null(row().beside(found->value, Side::kRight));
     }
     if (!columns_[static_cast<std::size_t>(found->column)].not_null) {
       arms.push_back(match);
@@ -260,17 +257,17 @@ std::vector<Key> Apply::feed_lookups() const {
 
 /// A conjunct over a state row s and a feed row f.
 std::string Apply::condition(std::size_t f, const Node& conjunct) const {
-  const std::string sql = deparse_expr(map_columns(conjunct, [&](int index) {
-    const auto at = static_cast<std::size_t>(index);
-    return at < tuple_size_ ? column_ref("s", columns_[at].name)
-                            : column_ref("f", feed(f).columns().at(at - tuple_size_).name);
+  const std::string sql = deparse_expr(row().map(conjunct, [&](SideColumn at) {
+    const bool tuple = at.side == Side::kLeft;
+    const auto& columns = tuple ? columns_ : feed(f).columns();
+    return column_ref(tuple ? "s" : "f", columns.at(static_cast<std::size_t>(at.column)).name);
   }));
   return conjunct.has_bool_expr() ? "(" + sql + ")" : sql;
 }
 
-/// `wanted` of the state rows s that the rows of a feed's delta touch through one arm.
-Select Apply::touched_by(const Statement& statement, std::size_t f, const std::vector<Node>& arm,
-                         const std::string& delta, const std::vector<std::string>& wanted) const {
+/// `wanted` of the state rows s that the rows of a feed's delta affect through one arm.
+Select Apply::affected_by(const Statement& statement, std::size_t f, const std::vector<Node>& arm,
+                          const std::string& delta, const std::vector<std::string>& wanted) const {
   std::vector<std::string> on_state;
   std::vector<std::string> on_feed;
   std::vector<std::string> on_both;
@@ -281,12 +278,11 @@ Select Apply::touched_by(const Statement& statement, std::size_t f, const std::v
     (both ? on_both : over_tuple(conjunct) ? on_state : on_feed).push_back(condition(f, conjunct));
     indexed = indexed || lookup(conjunct).has_value();
     if (!both) continue;
-    for (const int index : columns_of(conjunct))
-      if (index >= static_cast<int>(tuple_size_)) compared.insert(index - static_cast<int>(tuple_size_));
+    for (const int column : row().columns_of(conjunct, Side::kRight)) compared.insert(column);
   }
   on_state.push_back(statement.gate(feed(f).source_mask()));
   if (!indexed) {
-    // Every tuple is tested, and leaves with the first row that touches it.
+    // Every tuple is tested, and leaves with the first row that affects it.
     return Select(wanted)
         .from(state_table(), "s")
         .where(on_state)
@@ -306,26 +302,26 @@ Select Apply::touched_by(const Statement& statement, std::size_t f, const std::v
   return Select(wanted).from(rows, "f").from(state_table(), "s").where(on_both).where(on_state);
 }
 
-/// For every way in which a feed can touch tuples: `wanted` of their state rows s.
-std::vector<Select> Apply::touched(Statement& statement, const std::vector<std::string>& wanted) const {
+/// For every way in which a feed can affect tuples: `wanted` of their state rows s.
+std::vector<Select> Apply::affected(Statement& statement, const std::vector<std::string>& wanted) const {
   std::vector<Select> parts;
   for (std::size_t f = 0; f < matches_.size(); ++f) {
     const std::string delta =
         statement.with_name_of(feed(f).delta(statement, true).from, "d", "rows of the subquery that changed");
-    for (const auto& arm : arms(f)) parts.push_back(touched_by(statement, f, arm, delta, wanted));
+    for (const auto& arm : arms(f)) parts.push_back(affected_by(statement, f, arm, delta, wanted));
   }
   return parts;
 }
 
 // The statement -------------------------------------------------------------------------------------------------------
 
-/// One row per touched tuple: the stored row, the new count, and whether values have to be computed.
+/// One row per affected tuple: the stored row, the new count, and whether values have to be computed.
 std::string Apply::merged(Statement& statement, const Layout& l) const {
   std::vector<std::string> old_values;
   for (std::size_t i = 0; i < values_.size(); ++i) old_values.push_back("s." + l.values[i] + " AS " + l.old_values[i]);
   if (global()) {
     std::vector<std::string> any;
-    for (const auto& part : touched(statement, {})) any.push_back(exists(part));
+    for (const auto& part : affected(statement, {})) any.push_back(exists(part));
     return statement.with("m", "the row of the state, if anything may change its values",
                           Select()
                               .item("s.ctid", l.old_ctid)
@@ -339,16 +335,16 @@ std::string Apply::merged(Statement& statement, const Layout& l) const {
 
   std::vector<Query> changed{Select(inputs_[0]->column_names("i."))
                                  .item("i.w")
-                                 .item("false", l.touched)
+                                 .item("false", l.affected)
                                  .from(inputs_[0]->delta(statement, false).from, "i")};
   auto of_state = prefixed(l.tuple, "s.");
   of_state.insert(of_state.end(), {"0", "true"});
-  for (const auto& part : touched(statement, of_state)) changed.emplace_back(part);
+  for (const auto& part : affected(statement, of_state)) changed.emplace_back(part);
   const std::string x = statement.with("x", "outer tuples: how many come, and whether their values may have changed",
                                        grouped_outer(union_all(changed))
                                            .item("coalesce(sum(o.w), 0)::bigint", l.n)
-                                           .item("bool_or(o." + l.touched + ")", l.touched)
-                                           .having("(sum(o.w) <> 0 OR bool_or(o." + l.touched + "))"));
+                                           .item("bool_or(o." + l.affected + ")", l.affected)
+                                           .having("(sum(o.w) <> 0 OR bool_or(o." + l.affected + "))"));
 
   Select beside;
   for (std::size_t i = 0; i < tuple_size_; ++i) {
@@ -362,7 +358,7 @@ std::string Apply::merged(Statement& statement, const Layout& l) const {
   beside.item("s.ctid", l.old_ctid)
       .item("coalesce(s." + l.n + ", 0)", l.old_n)
       .item(new_n, l.new_n)
-      .item(new_n + " > 0 AND (x." + l.touched + " OR s.ctid IS NULL)", l.need)
+      .item(new_n + " > 0 AND (x." + l.affected + " OR s.ctid IS NULL)", l.need)
       .items(old_values)
       .from(x, "x")
       .join("LEFT JOIN", state_table(), "s", state().match("s.", "x."));
@@ -460,9 +456,9 @@ std::string Apply::cost_class() const {
   for (std::size_t f = 0; f < matches_.size(); ++f) {
     const auto match = arms(f).front();
     if (std::none_of(match.begin(), match.end(), [&](const Node& c) { return lookup(c).has_value(); }))
-      return "O(touched keys), every key is tested: O(keys)";
+      return "O(affected keys), every key is tested: O(keys)";
   }
-  return "O(delta x touched keys)";
+  return "O(delta x affected keys)";
 }
 
 void Apply::index_advice(std::vector<std::string>& advice) const {
@@ -473,8 +469,7 @@ void Apply::index_advice(std::vector<std::string>& advice) const {
     for (const auto& conjunct : first) {
       const auto found = lookup(conjunct);
       int position = 0;
-      if (found && is_column(found->value, &position))
-        feed(f).advise_lookup(position - static_cast<int>(tuple_size_), advice);
+      if (found && is_column(found->value, &position)) feed(f).advise_lookup(position, advice);
     }
   }
 }

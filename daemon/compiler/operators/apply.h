@@ -3,19 +3,20 @@
 // The subqueries stay SQL and are evaluated by PostgreSQL over the post-state: three-valued logic and "more than one
 // row returned" are its own. The caller joins the result back with the outer rows on c.
 //
-// State: one row per tuple: c, n = number of outer rows that have it, the values. Rule: a tuple is touched if a changed
-// inner row could change its values, which the feeds say; values are computed for touched tuples and for new ones, once
-// per tuple. Naive versions break on: an inner change that reaches outer rows which did not change themselves; the last
-// outer row of a tuple deleted and another inserted in one batch (only the net n counts); a tuple that contains NULL
-// (identity is NULL-safe); NOT IN, where an inner NULL touches every tuple ((x = y) IS NOT FALSE, expanded into arms so
-// that x = y still finds its rows by index); a subquery alias that captures a column of c (kOuterAlias).
-// Tuples are told apart by their types' equality. Where values can depend on how an equal value is written (numeric 1.0
-// and 1.00), the caller makes the text a correlation column as well.
+// State: one row per tuple: c, n = number of outer rows that have it, the values. Rule: a tuple is affected if a
+// changed inner row could change its values, which the feeds say; values are computed for affected tuples and for new
+// ones, once per tuple. Naive versions break on: an inner change that reaches outer rows which did not change
+// themselves; the last outer row of a tuple deleted and another inserted in one batch (only the net n counts); a tuple
+// that contains NULL (identity is NULL-safe); NOT IN, where an inner NULL affects every tuple ((x = y) IS NOT FALSE,
+// expanded into arms so that x = y still finds its rows by index); a subquery alias that captures a column of c
+// (kOuterAlias). Tuples are told apart by their types' equality. Where values can depend on how an equal value is
+// written (numeric 1.0 and 1.00), the caller makes the text a correlation column as well.
 #pragma once
 
 #include <optional>
 
 #include "compiler/operators/keyed_state.h"
+#include "compiler/operators/pair_row.h"
 
 namespace pgtrickle::compiler {
 
@@ -70,15 +71,17 @@ class Apply final : public StatefulOperator {
   [[nodiscard]] Select grouped_outer(const FromItem& from) const;
   [[nodiscard]] Select content(bool with_count) const;
 
+  /// What matches are over: the tuple, and beside it the feed's row.
+  [[nodiscard]] PairRow row() const { return PairRow(static_cast<int>(tuple_size_)); }
   [[nodiscard]] bool over_tuple(const Node& conjunct) const;
   [[nodiscard]] bool over_feed(const Node& conjunct) const;
   [[nodiscard]] std::optional<Lookup> lookup(const Node& conjunct) const;
   [[nodiscard]] std::vector<Key> feed_lookups() const;
   [[nodiscard]] std::vector<std::vector<Node>> arms(std::size_t feed) const;
   [[nodiscard]] std::string condition(std::size_t feed, const Node& conjunct) const;
-  [[nodiscard]] Select touched_by(const Statement& statement, std::size_t feed, const std::vector<Node>& arm,
-                                  const std::string& delta, const std::vector<std::string>& wanted) const;
-  [[nodiscard]] std::vector<Select> touched(Statement& statement, const std::vector<std::string>& wanted) const;
+  [[nodiscard]] Select affected_by(const Statement& statement, std::size_t feed, const std::vector<Node>& arm,
+                                   const std::string& delta, const std::vector<std::string>& wanted) const;
+  [[nodiscard]] std::vector<Select> affected(Statement& statement, const std::vector<std::string>& wanted) const;
   [[nodiscard]] std::string merged(Statement& statement, const Layout& layout) const;
 
   bool has_outer_ = false;

@@ -53,6 +53,11 @@ std::vector<Join::Place> Join::places() const {
   return places;
 }
 
+Node Join::local(const Node& condition) const {
+  const auto where_is = places();
+  return map_columns(condition, [&](int index) { return column(where_is.at(static_cast<std::size_t>(index)).column); });
+}
+
 std::set<std::size_t> Join::inputs_of(const Node& condition) const {
   const auto where_is = places();
   std::set<std::size_t> result;
@@ -339,8 +344,7 @@ bool Join::absorb_filter(const Node& predicate) {
     const auto used = inputs_of(node);
     if (used.size() == 1) {
       const std::size_t input = *used.begin();
-      const Node local = shift_columns(node, -static_cast<int>(offset(input)));
-      if (inputs_[input]->absorb_filter(local)) continue;
+      if (inputs_[input]->absorb_filter(local(node))) continue;
     }
     conditions_.push_back(std::move(node));
   }
@@ -383,12 +387,11 @@ OperatorPtr Join::superset(std::vector<int>& columns) const {
   for (const int index : columns) inputs.insert(where_is.at(static_cast<std::size_t>(index)).input);
   if (inputs.size() != 1) return clone();
   const std::size_t only = *inputs.begin();
-  const int base = static_cast<int>(offset(only));
   std::vector<int> own;
-  for (const int index : columns) own.push_back(index - base);
+  for (const int index : columns) own.push_back(where_is.at(static_cast<std::size_t>(index)).column);
   std::vector<Node> filters;
   for (const auto& node : conditions_)
-    if (inputs_of(node) == inputs) filters.push_back(shift_columns(node, -base));
+    if (inputs_of(node) == inputs) filters.push_back(local(node));
   columns = std::move(own);
   if (filters.empty()) return inputs_[only]->superset(columns);
   return make_filter(inputs_[only]->clone(), std::move(filters));

@@ -54,6 +54,8 @@ class Join final : public Operator {
   [[nodiscard]] std::vector<Place> places() const;  // of every output column
   [[nodiscard]] std::size_t offset(std::size_t input) const;
   [[nodiscard]] std::set<std::size_t> inputs_of(const Node& condition) const;
+  /// A condition that reads one input only, over that input's row.
+  [[nodiscard]] Node local(const Node& condition) const;
   [[nodiscard]] std::string condition(const Node& node) const;  // over aliases a1, a2, ...
   [[nodiscard]] std::string condition(const Node& node, const std::function<std::string(int)>& text) const;
   [[nodiscard]] std::vector<std::string> select_list(std::size_t count) const;

@@ -106,11 +106,11 @@ FromItem KeyedRecompute::from_state() const {
   return Select(column_names("s.")).from(state_table(), "s");
 }
 
-/// All input rows of the touched keys, in the post-state.
-Query KeyedRecompute::touched_rows(const std::string& touched) const {
+/// All input rows of the affected keys, in the post-state.
+Query KeyedRecompute::affected_rows(const std::string& affected) const {
   const Operator& input = *inputs_[0];
   const FromItem post = input.post();
-  const Select any = Select().from(touched, "k");
+  const Select any = Select().from(affected, "k");
   if (keys_.empty()) return Select(input.column_names("i.")).from(post, "i").where(exists(any));
   std::vector<std::string> mine;
   std::vector<bool> not_null;
@@ -124,7 +124,7 @@ Query KeyedRecompute::touched_rows(const std::string& touched) const {
     Select such = any;
     if (!way.null_keys.empty()) such.where(any_null(way.null_keys, "k."));
     arms.emplace_back(
-        Select(input.column_names("i.")).from(touched, "k").from(post, "i").where(way.conditions).where(exists(such)));
+        Select(input.column_names("i.")).from(affected, "k").from(post, "i").where(way.conditions).where(exists(such)));
   }
   return union_all(arms);
 }
@@ -142,11 +142,11 @@ Changes KeyedRecompute::differential(Statement& statement) const {
   Select changed(std::move(select));
   changed.from(input.delta(statement, true).from, "d").group_by(group);
   if (group.empty()) changed.limit("1");
-  const std::string touched = statement.with("k", "keys of changed rows", changed);
+  const std::string affected = statement.with("k", "keys of changed rows", changed);
   Select stored(state(columns).names("s."));
-  stored.item("s.ctid").from(touched, "k").from(state_table(), "s");
+  stored.item("s.ctid").from(affected, "k").from(state_table(), "s");
   if (!keys_.empty()) stored.where(row_match(key_names("s."), key_names("k."), key_types(), plain_keys()));
-  return state(columns).replace(statement, stored, compute(touched_rows(touched)));
+  return state(columns).replace(statement, stored, compute(affected_rows(affected)));
 }
 
 bool KeyedRecompute::absorb_filter(const Node& predicate) {
@@ -166,7 +166,7 @@ std::vector<int> KeyedRecompute::prune_input(std::set<int> needed) {
 }
 
 std::string KeyedRecompute::cost_class() const {
-  return keys_.empty() ? "O(n)" : "O(rows of touched keys)";
+  return keys_.empty() ? "O(n)" : "O(rows of affected keys)";
 }
 
 void KeyedRecompute::index_advice(std::vector<std::string>& advice) const {

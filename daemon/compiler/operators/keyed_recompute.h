@@ -1,5 +1,5 @@
 // Base of operators that compute their rows from all input rows of a key (DISTINCT ON, windows over a partition): the
-// keys that the delta touches are computed afresh from the input's post-state and subtracted from what was stored.
+// keys that the delta affects are computed afresh from the input's post-state and subtracted from what was stored.
 //
 // A derived class states what is computed, as a query over a relation of input rows. NULL is a key like any other.
 // Without keys the whole input is one group. Keys that are expressions become hidden columns of the input, so that
@@ -43,7 +43,7 @@ class KeyedRecompute : public StatefulOperator {
   [[nodiscard]] std::vector<std::string> key_names(const std::string& prefix) const;
   [[nodiscard]] std::vector<TypeInfo> key_types() const;
   [[nodiscard]] bool plain_keys() const;
-  [[nodiscard]] Query touched_rows(const std::string& touched) const;
+  [[nodiscard]] Query affected_rows(const std::string& affected) const;
   [[nodiscard]] BagState state(const std::vector<OutputColumn>& columns) const { return {state_table(), columns}; }
 
   std::vector<int> keys_;   // columns of the input

@@ -3,7 +3,7 @@
 // Identity: a unique index on the key columns if they cannot be NULL and "=" means equality, otherwise an index on the
 // hash of the key, with a recheck by record equality: NULL is a key like any other. Without key columns ("global") the
 // table always has its one row.
-// Bringing up to date starts from a relation "merged": one row per touched key with the old and the new row side by
+// Bringing up to date starts from a relation "merged": one row per affected key with the old and the new row side by
 // side and a count n of what stands behind the key; keys whose new count is 0 disappear. Rows are found by ctid, which
 // cannot move: refreshes of one stream table are serialised by its frontier row.
 #pragma once
@@ -46,7 +46,7 @@ class KeyedState {
   void apply(Statement& statement, const MergedRows& merged, const std::string& n,
              const std::vector<std::string>& values) const;
 
-  /// The touched rows of an operator whose output is the key, then values: SQL over a row m of `merged`, before and
+  /// The affected rows of an operator whose output is the key, then values: SQL over a row m of `merged`, before and
   /// after.
   [[nodiscard]] Changes changes(Statement& statement, const MergedRows& merged, const std::vector<OutputColumn>& output,
                                 const std::vector<std::string>& old_values,

@@ -11,12 +11,6 @@ namespace pgtrickle::compiler {
 
 namespace {
 
-bool reads(const Node& expr, Side side, int left_width) {
-  const auto columns = columns_of(expr);
-  return std::any_of(columns.begin(), columns.end(),
-                     [&](int index) { return (index < left_width) == (side == Side::kLeft); });
-}
-
 bool has_collate(const Node& expr) {
   bool found = false;
   walk(expr, [&](const Node& node) {
@@ -28,16 +22,14 @@ bool has_collate(const Node& expr) {
 
 /// The two sides of `l = r` if each reads one input only. COLLATE rules it out: a key is kept in a column of its own,
 /// where its collation would no longer be an explicit one.
-std::optional<KeyPair> as_key(const Node& expr, int left_width) {
+std::optional<KeyPair> as_key(const Node& expr, const PairRow& row) {
   if (!expr.has_a_expr() || expr.a_expr().kind() != pg_query::AEXPR_OP) return std::nullopt;
   const auto& op = expr.a_expr();
   const auto [schema, name] = qualified_name(op.name());
   if (!schema.empty() || name != "=" || !op.has_lexpr() || !op.has_rexpr() || has_collate(expr)) return std::nullopt;
-  auto only = [&](const Node& node, Side side) {
-    return reads(node, side, left_width) && !reads(node, opposite(side), left_width);
-  };
-  if (only(op.lexpr(), Side::kLeft) && only(op.rexpr(), Side::kRight)) return KeyPair{op.lexpr(), op.rexpr()};
-  if (only(op.lexpr(), Side::kRight) && only(op.rexpr(), Side::kLeft)) return KeyPair{op.rexpr(), op.lexpr()};
+  for (const Side side : {Side::kLeft, Side::kRight})
+    if (row.reads_only(op.lexpr(), side) && row.reads_only(op.rexpr(), opposite(side)))
+      return side == Side::kLeft ? KeyPair{op.lexpr(), op.rexpr()} : KeyPair{op.rexpr(), op.lexpr()};
   return std::nullopt;
 }
 
@@ -70,16 +62,16 @@ MatchConditions::MatchConditions(const std::vector<Node>& conditions) {
 }
 
 void MatchConditions::resolve_types(const Operator& left, const Operator& right, TypeOracle& oracle) {
-  const int width = static_cast<int>(left.columns().size());
+  const PairRow row(left);
   std::vector<Conjunct*> candidates;
   std::vector<Node> left_exprs;
   std::vector<Node> right_exprs;
   for (auto& conjunct : conjuncts_) {
-    const auto key = as_key(conjunct.expr, width);
+    const auto key = as_key(conjunct.expr, row);
     if (!key) continue;
     candidates.push_back(&conjunct);
     left_exprs.push_back(key->left);
-    right_exprs.push_back(shift_columns(key->right, -width));
+    right_exprs.push_back(row.local(key->right, Side::kRight));
   }
   if (candidates.empty()) return;
   const auto left_types = expression_types(left_exprs, left, oracle);
@@ -104,12 +96,12 @@ std::optional<MatchConditions::Comparison> MatchConditions::comparison(const Typ
   return result;
 }
 
-std::vector<Node> MatchConditions::take(Side side, int left_width) {
+std::vector<Node> MatchConditions::take(Side side, const PairRow& row) {
   std::vector<Node> taken;
   std::vector<Conjunct> kept;
   for (auto& conjunct : conjuncts_) {
-    if (reads(conjunct.expr, side, left_width) && !reads(conjunct.expr, opposite(side), left_width)) {
-      taken.push_back(shift_columns(conjunct.expr, side == Side::kLeft ? 0 : -left_width));
+    if (row.reads_only(conjunct.expr, side)) {
+      taken.push_back(row.local(conjunct.expr, side));
     } else {
       kept.push_back(std::move(conjunct));
     }
@@ -128,52 +120,52 @@ std::vector<Node> MatchConditions::all() const {
   return result;
 }
 
-std::vector<KeyPair> MatchConditions::keys(int left_width) const {
+std::vector<KeyPair> MatchConditions::keys(const PairRow& row) const {
   std::vector<KeyPair> result;
   for (const auto& conjunct : conjuncts_) {
     if (!conjunct.key) continue;
-    KeyPair key = as_key(conjunct.expr, left_width).value();
+    KeyPair key = as_key(conjunct.expr, row).value();
     result.push_back({as_compared(std::move(key.left), conjunct.key->left_type, conjunct.key->collation),
                       as_compared(std::move(key.right), conjunct.key->right_type, conjunct.key->collation)});
   }
   return result;
 }
 
-std::vector<Node> MatchConditions::mixed(int left_width) const {
+std::vector<Node> MatchConditions::mixed(const PairRow& row) const {
   std::vector<Node> result;
   for (const auto& conjunct : conjuncts_)
-    if (!conjunct.key && reads(conjunct.expr, Side::kLeft, left_width) &&
-        reads(conjunct.expr, Side::kRight, left_width))
+    if (!conjunct.key && row.reads(conjunct.expr, Side::kLeft) && row.reads(conjunct.expr, Side::kRight))
       result.push_back(conjunct.expr);
   return result;
 }
 
-std::vector<Node> MatchConditions::local(Side side, int left_width) const {
+std::vector<Node> MatchConditions::local(Side side, const PairRow& row) const {
   std::vector<Node> result;
   for (const auto& conjunct : conjuncts_) {
-    const bool left = reads(conjunct.expr, Side::kLeft, left_width);
-    const bool right = reads(conjunct.expr, Side::kRight, left_width);
+    const bool left = row.reads(conjunct.expr, Side::kLeft);
+    const bool right = row.reads(conjunct.expr, Side::kRight);
     if (side == Side::kLeft ? left && !right : !left) result.push_back(conjunct.expr);
   }
   return result;
 }
 
-std::vector<std::pair<int, int>> MatchConditions::equated(int left_width) const {
+std::vector<std::pair<int, int>> MatchConditions::equated(const PairRow& row) const {
   std::vector<std::pair<int, int>> result;
-  for (const auto& key : keys(left_width)) {
+  for (const auto& key : keys(row)) {
     int left = 0;
     int right = 0;
-    if (is_column(key.left, &left) && is_column(key.right, &right)) result.emplace_back(left, right - left_width);
+    if (is_column(key.left, &left) && is_column(key.right, &right)) result.emplace_back(left, row.at(right).column);
   }
   return result;
 }
 
 std::string MatchScope::sql(const Node& expr, bool as_operand) const {
-  const int width = static_cast<int>(left.columns().size());
-  std::string text = deparse_over(expr, [&](int index) {
-    const auto& columns = index < width ? left.columns() : right.columns();
-    const auto& name = columns.at(static_cast<std::size_t>(index < width ? index : index - width)).name;
-    return (index < width ? left_alias : right_alias) + "." + quote_ident(name);
+  const PairRow row(left);
+  std::string text = deparse_over(expr, [&](int position) {
+    const auto [side, column] = row.at(position);
+    const bool is_left = side == Side::kLeft;
+    const auto& name = (is_left ? left : right).columns().at(static_cast<std::size_t>(column)).name;
+    return (is_left ? left_alias : right_alias) + "." + quote_ident(name);
   });
   return as_operand && !is_column(expr) ? "(" + text + ")" : text;
 }
@@ -190,16 +182,16 @@ std::string materialized_delta(Statement& statement, const Operator& input) {
 
 std::vector<int> prune_sides(std::vector<OperatorPtr>& inputs, MatchConditions& conditions,
                              const std::set<int>& needed) {
-  const int width = static_cast<int>(inputs[0]->columns().size());
+  const PairRow row(*inputs[0]);
   std::set<int> all = needed;
   for (const auto& conjunct : conditions.all())
     for (const int index : columns_of(conjunct)) all.insert(index);
   std::set<int> left;
   std::set<int> right;
-  for (const int index : all) index < width ? left.insert(index) : right.insert(index - width);
+  for (const int index : all) (row.at(index).side == Side::kLeft ? left : right).insert(row.at(index).column);
   std::vector<int> mapping = inputs[0]->prune(left);
-  const int moved_width = static_cast<int>(inputs[0]->columns().size());
-  for (const int to : inputs[1]->prune(right)) mapping.push_back(to < 0 ? -1 : moved_width + to);
+  const PairRow pruned(*inputs[0]);
+  for (const int to : inputs[1]->prune(right)) mapping.push_back(to < 0 ? -1 : pruned.position({Side::kRight, to}));
   conditions.remap(mapping);
   return mapping;
 }

@@ -4,15 +4,9 @@
 
 #include <optional>
 
-#include "compiler/operators/operator.h"
+#include "compiler/operators/pair_row.h"
 
 namespace pgtrickle::compiler {
-
-enum class Side { kLeft, kRight };
-
-inline Side opposite(Side side) {
-  return side == Side::kLeft ? Side::kRight : Side::kLeft;
-}
 
 /// Whether `left = right` puts exactly those values together that each side's own equality puts together. Across types
 /// it often does not: several numerics equal one float8, several timestamps one timestamptz.
@@ -36,17 +30,17 @@ class MatchConditions {
   void add(const Node& conjunct) { conjuncts_.push_back({conjunct, std::nullopt}); }
   /// Removes the conjuncts that read columns of this side only (and at least one) and returns them, over that side's
   /// row.
-  std::vector<Node> take(Side side, int left_width);
+  std::vector<Node> take(Side side, const PairRow& row);
   void remap(const std::vector<int>& mapping);
 
   [[nodiscard]] bool empty() const { return conjuncts_.empty(); }
   [[nodiscard]] std::vector<Node> all() const;
-  [[nodiscard]] std::vector<KeyPair> keys(int left_width) const;
+  [[nodiscard]] std::vector<KeyPair> keys(const PairRow& row) const;
   /// Conjuncts that are no keys and read columns of both sides / of this side alone; constants count as the right's.
-  [[nodiscard]] std::vector<Node> mixed(int left_width) const;
-  [[nodiscard]] std::vector<Node> local(Side side, int left_width) const;
+  [[nodiscard]] std::vector<Node> mixed(const PairRow& row) const;
+  [[nodiscard]] std::vector<Node> local(Side side, const PairRow& row) const;
   /// Plain columns equated by keys: (column of left, column of right), each a position in its own side's row.
-  [[nodiscard]] std::vector<std::pair<int, int>> equated(int left_width) const;
+  [[nodiscard]] std::vector<std::pair<int, int>> equated(const PairRow& row) const;
 
  private:
   /// How the two sides of a key are compared: types to cast them to and a collation, each empty if they are so already.

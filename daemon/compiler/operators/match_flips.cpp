@@ -15,7 +15,7 @@ void append(std::vector<std::string>& to, const std::vector<std::string>& more) 
 }
 
 /// Keys or tuples whose number of matches changed: a relation of them and what is needed to go on from there.
-struct Touched {
+struct Affected {
   std::string from;                 // columns, and dm
   std::vector<std::string> select;  // its columns over alias t, fit to be selected beside `group`
   std::vector<std::string> group;   // GROUP BY terms over alias t that tell them apart
@@ -27,13 +27,13 @@ class Flips {
   Flips(Statement& statement, const MatchSides& sides)
       : statement_(statement),
         sides_(sides),
+        row_(sides.left),
         kept_(sides.kept == Side::kLeft ? sides.left : sides.right),
         other_(sides.kept == Side::kLeft ? sides.right : sides.left) {
-    const int width = static_cast<int>(sides.left.columns().size());
-    keys_ = sides.conditions.keys(width);
-    mixed_ = sides.conditions.mixed(width);
-    kept_only_ = sides.conditions.local(sides.kept, width);
-    other_only_ = sides.conditions.local(opposite(sides.kept), width);
+    keys_ = sides.conditions.keys(row_);
+    mixed_ = sides.conditions.mixed(row_);
+    kept_only_ = sides.conditions.local(sides.kept, row_);
+    other_only_ = sides.conditions.local(opposite(sides.kept), row_);
     // Names for columns of our own beside those of the inputs.
     std::vector<std::string> wanted;
     for (const auto* input : {&kept_, &other_})
@@ -46,7 +46,7 @@ class Flips {
   }
 
   std::vector<Query> terms(const std::vector<std::string>& select, bool negate) {
-    const std::string flips = mixed_.empty() ? flipped(touched_keys()) : flipped(touched_tuples());
+    const std::string flips = mixed_.empty() ? flipped(affected_keys()) : flipped(affected_tuples());
     std::vector<std::string> conditions = mixed_.empty() ? key_match("a", "f") : tuple_match("a", "f");
     append(conditions, scope("a", "f").sql(kept_only_));
     conditions.push_back(statement_.gate(other_.source_mask()));
@@ -82,8 +82,8 @@ class Flips {
     return parts;
   }
 
-  Touched touched_keys() {
-    Touched touched;
+  Affected affected_keys() {
+    Affected affected;
     Select select;
     std::vector<std::string> group;
     select.where(other_conditions());
@@ -92,27 +92,24 @@ class Flips {
       group.push_back(expr);
       select.item(expr, key_name(i));
       select.where(expr + " IS DISTINCT FROM NULL");  // IS NOT NULL is not true of every composite value
-      touched.select.push_back("t." + key_name(i));
-      touched.match.push_back(expr + " = t." + key_name(i));
+      affected.select.push_back("t." + key_name(i));
+      affected.match.push_back(expr + " = t." + key_name(i));
     }
-    touched.group = touched.select;
-    append(touched.match, other_conditions());
-    // Without keys there is one, the empty one; the sum of no rows is NULL, so that nothing is touched then.
+    affected.group = affected.select;
+    append(affected.match, other_conditions());
+    // Without keys there is one, the empty one; the sum of no rows is NULL, so that nothing is affected then.
     select.item("sum(b.w)::int", dm_).from(sides_.other_delta, "b").group_by(group).having("sum(b.w) <> 0");
-    touched.from = statement_.with("touched", "keys whose number of matches changes, and by how many", select);
-    return touched;
+    affected.from = statement_.with("affected", "keys whose number of matches changes, and by how many", select);
+    return affected;
   }
 
   // By row ------------------------------------------------------------------------------------------------------------
 
   /// Columns of the kept input that conditions between the sides read.
   [[nodiscard]] std::vector<const OutputColumn*> tuple() const {
-    const int width = static_cast<int>(sides_.left.columns().size());
     std::set<int> positions;
     auto collect = [&](const Node& expr) {
-      for (const int index : columns_of(expr))
-        if ((index < width) == (sides_.kept == Side::kLeft))
-          positions.insert(sides_.kept == Side::kLeft ? index : index - width);
+      for (const int column : row_.columns_of(expr, sides_.kept)) positions.insert(column);
     };
     for (const auto& key : keys_) collect(key.of(sides_.kept));
     for (const auto& expr : mixed_) collect(expr);
@@ -170,7 +167,7 @@ class Flips {
     return parts;
   }
 
-  Touched touched_tuples() {
+  Affected affected_tuples() {
     const std::string numbered = statement_.with("numbered", "changed rows of the other side, told apart",
                                                  Select(other_.column_names("b."))
                                                      .item("b.w")
@@ -187,65 +184,63 @@ class Flips {
           .where(row_conditions("a", "b"))
           .where(scope("a", "b").sql(kept_only_));
     };
-    // Rows that are gone were touched as well.
+    // Rows that are gone were affected as well.
     const Query both =
         union_all({pairs(kept_.post()), pairs(sides_.kept_delta).where(statement_.gate(kept_.source_mask()))});
-    Touched touched;
-    touched.from = statement_.with("touched", "rows whose number of matches changes, and by how many",
-                                   Select(tuple_select("x."))
-                                       .item("(sum(x.w) * count(DISTINCT x." + row_no_ + ") / count(*))::int", dm_)
-                                       .from(both, "x")
-                                       .group_by(tuple_group("x."))
-                                       .having("sum(x.w) <> 0"));
-    touched.select = tuple_select("t.");
-    touched.group = tuple_group("t.");
-    touched.match = row_conditions("t", "b");
-    append(touched.match, other_conditions());
-    return touched;
+    Affected affected;
+    affected.from = statement_.with("affected", "rows whose number of matches changes, and by how many",
+                                    Select(tuple_select("x."))
+                                        .item("(sum(x.w) * count(DISTINCT x." + row_no_ + ") / count(*))::int", dm_)
+                                        .from(both, "x")
+                                        .group_by(tuple_group("x."))
+                                        .having("sum(x.w) <> 0"));
+    affected.select = tuple_select("t.");
+    affected.group = tuple_group("t.");
+    affected.match = row_conditions("t", "b");
+    append(affected.match, other_conditions());
+    return affected;
   }
 
   // Both --------------------------------------------------------------------------------------------------------------
 
   /// One of the keys leads to an index of the other input.
   [[nodiscard]] bool indexed() const {
-    const int width = static_cast<int>(sides_.left.columns().size());
     return std::any_of(keys_.begin(), keys_.end(), [&](const KeyPair& key) {
-      int index = 0;
-      if (!is_column(key.of(opposite(sides_.kept)), &index)) return false;
-      return other_.indexed(sides_.kept == Side::kLeft ? index - width : index);
+      int position = 0;
+      return is_column(key.of(opposite(sides_.kept)), &position) && other_.indexed(row_.at(position).column);
     });
   }
 
-  /// The touched ones whose having-no-match changed, with f.
-  std::string flipped(const Touched& touched) {
+  /// The affected ones whose having-no-match changed, with f.
+  std::string flipped(const Affected& affected) {
     const std::string dm = "t." + dm_;
     auto flip = [&](const std::string& n) { return "CASE WHEN " + n + " = 0 THEN 1 ELSE -1 END"; };
     auto flips = [&](const std::string& n) { return "(" + n + " = 0) <> (" + n + " = " + dm + ")"; };
     const char* about = "rows that get their first match (+1) or lose their last (-1)";
     if (keys_.empty() || indexed()) {
       const Select matches =
-          Select().from(other_.post(), "b").where(touched.match).limit("greatest(" + dm + ", 0) + 1");
+          Select().from(other_.post(), "b").where(affected.match).limit("greatest(" + dm + ", 0) + 1");
       return statement_.with("flips", about,
-                             Select(names(touched))
+                             Select(names(affected))
                                  .item(flip("m.n"), flip_)
-                                 .from(touched.from, "t")
+                                 .from(affected.from, "t")
                                  .cross_join_lateral(Select().item("count(*)", "n").from(matches, "x"), "m")
                                  .where(flips("m.n")));
     }
     // Without an index each lookup would be a scan: one join for all, which the planner can hash.
-    std::vector<std::string> group = touched.group;
+    std::vector<std::string> group = affected.group;
     group.push_back(dm);
     return statement_.with("flips", about,
-                           Select(touched.select)
+                           Select(affected.select)
                                .item(flip("count(b.*)"), flip_)
-                               .from(touched.from, "t")
-                               .join("LEFT JOIN", other_.post(), "b", touched.match)
+                               .from(affected.from, "t")
+                               .join("LEFT JOIN", other_.post(), "b", affected.match)
                                .group_by(std::move(group))
                                .having(flips("count(b.*)")));
   }
 
-  [[nodiscard]] std::vector<std::string> names(const Touched& touched) const {
-    if (mixed_.empty()) return touched.select;
+  [[nodiscard]] std::vector<std::string> names(const Affected& affected) const {
+    if (mixed_.empty()) return affected.select;
     std::vector<std::string> list;
     for (const auto* col : tuple()) list.push_back("t." + quote_ident(col->name));
     return list;
@@ -253,6 +248,7 @@ class Flips {
 
   Statement& statement_;
   const MatchSides& sides_;
+  const PairRow row_;
   const Operator& kept_;
   const Operator& other_;
   std::vector<KeyPair> keys_;
@@ -270,23 +266,22 @@ std::vector<Query> flip_terms(Statement& statement, const MatchSides& sides, con
 }
 
 std::string flip_cost(const MatchConditions& conditions, const Operator& left, const Operator& right) {
-  const int left_width = static_cast<int>(left.columns().size());
-  const auto keys = conditions.keys(left_width);
+  const PairRow row(left);
+  const auto keys = conditions.keys(row);
   if (!keys.empty()) {
     // A side that never changes is not looked up from, and reading it costs the same however much there is of the rest.
     auto served = [&](Side side, const Operator& input, const Operator& other) {
       return input.source_mask() == 0 || other.source_mask() == 0 ||
              std::any_of(keys.begin(), keys.end(), [&](const KeyPair& key) {
-               int column = 0;
-               return is_column(key.of(side), &column) &&
-                      input.can_be_looked_up(side == Side::kLeft ? column : column - left_width);
+               int position = 0;
+               return is_column(key.of(side), &position) && input.can_be_looked_up(row.at(position).column);
              });
     };
     return served(Side::kLeft, left, right) && served(Side::kRight, right, left)
                ? "O(delta x matches)"
                : "O(delta + input): no index can serve the equality";
   }
-  if (!conditions.mixed(left_width).empty()) return "O(delta x input): no equality between the sides";
+  if (!conditions.mixed(row).empty()) return "O(delta x input): no equality between the sides";
   return "O(delta), O(input) while nothing matches or when that changes";
 }
 

@@ -17,6 +17,10 @@ std::uint64_t Operator::source_mask() const {
   return mask;
 }
 
+void Operator::number(const SourceNumbers& numbers) {
+  for (auto& input : inputs_) input->number(numbers);
+}
+
 bool Operator::absorb_filter(const Node& /*predicate*/) {
   return false;
 }

@@ -20,6 +20,8 @@
 
 namespace pgtrickle::compiler {
 
+class SourceNumbers;
+class StatefulOperator;
 class Statement;
 
 struct OutputColumn {
@@ -55,6 +57,14 @@ class Operator {
   /// FROM item of the change; may add common table expressions to the statement. `consolidate` says that the caller
   /// profits from a consolidated delta; it is a wish, the answer is in the result.
   [[nodiscard]] virtual Delta delta(Statement& statement, bool consolidate) const = 0;
+  /// What it reads of a source itself, positions in the source's columns; the inputs are not asked.
+  struct Reads {
+    const Source* source = nullptr;
+    std::vector<int> columns;
+  };
+  [[nodiscard]] virtual std::optional<Reads> reads() const { return std::nullopt; }
+  /// How the sources are numbered, once all sources of the program are known.
+  virtual void number(const SourceNumbers& numbers);
   /// Bits of the sources (Statement's numbering) that can change this relation.
   [[nodiscard]] virtual std::uint64_t source_mask() const;
 
@@ -92,8 +102,8 @@ class Operator {
   /// Row-wise operators: the conditions over the input's row under which it passes.
   [[nodiscard]] virtual std::vector<Node> predicates() const { return {}; }
 
-  /// True: keeps state, has to be a node of its own unless it is at the root.
-  [[nodiscard]] virtual bool stateful() const { return false; }
+  /// This operator, if it keeps state: then it has to be a node of its own unless it is at the root. Else nullptr.
+  virtual StatefulOperator* as_stateful() { return nullptr; }
   /// True: several answers would be right (rows that tie), and this operator has chosen one.
   [[nodiscard]] virtual bool breaks_ties() const { return false; }
 

@@ -16,12 +16,6 @@ const char* kind(bool keep_left, bool keep_right) {
   return keep_right ? "RIGHT" : "INNER";
 }
 
-Key shifted(const Key& key, int by) {
-  Key result;
-  for (const int column : key) result.push_back(column + by);
-  return result;
-}
-
 }  // namespace
 
 OuterJoin::OuterJoin(OperatorPtr left, OperatorPtr right, const std::vector<Node>& conditions, bool keep_left,
@@ -48,8 +42,8 @@ void OuterJoin::derive_columns() {
 }
 
 std::pair<const Operator*, int> OuterJoin::place(int column) const {
-  if (column < left_width()) return {inputs_[0].get(), column};
-  return {inputs_[1].get(), column - left_width()};
+  const auto [side, position] = row().at(column);
+  return {inputs_[side == Side::kLeft ? 0 : 1].get(), position};
 }
 
 std::vector<std::string> OuterJoin::select_list(const std::string& left, const std::string& right) const {
@@ -67,8 +61,7 @@ std::vector<std::string> OuterJoin::select_list(const std::string& left, const s
 std::vector<std::string> OuterJoin::padded_list(Side kept, const std::string& alias) const {
   auto list = select_list(alias, alias);
   for (std::size_t i = 0; i < list.size(); ++i) {
-    const bool left = static_cast<int>(i) < left_width();
-    if (left == (kept == Side::kLeft)) continue;
+    if (row().at(static_cast<int>(i)).side == kept) continue;
     const TypeInfo& type = columns_[i].type.value();
     std::string null = "NULL::" + type.name;
     if (type.base_oid != type.oid) {
@@ -125,9 +118,11 @@ std::vector<int> OuterJoin::prune(const std::set<int>& needed) {
 }
 
 void OuterJoin::drop_padding_that_never_passes(const Node& predicate) {
-  const int width = left_width();
-  if (rejects_nulls(predicate, [width](int column) { return column >= width; })) keep_left_ = false;
-  if (rejects_nulls(predicate, [width](int column) { return column < width; })) keep_right_ = false;
+  const auto rejects_padding = [&, pair = row()](Side side) {
+    return rejects_nulls(predicate, [&](int column) { return pair.at(column).side == side; });
+  };
+  if (rejects_padding(Side::kRight)) keep_left_ = false;
+  if (rejects_padding(Side::kLeft)) keep_right_ = false;
   derive_columns();
 }
 
@@ -136,15 +131,10 @@ bool OuterJoin::absorb_conjunct(const Node& conjunct) {
     conditions_.add(conjunct);
     return true;
   }
-  const auto columns = columns_of(conjunct);
-  if (columns.empty()) return false;
-  const int width = left_width();
-  if (!keep_right_ && columns.back() < width) {
-    filter_input(inputs_[0], conjunct);
-    return true;
-  }
-  if (!keep_left_ && columns.front() >= width) {
-    filter_input(inputs_[1], shift_columns(conjunct, -width));
+  for (const Side side : {Side::kLeft, Side::kRight}) {
+    const bool other_is_kept = side == Side::kLeft ? keep_right_ : keep_left_;
+    if (other_is_kept || !row().reads_only(conjunct, side)) continue;
+    filter_input(inputs_[side == Side::kLeft ? 0 : 1], row().local(conjunct, side));
     return true;
   }
   return false;
@@ -162,9 +152,9 @@ bool OuterJoin::absorb_filter(const Node& predicate) {
 OperatorPtr OuterJoin::push_down() {
   if (!keep_left_ && !keep_right_) return make_join(std::move(inputs_), conditions_.all());
   if (!keep_right_)
-    for (const auto& node : conditions_.take(Side::kRight, left_width())) filter_input(inputs_[1], node);
+    for (const auto& node : conditions_.take(Side::kRight, row())) filter_input(inputs_[1], node);
   if (!keep_left_)
-    for (const auto& node : conditions_.take(Side::kLeft, left_width())) filter_input(inputs_[0], node);
+    for (const auto& node : conditions_.take(Side::kLeft, row())) filter_input(inputs_[0], node);
   return nullptr;
 }
 
@@ -179,7 +169,7 @@ std::vector<Key> OuterJoin::keys() const {
   const auto right = inputs_[1]->keys();
   std::set<int> left_equated;
   std::set<int> right_equated;
-  for (const auto& [l, r] : conditions_.equated(left_width())) {
+  for (const auto& [l, r] : conditions_.equated(row())) {
     left_equated.insert(l);
     right_equated.insert(r);
   }
@@ -188,10 +178,15 @@ std::vector<Key> OuterJoin::keys() const {
       return std::all_of(key.begin(), key.end(), [&](int column) { return equated.count(column) != 0; });
     });
   };
+  auto of_right = [pair = row()](const Key& key) {
+    Key result;
+    for (const int column : key) result.push_back(pair.position({Side::kRight, column}));
+    return result;
+  };
   std::vector<Key> result;
   if (!keep_right_ && at_most_one(right, right_equated)) result.insert(result.end(), left.begin(), left.end());
   if (!keep_left_ && at_most_one(left, left_equated))
-    for (const auto& key : right) result.push_back(shifted(key, left_width()));
+    for (const auto& key : right) result.push_back(of_right(key));
   if (!result.empty() || left.empty() || right.empty()) return result;
   // A pair of rows, or one of them and NULLs: a row that is padded is not in a pair as well. But two padded rows, one
   // of each side, both with a key of NULLs only, would be the same.
@@ -203,7 +198,7 @@ std::vector<Key> OuterJoin::keys() const {
     for (const auto& r : right) {
       if (keep_left_ && keep_right_ && !never_all_null(*inputs_[0], l) && !never_all_null(*inputs_[1], r)) continue;
       Key key = l;
-      for (const int column : shifted(r, left_width())) key.push_back(column);
+      for (const int column : of_right(r)) key.push_back(column);
       return {key};
     }
   }
@@ -227,7 +222,7 @@ std::string OuterJoin::cost_class() const {
 
 void OuterJoin::index_advice(std::vector<std::string>& advice) const {
   Operator::index_advice(advice);
-  for (const auto& [left, right] : conditions_.equated(left_width())) {
+  for (const auto& [left, right] : conditions_.equated(row())) {
     inputs_[0]->advise_lookup(left, advice);
     inputs_[1]->advise_lookup(right, advice);
   }

@@ -39,7 +39,7 @@ class OuterJoin final : public Operator {
 
  private:
   void derive_columns();
-  [[nodiscard]] int left_width() const { return static_cast<int>(inputs_[0]->columns().size()); }
+  [[nodiscard]] PairRow row() const { return PairRow(*inputs_[0]); }
   /// The input that has this output column, and the column's position there.
   [[nodiscard]] std::pair<const Operator*, int> place(int column) const;
   [[nodiscard]] std::vector<std::string> select_list(const std::string& left, const std::string& right) const;

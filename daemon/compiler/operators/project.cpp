@@ -1,5 +1,7 @@
 #include "compiler/operators/project.h"
 
+#include <algorithm>
+
 #include "compiler/sql/sql_text.h"
 
 namespace pgtrickle::compiler {
@@ -48,7 +50,13 @@ Delta Project::delta(Statement& statement, bool consolidate) const {
     int index = 0;
     if (is_column(expr, &index)) passed.insert(index);
   }
-  return {over(input.from, {"w"}),
+  // What only leaves columns out or reorders them, under their names, is the input: who reads it asks by name.
+  const auto list = select_list("i");
+  const bool renames = std::any_of(list.begin(), list.end(), [this](const std::string& item) {
+    return std::none_of(inputs_[0]->columns().begin(), inputs_[0]->columns().end(),
+                        [&](const OutputColumn& col) { return item == "i." + quote_ident(col.name); });
+  });
+  return {renames ? over(input.from, {"w"}) : input.from,
           input.consolidated && !returns_sets_ && passed.size() == inputs_[0]->columns().size()};
 }
 

@@ -59,15 +59,12 @@ FromItem RowFunction::over(const FromItem& from, const std::vector<std::string>&
   }
   std::vector<std::string> conditions;
   for (const auto& node : conditions_) {
-    conditions.push_back("(" +
-                         deparse_expr(map_columns(
-                             node,
-                             [&](int index) {
-                               return index < width()
-                                          ? column_ref("i", inputs_[0]->columns()[static_cast<std::size_t>(index)].name)
-                                          : column_ref("f", names_.at(static_cast<std::size_t>(index - width())));
-                             })) +
-                         ")");
+    const Node named = row().map(node, [&](SideColumn at) {
+      const auto position = static_cast<std::size_t>(at.column);
+      return at.side == Side::kLeft ? column_ref("i", inputs_[0]->columns()[position].name)
+                                    : column_ref("f", names_.at(position));
+    });
+    conditions.push_back("(" + deparse_expr(named) + ")");
   }
   return Select(std::move(list))
       .items(prefixed(carried, "i."))
@@ -80,33 +77,33 @@ Delta RowFunction::delta(Statement& statement, bool consolidate) const {
 }
 
 std::vector<int> RowFunction::prune(const std::set<int>& needed) {
+  const PairRow before = row();
   std::set<int> below;
   auto need = [&](const Node& expr) {
-    for (const int index : columns_of(expr))
-      if (index < width()) below.insert(index);
+    for (const int column : before.columns_of(expr, Side::kLeft)) below.insert(column);
   };
   need(function_);
   for (const auto& node : conditions_) need(node);
   for (const int index : needed)
-    if (index < width()) below.insert(index);
-  const int old_width = width();
+    if (before.at(index).side == Side::kLeft) below.insert(index);
   const auto moved = inputs_[0]->prune(below);
+  const PairRow after = row();
   function_ = remap(function_, moved);
-  const int shift = width() - old_width;
   for (auto& node : conditions_)
-    node = map_columns(node, [&](int index) {
-      return column(index < old_width ? moved[static_cast<std::size_t>(index)] : index + shift);
+    node = before.map(node, [&](SideColumn at) {
+      return at.side == Side::kLeft ? column(moved[static_cast<std::size_t>(at.column)])
+                                    : after.column(Side::kRight, at.column);
     });
-  std::vector<int> mapping(columns_.size(), -1);
-  for (std::size_t i = 0; i < moved.size(); ++i) mapping[i] = moved[i];
+  std::vector<int> mapping = moved;
+  mapping.resize(columns_.size(), -1);
   std::vector<int> used;
   std::vector<OutputColumn> added;
   for (std::size_t i = 0; i < used_.size(); ++i) {
-    const auto at = static_cast<std::size_t>(old_width) + i;
-    if (needed.count(static_cast<int>(at)) == 0) continue;
-    mapping[at] = width() + static_cast<int>(used.size());
+    const int at = before.position({Side::kRight, static_cast<int>(i)});
+    if (needed.count(at) == 0) continue;
+    mapping[static_cast<std::size_t>(at)] = after.position({Side::kRight, static_cast<int>(used.size())});
     used.push_back(used_[i]);
-    added.push_back(std::move(columns_[at]));
+    added.push_back(std::move(columns_[static_cast<std::size_t>(at)]));
   }
   used_ = std::move(used);
   derive_columns(std::move(added));
@@ -114,8 +111,7 @@ std::vector<int> RowFunction::prune(const std::set<int>& needed) {
 }
 
 bool RowFunction::absorb_filter(const Node& predicate) {
-  for (const int index : columns_of(predicate))
-    if (index >= width()) return false;
+  if (row().reads(predicate, Side::kRight)) return false;
   if (!inputs_[0]->absorb_filter(predicate)) inputs_[0] = make_filter(std::move(inputs_[0]), {predicate});
   return true;
 }
@@ -125,12 +121,13 @@ void RowFunction::resolve_types(TypeOracle& oracle) {
   derive_columns(std::vector<OutputColumn>(used_.size()));
   if (used_.empty()) return;
   const auto names = column_names("x.");
-  const auto types = oracle.column_types(Select({names.begin() + width(), names.end()}).from(post(), "x").sql());
-  for (std::size_t i = 0; i < used_.size(); ++i) columns_[static_cast<std::size_t>(width()) + i].type = types.at(i);
+  const int first = row().position({Side::kRight, 0});
+  const auto types = oracle.column_types(Select({names.begin() + first, names.end()}).from(post(), "x").sql());
+  for (std::size_t i = 0; i < used_.size(); ++i) columns_[static_cast<std::size_t>(first) + i].type = types.at(i);
 }
 
 void RowFunction::advise_lookup(int column, std::vector<std::string>& advice) const {
-  if (column < width()) inputs_[0]->advise_lookup(column, advice);
+  if (row().at(column).side == Side::kLeft) inputs_[0]->advise_lookup(column, advice);
 }
 
 std::string RowFunction::describe() const {

@@ -6,7 +6,7 @@
 // which reads other tables.
 #pragma once
 
-#include "compiler/operators/operator.h"
+#include "compiler/operators/pair_row.h"
 
 namespace pgtrickle::compiler {
 
@@ -20,7 +20,9 @@ class RowFunction final : public Operator {
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<RowFunction>(*this); }
   [[nodiscard]] FromItem over(const FromItem& from, const std::vector<std::string>& carried) const override;
   [[nodiscard]] bool rowwise() const override { return true; }
-  [[nodiscard]] int origin(int position) const override { return position < width() ? position : -1; }
+  [[nodiscard]] int origin(int position) const override {
+    return row().at(position).side == Side::kLeft ? position : -1;
+  }
   [[nodiscard]] FromItem post() const override { return over(inputs_[0]->post(), {}); }
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
@@ -32,7 +34,8 @@ class RowFunction final : public Operator {
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 
  private:
-  [[nodiscard]] int width() const { return static_cast<int>(inputs_[0]->columns().size()); }
+  /// The input's row, and beside it the function's: in the output its columns in use, in the conditions all of them.
+  [[nodiscard]] PairRow row() const { return PairRow(*inputs_[0]); }
   [[nodiscard]] std::string call() const;
   /// `added`: the function's columns, whose names are made unique.
   void derive_columns(std::vector<OutputColumn> added);

@@ -23,10 +23,6 @@ void Scan::number(const SourceNumbers& numbers) {
   mask_ = numbers.bit(source_->relid);
 }
 
-std::uint64_t Scan::source_mask() const {
-  return mask_;
-}
-
 std::vector<std::string> Scan::conditions(const std::string& alias, bool from_log) const {
   std::vector<std::string> parts;
   for (const auto& conjunct : predicates_) {
@@ -89,11 +85,11 @@ bool Scan::absorb_filter(const Node& predicate) {
   return true;
 }
 
-std::vector<int> Scan::used_columns() const {
+std::optional<Operator::Reads> Scan::reads() const {
   std::set<int> used(position_.begin(), position_.end());
   for (const auto& conjunct : predicates_)
     for (const int position : columns_of(conjunct)) used.insert(position);
-  return {used.begin(), used.end()};
+  return Reads{source_, {used.begin(), used.end()}};
 }
 
 std::vector<Key> Scan::keys() const {

@@ -9,8 +9,6 @@
 
 namespace pgtrickle::compiler {
 
-class SourceNumbers;
-
 class Scan final : public Operator {
  public:
   explicit Scan(const Source& source);
@@ -18,7 +16,9 @@ class Scan final : public Operator {
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<Scan>(*this); }
   [[nodiscard]] FromItem post() const override;
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
-  [[nodiscard]] std::uint64_t source_mask() const override;
+  [[nodiscard]] std::optional<Reads> reads() const override;  // columns of the output and of the filters, ascending
+  void number(const SourceNumbers& numbers) override;
+  [[nodiscard]] std::uint64_t source_mask() const override { return mask_; }
   std::vector<int> prune(const std::set<int>& needed) override;
   bool absorb_filter(const Node& predicate) override;
   [[nodiscard]] std::vector<Key> keys() const override;
@@ -29,11 +29,6 @@ class Scan final : public Operator {
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 
   void advise_lookup(int column, std::vector<std::string>& advice) const override;
-
-  /// The relation, its used columns (those of the output and of the filters).
-  [[nodiscard]] const Source& source() const { return *source_; }
-  [[nodiscard]] std::vector<int> used_columns() const;  // positions in source().columns, ascending
-  void number(const SourceNumbers& numbers);            // once all sources of the program are known
 
  private:
   [[nodiscard]] std::vector<std::string> conditions(const std::string& alias, bool from_log) const;

@@ -50,20 +50,20 @@ bool SemiJoin::absorb_filter(const Node& predicate) {
 }
 
 OperatorPtr SemiJoin::push_down() {
-  for (const auto& node : conditions_.take(Side::kRight, left_width())) filter_input(inputs_[1], node);
+  for (const auto& node : conditions_.take(Side::kRight, row())) filter_input(inputs_[1], node);
   if (!anti_)
-    for (const auto& node : conditions_.take(Side::kLeft, left_width())) filter_input(inputs_[0], node);
-  const int width = left_width();
+    for (const auto& node : conditions_.take(Side::kLeft, row())) filter_input(inputs_[0], node);
   std::set<int> read;
   for (const auto& node : conditions_.all())
-    for (const int index : columns_of(node))
-      if (index < width) read.insert(index);
+    for (const int index : row().columns_of(node, Side::kLeft)) read.insert(index);
   const Place below = inputs_[0]->filterable({read.begin(), read.end()});
   if (below.input == nullptr) return nullptr;
-  const int below_width = static_cast<int>((*below.input)->columns().size());
+  const PairRow moved(**below.input);
   std::vector<int> mapping;
-  for (int i = 0; i < width; ++i) mapping.push_back(read.count(i) != 0 ? i - below.offset : -1);
-  for (int i = 0; i < static_cast<int>(inputs_[1]->columns().size()); ++i) mapping.push_back(below_width + i);
+  for (int i = 0; i < static_cast<int>(columns_.size()); ++i)
+    mapping.push_back(read.count(i) != 0 ? i - below.offset : -1);
+  for (int i = 0; i < static_cast<int>(inputs_[1]->columns().size()); ++i)
+    mapping.push_back(moved.position({Side::kRight, i}));
   conditions_.remap(mapping);
   OperatorPtr& left = *below.input;
   left = OperatorPtr(new SemiJoin(std::move(left), std::move(inputs_[1]), std::move(conditions_), anti_));
@@ -88,7 +88,7 @@ std::string SemiJoin::cost_class() const {
 
 void SemiJoin::index_advice(std::vector<std::string>& advice) const {
   Operator::index_advice(advice);
-  for (const auto& [left, right] : conditions_.equated(left_width())) {
+  for (const auto& [left, right] : conditions_.equated(row())) {
     inputs_[0]->advise_lookup(left, advice);
     inputs_[1]->advise_lookup(right, advice);
   }

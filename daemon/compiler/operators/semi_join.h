@@ -41,7 +41,7 @@ class SemiJoin final : public Operator {
 
  private:
   SemiJoin(OperatorPtr left, OperatorPtr right, MatchConditions conditions, bool anti);
-  [[nodiscard]] int left_width() const { return static_cast<int>(inputs_[0]->columns().size()); }
+  [[nodiscard]] PairRow row() const { return PairRow(*inputs_[0]); }
   /// [NOT] EXISTS (..) over the left row in scope as a.
   [[nodiscard]] std::string test() const;
 

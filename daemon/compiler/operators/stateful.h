@@ -2,7 +2,7 @@
 // parent, if it has one, sees it through a NodeScan: the state table is its post, the node's delta table its delta.
 //
 // Contract of differential(): adds common table expressions to the statement that bring the state table up to date, and
-// returns the relation of touched output rows, from which the caller makes the node's delta or the changes of the
+// returns the relation of affected output rows, from which the caller makes the node's delta or the changes of the
 // stream table.
 #pragma once
 
@@ -14,7 +14,7 @@
 namespace pgtrickle::compiler {
 
 /// The change of a stateful operator's output, in one of two forms.
-/// Sides: touched output rows, old and new side by side. `was` and `now` say whether the row existed before and exists
+/// Sides: affected output rows, old and new side by side. `was` and `now` say whether the row existed before and exists
 /// after; the columns of a side that does not exist are meaningless. Key columns are the same on both sides.
 /// Z-set (`zset`): `from` has the operator's columns and w, consolidated; the members about sides are empty.
 struct Changes {
@@ -23,12 +23,12 @@ struct Changes {
   std::string was, now;                  // names of the flags
   std::vector<std::string> old_columns;  // quoted names, parallel to the operator's columns
   std::vector<std::string> new_columns;
-  std::string violation;  // scalar SQL: number of touched rows that show a broken invariant
+  std::string violation;  // scalar SQL: number of affected rows that show a broken invariant
 };
 
 class StatefulOperator : public Operator {
  public:
-  [[nodiscard]] bool stateful() const override { return true; }
+  StatefulOperator* as_stateful() override { return this; }
 
   struct NodeNames {
     std::string state, delta;  // tables

@@ -1,5 +1,5 @@
 // Window functions over one partitioning. Rule: keyed recompute (keyed_recompute.h): one changed row can change the
-// value of every row of its partition, so touched partitions are computed afresh; only rows that differ are written.
+// value of every row of its partition, so affected partitions are computed afresh; only rows that differ are written.
 // Calls that partition differently are operators of their own, one above the other. Without PARTITION BY the whole
 // input is one partition.
 #pragma once

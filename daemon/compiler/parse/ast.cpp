@@ -103,10 +103,6 @@ Node map_columns(const Node& expr, const std::function<Node(int)>& map) {
   return result;
 }
 
-Node shift_columns(const Node& expr, int by) {
-  return map_columns(expr, [by](int index) { return column(index + by); });
-}
-
 Node cast(Node expr, const std::string& type) {
   Node result = parse_select("SELECT NULL::" + type).target_list(0).res_target().val();
   *result.mutable_type_cast()->mutable_arg() = std::move(expr);

@@ -43,7 +43,6 @@ Node column(int index);  // $index+1
 bool is_column(const Node& expr, int* index = nullptr);
 std::vector<int> columns_of(const Node& expr);  // distinct, ascending
 Node map_columns(const Node& expr, const std::function<Node(int)>& map);
-Node shift_columns(const Node& expr, int by);
 /// expr::type, the type given as SQL.
 Node cast(Node expr, const std::string& type);
 /// expr COLLATE collation, the collation given as SQL.

@@ -16,8 +16,8 @@ class Cutter {
   void cut_inputs(Operator& op) {
     for (auto& input : op.inputs()) {
       cut_inputs(*input);
-      if (!input->stateful()) continue;
-      auto* stateful = static_cast<StatefulOperator*>(input.get());
+      StatefulOperator* stateful = input->as_stateful();
+      if (stateful == nullptr) continue;
       // Subplans that are the same, as those of a CTE used twice, are one node. Their query tells: its inputs are nodes
       // already.
       const auto [same, first] = by_query_.emplace(stateful->post().sql(), stateful);
@@ -64,19 +64,14 @@ CutPlan cut(OperatorPtr root, std::int64_t stream_table_id) {
     at = at->inputs()[0].get();
   }
   cutter.cut_inputs(*at);
-  if (at->stateful()) {
-    plan.root_state = static_cast<StatefulOperator*>(at);
+  plan.root_state = at->as_stateful();
+  if (plan.root_state != nullptr) {
     cutter.name(*plan.root_state);
   } else {
     plan.chain.clear();
   }
   plan.root = std::move(root);
   return plan;
-}
-
-void collect_scans(Operator& root, std::vector<Scan*>& scans) {
-  if (auto* scan = dynamic_cast<Scan*>(&root); scan != nullptr) scans.push_back(scan);
-  for (auto& input : root.inputs()) collect_scans(*input, scans);
 }
 
 }  // namespace pgtrickle::compiler

@@ -7,7 +7,6 @@
 #include <memory>
 #include <vector>
 
-#include "compiler/operators/scan.h"
 #include "compiler/operators/stateful.h"
 
 namespace pgtrickle::compiler {
@@ -22,8 +21,5 @@ struct CutPlan {
 };
 
 CutPlan cut(OperatorPtr root, std::int64_t stream_table_id);
-
-/// All scans below, in tree order.
-void collect_scans(Operator& root, std::vector<Scan*>& scans);
 
 }  // namespace pgtrickle::compiler

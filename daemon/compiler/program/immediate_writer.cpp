@@ -88,7 +88,8 @@ class ImmediateWriter {
     const std::string keys = user_keys();
     const std::string body =
         "\n#variable_conflict use_column\n<<v>>\nDECLARE\n" + declared +
-        "    planning text;\n    maintaining CONSTANT text := coalesce(current_setting('pgtrickle.maintaining', true), "
+        "    planning text;\n    apply_before CONSTANT text := current_setting('pgtrickle.apply', true);\n"
+        "    maintaining CONSTANT text := coalesce(current_setting('pgtrickle.maintaining', true), "
         "'');\nBEGIN\n    SELECT " +
         join(counts, ",\n           ") + "\n    INTO " + join(into, ", ") +
         ";\n"
@@ -111,6 +112,7 @@ class ImmediateWriter {
         planner("on") + "        PERFORM " + function_name("apply", request_.id) +
         "('full', NULL, NULL, NULL, 0::bigint, 0::bigint, NULL, " + keys +
         ", NULL::text);\n"
+        "        PERFORM set_config('pgtrickle.apply', v.apply_before, true);\n"
         "        UPDATE pgtrickle.pgt_immediate i SET recompute = false WHERE i.pgt_id = " +
         id_ + ";\n    ELSIF " + join(into, " + ") + " BETWEEN 1 AND " + std::to_string(kSmall) + " THEN\n" +
         planner("off") + "        PERFORM " + maintain + "(" + join(bits, " | ") +

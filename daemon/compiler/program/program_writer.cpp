@@ -17,14 +17,8 @@ constexpr int kDeltaBytes = 262144;  // size from which old rows are cleared out
 
 std::string check_violations(const CompileRequest& request, const std::string& what) {
   const std::string name = qualified(request.schema, request.name);
-  return "IF v.violations <> 0 THEN\n"
-         "    RAISE EXCEPTION USING ERRCODE = 'data_corrupted',\n"
-         "        MESSAGE = " +
-         quote_literal("stream table " + name + " does not agree with its " + what) +
-         ",\n"
-         "        DETAIL = format('%s rows are missing or superfluous.', v.violations),\n"
-         "        HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';\n"
-         "END IF;\n";
+  return "IF v.violations <> 0 THEN\n    PERFORM pgtrickle._raise_disagreement(" + quote_literal(name) + ", " +
+         quote_literal(what) + ", v.violations);\nEND IF;\n";
 }
 
 /// The statement, its result put into the variables of apply_<id>.
@@ -153,7 +147,7 @@ class DifferentialWriter {
     return target_.apply_delta(statement, {both, false}, changes.violation);
   }
 
-  /// Touched rows that were there and are not in the stream table any more: gone, or hidden by the filters of the
+  /// Affected rows that were there and are not in the stream table any more: gone, or hidden by the filters of the
   /// chain. Most have been pushed below its projections, but none below what is shared.
   [[nodiscard]] Select no_longer_visible(const StatefulOperator& node, const Changes& changes) const {
     std::vector<std::string> visible{"i." + changes.now};
@@ -186,10 +180,9 @@ class DifferentialWriter {
   Target target_;
 };
 
-/// apply_<id>: recomputes, empties, or applies what is pending. `differential` is empty if it can only recompute.
+/// apply_<id>: recomputes, or applies what is pending. `differential` is empty if it can only recompute.
 std::string apply_function(const CompileRequest& request, const SourceNumbers& numbers, const std::string& full,
                            const std::string& differential, bool sized) {
-  const std::string table = qualified(request.schema, request.name);
   std::string body =
       "\n#variable_conflict use_column\n<<v>>\nDECLARE\n"
       "    f_snapshot CONSTANT pg_snapshot := $2;\n"
@@ -212,20 +205,13 @@ std::string apply_function(const CompileRequest& request, const SourceNumbers& n
   if (sized) body += "    v.ignored := set_config('pgtrickle.sizes', $7, true);\n";
   std::string leave = "v.ignored := set_config('pgtrickle.apply', '', true);\n";
   if (sized) leave += "v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);\n";
-  // Constraints that wait for COMMIT would fail there, with the rights of the session, and all that is committed with
-  // it.
-  const std::string done = "IF v.user_keys IS NOT NULL THEN\n    PERFORM pgtrickle._check_deferred(" +
-                           quote_literal(table) + "::regclass);\nEND IF;\n" + leave;
   if (differential.empty()) {
     body += indent("    " + full, 4);
   } else {
-    body += "    IF $1 = 'full' THEN\n" + indent("        " + full, 8) + "\n        " + indent(done, 8) +
-            "RETURN;\n    END IF;\n    IF $1 = 'empty' THEN\n        DELETE FROM " + table +
-            ";\n        GET DIAGNOSTICS rows_deleted = ROW_COUNT;\n        rows_inserted := 0;\n"
-            "        rows_updated := 0;\n        " +
-            indent(leave, 8) + "RETURN;\n    END IF;\n" + indent("    " + differential, 4);
+    body += "    IF $1 = 'full' THEN\n" + indent("        " + full, 8) + "\n        " + indent(leave, 8) +
+            "RETURN;\n    END IF;\n" + indent("    " + differential, 4);
   }
-  body += "\n    " + indent(done.substr(0, done.size() - 1), 4) + "\nEND\n";
+  body += "\n    " + indent(leave.substr(0, leave.size() - 1), 4) + "\nEND\n";
   // Settings of the planner are those of the caller.
   std::string sql = "CREATE OR REPLACE FUNCTION " + function_name("apply", request.id) + "(" + kApplyArguments +
                     ",\n    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)\n"
@@ -279,6 +265,9 @@ std::string write_differential(const CompileRequest& request, const CutPlan& pla
   if (plan.root_state != nullptr)
     for (const auto& ddl : plan.root_state->state_ddl()) program.owner_ddl.push_back(ddl);
   program.table_ddl = writer.target().index_ddl();
+  // Rows of groups are updated in place again and again, which wants room on the page.
+  if (plan.root_state != nullptr && writer.target().keyed() && !request.own_room)
+    program.table_ddl.push_back("ALTER TABLE " + qualified(request.schema, request.name) + " SET (fillfactor = 70)");
   const auto trees = plan.trees();
   const bool joins = std::any_of(trees.begin(), trees.end(), [](const Operator* tree) { return tree->joins(); });
   add_apply(with_encoding(request, trees), program, numbers, writer.full_body(), writer.differential_body(joins),

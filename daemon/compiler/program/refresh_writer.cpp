@@ -106,7 +106,6 @@ class RefreshWriter {
   [[nodiscard]] std::string declarations() const {
     std::string text =
         "DECLARE\n"
-        "    started CONSTANT timestamptz := clock_timestamp();\n"
         "    run bigint;\n"
         "    f_snapshot pg_snapshot;\n"
         "    f_xid xid8;\n"
@@ -115,7 +114,6 @@ class RefreshWriter {
         "    most bigint;       -- pending rows that are applied as the usual case\n"
         "    marked boolean;\n"
         "    changed bigint := 0;  -- bit per source with pending rows\n"
-        "    holds boolean;\n"
         "    done record;\n"
         "    planning record;\n"
         "    path text;\n";
@@ -125,10 +123,7 @@ class RefreshWriter {
 
   [[nodiscard]] std::string usual_case() const {
     return "    IF $1 = 'auto' AND current_setting('transaction_isolation') = 'repeatable read'" + may_read() +
-           " THEN\n"
-           "        -- Taken before anything is read: rows that this transaction writes from here on come later.\n"
-           "        v.run := nextval('pgtrickle_changes.log_seq');\n" +
-           peek() + nothing_to_do() + lock() + "            IF v.holds THEN\n" + apply_and_record() +
+           " THEN\n" + peek() + nothing_to_do() + move_frontier() + "            IF FOUND THEN\n" + apply_and_return() +
            "            END IF;\n        END IF;\n    END IF;\n"
            "    -- Everything else\n";
   }
@@ -150,17 +145,15 @@ class RefreshWriter {
            join(into, ", ") +
            "\n        FROM (SELECT f.snapshot AS f_snapshot, pg_snapshot_xmin(f.snapshot) AS f_xmin, "
            "pg_snapshot_xmax(f.snapshot) AS f_xmax,\n                     f.xid AS f_xid, f.seq AS f_seq,\n"
-           "                     f.snapshot IS NOT NULL AND NOT s.needs_reinit\n"
-           "                     AND s.fuse_blown_at IS NULL AND s.fuse_reset IS NULL AND s.max_delta_fraction IS "
-           "NULL\n"
+           "                     f.snapshot IS NOT NULL AND s.usual_rows IS NOT NULL\n"
            "                     AND NOT EXISTS (SELECT FROM pgtrickle.pgt_source_gates g WHERE g.gated)\n"
            "                     AND NOT EXISTS (SELECT FROM pgtrickle.pgt_watermark_groups)\n"
            "                     AND NOT EXISTS (SELECT FROM pg_subscription_rel)\n"
            "                     AND NOT " +
-           row_security() + "\n                     AND NOT " + foreign_index() + same_partitions() +
-           " AS usual,\n                     least(s.fuse_limit, f.full_threshold * 0.8, "
-           "9223372036854775807) AS most\n              FROM pgtrickle.pgt_frontiers f JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = "
-           "f.pgt_id\n              WHERE f.pgt_id = " +
+           row_security() + same_partitions() +
+           " AS usual,\n                     least(s.usual_rows, f.full_threshold * 0.8) AS most\n"
+           "              FROM pgtrickle.pgt_frontiers f JOIN pgtrickle.pgt_refresh_limits s ON s.pgt_id = f.pgt_id\n"
+           "              WHERE f.pgt_id = " +
            id_ + " OFFSET 0) b" + from + ";\n";
   }
 
@@ -179,15 +172,21 @@ class RefreshWriter {
            "        ELSIF v.usual AND NOT v.marked AND delta_rows BETWEEN 1 AND v.most THEN\n";
   }
 
-  /// Who has this row refreshes this stream table. What the program relies on is asked in the same statement.
-  [[nodiscard]] std::string lock() const {
-    std::string sql = "            SELECT true INTO v.holds FROM pgtrickle.pgt_frontiers p WHERE p.pgt_id = " + id_ +
-                      " AND p.facts_from IS NULL";
-    return sql + "\n                AND " + indent(not_null(), 12) + "\n                AND " + watched() +
-           "\n            FOR UPDATE;\n";
+  /// Before anything is applied, because it is the lock too: who has moved the frontier refreshes this stream table,
+  /// and 40001 is the answer to everybody else. What the program relies on is asked in the same statement.
+  [[nodiscard]] std::string move_frontier() const {
+    return "            -- Nothing could write since the look. Rows that this transaction writes from here on come later.\n"
+           "            v.run := nextval('pgtrickle_changes.log_seq');\n"
+           "            UPDATE pgtrickle.pgt_frontiers p\n"
+           "            SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = v.run, data_timestamp = "
+           "now(),\n"
+           "                last_action = 'DIFFERENTIAL', last_delta_rows = delta_rows\n"
+           "            WHERE p.pgt_id = " +
+           id_ + " AND p.facts_from IS NULL\n                AND " + indent(not_null(), 12) + "\n                AND " +
+           watched() + "\n                AND NOT " + indent(foreign_index(), 12) + ";\n";
   }
 
-  [[nodiscard]] std::string apply_and_record() const {
+  [[nodiscard]] std::string apply_and_return() const {
     std::string sql;
     for (const auto& s : sources_)
       sql += "                IF v.n" + alias(s).substr(1) + " > 0 THEN v.changed := v.changed | " +
@@ -199,19 +198,7 @@ class RefreshWriter {
            "                rows_inserted := v.done.rows_inserted; rows_updated := v.done.rows_updated; rows_deleted "
            ":= "
            "v.done.rows_deleted;\n"
-           "                UPDATE pgtrickle.pgt_frontiers p\n"
-           "                SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = v.run, "
-           "data_timestamp = now(),\n"
-           "                    last_refresh_at = clock_timestamp(), last_action = 'DIFFERENTIAL', last_delta_rows = "
-           "$3,\n"
-           "                    last_duration_ms = extract(epoch FROM clock_timestamp() - v.started) * 1000,\n"
-           "                    rows = coalesce(p.rows, 0) + $4 - $6, total_refreshes = p.total_refreshes + 1, "
-           "total_differential = p.total_differential + 1,\n"
-           "                    total_rows_inserted = p.total_rows_inserted + $4, total_rows_updated = "
-           "p.total_rows_updated + $5,\n"
-           "                    total_rows_deleted = p.total_rows_deleted + $6\n"
-           "                WHERE p.pgt_id = " +
-           id_ + ";\n                RETURN;\n";
+           "                RETURN;\n";
   }
 
   /// Few rows: the plan that is made for few. More: with the planner's own ways to join, and if it is told sizes, with
@@ -326,8 +313,10 @@ class RefreshWriter {
 
   /// Whether there is a unique index or exclusion constraint besides the program's own key.
   [[nodiscard]] std::string foreign_index() const {
-    return "EXISTS (SELECT FROM pg_index i WHERE i.indrelid = s.pgt_relid AND (i.indisunique OR i.indisexclusion)\n"
-           "                                     AND i.indexrelid IS DISTINCT FROM to_regclass(" +
+    return "EXISTS (SELECT FROM pg_index i WHERE i.indrelid = " +
+           quote_literal(qualified(request_.schema, request_.name)) +
+           "::regclass AND (i.indisunique OR i.indisexclusion)\n"
+           "                AND i.indexrelid IS DISTINCT FROM to_regclass(" +
            quote_literal(qualified(request_.schema, "pgtrickle_" + id_ + "_key")) + "))";
   }
 

@@ -27,6 +27,11 @@ Select shown_rows() {
       .from("shown", {});
 }
 
+/// How many rows are gone, counted once.
+Select hidden_rows() {
+  return Select().item("count(*)", "deleted").from("hidden", {});
+}
+
 /// A value as what the column holds.
 std::string typed(const std::string& value, const TargetColumn& column) {
   const std::string sql = value + "::" + column.type_sql;
@@ -209,8 +214,9 @@ Select Target::apply_bag(Statement& statement, const std::string& d, const std::
   statement.with("shown", "stream table: copies that are new",
                  Insert(table_, table_columns(all_), fresh).returning("1"));
   const Query asked = Select({"coalesce(-sum(d.w), 0)"}).from(typed, "d").where("d.w < 0");
-  return counts("(SELECT count(*) FROM shown)", "0::bigint", kDeleted,
-                asked.in_parentheses() + " - " + kDeleted + and_also(violation));
+  return counts("(SELECT count(*) FROM shown)", "0::bigint", "h.deleted",
+                asked.in_parentheses() + " - h.deleted" + and_also(violation))
+      .from(hidden_rows(), "h");
 }
 
 Select Target::apply_delta(Statement& statement, const Delta& delta, const std::string& violation) const {
@@ -240,10 +246,11 @@ Select Target::apply_delta(Statement& statement, const Delta& delta, const std::
   upsert(statement, d, {"n.w > 0"});
   Select numbers;
   for (const auto& flag : {lost, added, odd}) numbers.item("count(*) FILTER (WHERE n." + flag + ")", flag);
-  return counts(inserted(statement), updated(statement), kDeleted,
-                "k." + odd + " + abs(k." + lost + " - " + kDeleted + ") + abs(k." + added + " - (" +
-                    inserted(statement) + "))" + and_also(violation))
+  return counts(inserted(statement), updated(statement), "h.deleted",
+                "k." + odd + " + abs(k." + lost + " - h.deleted) + abs(k." + added + " - (" + inserted(statement) +
+                    "))" + and_also(violation))
       .from(shown_rows(), "s")
+      .from(hidden_rows(), "h")
       .from(numbers.from(k, "n"), "k");
 }
 

@@ -15,53 +15,57 @@ bool has_several_lines(const std::string& text) {
   return text.find('\n') != std::string::npos;
 }
 
-std::string on_one_line(const Clause& clause) {
-  const std::string items = join(clause.items, clause.separator == Separator::kAnd ? " AND " : ", ");
-  if (clause.keyword.empty() || items.empty()) return clause.keyword + items;
-  return clause.keyword + " " + items;
+/// Nothing is built to find out: a clause may be as long as the program.
+bool fits_a_line(const Clause& clause) {
+  const std::size_t between = clause.separator == Separator::kAnd ? 5 : 2;
+  std::size_t size = clause.keyword.empty() ? 0 : clause.keyword.size() + 1;
+  for (const auto& item : clause.items) {
+    size += item.size() + between;
+    if (size > kLine + between) return false;  // the last item has nothing behind it
+  }
+  return std::none_of(clause.items.begin(), clause.items.end(), has_several_lines);
+}
+
+void print_on_one_line(std::string& text, const Clause& clause) {
+  text += clause.keyword;
+  if (!clause.keyword.empty() && !clause.items.empty()) text += ' ';
+  text += join(clause.items, clause.separator == Separator::kAnd ? " AND " : ", ");
 }
 
 /// Items beside each other as long as they fit; one that has several lines is followed by nothing.
-std::string filled(const Clause& clause) {
+void print_filled(std::string& text, const Clause& clause) {
   const std::size_t margin = clause.keyword.empty() ? 0 : clause.keyword.size() + 1;
-  const std::string next_line = ",\n" + std::string(margin, ' ');
-  std::string text = clause.keyword + (margin > 0 ? " " : "");
+  text += clause.keyword;
+  if (margin > 0) text += ' ';
   std::size_t used = margin;
   bool must_break = false;
-  bool first = true;
-  for (const auto& item : clause.items) {
+  for (std::size_t i = 0; i < clause.items.size(); ++i) {
+    const std::string& item = clause.items[i];
     const bool several = has_several_lines(item);
-    if (!first) {
-      const bool breaks = must_break || several || used + 2 + item.size() > kLine;
-      text += breaks ? next_line : ", ";
-      used = breaks ? margin : used + 2;
+    if (i > 0) {
+      text += ',';
+      if (must_break || several || used + 2 + item.size() > kLine) {
+        text.append(1, '\n').append(margin, ' ');
+        used = margin;
+      } else {
+        text += ' ';
+        used += 2;
+      }
     }
-    text += indent(item, static_cast<int>(margin));
+    append_indented(text, item, margin);
     used += item.size();
     must_break = several;
-    first = false;
   }
-  return text;
 }
 
 /// One condition per line, the ANDs below the keyword.
-std::string stacked(const Clause& clause) {
+void print_stacked(std::string& text, const Clause& clause) {
   const std::size_t margin = std::max<std::size_t>(clause.keyword.size() + 1, 6);
-  const std::string next_line = "\n" + std::string(margin - 4, ' ') + "AND ";
-  std::string text = clause.keyword + " ";
-  bool first = true;
-  for (const auto& item : clause.items) {
-    if (!first) text += next_line;
-    text += indent(item, static_cast<int>(margin));
-    first = false;
+  text += clause.keyword + ' ';
+  for (std::size_t i = 0; i < clause.items.size(); ++i) {
+    if (i > 0) text.append(1, '\n').append(margin - 4, ' ').append("AND ");
+    append_indented(text, clause.items[i], margin);
   }
-  return text;
-}
-
-std::string print(const Clause& clause) {
-  std::string line = on_one_line(clause);
-  if (fits_a_line(line)) return line;
-  return clause.separator == Separator::kAnd ? stacked(clause) : filled(clause);
 }
 
 }  // namespace
@@ -71,15 +75,24 @@ bool fits_a_line(const std::string& text) {
 }
 
 std::string lay_out(const std::vector<Clause>& clauses) {
-  std::vector<std::string> lines;
-  std::size_t size = 0;
+  std::string text;
+  std::vector<std::size_t> line_breaks;
   bool several = false;
   for (const auto& clause : clauses) {
-    lines.push_back(print(clause));
-    size += lines.back().size() + 1;
-    several = several || has_several_lines(lines.back());
+    if (!text.empty()) {
+      line_breaks.push_back(text.size());
+      text += '\n';
+    }
+    if (fits_a_line(clause)) {
+      print_on_one_line(text, clause);
+      continue;
+    }
+    several = true;
+    clause.separator == Separator::kAnd ? print_stacked(text, clause) : print_filled(text, clause);
   }
-  return join(lines, size <= kShortStatement + 1 && !several ? " " : "\n");
+  if (!several && text.size() <= kShortStatement)
+    for (const std::size_t at : line_breaks) text[at] = ' ';
+  return text;
 }
 
 }  // namespace pgtrickle::compiler

@@ -17,6 +17,7 @@ struct Clause {
 };
 
 std::string lay_out(const std::vector<Clause>& clauses);
+/// Whether a text may stand in a line of its own.
 bool fits_a_line(const std::string& text);
 
 }  // namespace pgtrickle::compiler

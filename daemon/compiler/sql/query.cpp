@@ -16,27 +16,27 @@ std::string aliased(const FromItem& item, const std::string& alias, const std::v
 
 }  // namespace
 
-Query::Query(const Select& select) : sql_(select.sql()), ends_the_statement_(!select.end_.empty()) {}
+Query::Query(std::string sql, bool ends_the_statement)
+    : sql_(std::make_shared<const std::string>(std::move(sql))), ends_the_statement_(ends_the_statement) {}
+
+Query::Query(const Select& select) : Query(select.sql(), !select.end_.empty()) {}
 
 Query Query::text(std::string sql) {
-  Query query;
-  query.sql_ = std::move(sql);
-  return query;
+  return {std::move(sql), false};
 }
 
 std::string Query::in_parentheses() const {
-  return "(" + indent(sql_, 1) + ")";
+  std::string text = "(";
+  append_indented(text, *sql_, 1);
+  return text + ")";
 }
 
 Query union_all(const std::vector<Query>& arms) {
   if (arms.empty()) throw std::logic_error("a union of nothing");
+  if (arms.size() == 1) return arms.front();
   std::vector<std::string> parts;
-  for (const auto& arm : arms)
-    parts.push_back(arm.ends_the_statement_ && arms.size() > 1 ? arm.in_parentheses() : arm.sql_);
-  Query query;
-  query.sql_ = join(parts, "\nUNION ALL\n");
-  query.ends_the_statement_ = arms.size() == 1 && arms.front().ends_the_statement_;
-  return query;
+  for (const auto& arm : arms) parts.push_back(arm.ends_the_statement_ ? arm.in_parentheses() : arm.sql());
+  return {join(parts, "\nUNION ALL\n"), false};
 }
 
 std::string exists(const Query& query) {

@@ -7,6 +7,7 @@
 // parentheses. Without items a SELECT has rows without columns, which is legal, and what a count(*) needs.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -25,15 +26,15 @@ class Query {
   /// A query that a user wrote.
   static Query text(std::string sql);
 
-  [[nodiscard]] const std::string& sql() const { return sql_; }
+  [[nodiscard]] const std::string& sql() const { return *sql_; }
   [[nodiscard]] std::string in_parentheses() const;
 
  private:
-  Query() = default;
+  Query(std::string sql, bool ends_the_statement);
   friend Query union_all(const std::vector<Query>& arms);
 
-  std::string sql_;
-  bool ends_the_statement_ = false;  // by ORDER BY or LIMIT: an arm of a UNION only in parentheses
+  std::shared_ptr<const std::string> sql_;  // shared: queries are handed on more often than they are built
+  bool ends_the_statement_ = false;         // by ORDER BY or LIMIT: an arm of a UNION only in parentheses
 };
 
 Query union_all(const std::vector<Query>& arms);

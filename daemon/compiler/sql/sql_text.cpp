@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 #include <stdexcept>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -100,26 +101,34 @@ std::vector<std::string> prefixed(const std::vector<std::string>& names, const s
   return result;
 }
 
+void append_indented(std::string& to, const std::string& text, std::size_t spaces) {
+  char quote = 0;  // a line break inside a literal or a quoted name is part of it
+  const auto is_quoted_after = [&quote](std::string_view line) {
+    // Programs are indented often, and most lines have no quote: two searches for one are cheaper than a loop.
+    if (line.find('\'') != line.npos || line.find('"') != line.npos) {
+      for (const char c : line) {
+        if (c != '\'' && c != '"') continue;
+        if (quote == 0)
+          quote = c;
+        else if (quote == c)
+          quote = 0;  // a doubled quote closes and opens again
+      }
+    }
+    return quote != 0;
+  };
+  std::size_t at = 0;
+  for (std::size_t end = 0; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
+    to.append(text, at, end + 1 - at);
+    if (!is_quoted_after({text.data() + at, end - at})) to.append(spaces, ' ');
+  }
+  to.append(text, at);
+}
+
 std::string indent(const std::string& text, int spaces) {
   std::string result;
   result.reserve(text.size() + text.size() / 4);
-  char quote = 0;  // a line break inside a literal or a quoted name is part of it
-  std::size_t done = 0;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    const char c = text[at];
-    if (c > '\'') continue;  // most characters are none of the three
-    if (c == '\n' && quote == 0) {
-      result.append(text, done, at + 1 - done);
-      result.append(static_cast<std::size_t>(spaces), ' ');
-      done = at + 1;
-    } else if (c == '\'' || c == '"') {
-      if (quote == 0)
-        quote = c;
-      else if (quote == c)
-        quote = 0;  // a doubled quote closes and opens again
-    }
-  }
-  return result.append(text, done);
+  append_indented(result, text, static_cast<std::size_t>(spaces));
+  return result;
 }
 
 std::string one_line(std::string text, std::size_t bytes) {

@@ -18,6 +18,7 @@ std::string join(const std::vector<std::string>& parts, const std::string& separ
 std::vector<std::string> prefixed(const std::vector<std::string>& names, const std::string& prefix);
 /// Every line of `text` (SQL) after the first gets `spaces` blanks in front; line breaks inside quotes are left alone.
 std::string indent(const std::string& text, int spaces);
+void append_indented(std::string& to, const std::string& text, std::size_t spaces);
 
 /// The text on one line, cut to at most `bytes` (and " ..."), not within a character.
 std::string one_line(std::string text, std::size_t bytes);

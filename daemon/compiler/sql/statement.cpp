@@ -113,13 +113,9 @@ std::string Statement::limit(std::uint32_t relid) const {
 }
 
 std::vector<std::string> pending(const std::string& alias, const std::string& frontier) {
-  // The frontier's own transaction is decided by seq alone: in READ COMMITTED its id can lie below the snapshot's xmax,
-  // so that what it wrote after the refresh would pass as visible. The xmax test spares most rows the function call.
-  const std::string xid = alias + ".xid";
-  const std::string f = frontier + ".f_";
-  return {xid + " >= " + f + "xmin", "(" + xid + " <> " + f + "xid AND (" + xid + " >= " + f +
-                                         "xmax OR NOT pg_visible_in_snapshot(" + xid + ", " + f + "snapshot))\n OR " +
-                                         xid + " = " + f + "xid AND " + alias + ".seq > " + f + "seq)"};
+  std::vector<std::string> arguments{alias + ".xid", alias + ".seq"};
+  for (const char* part : {"snapshot", "xmin", "xmax", "xid", "seq"}) arguments.push_back(frontier + ".f_" + part);
+  return {"pgtrickle._is_pending(" + join(arguments, ", ") + ")"};
 }
 
 }  // namespace pgtrickle::compiler

@@ -73,23 +73,9 @@ BEGIN
               FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
-            RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
-                MESSAGE = 'stream table public.stream_table does not agree with its key',
-                DETAIL = format('%s rows are missing or superfluous.', v.violations),
-                HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+            PERFORM pgtrickle._raise_disagreement('public.stream_table', 'key', v.violations);
         END IF;
         
-        IF v.user_keys IS NOT NULL THEN
-            PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
-        END IF;
-        v.ignored := set_config('pgtrickle.apply', '', true);
-        RETURN;
-    END IF;
-    IF $1 = 'empty' THEN
-        DELETE FROM public.stream_table;
-        GET DIAGNOSTICS rows_deleted = ROW_COUNT;
-        rows_inserted := 0;
-        rows_updated := 0;
         v.ignored := set_config('pgtrickle.apply', '', true);
         RETURN;
     END IF;
@@ -99,9 +85,7 @@ BEGIN
     d_orders AS MATERIALIZED (
         SELECT l.c1 AS id, l.c3 AS amount, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin
-          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-               OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)
           AND l.c3 > 10::numeric
         GROUP BY l.c1, l.c3, pg_catalog.numeric_send(l.c3)
         HAVING sum(l.w) <> 0),
@@ -131,26 +115,20 @@ BEGIN
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET twice = excluded.twice
         WHERE ROW(t.twice)::record *<> ROW(excluded.twice)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted)) AS violations
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
+           k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted)) AS violations
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
                  count(*) FILTER (WHERE NOT shown.inserted) AS updated
           FROM shown) s,
+         (SELECT count(*) AS deleted FROM hidden) h,
          (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
                  count(*) FILTER (WHERE n.odd) AS odd
           FROM k n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
-        RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
-            MESSAGE = 'stream table public.stream_table does not agree with its state',
-            DETAIL = format('%s rows are missing or superfluous.', v.violations),
-            HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+        PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
     END IF;
     
-    IF v.user_keys IS NOT NULL THEN
-        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
-    END IF;
     v.ignored := set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
@@ -180,8 +158,7 @@ BEGIN
     INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
-                  WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1;
+                  WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)) p1;
 END
 $pgt$;
 
@@ -200,7 +177,6 @@ AS $pgt$
 #variable_conflict use_column
 <<v>>
 DECLARE
-    started CONSTANT timestamptz := clock_timestamp();
     run bigint;
     f_snapshot pg_snapshot;
     f_xid xid8;
@@ -209,7 +185,6 @@ DECLARE
     most bigint;       -- pending rows that are applied as the usual case
     marked boolean;
     changed bigint := 0;  -- bit per source with pending rows
-    holds boolean;
     done record;
     planning record;
     path text;
@@ -221,27 +196,21 @@ BEGIN
     IF $1 = 'auto' AND current_setting('transaction_isolation') = 'repeatable read'
        AND (has_table_privilege(OID::oid, 'SELECT') OR has_column_privilege(OID::oid, 1::int2, 'SELECT') AND has_column_privilege(OID::oid, 3::int2, 'SELECT'))
        AND has_column_privilege(to_regclass('pgtrickle_changes.log_0'), 'w', 'SELECT') THEN
-        -- Taken before anything is read: rows that this transaction writes from here on come later.
-        v.run := nextval('pgtrickle_changes.log_seq');
         SELECT b.f_snapshot, b.f_xid, b.f_seq, b.usual, b.most, p1.marked, p1.n
         INTO v.f_snapshot, v.f_xid, v.f_seq, v.usual, v.most, v.marked, v.n1
         FROM (SELECT f.snapshot AS f_snapshot, pg_snapshot_xmin(f.snapshot) AS f_xmin, pg_snapshot_xmax(f.snapshot) AS f_xmax,
                      f.xid AS f_xid, f.seq AS f_seq,
-                     f.snapshot IS NOT NULL AND NOT s.needs_reinit
-                     AND s.fuse_blown_at IS NULL AND s.fuse_reset IS NULL AND s.max_delta_fraction IS NULL
+                     f.snapshot IS NOT NULL AND s.usual_rows IS NOT NULL
                      AND NOT EXISTS (SELECT FROM pgtrickle.pgt_source_gates g WHERE g.gated)
                      AND NOT EXISTS (SELECT FROM pgtrickle.pgt_watermark_groups)
                      AND NOT EXISTS (SELECT FROM pg_subscription_rel)
-                     AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID}') AND c.relrowsecurity)
-                     AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = s.pgt_relid AND (i.indisunique OR i.indisexclusion)
-                                     AND i.indexrelid IS DISTINCT FROM to_regclass('public.pgtrickle_0_key')) AS usual,
-                     least(s.fuse_limit, f.full_threshold * 0.8, 9223372036854775807) AS most
-              FROM pgtrickle.pgt_frontiers f JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = f.pgt_id
+                     AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID}') AND c.relrowsecurity) AS usual,
+                     least(s.usual_rows, f.full_threshold * 0.8) AS most
+              FROM pgtrickle.pgt_frontiers f JOIN pgtrickle.pgt_refresh_limits s ON s.pgt_id = f.pgt_id
               WHERE f.pgt_id = 0 OFFSET 0) b,
          LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
-                  WHERE l.xid >= b.f_xmin AND (l.xid <> b.f_xid AND (l.xid >= b.f_xmax OR NOT pg_visible_in_snapshot(l.xid, b.f_snapshot))
-                     OR l.xid = b.f_xid AND l.seq > b.f_seq)) p1;
+                  WHERE pgtrickle._is_pending(l.xid, l.seq, b.f_snapshot, b.f_xmin, b.f_xmax, b.f_xid, b.f_seq)) p1;
         delta_rows := v.n1;
         rows_inserted := 0; rows_updated := 0; rows_deleted := 0;
         IF v.usual AND NOT v.marked AND delta_rows = 0
@@ -249,11 +218,17 @@ BEGIN
             action := 'NO_DATA';
             RETURN;
         ELSIF v.usual AND NOT v.marked AND delta_rows BETWEEN 1 AND v.most THEN
-            SELECT true INTO v.holds FROM pgtrickle.pgt_frontiers p WHERE p.pgt_id = 0 AND p.facts_from IS NULL
+            -- Nothing could write since the look. Rows that this transaction writes from here on come later.
+            v.run := nextval('pgtrickle_changes.log_seq');
+            UPDATE pgtrickle.pgt_frontiers p
+            SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = v.run, data_timestamp = now(),
+                last_action = 'DIFFERENTIAL', last_delta_rows = delta_rows
+            WHERE p.pgt_id = 0 AND p.facts_from IS NULL
                 AND (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = OID AND a.attnum = ANY ('{1}') AND a.attnotnull) = 1
                 AND false
-            FOR UPDATE;
-            IF v.holds THEN
+                AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = 'public.stream_table'::regclass AND (i.indisunique OR i.indisexclusion)
+                            AND i.indexrelid IS DISTINCT FROM to_regclass('public.pgtrickle_0_key'));
+            IF FOUND THEN
                 IF v.n1 > 0 THEN v.changed := v.changed | 1; END IF;
                 IF delta_rows <= 200 THEN
                     v.done := pgtrickle_state.apply_0('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, NULL, NULL, NULL::boolean);
@@ -266,14 +241,6 @@ BEGIN
                 v.path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
                 action := 'DIFFERENTIAL';
                 rows_inserted := v.done.rows_inserted; rows_updated := v.done.rows_updated; rows_deleted := v.done.rows_deleted;
-                UPDATE pgtrickle.pgt_frontiers p
-                SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = v.run, data_timestamp = now(),
-                    last_refresh_at = clock_timestamp(), last_action = 'DIFFERENTIAL', last_delta_rows = $3,
-                    last_duration_ms = extract(epoch FROM clock_timestamp() - v.started) * 1000,
-                    rows = coalesce(p.rows, 0) + $4 - $6, total_refreshes = p.total_refreshes + 1, total_differential = p.total_differential + 1,
-                    total_rows_inserted = p.total_rows_inserted + $4, total_rows_updated = p.total_rows_updated + $5,
-                    total_rows_deleted = p.total_rows_deleted + $6
-                WHERE p.pgt_id = 0;
                 RETURN;
             END IF;
         END IF;

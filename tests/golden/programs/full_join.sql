@@ -82,24 +82,9 @@ BEGIN
               FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
-            RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
-                MESSAGE = 'stream table public.stream_table does not agree with its key',
-                DETAIL = format('%s rows are missing or superfluous.', v.violations),
-                HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+            PERFORM pgtrickle._raise_disagreement('public.stream_table', 'key', v.violations);
         END IF;
         
-        IF v.user_keys IS NOT NULL THEN
-            PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
-        END IF;
-        v.ignored := set_config('pgtrickle.apply', '', true);
-        v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
-        RETURN;
-    END IF;
-    IF $1 = 'empty' THEN
-        DELETE FROM public.stream_table;
-        GET DIAGNOSTICS rows_deleted = ROW_COUNT;
-        rows_inserted := 0;
-        rows_updated := 0;
         v.ignored := set_config('pgtrickle.apply', '', true);
         v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
         RETURN;
@@ -110,9 +95,7 @@ BEGIN
     d_customers AS MATERIALIZED (
         SELECT l.c1 AS id, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin
-          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-               OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)
         GROUP BY l.c1
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]),
@@ -120,14 +103,12 @@ BEGIN
     d_orders AS MATERIALIZED (
         SELECT l.c1 AS id, l.c2 AS customer_id, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin
-          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-               OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)
         GROUP BY l.c1, l.c2
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[2]),
     -- keys whose number of matches changes, and by how many
-    touched AS MATERIALIZED (
+    affected AS MATERIALIZED (
         SELECT b.customer_id AS k1, sum(b.w)::int AS dm
         FROM d_orders b
         WHERE b.customer_id IS DISTINCT FROM NULL
@@ -136,7 +117,7 @@ BEGIN
     -- rows that get their first match (+1) or lose their last (-1)
     flips AS MATERIALIZED (
         SELECT t.k1, CASE WHEN m.n = 0 THEN 1 ELSE -1 END AS flip
-        FROM touched t
+        FROM affected t
         CROSS JOIN LATERAL (SELECT count(*) AS n
                             FROM (SELECT
                                   FROM public.orders b
@@ -144,7 +125,7 @@ BEGIN
                                   LIMIT greatest(t.dm, 0) + 1) x) m
         WHERE (m.n = 0) <> (m.n = t.dm)),
     -- keys whose number of matches changes, and by how many
-    touched__2 AS MATERIALIZED (
+    affected__2 AS MATERIALIZED (
         SELECT b.id AS k1, sum(b.w)::int AS dm
         FROM d_customers b
         WHERE b.id IS DISTINCT FROM NULL
@@ -153,7 +134,7 @@ BEGIN
     -- rows that get their first match (+1) or lose their last (-1)
     flips__2 AS MATERIALIZED (
         SELECT t.k1, CASE WHEN m.n = 0 THEN 1 ELSE -1 END AS flip
-        FROM touched__2 t
+        FROM affected__2 t
         CROSS JOIN LATERAL (SELECT count(*) AS n
                             FROM (SELECT FROM public.customers b WHERE b.id = t.k1 LIMIT greatest(t.dm, 0) + 1) x) m
         WHERE (m.n = 0) <> (m.n = t.dm)),
@@ -215,26 +196,20 @@ BEGIN
         WHERE (SELECT count(*) FROM hidden) >= 0 AND n.w > 0
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO NOTHING
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted)) AS violations
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
+           k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted)) AS violations
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
                  count(*) FILTER (WHERE NOT shown.inserted) AS updated
           FROM shown) s,
+         (SELECT count(*) AS deleted FROM hidden) h,
          (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
                  count(*) FILTER (WHERE n.odd) AS odd
           FROM k n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
-        RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
-            MESSAGE = 'stream table public.stream_table does not agree with its state',
-            DETAIL = format('%s rows are missing or superfluous.', v.violations),
-            HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+        PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
     END IF;
     
-    IF v.user_keys IS NOT NULL THEN
-        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
-    END IF;
     v.ignored := set_config('pgtrickle.apply', '', true);
     v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
 END
@@ -266,12 +241,10 @@ BEGIN
     INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
-                  WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1,
+                  WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)) p1,
          LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
-                  WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p2;
+                  WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)) p2;
 END
 $pgt$;
 

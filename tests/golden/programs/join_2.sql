@@ -82,24 +82,9 @@ BEGIN
               FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
-            RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
-                MESSAGE = 'stream table public.stream_table does not agree with its key',
-                DETAIL = format('%s rows are missing or superfluous.', v.violations),
-                HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+            PERFORM pgtrickle._raise_disagreement('public.stream_table', 'key', v.violations);
         END IF;
         
-        IF v.user_keys IS NOT NULL THEN
-            PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
-        END IF;
-        v.ignored := set_config('pgtrickle.apply', '', true);
-        v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
-        RETURN;
-    END IF;
-    IF $1 = 'empty' THEN
-        DELETE FROM public.stream_table;
-        GET DIAGNOSTICS rows_deleted = ROW_COUNT;
-        rows_inserted := 0;
-        rows_updated := 0;
         v.ignored := set_config('pgtrickle.apply', '', true);
         v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
         RETURN;
@@ -110,9 +95,7 @@ BEGIN
     d_orders AS MATERIALIZED (
         SELECT l.c1 AS id, l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin
-          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-               OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)
         GROUP BY l.c1, l.c2, l.c3, pg_catalog.numeric_send(l.c3)
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[2]),
@@ -120,27 +103,24 @@ BEGIN
     d_customers AS MATERIALIZED (
         SELECT l.c1 AS id, l.c2 AS region, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin
-          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-               OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)
         GROUP BY l.c1, l.c2
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]),
     -- changed rows, net
     net AS MATERIALIZED (
         SELECT x.id AS id, x.region AS region, x.amount AS amount, sum(x.w)::int AS w
-        FROM (SELECT i.id, i.region, i.amount, i.w
-              FROM (SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, a1.w AS w
-                    FROM d_orders a1, public.customers a2
-                    WHERE a2.id = a1.customer_id AND v.orders_changed
-                    UNION ALL
-                    SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, a2.w AS w
-                    FROM public.orders a1, d_customers a2
-                    WHERE a2.id = a1.customer_id AND v.customers_changed
-                    UNION ALL
-                    SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, -(a1.w * a2.w) AS w
-                    FROM d_orders a1, d_customers a2
-                    WHERE a2.id = a1.customer_id AND v.orders_changed AND v.customers_changed) i) x
+        FROM (SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, a1.w AS w
+              FROM d_orders a1, public.customers a2
+              WHERE a2.id = a1.customer_id AND v.orders_changed
+              UNION ALL
+              SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, a2.w AS w
+              FROM public.orders a1, d_customers a2
+              WHERE a2.id = a1.customer_id AND v.customers_changed
+              UNION ALL
+              SELECT a1.id, a1.customer_id, a1.amount, a2.id AS id_1, a2.region, -(a1.w * a2.w) AS w
+              FROM d_orders a1, d_customers a2
+              WHERE a2.id = a1.customer_id AND v.orders_changed AND v.customers_changed) x
         GROUP BY x.id, x.region, x.amount, pg_catalog.numeric_send(x.amount)
         HAVING sum(x.w) <> 0),
     -- keys: those without a new row, and those without an old one
@@ -164,26 +144,20 @@ BEGIN
                                                                 amount = excluded.amount
         WHERE ROW(t.region, t.amount)::record *<> ROW(excluded.region, excluded.amount)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted)) AS violations
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
+           k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted)) AS violations
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
                  count(*) FILTER (WHERE NOT shown.inserted) AS updated
           FROM shown) s,
+         (SELECT count(*) AS deleted FROM hidden) h,
          (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
                  count(*) FILTER (WHERE n.odd) AS odd
           FROM k n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
-        RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
-            MESSAGE = 'stream table public.stream_table does not agree with its state',
-            DETAIL = format('%s rows are missing or superfluous.', v.violations),
-            HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+        PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
     END IF;
     
-    IF v.user_keys IS NOT NULL THEN
-        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
-    END IF;
     v.ignored := set_config('pgtrickle.apply', '', true);
     v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
 END
@@ -215,12 +189,10 @@ BEGIN
     INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
-                  WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1,
+                  WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)) p1,
          LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
-                  WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p2;
+                  WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)) p2;
 END
 $pgt$;
 

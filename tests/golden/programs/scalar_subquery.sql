@@ -6,7 +6,7 @@ SELECT c.id, (SELECT max(o.amount) FROM orders o WHERE o.customer_id = c.id) AS 
 DIFFERENTIAL
 
 Node 1, state in pgtrickle_state.node_0_1:
-  Apply (SELECT max(o.amount) AS max FROM public.orders o WHERE o.customer_id = "pgt outer".id) per id  [O(delta x touched keys)]
+  Apply (SELECT max(o.amount) AS max FROM public.orders o WHERE o.customer_id = "pgt outer".id) per id  [O(delta x affected keys)]
     Project i.id  [O(delta)]
       Scan public.customers  [O(delta)]
     Project i.customer_id, i.amount  [O(delta)]
@@ -114,24 +114,9 @@ BEGIN
               FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
-            RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
-                MESSAGE = 'stream table public.stream_table does not agree with its key',
-                DETAIL = format('%s rows are missing or superfluous.', v.violations),
-                HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+            PERFORM pgtrickle._raise_disagreement('public.stream_table', 'key', v.violations);
         END IF;
         
-        IF v.user_keys IS NOT NULL THEN
-            PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
-        END IF;
-        v.ignored := set_config('pgtrickle.apply', '', true);
-        v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
-        RETURN;
-    END IF;
-    IF $1 = 'empty' THEN
-        DELETE FROM public.stream_table;
-        GET DIAGNOSTICS rows_deleted = ROW_COUNT;
-        rows_inserted := 0;
-        rows_updated := 0;
         v.ignored := set_config('pgtrickle.apply', '', true);
         v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
         RETURN;
@@ -151,37 +136,29 @@ BEGIN
     d_orders AS MATERIALIZED (
         SELECT l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin
-          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-               OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)
         GROUP BY l.c2, l.c3, pg_catalog.numeric_send(l.c3)
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[2]),
-    -- rows of the subquery that changed
-    d AS MATERIALIZED (
-        SELECT i.customer_id, i.amount, i.w FROM d_orders i),
     -- outer tuples: how many come, and whether their values may have changed
     x AS MATERIALIZED (
-        SELECT o.id AS id, coalesce(sum(o.w), 0)::bigint AS n, bool_or(o.touched) AS touched
-        FROM (SELECT i.id, i.w, false AS touched
-              FROM (SELECT i.id, i.w
-                    FROM (SELECT l.c1 AS id, l.w::int AS w
-                          FROM pgtrickle_changes.log_0 l
-                          WHERE l.xid >= v.f_xmin
-                            AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                                 OR l.xid = v.f_xid AND l.seq > v.f_seq)
-                          LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]) i) i
+        SELECT o.id AS id, coalesce(sum(o.w), 0)::bigint AS n, bool_or(o.affected) AS affected
+        FROM (SELECT i.id, i.w, false AS affected
+              FROM (SELECT l.c1 AS id, l.w::int AS w
+                    FROM pgtrickle_changes.log_0 l
+                    WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)
+                    LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]) i
               UNION ALL
               SELECT s.id, 0, true
-              FROM (SELECT f.customer_id AS customer_id FROM d f GROUP BY f.customer_id) f,
+              FROM (SELECT f.customer_id AS customer_id FROM d_orders f GROUP BY f.customer_id) f,
                    pgtrickle_state.node_0_1 s
               WHERE f.customer_id = s.id AND v.orders_changed) o
         GROUP BY o.id
-        HAVING (sum(o.w) <> 0 OR bool_or(o.touched))),
+        HAVING (sum(o.w) <> 0 OR bool_or(o.affected))),
     -- those tuples beside their stored values
     m AS MATERIALIZED (
         SELECT x.id, s.ctid AS old_ctid, coalesce(s.n, 0) AS old_n, coalesce(s.n, 0) + x.n AS new_n,
-               coalesce(s.n, 0) + x.n > 0 AND (x.touched OR s.ctid IS NULL) AS need, s.value AS old_value
+               coalesce(s.n, 0) + x.n > 0 AND (x.affected OR s.ctid IS NULL) AS need, s.value AS old_value
         FROM x x
         LEFT JOIN pgtrickle_state.node_0_1 s ON s.id = x.id),
     -- the subqueries, run for tuples that need it
@@ -230,10 +207,7 @@ BEGIN
                 AND (c.was <> c.now OR ROW(c.id, c.old_value)::record *<> ROW(c.id, c.new_value)::record)) x)
     SELECT (SELECT count(*) FROM r m WHERE m.new_n < 0) INTO v.violations;
     IF v.violations <> 0 THEN
-        RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
-            MESSAGE = 'stream table public.stream_table does not agree with its state',
-            DETAIL = format('%s rows are missing or superfluous.', v.violations),
-            HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+        PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
     END IF;
     END IF;
     
@@ -243,9 +217,7 @@ BEGIN
     d_customers AS MATERIALIZED (
         SELECT l.c1 AS id, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin
-          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-               OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)
         GROUP BY l.c1
         HAVING sum(l.w) <> 0
         LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]),
@@ -289,26 +261,20 @@ BEGIN
         ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET most = excluded.most
         WHERE ROW(t.most)::record *<> ROW(excluded.most)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted)) AS violations
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
+           k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted)) AS violations
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
                  count(*) FILTER (WHERE NOT shown.inserted) AS updated
           FROM shown) s,
+         (SELECT count(*) AS deleted FROM hidden) h,
          (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
                  count(*) FILTER (WHERE n.odd) AS odd
           FROM k n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
-        RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
-            MESSAGE = 'stream table public.stream_table does not agree with its state',
-            DETAIL = format('%s rows are missing or superfluous.', v.violations),
-            HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+        PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
     END IF;
     
-    IF v.user_keys IS NOT NULL THEN
-        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
-    END IF;
     v.ignored := set_config('pgtrickle.apply', '', true);
     v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
 END
@@ -339,12 +305,10 @@ BEGIN
     INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
-                  WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1,
+                  WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)) p1,
          LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
-                  WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p2;
+                  WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)) p2;
 END
 $pgt$;
 

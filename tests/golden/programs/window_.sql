@@ -7,7 +7,7 @@ DIFFERENTIAL
 
 Stream table, state in pgtrickle_state.node_0_1, rows identified by key:
   Project i.id, i.customer_id, i.rank AS place  [O(delta)]
-    Window rank() OVER (PARTITION BY i.customer_id ORDER BY i.amount DESC)  [O(rows of touched keys)]
+    Window rank() OVER (PARTITION BY i.customer_id ORDER BY i.amount DESC)  [O(rows of affected keys)]
       Scan public.orders  [O(delta)]
 */
 
@@ -90,23 +90,9 @@ BEGIN
               FROM shown) s
         INTO rows_inserted, rows_updated, rows_deleted, v.violations;
         IF v.violations <> 0 THEN
-            RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
-                MESSAGE = 'stream table public.stream_table does not agree with its key',
-                DETAIL = format('%s rows are missing or superfluous.', v.violations),
-                HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+            PERFORM pgtrickle._raise_disagreement('public.stream_table', 'key', v.violations);
         END IF;
         
-        IF v.user_keys IS NOT NULL THEN
-            PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
-        END IF;
-        v.ignored := set_config('pgtrickle.apply', '', true);
-        RETURN;
-    END IF;
-    IF $1 = 'empty' THEN
-        DELETE FROM public.stream_table;
-        GET DIAGNOSTICS rows_deleted = ROW_COUNT;
-        rows_inserted := 0;
-        rows_updated := 0;
         v.ignored := set_config('pgtrickle.apply', '', true);
         RETURN;
     END IF;
@@ -116,9 +102,7 @@ BEGIN
     d_orders AS MATERIALIZED (
         SELECT l.c1 AS id, l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
         FROM pgtrickle_changes.log_0 l
-        WHERE l.xid >= v.f_xmin
-          AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-               OR l.xid = v.f_xid AND l.seq > v.f_seq)
+        WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)
         GROUP BY l.c1, l.c2, l.c3, pg_catalog.numeric_send(l.c3)
         HAVING sum(l.w) <> 0),
     -- keys of changed rows
@@ -187,27 +171,21 @@ BEGIN
                                                                 place = excluded.place
         WHERE ROW(t.customer_id, t.place)::record *<> ROW(excluded.customer_id, excluded.place)::record
         RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           k.odd + abs(k.lost - (SELECT count(*) FROM hidden)) + abs(k.added - (s.inserted))
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
+           k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted))
             + 0::bigint AS violations
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
                  count(*) FILTER (WHERE NOT shown.inserted) AS updated
           FROM shown) s,
+         (SELECT count(*) AS deleted FROM hidden) h,
          (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
                  count(*) FILTER (WHERE n.odd) AS odd
           FROM k__2 n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
-        RAISE EXCEPTION USING ERRCODE = 'data_corrupted',
-            MESSAGE = 'stream table public.stream_table does not agree with its state',
-            DETAIL = format('%s rows are missing or superfluous.', v.violations),
-            HINT = 'It is re-initialised by the daemon. Was it changed while its guard trigger was disabled?';
+        PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
     END IF;
     
-    IF v.user_keys IS NOT NULL THEN
-        PERFORM pgtrickle._check_deferred('public.stream_table'::regclass);
-    END IF;
     v.ignored := set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
@@ -237,14 +215,15 @@ BEGIN
     INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves
     FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
                   FROM pgtrickle_changes.log_0 l
-                  WHERE l.xid >= v.f_xmin AND (l.xid <> v.f_xid AND (l.xid >= v.f_xmax OR NOT pg_visible_in_snapshot(l.xid, v.f_snapshot))
-                     OR l.xid = v.f_xid AND l.seq > v.f_seq)) p1;
+                  WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)) p1;
 END
 $pgt$;
 
 REVOKE ALL ON FUNCTION pgtrickle_state.look_0(pg_snapshot, xid8, bigint) FROM PUBLIC;
 
 ALTER TABLE public.stream_table ADD CONSTRAINT pgtrickle_0_key PRIMARY KEY (id);
+
+ALTER TABLE public.stream_table SET (fillfactor = 70);
 
 GRANT SELECT (xid, seq, w, c1, c2, c3) ON pgtrickle_changes.log_0 TO postgres;
 

@@ -51,7 +51,7 @@ class Run {
       stop_threads();
       if (!failed()) rest(main);
       outcome_.refreshes =
-          std::stoul(main.value("SELECT coalesce(sum(total_refreshes), 0) FROM pgtrickle.pgt_frontiers"));
+          std::stoul(main.value("SELECT coalesce(sum(total_refreshes), 0) FROM pgtrickle._refresh_stats"));
     } catch (const std::exception& error) {
       fail({Failure::Kind::kSql, {}, std::string("the case itself: ") + error.what()});
     }
@@ -379,9 +379,9 @@ class Run {
     }
     return "name|schedule|status|snapshot|xid|data_timestamp|last_refresh_at|last_action|total_refreshes\n" +
            session.table(
-               "SELECT s.pgt_name, s.schedule, s.status, f.snapshot, f.xid, f.data_timestamp, f.last_refresh_at, "
-               "f.last_action, f.total_refreshes FROM pgtrickle.pgt_stream_tables s JOIN pgtrickle.pgt_frontiers f "
-               "USING (pgt_id) WHERE s.pgt_name IN (" +
+               "SELECT s.pgt_name, s.schedule, s.status, f.snapshot, f.xid, f.data_timestamp, r.last_refresh_at, "
+               "f.last_action, r.total_refreshes FROM pgtrickle.pgt_stream_tables s JOIN pgtrickle.pgt_frontiers f "
+               "USING (pgt_id) JOIN pgtrickle._refresh_stats r USING (pgt_id) WHERE s.pgt_name IN (" +
                names + ") ORDER BY s.pgt_id") +
            "\n";
   }

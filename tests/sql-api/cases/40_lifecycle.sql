@@ -48,13 +48,30 @@ BEGIN
         DELETE FROM public.a; GET DIAGNOSTICS rows_deleted = ROW_COUNT;
         INSERT INTO public.a SELECT * FROM public.t; GET DIAGNOSTICS rows_inserted = ROW_COUNT;
         UPDATE pgtrickle.pgt_frontiers SET snapshot = pg_current_snapshot(), xid = pg_current_xact_id(), seq = nextval('pgtrickle_changes.log_seq'), data_timestamp = now(),
-               last_refresh_at = clock_timestamp(), last_action = 'FULL', last_duration_ms = 1, rows = rows_inserted, total_refreshes = total_refreshes + 1 WHERE pgt_id = %1$s;
+               last_action = 'FULL', last_delta_rows = delta_rows WHERE pgt_id = %1$s;
     END IF;
     PERFORM set_config('pgtrickle.apply', '', true);
 END $p$ $f$, (st('a')).pgt_id); END $$;
 SELECT pgtrickle.refresh_stream_table('a');
 SELECT test.eq('history', (SELECT action || ' ' || status || ' ' || rows_inserted || ' ' || rows_deleted || ' ' || initiated_by FROM pgtrickle.pgt_refresh_history), 'FULL COMPLETED 3 3 MANUAL');
 SELECT test.eq('get_refresh_history', (SELECT count(*) FROM pgtrickle.get_refresh_history('a', 5) WHERE rows_inserted = 3), 1::bigint);
+-- Statistics tell refreshes at once, whether they have been counted or not, and count each once.
+CREATE FUNCTION told() RETURNS text LANGUAGE sql AS $$
+    SELECT concat_ws('|', s.rows, s.total_refreshes, s.total_full, s.total_differential, s.last_duration_ms = h.duration_ms, s.last_refresh_at = h.end_time)
+    FROM pgtrickle.stream_tables s, (SELECT * FROM pgtrickle.pgt_refresh_history ORDER BY refresh_id DESC LIMIT 1) h WHERE s.name = 'public.a' $$;
+SELECT test.eq('before counting', told(), '0|1|1|0|t|t');
+SELECT pgtrickle._settle_refresh_stats();
+SELECT test.eq('counted', (SELECT total_refreshes || ' ' || total_rows_inserted || ' ' || total_rows_deleted FROM pgtrickle.pgt_refresh_stats), '1 3 3');
+SELECT test.eq('after counting', told(), '0|1|1|0|t|t');
+SELECT pgtrickle._record_refreshes(ARRAY[(st('a')).pgt_id, (st('a')).pgt_id], '{FULL,DIFFERENTIAL}', '{1,2}', '{1000000,3000000}', '{1500000,5000000}', '{0,7}', '{5,4}', '{0,1}', '{0,2}');
+SELECT test.eq('by the daemon', (SELECT concat_ws('|', s.rows, s.total_refreshes, s.total_full, s.total_differential, s.last_duration_ms, r.total_rows_inserted, r.total_rows_updated, r.total_rows_deleted)
+                                 FROM pgtrickle.stream_tables s JOIN pgtrickle._refresh_stats r USING (pgt_id) WHERE s.name = 'public.a'), '7|3|2|1|2000|12|1|5');
+SELECT pgtrickle._record_build((st('a')).pgt_id, now() - interval '1 s', 3, 0, 9, 5);
+SELECT test.eq('a build has counted rows', (SELECT concat_ws('|', s.rows, s.total_refreshes, s.total_full) FROM pgtrickle.stream_tables s WHERE s.name = 'public.a'), '5|4|3');
+INSERT INTO pgtrickle.pgt_refresh_stats (pgt_id) VALUES (-1);
+SELECT pgtrickle._settle_refresh_stats();
+SELECT test.eq('of tables that are gone nothing is kept', (SELECT count(*) FROM pgtrickle.pgt_refresh_stats), 1::bigint);
+DELETE FROM pgtrickle.pgt_refresh_history WHERE initiated_by <> 'MANUAL';
 SELECT test.eq('fresh', (SELECT staleness FROM pgtrickle.stream_tables WHERE name = 'public.a'), interval '0');
 INSERT INTO t VALUES (4, 4.0, '{"x": 1}'), (4, 4.0, '{"x": 1}');
 SELECT test.ok('stale', (SELECT staleness > '0' FROM pgtrickle.stream_tables WHERE name = 'public.a'));

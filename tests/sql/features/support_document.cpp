@@ -44,10 +44,10 @@ is named here: the same changes over tables of two sizes touch the same number o
 | O(delta x matches), O(input) when the single row changes | as O(delta x matches); when the one row of the other side (a scalar subquery) changes, all rows are compared with its old and its new value |
 | O(delta x k sets) | the changed rows, once per grouping set |
 | O(delta), a group when its extremum is deleted | as O(delta); deleting the least or greatest value of a group reads the group again |
-| O(touched groups) | all rows of the groups in which something changed |
-| O(rows of touched keys) | all rows of the keys or partitions in which something changed |
-| O(delta x touched keys) | the subquery, once per distinct outer key that a change can concern |
-| O(touched keys), every key is tested: O(keys) | as before, but which keys are concerned is found by testing all |
+| O(affected groups) | all rows of the groups in which something changed |
+| O(rows of affected keys) | all rows of the keys or partitions in which something changed |
+| O(delta x affected keys) | the subquery, once per distinct outer key that a change can concern |
+| O(affected keys), every key is tested: O(keys) | as before, but which keys are concerned is found by testing all |
 | O(delta), a rerun with LIMIT when the top changes | as O(delta) while no change reaches the top rows; otherwise the query is run with its LIMIT, which an index on the first sort column ends early |
 | O(delta), O(input) when the top changes | the same where no plain index has that order (an expression, NULLS where the index does not have them, an aggregate's value): the query is run in full |
 | O(delta), O(input) while nothing matches or when that changes | as O(delta) once a row matches; as long as there is none, looking for one reads that side, and the first match or the end of the last one concerns every row |
