@@ -96,7 +96,7 @@ class ImmediateWriter {
         "    IF position(' " +
         id_ +
         " ' IN v.maintaining) > 0 THEN\n"
-        "        RAISE EXCEPTION USING ERRCODE = 'object_in_use',\n            MESSAGE = " +
+        "        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',\n            MESSAGE = " +
         quote_literal("stream table " + name_ + " of " + quote_ident(request_.owner) +
                       " is being maintained by this very statement") +
         ",\n            DETAIL = 'A trigger on it, or on a stream table that reads it, changes what it reads.',\n"
