@@ -117,7 +117,7 @@ int run(int argc, char** argv) {
   source.add_to(*create);
   create->add_option("--schedule", creation.schedule, "'calculated', '1s', 'continuous' or cron: '0 3 * * *'")
       ->capture_default_str();
-  create->add_option("--mode", creation.mode, "AUTO, DIFFERENTIAL or FULL")->capture_default_str();
+  create->add_option("--mode", creation.mode, "AUTO, DIFFERENTIAL, FULL or IMMEDIATE")->capture_default_str();
   create->add_flag("--no-initialize", no_initialize, "leave it empty until the daemon fills it");
   create->add_flag("--if-not-exists", if_not_exists, "do nothing if it exists");
   create->add_flag("--or-replace", replace, "change it if it exists; recreate it if that is not enough")
@@ -150,7 +150,7 @@ int run(int argc, char** argv) {
   alter->add_option("name", changes.name, "the stream table")->required();
   new_query.add_to(*alter);
   alter->add_option("--schedule", changes.schedule, "'calculated', '1s', 'continuous' or cron: '0 3 * * *'");
-  alter->add_option("--mode", changes.mode, "AUTO, DIFFERENTIAL or FULL");
+  alter->add_option("--mode", changes.mode, "AUTO, DIFFERENTIAL, FULL or IMMEDIATE");
   alter->add_option("--status", changes.status, "ACTIVE or PAUSED");
   add_table_options(*alter, changes.table);
   on(alter, [&] {

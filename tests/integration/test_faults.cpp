@@ -41,7 +41,7 @@ TEST_F(Faults, BadInputIsRefusedAndLeavesNothing) {
               AllOf(HasSubstr("42501"), HasSubstr("permission denied for table secret")));
   EXPECT_THAT(refused("SELECT 1 / 0 AS a FROM items", "AUTO"), HasSubstr("22012"));
   EXPECT_THAT(refused("SELECT 1 AS a", "SOMETIMES"),
-              AllOf(HasSubstr("22023"), HasSubstr("AUTO, DIFFERENTIAL or FULL")));
+              AllOf(HasSubstr("22023"), HasSubstr("AUTO, DIFFERENTIAL, FULL or IMMEDIATE")));
   for (const char* schedule : {"", "soon", "-1s", "5", "1 month", "1ms", "10 years"}) {
     EXPECT_THAT(refused("SELECT pgtrickle.create_stream_table('refused', 'SELECT 1 AS a', schedule => '" +
                         std::string(schedule) + "')"),
