@@ -123,7 +123,7 @@ void Worker::enter(pqxx::transaction_base& tx, const LockAttempts& locks, long l
 std::string Worker::refresh(std::int64_t id, const LockAttempts& locks, long long statement_timeout_ms) {
   pqxx::transaction<pqxx::repeatable_read> tx(*connection_);
   enter(tx, locks, statement_timeout_ms);
-  const std::string action =
+  std::string action =
       tx.exec1("SELECT action FROM pgtrickle_state.refresh_" + std::to_string(id) + "('auto')")[0].c_str();
   tx.commit();
   return action;
