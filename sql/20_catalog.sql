@@ -144,7 +144,8 @@ CREATE TABLE pgtrickle.pgt_immediate (
     owner     oid NOT NULL,                           -- of the program, whose role writes this row
     running   int NOT NULL DEFAULT 0,
     recompute boolean NOT NULL DEFAULT false,         -- TRUNCATE, or what no trigger sees
-    lost      text                                    -- why the program cannot go on
+    lost      text,                                   -- why the program cannot go on
+    user_keys boolean NOT NULL                        -- the program knows that users made unique indexes
 ) WITH (fillfactor = 30);
 
 -- IMMEDIATE stream tables whose triggers do nothing any more, until they are rebuilt. A table of its own, because who

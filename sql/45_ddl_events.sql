@@ -133,7 +133,7 @@ BEGIN
         RETURN;
     END IF;
     IF tg_tag IN ('CREATE INDEX', 'ALTER TABLE') THEN
-        PERFORM pgtrickle._check_user_keys((SELECT array_agg(c.objid) FROM pg_event_trigger_ddl_commands() AS c
+        PERFORM pgtrickle._check_immediate((SELECT array_agg(c.objid) FROM pg_event_trigger_ddl_commands() AS c
                                             WHERE c.classid = 'pg_class'::regclass));
         IF tg_tag = 'CREATE INDEX' THEN
             RETURN;
@@ -311,6 +311,9 @@ BEGIN
                         PERFORM pgtrickle._neutralize_capture(s.source_id, why);
                     END IF;
                 END LOOP;
+                IF starts_with(o.trigger_name, 'pgtrickle_now_') THEN
+                    PERFORM pgtrickle._check_immediate();
+                END IF;
                 CONTINUE;
             END IF;
             IF o.objsubid = 0 THEN

@@ -73,12 +73,14 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._settle_log_rights FROM PUBLIC;
 
--- What event triggers do not tell (roles have none), or nobody tells where there are none: rights on logs, and the
--- owners' names that a restore looks at. Called by the daemon. Returns how much was to do.
+-- What event triggers do not tell (roles have none), or nobody tells where there are none: rights on logs, IMMEDIATE
+-- stream tables whose triggers were stopped or are gone, and the owners' names that a restore looks at. Called by the
+-- daemon. Returns how much was to do.
 CREATE FUNCTION pgtrickle._settle_rights() RETURNS int
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    n int := pgtrickle._settle_log_rights() + pgtrickle._settle_capture_rights();
+    n int := pgtrickle._settle_log_rights() + pgtrickle._settle_capture_rights()
+             + pgtrickle._check_immediate();
 BEGIN
     UPDATE pgtrickle.pgt_stream_tables s SET owner_name = pg_get_userbyid(c.relowner)
     FROM pg_class c WHERE c.oid = s.pgt_relid AND s.owner_name IS DISTINCT FROM pg_get_userbyid(c.relowner);

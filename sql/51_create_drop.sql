@@ -113,8 +113,9 @@ schedule: ''calculated'' (as often as the stream tables that read it need); how 
 ''TZ=Europe/Berlin '' in front in that time zone, otherwise in UTC.
 refresh_mode: AUTO (apply changes where possible, otherwise recompute and say why), DIFFERENTIAL (apply changes, or
   fail), FULL (recompute), IMMEDIATE (apply changes in the transaction that makes them, or fail: who writes reads the
-  result at once, and waits for other writers of what it reads; no schedule matters, no daemon is needed once it is
-  built).
+  result at once, and waits for other writers of what it reads until they commit; schedule, fuse, gates and watermarks
+  do not matter; no daemon is needed once it is built; needs the TRIGGER privilege on every source; while it is paused
+  it is not maintained, and it is rebuilt when it is resumed).
 initialize: fill the table now, in this transaction; otherwise the daemon does.
 diamond_consistency: atomic (default: refreshed in one snapshot with the stream tables that it shares sources and
   readers with) or none.

@@ -34,14 +34,22 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._require_immediate TO PUBLIC;
 
--- From the commit of this transaction on the triggers of these stream tables do nothing. Waits for nobody, and can be
--- done in any transaction.
+-- From the commit of this transaction on the triggers of these stream tables do nothing. Waits for no writer, and can
+-- be done in any transaction. A REPEATABLE READ writer whose snapshot is older does not see that they are stopped: he
+-- meets the row that was updated instead, which is error 40001, and tries again.
 CREATE FUNCTION pgtrickle._stop_immediate(ids bigint[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO pgtrickle.pgt_immediate_stopped (pgt_id)
     SELECT i.pgt_id FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = ANY (ids)
     ON CONFLICT DO NOTHING;
+    BEGIN
+        UPDATE pgtrickle.pgt_immediate i SET running = i.running
+        WHERE i.pgt_id IN (SELECT x.pgt_id FROM pgtrickle.pgt_immediate x
+                           WHERE x.pgt_id = ANY (ids) FOR UPDATE SKIP LOCKED);
+    EXCEPTION WHEN serialization_failure THEN
+        NULL;       -- this transaction is REPEATABLE READ itself, and a writer was there since
+    END;
 END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._stop_immediate FROM PUBLIC;
@@ -110,12 +118,13 @@ REVOKE EXECUTE ON FUNCTION pgtrickle._settled_user_keys FROM PUBLIC;
 
 -- Where no event trigger tells: are the sources of a program what they were when it was made, is its table there, and
 -- does the program know of the unique indexes of users?
-CREATE FUNCTION pgtrickle._immediate_fits(stream_table bigint, relids oid[], user_keys boolean) RETURNS boolean
+CREATE FUNCTION pgtrickle._immediate_fits(stream_table bigint, relids oid[]) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN EXISTS (SELECT FROM pg_class c JOIN pgtrickle._stream_tables s ON s.pgt_relid = c.oid
+                   JOIN pgtrickle.pgt_immediate i USING (pgt_id)
                    WHERE s.pgt_id = stream_table
-                     AND (user_keys OR NOT pgtrickle._has_user_keys(stream_table, c.oid)))
+                     AND (i.user_keys OR NOT pgtrickle._has_user_keys(stream_table, c.oid)))
        AND (SELECT count(*) FROM pgtrickle.pgt_sources s
             WHERE s.relid = ANY (relids) AND s.problem IS NULL
               AND s.shape = pgtrickle._source_shape(s.relid, s.columns)
@@ -124,20 +133,58 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._immediate_fits TO PUBLIC;
 
--- After a command that may have made a unique index: programs that do not know it would update rows in place that trade
--- values of it. A build looks for itself.
-CREATE FUNCTION pgtrickle._check_user_keys(ids oid[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- Why the triggers of an IMMEDIATE stream table cannot keep it as they are, NULL if they can. What else can change is
+-- in pgt_facts.
+CREATE FUNCTION pgtrickle._immediate_problem(id bigint, relation oid) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tree     oid[];
+    triggers bigint;
 BEGIN
-    PERFORM pgtrickle._mark_reinit_or_logs(ARRAY[s.pgt_id], 'a unique index was made on it')
-    FROM pgtrickle.pgt_immediate i JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
-    WHERE s.effective_refresh_mode = 'IMMEDIATE' AND NOT s.needs_reinit AND s.status <> 'INITIALIZING'
-      AND (s.pgt_relid = ANY (ids)
-           OR s.pgt_relid IN (SELECT x.indrelid FROM pg_index x WHERE x.indexrelid = ANY (ids)))
-      AND pgtrickle._has_user_keys(s.pgt_id, s.pgt_relid);
+    SELECT array_agg(DISTINCT r.oid) INTO tree
+    FROM pgtrickle.pgt_dependencies d CROSS JOIN LATERAL unnest(pgtrickle._source_relations(d.source_relid)) AS r(oid)
+    WHERE d.pgt_id = id AND d.source_id IS NOT NULL;
+    SELECT count(*) INTO triggers
+    FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+    WHERE t.tgrelid = ANY (tree) AND t.tgenabled = 'A' AND p.pronamespace = 'pgtrickle_state'::regnamespace
+      AND (p.proname = format('enter_%s', id) OR p.proname ~ format('^changed_%s_[0-9]+$', id));
+    RETURN CASE
+        WHEN EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = id) THEN
+            'its triggers were stopped'
+        WHEN triggers <> 5 * coalesce(cardinality(tree), 0) THEN
+            'a trigger of it was dropped or disabled'
+        WHEN pgtrickle._has_user_keys(id, relation)
+            AND EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = id AND NOT i.user_keys) THEN
+            'a unique index was made on it' END;
 END
 $$;
-REVOKE EXECUTE ON FUNCTION pgtrickle._check_user_keys FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION pgtrickle._immediate_problem FROM PUBLIC;
+
+-- Stops IMMEDIATE stream tables that cannot go on as they are, and has them rebuilt: of the ones that are or read
+-- one of these relations, or have one of these indexes; NULL: of all. A build looks for itself. Returns how many.
+CREATE FUNCTION pgtrickle._check_immediate(ids oid[] DEFAULT NULL) RETURNS int
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    s record;
+    n int := 0;
+BEGIN
+    FOR s IN
+        SELECT t.pgt_id, pgtrickle._immediate_problem(t.pgt_id, t.pgt_relid) AS why
+        FROM pgtrickle.pgt_immediate i JOIN pgtrickle.pgt_stream_tables t USING (pgt_id)
+        WHERE t.effective_refresh_mode = 'IMMEDIATE' AND NOT t.needs_reinit AND t.status <> 'INITIALIZING'
+          AND (ids IS NULL OR t.pgt_relid = ANY (ids)
+               OR t.pgt_relid IN (SELECT x.indrelid FROM pg_index x WHERE x.indexrelid = ANY (ids))
+               OR EXISTS (SELECT FROM pgtrickle.pgt_dependencies d
+                          WHERE d.pgt_id = t.pgt_id AND pgtrickle._source_relations(d.source_relid) && ids)) LOOP
+        IF s.why IS NOT NULL THEN
+            PERFORM pgtrickle._mark_reinit_or_logs(ARRAY[s.pgt_id], s.why);
+            n := n + 1;
+        END IF;
+    END LOOP;
+    RETURN n;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._check_immediate FROM PUBLIC;
 
 -- Puts the triggers of a stream table on what it reads: relids in the order of its functions changed_<id>_<k>. The
 -- sources stay locked (SHARE ROW EXCLUSIVE) until the transaction ends; set lock_timeout first. In READ COMMITTED.
@@ -183,16 +230,18 @@ REVOKE EXECUTE ON FUNCTION pgtrickle._install_immediate FROM PUBLIC;
 
 -- From here on its triggers keep it: it is equal to its query, and nobody writes to what it reads (_install_immediate).
 -- Logs that nobody else reads are not written to any more.
-CREATE FUNCTION pgtrickle._begin_immediate(id bigint) RETURNS void
+CREATE FUNCTION pgtrickle._begin_immediate(id bigint, user_keys boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     s pgtrickle.pgt_sources;
 BEGIN
     DELETE FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = id;
-    INSERT INTO pgtrickle.pgt_immediate (pgt_id, owner)
-    SELECT t.pgt_id, c.relowner FROM pgtrickle.pgt_stream_tables t JOIN pg_class c ON c.oid = t.pgt_relid
+    INSERT INTO pgtrickle.pgt_immediate (pgt_id, owner, user_keys)
+    SELECT t.pgt_id, c.relowner, _begin_immediate.user_keys
+    FROM pgtrickle.pgt_stream_tables t JOIN pg_class c ON c.oid = t.pgt_relid
     WHERE t.pgt_id = id
-    ON CONFLICT (pgt_id) DO UPDATE SET owner = excluded.owner, running = 0, recompute = false, lost = NULL;
+    ON CONFLICT (pgt_id) DO UPDATE SET owner = excluded.owner, running = 0, recompute = false, lost = NULL,
+        user_keys = excluded.user_keys;
     UPDATE pgtrickle.pgt_frontiers f SET snapshot = NULL, xid = NULL, seq = NULL, data_timestamp = clock_timestamp()
     WHERE f.pgt_id = id;
     UPDATE pgtrickle.pgt_stream_tables t SET effective_refresh_mode = 'IMMEDIATE' WHERE t.pgt_id = id;
@@ -230,20 +279,3 @@ BEGIN
 END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._muted_source FROM PUBLIC;
-
--- Stopped without a mark in the catalog: marks what the transactions that stopped it could not. Returns how many.
-CREATE FUNCTION pgtrickle._mark_stopped() RETURNS int
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    ids bigint[];
-BEGIN
-    SELECT array_agg(s.pgt_id) INTO ids
-    FROM pgtrickle.pgt_immediate_stopped x JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
-    WHERE NOT s.needs_reinit AND s.effective_refresh_mode = 'IMMEDIATE' AND s.refresh_mode = 'IMMEDIATE';
-    IF ids IS NOT NULL THEN
-        PERFORM pgtrickle._mark_reinit(ids, 'its triggers were stopped');
-    END IF;
-    RETURN coalesce(cardinality(ids), 0);
-END
-$$;
-REVOKE EXECUTE ON FUNCTION pgtrickle._mark_stopped FROM PUBLIC;

@@ -45,7 +45,10 @@ class Builder {
       make_program();
     }
     with_locks([&] { fill(); });
-    if (program_.immediate) forget_reinit();
+    if (program_.immediate) {
+      forget_reinit();
+      with_locks([&] { refresh_in_worker(); });  // so that little is left for when writers wait
+    }
     with_locks([&] { finish(); });
     BuildResult result;
     result.status = BuildStatus::kActive;
@@ -573,7 +576,7 @@ class Builder {
             "WHERE pgt_id = $1",
         id_, generation_, status_after(StatusEvent::kBuilt));
     if (program_.immediate)
-      tx.exec_params("SELECT pgtrickle._begin_immediate($1)", id_);
+      tx.exec_params("SELECT pgtrickle._begin_immediate($1, $2)", id_, user_keys_);
     else
       tx.exec_params("DELETE FROM pgtrickle.pgt_immediate WHERE pgt_id = $1", id_);
     check_readers(tx);
@@ -603,6 +606,10 @@ class Builder {
                    postgres::array_of(program_.immediate_sources));
     if (tx.exec_params1("SELECT pgtrickle._settled_user_keys($1)", id_)[0].as<bool>() != user_keys_)
       throw Held{"a unique index was made on it during the build"};
+    refresh_in_worker();
+  }
+
+  void refresh_in_worker() {
     Lease<Worker> worker(settings_.worker_conninfo.empty() ? session_.conninfo() : settings_.worker_conninfo);
     const std::string action = worker->refresh(id_, locks_, settings_.statement_timeout_ms);
     if (action != "NO_DATA" && action != "DIFFERENTIAL" && action != "FULL")

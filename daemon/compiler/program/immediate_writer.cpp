@@ -51,19 +51,18 @@ class ImmediateWriter {
   [[nodiscard]] std::string changed(const CapturedSource& s) const {
     const std::string body =
         "\n#variable_conflict use_column\n<<v>>\nDECLARE\n    running int;\n    recompute boolean;\n" +
-        std::string(partitioned(s) ? "    context text;\n" : "") +
-        "BEGIN\n"
+        std::string(partitioned(s) ? "    context text;\n" : "") + "BEGIN\n" + context(s) +
         "    UPDATE pgtrickle.pgt_immediate i SET running = i.running - 1, recompute = i.recompute OR " +
-        (partitioned(s) ? "$1" : "TG_OP = 'TRUNCATE'") + "\n    WHERE i.pgt_id = " + id_ + not_stopped() +
+        recomputes(s) + "\n    WHERE i.pgt_id = " + id_ + not_stopped() +
         "\n    RETURNING i.running, i.recompute INTO v.running, v.recompute;\n"
-        "    IF NOT FOUND THEN\n        RETURN NULL;    -- it is not maintained by triggers just now\n    END IF;\n"
-        "    IF TG_OP = 'INSERT' THEN\n        " +
-        indent(insert(s, side(s, false)), 8) + ";\n    ELSIF TG_OP = 'DELETE' THEN\n        " +
-        indent(insert(s, side(s, true)), 8) + ";\n    ELSIF TG_OP = 'UPDATE' THEN\n        " + indent(update(s), 8) +
+        "    IF NOT FOUND THEN\n        RETURN NULL;    -- it is not maintained by triggers just now\n    END IF;\n" +
+        looks_for_itself() + "    IF TG_OP = 'INSERT' THEN\n        " + indent(insert(s, side(s, false)), 8) +
+        ";\n    ELSIF TG_OP = 'DELETE' THEN\n        " + indent(insert(s, side(s, true)), 8) +
+        ";\n    ELSIF TG_OP = 'UPDATE' THEN\n        " + indent(update(s), 8) +
         ";\n    END IF;\n"
         "    IF v.running = 0 THEN\n        PERFORM pgtrickle_state.settle_" +
         id_ + "(v.recompute);\n    END IF;\n    RETURN NULL;\nEND\n";
-    return trigger("changed", merge_aware(body, s), true, "_" + number(s));
+    return trigger("changed", body, true, "_" + number(s));
   }
 
   /// All statements have ended.
@@ -204,19 +203,20 @@ class ImmediateWriter {
     return insert(s, netted ? Query(consolidate(names, types, FromItem(both))) : both);
   }
 
-  /// Rows that a MERGE moves from one partition to another are in no transition table. So if this may be a MERGE, all
-  /// is recomputed: no statement on the stack is seen to be an UPDATE, or one is seen to be a MERGE or hides its text.
-  [[nodiscard]] static std::string merge_aware(std::string body, const CapturedSource& s) {
-    if (!partitioned(s)) return body;
-    const std::string test =
-        "TG_OP = 'TRUNCATE'\n        OR TG_OP = 'UPDATE' AND (v.context ~* E'\\\\mmerge\\\\M|\\\\mSQL "
-        "function\\\\M|\\\\mPL/(?!pgSQL)'\n            OR current_query() ~* E'\\\\mexecute\\\\M' OR v.context !~* "
-        "E'\\\\mupdate\\\\M')";
-    body.replace(body.find("$1"), 2, test);
-    const std::string begin = "BEGIN\n";
-    return body.insert(body.find(begin) + begin.size(),
-                       "    GET DIAGNOSTICS v.context = PG_CONTEXT;\n"
-                       "    v.context := concat(current_query(), E'\\n', v.context);\n");
+  /// When all is recomputed. Rows that a MERGE moves from one partition to another are in no transition table. So if
+  /// this may be a MERGE: no statement on the stack is seen to be an UPDATE, or one is seen to be a MERGE or hides its
+  /// text.
+  [[nodiscard]] static std::string recomputes(const CapturedSource& s) {
+    if (!partitioned(s)) return "TG_OP = 'TRUNCATE'";
+    return "TG_OP = 'TRUNCATE'\n        OR TG_OP = 'UPDATE' AND (v.context ~* E'\\\\mmerge\\\\M|\\\\mSQL "
+           "function\\\\M|\\\\mPL/(?!pgSQL)'\n            OR current_query() ~* E'\\\\mexecute\\\\M' OR v.context !~* "
+           "E'\\\\mupdate\\\\M')";
+  }
+
+  [[nodiscard]] static std::string context(const CapturedSource& s) {
+    if (!partitioned(s)) return {};
+    return "    GET DIAGNOSTICS v.context = PG_CONTEXT;\n"
+           "    v.context := concat(current_query(), E'\\n', v.context);\n";
   }
 
   /// Few rows are looked up by nested loops, whatever the planner thinks.
@@ -236,7 +236,6 @@ class ImmediateWriter {
   /// because a source is not what it was: it is rebuilt then.
   [[nodiscard]] std::string still_fits() const {
     std::vector<std::string> readable;
-    std::vector<std::string> relids;
     for (const auto& s : sources_) {
       const std::string rel = std::to_string(s.source->relid) + "::oid";
       std::vector<std::string> columns;
@@ -244,20 +243,23 @@ class ImmediateWriter {
         columns.push_back("has_column_privilege(" + rel + ", " + std::to_string(attnum) + "::int2, 'SELECT')");
       const std::string table = "has_table_privilege(" + rel + ", 'SELECT')";
       readable.push_back(columns.empty() ? table : "(" + table + " OR " + join(columns, " AND ") + ")");
-      relids.push_back(std::to_string(s.source->relid));
     }
-    std::string sql = lost("(" + join(readable, "\n        AND ") + ") IS NOT TRUE",
-                           "its owner may no longer SELECT from what it reads");
-    if (request_.event_triggers.empty())
-      sql += lost("NOT pgtrickle._immediate_fits(" + id_ + ", '{" + join(relids, ",") + "}', " +
-                      (request_.user_keys ? "true" : "false") + ")",
-                  "what it reads is not what it was");
-    return sql;
+    return lost("(" + join(readable, "\n        AND ") + ") IS NOT TRUE",
+                "its owner may no longer SELECT from what it reads", "RETURN");
   }
 
-  [[nodiscard]] std::string lost(const std::string& condition, const std::string& why) const {
+  /// Where no event trigger stops it when a source is altered, before anything of the source is named.
+  [[nodiscard]] std::string looks_for_itself() const {
+    if (!request_.event_triggers.empty()) return {};
+    std::vector<std::string> relids;
+    for (const auto& s : sources_) relids.push_back(std::to_string(s.source->relid));
+    return lost("NOT pgtrickle._immediate_fits(" + id_ + ", '{" + join(relids, ",") + "}')",
+                "what it reads is not what it was", "RETURN NULL");
+  }
+
+  [[nodiscard]] std::string lost(const std::string& condition, const std::string& why, const std::string& leave) const {
     return "    IF " + condition + " THEN\n        UPDATE pgtrickle.pgt_immediate i SET lost = " + quote_literal(why) +
-           " WHERE i.pgt_id = " + id_ + ";\n        RETURN;\n    END IF;\n";
+           " WHERE i.pgt_id = " + id_ + ";\n        " + leave + ";\n    END IF;\n";
   }
 
   [[nodiscard]] std::string not_stopped() const {
