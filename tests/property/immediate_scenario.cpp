@@ -103,7 +103,7 @@ class ScenarioGenerator {
     end();
   }
 
-  /// Whoever comes second waits, or gives up; neither session ever sees a difference.
+  /// The second one waits, or gives up; neither session ever sees a difference.
   void two_sessions() {
     step_.label = "two sessions";
     sql("SET lock_timeout = '50ms'");

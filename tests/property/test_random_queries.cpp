@@ -42,7 +42,7 @@ TEST(RandomQueries, ADifferenceIsFoundAndMinimised) {
   EXPECT_EQ(outcome.failures[0].step, 1U);
   EXPECT_EQ(outcome.failures[0].stream, 1U);
 
-  const Scenario small = minimized(scenario, outcome.failures[0], 60);
+  const Scenario small = minimized(scenario, outcome.failures[0], 600);
   ASSERT_EQ(small.streams.size(), 1U);
   EXPECT_LE(small.streams[0].query.size(), std::string("SELECT true FROM t").size()) << small.streams[0].query;
   EXPECT_LE(small.setup.size(), 2U);
