@@ -26,9 +26,7 @@ bool BuildPlaces::fits(const Builds& builds, Owner owner, TimePoint at) const {
     if (count_of(builds, owner) >= (owner_limit_ > 0 ? owner_limit_ : kAtOnce - 1)) return false;
     if (static_cast<int>(builds.size()) - count_of(builds, kTrustedOwner) >= kAtMost - 1) return false;
   }
-  const auto counts = [&](const auto& build) {
-    return build.second.owner == owner || at - build.second.since < kLong;
-  };
+  const auto counts = [&](const auto& build) { return build.second.owner == owner || at - build.second.since < kLong; };
   return std::count_if(builds.begin(), builds.end(), counts) < kAtOnce;
 }
 
@@ -46,8 +44,7 @@ std::vector<BuildPlaces::Claim> BuildPlaces::in_turn(TimePoint at) const {
     return std::tuple(count_of(running_, claim.owner), turn_of(last_of_owner_, claim.owner),
                       turn_of(last_of_claim_, claim));
   };
-  std::stable_sort(claims.begin(), claims.end(),
-                   [&](const Claim& a, const Claim& b) { return rank(a) < rank(b); });
+  std::stable_sort(claims.begin(), claims.end(), [&](const Claim& a, const Claim& b) { return rank(a) < rank(b); });
   return claims;
 }
 

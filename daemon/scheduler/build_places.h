@@ -2,8 +2,8 @@
 //
 // A build lasts as long as the owner's query wants. So one that has lasted for a while holds up its owner only: it does
 // not count when somebody else wants a place. An owner who is not trusted has his own limit too, and the last of all
-// places is for trusted owners. Owners take turns: the one with the fewest builds goes first, then the one who was served
-// least lately.
+// places is for trusted owners. Owners take turns: the one with the fewest builds goes first, then the one who was
+// served least lately.
 //
 // Pure: no threads, and the caller has the clock. A database asks again and again while it waits: one that does not is
 // forgotten.
@@ -28,11 +28,11 @@ class BuildPlaces {
   using TimePoint = std::chrono::steady_clock::time_point;
   using Ticket = std::uint64_t;
 
-  static constexpr int kAtOnce = 2;                        // builds that count
-  static constexpr int kAtMost = 8;                        // with the ones that do not
-  static constexpr std::chrono::seconds kLong{5};          // a build that has lasted so long counts for its owner only
-  static constexpr std::chrono::milliseconds kAsk{500};    // so often does asks who waits
-  static constexpr std::chrono::seconds kForgotten{3};     // who has not asked for so long does not wait any more
+  static constexpr int kAtOnce = 2;                      // builds that count
+  static constexpr int kAtMost = 8;                      // with the ones that do not
+  static constexpr std::chrono::seconds kLong{5};        // a build that has lasted so long counts for its owner only
+  static constexpr std::chrono::milliseconds kAsk{500};  // so often does asks who waits
+  static constexpr std::chrono::seconds kForgotten{3};   // who has not asked for so long does not wait any more
 
   /// Of one owner who is not trusted. 0: one less than kAtOnce.
   void set_owner_limit(int limit) { owner_limit_ = limit; }

@@ -145,9 +145,8 @@ void BuildQueue::start(Table& table, const std::string& conninfo, const std::str
   log::info("build", "building database={} stream_table={} status={} needs_reinit={}", context_->name(),
             table.row.label(), to_string(table.row.status), table.row.needs_reinit);
   asio::post(*context_->shared->build_workers,
-             [self = shared_from_this(), shared = context_->shared, database = context_->name(),
-              conninfo, id = table.row.id, place, generation = table.row.generation,
-              settings = settings_for(table, workers)] {
+             [self = shared_from_this(), shared = context_->shared, database = context_->name(), conninfo,
+              id = table.row.id, place, generation = table.row.generation, settings = settings_for(table, workers)] {
                const Busy busy(shared->building);
                catalog::BuildResult result;
                try {

@@ -28,7 +28,7 @@ std::string SourceNumbers::declarations(const std::string& changed) const {
   std::string text;
   const auto names = variables();
   for (std::size_t i = 0; i < names.size(); ++i)
-    text += "    " + names[i] + " CONSTANT boolean := (" + changed + " & " + std::to_string(bit(sources_[i].first)) +
+    text += "  " + names[i] + " CONSTANT boolean := (" + changed + " & " + std::to_string(bit(sources_[i].first)) +
             ") <> 0;\n";
   return text;
 }
@@ -75,7 +75,7 @@ std::string Statement::add(const std::string& hint, const std::string& about, co
   const int count = ++used_[name];
   if (count > 1) name += "__" + std::to_string(count);
   name = quote_ident(name);
-  tables_.push_back("-- " + one_line(about, kCommentBytes) + "\n" + name + " AS " + how + "(\n    " + indent(body, 4) +
+  tables_.push_back("-- " + one_line(about, kCommentBytes) + "\n" + name + " AS " + how + "(\n  " + indent(body, 2) +
                     ")");
   return name;
 }
