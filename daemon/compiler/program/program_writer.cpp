@@ -249,14 +249,15 @@ std::string apply_function(const CompileRequest& request, const SourceNumbers& n
   const bool sized = differs.sized;
   std::string body =
       "\n#variable_conflict use_column\n<<v>>\nDECLARE\n"
-      "  f_snapshot CONSTANT pg_snapshot := $2;\n"
+      // An alias is the argument itself; anything else would be assigned at each call.
+      "  f_snapshot ALIAS FOR $2;\n"
       "  f_xmin CONSTANT xid8 := pg_snapshot_xmin($2);\n"
       "  f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);\n"
-      "  f_xid CONSTANT xid8 := $3;\n"
-      "  f_seq CONSTANT bigint := $4;\n" +
+      "  f_xid ALIAS FOR $3;\n"
+      "  f_seq ALIAS FOR $4;\n" +
       numbers.declarations("$5") +
-      "  run CONSTANT bigint := $6;\n"
-      "  user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none\n"
+      "  run ALIAS FOR $6;\n"
+      "  user_keys ALIAS FOR $8;  -- columns of unique indexes that users made; NULL: there are none\n"
       "  violations bigint;\n"
       "  ignored text;\n";
   if (!differs.gone.empty()) body += "  gone " + differs.gone + ";\n";

@@ -46,9 +46,9 @@ class RefreshWriter {
         "\n#variable_conflict use_column\n<<v>>\nDECLARE\n"
         "  f_xmin CONSTANT xid8 := pg_snapshot_xmin($1);\n"
         "  f_xmax CONSTANT xid8 := pg_snapshot_xmax($1);\n"
-        "  f_snapshot CONSTANT pg_snapshot := $1;\n"
-        "  f_xid CONSTANT xid8 := $2;\n"
-        "  f_seq CONSTANT bigint := $3;\n"
+        "  f_snapshot ALIAS FOR $1;\n"
+        "  f_xid ALIAS FOR $2;\n"
+        "  f_seq ALIAS FOR $3;\n"
         "BEGIN\n" +
         statement(looks.sql(), 1) + "END\n";
     return "CREATE OR REPLACE FUNCTION " + function_name("look", request_.id) +

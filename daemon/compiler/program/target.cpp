@@ -251,7 +251,7 @@ Select Target::apply_delta(Statement& statement, const Delta& delta, const std::
     upsert(statement, d, {"n.w > 0"});
     numbers.item("array_agg(" + key_row("n.") + ") FILTER (WHERE n." + lost + ")", lost);
     for (const auto& flag : {added, odd}) numbers.item("count(*) FILTER (WHERE n." + flag + ")", flag);
-    return counts("s.inserted", "s.updated", "0",
+    return counts("s.inserted", "s.updated", "0::bigint",
                   "k." + odd + " + abs(k." + added + " - s.inserted)" + and_also(violation))
         .item("k." + lost, "gone")
         .from(shown_rows(), "s")
@@ -280,7 +280,10 @@ Select Target::apply_rows(Statement& statement, const FromItem& shown, const Fro
 
 Select Target::upsert_rows(Statement& statement, const FromItem& shown, const Select& tally) const {
   upsert(statement, statement.with("rows", "rows as they shall be", shown.query(), false), {});
-  return counts("s.inserted", "s.updated", "0", "m.broken").item("m.gone").from(shown_rows(), "s").from(tally, "m");
+  return counts("s.inserted", "s.updated", "0::bigint", "m.broken")
+      .item("m.gone")
+      .from(shown_rows(), "s")
+      .from(tally, "m");
 }
 
 Delete Target::delete_gone(const std::string& state, const std::vector<std::string>& key_columns) const {
