@@ -65,8 +65,7 @@ std::string without(const std::string& sql, const std::string& name) {
 std::string program_of(const SqlSection& query, const pgtrickle::catalog::ValidateResult& result) {
   std::string sql;
   for (const auto& statement : result.statements) sql += statement + ";\n\n";
-  if (query.name != kComplete)
-    sql = without(sql, "refresh_0");
+  if (query.name != kComplete) sql = without(sql, "refresh_0");
   if (query.mode == "IMMEDIATE")  // the rest is that of the same query refreshed
     for (const char* name : {"apply_0", "look_0"}) sql = without(sql, name);
   static const std::regex oid("\\b[1-9][0-9]{4}\\b");  // of a source, another one in every database
