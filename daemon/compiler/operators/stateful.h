@@ -6,6 +6,7 @@
 // stream table.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ struct Changes {
   std::vector<std::string> old_columns;  // quoted names, parallel to the operator's columns
   std::vector<std::string> new_columns;
   std::string violation;  // scalar SQL: number of affected rows that show a broken invariant
+  /// Where the statement leaves state rows to a later one (Statement::leaves_gone()): one row, with `broken` instead of
+  /// `violation`, and `gone`: an array of the ctids of state rows behind which nothing is left, or NULL.
+  std::optional<Select> tally;
 };
 
 class StatefulOperator : public Operator {
@@ -45,12 +49,18 @@ class StatefulOperator : public Operator {
   /// Statements that rebuild the state from the inputs' post-states.
   [[nodiscard]] virtual std::vector<std::string> rebuild() const = 0;
   [[nodiscard]] virtual Changes differential(Statement& statement) const = 0;
+  /// Changes of different keys do not know of each other.
+  [[nodiscard]] virtual bool by_key() const { return false; }
+  /// by_key(): the hash of the key of each row that has changed (row_hash), some of them perhaps for nothing.
+  [[nodiscard]] virtual Select changed_keys(Statement& statement) const;
   /// FROM item of the output as the state has it.
   [[nodiscard]] virtual FromItem from_state() const = 0;
   /// An index on the state for lookups by this output column.
   virtual void want_lookup(int column) = 0;
   /// That such a lookup has an index. Here: every column whose type allows one.
   [[nodiscard]] bool indexed(int column) const override;
+  /// How many of its first columns are the key of its state table, if it can leave rows to a later statement. 0: not.
+  [[nodiscard]] virtual std::size_t state_keys() const { return 0; }
   [[nodiscard]] virtual std::vector<std::string> notes() const { return {}; }
 
  private:
