@@ -5,6 +5,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 
 namespace pgt::bench::immediate {
@@ -13,15 +14,16 @@ namespace {
 constexpr auto kPause = std::chrono::milliseconds(1);
 constexpr int kRows = 200;  // that a session writes to, in turn
 
-/// Rows in the groups of this client alone: one region of 25, or the customers of one.
+/// Rows in the groups of this client alone: those of one region, and of its customers.
 std::vector<std::string> rows_of(test::Session& session, int client) {
   std::vector<std::string> ids;
-  for (const auto& row :
-       session.exec("SELECT o.id FROM orders o JOIN customers c ON c.id = o.customer_id "
-                    "WHERE c.region = 'region " +
-                    std::to_string(client) + "' AND o.status <> 'void' ORDER BY o.id LIMIT " + std::to_string(kRows))) {
+  const std::string join = " FROM orders o JOIN customers c ON c.id = o.customer_id WHERE o.status <> 'void'";
+  for (const auto& row : session.exec("SELECT o.id" + join + " AND c.region = (SELECT DISTINCT c.region" + join +
+                                      " ORDER BY c.region OFFSET " + std::to_string(client) +
+                                      " LIMIT 1) ORDER BY o.id LIMIT " + std::to_string(kRows))) {
     ids.emplace_back(row[0].c_str());
   }
+  if (ids.empty()) throw std::runtime_error("there is no region for writer " + std::to_string(client));
   return ids;
 }
 
