@@ -137,8 +137,8 @@ CREATE TABLE pgtrickle.pgt_refresh_stats (
     total_rows_deleted  bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 
--- IMMEDIATE stream tables that are maintained by triggers. Writers update the row only to say that the program cannot go
--- on: what they lock and count is in pgtrickle_state (daemon/compiler/plan/writer_locks.h).
+-- IMMEDIATE stream tables that are maintained by triggers. Writers update the row only to say that the program cannot
+-- go on: what they lock and count is in pgtrickle_state (daemon/compiler/plan/writer_locks.h).
 CREATE TABLE pgtrickle.pgt_immediate (
     pgt_id    bigint PRIMARY KEY REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
     owner     oid NOT NULL,                           -- of the program, whose role writes this row

@@ -11,7 +11,8 @@
 //                                                  exclusive by the other            change the same value
 //   the same without a common column               one lock for the pair, likewise   across the two sides
 //   outer, semi and anti join                      as inner join, exclusive by the   likewise
-//                                                  side that is counted
+//                                                  side that is counted; if that is
+//                                                  no single table, all of it
 //   anything else (TopK, recursion, what has       the stream table                  always
 //   several nodes with state, global aggregates)
 //

@@ -28,7 +28,7 @@
 // Concurrency: each statement of the program reads what is committed by then (READ COMMITTED, VOLATILE functions), so
 // what has to be locked is locked in one statement and read in the next. In REPEATABLE READ and SERIALIZABLE there is
 // no fresh snapshot: such a writer takes all places, which PostgreSQL refuses (40001) if somebody has been here since
-// its snapshot. So does whoever recomputes all (TRUNCATE).
+// its snapshot. So does a writer that has all recomputed (TRUNCATE).
 #pragma once
 
 #include <functional>

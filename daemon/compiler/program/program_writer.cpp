@@ -282,6 +282,9 @@ std::string write_differential(const CompileRequest& request, const CutPlan& pla
     };
     add_immediate(with_encoding(request, trees), plan, locks, sources, numbers, differential, {true, all_indexed},
                   program);
+    std::vector<std::string> followed;
+    for (const auto& source : sources) followed.push_back(qualified(source.source->schema, source.source->name));
+    text += "Triggers before and after each statement on " + join(followed, ", ") + ", and on partitions\n";
     text += "Writers to what it reads lock, until their transactions end:\n";
     for (const auto& line : locks.describe()) text += "  " + line + "\n";
   }
