@@ -1,5 +1,6 @@
 // What sqlsmith writes is stranger than what people write. Whatever the query: validating it ends, soon, with an
-// answer; and what it calls DIFFERENTIAL can be built, refreshed, and equals its query. Environment:
+// answer; and what it calls DIFFERENTIAL can be built, refreshed, and equals its query, as the same does that is
+// IMMEDIATE. Environment:
 //   PGT_SEED               the first seed (default: fixed); "random": another one every time
 //   PGT_SQLSMITH_QUERIES   how many queries (1000), of each kind (generator.h) a third
 //   PGT_SQLSMITH_REFRESHED how many of the ones that are DIFFERENTIAL are refreshed as well (60)
@@ -209,7 +210,9 @@ class Hunt {
     if (raises(query)) return;
     std::string at = "building";
     try {
-      build(query);
+      build("smith", query, "DIFFERENTIAL");
+      at = "building IMMEDIATE";
+      build("smith_now", query, "IMMEDIATE");
       // Small tables would otherwise be recomputed at every refresh, and the delta program never run.
       session_.exec("UPDATE pgtrickle.pgt_frontiers SET full_threshold = NULL WHERE full_threshold IS NOT NULL");
       for (int i = 0; i < 3; ++i) {
@@ -218,6 +221,10 @@ class Hunt {
           at = "changing";
           session_.exec(changes(++step_));
           if (raises(query)) break;
+          if (const auto equal = test::equals_query(session_, "smith_now"); !equal) {
+            fail("IMMEDIATE, after " + std::to_string(i) + " changes: " + equal.message(), query);
+            break;
+          }
           at = "refreshing";
           db_.refresh("smith");
         }
@@ -232,7 +239,8 @@ class Hunt {
     } catch (const Failed& failed) {
       give_up(at, failed.sqlstate, failed.message, query);
     }
-    error_of("SELECT pgtrickle.drop_stream_table('smith')");
+    for (const char* name : {"smith", "smith_now"})
+      error_of("SELECT pgtrickle.drop_stream_table('" + std::string(name) + "')");
     if (++dropped_ % 20 == 0) pgtrickle::catalog::collect_garbage(db_.dsn(), {});
   }
 
@@ -241,15 +249,16 @@ class Hunt {
     std::string message;
   };
 
-  void build(const std::string& query) {
-    session_.exec("SELECT pgtrickle.create_stream_table('smith', " + session_.quote(query) +
-                  ", refresh_mode => 'DIFFERENTIAL')");
-    const auto result = db_.build("smith");
+  void build(const std::string& name, const std::string& query, const std::string& mode) {
+    session_.exec("SELECT pgtrickle.create_stream_table('" + name + "', " + session_.quote(query) +
+                  ", refresh_mode => '" + mode + "')");
+    const auto result = db_.build(name);
     if (result.status != pgtrickle::catalog::BuildStatus::kActive) throw Failed{result.error.sqlstate, result.message};
   }
 
   void give_up(const std::string& at, const std::string& sqlstate, const std::string& message,
                const std::string& query) {
+    error_of("ROLLBACK");
     if (sqlstate == "57014") {
       ++skipped_[at + " takes too long"];
     } else if (sqlstate.rfind("22", 0) == 0) {
