@@ -303,7 +303,8 @@ class CostBench {
       };
       const Sample none = sample("none");
       const auto share = [&](const std::string& ours, const std::string& theirs) -> std::string {
-        if (sample(theirs).empty()) return "-";
+        // Noise can be more than what is added; then there is nothing to compare with.
+        if (sample(theirs).empty() || sample(theirs).median() <= none.median()) return "-";
         const double value = (sample(ours).median() - none.median()) / (sample(theirs).median() - none.median());
         if (goal != nullptr)
           goal->look(value <= kGoalAdded,
