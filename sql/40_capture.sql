@@ -48,10 +48,11 @@ DECLARE
     guard    text := '';
     declared text := '';
     -- No NOTIFY where a transaction may be prepared, see _wake_from_trigger.
-    wake     text := format($wake$NOT pg_try_advisory_xact_lock_shared(1885828213, %s)
+    wake     text := format($wake$NOT pg_try_advisory_xact_lock_shared(%s, %s)
                             AND current_setting('max_prepared_transactions') = '0' THEN
-        NOTIFY pgtrickle_wake, 's:%s';
-    END IF;$wake$, source % 2147483647, source);
+        NOTIFY %I, %L;
+    END IF;$wake$, pgtrickle._source_locks(), source % pgtrickle._source_lock_keys(), pgtrickle._wake_channel(),
+                              pgtrickle._source_written() || source);
     marker   text := format($marker$BEGIN
         INSERT INTO %s (w) VALUES (0);
     EXCEPTION WHEN undefined_table OR undefined_column THEN

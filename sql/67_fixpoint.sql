@@ -143,7 +143,7 @@ BEGIN
     END IF;
     DELETE FROM pgtrickle.pgt_sccs c WHERE c.members && ids AND c.members <> ids;
     INSERT INTO pgtrickle.pgt_sccs (scc_id, members, generations, frontiers, last_error)
-      VALUES (ids[1], ids, '{}', '{}', left(message, 2000))
+      VALUES (ids[1], ids, '{}', '{}', left(message, pgtrickle._kept_characters()))
     ON CONFLICT (scc_id) DO UPDATE SET last_error = excluded.last_error;
 END
 $$;
@@ -212,7 +212,8 @@ GRANT EXECUTE ON FUNCTION pgtrickle._net_members TO PUBLIC;
 --   reset           derive again in any case
 --   max_iterations  rounds in which something was applied; more raise 54001, and nothing is applied
 --   initiated_by    for the history; NULL: the caller writes it, when this has been committed
-CREATE FUNCTION pgtrickle._refresh_scc(ids bigint[], reset boolean DEFAULT false, max_iterations int DEFAULT 100,
+CREATE FUNCTION pgtrickle._refresh_scc(ids bigint[], reset boolean DEFAULT false,
+                                       max_iterations int DEFAULT pgtrickle._fixpoint_rounds(),
                                        initiated_by text DEFAULT 'SCHEDULER')
 RETURNS TABLE (pgt_id bigint, action text, delta_rows bigint, rows_inserted bigint, rows_updated bigint,
                rows_deleted bigint, iterations int)

@@ -51,7 +51,7 @@ std::string pause_line(Database& db) {
 std::string daemon_line(Database& db) {
   const auto rows = db.run(
       "SELECT host, pid, is_leader, extract(epoch FROM clock_timestamp() - heartbeat_at)::float8 "
-      "FROM pgtrickle.pgt_daemons WHERE heartbeat_at > clock_timestamp() - interval '15 s' "
+      "FROM pgtrickle.pgt_daemons WHERE heartbeat_at > clock_timestamp() - pgtrickle._heartbeat_expiry() "
       "ORDER BY is_leader DESC, instance");
   if (rows.empty()) return "no daemon is running for this database: start pgtrickled";
   std::string text;

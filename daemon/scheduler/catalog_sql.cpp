@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "model/agreements.h"
 #include "postgres/array.h"
 #include "postgres/installation.h"
 #include "postgres/rows.h"
@@ -12,8 +13,6 @@ namespace {
 
 using postgres::array_of;
 using postgres::RowReader;
-
-constexpr const char* kLockSpace = "1885828210";  // the first key of pgtrickle's advisory locks
 
 std::string text(std::int64_t value) {
   return std::to_string(value);
@@ -70,12 +69,12 @@ SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname
        c.oid IS NOT NULL AS exists, coalesce(c.relowner, 0)::bigint AS owner,
        coalesce(w.trusted, false) AS trusted,
        s.status = 'ERROR' AND s.last_error_code IS NOT DISTINCT FROM 'TR005' AS refused, s.status, s.refresh_mode, s.effective_refresh_mode,
-       left(s.reason, 2000) AS reason, s.schedule,
+       left(s.reason, pgtrickle._kept_characters()) AS reason, s.schedule,
        CASE WHEN s.schedule ~* '^\s*continuous\s+\S'
             THEN pgtrickle._schedule_ms(regexp_replace(s.schedule, '^\s*continuous\s+', '', 'i'))
             ELSE s.schedule_ms END AS schedule_ms,
        s.needs_reinit, coalesce(s.options -> 'wide_keys' = 'true', false) AS wide_keys, s.generation,
-       s.consecutive_errors, left(s.last_error, 2000) AS last_error, s.last_error_code, extract(epoch FROM s.retry_at - clock_timestamp())::float8 AS retry_in,
+       s.consecutive_errors, left(s.last_error, pgtrickle._kept_characters()) AS last_error, s.last_error_code, extract(epoch FROM s.retry_at - clock_timestamp())::float8 AS retry_in,
        extract(epoch FROM clock_timestamp() - f.data_timestamp)::float8 AS data_age,
        extract(epoch FROM CASE WHEN s.refresh_asked_at > coalesce(f.data_timestamp, '-infinity')
                                THEN s.refresh_asked_at END)::float8 AS refresh_asked,
@@ -84,8 +83,8 @@ SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname
        s.tier, extract(epoch FROM s.max_staleness)::float8 AS max_staleness,
        coalesce(s.diamond_consistency, 'atomic') = 'atomic' AS atomic_diamond,
        coalesce(s.diamond_schedule_policy, 'fastest') = 'slowest' AS slowest, s.allow_circular,
-       s.fuse, coalesce(s.fuse_sensitivity, 6) AS fuse_sensitivity, s.fuse_learned, s.fuse_limit,
-       left(s.reinit_reason, 2000) AS reinit_reason,
+       s.fuse, s.fuse_sensitivity, s.fuse_learned, s.fuse_limit,
+       left(s.reinit_reason, pgtrickle._kept_characters()) AS reinit_reason,
        s.fuse_blown_at IS NOT NULL AS fuse_blown, s.skipped_at IS NOT NULL AS skipped,
        d.upstream, d.sources, d.relations, o.source_id AS own_log
 FROM pgtrickle.pgt_stream_tables s LEFT JOIN pgtrickle.pgt_frontiers f ON f.pgt_id = s.pgt_id
@@ -226,7 +225,7 @@ Result<std::vector<StreamTable>> read_tables(const Rows& rows) {
     t.slowest = row.get<bool>("slowest");
     t.allow_circular = row.get<bool>("allow_circular");
     t.fuse = row.get<std::string>("fuse");
-    t.fuse_sensitivity = row.get<int>("fuse_sensitivity");
+    t.fuse_sensitivity = row.get<std::optional<int>>("fuse_sensitivity").value_or(agreements::kFuseSensitivity);
     t.fuse_learned = row.get<std::optional<std::int64_t>>("fuse_learned");
     t.fuse_limit = row.get<std::optional<std::int64_t>>("fuse_limit");
     t.reinit_reason = row.get<std::optional<std::string>>("reinit_reason").value_or("");
@@ -315,11 +314,11 @@ Statement lead() {
 }
 
 Statement has_leader() {
-  return make("SELECT EXISTS (SELECT FROM pgtrickle._lockers('leader') AS l WHERE l.granted) AS flag");
+  return make("SELECT l.is_held AS flag FROM pgtrickle._leader_lock() AS l");
 }
 
 Statement is_leader_waited_for() {
-  return make("SELECT EXISTS (SELECT FROM pgtrickle._lockers('leader') AS l WHERE NOT l.granted) AS flag");
+  return make("SELECT l.is_waited_for AS flag FROM pgtrickle._leader_lock() AS l");
 }
 
 Statement no_timeouts() {
@@ -328,21 +327,28 @@ Statement no_timeouts() {
       "('idle_in_transaction_session_timeout', 'transaction_timeout')");
 }
 
-Statement try_lock(int key) {
-  return make("SELECT pg_try_advisory_lock(" + std::string(kLockSpace) + ", " + text(key) + ") AS flag");
+Statement take_listening_lock() {
+  return make("SELECT pg_try_advisory_lock(" + text(agreements::kDaemonLocks) + ", " +
+              text(agreements::kListeningLock) + ") AS flag");
 }
+
+namespace {
+
+std::string key_of_source(const std::string& id) {
+  return text(agreements::kSourceLocks) + ", (" + id + " % " + text(agreements::kSourceLockKeys) + ")::int";
+}
+
+}  // namespace
 
 Statement lock_sources(const std::vector<std::int64_t>& sources) {
   return make(
-      "SELECT s.id, pg_try_advisory_lock(1885828213, (s.id % 2147483647)::int) AS locked FROM unnest($1::bigint[]) AS "
-      "s(id)",
+      "SELECT s.id, pg_try_advisory_lock(" + key_of_source("s.id") + ") AS locked FROM unnest($1::bigint[]) AS s(id)",
       {array_of(sources)});
 }
 
 Statement unlock_sources(const std::vector<std::int64_t>& sources) {
   return make(
-      "SELECT count(pg_advisory_unlock(1885828213, (s.id % 2147483647)::int)) AS unlocked FROM unnest($1::bigint[]) AS "
-      "s(id)",
+      "SELECT count(pg_advisory_unlock(" + key_of_source("s.id") + ")) AS unlocked FROM unnest($1::bigint[]) AS s(id)",
       {array_of(sources)});
 }
 
@@ -450,9 +456,9 @@ std::vector<Statement> record_failure(const Failure& failure) {
   std::vector<Statement> out;
   const postgres::Parameter hint = failure.hint.empty() ? postgres::Parameter() : failure.hint;
   out.push_back(make(
-      "UPDATE pgtrickle.pgt_stream_tables SET consecutive_errors = $3::int, last_error = left($4, 2000), "
+      "UPDATE pgtrickle.pgt_stream_tables SET consecutive_errors = $3::int, last_error = left($4, pgtrickle._kept_characters()), "
       "last_error_code = $5, "
-      "last_error_hint = left($6, 2000), last_error_at = clock_timestamp(), status = coalesce(nullif($7, ''), status), "
+      "last_error_hint = left($6, pgtrickle._kept_characters()), last_error_at = clock_timestamp(), status = coalesce(nullif($7, ''), status), "
       "retry_at = clock_timestamp() + nullif($8::float8, 0) * interval '1 ms' "
       "WHERE pgt_id = $1::bigint AND generation = $2::bigint",
       {text(failure.id), text(failure.generation), text(failure.consecutive_errors), failure.message, failure.code,
@@ -460,7 +466,7 @@ std::vector<Statement> record_failure(const Failure& failure) {
   out.push_back(make(
       "INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, start_time, end_time, status, duration_ms, error_code, "
       "error_message, initiated_by) SELECT $1::bigint, c.now - $2::float8 * interval '1 microsecond', c.now, 'FAILED', "
-      "$2::float8 / 1000, $3, left($4, 2000), 'SCHEDULER' FROM (SELECT clock_timestamp() AS now) AS c",
+      "$2::float8 / 1000, $3, left($4, pgtrickle._kept_characters()), 'SCHEDULER' FROM (SELECT clock_timestamp() AS now) AS c",
       {text(failure.id), text(failure.duration.count()), failure.code, failure.message}));
   return out;
 }

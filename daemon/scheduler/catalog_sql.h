@@ -134,8 +134,8 @@ Statement is_leader_waited_for();
 /// For the session that leads: its transaction lasts as long as it does.
 Statement no_timeouts();
 
-Statement try_lock(int key);
-inline constexpr int kListenKey = 1;  // held by the leader: triggers notify
+/// Held while it listens: triggers notify.
+Statement take_listening_lock();
 Result<bool> read_flag(const Rows& rows);
 
 /// Arming: the locks of sources, all that can be had: (source_id, locked).
