@@ -18,8 +18,8 @@ $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._resume FROM PUBLIC;
 
 -- A shortest cycle through stream table `id`: its name, that of what it reads, and so on to its own again; NULL if
--- there is none.
-CREATE FUNCTION pgtrickle._cycle_path(id bigint) RETURNS text[]
+-- there is none. reads: as in _cycle_of.
+CREATE FUNCTION pgtrickle._cycle_path(id bigint, reads bigint[] DEFAULT NULL) RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     reached bigint[] := ARRAY[id];      -- breadth first
@@ -30,8 +30,10 @@ DECLARE
 BEGIN
     WHILE at <= cardinality(reached) LOOP
         FOR next IN SELECT s.pgt_id FROM pgtrickle.pgt_dependencies d
-            JOIN pgtrickle._stream_tables s ON s.pgt_relid = d.source_relid
-                    WHERE d.pgt_id = reached[at] ORDER BY s.pgt_id LOOP
+                    JOIN pgtrickle._stream_tables s ON s.pgt_relid = d.source_relid
+                    WHERE d.pgt_id = reached[at] AND (reads IS NULL OR d.pgt_id <> id)
+                    UNION SELECT u.pgt_id FROM unnest(reads) AS u(pgt_id) WHERE reached[at] = id
+                    ORDER BY 1 LOOP
             IF next = id THEN
                 WHILE at > 0 LOOP
                     path := reached[at] || path;

@@ -83,7 +83,10 @@ std::string id_of(Database& db, const std::string& name) {
 
 bool is_stream_table(Database& db, const std::string& name) {
   return db
-      .run("SELECT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = to_regclass($1))", name)[0][0]
+      .run(
+          "SELECT EXISTS (SELECT FROM pgtrickle._target($1, pg_catalog.current_setting('search_path')) AS t\n"
+          "JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = t.existing)",
+          name)[0][0]
       .as<bool>();
 }
 

@@ -70,9 +70,7 @@ SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname
        coalesce(w.trusted, false) AS trusted,
        s.status = 'ERROR' AND s.last_error_code IS NOT DISTINCT FROM 'TR005' AS refused, s.status, s.refresh_mode, s.effective_refresh_mode,
        left(s.reason, pgtrickle._kept_characters()) AS reason, s.schedule,
-       CASE WHEN s.schedule ~* '^\s*continuous\s+\S'
-            THEN pgtrickle._schedule_ms(regexp_replace(s.schedule, '^\s*continuous\s+', '', 'i'))
-            ELSE s.schedule_ms END AS schedule_ms,
+       s.schedule_ms,
        s.needs_reinit, coalesce(s.options -> 'wide_keys' = 'true', false) AS wide_keys, s.generation,
        s.consecutive_errors, left(s.last_error, pgtrickle._kept_characters()) AS last_error, s.last_error_code, extract(epoch FROM s.retry_at - clock_timestamp())::float8 AS retry_in,
        extract(epoch FROM clock_timestamp() - f.data_timestamp)::float8 AS data_age,
@@ -158,17 +156,14 @@ std::vector<Statement> load_catalog() {
       make("SELECT c.paused, c.paused_by, c.reason, c.worker_role, CASE WHEN c.worker_role IS NOT NULL THEN "
            "pgtrickle._worker_problem(c.worker_role) END AS worker_problem FROM pgtrickle.pgt_control c"));
   out.push_back(make(R"(
-SELECT g.group_name, pgtrickle._qualified(b.relid) AS source, b.watermark::text AS watermark,
-       coalesce(extract(epoch FROM b.foremost - b.watermark), 0)::float8 AS lag,
+SELECT s.group_name, pgtrickle._qualified(b.relid) AS source, b.watermark::text AS watermark,
+       coalesce(extract(epoch FROM s.max_watermark - b.watermark), 0)::float8 AS lag,
        extract(epoch FROM clock_timestamp() - coalesce(b.updated_at, g.created_at))::float8 AS since,
-       b.known = b.wanted AND extract(epoch FROM b.foremost - b.watermark) <= g.tolerance_secs AS aligned
-FROM pgtrickle.pgt_watermark_groups g CROSS JOIN LATERAL (
-    SELECT s.relid, w.watermark, w.updated_at, max(w.watermark) OVER () AS foremost, count(w.watermark) OVER () AS known,
-           count(*) OVER () AS wanted
-    FROM unnest(g.sources) AS s(relid) JOIN pg_class c ON c.oid = s.relid
-    LEFT JOIN pgtrickle.pgt_watermarks w ON w.source_relid = s.relid
-    ORDER BY w.watermark NULLS FIRST, s.relid LIMIT 1) AS b
-ORDER BY g.group_name)"));
+       s.why IS NULL AS aligned
+FROM pgtrickle._watermark_state() AS s JOIN pgtrickle.pgt_watermark_groups g USING (group_id) CROSS JOIN LATERAL (
+    SELECT u.relid, w.watermark, w.updated_at FROM unnest(s.sources) AS u(relid)
+    LEFT JOIN pgtrickle.pgt_watermarks w ON w.source_relid = u.relid ORDER BY w.watermark NULLS FIRST, u.relid LIMIT 1) AS b
+ORDER BY s.group_name)"));
   out.push_back(make(
       "SELECT pgtrickle._qualified(g.source_relid) AS source, g.gated, g.gated_by FROM pgtrickle.pgt_source_gates g "
       "JOIN pg_class c ON c.oid = g.source_relid ORDER BY g.source_relid"));

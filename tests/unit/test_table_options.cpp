@@ -37,9 +37,15 @@ TEST(TableOptions, RowsAreWhole) {
     EXPECT_EQ(o.initial.empty(), !o.at_creation);
     EXPECT_TRUE(o.flag.empty() || flags.insert(o.flag).second);
     EXPECT_EQ(o.flag.empty(), o.flag_help.empty());
-    if (o.kind != OptionKind::kCompatibility) EXPECT_FALSE(o.at_creation ? o.meaning.empty() : o.alter_meaning.empty());
-    if (o.kind == OptionKind::kChoice || o.kind == OptionKind::kNumber) EXPECT_FALSE(o.good.empty());
-    if (o.kind == OptionKind::kNumber || o.kind == OptionKind::kFlag) EXPECT_FALSE(o.unset.empty());
+    if (o.kind != OptionKind::kCompatibility) {
+      EXPECT_FALSE(o.at_creation ? o.meaning.empty() : o.alter_meaning.empty());
+    }
+    if (o.kind == OptionKind::kChoice || o.kind == OptionKind::kNumber) {
+      EXPECT_FALSE(o.good.empty());
+    }
+    if (o.kind == OptionKind::kNumber || o.kind == OptionKind::kFlag) {
+      EXPECT_FALSE(o.unset.empty());
+    }
     if (o.alter_position > 0) ++altering, positions.insert(o.alter_position);
   }
   EXPECT_EQ(static_cast<int>(positions.size()), altering);
