@@ -93,10 +93,10 @@ $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._cron_field TO PUBLIC;
 
 -- What a schedule that looks like cron means: time zone, minutes, hours, days of the month, months and days of the week
--- as lists of values or "all", the days with * in front if the field begins with one. Days as in vixie cron: if neither does,
--- one of them is enough. Errors: 22023 if it is not right; the hint names the field. The name of a time zone is not
--- looked up. The daemon reads the same text by itself (daemon/planner/cron.cpp): tests/judgements/schedules.tsv has what
--- both must say.
+-- as lists of values or "all", the days with * in front if the field begins with one. Days as in vixie cron: if neither
+-- does, one of them is enough. Errors: 22023 if it is not right; the hint names the field. The name of a time zone is
+-- not looked up. The daemon reads the same text by itself (daemon/planner/cron.cpp): what both must say is in
+-- tests/judgements/schedules.tsv.
 CREATE FUNCTION pgtrickle._cron_meaning(schedule text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -172,7 +172,8 @@ CREATE FUNCTION pgtrickle._schedule_ms(schedule text) RETURNS bigint
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     kind    text := pgtrickle._schedule_kind(schedule);
-    written text := CASE kind WHEN 'continuous' THEN regexp_replace(schedule, E'^[ \\t\\n\\r]*continuous[ \\t\\n\\r]*', '', 'i')
+    written text := CASE kind WHEN 'continuous'
+                         THEN regexp_replace(schedule, E'^[ \\t\\n\\r]*continuous[ \\t\\n\\r]*', '', 'i')
                          ELSE schedule END;
     ms      numeric;
 BEGIN

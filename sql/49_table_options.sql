@@ -88,7 +88,7 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._set_options TO PUBLIC;
 
--- Those that a stream table has.
+-- The options that a stream table has.
 CREATE FUNCTION pgtrickle._kept_options(st pgtrickle.pgt_stream_tables) RETURNS pgtrickle._options
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT ROW(

@@ -15,8 +15,8 @@
 -- Others see net changes: what was emptied and came back is taken out of the change logs before the transaction ends.
 
 -- Members of the cycle that a stream table is in, ascending: what it reads and what reads it, directly or through
--- others. NULL: it is in none. reads: stream tables that it would read, in place of what is recorded. The refresh planner
--- finds cycles by itself (daemon/planner/dag.cpp): tests/judgements/cycles.tsv has what both must say.
+-- others. NULL: it is in none. reads: stream tables that it would read, in place of what is recorded. The refresh
+-- planner finds cycles by itself (daemon/planner/dag.cpp): tests/judgements/cycles.tsv has what both must say.
 CREATE FUNCTION pgtrickle._cycle_of(id bigint, reads bigint[] DEFAULT NULL) RETURNS bigint[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH RECURSIVE edges(reader, source) AS MATERIALIZED (

@@ -16,7 +16,7 @@ using std::chrono::milliseconds;
 // Signs of life
 inline constexpr milliseconds kHeartbeatExpiry{15000};
 
-// Advisory locks: those that writers must try. Two numbers are the key, the first says what kind it is.
+// Advisory locks, which writers must try. Two numbers are the key, the first says what kind it is.
 inline constexpr std::int64_t kDaemonLocks = 1885828210;
 inline constexpr std::int64_t kListeningLock = 1;
 inline constexpr std::int64_t kSourceLocks = 1885828213;

@@ -146,7 +146,7 @@ std::string kept_options() {
   for (const TableOption& o : carried())
     values.push_back(o.kind == OptionKind::kCompatibility ? "NULL" : "st." + o.name);
   return R"(
--- Those that a stream table has.
+-- The options that a stream table has.
 CREATE FUNCTION pgtrickle._kept_options(st pgtrickle.pgt_stream_tables) RETURNS pgtrickle._options
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT ROW(
