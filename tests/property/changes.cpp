@@ -13,7 +13,7 @@ class ChangeGenerator {
   std::vector<std::string> batch() {
     const int count = 1 + static_cast<int>(random_.weighted({25, 30, 20, 15, 10}));
     for (int i = 0; i < count; ++i) change();
-    if (random_.chance(12)) undone();
+    if (options_.savepoints && random_.chance(12)) undone();
     return std::move(statements_);
   }
 

@@ -11,10 +11,12 @@ namespace pgt::property {
 
 struct ChangeOptions {
   bool truncate = true;
+  bool savepoints = true;
   bool patient = true;  // false: another session holds locks; give up on a statement instead of waiting
 };
 
-/// Statements of one transaction, without BEGIN and COMMIT. Balanced savepoints.
+/// Statements of one transaction, without BEGIN and COMMIT. Balanced savepoints, each with what it encloses as one
+/// item.
 std::vector<std::string> random_changes(Random& random, const Schema& schema, const ChangeOptions& options);
 
 /// Statements that keep the tables small.

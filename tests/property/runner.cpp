@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <set>
 
 #include "support/database.h"
 #include "support/oracle.h"
@@ -79,7 +80,7 @@ class Runner {
   void fail(Failure::Kind kind, std::size_t stream, const std::string& message) {
     outcome_.failures.push_back({kind, at_, stream, message});
     alive_[stream] = false;
-    if (kind == Failure::Kind::kRefresh && in_transaction_) stopped_ = true;
+    if (kind == Failure::Kind::kRefresh && in_transaction_[0]) stopped_ = true;
   }
 
   void connect() {
@@ -142,6 +143,10 @@ class Runner {
     }
     try {
       const Stopwatch watch(outcome_.create_seconds);
+      if (stream.immediate) {
+        db_->create_stream_table(stream.name, stream.query, "IMMEDIATE");
+        return created(i);
+      }
       // What a user's aggregate makes of the order of a subquery nobody knows: then recomputing is right.
       const bool by_order = stream.features[static_cast<std::size_t>(Feature::kUserAggregate)];
       db_->create_stream_table(stream.name, stream.query, stream.differential && !by_order ? "DIFFERENTIAL" : "AUTO");
@@ -152,28 +157,27 @@ class Runner {
     } catch (const std::exception& error) {
       return fail(Failure::Kind::kCreate, i, std::string(error.what()) + "\nquery: " + stream.query);
     }
+    created(i);
+  }
+
+  void created(std::size_t i) {
     // Small tables would otherwise be recomputed at every refresh, and the delta program never run.
     sessions_[0]->exec("UPDATE pgtrickle.pgt_frontiers SET full_threshold = NULL WHERE full_threshold IS NOT NULL");
     alive_[i] = true;
     ++outcome_.streams;
-    for (std::size_t f = 0; f < stream.features.size(); ++f) {
-      if (stream.features[f]) ++outcome_.uses[static_cast<Feature>(f)];
+    const FeatureSet& features = scenario_.streams[i].features;
+    for (std::size_t f = 0; f < features.size(); ++f) {
+      if (features[f]) ++outcome_.uses[static_cast<Feature>(f)];
     }
-    check(i);
+    check(i, 0);
   }
 
   void perform(const Op& op) {
     switch (op.kind) {
       case Op::Kind::kSql:
       case Op::Kind::kChange:
-        try {
-          sessions_[static_cast<std::size_t>(op.session)]->exec(op.sql);
-        } catch (const pqxx::sql_error& error) {
-          return stop(std::string(error.what()) + "in " + op.sql);
-        }
-        if (op.session == 0 && op.sql.rfind("BEGIN", 0) == 0) in_transaction_ = true;
-        if (op.session == 0 && (op.sql == "COMMIT" || op.sql == "ROLLBACK")) in_transaction_ = false;
-        return;
+      case Op::Kind::kTry:
+        return statement(op);
       default:
         break;
     }
@@ -181,10 +185,56 @@ class Runner {
       const bool meant = op.streams.empty() || std::find(op.streams.begin(), op.streams.end(), i) != op.streams.end();
       if (!alive_[i] || !meant) continue;
       if (op.kind == Op::Kind::kCheck)
-        check(i);
-      else
+        check(i, 0);
+      else if (op.kind == Op::Kind::kCheckNow && scenario_.streams[i].immediate)
+        check(i, static_cast<std::size_t>(op.session));
+      else if (op.kind != Op::Kind::kCheckNow)
         refresh(op, i);
     }
+  }
+
+  void statement(const Op& op) {
+    const bool ends = op.sql == "COMMIT" || op.sql == "ROLLBACK" || op.sql.starts_with("PREPARE TRANSACTION");
+    Session& session = *sessions_[op.session];
+    bool& in_transaction = in_transaction_[op.session];
+    if (rolled_back_[op.session]) {  // by an error: nothing more until it ends
+      if (ends) rolled_back_[op.session] = false;
+      return;
+    }
+    const bool guarded = op.guarded && in_transaction;
+    try {
+      if (guarded) session.exec("SAVEPOINT guard");
+      session.exec(op.sql);
+      if (guarded) session.exec("RELEASE guard");
+    } catch (const pqxx::failure& error) {
+      const auto* sql_error = dynamic_cast<const pqxx::sql_error*>(&error);
+      const bool own = sql_error != nullptr && is_of_statement(*sql_error) && (op.kind == Op::Kind::kTry || ends);
+      if (!own) return stop(std::string(error.what()) + "in " + op.sql);
+      ++outcome_.errors;
+      if (guarded) {
+        session.exec("ROLLBACK TO guard");
+      } else if (in_transaction) {
+        session.exec("ROLLBACK");
+        rolled_back_[op.session] = !ends;
+        in_transaction = false;
+      }
+      return;
+    }
+    if (op.sql.starts_with("BEGIN")) in_transaction = true;
+    if (ends) in_transaction = false;
+  }
+
+  /// Would it also fail if nobody had a stream table?
+  static bool is_of_statement(const pqxx::sql_error& error) {
+    static const std::set<std::string> kCodes = {
+        "27000",  // a trigger has changed the same row
+        "21000",  // MERGE, ON CONFLICT: a row twice
+        "55006",  // TRUNCATE in a trigger
+        "0A000",  // TRUNCATE without CASCADE; a trigger that moves a row
+    };
+    const std::string& code = error.sqlstate();
+    return (code.starts_with("23") || kCodes.contains(code)) &&
+           std::string(error.what()).find("pgtrickle") == std::string::npos;
   }
 
   void refresh(const Op& op, std::size_t i) {
@@ -221,21 +271,22 @@ class Runner {
            " HAVING sum(\"weight of the row\") <> 0 LIMIT 1";
   }
 
-  void check(std::size_t i) {
+  void check(std::size_t i, std::size_t in_session) {
+    Session& session = *sessions_[in_session];
     ++outcome_.checks;
     const Stopwatch watch(outcome_.check_seconds);
     if (comparisons_[i].empty()) comparisons_[i] = comparison(i);
     try {
-      if (sessions_[0]->exec(comparisons_[i]).empty()) return;
+      if (session.exec(comparisons_[i]).empty()) return;
     } catch (const pqxx::sql_error&) {
       // The oracle knows how to compare what has no equality, or says what is wrong.
-      if (in_transaction_) {
+      if (in_transaction_[in_session]) {
         stopped_ = true;
         std::string why;
         if (query_raises(i, why)) throw QueryRaises(why);
       }
     }
-    const auto result = test::equals_query(*sessions_[0], scenario_.streams[i].name);
+    const auto result = test::equals_query(session, scenario_.streams[i].name);
     if (!result) {
       std::string why;
       if (query_raises(i, why)) throw QueryRaises(why);
@@ -263,7 +314,8 @@ class Runner {
   std::vector<std::string> comparisons_;
   std::size_t at_ = 0;
   bool stopped_ = false;
-  bool in_transaction_ = false;
+  bool in_transaction_[2] = {false, false};
+  bool rolled_back_[2] = {false, false};
   Outcome outcome_;
 };
 

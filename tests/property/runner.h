@@ -30,6 +30,7 @@ struct Outcome {
   std::size_t streams = 0;        // created
   std::size_t skipped = 0;        // queries that PostgreSQL itself rejects, or raises an error for
   std::size_t full = 0;           // created, but recomputed: only where that is accepted
+  std::size_t errors = 0;         // of statements that may fail
   std::vector<std::string> skip_reasons;
   // Where the time goes.
   double create_seconds = 0;

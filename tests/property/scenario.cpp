@@ -128,17 +128,17 @@ class ScenarioGenerator {
     step_.label = "another session writes first and commits last";
     sql("SET lock_timeout = '50ms'");
     sql("BEGIN", 1);
-    changes(1, {false, false});
+    changes(1, {.truncate = false, .patient = false});
     for (int i = random_.between(1, 2); i > 0; --i) {
       sql("BEGIN");
-      changes(0, {true, false});
+      changes(0, {.patient = false});
       sql("COMMIT");
       sql("SET lock_timeout = '5s'");
       refresh(Op::Kind::kCall);
       check();
       sql("SET lock_timeout = '50ms'");
     }
-    if (random_.chance(50)) changes(1, {false, false});
+    if (random_.chance(50)) changes(1, {.truncate = false, .patient = false});
     sql(random_.chance(85) ? "COMMIT" : "ROLLBACK", 1);
     sql("SET lock_timeout = '5s'");
     refresh(Op::Kind::kCall);
@@ -151,10 +151,10 @@ class ScenarioGenerator {
         literal("pgt_property_" + std::to_string(scenario_.seed) + "_" + std::to_string(scenario_.steps.size()));
     sql("SET lock_timeout = '50ms'");
     sql("BEGIN", 1);
-    changes(1, {false, false});
+    changes(1, {.truncate = false, .patient = false});
     sql("PREPARE TRANSACTION " + id, 1);
     sql("BEGIN");
-    changes(0, {false, false});
+    changes(0, {.truncate = false, .patient = false});
     sql("COMMIT");
     sql("SET lock_timeout = '5s'");
     refresh(Op::Kind::kCall);
@@ -251,17 +251,22 @@ std::string to_sql_case(const Scenario& scenario) {
   for (const auto& statement : scenario.setup) text += statement + ";\n";
   for (const auto& stream : scenario.streams) {
     text += "\n-- query " + stream.name +
-            (stream.differential ? " DIFFERENTIAL\n-- expect-mode DIFFERENTIAL\n" : "\n") + stream.query + "\n";
+            (stream.immediate      ? " IMMEDIATE\n-- expect-mode IMMEDIATE\n"
+             : stream.differential ? " DIFFERENTIAL\n-- expect-mode DIFFERENTIAL\n"
+                                   : "\n") +
+            stream.query + "\n";
   }
   bool in_transaction = false;
   for (const auto& step : scenario.steps) {
     text += "\n-- step" + (step.label.empty() ? "" : " " + step.label) + "\n";
     for (const auto& op : step.ops) {
       const bool ours = op.session == 0;
-      if (op.kind == Op::Kind::kSql || op.kind == Op::Kind::kChange) {
+      if (op.kind == Op::Kind::kSql || op.kind == Op::Kind::kChange || op.kind == Op::Kind::kTry) {
         if (ours && op.sql.rfind("BEGIN", 0) == 0) in_transaction = true;
         if (ours && (op.sql == "COMMIT" || op.sql == "ROLLBACK")) in_transaction = false;
         text += (ours ? "" : "/* session 2: */ ") + op.sql + ";\n";
+      } else if (op.kind == Op::Kind::kCheckNow) {
+        text += std::string("-- (compared") + (ours ? ")\n" : " in session 2)\n");
       } else if (in_transaction) {
         // Outside of transactions the runner of the case refreshes at the end of the step.
         for (std::size_t i = 0; i < scenario.streams.size(); ++i) {
