@@ -40,19 +40,19 @@ std::optional<ForbiddenCycle> forbidden_cycle(pqxx::transaction_base& tx, Id pgt
   if (found[0].is_null()) return std::nullopt;
   auto members = load_members(tx, found[0].c_str());
   members[pgt_id].non_monotone = program.non_monotone;
-  const std::string cycle = found[1].c_str();
+  const std::string cycle = found[1].c_str(), name = members[pgt_id].name;
   std::string to_allow;
   for (const auto& [id, member] : members)
     if (!member.allowed)
       to_allow += " SELECT pgtrickle.alter_stream_table(" + tx.quote(member.name) + ", allow_circular => true);";
   if (!to_allow.empty())
     return ForbiddenCycle{
-        "stream table " + members[pgt_id].name + " would read itself: " + cycle,
+        "stream table " + name + " would read itself: " + cycle,
         "Change a query, or allow the cycle, which then is kept at its least fixed point:" + to_allow};
   for (const auto& [id, member] : members)
     if (!member.non_monotone.empty())
       return ForbiddenCycle{
-          "stream table " + path.front() + " would be in the cycle " + cycle + ", and the query of " + member.name +
+          "stream table " + name + " would be in the cycle " + cycle + ", and the query of " + member.name +
               " is not monotone: " + member.non_monotone,
           "In a cycle, rows that are added must never take others away: scans, filters, expressions, inner joins, "
           "EXISTS, IN, UNION and DISTINCT do not. Compute the rest in a stream table outside of the cycle."};
