@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "observe/log.h"
-#include "scheduler/limits.h"
 
 namespace pgtrickle::scheduler {
 
@@ -30,7 +29,6 @@ class Busy {
 
 constexpr milliseconds kBlockedMax{5000};  // between two attempts to get locks
 constexpr milliseconds kRefreshCheck{20};  // of one that is being refreshed
-constexpr milliseconds kOwnerCheck{500};
 constexpr milliseconds kGarbageInterval{300000};
 
 }  // namespace
@@ -44,10 +42,6 @@ void BuildQueue::begin() {
 void BuildQueue::tables_changed(bool left_garbage) {
   builds_expected_ = true;
   garbage_expected_ = garbage_expected_ || left_garbage;
-}
-
-TimePoint BuildQueue::next() const {
-  return running_ < kBuildsAtOnce ? next_build_ : TimePoint::max();
 }
 
 bool BuildQueue::wants_build(const Table& table) const {
@@ -77,17 +71,10 @@ bool BuildQueue::waits_for_upstream(TableId id, TimePoint at) {
   return busy && dag.cycle(id).empty();
 }
 
-bool BuildQueue::owner_has_enough(const Table& table) const {
-  return context_->shared->build_owners.left(TableRegistry::domain_of(table.row), kBuildsAtOnce) == 0;
-}
-
-void BuildQueue::start_builds() {
-  if (!context_->leading() || context_->halted() || !builds_expected_) return;
-  const TimePoint at = Clock::now();
-  bool expected = false;
-  next_build_ = TimePoint::max();
+// What may be built now, by owner, upstream first.
+std::map<Owner, std::vector<Table*>> BuildQueue::ready(TimePoint at, bool& expected) {
+  std::map<Owner, std::vector<Table*>> out;
   for (const TableId id : registry_->planner().dag().order()) {
-    if (running_ >= kBuildsAtOnce) return;
     Table* table = registry_->find(id);
     if (!table || !wants_build(*table)) continue;
     expected = true;
@@ -95,14 +82,35 @@ void BuildQueue::start_builds() {
     const TimePoint time = registry_->planner().is_running(id) ? at + kRefreshCheck : build_time(*table);
     if (at < time) {
       next_build_ = std::min(next_build_, time);
+    } else if (!waits_for_upstream(id, at)) {
+      out[TableRegistry::domain_of(table->row)].push_back(table);
+    }
+  }
+  return out;
+}
+
+void BuildQueue::start_builds() {
+  if (!context_->leading() || context_->halted() || !builds_expected_) return;
+  const auto conninfo = sessions_->build_conninfo();
+  const auto workers = sessions_->build_worker_conninfo();
+  if (!conninfo || !workers) return;
+  const TimePoint at = Clock::now();
+  bool expected = false;
+  next_build_ = TimePoint::max();
+  BuildPlaces& places = context_->shared->build_places;
+  for (;;) {  // what is started may be what others of the list wait for
+    auto tables = ready(at, expected);
+    std::set<Owner> owners;
+    for (const auto& of_owner : tables) owners.insert(of_owner.first);
+    places.set_waiting(context_->name(), owners, at);
+    const auto owner = places.next(context_->name(), at);
+    if (owner) {
+      start(*tables.at(*owner).front(), *conninfo, *workers);
       continue;
     }
-    if (waits_for_upstream(id, at)) continue;
-    if (owner_has_enough(*table)) {  // the end of a build in another database does not wake us
-      next_build_ = std::min(next_build_, at + kOwnerCheck);
-      continue;
-    }
-    start(*table);
+    // What another database gives back does not wake us, nor does time.
+    if (!tables.empty()) next_build_ = std::min(next_build_, at + BuildPlaces::kAsk);
+    break;
   }
   if (builds_expected_ && !expected && running_ == 0) sessions_->close_build_sessions();
   builds_expected_ = expected;
@@ -129,20 +137,16 @@ catalog::BuildSettings BuildQueue::settings_for(const Table& table, std::string 
   return settings;
 }
 
-void BuildQueue::start(Table& table) {
-  auto conninfo = sessions_->build_conninfo();
-  auto workers = sessions_->build_worker_conninfo();
-  if (!conninfo || !workers) return;
+void BuildQueue::start(Table& table, const std::string& conninfo, const std::string& workers) {
   table.build.running = true;
   ++running_;
-  const Domain owner = TableRegistry::domain_of(table.row);
-  context_->shared->build_owners.take(owner);
+  const auto place =
+      context_->shared->build_places.take(context_->name(), TableRegistry::domain_of(table.row), Clock::now());
   log::info("build", "building database={} stream_table={} status={} needs_reinit={}", context_->name(),
             table.row.label(), to_string(table.row.status), table.row.needs_reinit);
   asio::post(*context_->shared->build_workers,
-             [self = shared_from_this(), shared = context_->shared, database = context_->name(),
-              conninfo = std::move(*conninfo), id = table.row.id, owner, generation = table.row.generation,
-              settings = settings_for(table, std::move(*workers))] {
+             [self = shared_from_this(), shared = context_->shared, database = context_->name(), conninfo,
+              id = table.row.id, place, generation = table.row.generation, settings = settings_for(table, workers)] {
                const Busy busy(shared->building);
                catalog::BuildResult result;
                try {
@@ -153,8 +157,8 @@ void BuildQueue::start(Table& table) {
                  result.error = postgres::our_error(Condition::kInternalError, e.what());
                  result.message = e.what();
                }
-               asio::post(shared->executor, [self, shared, id, owner, generation, result] {
-                 shared->build_owners.release(owner);
+               asio::post(shared->executor, [self, shared, id, place, generation, result] {
+                 shared->build_places.release(place);
                  self->ended(id, generation, result);
                });
              });

@@ -15,6 +15,7 @@
 #include "observe/observer.h"
 #include "planner/refresh_planner.h"
 #include "postgres/connection.h"
+#include "scheduler/build_places.h"
 #include "scheduler/builder.h"
 #include "scheduler/retry_policy.h"
 #include "scheduler/signals.h"
@@ -33,7 +34,7 @@ struct Shared {
   std::shared_ptr<boost::asio::thread_pool> build_workers;
   Builder builder;
   std::atomic<int> building{0};  // how many build workers are busy
-  OwnerPlaces build_owners;      // who has how many of kBuildsAtOnce, over all databases
+  BuildPlaces build_places;
   observe::Observer* observer = nullptr;
   std::shared_ptr<WorkerBudget> budget;  // of refreshes at once
   std::string host;

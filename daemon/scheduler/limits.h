@@ -17,7 +17,6 @@ inline constexpr std::chrono::milliseconds kFrontierUpdateInterval{10000};  // f
 inline constexpr std::chrono::milliseconds kStatusDelay{
     1000};                                         // for the catalog to be loaded again after a change of ours
 inline constexpr std::size_t kTablesAtOnce = 100;  // in one statement about many tables
-inline constexpr int kBuildsAtOnce = 2;            // in one database, and in all
 // What is repeated although nothing happens takes at most this part of the time, however many tables there are.
 inline constexpr int kIdleShare = 1000;
 // Between two looks for changes of the catalog where triggers may not notify: so late does a rebuild begin at most.

@@ -17,7 +17,6 @@
 #include "postgres/conninfo.h"
 #include "scheduler/database_scheduler.h"
 #include "scheduler/discovery.h"
-#include "scheduler/limits.h"
 
 namespace pgtrickle::scheduler {
 
@@ -41,7 +40,7 @@ struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
       : config(std::move(initial)), shared(std::make_shared<Shared>()), finished(executor) {
     shared->executor = executor;
     shared->libpq_workers = std::make_shared<asio::thread_pool>(kLibpqWorkers);
-    shared->build_workers = std::make_shared<asio::thread_pool>(kBuildsAtOnce);
+    shared->build_workers = std::make_shared<asio::thread_pool>(BuildPlaces::kAtMost + 1);
     shared->builder = std::move(builder);
     shared->observer = &observer;
     shared->budget = std::make_shared<WorkerBudget>(config.scheduler.max_workers);
@@ -55,7 +54,7 @@ struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
 
   void limit_owners() const {
     shared->budget->set_owner_limit(config.scheduler.owner_max_places);
-    shared->build_owners.set_limit(config.scheduler.owner_max_places);
+    shared->build_places.set_owner_limit(config.scheduler.owner_max_places);
   }
 
   void start(const config::Database& database) {

@@ -75,6 +75,32 @@ TEST_P(Places, SlowBuildsOfOneOwnerLeaveAPlaceToBuild) {
   EXPECT_TRUE(asleep(1)) << "it is at it all the while";
 }
 
+// Two owners together, who have more to build whenever a build of theirs ends.
+TEST_P(Places, SlowBuildsOfTwoOwnersHoldUpNobodyForLong) {
+  const std::string mallory = roles_.create("mallory");
+  root().exec("CREATE SCHEMA m AUTHORIZATION " + mallory + "; GRANT USAGE ON SCHEMA b TO " + mallory +
+              "; GRANT SELECT ON b.slowness, b.src TO " + mallory);
+  if (GetParam() == pgt::test::Admin::kOrdinaryRole) root().exec("GRANT " + mallory + " TO " + admin_);
+  Session of_mallory(dsn_of_role(mallory));
+  admin().exec("CREATE SCHEMA t; CREATE TABLE t.src (id int PRIMARY KEY, v int)");
+  start_daemon();
+  bob().exec("INSERT INTO b.slowness DEFAULT VALUES");
+  for (int i = 0; i < 3; ++i) {
+    const std::string n = std::to_string(i);
+    create(bob(), "b.st" + n, "SELECT id, b.slow(v + " + n + ") AS v FROM b.src");
+    create(of_mallory, "m.st" + n, "SELECT id, b.slow(v + " + n + ") AS v FROM b.src");
+  }
+  ASSERT_TRUE(asleep(2)) << daemon_->log();
+  for (int i = 0; i < 3; ++i) {
+    const std::string n = std::to_string(i);
+    create(alice(), "a.st" + n, "SELECT id, amount + " + n + " AS n FROM a.orders");
+    create(admin(), "t.st" + n, "SELECT id, v + " + n + " AS n FROM t.src");
+    EXPECT_TRUE(becomes("a.st" + n, "ACTIVE", 30s)) << daemon_->log();
+    EXPECT_TRUE(becomes("t.st" + n, "ACTIVE", 30s)) << daemon_->log();
+  }
+  EXPECT_TRUE(asleep(2)) << "they are at it all the while, with one each\n" << daemon_->log();
+}
+
 // Three owners together: what they hold is not all, and what the first of them gives back is for who has nothing.
 TEST_P(Places, SeveralSlowOwnersStopAFourthForOneRefreshOnly) {
   admin().exec("CREATE SCHEMA t; CREATE TABLE t.src (id int PRIMARY KEY, v int)");
