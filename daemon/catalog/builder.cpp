@@ -31,7 +31,7 @@ using compiler::Program;
 
 class Builder {
  public:
-  Builder(const std::string& conninfo, std::int64_t pgt_id, const BuildSettings& settings)
+  Builder(const std::string& conninfo, TableId pgt_id, const BuildSettings& settings)
       : lease_(conninfo), session_(*lease_), connection_(session_.connection()), id_(pgt_id), settings_(settings) {}
 
   BuildResult build() {
@@ -664,7 +664,7 @@ class Builder {
   Lease<Session> lease_;
   Session& session_;
   pqxx::connection_base& connection_;
-  std::int64_t id_;
+  TableId id_;
   BuildSettings settings_;
   Program program_;  // the last one that was compiled
   LockAttempts locks_{settings_.lock_timeout_ms, settings_.failures};
@@ -682,7 +682,7 @@ class Builder {
 
 }  // namespace
 
-BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id, const BuildSettings& settings) {
+BuildResult build_stream_table(const std::string& conninfo, TableId pgt_id, const BuildSettings& settings) {
   std::optional<Builder> builder;
   BuildResult result = guarded([&] {
     builder.emplace(conninfo, pgt_id, settings);

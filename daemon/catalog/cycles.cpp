@@ -9,7 +9,7 @@ namespace pgtrickle::catalog {
 
 namespace {
 
-using Id = std::int64_t;
+using Id = TableId;
 struct Member {
   std::string name;
   bool allowed = false;

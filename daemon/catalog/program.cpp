@@ -162,7 +162,7 @@ constexpr const char* kTables =
 
 }  // namespace
 
-int drop_program(pqxx::transaction_base& tx, std::int64_t id) {
+int drop_program(pqxx::transaction_base& tx, TableId id) {
   int dropped = 0;
   for (const auto& row : tx.exec_params(
            std::string("SELECT format('DROP FUNCTION IF EXISTS %s CASCADE', p.oid::regprocedure) FROM pg_proc p\n"

@@ -335,13 +335,13 @@ std::string key_of_source(const std::string& id) {
 
 }  // namespace
 
-Statement lock_sources(const std::vector<std::int64_t>& sources) {
+Statement lock_sources(const std::vector<SourceId>& sources) {
   return make(
       "SELECT s.id, pg_try_advisory_lock(" + key_of_source("s.id") + ") AS locked FROM unnest($1::bigint[]) AS s(id)",
       {array_of(sources)});
 }
 
-Statement unlock_sources(const std::vector<std::int64_t>& sources) {
+Statement unlock_sources(const std::vector<SourceId>& sources) {
   return make(
       "SELECT count(pg_advisory_unlock(" + key_of_source("s.id") + ")) AS unlocked FROM unnest($1::bigint[]) AS s(id)",
       {array_of(sources)});
@@ -549,7 +549,7 @@ UPDATE pgtrickle.pgt_frontiers f
 }
 
 // Main forks only: an empty TOAST table still has a page of index, which would look like work for ever.
-Statement log_sizes(const std::set<std::int64_t>& without) {
+Statement log_sizes(const std::set<SourceId>& without) {
   return often("log_sizes", R"(
 SELECT s.source_id, format('%I.%I', s.source_schema, s.source_name) AS source,
        coalesce(sum(z.bytes) FILTER (WHERE right(z.relname, 1) = s.active_log::text), 0)::bigint AS active_bytes,
@@ -578,11 +578,11 @@ Result<std::vector<LogSize>> read_log_sizes(const Rows& rows) {
   return out;
 }
 
-Statement rotate_log(std::int64_t source_id, std::int64_t switch_bytes) {
+Statement rotate_log(SourceId source_id, std::int64_t switch_bytes) {
   return make("SELECT pgtrickle._rotate_log($1::bigint, $2::bigint) AS done", {text(source_id), text(switch_bytes)});
 }
 
-Statement release_log(std::int64_t source_id, const std::string& why) {
+Statement release_log(SourceId source_id, const std::string& why) {
   return make("SELECT pgtrickle._release_log($1::bigint, $2) AS released", {text(source_id), why});
 }
 
