@@ -2,6 +2,7 @@
 // they are checked and kept.
 #include <algorithm>
 
+#include "model/error_register.h"
 #include "model/table_options.h"
 
 namespace pgtrickle {
@@ -91,9 +92,9 @@ std::string choice(const TableOption& o) {
   return "pgtrickle._choice(qualified, " + quoted(o.name) + ",\n            o." + o.name + ", '{" + o.good + "}')";
 }
 
-std::string failing(const std::string& code, const std::string& message, const TableOption& o) {
-  return "        PERFORM pgtrickle._fail(" + quoted(code) + ",\n            " + message + ", NULL,\n            " +
-         quoted(o.hint) + ");\n";
+std::string failing(Condition condition, const std::string& message, const TableOption& o) {
+  return "        PERFORM pgtrickle._fail(" + quoted(sqlstate_of(condition)) + ",\n            " + message +
+         ", NULL,\n            " + quoted(o.hint) + ");\n";
 }
 
 std::string step(const TableOption& o) {
@@ -107,8 +108,8 @@ std::string step(const TableOption& o) {
              (o.unset.empty() ? "" : "    " + kept + " := coalesce(" + kept + ", " + o.unset + ");\n");
     case OptionKind::kNumber:
       return "    IF NOT (" + given + " = " + o.unset + " OR " + good + ") THEN\n" +
-             failing("22023", "format('stream table %s: " + o.name + " %s is out of range', qualified, " + given + ")",
-                     o) +
+             failing(Condition::kInvalidParameterValue,
+                     "format('stream table %s: " + o.name + " %s is out of range', qualified, " + given + ")", o) +
              "    ELSIF " + given + " IS NOT NULL THEN\n        " + kept + " := nullif(" + given + ", " + o.unset +
              ");\n    END IF;\n";
     case OptionKind::kFlag:
@@ -118,7 +119,8 @@ std::string step(const TableOption& o) {
   }
   if (o.good.empty()) return {};
   return "    IF " + good + " THEN\n" +
-         failing("0A000", "format('stream table %s: %s is not supported', qualified, " + quoted(o.refused) + ")", o) +
+         failing(Condition::kFeatureNotSupported,
+                 "format('stream table %s: %s is not supported', qualified, " + quoted(o.refused) + ")", o) +
          "    END IF;\n";
 }
 
