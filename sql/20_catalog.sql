@@ -137,16 +137,14 @@ CREATE TABLE pgtrickle.pgt_refresh_stats (
     total_rows_deleted  bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 
--- IMMEDIATE stream tables that are maintained by triggers. The row is the lock of their writers: the one who has
--- updated it goes on alone until his transaction ends. running: statements that have begun and not ended.
+-- IMMEDIATE stream tables that are maintained by triggers. Writers update the row only to say that the program cannot
+-- go on: what they lock and count is in pgtrickle_state (daemon/compiler/plan/writer_locks.h).
 CREATE TABLE pgtrickle.pgt_immediate (
     pgt_id    bigint PRIMARY KEY REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
     owner     oid NOT NULL,                           -- of the program, whose role writes this row
-    running   int NOT NULL DEFAULT 0,
-    recompute boolean NOT NULL DEFAULT false,         -- TRUNCATE, or what no trigger sees
     lost      text,                                   -- why the program cannot go on
     user_keys boolean NOT NULL                        -- the program knows that users made unique indexes
-) WITH (fillfactor = 30);
+);
 
 -- IMMEDIATE stream tables whose triggers do nothing any more, until they are rebuilt. A table of its own, because who
 -- stops one must not wait for its writers.
@@ -394,7 +392,7 @@ GRANT UPDATE (snapshot, xid, seq, facts_from, data_timestamp, last_action, last_
 ALTER TABLE pgtrickle.pgt_immediate ENABLE ROW LEVEL SECURITY;
 CREATE POLICY everybody_reads ON pgtrickle.pgt_immediate FOR SELECT USING (true);
 CREATE POLICY owner_maintains ON pgtrickle.pgt_immediate FOR UPDATE USING (pg_catalog.pg_has_role(owner, 'USAGE'));
-GRANT UPDATE (running, recompute, lost) ON pgtrickle.pgt_immediate TO PUBLIC;
+GRANT UPDATE (lost) ON pgtrickle.pgt_immediate TO PUBLIC;
 
 -- Those who do not see the stream table do not see these either.
 ALTER TABLE pgtrickle.pgt_facts ENABLE ROW LEVEL SECURITY;

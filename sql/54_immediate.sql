@@ -44,7 +44,7 @@ BEGIN
     SELECT i.pgt_id FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = ANY (ids)
     ON CONFLICT DO NOTHING;
     BEGIN
-        UPDATE pgtrickle.pgt_immediate i SET running = i.running
+        UPDATE pgtrickle.pgt_immediate i SET lost = i.lost
         WHERE i.pgt_id IN (SELECT x.pgt_id FROM pgtrickle.pgt_immediate x
                            WHERE x.pgt_id = ANY (ids) FOR UPDATE SKIP LOCKED);
     EXCEPTION WHEN serialization_failure THEN
@@ -240,8 +240,7 @@ BEGIN
     SELECT t.pgt_id, c.relowner, _begin_immediate.user_keys
     FROM pgtrickle.pgt_stream_tables t JOIN pg_class c ON c.oid = t.pgt_relid
     WHERE t.pgt_id = id
-    ON CONFLICT (pgt_id) DO UPDATE SET owner = excluded.owner, running = 0, recompute = false, lost = NULL,
-        user_keys = excluded.user_keys;
+    ON CONFLICT (pgt_id) DO UPDATE SET owner = excluded.owner, lost = NULL, user_keys = excluded.user_keys;
     UPDATE pgtrickle.pgt_frontiers f SET snapshot = NULL, xid = NULL, seq = NULL, data_timestamp = clock_timestamp()
     WHERE f.pgt_id = id;
     UPDATE pgtrickle.pgt_stream_tables t SET effective_refresh_mode = 'IMMEDIATE' WHERE t.pgt_id = id;

@@ -234,7 +234,8 @@ BEGIN
     END IF;
     SELECT string_agg(pg_get_functiondef(p.oid), E'\n' ORDER BY p.proname) INTO part
     FROM pg_proc p WHERE p.pronamespace = 'pgtrickle_state'::regnamespace
-     AND p.proname ~ format('^((apply|look|refresh)_%1$s|groups_%1$s_[0-9]+)$', st.pgt_id);
+     AND p.proname ~ format('^((apply|look|refresh|enter|settle|maintain(_many)?)_%1$s|(groups|changed)_%1$s_[0-9]+)$',
+                            st.pgt_id);
     RETURN concat_ws(E'\n', result, '', 'program', coalesce(part, '  (none yet)'));
 END
 $$;

@@ -63,15 +63,16 @@ Garbage collect_garbage(const std::string& conninfo, const BuildSettings& settin
 /// What `pgtrickle validate` prints: the plan, nodes, cost classes and generated SQL of `query`, nothing created.
 struct ValidateResult {
   bool ok = false;             // false: the query is rejected in every mode
-  std::string effective_mode;  // DIFFERENTIAL or FULL
+  std::string effective_mode;  // DIFFERENTIAL, FULL or IMMEDIATE
   std::string reason;          // why FULL, or the error
   std::string hint;
   std::string trace;                    // if asked for
   std::string plan;                     // the operator tree with nodes and cost classes, as text
   std::vector<std::string> statements;  // generated DDL and functions, in order
 };
-/// `trace`: with the operator tree after each pass.
+/// `trace`: with the operator tree after each pass. `immediate`: for refresh mode IMMEDIATE; not ok if that is not
+/// possible.
 ValidateResult validate_query(const std::string& conninfo, const std::string& query,
-                              const compiler::Limits& limits = {}, bool trace = false);
+                              const compiler::Limits& limits = {}, bool trace = false, bool immediate = false);
 
 }  // namespace pgtrickle::catalog

@@ -149,7 +149,8 @@ namespace {
 constexpr const char* kFunctions =
     "p.pronamespace = 'pgtrickle_state'::regnamespace AND (p.proname IN (format('refresh_%s', $1::bigint),\n"
     "    format('apply_%s', $1::bigint), format('look_%s', $1::bigint), format('build_%s', $1::bigint),\n"
-    "    format('enter_%s', $1::bigint), format('settle_%s', $1::bigint), format('maintain_%s', $1::bigint))\n"
+    "    format('enter_%s', $1::bigint), format('settle_%s', $1::bigint), format('maintain_%s', $1::bigint),\n"
+    "    format('maintain_many_%s', $1::bigint))\n"
     "  OR (p.proname >= format('groups_%s_', $1::bigint) AND p.proname < format('groups_%s`', $1::bigint)\n"
     "      OR p.proname >= format('changed_%s_', $1::bigint) AND p.proname < format('changed_%s`', $1::bigint))\n"
     "     AND p.proname ~ '^(groups|changed)_[0-9]+_[0-9]+$')";
@@ -157,8 +158,9 @@ constexpr const char* kTables =
     "c.relnamespace = 'pgtrickle_state'::regnamespace AND c.relkind = 'r'\n"
     "  AND (c.relname >= format('node_%s_', $1::bigint) AND c.relname < format('node_%s`', $1::bigint)\n"
     "       OR c.relname >= format('delta_%s_', $1::bigint) AND c.relname < format('delta_%s`', $1::bigint)\n"
-    "       OR c.relname >= format('changes_%s_', $1::bigint) AND c.relname < format('changes_%s`', $1::bigint))\n"
-    "  AND c.relname ~ '^(node|delta|changes)_[0-9]+_[0-9]+$'";
+    "       OR c.relname >= format('changes_%s_', $1::bigint) AND c.relname < format('changes_%s`', $1::bigint)\n"
+    "       OR c.relname IN (format('locks_%s', $1::bigint), format('places_%s', $1::bigint)))\n"
+    "  AND c.relname ~ '^((node|delta|changes)_[0-9]+_[0-9]+|(locks|places)_[0-9]+)$'";
 
 }  // namespace
 

@@ -9,8 +9,21 @@ namespace pgtrickle::catalog {
 
 using compiler::Program;
 
+namespace {
+
+/// As a build would: the query is one, and the owner may have it run by writers.
+void require_immediate(pqxx::transaction_base& tx, const Program& program) {
+  if (!program.immediate)
+    throw BuildFailure(Condition::kFeatureNotSupported, "refresh mode IMMEDIATE is not possible: " + program.reason,
+                       program.hint.empty() ? "Use AUTO, which recomputes it." : program.hint);
+  for (const auto relid : program.immediate_sources)
+    tx.exec_params("SELECT pgtrickle._require_immediate('of this query', $1::oid, current_user::regrole)", relid);
+}
+
+}  // namespace
+
 ValidateResult validate_query(const std::string& conninfo, const std::string& query, const compiler::Limits& limits,
-                              bool trace) {
+                              bool trace, bool immediate) {
   ValidateResult result;
   const BuildResult outcome = guarded([&] {
     Session session(conninfo, Session::Path::kOfLogin);
@@ -33,6 +46,7 @@ ValidateResult validate_query(const std::string& conninfo, const std::string& qu
     d.request.columns = table_columns(d.relid, types);
     d.request.limits = limits;
     d.request.trace = trace;
+    d.request.immediate = immediate;
     d.request.schema = "public";
     d.request.name = "stream_table";
     d.request.owner = tx.exec1("SELECT current_user")[0].c_str();
@@ -42,8 +56,9 @@ ValidateResult validate_query(const std::string& conninfo, const std::string& qu
       d.request.log_ids.emplace_back(log[0].as<std::uint32_t>(), log[1].as<std::int64_t>());
     compiler::check_nesting(d.request.query, limits);  // the server might not take its own text any more
     const Program program = compile_definition(tx, d, types, Shape(tx, d)).program;
+    if (immediate) require_immediate(tx, program);
     result.ok = true;
-    result.effective_mode = program.differential ? "DIFFERENTIAL" : "FULL";
+    result.effective_mode = program.immediate ? "IMMEDIATE" : program.differential ? "DIFFERENTIAL" : "FULL";
     result.reason = program.reason;
     result.hint = program.hint;
     result.plan = program.plan;

@@ -393,9 +393,10 @@ std::string sql_text(const std::vector<std::string>& statements, const std::stri
 
 }  // namespace
 
-int validate(Database& db, const std::string& query, bool json, bool sql, bool trace, const std::string& only) {
+int validate(Database& db, const std::string& query, bool immediate, bool json, bool sql, bool trace,
+             const std::string& only) {
   require_installed(db);
-  const auto result = catalog::validate_query(db.conninfo(), query, {}, trace);
+  const auto result = catalog::validate_query(db.conninfo(), query, {}, trace, immediate);
   if (json) {
     const ordered_json body{{"ok", result.ok},
                             {"effective_mode", result.effective_mode},

@@ -59,9 +59,11 @@ int status(Database& db, const StatusOptions& options);
 int explain(Database& db, const std::string& name, bool sql);
 /// Goes on after a table that cannot be checked. Without names: all, but the ones that are not ACTIVE are left alone.
 int verify(Database& db, const std::vector<std::string>& names, bool refresh_first);
+/// `immediate`: as a stream table of refresh mode IMMEDIATE, or why that is not possible (kFailed).
 /// `only`: print nothing but the statements of one part of the program, see program_parts(); empty: mode and plan, and
 /// with `sql` all statements.
-int validate(Database& db, const std::string& query, bool json, bool sql, bool trace, const std::string& only);
+int validate(Database& db, const std::string& query, bool immediate, bool json, bool sql, bool trace,
+             const std::string& only);
 /// refresh, apply, look: the function; node: state tables, their indexes, and functions that recompute parts of them.
 const std::vector<std::string>& program_parts();
 int wait(Database& db, const std::vector<std::string>& names, const std::string& timeout);

@@ -205,10 +205,14 @@ int run(int argc, char** argv) {
   std::string only;
   validate->add_option("--only", only, "nothing but the SQL of one part: refresh, apply, look, node (its state)")
       ->check(CLI::IsMember(cli::program_parts()));
+  std::string mode = "AUTO";
+  validate->add_option("--mode", mode, "AUTO, or IMMEDIATE: also what writers lock, and where triggers go")
+      ->check(CLI::IsMember({"AUTO", "IMMEDIATE"}))
+      ->capture_default_str();
   on(validate, [&] {
     const std::string query = source.read();
     auto db = connect();
-    return cli::validate(db, query, json, sql, trace, only);
+    return cli::validate(db, query, mode == "IMMEDIATE", json, sql, trace, only);
   });
 
   std::string timeout = "60 s";

@@ -71,3 +71,9 @@ SELECT id, amount FROM orders ORDER BY amount DESC, id LIMIT 10
 
 -- query recomputed FULL
 SELECT kind, count(*) AS n FROM events WHERE value > extract(epoch FROM now()) GROUP BY kind
+
+-- query immediate_filter IMMEDIATE
+SELECT id, amount * 2 AS twice FROM orders WHERE amount > 10
+
+-- query immediate_join_groups IMMEDIATE
+SELECT c.region, count(*) AS orders, sum(o.amount) AS revenue FROM orders o JOIN customers c ON c.id = o.customer_id GROUP BY c.region

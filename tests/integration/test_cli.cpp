@@ -334,6 +334,12 @@ TEST_F(Cli, ValidateAnswersByExitCode) {
   EXPECT_THAT(run({"validate", "--trace", "--query", query}).out,
               AllOf(HasSubstr("\nanalyze\n  "), HasSubstr("\nprune columns\n  "), HasSubstr("\ncut\n  "),
                     Not(HasSubstr("CREATE OR REPLACE"))));
+  EXPECT_THAT(run({"validate", "--mode", "IMMEDIATE", "--query", query}).out,
+              AllOf(HasSubstr("mode: IMMEDIATE"), HasSubstr("Triggers before and after each statement on public.t"),
+                    HasSubstr("lock, until their transactions end:\n  keys of the result that change")));
+  const auto impossible = run({"validate", "--mode", "IMMEDIATE", "--query", "SELECT random() AS r FROM t"});
+  EXPECT_EQ(impossible.exit_code, 1);
+  EXPECT_THAT(impossible.err, HasSubstr("refresh mode IMMEDIATE is not possible: function random() is VOLATILE"));
   EXPECT_EQ(run({"validate", "--only", "everything", "--query", query}).exit_code, 2);
 
   const auto full =

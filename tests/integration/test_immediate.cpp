@@ -132,7 +132,8 @@ TEST_F(Immediate, WhatIsUndoneIsUndoneThereToo) {
   expect_equal(session_, "a caught exception");
   session_.exec("COMMIT");
   expect_equal_after("INSERT INTO items VALUES (80, 3, 3)");
-  EXPECT_EQ(session_.value("SELECT sum(running) FROM pgtrickle.pgt_immediate"), "0");
+  for (int id = 1; id <= 5; ++id)
+    EXPECT_EQ(session_.value("SELECT sum(running) FROM pgtrickle_state.places_" + std::to_string(id)), "0");
 }
 
 TEST_F(Immediate, WritersGoOneAfterTheOther) {
@@ -327,8 +328,8 @@ TEST_F(Immediate, NeedsTheTriggerPrivilegeOfItsOwner) {
   other.exec("SET ROLE " + writer);
   EXPECT_EQ(error_of(other, "INSERT INTO items VALUES (108, 1, 1)"), "");
   expect_equal(session_, "an INSERT of another role");
-  EXPECT_THAT(error_of(other, "UPDATE pgtrickle.pgt_immediate SET running = 7"), "");  // sees no row to update
-  EXPECT_EQ(session_.value("SELECT running FROM pgtrickle.pgt_immediate"), "0");
+  EXPECT_THAT(error_of(other, "UPDATE pgtrickle.pgt_immediate SET lost = 'x'"), "");  // sees no row to update
+  EXPECT_EQ(session_.value("SELECT count(lost) FROM pgtrickle.pgt_immediate"), "0");
   session_.exec("REVOKE SELECT ON items FROM " + tenant);
   EXPECT_EQ(error_of(other, "INSERT INTO items VALUES (109, 1, 1)"), "");
   EXPECT_EQ(column("mine", "needs_reinit"), "true");

@@ -322,6 +322,11 @@ Changes Aggregate::differential(Statement& statement) const {
   return state(l).changes(statement, rows, columns_, old_values, new_values);
 }
 
+Select Aggregate::changed_keys(Statement& statement) const {
+  return Select({row_hash(key_expressions(), state(layout()).types(), "")})
+      .from(inputs_[0]->delta(statement, false).from, "i");
+}
+
 std::vector<int> Aggregate::prune(const std::set<int>& needed) {
   // Keys make the groups: they stay. Calls nobody reads go.
   std::set<int> kept;

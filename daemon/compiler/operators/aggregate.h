@@ -44,6 +44,8 @@ class Aggregate final : public StatefulOperator {
   [[nodiscard]] std::vector<std::string> state_ddl() const override;
   [[nodiscard]] std::vector<std::string> rebuild() const override;
   [[nodiscard]] Changes differential(Statement& statement) const override;
+  [[nodiscard]] bool by_key() const override { return !global(); }
+  [[nodiscard]] Select changed_keys(Statement& statement) const override;
   [[nodiscard]] FromItem from_state() const override;
   void want_lookup(int column) override;
   [[nodiscard]] bool indexed(int column) const override;

@@ -26,6 +26,7 @@ class GroupingSets final : public Operator {
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   std::vector<int> prune(const std::set<int>& needed) override;
   void resolve_types(TypeOracle& oracle) override;
+  [[nodiscard]] std::optional<std::vector<Meeting>> meetings() const override { return std::vector<Meeting>(); }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override;
 

@@ -403,6 +403,35 @@ void Join::resolve_types(TypeOracle& oracle) {
   for (auto& node : conditions_) expand_images(node, columns_);
 }
 
+std::optional<Operator::Origin> Join::source_of(int column) const {
+  const auto place = places().at(static_cast<std::size_t>(column));
+  return inputs_[place.input]->source_of(place.column);
+}
+
+/// All conditions hold for a row, so what equals the same equals each other.
+std::optional<std::vector<Operator::Meeting>> Join::meetings() const {
+  std::vector<std::size_t> same(columns_.size());
+  for (std::size_t i = 0; i < same.size(); ++i) same[i] = i;
+  for (const auto& [left, right] : equated()) {
+    const auto from = same.at(static_cast<std::size_t>(left));
+    const auto to = same.at(static_cast<std::size_t>(right));
+    std::replace(same.begin(), same.end(), from, to);
+  }
+  const auto where_is = places();
+  std::vector<Meeting> meetings;
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    for (std::size_t j = i + 1; j < inputs_.size(); ++j) {
+      Meeting meeting{inputs_[i].get(), inputs_[j].get(), {}, false, false};
+      for (std::size_t l = 0; l < same.size(); ++l)
+        for (std::size_t r = l + 1; r < same.size(); ++r)
+          if (same[l] == same[r] && where_is[l].input == i && where_is[r].input == j)
+            meeting.equal.emplace_back(where_is[l].column, where_is[r].column);
+      meetings.push_back(std::move(meeting));
+    }
+  }
+  return meetings;
+}
+
 std::vector<std::pair<int, int>> Join::equated() const {
   std::vector<std::pair<int, int>> pairs;
   for (const auto& node : conditions_) {

@@ -149,6 +149,13 @@ Changes KeyedRecompute::differential(Statement& statement) const {
   return state(columns).replace(statement, stored, compute(affected_rows(affected)));
 }
 
+Select KeyedRecompute::changed_keys(Statement& statement) const {
+  std::vector<std::string> keys;
+  for (const int key : keys_)
+    keys.push_back("d." + quote_ident(inputs_[0]->columns()[static_cast<std::size_t>(key)].name));
+  return Select({row_hash(keys, key_types(), "")}).from(inputs_[0]->delta(statement, false).from, "d");
+}
+
 bool KeyedRecompute::absorb_filter(const Node& predicate) {
   const auto used = columns_of(predicate);
   const bool of_keys = !used.empty() && std::all_of(used.begin(), used.end(), [&](int index) {

@@ -22,6 +22,8 @@ class KeyedRecompute : public StatefulOperator {
   [[nodiscard]] std::vector<std::string> state_ddl() const override;
   [[nodiscard]] std::vector<std::string> rebuild() const override;
   [[nodiscard]] Changes differential(Statement& statement) const override;
+  [[nodiscard]] bool by_key() const override { return !keys_.empty(); }
+  [[nodiscard]] Select changed_keys(Statement& statement) const override;
   [[nodiscard]] FromItem from_state() const override;
   void want_lookup(int column) override { lookups_.insert(column); }
 

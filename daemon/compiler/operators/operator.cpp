@@ -49,6 +49,17 @@ FromItem Operator::over(const FromItem& /*from*/, const std::vector<std::string>
   throw std::logic_error("not a row-wise operator");
 }
 
+std::optional<Operator::Origin> Operator::source_of(int column) const {
+  if (!rowwise()) return std::nullopt;
+  const int below = origin(column);
+  if (below < 0) return std::nullopt;
+  return inputs_[0]->source_of(below);
+}
+
+std::optional<std::vector<Operator::Meeting>> Operator::meetings() const {
+  return rowwise() ? std::optional<std::vector<Meeting>>(std::in_place) : std::nullopt;
+}
+
 int Operator::origin(int /*position*/) const {
   return -1;
 }

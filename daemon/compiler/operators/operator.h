@@ -63,6 +63,26 @@ class Operator {
     std::vector<int> columns;
   };
   [[nodiscard]] virtual std::optional<Reads> reads() const { return std::nullopt; }
+  /// A column of a source that a row passes on as it is, and the operator that reads it there.
+  struct Origin {
+    const Operator* scan = nullptr;
+    const Source* source = nullptr;
+    const SourceColumn* column = nullptr;
+  };
+  /// Where an output column comes from, if it is a source's, and no other source's in other rows.
+  [[nodiscard]] virtual std::optional<Origin> source_of(int column) const;
+  /// Two inputs whose rows are looked up by each other's changes: of two transactions that change one each, both would
+  /// miss what the changes have in common.
+  struct Meeting {
+    const Operator* left = nullptr;
+    const Operator* right = nullptr;
+    std::vector<std::pair<int, int>> equal;  // columns of left and right that are equal in rows that meet
+    bool left_counted = false;               // the result depends on whether a row of the left has been the last match
+    bool right_counted = false;
+  };
+  /// The inputs that meet (plan/writer_locks.h); the inputs' own are not among them. nullopt: a change may need to know
+  /// anything of the rest.
+  [[nodiscard]] virtual std::optional<std::vector<Meeting>> meetings() const;
   /// How the sources are numbered, once all sources of the program are known.
   virtual void number(const SourceNumbers& numbers);
   /// Bits of the sources (Statement's numbering) that can change this relation.

@@ -205,6 +205,16 @@ std::vector<Key> OuterJoin::keys() const {
   return {};
 }
 
+std::optional<Operator::Origin> OuterJoin::source_of(int column) const {
+  const auto [input, position] = place(column);
+  return input->source_of(position);
+}
+
+std::optional<std::vector<Operator::Meeting>> OuterJoin::meetings() const {
+  return std::vector<Meeting>{
+      {inputs_[0].get(), inputs_[1].get(), conditions_.equated(row()), keep_right_, keep_left_}};
+}
+
 bool OuterJoin::indexed(int column) const {
   const auto [input, position] = place(column);
   return input->indexed(position);

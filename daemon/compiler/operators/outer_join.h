@@ -32,6 +32,8 @@ class OuterJoin final : public Operator {
   [[nodiscard]] std::vector<Key> keys() const override;
   [[nodiscard]] bool indexed(int column) const override;
   [[nodiscard]] bool joins() const override { return true; }
+  [[nodiscard]] std::optional<Origin> source_of(int column) const override;
+  [[nodiscard]] std::optional<std::vector<Meeting>> meetings() const override;
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override;
   void index_advice(std::vector<std::string>& advice) const override;

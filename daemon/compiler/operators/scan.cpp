@@ -85,6 +85,11 @@ bool Scan::absorb_filter(const Node& predicate) {
   return true;
 }
 
+std::optional<Operator::Origin> Scan::source_of(int column) const {
+  const int position = position_.at(static_cast<std::size_t>(column));
+  return Origin{this, source_, &source_->columns[static_cast<std::size_t>(position)]};
+}
+
 std::optional<Operator::Reads> Scan::reads() const {
   std::set<int> used(position_.begin(), position_.end());
   for (const auto& conjunct : predicates_)

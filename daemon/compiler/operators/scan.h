@@ -19,6 +19,8 @@ class Scan final : public Operator {
   [[nodiscard]] std::optional<Reads> reads() const override;  // columns of the output and of the filters, ascending
   void number(const SourceNumbers& numbers) override;
   [[nodiscard]] std::uint64_t source_mask() const override { return mask_; }
+  [[nodiscard]] std::optional<Origin> source_of(int column) const override;
+  [[nodiscard]] std::optional<std::vector<Meeting>> meetings() const override { return std::vector<Meeting>(); }
   std::vector<int> prune(const std::set<int>& needed) override;
   bool absorb_filter(const Node& predicate) override;
   [[nodiscard]] std::vector<Key> keys() const override;

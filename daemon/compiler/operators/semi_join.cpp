@@ -82,6 +82,10 @@ std::string SemiJoin::describe() const {
          (conditions_.empty() ? "" : " on " + join(scope.sql(conditions_.all()), " AND "));
 }
 
+std::optional<std::vector<Operator::Meeting>> SemiJoin::meetings() const {
+  return std::vector<Meeting>{{inputs_[0].get(), inputs_[1].get(), conditions_.equated(row()), false, true}};
+}
+
 std::string SemiJoin::cost_class() const {
   return flip_cost(conditions_, *inputs_[0], *inputs_[1]);
 }

@@ -29,6 +29,8 @@ class SemiJoin final : public Operator {
   [[nodiscard]] bool indexed(int column) const override { return inputs_[0]->indexed(column); }
   [[nodiscard]] bool in_order(int column) const override { return inputs_[0]->in_order(column); }
   [[nodiscard]] bool joins() const override { return true; }
+  [[nodiscard]] std::optional<Origin> source_of(int column) const override { return inputs_[0]->source_of(column); }
+  [[nodiscard]] std::optional<std::vector<Meeting>> meetings() const override;
   [[nodiscard]] std::optional<std::string> non_monotone() const override {
     return anti_ ? std::optional(describe()) : std::nullopt;
   }

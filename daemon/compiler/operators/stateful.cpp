@@ -1,5 +1,7 @@
 #include "compiler/operators/stateful.h"
 
+#include <stdexcept>
+
 #include "compiler/sql/change.h"
 #include "compiler/sql/sql_text.h"
 
@@ -8,6 +10,10 @@ namespace pgtrickle::compiler {
 void StatefulOperator::set_node(int number, NodeNames names) {
   node_number_ = number;
   names_ = std::move(names);
+}
+
+Select StatefulOperator::changed_keys(Statement& /*statement*/) const {
+  throw std::logic_error("not an operator whose changes are told apart by key: " + describe());
 }
 
 bool StatefulOperator::indexed(int column) const {

@@ -45,6 +45,10 @@ class StatefulOperator : public Operator {
   /// Statements that rebuild the state from the inputs' post-states.
   [[nodiscard]] virtual std::vector<std::string> rebuild() const = 0;
   [[nodiscard]] virtual Changes differential(Statement& statement) const = 0;
+  /// Changes of different keys do not know of each other.
+  [[nodiscard]] virtual bool by_key() const { return false; }
+  /// by_key(): the hash of the key of each row that has changed (row_hash), some of them perhaps for nothing.
+  [[nodiscard]] virtual Select changed_keys(Statement& statement) const;
   /// FROM item of the output as the state has it.
   [[nodiscard]] virtual FromItem from_state() const = 0;
   /// An index on the state for lookups by this output column.

@@ -24,6 +24,7 @@ class TaggedUnion final : public Operator {
   void resolve_types(TypeOracle& oracle) override;
   void advise_lookup(int column, std::vector<std::string>& advice) const override;
   [[nodiscard]] std::optional<std::string> non_monotone() const override { return std::nullopt; }
+  [[nodiscard]] std::optional<std::vector<Meeting>> meetings() const override { return std::vector<Meeting>(); }
   [[nodiscard]] std::string describe() const override { return "TaggedUnion"; }
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 

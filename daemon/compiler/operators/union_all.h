@@ -25,6 +25,7 @@ class UnionAll final : public Operator {
   [[nodiscard]] bool indexed(int column) const override;
   void advise_lookup(int column, std::vector<std::string>& advice) const override;
   [[nodiscard]] std::optional<std::string> non_monotone() const override { return std::nullopt; }
+  [[nodiscard]] std::optional<std::vector<Meeting>> meetings() const override { return std::vector<Meeting>(); }
   [[nodiscard]] std::string describe() const override { return "UnionAll"; }
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }
 

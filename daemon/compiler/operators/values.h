@@ -16,6 +16,7 @@ class Values final : public Operator {
   std::vector<int> prune(const std::set<int>& needed) override;
   void resolve_types(TypeOracle& oracle) override;
   [[nodiscard]] std::optional<std::string> non_monotone() const override { return std::nullopt; }
+  [[nodiscard]] std::optional<std::vector<Meeting>> meetings() const override { return std::vector<Meeting>(); }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override { return "constant"; }
 

@@ -12,14 +12,17 @@ namespace pgtrickle::compiler {
 
 namespace {
 
-constexpr int kSmall = 200;              // changed rows up to which one plan, made for few, serves all
+constexpr int kSmall = 200;  // changed rows up to which one plan, made for few, serves all
+constexpr std::size_t kMostArguments = 64;
 constexpr std::size_t kMostNetted = 64;  // captured columns up to which the two sides of an UPDATE are netted
 
 class ImmediateWriter {
  public:
-  ImmediateWriter(const CompileRequest& request, const std::vector<CapturedSource>& sources,
-                  const SourceNumbers& numbers, Planning planning)
+  ImmediateWriter(const CompileRequest& request, const CutPlan& plan, const WriterLocks& locks,
+                  const std::vector<CapturedSource>& sources, const SourceNumbers& numbers, Planning planning)
       : request_(request),
+        plan_(plan),
+        locks_(locks),
         sources_(sources),
         numbers_(numbers),
         planning_(planning),
@@ -32,6 +35,21 @@ class ImmediateWriter {
 
   [[nodiscard]] const std::vector<CapturedSource>& sources() const { return sources_; }
 
+  /// The tables of places and of locks.
+  [[nodiscard]] std::vector<std::string> locks_ddl() const {
+    std::vector<std::string> ddl{
+        "CREATE TABLE " + places_table() +
+            " (place int PRIMARY KEY, xid xid8, running int NOT NULL DEFAULT 0,\n"
+            "    kept boolean NOT NULL DEFAULT false, recompute boolean NOT NULL DEFAULT false) WITH (fillfactor = 20)",
+        "INSERT INTO " + places_table() + " (place)\nSELECT generate_series(0, " + std::to_string(locks_.places() - 1) +
+            ")"};
+    if (locks_.buckets() == 0) return ddl;
+    ddl.push_back("CREATE TABLE " + locks_table() + " (key int PRIMARY KEY)");
+    ddl.push_back("INSERT INTO " + locks_table() + "\nSELECT generate_series(0, " +
+                  std::to_string(locks_.buckets() - 1) + ")");
+    return ddl;
+  }
+
   [[nodiscard]] std::string changes_ddl(const CapturedSource& s) const {
     Select rows({"0::smallint AS w"});
     for (const auto attnum : s.columns) rows.item("t." + quote_ident(column(s, attnum).name), c(attnum));
@@ -40,118 +58,135 @@ class ImmediateWriter {
   }
 
   [[nodiscard]] std::string enter() const {
-    return trigger("enter",
-                   "\nBEGIN\n"
-                   "    -- One writer at a time, until his transaction ends.\n"
-                   "    UPDATE pgtrickle.pgt_immediate i SET running = i.running + 1\n    WHERE i.pgt_id = " +
-                       id_ + not_stopped() + ";\n    RETURN NULL;\nEND\n",
-                   false);
+    const std::string update = "UPDATE " + places_table() + " p SET running = p.running + 1";
+    const std::string take = update + ", xid = pg_current_xact_id()\n        WHERE ";
+    const std::string returning = "\n        RETURNING p.ctid INTO v.at;\n    END IF;\n";
+    std::string body =
+        "\n#variable_conflict use_column\n<<v>>\nDECLARE\n    at tid;\nBEGIN\n    IF " + hint() +
+        " <> '' THEN\n        " + update + "\n        WHERE p.ctid = " + hint() + "::tid AND " + mine() + returning +
+        "    IF v.at IS NULL AND current_setting('transaction_isolation') <> 'read committed' THEN\n        " +
+        all_places() + "        PERFORM FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = " + id_ +
+        " FOR UPDATE;      -- nor has it been stopped\n    END IF;\n";
+    if (locks_.places() == 1) {
+      body += "    IF v.at IS NULL THEN      -- one writer at a time, until his transaction ends\n        " + take +
+              "p.place = 0" + returning;
+    } else {
+      const std::string spare = std::to_string(WriterLocks::kPlaces);
+      const std::string own = "pg_backend_pid() % " + spare;
+      body += "    IF v.at IS NULL THEN      -- the place of this process, until the transaction ends\n        " +
+              take + "p.place = (SELECT q.place FROM " + places_table() + " q WHERE q.place = " + own +
+              " FOR UPDATE SKIP LOCKED)\n          AND NOT EXISTS (SELECT FROM " + places_table() +
+              " o WHERE o.place >= " + spare + " AND o.xid = pg_current_xact_id())" + returning +
+              "    IF v.at IS NULL THEN      -- another process has it\n        " + take +
+              "p.place = (SELECT q.place FROM " + places_table() + " q WHERE q.place >= " + spare +
+              "\n                         ORDER BY q.xid IS DISTINCT FROM pg_current_xact_id(), q.place LIMIT 1 FOR "
+              "UPDATE SKIP LOCKED)" +
+              returning + "    IF v.at IS NULL THEN      -- all are taken\n        " + take + "p.place = " + own +
+              returning;
+    }
+    return trigger("enter", body + remember("    ") + "    RETURN NULL;\nEND\n", false);
   }
 
   [[nodiscard]] std::string changed(const CapturedSource& s) const {
-    const std::string body =
-        "\n#variable_conflict use_column\n<<v>>\nDECLARE\n    running int;\n    recompute boolean;\n" +
-        std::string(partitioned(s) ? "    context text;\n" : "") + "BEGIN\n" + context(s) +
-        "    UPDATE pgtrickle.pgt_immediate i SET running = i.running - 1, recompute = i.recompute OR " +
-        recomputes(s) + "\n    WHERE i.pgt_id = " + id_ + not_stopped() +
-        "\n    RETURNING i.running, i.recompute INTO v.running, v.recompute;\n"
-        "    IF NOT FOUND THEN\n        RETURN NULL;    -- it is not maintained by triggers just now\n    END IF;\n" +
-        looks_for_itself() + "    IF TG_OP = 'INSERT' THEN\n        " + indent(insert(s, side(s, false)), 8) +
-        ";\n    ELSIF TG_OP = 'DELETE' THEN\n        " + indent(insert(s, side(s, true)), 8) +
-        ";\n    ELSIF TG_OP = 'UPDATE' THEN\n        " + indent(update(s), 8) +
-        ";\n    END IF;\n"
-        "    IF v.running = 0 THEN\n        PERFORM pgtrickle_state.settle_" +
-        id_ + "(v.recompute);\n    END IF;\n    RETURN NULL;\nEND\n";
+    const std::string counted =
+        "    UPDATE " + places_table() +
+        " p\n"
+        "    SET running = p.running - 1, kept = p.kept OR p.running > 1, recompute = p.recompute "
+        "OR " +
+        recomputes(s) + "\n    WHERE ";
+    const std::string returning =
+        not_stopped() +
+        "\n    RETURNING p.ctid, p.running, p.kept, p.recompute INTO v.at, v.running, v.kept, v.recompute;\n";
+    std::string body =
+        "\n#variable_conflict use_column\n<<v>>\nDECLARE\n    at tid;\n    running int;\n    kept boolean;\n"
+        "    recompute boolean;\n" +
+        (direct() ? "    changes " + table(s) + "[];\n" : "") + (partitioned(s) ? "    context text;\n" : "") +
+        "BEGIN\n" + context(s) + counted + "p.ctid = nullif(" + hint() + ", '')::tid AND " + mine() + returning +
+        "    IF v.at IS NULL THEN      -- somebody has changed the setting\n    " + indent(counted, 4) + mine() +
+        indent(returning.substr(0, returning.size() - 1), 4) +
+        "\n    END IF;\n"
+        "    IF v.at IS NULL THEN\n        RETURN NULL;    -- it is not maintained by triggers just now\n    END IF;\n" +
+        remember("    ") + looks_for_itself();
+    if (direct())
+      body += "    IF NOT v.kept AND NOT v.recompute THEN      -- the usual case: no other statement runs\n" +
+              by_operation(s, &ImmediateWriter::taken) +
+              "        IF v.changes IS NULL THEN\n            RETURN NULL;\n" +
+              "        ELSIF cardinality(v.changes) <= " + std::to_string(kSmall) + " THEN\n            PERFORM " +
+              function_name("maintain", request_.id) + "(" + only(s) +
+              ");\n            RETURN NULL;\n        END IF;\n    END IF;\n";
+    body += by_operation(s, &ImmediateWriter::stored) + "    IF v.running = 0 THEN\n        PERFORM " +
+            function_name("settle", request_.id) + "(v.recompute);\n    END IF;\n    RETURN NULL;\nEND\n";
     return trigger("changed", body, true, "_" + number(s));
   }
 
-  /// All statements have ended.
+  /// All statements have ended, and what they changed is in tables.
   [[nodiscard]] std::string settle() const {
     std::vector<std::string> counts;
-    std::vector<std::string> into;
-    std::vector<std::string> bits;
-    std::vector<std::string> pending;
-    std::string declared;
+    std::vector<std::string> rows;
     std::string clear;
     for (const auto& s : sources_) {
-      const std::string n = "n" + number(s);
-      declared += "    " + n + " bigint;\n";
+      const std::string count = "v.counts[" + number(s) + "]";
       counts.push_back("(SELECT count(*) FROM " + table(s) + ")");
-      into.push_back("v." + n);
-      bits.push_back("CASE WHEN v." + n + " > 0 THEN " + std::to_string(numbers_.bit(s.source->relid)) + " ELSE 0 END");
-      pending.push_back("greatest(v." + n + ", 1)");
-      clear += "    IF v." + n + " > 0 THEN DELETE FROM " + table(s) + "; END IF;\n";
+      rows.push_back("(SELECT array_agg(t) FROM " + table(s) + " t)");
+      clear += "    IF " + count + " > 0 THEN DELETE FROM " + table(s) + "; END IF;\n";
     }
-    const std::vector<std::string> small(sources_.size(), std::to_string(kSmall));
-    const std::string maintain = function_name("maintain", request_.id);
-    const std::string keys = user_keys();
-    const std::string body =
-        "\n#variable_conflict use_column\n<<v>>\nDECLARE\n" + declared +
-        "    planning text;\n    apply_before CONSTANT text := current_setting('pgtrickle.apply', true);\n"
-        "    maintaining CONSTANT text := coalesce(current_setting('pgtrickle.maintaining', true), "
-        "'');\nBEGIN\n    SELECT " +
-        join(counts, ",\n           ") + "\n    INTO " + join(into, ", ") +
-        ";\n"
-        "    IF position(' " +
-        id_ +
-        " ' IN v.maintaining) > 0 THEN\n"
-        "        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',\n            MESSAGE = " +
-        quote_literal("stream table " + name_ + " of " + quote_ident(request_.owner) +
-                      " is being maintained by this very statement") +
-        ",\n            DETAIL = 'A trigger on it, or on a stream table that reads it, changes what it reads.',\n"
-        "            HINT = " +
-        quote_literal(
-            "Its owner can drop that trigger, or have it refreshed instead: "
-            "pgtrickle.alter_stream_table('" +
-            name_ + "', refresh_mode => 'DIFFERENTIAL').") +
-        ";\n    END IF;\n" + still_fits() + "    PERFORM set_config('pgtrickle.maintaining', v.maintaining || ' " +
-        id_ +
-        " ', true);\n"
-        "    IF $1 THEN\n" +
-        planner("on") + "        PERFORM " + function_name("apply", request_.id) +
-        "('full', NULL, NULL, NULL, 0::bigint, 0::bigint, NULL, " + keys +
-        ", NULL::text);\n"
-        "        PERFORM set_config('pgtrickle.apply', v.apply_before, true);\n"
-        "        UPDATE pgtrickle.pgt_immediate i SET recompute = false WHERE i.pgt_id = " +
-        id_ + ";\n    ELSIF " + join(into, " + ") + " BETWEEN 1 AND " + std::to_string(kSmall) + " THEN\n" +
-        planner("off") + "        PERFORM " + maintain + "(" + join(bits, " | ") +
-        ", nextval('pgtrickle_changes.log_seq'), " + quote_literal("{" + join(small, ",") + "}") + ", " + keys +
-        ", NULL::boolean);\n    ELSIF " + join(into, " + ") +
-        " > 0 THEN\n"
-        "        v.planning := set_config('plan_cache_mode', 'force_custom_plan', true);\n" +
-        planner("on") + "        PERFORM " + maintain + "(" + join(bits, " | ") +
-        ", nextval('pgtrickle_changes.log_seq'), ARRAY[" + join(pending, ", ") + "]::text, " + keys +
-        ", NULL::text);\n    END IF;\n" + clear +
-        "    PERFORM set_config('pgtrickle.maintaining', v.maintaining, true);\nEND\n";
+    const std::string all = "(SELECT sum(n) FROM unnest(v.counts) n)";
+    std::string body =
+        "\n#variable_conflict use_column\n<<v>>\nDECLARE\n    counts bigint[];\n    at tid;\n    planning text;\n" +
+        saved() + "BEGIN\n    v.counts := ARRAY[" + join(counts, ",\n                     ") +
+        "];\n    IF recompute THEN\n" + indented(begins("RETURN")) +
+        (locks_.places() == 1 ? "" : "        " + all_places()) + planner("on") + "        PERFORM " +
+        function_name("apply", request_.id) + "('full', NULL, NULL, NULL, 0::bigint, 0::bigint, NULL, " + user_keys() +
+        ", NULL::text);\n" + indented(ends());
+    if (direct())
+      body += "    ELSIF " + all + " <= " + std::to_string(kSmall) + " THEN\n        PERFORM " +
+              function_name("maintain", request_.id) + "(" + join(rows, ",\n            ") + ");\n";
+    body += "    ELSE\n        v.planning := set_config('plan_cache_mode', 'force_custom_plan', true);\n" +
+            planner("on") + "        PERFORM " + function_name("maintain_many", request_.id) +
+            "(v.counts);\n    END IF;\n" + clear + "    UPDATE " + places_table() +
+            " p SET kept = false, recompute = false\n    WHERE " + mine() + "\n    RETURNING p.ctid INTO v.at;\n" +
+            remember("    ") + "END\n";
     return "CREATE OR REPLACE FUNCTION " + function_name("settle", request_.id) +
            "(recompute boolean) RETURNS void\nLANGUAGE plpgsql\nAS " + dollar_quoted(body);
   }
 
-  [[nodiscard]] std::string maintain(const std::string& differential) const {
-    std::string body =
-        "\n#variable_conflict use_column\n<<v>>\nDECLARE\n" + numbers_.declarations("$1") +
-        "    run CONSTANT bigint := $2;\n    user_keys CONSTANT text[] := $4;  -- columns of unique indexes that users "
-        "made; NULL: there are none\n"
+  /// `many`: from tables, whose numbers of rows are given; else from the variables.
+  [[nodiscard]] std::string maintain(const std::string& differential, const SourceNumbers& numbers, bool many) const {
+    std::string variables = numbers.declarations({});
+    if (!many)
+      for (std::size_t i = 0; i < sources_.size(); ++i)
+        variables += "    " + variable(sources_[i]) + " CONSTANT " + table(sources_[i]) + "[] := $" +
+                     std::to_string(i + 1) + ";\n";
+    if (!plan_.inner.empty()) variables += "    run CONSTANT bigint := nextval('pgtrickle_changes.log_seq');\n";
+    const std::string body =
+        "\n#variable_conflict use_column\n<<v>>\nDECLARE\n" + variables +
+        "    user_keys CONSTANT text[] := " + user_keys() + ";  -- columns of unique indexes that users made\n" +
         "    violations bigint;\n    rows_inserted bigint;\n    rows_updated bigint;\n    rows_deleted bigint;\n"
-        "    ignored text;\n"
-        "    apply_before CONSTANT text := current_setting('pgtrickle.apply', true);\n"
-        "    sizes_before CONSTANT text := current_setting('pgtrickle.sizes', true);\n"
-        "BEGIN\n"
+        "    ignored text;\n" +
+        saved() + (many ? "    sizes_before CONSTANT text := current_setting('pgtrickle.sizes', true);\n" : "") +
+        "BEGIN\n" + begins("RETURN") +
         "    -- The guard trigger lets these statements pass.\n"
         "    v.ignored := set_config('pgtrickle.apply', '" +
-        id_ + "', true);\n    v.ignored := set_config('pgtrickle.sizes', $3, true);\n" +
-        indent("    " + differential, 4) +
-        "\n    IF v.user_keys IS NOT NULL THEN\n        PERFORM pgtrickle._check_deferred(" + quote_literal(name_) +
-        "::regclass);\n    END IF;\n"
-        "    v.ignored := set_config('pgtrickle.apply', v.apply_before, true);\n"
-        "    v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);\nEND\n";
-    std::string sql = "CREATE OR REPLACE FUNCTION " + function_name("maintain", request_.id) +
-                      "(changed bigint, run bigint, sizes text, user_keys text[], plans anyelement) RETURNS void\n"
-                      "LANGUAGE plpgsql\n";
+        id_ + "', true);\n" + (many ? "    v.ignored := set_config('pgtrickle.sizes', $1::text, true);\n" : "") +
+        indent("    " + locking(numbers), 4) + "\n" + indent("    " + differential, 4) +
+        (request_.user_keys ? "\n    PERFORM pgtrickle._check_deferred(" + quote_literal(name_) + "::regclass);\n"
+                            : std::string("\n")) +
+        (many ? "    v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);\n" : "") + ends() + "END\n";
+    std::string sql = "CREATE OR REPLACE FUNCTION " + function_name(many ? "maintain_many" : "maintain", request_.id) +
+                      "(" + (many ? "counts bigint[]" : parameters()) + ") RETURNS void\nLANGUAGE plpgsql\n";
     for (const auto& [key, value] : request_.settings)
       sql += "SET " + quote_ident(key) + " = " + quote_literal(value) + "\n";
     return sql + "AS " + dollar_quoted(body);
   }
+
+  [[nodiscard]] std::string parameter_types() const {
+    std::vector<std::string> list;
+    for (const auto& s : sources_) list.push_back(table(s) + "[]");
+    return join(list, ", ");
+  }
+
+  /// What a statement has changed may go to the program in variables: a function has at most 100 arguments.
+  [[nodiscard]] bool direct() const { return sources_.size() <= kMostArguments; }
 
  private:
   static std::string c(std::int16_t attnum) { return "c" + std::to_string(attnum); }
@@ -184,14 +219,96 @@ class ImmediateWriter {
     return rows.item(old_side ? "-1" : "1", "w").from(old_side ? "oldt" : "newt", alias);
   }
 
-  [[nodiscard]] std::string insert(const CapturedSource& s, const Query& rows) const {
+  [[nodiscard]] std::string places_table() const { return "pgtrickle_state.places_" + id_; }
+  [[nodiscard]] std::string locks_table() const { return "pgtrickle_state.locks_" + id_; }
+
+  /// Where this transaction's place is, as it was last seen.
+  [[nodiscard]] std::string setting() const { return "'pgtrickle.place_" + id_ + "'"; }
+  [[nodiscard]] std::string hint() const { return "current_setting(" + setting() + ", true)"; }
+  [[nodiscard]] std::string remember(const std::string& margin) const {
+    return margin + "PERFORM set_config(" + setting() + ", v.at::text, true);\n";
+  }
+  static std::string mine() { return "p.xid = pg_current_xact_id()"; }
+  /// So that nobody else writes now, or has written since the snapshot (40001).
+  [[nodiscard]] std::string all_places() const {
+    return "PERFORM FROM " + places_table() + " p ORDER BY p.place FOR UPDATE;\n";
+  }
+
+  [[nodiscard]] std::string variable(const CapturedSource& s) const {
+    return changes_variable(numbers_.number(s.source->relid));
+  }
+  /// The arguments of maintain_<N> if this source alone has changed.
+  [[nodiscard]] std::string only(const CapturedSource& given) const {
+    std::vector<std::string> list;
+    for (const auto& s : sources_) list.emplace_back(s.source == given.source ? "v.changes" : "NULL");
+    return join(list, ", ");
+  }
+  [[nodiscard]] std::string parameters() const {
+    std::vector<std::string> list;
+    for (const auto& s : sources_) list.push_back(variable(s) + " " + table(s) + "[]");
+    return join(list, ", ");
+  }
+
+  /// The settings that maintaining changes.
+  static std::string saved() {
+    return "    apply_before CONSTANT text := current_setting('pgtrickle.apply', true);\n"
+           "    maintaining CONSTANT text := coalesce(current_setting('pgtrickle.maintaining', true), '');\n";
+  }
+  [[nodiscard]] std::string begins(const std::string& leave) const {
+    return "    IF position(' " + id_ +
+           " ' IN v.maintaining) > 0 THEN\n"
+           "        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',\n            MESSAGE = " +
+           quote_literal("stream table " + name_ + " of " + quote_ident(request_.owner) +
+                         " is being maintained by this very statement") +
+           ",\n            DETAIL = 'A trigger on it, or on a stream table that reads it, changes what it reads.',\n"
+           "            HINT = " +
+           quote_literal(
+               "Its owner can drop that trigger, or have it refreshed instead: "
+               "pgtrickle.alter_stream_table('" +
+               name_ + "', refresh_mode => 'DIFFERENTIAL').") +
+           ";\n    END IF;\n" + still_fits(leave) +
+           "    PERFORM set_config('pgtrickle.maintaining', v.maintaining || ' " + id_ + " ', true);\n";
+  }
+  static std::string ends() {
+    return "    PERFORM set_config('pgtrickle.apply', v.apply_before, true);\n"
+           "    PERFORM set_config('pgtrickle.maintaining', v.maintaining, true);\n";
+  }
+  /// Lines, each four columns further to the right.
+  static std::string indented(const std::string& lines) {
+    return "    " + indent(lines.substr(0, lines.size() - 1), 4) + "\n";
+  }
+
+  [[nodiscard]] std::string by_operation(const CapturedSource& s,
+                                         std::string (ImmediateWriter::*what)(const CapturedSource&, const Query&)
+                                             const) const {
+    const auto one = [&](const Query& rows) { return "            " + indent((this->*what)(s, rows), 12) + ";\n"; };
+    std::string text = "        IF TG_OP = 'INSERT' THEN\n" + one(side(s, false)) +
+                       "        ELSIF TG_OP = 'DELETE' THEN\n" + one(side(s, true));
+    // Without columns nothing is read but the number of rows.
+    if (!s.columns.empty()) text += "        ELSIF TG_OP = 'UPDATE' THEN\n" + one(both_sides(s));
+    return text + "        END IF;\n";
+  }
+
+  [[nodiscard]] std::string stored(const CapturedSource& s, const Query& rows) const {
     auto columns = columns_of(s);
     columns.emplace_back("w");
     return Insert(table(s), columns, rows).sql();
   }
 
-  /// Rows of which no column in use has changed are not kept.
-  [[nodiscard]] std::string update(const CapturedSource& s) const {
+  /// As rows of the table, one more than are few.
+  [[nodiscard]] std::string taken(const CapturedSource& s, const Query& rows) const {
+    std::vector<std::string> row{"x.w"};
+    for (const auto& name : columns_of(s)) row.push_back("x." + name);
+    const Select few = Select({"r.*"}).from(rows, "r").limit(std::to_string(kSmall + 1));
+    return Select()
+        .item("array_agg(ROW(" + join(row, ", ") + ")::" + table(s) + ")")
+        .from(few, "x")
+        .into({"v.changes"})
+        .sql();
+  }
+
+  /// Of an UPDATE. Rows of which no column in use has changed are not kept.
+  [[nodiscard]] Query both_sides(const CapturedSource& s) const {
     const Query both = union_all({side(s, true), side(s, false)});
     const auto names = columns_of(s);
     std::vector<TypeInfo> types;
@@ -199,8 +316,75 @@ class ImmediateWriter {
     const bool netted = names.size() <= kMostNetted && std::all_of(types.begin(), types.end(), [](const auto& type) {
                           return type.equatable && !type.encoded_image;
                         });
-    if (names.empty()) return "NULL";  // nothing is read but the number of rows
-    return insert(s, netted ? Query(consolidate(names, types, FromItem(both))) : both);
+    return netted ? Query(consolidate(names, types, FromItem(both))) : both;
+  }
+
+  /// The locks of plan/writer_locks.h: what joins look up by, then what of the result will change, which depends on
+  /// what the joins read.
+  [[nodiscard]] std::string locking(const SourceNumbers& numbers) const {
+    std::string text;
+    for (const bool exclusive : {false, true}) {
+      std::vector<Query> keys;
+      std::uint64_t mask = 0;
+      for (std::size_t d = 0; d < locks_.domains.size(); ++d) {
+        for (const auto& role : locks_.domains[d].roles) {
+          if (role.exclusive != exclusive) continue;
+          keys.emplace_back(role_keys(role, d, numbers));
+          mask |= numbers.bit(role.source->relid);
+        }
+      }
+      if (keys.empty()) continue;
+      Statement statement(numbers);
+      text += "IF " + numbers.gate(mask) + " THEN      -- what joins look up by, " + (exclusive ? "alone" : "shared") +
+              "\n    " + indent(locked(statement, union_all(keys), exclusive), 4) + "\nEND IF;\n";
+    }
+    if (locks_.result == WriterLocks::Result::kNone) return text;
+    Statement statement(numbers);
+    const Query hashes = locks_.result == WriterLocks::Result::kKeys ? plan_.root_state->changed_keys(statement)
+                                                                     : changed_rows(statement);
+    const Select keys = Select({bucket(locks_.domains.size(), "h.h")}).from(hashes, "h", {"h"});
+    return text + "-- what of the result changes\n" + locked(statement, keys, true) + "\n";
+  }
+
+  [[nodiscard]] Select changed_rows(Statement& statement) const {
+    std::vector<TypeInfo> types;
+    for (const auto& col : plan_.root->columns()) types.push_back(col.type.value());
+    return Select({row_hash(plan_.root->column_names("i."), types, "")})
+        .from(plan_.root->delta(statement, false).from, "i");
+  }
+
+  static std::string bucket(std::size_t domain, const std::string& hash) {
+    const std::string base = std::to_string(domain * WriterLocks::kBuckets);
+    return base + " + (" + hash + " & " + std::to_string(WriterLocks::kBuckets - 1) + ")::int";
+  }
+
+  [[nodiscard]] Select role_keys(const WriterLocks::Role& role, std::size_t domain,
+                                 const SourceNumbers& numbers) const {
+    const std::string gate = numbers.gate(numbers.bit(role.source->relid));
+    if (role.columns.empty()) return Select({std::to_string(domain * WriterLocks::kBuckets)}).where(gate);
+    std::vector<std::string> columns;
+    std::vector<TypeInfo> types;
+    for (std::size_t i = 0; i < role.columns.size(); ++i) {
+      columns.push_back("l." + c(role.columns[i]->attnum) + (role.casts[i].empty() ? "" : "::" + role.casts[i]));
+      types.push_back(role.columns[i]->type);
+    }
+    return Select({bucket(domain, row_hash(columns, types, ""))})
+        .from(numbers.changes(role.source->relid), "l")
+        .where(gate);
+  }
+
+  /// In the order of their numbers. All rows are there, or it would be no lock.
+  [[nodiscard]] std::string locked(Statement& statement, const Query& numbers, bool exclusive) const {
+    const auto keys =
+        statement.with("keys", "numbers of locks", Select({"k.key"}).from(numbers, "k", {"key"}).group_by({"k.key"}));
+    const auto rows =
+        statement.with("locked", "the locks",
+                       Query::text("SELECT FROM " + locks_table() + " l\nWHERE l.key = ANY (ARRAY(SELECT k.key FROM " +
+                                   keys + " k))\nORDER BY l.key\nFOR " + (exclusive ? "UPDATE" : "SHARE")));
+    const Select missing({"(SELECT count(*) FROM " + keys + ") - (SELECT count(*) FROM " + rows + ")"});
+    return statement.sql(Select(missing).into({"v.violations"})) +
+           ";\nIF v.violations <> 0 THEN\n    PERFORM pgtrickle._raise_disagreement(" + quote_literal(name_) +
+           ", 'locks', v.violations);\nEND IF;\n";
   }
 
   /// When all is recomputed. Rows that a MERGE moves from one partition to another are in no transition table. So if
@@ -234,7 +418,7 @@ class ImmediateWriter {
 
   /// A writer does not fail because the owner may not read a source any more, or, where no event trigger stops it,
   /// because a source is not what it was: it is rebuilt then.
-  [[nodiscard]] std::string still_fits() const {
+  [[nodiscard]] std::string still_fits(const std::string& leave) const {
     std::vector<std::string> readable;
     for (const auto& s : sources_) {
       const std::string rel = std::to_string(s.source->relid) + "::oid";
@@ -245,7 +429,7 @@ class ImmediateWriter {
       readable.push_back(columns.empty() ? table : "(" + table + " OR " + join(columns, " AND ") + ")");
     }
     return lost("(" + join(readable, "\n        AND ") + ") IS NOT TRUE",
-                "its owner may no longer SELECT from what it reads", "RETURN");
+                "its owner may no longer SELECT from what it reads", leave);
   }
 
   /// Where no event trigger stops it when a source is altered, before anything of the source is named.
@@ -262,8 +446,10 @@ class ImmediateWriter {
            " WHERE i.pgt_id = " + id_ + ";\n        " + leave + ";\n    END IF;\n";
   }
 
+  /// It is there, and its triggers are to work.
   [[nodiscard]] std::string not_stopped() const {
-    return "\n      AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = " + id_ + ")";
+    return "\n      AND EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = " + id_ +
+           ")\n      AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = " + id_ + ")";
   }
 
   /// Settings that a trigger function sets for itself end with it.
@@ -279,6 +465,8 @@ class ImmediateWriter {
   }
 
   const CompileRequest& request_;
+  const CutPlan& plan_;
+  const WriterLocks& locks_;
   std::vector<CapturedSource> sources_;
   const SourceNumbers& numbers_;
   Planning planning_;
@@ -288,22 +476,30 @@ class ImmediateWriter {
 
 }  // namespace
 
-void add_immediate(const CompileRequest& request, const std::vector<CapturedSource>& sources,
-                   const SourceNumbers& numbers, const std::string& body, Planning planning, Program& program) {
+void add_immediate(const CompileRequest& request, const CutPlan& plan, const WriterLocks& locks,
+                   const std::vector<CapturedSource>& sources, const SourceNumbers& numbers,
+                   const DeltaBody& differential, Planning planning, Program& program) {
   program.immediate = true;
-  const ImmediateWriter writer(request, sources, numbers, planning);
+  const ImmediateWriter writer(request, plan, locks, sources, numbers, planning);
   auto add = [&](const std::string& text, const std::string& signature, bool for_admin) {
     program.owner_ddl.push_back(text);
     program.owner_ddl.push_back("REVOKE ALL ON FUNCTION " + signature + " FROM PUBLIC");
     if (for_admin && !request.admin.empty())  // who makes a trigger must be allowed to execute its function
       program.owner_ddl.push_back("GRANT EXECUTE ON FUNCTION " + signature + " TO " + quote_ident(request.admin));
   };
-  add(writer.maintain(body), function_name("maintain", request.id) + "(bigint, bigint, text, text[], anyelement)",
-      false);
+  for (const auto& ddl : writer.locks_ddl()) program.owner_ddl.push_back(ddl);
+  for (const auto& s : writer.sources()) program.owner_ddl.push_back(writer.changes_ddl(s));
+  for (const bool many : {false, true}) {
+    if (!many && !writer.direct()) continue;
+    const SourceNumbers within = numbers.immediate(request.id, !many);
+    add(writer.maintain(differential(within, many), within, many),
+        function_name(many ? "maintain_many" : "maintain", request.id) + "(" +
+            (many ? "bigint[]" : writer.parameter_types()) + ")",
+        false);
+  }
   add(writer.settle(), function_name("settle", request.id) + "(boolean)", false);
   add(writer.enter(), function_name("enter", request.id) + "()", true);
   for (const auto& s : writer.sources()) {
-    program.owner_ddl.push_back(writer.changes_ddl(s));
     add(writer.changed(s),
         function_name("changed", request.id) + "_" + std::to_string(numbers.number(s.source->relid)) + "()", true);
     program.immediate_sources.push_back(s.source->relid);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compiler/plan/writer_locks.h"
 #include "compiler/program/immediate_writer.h"
 #include "compiler/program/refresh_writer.h"
 #include "compiler/program/target.h"
@@ -275,10 +276,17 @@ std::string write_differential(const CompileRequest& request, const CutPlan& pla
   // Without an index each lookup would be a scan, which only a hash join does once.
   add_refresh(request, program, sources, numbers, {joins, all_indexed});
   if (request.immediate) {
-    const SourceNumbers immediate = numbers.immediate(request.id);
-    const DifferentialWriter within(request, plan, immediate);
-    add_immediate(with_encoding(request, trees), sources, immediate, within.differential_body(true),
-                  {true, all_indexed}, program);
+    const WriterLocks locks = derive_locks(plan, writer.target().keyed());
+    const auto differential = [&](const SourceNumbers& within, bool sized) {
+      return DifferentialWriter(request, plan, within).differential_body(sized);
+    };
+    add_immediate(with_encoding(request, trees), plan, locks, sources, numbers, differential, {true, all_indexed},
+                  program);
+    std::vector<std::string> followed;
+    for (const auto& source : sources) followed.push_back(qualified(source.source->schema, source.source->name));
+    text += "Triggers before and after each statement on " + join(followed, ", ") + ", and on partitions\n";
+    text += "Writers to what it reads lock, until their transactions end:\n";
+    for (const auto& line : locks.describe()) text += "  " + line + "\n";
   }
   return text;
 }

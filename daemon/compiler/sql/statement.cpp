@@ -27,9 +27,14 @@ std::vector<std::string> SourceNumbers::variables() const {
 std::string SourceNumbers::declarations(const std::string& changed) const {
   std::string text;
   const auto names = variables();
-  for (std::size_t i = 0; i < names.size(); ++i)
-    text += "    " + names[i] + " CONSTANT boolean := (" + changed + " & " + std::to_string(bit(sources_[i].first)) +
-            ") <> 0;\n";
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string number = std::to_string(i + 1);
+    text += "    " + names[i] + " CONSTANT boolean := ";
+    if (immediate_)
+      text += in_variables_ ? "$" + number + " IS NOT NULL;\n" : "$1[" + number + "] > 0;\n";
+    else
+      text += "(" + changed + " & " + std::to_string(bit(sources_[i].first)) + ") <> 0;\n";
+  }
   return text;
 }
 
@@ -50,19 +55,25 @@ std::int64_t SourceNumbers::log_id(std::uint32_t relid) const {
   return sources_.at(index_.at(relid)).second;
 }
 
-SourceNumbers SourceNumbers::immediate(std::int64_t stream_table_id) const {
+SourceNumbers SourceNumbers::immediate(std::int64_t stream_table_id, bool in_variables) const {
   SourceNumbers copy = *this;
   copy.immediate_ = stream_table_id;
+  copy.in_variables_ = in_variables;
   return copy;
 }
 
-std::string SourceNumbers::changes(std::uint32_t relid) const {
+FromItem SourceNumbers::changes(std::uint32_t relid) const {
   if (!immediate_) return "pgtrickle_changes.log_" + std::to_string(log_id(relid));
+  if (in_variables_) return "unnest(v." + changes_variable(number(relid)) + ")";
   return changes_table(*immediate_, number(relid));
 }
 
 std::vector<std::string> SourceNumbers::pending_conditions(const std::string& alias) const {
   return immediate_ ? std::vector<std::string>{} : pending(alias);
+}
+
+std::string changes_variable(std::size_t source) {
+  return "d" + std::to_string(source);
 }
 
 std::string changes_table(std::int64_t stream_table_id, std::size_t source) {

@@ -25,17 +25,18 @@ class SourceNumbers {
   void add(std::uint32_t relid, std::int64_t log_id, const std::string& name);
   [[nodiscard]] std::uint64_t bit(std::uint32_t relid) const;
   [[nodiscard]] std::int64_t log_id(std::uint32_t relid) const;
-  /// The same sources in a program that runs within the writer's transaction: what a statement has changed is in tables
-  /// of the stream table's own, and all of it is pending.
-  [[nodiscard]] SourceNumbers immediate(std::int64_t stream_table_id) const;
-  /// The table or view with the changes of a source: columns w and c<attnum>.
-  [[nodiscard]] std::string changes(std::uint32_t relid) const;
+  /// The same sources in a program that runs within the writer's transaction: what statements have changed is in
+  /// variables (changes_variable) or in tables of the stream table's own (changes_table), and all of it is pending.
+  [[nodiscard]] SourceNumbers immediate(std::int64_t stream_table_id, bool in_variables) const;
+  /// The changes of a source: columns w and c<attnum>.
+  [[nodiscard]] FromItem changes(std::uint32_t relid) const;
   /// The conditions that select those of them that are pending, in scope as `alias`; empty: all are.
   [[nodiscard]] std::vector<std::string> pending_conditions(const std::string& alias) const;
   /// Position among the sizes of deltas, from 1.
   [[nodiscard]] std::size_t number(std::uint32_t relid) const { return index_.at(relid) + 1; }
   [[nodiscard]] std::size_t count() const { return sources_.size(); }
-  /// Declarations of the variables, from the argument `changed` ("$5").
+  /// Declarations of the variables, from the argument `changed` ("$5"). In an IMMEDIATE program from $i, the changes of
+  /// source i, or from $1, an array with the numbers of its rows in the tables.
   [[nodiscard]] std::string declarations(const std::string& changed) const;
   /// That one of these sources changed: what a term needs to be there at all. It reads no row, so it is a One-Time
   /// Filter.
@@ -48,6 +49,7 @@ class SourceNumbers {
   std::vector<std::string> names_;
   std::map<std::uint32_t, std::size_t> index_;
   std::optional<std::int64_t> immediate_;  // the stream table's id
+  bool in_variables_ = false;
 };
 
 class Statement {
@@ -89,7 +91,9 @@ class Statement {
   std::map<std::string, std::string> shared_;
 };
 
-/// The table with what a statement has changed in a source of an IMMEDIATE stream table (SourceNumbers::number()).
+/// What statements have changed in a source of an IMMEDIATE stream table (SourceNumbers::number()): few rows in a
+/// variable, an array of rows of the table, or any number in the table.
+std::string changes_variable(std::size_t source);
 std::string changes_table(std::int64_t stream_table_id, std::size_t source);
 
 /// The conditions that select the pending rows of a log in scope as `alias`; `frontier` has f_snapshot, f_xmin, f_xmax,

@@ -2,6 +2,7 @@
 SELECT kind, count(*) AS n FROM events WHERE value > extract(epoch FROM now()) GROUP BY kind
 
 
+
 FULL: the query depends on the current time, so its result changes without any change in the data: now()
 
 Recompute the query and apply the difference  [O(n)]
