@@ -28,7 +28,7 @@ REVOKE EXECUTE ON FUNCTION pgtrickle._lock_capture FROM PUBLIC;
 -- nothing, so the subtransaction gets no transaction id; it costs 2 us per statement. What is left is what depends on
 -- the values: a type that was made wider (int to bigint) while a superuser had disabled the event triggers.
 --
--- The daemon sleeps on the advisory lock (1885828213, source id) of each source that it may sleep on: a writer who
+-- The daemon sleeps on the advisory lock (_source_locks, source id) of each source that it may sleep on: a writer who
 -- cannot share it says that there are rows, writers of a source that the daemon is busy with stay silent. Literals in
 -- the function, so that a statement looks nothing up.
 CREATE FUNCTION pgtrickle._write_capture_function(source bigint, relid oid, columns int2[], shape text,
