@@ -25,6 +25,9 @@ void measure_many_tables(const Options& options, Report& report);
 /// COMMIT of DDL until stream tables are rebuilt.
 void measure_rebuild(const Options& options, Report& report);
 
+/// What IMMEDIATE stream tables cost writers, beside pg_ivm if this server has it and triggers written by hand.
+void measure_immediate(const Options& options, Report& report);
+
 /// Commit to visible with the daemon running; says so in the report if there is no daemon to run.
 void measure_latency(const Options& options, Report& report);
 

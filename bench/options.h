@@ -24,6 +24,10 @@ struct Options {
   std::vector<std::string> scale_many_schedules{"1s", "continuous"};  // of the many tables
   int scale_seconds = 60;                                             // idle, and under load
   int rebuild_rounds = 100;                                           // per change
+  int immediate_blocks = 20;       // of 20 statements that write one row each, per kind of statement and form
+  int immediate_bulks = 5;         // statements that write 10,000 rows, per kind and form
+  int immediate_rounds = 3;        // of writers at the same time, per form and number of clients
+  double immediate_seconds = 0.7;  // of each such round
   bool quick = false;
   std::string output;    // RESULTS.md; empty: standard output only
   std::string revision;  // of the source tree

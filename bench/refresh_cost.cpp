@@ -1,11 +1,9 @@
 #include <algorithm>
-#include <chrono>
-#include <fstream>
 #include <map>
 #include <stdexcept>
-#include <thread>
 
 #include "benchmarks.h"
+#include "processor_time.h"
 #include "views.h"
 
 namespace pgt::bench {
@@ -16,25 +14,6 @@ constexpr long kClearAfter = 2'000;  // changed rows
 constexpr long kFewRows = 100;       // up to so many, what is measured takes microseconds: it is measured more often
 constexpr int kMoreOften = 5;
 constexpr int kNothing = 200;  // refreshes with nothing pending
-
-/// What the session's server process has used of a processor so far, in milliseconds. It is asked when that process
-/// sleeps again, a moment after its answer.
-class ProcessorTime {
- public:
-  explicit ProcessorTime(test::Session& session)
-      : path_("/proc/" + session.value("SELECT pg_backend_pid()") + "/schedstat") {}
-
-  [[nodiscard]] double now() const {
-    std::this_thread::sleep_for(std::chrono::microseconds(200));
-    std::ifstream file(path_);
-    double nanoseconds = 0;
-    if (!(file >> nanoseconds)) throw std::runtime_error("cannot read " + path_);
-    return nanoseconds / 1e6;
-  }
-
- private:
-  std::string path_;
-};
 
 struct Change {
   std::string label;

@@ -14,6 +14,10 @@
 # transactions (the daemon is woken, or looks); writes bench/RESULTS_REBUILD.md, or with an option RESULTS_REBUILD.md in the
 # build directory.
 #
+# bench/run.sh immediate [--quick]: what IMMEDIATE stream tables cost writers, beside pg_ivm where the server has it; writes
+# bench/RESULTS_IMMEDIATE.md, or with an option RESULTS_IMMEDIATE.md in the build directory. A server that has it:
+# PGT_PG_BIN=$(bench/immediate/server.sh).
+#
 # bench/run.sh build [--tables N] [--sources N] [--schedule S]: see bench/build.sh.
 set -euo pipefail
 if [ "${1:-}" = build ]; then exec "$(dirname "$0")/build.sh" "${@:2}"; fi
@@ -28,6 +32,11 @@ if [ "${1:-}" = rebuild ]; then
   output=$PWD/bench/RESULTS_REBUILD.md
   if [ $# -gt 0 ]; then output=$PGT_BUILD_DIR/RESULTS_REBUILD.md; fi
   set -- --part rebuild "$@"
+elif [ "${1:-}" = immediate ]; then
+  shift
+  output=$PWD/bench/RESULTS_IMMEDIATE.md
+  if [ $# -gt 0 ]; then output=$PGT_BUILD_DIR/RESULTS_IMMEDIATE.md; fi
+  set -- --part immediate "$@"
 elif [ "${1:-}" = scale ]; then
   shift
   settings=(0)

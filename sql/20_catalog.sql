@@ -94,30 +94,18 @@ CREATE TABLE pgtrickle.pgt_frontiers (
     last_delta_rows     bigint
 ) WITH (fillfactor = 50);
 
--- What a refresh has to know of pgt_stream_tables, which is wide and under row security: up to how many pending rows it
--- is the usual case; NULL: it is none, whatever is pending. Written by a trigger there, in the transaction that changes
--- the stream table, so a snapshot shows both or neither.
+-- What keeps refreshes from being the usual case, which refresh_<id> has written out: few rows, as a rule none, so that
+-- a refresh that finds nothing has looked at one small table. Written by triggers and event triggers in the
+-- transaction that changes what a row stands for, so a snapshot shows both or neither. Reasons:
+--   table        of a stream table: a rebuild is due, its fuse is blown or was reset, it has a fraction or a limit
+--   catalog      row security on a source, which roles can change without any event; a unique index of a user
+--   gate <oid>, group <id>    of all (pgt_id 0): a source that is gated, a watermark group
 CREATE TABLE pgtrickle.pgt_refresh_limits (
-    pgt_id     bigint PRIMARY KEY REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
-    usual_rows bigint
-) WITH (fillfactor = 70);
-
-CREATE FUNCTION pgtrickle._keep_limits() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    INSERT INTO pgtrickle.pgt_refresh_limits AS l (pgt_id, usual_rows)
-    VALUES (new.pgt_id,
-            CASE WHEN NOT new.needs_reinit AND new.fuse_blown_at IS NULL AND new.fuse_reset IS NULL
-                 AND new.max_delta_fraction IS NULL THEN coalesce(new.fuse_limit, 9223372036854775807) END)
-    ON CONFLICT (pgt_id) DO UPDATE SET usual_rows = excluded.usual_rows
-    WHERE l.usual_rows IS DISTINCT FROM excluded.usual_rows;
-    RETURN NULL;
-END
-$$;
-REVOKE EXECUTE ON FUNCTION pgtrickle._keep_limits FROM PUBLIC;
-CREATE TRIGGER keep_limits AFTER INSERT OR UPDATE ON pgtrickle.pgt_stream_tables
-    FOR EACH ROW EXECUTE FUNCTION pgtrickle._keep_limits();
-ALTER TABLE pgtrickle.pgt_stream_tables ENABLE ALWAYS TRIGGER keep_limits;
+    pgt_id     bigint NOT NULL,
+    reason     text NOT NULL,
+    usual_rows bigint NOT NULL DEFAULT -1,            -- up to so many pending rows it is the usual case; -1: never
+    PRIMARY KEY (pgt_id, reason)
+);
 
 -- Counters of the refreshes that the history tells, without those whose row there is not counted. Written by the
 -- daemon alone, so that no refresh waits for another's counters; without a foreign key, so that it waits for no DROP.
@@ -304,6 +292,86 @@ CREATE TABLE pgtrickle.pgt_watermark_groups (
     created_at     timestamptz NOT NULL DEFAULT pg_catalog.now(),
     created_by     name NOT NULL DEFAULT current_user
 );
+
+-- Of these stream tables: is there row security on what they read, or a unique index besides the program's own key?
+CREATE FUNCTION pgtrickle._limit_by_catalog(ids bigint[]) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    WITH limited AS (
+        SELECT d.pgt_id FROM pgtrickle.pgt_dependencies d JOIN pg_class c ON c.oid = d.source_relid
+        WHERE d.pgt_id = ANY (ids) AND c.relrowsecurity
+        UNION SELECT s.pgt_id FROM pgtrickle.pgt_stream_tables s JOIN pg_index i ON i.indrelid = s.pgt_relid
+        JOIN pg_class x ON x.oid = i.indexrelid
+        WHERE s.pgt_id = ANY (ids) AND (i.indisunique OR i.indisexclusion)
+          AND x.relname <> format('pgtrickle_%s_key', s.pgt_id)),
+    gone AS (
+        DELETE FROM pgtrickle.pgt_refresh_limits l
+        WHERE l.pgt_id = ANY (ids) AND l.reason = 'catalog' AND l.pgt_id NOT IN (SELECT x.pgt_id FROM limited x))
+    INSERT INTO pgtrickle.pgt_refresh_limits (pgt_id, reason) SELECT x.pgt_id, 'catalog' FROM limited x
+    ON CONFLICT DO NOTHING
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._limit_by_catalog FROM PUBLIC;
+
+CREATE FUNCTION pgtrickle._limit_table() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    most bigint;
+BEGIN
+    IF tg_op = 'DELETE' THEN
+        DELETE FROM pgtrickle.pgt_refresh_limits l WHERE l.pgt_id = old.pgt_id;
+        RETURN NULL;
+    END IF;
+    most := CASE WHEN new.needs_reinit OR new.fuse_blown_at IS NOT NULL OR new.fuse_reset IS NOT NULL
+                 OR new.max_delta_fraction IS NOT NULL THEN -1 ELSE new.fuse_limit END;
+    IF most IS NULL THEN
+        DELETE FROM pgtrickle.pgt_refresh_limits l WHERE l.pgt_id = new.pgt_id AND l.reason = 'table';
+    ELSE
+        INSERT INTO pgtrickle.pgt_refresh_limits AS l (pgt_id, reason, usual_rows) VALUES (new.pgt_id, 'table', most)
+        ON CONFLICT (pgt_id, reason) DO UPDATE SET usual_rows = excluded.usual_rows
+        WHERE l.usual_rows <> excluded.usual_rows;
+    END IF;
+    IF tg_op = 'INSERT' OR old.needs_reinit AND NOT new.needs_reinit OR old.status <> new.status
+        OR old.pgt_relid IS DISTINCT FROM new.pgt_relid THEN
+        PERFORM pgtrickle._limit_by_catalog(ARRAY[new.pgt_id]);     -- its program, or what that reads, may be another
+    END IF;
+    RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._limit_table FROM PUBLIC;
+CREATE TRIGGER keep_limits AFTER INSERT OR UPDATE OR DELETE ON pgtrickle.pgt_stream_tables
+    FOR EACH ROW EXECUTE FUNCTION pgtrickle._limit_table();
+ALTER TABLE pgtrickle.pgt_stream_tables ENABLE ALWAYS TRIGGER keep_limits;
+
+-- A gate or a watermark group: each refresh asks whether it is meant (_hold_reason).
+CREATE FUNCTION pgtrickle._limit_all() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    before text;
+    now    text;
+BEGIN
+    IF tg_table_name = 'pgt_source_gates' THEN
+        before := CASE WHEN tg_op <> 'INSERT' AND (to_jsonb(old) ->> 'gated')::boolean THEN
+                       concat('gate ', to_jsonb(old) ->> 'source_relid') END;
+        now := CASE WHEN tg_op <> 'DELETE' AND (to_jsonb(new) ->> 'gated')::boolean THEN
+                    concat('gate ', to_jsonb(new) ->> 'source_relid') END;
+    ELSE
+        before := CASE WHEN tg_op <> 'INSERT' THEN concat('group ', to_jsonb(old) ->> 'group_id') END;
+        now := CASE WHEN tg_op <> 'DELETE' THEN concat('group ', to_jsonb(new) ->> 'group_id') END;
+    END IF;
+    IF before IS DISTINCT FROM now THEN
+        DELETE FROM pgtrickle.pgt_refresh_limits l WHERE l.pgt_id = 0 AND l.reason = before;
+        INSERT INTO pgtrickle.pgt_refresh_limits (pgt_id, reason) SELECT 0, now WHERE now IS NOT NULL
+        ON CONFLICT DO NOTHING;
+    END IF;
+    RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._limit_all FROM PUBLIC;
+CREATE TRIGGER keep_limits AFTER INSERT OR UPDATE OR DELETE ON pgtrickle.pgt_source_gates
+    FOR EACH ROW EXECUTE FUNCTION pgtrickle._limit_all();
+ALTER TABLE pgtrickle.pgt_source_gates ENABLE ALWAYS TRIGGER keep_limits;
+CREATE TRIGGER keep_limits AFTER INSERT OR UPDATE OR DELETE ON pgtrickle.pgt_watermark_groups
+    FOR EACH ROW EXECUTE FUNCTION pgtrickle._limit_all();
+ALTER TABLE pgtrickle.pgt_watermark_groups ENABLE ALWAYS TRIGGER keep_limits;
 
 -- Stream tables that are always refreshed together, in one transaction and one snapshot, or not at all.
 CREATE TABLE pgtrickle.pgt_refresh_groups (

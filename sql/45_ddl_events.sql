@@ -117,6 +117,26 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._check_facts FROM PUBLIC;
 
+-- Row security or a unique index on these relations, or one of these indexes: refreshes that it concerns are not the
+-- usual case. Never raises.
+CREATE FUNCTION pgtrickle._limit_altered(relids oid[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    ids bigint[];
+BEGIN
+    relids := relids || ARRAY(SELECT i.indrelid FROM pg_index i WHERE i.indexrelid = ANY (relids));
+    ids := ARRAY(SELECT d.pgt_id FROM pgtrickle.pgt_dependencies d WHERE d.source_relid = ANY (relids)
+                 UNION SELECT s.pgt_id FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = ANY (relids));
+    IF ids <> '{}' THEN
+        PERFORM pgtrickle._limit_by_catalog(ids);
+    END IF;
+EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING 'pgtrickle could not note what was altered: %', SQLERRM;
+    PERFORM pgtrickle._mark_reinit_or_logs(ids, 'what was altered could not be noted');
+END
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._limit_altered FROM PUBLIC;
+
 -- After ALTER, CREATE and DROP of whatever a query can depend on.
 CREATE FUNCTION pgtrickle._on_ddl() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -133,6 +153,8 @@ BEGIN
         RETURN;
     END IF;
     IF tg_tag IN ('CREATE INDEX', 'ALTER TABLE') THEN
+        PERFORM pgtrickle._limit_altered((SELECT array_agg(c.objid) FROM pg_event_trigger_ddl_commands() AS c
+                                          WHERE c.classid = 'pg_class'::regclass));
         PERFORM pgtrickle._check_immediate((SELECT array_agg(c.objid) FROM pg_event_trigger_ddl_commands() AS c
                                             WHERE c.classid = 'pg_class'::regclass));
         IF tg_tag = 'CREATE INDEX' THEN
@@ -292,6 +314,10 @@ BEGIN
         RETURN;
     END IF;
     PERFORM pgtrickle._warn_of_drop();
+    IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() AS d WHERE d.object_type = 'index') THEN
+        PERFORM pgtrickle._limit_by_catalog(ARRAY(SELECT l.pgt_id FROM pgtrickle.pgt_refresh_limits l
+                                                  WHERE l.reason = 'catalog'));
+    END IF;
     FOR o IN SELECT d.objid, d.objsubid, d.object_type, d.object_identity,
                     CASE WHEN d.object_type = 'trigger' THEN d.address_names[array_upper(d.address_names, 1)] END AS
                         trigger_name

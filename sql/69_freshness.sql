@@ -31,7 +31,7 @@ DECLARE
 BEGIN
     SELECT * INTO f FROM pgtrickle.pgt_frontiers x WHERE x.pgt_id = id;
     IF f.snapshot IS NULL THEN
-        RETURN 'it is not initialised';
+        RETURN CASE WHEN NOT pgtrickle._is_kept(id) THEN 'it is not initialised' END;
     END IF;
     FOR source IN SELECT d.source_id, pgtrickle._qualified(d.source_relid) AS name,
         array_position(reads, d.source_relid) AS n, s.pgt_id, x.xid, x.seq
@@ -197,8 +197,9 @@ REPEATABLE READ, unless there is nothing to wait for; 42P01 not a stream table.'
 CREATE FUNCTION pgtrickle._staleness(id bigint) RETURNS double precision
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN (SELECT CASE WHEN f.data_timestamp IS NULL OR f.snapshot IS NULL THEN NULL
+    RETURN (SELECT CASE WHEN f.data_timestamp IS NULL THEN NULL
                         WHEN pgtrickle._is_fresh(id) THEN 0
+                        WHEN f.snapshot IS NULL THEN NULL
                         ELSE extract(epoch FROM clock_timestamp() - f.data_timestamp) END FROM pgtrickle.pgt_frontiers f
                             WHERE f.pgt_id = id);
 END

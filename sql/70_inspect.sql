@@ -5,7 +5,17 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 GRANT EXECUTE ON FUNCTION pgtrickle.version TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.version() IS 'Version of the SQL part of pgtrickle.';
 
--- Is every source of the stream table captured, and every captured change consumed? Then it equals its query now.
+-- Do triggers keep the stream table equal to its query, so that it has no frontier?
+CREATE FUNCTION pgtrickle._is_kept(id bigint) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s JOIN pgtrickle.pgt_immediate i USING (pgt_id)
+                   WHERE s.pgt_id = id AND s.effective_refresh_mode = 'IMMEDIATE' AND NOT s.needs_reinit
+                     AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = id))
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._is_kept TO PUBLIC;
+
+-- Is every source of the stream table captured, and every captured change consumed? Then it equals its query now. Or do
+-- triggers keep it so?
 CREATE FUNCTION pgtrickle._is_fresh(id bigint) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -15,7 +25,7 @@ DECLARE
 BEGIN
     SELECT * INTO f FROM pgtrickle.pgt_frontiers x WHERE x.pgt_id = id;
     IF f.snapshot IS NULL THEN
-        RETURN false;
+        RETURN pgtrickle._is_kept(id);
     END IF;
     FOR source IN SELECT d.source_id FROM pgtrickle.pgt_dependencies d
         WHERE d.pgt_id = id AND d.source_type <> 'VIEW' LOOP
@@ -381,6 +391,15 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._leader_trouble TO PUBLIC;
 
+-- IMMEDIATE stream tables that their triggers do not keep as they are, and why.
+CREATE FUNCTION pgtrickle._immediate_trouble() RETURNS TABLE (name text, problem text, noticed boolean)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pgtrickle._qualified(s.pgt_relid), x.problem, s.needs_reinit OR s.status <> 'ACTIVE'
+    FROM pgtrickle._stream_tables s CROSS JOIN LATERAL pgtrickle._immediate_problem(s.pgt_id, s.pgt_relid) AS x(problem)
+    WHERE s.effective_refresh_mode = 'IMMEDIATE' AND s.status <> 'INITIALIZING' AND x.problem IS NOT NULL
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._immediate_trouble TO PUBLIC;
+
 CREATE FUNCTION pgtrickle.health_check() RETURNS TABLE (check_name text, severity text, detail text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -464,6 +483,12 @@ BEGIN
           ORDER BY s.source_id) AS x;
     RETURN QUERY SELECT 'capture', CASE WHEN what IS NULL THEN 'OK' ELSE 'ERROR' END,
         coalesce(what, 'triggers are present and enabled on every source');
+    SELECT string_agg(format('%s: %s', t.name, t.problem), '; ' ORDER BY t.name), count(*) FILTER (WHERE NOT t.noticed)
+      INTO what, n FROM pgtrickle._immediate_trouble() AS t;
+    RETURN QUERY SELECT 'immediate', CASE WHEN what IS NULL THEN 'OK' WHEN n = 0 THEN 'WARN' ELSE 'ERROR' END,
+        coalesce(what || CASE WHEN n = 0 THEN ' (they follow no changes until they are rebuilt)'
+                              ELSE ' (the daemon looks every 30 s and rebuilds them)' END,
+                 'triggers keep every IMMEDIATE stream table');
     RETURN QUERY SELECT 'event_triggers', CASE WHEN pgtrickle._has_event_triggers() THEN 'OK' ELSE 'WARN' END,
         CASE WHEN pgtrickle._has_event_triggers()
              THEN 'changes of sources, functions, types and policies are noticed at once'

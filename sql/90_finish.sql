@@ -2,8 +2,8 @@
 
 -- Beside each routine stands who may execute it: all may execute the API, and of the internal functions (_name) what it
 -- calls with the caller's rights. These can do nothing that callers could not do themselves; _pending, _is_fresh,
--- _hold_reason and _not_covered run as the admin and only look, _net_log changes nobody's result. PostgreSQL grants to
--- everybody what nothing is said about, so saying nothing is an error.
+-- _is_kept, _hold_reason, _not_covered and _immediate_trouble run as the admin and only look, _net_log changes nobody's
+-- result. PostgreSQL grants to everybody what nothing is said about, so saying nothing is an error.
 DO $rights$
 DECLARE
     unsaid text;

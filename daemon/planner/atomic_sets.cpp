@@ -98,18 +98,31 @@ class AtomicSets {
       const bool continues = i > 0 && std::binary_search(cycle.begin(), cycle.end(), tables_[i - 1]);
       node_of_[i] = continues ? nodes_ - 1 : nodes_++;
     }
+    kept_.resize(nodes_);
+    for (std::size_t i = 0; i < tables_.size(); ++i) kept_[node_of_[i]] = rules_.kept(tables_[i]);
     domains_.resize(nodes_);
     for (std::size_t i = 0; i < tables_.size(); ++i) domains_[node_of_[i]] = dag_.domain(tables_[i]);
     inputs_.resize(nodes_);
     for (std::size_t i = 0; i < tables_.size(); ++i) {
       auto& inputs = inputs_[node_of_[i]];
-      for (const TableId up : dag_.upstream(tables_[i])) inputs.insert(node_of_[index_.at(up)]);
+      for (const TableId up : dag_.upstream(tables_[i])) {
+        const std::size_t node = node_of_[index_.at(up)];
+        inputs.insert(node);
+        // It comes before: what it reads has its inputs by now.
+        if (kept_[node]) inputs.insert(inputs_[node].begin(), inputs_[node].end());
+      }
       for (const SourceId source : rules_.sources(tables_[i])) {
         if (const auto node = node_of_source.find(source); node != node_of_source.end()) inputs.insert(node->second);
       }
       inputs.erase(node_of_[i]);
     }
+    for (std::size_t node = 0; node < nodes_; ++node) {
+      if (kept_[node]) inputs_[node].clear();
+    }
   }
+
+  /// Something that is refreshed, in contrast to a source.
+  [[nodiscard]] bool is_refreshed(std::size_t node) const { return node >= first_table_ && !kept_[node]; }
 
   void join_group(Sets& sets, const std::vector<TableId>& group) const {
     std::map<Domain, std::size_t> first;
@@ -117,6 +130,7 @@ class AtomicSets {
       const auto found = index_.find(id);
       if (found == index_.end()) continue;
       const std::size_t node = node_of_[found->second];
+      if (kept_[node]) continue;
       sets.join(first.try_emplace(domains_[node], node).first->second, node);
     }
   }
@@ -161,7 +175,7 @@ class AtomicSets {
       members -= sets.members(last);
       for (auto member = members.last(); member; member = members.last()) {
         members.clear(*member);
-        if (*member >= first_table_ && domains_[*member] == domains_[last]) sets.join(last, *member);
+        if (is_refreshed(*member) && domains_[*member] == domains_[last]) sets.join(last, *member);
       }
     }
   }
@@ -199,7 +213,7 @@ class AtomicSets {
     for (std::size_t i = 0; i < tables_.size(); ++i) {
       const std::size_t set = number[set_of[node_of_[i]]];
       for (const std::size_t input : inputs_[node_of_[i]]) {
-        if (input < first_table_) continue;
+        if (!is_refreshed(input)) continue;
         const std::size_t other = number[set_of[input]];
         if (other != set) next[other].push_back(set);
       }
@@ -219,7 +233,7 @@ class AtomicSets {
       std::set<std::size_t> upstream;
       for (const std::size_t i : all) {
         for (const std::size_t input : inputs_[node_of_[i]]) {
-          if (input >= first_table_ && atomic_set_of[input] != out.size()) upstream.insert(atomic_set_of[input]);
+          if (is_refreshed(input) && atomic_set_of[input] != out.size()) upstream.insert(atomic_set_of[input]);
         }
       }
       set.upstream.assign(upstream.begin(), upstream.end());
@@ -235,6 +249,7 @@ class AtomicSets {
   std::size_t nodes_ = 0;
   std::size_t first_table_ = 0;                // nodes before are sources
   std::vector<std::size_t> node_of_;           // of a table, by its position
+  std::vector<bool> kept_;                     // is a node kept by triggers?
   std::vector<Domain> domains_;                // of a node
   std::vector<std::set<std::size_t>> inputs_;  // of a node
 };

@@ -29,6 +29,9 @@ struct AtomicSetRules {
   std::function<const std::vector<SourceId>&(TableId)> sources;
   /// Is the diamond that ends in this table to be consistent?
   std::function<bool(TableId)> atomic_diamond;
+  /// Is it kept by triggers? Nobody refreshes it, so it is in no set with others. To its readers it is a source, and
+  /// what it reads is something that they read.
+  std::function<bool(TableId)> kept = [](TableId) { return false; };
   std::vector<std::vector<TableId>> groups;
 };
 

@@ -87,6 +87,7 @@ void RefreshPlanner::build(const std::vector<TableId>& parts, Now now) {
   AtomicSetRules rules;
   rules.sources = [this](TableId table) -> const std::vector<SourceId>& { return tables_.at(table).entry.relations; };
   rules.atomic_diamond = [this](TableId table) { return tables_.at(table).entry.atomic_diamond; };
+  rules.kept = [this](TableId table) { return tables_.at(table).entry.kept; };
   std::set<std::size_t> groups;
   for (const TableId table : order) {
     if (const auto group = group_of_.find(table); group != group_of_.end()) groups.insert(group->second);

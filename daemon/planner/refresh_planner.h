@@ -44,6 +44,7 @@ struct PlannerEntry {
   Schedule schedule;
   Tier tier = Tier::kHot;
   bool active = false;                   // may be refreshed
+  bool kept = false;                     // triggers keep it: nobody refreshes it, and nobody waits for that
   bool captured = false;                 // the changes of all that it reads are captured: may sleep
   std::optional<Milliseconds> age = {};  // of its data, if known; used when the table is new here
   std::optional<Milliseconds> max_staleness = {};

@@ -123,6 +123,7 @@ planner::PlannerEntry TableRegistry::entry_of(const Table& table, bool is_new) c
   }
   entry.tier = planner::parse_tier(row.tier);
   entry.captured = row.effective_refresh_mode == "DIFFERENTIAL";
+  entry.kept = row.effective_refresh_mode == "IMMEDIATE";
   entry.active = row.exists && is_served(row) && row.status == TableStatus::kActive && !row.needs_reinit &&
                  !table.build.running && !row.fuse_blown && (entry.captured || row.effective_refresh_mode == "FULL");
   if (row.data_age_seconds) entry.age = interval(*row.data_age_seconds);
@@ -162,7 +163,12 @@ std::vector<TableId> TableRegistry::cycle_of(TableId id) const {
   return dag.contains(id) ? dag.cycle(id) : std::vector<TableId>();
 }
 
+bool TableRegistry::is_kept_now(const sql::StreamTable& row) {
+  return row.effective_refresh_mode == "IMMEDIATE" && row.status == TableStatus::kActive && !row.needs_reinit;
+}
+
 double TableRegistry::staleness_of(const Table& table, TimePoint at) const {
+  if (is_kept_now(table.row)) return 0;
   const auto seconds = [](Clock::duration duration) { return std::chrono::duration<double>(duration).count(); };
   std::optional<double> age;
   if (table.row.data_age_seconds) age = *table.row.data_age_seconds + seconds(at - table.loaded_at);

@@ -43,6 +43,8 @@ class TableRegistry {
   [[nodiscard]] std::optional<Domain> common_domain(const std::vector<TableId>& ids) const;
   /// The members of the cycle that it is in, ascending; none if it is in none.
   [[nodiscard]] std::vector<TableId> cycle_of(TableId id) const;
+  /// By triggers, which need no refresh.
+  [[nodiscard]] static bool is_kept_now(const sql::StreamTable& row);
   [[nodiscard]] double staleness_of(const Table& table, TimePoint at) const;
   [[nodiscard]] std::string held_because(TableId id) const;  // empty: it does not wait
   [[nodiscard]] observe::StreamTableStatus status_of(const Table& table, TimePoint at) const;

@@ -3,8 +3,10 @@
 # tests/golden/programs/; with --check only says whether the committed file is current. Lines of the template:
 #
 #   {{query NAME}} {{plan NAME}} {{state NAME}}   of the program: its query, its plan, the CREATE TABLE of its state
-#   {{steps NAME}}                                each CTE of its differential statement with the note below, then its end
-#   {{note NAME CTE}} TEXT                        what is said about this CTE, "end" for what follows them; up to an empty line
+#   {{steps NAME}}                                each CTE of its differential statement with the note below, then its end,
+#                                                 then what deletes rows that go
+#   {{note NAME CTE}} TEXT                        what is said about this CTE, "end" for what follows them, "gone" for the
+#                                                 deletion; up to an empty line
 #
 # A CTE without a note is an error, and so is a note without a CTE: a program that changes is described again.
 set -euo pipefail
@@ -27,17 +29,19 @@ function read_program(name,   line, file, part, cte) {
     if (part == "plan") { if (line != "") plan[name] = plan[name] "    " line "\n"; continue }
     if (line ~ /^CREATE TABLE /) part = "state"
     if (part == "state") { if (line == "") part = "sql"; else state[name] = state[name] "    " line "\n"; continue }
-    # What has four spaces is a CTE of the differential statement, its comment, or the end of the statement.
-    if (line == "    WITH") { part = "steps"; cte = "?"; continue }
+    # What has two spaces is a CTE of the differential statement, its comment, or the end of the statement.
+    if (line == "  WITH") { part = "steps"; cte = "?"; continue }
+    if (part == "after" && line ~ /^  IF v.gone /) { part = "gone"; order[name] = order[name] " gone" }
+    if (part == "gone") { text[name, "gone"] = text[name, "gone"] line "\n"; if (line == "  END IF;") part = "sql" }
     if (part != "steps") continue
-    if (line ~ /^    -- /) { cte = "?"; comment = line; continue }
-    if (line ~ /^    [a-z_0-9]+ AS /) { cte = line; sub(/^ +/, "", cte); sub(/ AS .*/, "", cte); order[name] = order[name] " " cte; text[name, cte] = comment "\n" }
-    if (line ~ /^    SELECT /) { cte = "end"; order[name] = order[name] " end" }
+    if (line ~ /^  -- /) { cte = "?"; comment = line; continue }
+    if (line ~ /^  [a-z_0-9]+ AS /) { cte = line; sub(/^ +/, "", cte); sub(/ AS .*/, "", cte); order[name] = order[name] " " cte; text[name, cte] = comment "\n" }
+    if (line ~ /^  SELECT /) { cte = "end"; order[name] = order[name] " end" }
     text[name, cte] = text[name, cte] line "\n"
-    if (cte == "end" && line ~ /;$/) part = "sql"
+    if (cte == "end" && line ~ /;$/) part = "after"
   }
   close(file)
-  if (query[name] == "" || order[name] !~ / end$/) fail("there is no program " name " with a differential statement")
+  if (query[name] == "" || order[name] !~ / end( gone)?$/) fail("there is no program " name " with a differential statement")
 }
 function steps(name,   i, n, ctes) {
   n = split(order[name], ctes, " ")

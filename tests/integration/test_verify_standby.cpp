@@ -1,59 +1,18 @@
 // Verifying where nothing can be written: on a hot standby.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <filesystem>
 
 #include "support/cluster.h"
 #include "support/database.h"
 #include "support/process.h"
 #include "support/roles.h"
+#include "support/standby.h"
 
 namespace pgt::test {
 namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-// A copy of the cluster that follows it, in a temporary directory; gone with the object.
-class Standby {
- public:
-  Standby() : directory_("/tmp/pgtrickle-standby." + std::to_string(::getpid())) {
-    std::filesystem::create_directory(directory_);
-    std::filesystem::permissions(directory_, std::filesystem::perms::all);
-    const std::string dsn = required_env("PGT_TEST_DSN");
-    must(
-        {required_env("PGT_TEST_BIN") + "/pg_basebackup", "-d", dsn, "-D", data(), "-R", "-c", "fast", "-X", "stream"});
-    must({required_env("PGT_TEST_BIN") + "/pg_ctl", "-D", data(), "-w", "-l", directory_ + "/log", "-o",
-          "-c unix_socket_directories=" + directory_, "start"});
-  }
-  ~Standby() {
-    run({required_env("PGT_TEST_BIN") + "/pg_ctl", "-D", data(), "-m", "immediate", "-w", "stop"});
-    std::filesystem::remove_all(directory_);
-  }
-  Standby(const Standby&) = delete;
-  Standby& operator=(const Standby&) = delete;
-
-  [[nodiscard]] std::string dsn(const std::string& database, const std::string& user) const {
-    return "host=" + directory_ + " port=5432 user=" + user + " dbname=" + database;
-  }
-
- private:
-  [[nodiscard]] std::string data() const { return directory_ + "/data"; }
-
-  static ProcessResult run(std::vector<std::string> command) {
-    if (const std::string user = required_env("PGT_TEST_OSUSER"); !user.empty())
-      command.insert(command.begin(), {"runuser", "-u", user, "--"});
-    return run_process(command);
-  }
-  static void must(const std::vector<std::string>& command) {
-    const auto result = run(command);
-    if (result.exit_code != 0) throw std::runtime_error(command[0] + ": " + result.out + result.err);
-  }
-
-  std::string directory_;
-};
 
 TEST(VerifyOnAStandby, OwnersCompareOthersAreTold) {
   Roles roles;

@@ -17,6 +17,7 @@ struct World {
   std::map<TableId, Ids> reads;
   std::vector<Ids> groups = {};
   std::set<TableId> not_atomic = {};
+  std::set<TableId> kept = {};
 
   [[nodiscard]] Dag dag() const {
     Ids ids;
@@ -39,6 +40,7 @@ struct World {
     AtomicSetRules rules;
     rules.sources = [&](TableId id) -> const std::vector<SourceId>& { return sources.at(id); };
     rules.atomic_diamond = [&](TableId id) { return !not_atomic.contains(id); };
+    rules.kept = [&](TableId id) { return kept.contains(id); };
     rules.groups = groups;
     return make_atomic_sets(graph, graph.order(), rules);
   }
@@ -61,6 +63,32 @@ TEST(AtomicSets, ChainsAndTreesAreSingleTables) {
 TEST(AtomicSets, ADiamondThroughASource) {
   const World world{.reads = {{1, {100}}, {2, {100}}, {3, {1, 2}}, {4, {3}}}};
   EXPECT_EQ(world.together(), (Parts{{1, 2, 3}}));
+}
+
+TEST(AtomicSets, WhatTriggersKeepIsInNoSet) {
+  EXPECT_EQ((World{.reads = {{1, {100}}, {2, {101}}}, .groups = {{1, 2}}, .kept = {2}}.together()), Parts{});
+  // On a way, at the end, as the top.
+  EXPECT_EQ((World{.reads = {{1, {100}}, {2, {100}}, {3, {1, 2}}}, .kept = {1}}.together()), (Parts{{2, 3}}));
+  EXPECT_EQ((World{.reads = {{1, {100}}, {2, {100}}, {3, {1, 2}}}, .kept = {3}}.together()), Parts{});
+  EXPECT_EQ((World{.reads = {{1, {100}}, {2, {1}}, {3, {1}}, {4, {2, 3}}}, .kept = {1}}.together()),
+            (Parts{{2, 3, 4}}));
+  // A group around it: its members do not wait for it.
+  EXPECT_EQ((World{.reads = {{1, {100}}, {2, {1}}, {3, {2}}}, .groups = {{1, 3}}, .kept = {2}}.together()),
+            (Parts{{1, 3}}));
+}
+
+TEST(AtomicSets, WhatReadsThroughWhatTriggersKeepComesLater) {
+  const World world{.reads = {{1, {100}}, {2, {1}}, {3, {2}}, {4, {3}}}, .kept = {2, 3}};
+  const auto sets = world.sets();
+  ASSERT_EQ(sets.size(), 4U);
+  const auto of = [&](TableId id) {
+    return static_cast<std::size_t>(
+        std::find_if(sets.begin(), sets.end(), [&](const AtomicSet& set) { return set.tables.front() == id; }) -
+        sets.begin());
+  };
+  EXPECT_EQ(sets[of(4)].upstream, std::vector<std::size_t>{of(1)});
+  EXPECT_LT(of(1), of(4));
+  EXPECT_EQ(sets[of(2)].upstream, std::vector<std::size_t>{});
 }
 
 TEST(AtomicSets, ADiamondThroughAStreamTableLeavesItsTopOut) {

@@ -133,7 +133,7 @@ class StatementGenerator {
     }
   }
 
-  std::string ctes() {
+  std::string ctes(bool may_select = true) {
     std::string sql = "WITH ";
     const int parts = random_.between(1, 3);
     for (int i = 0; i < parts; ++i) {
@@ -152,8 +152,8 @@ class StatementGenerator {
       sql += (i == 0 ? "" : ", ") + alias + " AS (" + part + ")";
     }
     sql += " ";
-    if (random_.chance(25)) return sql + "SELECT count(*) FROM c0";
-    if (random_.chance(15)) return sql + "SELECT 1";  // nobody reads what they return
+    if (may_select && random_.chance(25)) return sql + "SELECT count(*) FROM c0";
+    if (may_select && random_.chance(15)) return sql + "SELECT 1";  // nobody reads what they return
     return sql + plain();
   }
 
@@ -195,6 +195,24 @@ class StatementGenerator {
     return "COPY " + target(t) + " (id, k) FROM PROGRAM $c$printf '" + rows + "'$c$";
   }
 
+  /// Of these, what PL/pgSQL takes as a statement.
+  std::string within_block() {
+    switch (random_.below(6)) {
+      case 0:
+        return ctes(false);
+      case 1:
+        return on_conflict();
+      case 2:
+        return merge();
+      case 3:
+        return truncate();
+      case 4:
+        return from_itself();
+      default:
+        return plain();
+    }
+  }
+
   std::string block() {
     const std::string start = "DO $do$ DECLARE context text; r record; BEGIN ";
     const std::string caught =
@@ -203,8 +221,8 @@ class StatementGenerator {
         std::string(kNotOurs) + "; ";
     switch (random_.below(4)) {
       case 0:
-        return start + plain() + "; BEGIN " + plain() + "; " + compound(false) + "; RAISE EXCEPTION 'undone';" +
-               caught + plain() + "; END; " + plain() + "; END $do$";
+        return start + plain() + "; BEGIN " + plain() + "; " + within_block() + "; RAISE EXCEPTION 'undone';" + caught +
+               plain() + "; END; " + plain() + "; END $do$";
       case 1:
         return start + "BEGIN " + plain() + "; " + plain() + ";" + caught + "END; BEGIN " + plain() + ";" + caught +
                "END; END $do$";

@@ -143,11 +143,29 @@ class Minimizer {
 
   /// All but the failed one and what it reads.
   void drop_streams() {
-    if (failure_.kind == Failure::Kind::kSql) return;
+    if (failure_.kind == Failure::Kind::kSql) return drop_single_streams();
     std::set<std::size_t> needed{failure_.stream};
     for (std::size_t i = failure_.stream + 1; i-- > 0;) {
       if (needed.count(i) != 0) needed.insert(best_.streams[i].reads.begin(), best_.streams[i].reads.end());
     }
+    adopt(with_streams(needed));
+  }
+
+  /// Any of them may be what makes a statement fail.
+  void drop_single_streams() {
+    for (std::size_t i = best_.streams.size(); i-- > 0 && in_time();) {
+      std::set<std::size_t> others;
+      bool read = false;
+      for (std::size_t j = 0; j < best_.streams.size(); ++j) {
+        const auto& reads = best_.streams[j].reads;
+        read = read || std::find(reads.begin(), reads.end(), i) != reads.end();
+        if (j != i) others.insert(j);
+      }
+      if (!read) adopt(with_streams(others));
+    }
+  }
+
+  [[nodiscard]] Scenario with_streams(const std::set<std::size_t>& needed) const {
     Scenario candidate = best_;
     candidate.streams.clear();
     std::vector<std::size_t> mapping(best_.streams.size());
@@ -176,7 +194,7 @@ class Minimizer {
       }
       step.ops = ops;
     }
-    adopt(candidate);
+    return candidate;
   }
 
   /// Leaves out parts of a list, large parts first.

@@ -144,10 +144,10 @@ TEST(SqlBuilder, TablesOfAStatementHaveACommentAndANameOfTheirOwn) {
   EXPECT_EQ(statement.with_name_of("d", "e", "not needed"), "d");
   EXPECT_EQ(statement.sql(Select({"1"}).into({"v.a"})),
             "WITH\n"
-            "-- first\nd AS MATERIALIZED (\n    SELECT 1),\n"
-            "-- second line\nd__2 AS (\n    DELETE FROM t),\n"
-            "-- third\n\"user\" AS NOT MATERIALIZED (\n    SELECT 2),\n"
-            "-- fourth\ns AS MATERIALIZED (\n    SELECT 3)\n"
+            "-- first\nd AS MATERIALIZED (\n  SELECT 1),\n"
+            "-- second line\nd__2 AS (\n  DELETE FROM t),\n"
+            "-- third\n\"user\" AS NOT MATERIALIZED (\n  SELECT 2),\n"
+            "-- fourth\ns AS MATERIALIZED (\n  SELECT 3)\n"
             "SELECT 1 INTO v.a");
 }
 

@@ -12,8 +12,9 @@ namespace pgtrickle::compiler {
 
 namespace {
 
+/// NaN sorts above infinity. What is added to one of them stays one of them.
 std::string is_special(const std::string& numeric) {
-  return "(" + numeric + " = 'NaN' OR " + numeric + " = 'Infinity' OR " + numeric + " = '-Infinity')";
+  return "abs(" + numeric + ") >= 'Infinity'";
 }
 
 }  // namespace
@@ -36,9 +37,9 @@ struct Aggregate::Layout {
   [[nodiscard]] bool numeric_sums() const {
     return std::any_of(components.begin(), components.end(), [](const auto& c) { return c.numeric_sum; });
   }
-  [[nodiscard]] bool may_recompute() const {
-    return has(Maintenance::kExtremum) || has(Maintenance::kReplace) || numeric_sums();
-  }
+  [[nodiscard]] bool may_recompute() const { return recomputes_groups() || numeric_sums(); }
+  /// Not only, and so hardly ever, values that a sum cannot get rid of.
+  [[nodiscard]] bool recomputes_groups() const { return has(Maintenance::kExtremum) || has(Maintenance::kReplace); }
   [[nodiscard]] std::vector<std::string> state_columns() const {
     auto all = keys;
     all.push_back(n);
@@ -214,20 +215,34 @@ Query Aggregate::recompute_query(
   return union_all(arms);
 }
 
-/// A function, where groups are seldom recomputed: of its plan nothing is started until there is one.
+/// A function, where groups are seldom recomputed: of its plan nothing is started until there is one. Of many groups,
+/// or of one where that is the exception of the exception.
 std::vector<std::string> Aggregate::groups_ddl(const Layout& l) const {
   if (!l.may_recompute() || l.has(Maintenance::kReplace)) return {};
-  const Query query = recompute_query(l, "unnest($1)", true,
-                                      [](const std::vector<std::string>&) { return std::vector<std::string>{}; });
-  const std::string signature = groups_function() + "(" + state_table() + "[])";
+  const bool many = l.recomputes_groups();
+  const FromItem keys = many ? FromItem("unnest($1)") : FromItem(Select({"($1).*"}));
+  const Query query =
+      recompute_query(l, keys, true, [](const std::vector<std::string>&) { return std::vector<std::string>{}; });
+  const std::string argument = state_table() + (many ? "[]" : "");
+  const std::string body = many ? "BEGIN\n    RETURN QUERY\n    " + indent(query.sql(), 4) + ";\nEND\n"
+                                : "DECLARE\n    r " + state_table() + ";\nBEGIN\n    " +
+                                      indent(Select({"q.*"}).from(query, "q").into({"r"}).sql(), 4) +
+                                      ";\n    RETURN r;\nEND\n";
   return {
-      "-- Groups that their state does not tell, from the sources: an extremum is gone, or a sum was NaN or "
-      "infinite.\nCREATE OR REPLACE FUNCTION " +
-          groups_function() + "(groups " + state_table() + "[]) RETURNS SETOF " + state_table() +
-          "\nLANGUAGE plpgsql\nAS " +
-          dollar_quoted("\n#variable_conflict use_column\nBEGIN\n    RETURN QUERY\n    " + indent(query.sql(), 4) +
-                        ";\nEND\n"),
-      "REVOKE ALL ON FUNCTION " + signature + " FROM PUBLIC"};
+      (many ? "-- Groups that their state does not tell, from the sources: an extremum is gone, or a sum was NaN or "
+              "infinite.\n"
+            : "-- A group from the sources: a sum in its state was NaN or infinite.\n") +
+          std::string("CREATE OR REPLACE FUNCTION ") + groups_function() + "(groups " + argument + ") RETURNS " +
+          (many ? "SETOF " : "") + state_table() + "\nLANGUAGE plpgsql\nAS " +
+          dollar_quoted("\n#variable_conflict use_column\n" + body),
+      "REVOKE ALL ON FUNCTION " + groups_function() + "(" + argument + ") FROM PUBLIC"};
+}
+
+/// The key of a group as a row of the state: what the function takes.
+std::string Aggregate::key_row(const Layout& l, const std::string& prefix) const {
+  auto row = prefixed(l.keys, prefix);
+  row.resize(row.size() + 1 + l.components.size(), "NULL");
+  return "ROW(" + join(row, ", ") + ")::" + state_table();
 }
 
 std::string Aggregate::recomputed(Statement& statement, const Layout& l, const std::string& merged) const {
@@ -242,12 +257,7 @@ std::string Aggregate::recomputed(Statement& statement, const Layout& l, const s
                             return std::vector<std::string>{Query(any).in_parentheses()};
                           }));
   }
-  auto row = prefixed(l.keys, "m.");
-  row.resize(row.size() + 1 + l.components.size(), "NULL");
-  const Select groups = Select()
-                            .item("array_agg(ROW(" + join(row, ", ") + ")::" + state_table() + ")", "groups")
-                            .from(merged, "m")
-                            .where(need);
+  const Select groups = Select().item("array_agg(" + key_row(l, "m.") + ")", "groups").from(merged, "m").where(need);
   return statement.with("r", "groups that their state does not tell any more",
                         Select({"r.*"})
                             .from(groups, "k")
@@ -255,22 +265,37 @@ std::string Aggregate::recomputed(Statement& statement, const Layout& l, const s
                             .where("k.groups IS NOT NULL"));
 }
 
+/// The new value of a component that is added up. Where nothing else makes groups be recomputed, a sum that cannot be
+/// told is asked for in an expression: that starts nothing unless there is one.
+std::string Aggregate::added(const Layout& l, std::size_t component) const {
+  const auto sum = [&](std::size_t i) { return "coalesce(s." + l.names[i] + ", 0) + g." + l.names[i]; };
+  const Component& c = l.components[component];
+  if (l.recomputes_groups() || (!c.numeric_sum && !c.told_by)) return sum(component);
+  std::size_t sign = component;
+  if (c.told_by) {
+    const auto found = std::find_if(l.components.begin(), l.components.end(),
+                                    [&](const Component& other) { return other.full == *c.told_by; });
+    sign = static_cast<std::size_t>(found - l.components.begin());
+  }
+  return "CASE WHEN " + is_special(sum(sign)) + " THEN (" + groups_function() + "(" + key_row(l, "g.") + "))." +
+         l.names[component] + " ELSE " + sum(component) + " END";
+}
+
 /// m: the affected groups, old state and new, and whether that does not tell.
-Select Aggregate::beside_state(const Layout& l, const std::string& changed) const {
+Select Aggregate::beside_state(const Layout& l, const std::string& changed, bool with_old) const {
   Select merged(prefixed(l.keys, "g."));
   const std::string new_n = "coalesce(s." + l.n + ", 0) + g." + l.n;
-  merged.item("s.ctid", l.old_ctid).item("coalesce(s." + l.n + ", 0)", l.old_n).item(new_n, l.new_n);
+  merged.item("s.ctid", l.old_ctid);
+  if (with_old) merged.item("coalesce(s." + l.n + ", 0)", l.old_n);
+  merged.item(new_n, l.new_n);
   std::vector<std::string> need;
   for (std::size_t i = 0; i < l.components.size(); ++i) {
     const auto& c = l.components[i];
     const std::string old_value = "s." + l.names[i];
-    merged.item(old_value, l.old_names[i]);
+    if (with_old) merged.item(old_value, l.old_names[i]);
     if (c.maintenance == Maintenance::kAdd) {
-      merged.item("coalesce(" + old_value + ", 0) + g." + l.names[i], l.new_names[i]);
-      if (c.numeric_sum) {
-        need.push_back("coalesce(" + is_special(old_value) + ", false)");
-        need.push_back(is_special("g." + l.names[i]));
-      }
+      merged.item(added(l, i), l.new_names[i]);
+      if (c.numeric_sum) need.push_back(is_special("coalesce(" + old_value + ", 0) + g." + l.names[i]));
     } else if (c.maintenance == Maintenance::kExtremum) {
       const std::string inserted = "g." + l.new_names[i];
       const std::string deleted = "g." + l.old_names[i];
@@ -284,7 +309,7 @@ Select Aggregate::beside_state(const Layout& l, const std::string& changed) cons
       need.emplace_back("true");
     }
   }
-  if (l.may_recompute()) {
+  if (l.recomputes_groups()) {
     const std::string alive = global() ? "true" : new_n + " > 0";
     const bool always = std::find(need.begin(), need.end(), "true") != need.end();
     merged.item(always ? alive : alive + " AND (" + join(need, "\n OR ") + ")", l.need);
@@ -296,15 +321,18 @@ Changes Aggregate::differential(Statement& statement) const {
   const Layout l = layout();
   const std::string g = group_delta(statement, l);
 
-  std::string m = statement.with("m", "those groups beside their stored values", beside_state(l, g));
-  if (l.may_recompute()) {
+  const bool with_old = !statement.leaves_gone();
+  std::string m = statement.with("m", "those groups beside their stored values", beside_state(l, g, with_old));
+  if (l.recomputes_groups()) {
     const std::string r = recomputed(statement, l, m);
     Select merged(prefixed(l.keys, "m."));
-    merged.items({"m." + l.old_ctid, "m." + l.old_n, "m." + l.new_n});
+    merged.item("m." + l.old_ctid);
+    if (with_old) merged.item("m." + l.old_n);
+    merged.item("m." + l.new_n);
     for (std::size_t i = 0; i < l.components.size(); ++i) {
-      merged.item("m." + l.old_names[i])
-          .item("CASE WHEN m." + l.need + " THEN r." + l.names[i] + " ELSE m." + l.new_names[i] + " END",
-                l.new_names[i]);
+      if (with_old) merged.item("m." + l.old_names[i]);
+      merged.item("CASE WHEN m." + l.need + " THEN r." + l.names[i] + " ELSE m." + l.new_names[i] + " END",
+                  l.new_names[i]);
     }
     auto on = state(l).match("r.", "m.");
     on.insert(on.begin(), "m." + l.need);

@@ -49,6 +49,7 @@ class Aggregate final : public StatefulOperator {
   [[nodiscard]] FromItem from_state() const override;
   void want_lookup(int column) override;
   [[nodiscard]] bool indexed(int column) const override;
+  [[nodiscard]] std::size_t state_keys() const override { return keys_.size(); }
   [[nodiscard]] std::vector<std::string> notes() const override;
 
  private:
@@ -61,12 +62,14 @@ class Aggregate final : public StatefulOperator {
   [[nodiscard]] Select grouped(const Layout& layout) const;
   [[nodiscard]] Select state_query(const Layout& layout) const;
   [[nodiscard]] std::string group_delta(Statement& statement, const Layout& layout) const;
-  [[nodiscard]] Select beside_state(const Layout& layout, const std::string& changed) const;
+  [[nodiscard]] Select beside_state(const Layout& layout, const std::string& changed, bool with_old) const;
   [[nodiscard]] std::string recomputed(Statement& statement, const Layout& layout, const std::string& merged) const;
   [[nodiscard]] Query recompute_query(
       const Layout& layout, const FromItem& keys, bool with_n,
       const std::function<std::vector<std::string>(const std::vector<std::string>&)>& if_any) const;
   [[nodiscard]] std::vector<std::string> groups_ddl(const Layout& layout) const;
+  [[nodiscard]] std::string key_row(const Layout& layout, const std::string& prefix) const;
+  [[nodiscard]] std::string added(const Layout& layout, std::size_t component) const;
 
   std::vector<Node> keys_;
   std::vector<AggregateCall> calls_;

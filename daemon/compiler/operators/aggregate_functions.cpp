@@ -167,6 +167,7 @@ class Planner {
       exact.hint = name_ + "_" + hint_suffix();
       exact.full = "coalesce(CASE WHEN " + plan.components[2].full + " = 'NaN' THEN " + full_ + " END, 0)::numeric";
       exact.delta = "0::numeric";
+      exact.told_by = plan.components[2].full;
       plan.components.push_back(std::move(exact));
     }
     const bool sample = name_ == "variance" || name_ == "stddev" || name_.find("_samp") != std::string::npos;

@@ -38,14 +38,15 @@ enum class Maintenance { kAdd, kExtremum, kReplace };
 
 struct Component {
   Maintenance maintenance = Maintenance::kAdd;
-  std::string hint;          // for the state column's name
-  std::string full;          // aggregate over the rows of the post-state, in scope as i
-  std::string delta;         // add: aggregate over the delta's rows, in scope as i with weight i.w
-  std::string inserted;      // extremum: over rows with positive weight
-  std::string deleted;       // extremum: over rows with negative weight
-  bool greatest = false;     // extremum: max
-  bool spelled = false;      // extremum: of values that can be equal without being the same
-  bool numeric_sum = false;  // add: may become NaN or infinite
+  std::string hint;                    // for the state column's name
+  std::string full;                    // aggregate over the rows of the post-state, in scope as i
+  std::string delta;                   // add: aggregate over the delta's rows, in scope as i with weight i.w
+  std::string inserted;                // extremum: over rows with positive weight
+  std::string deleted;                 // extremum: over rows with negative weight
+  bool greatest = false;               // extremum: max
+  bool spelled = false;                // extremum: of values that can be equal without being the same
+  bool numeric_sum = false;            // add: may become NaN or infinite
+  std::optional<std::string> told_by;  // add: only right where the component with this `full` is neither
 
   [[nodiscard]] bool operator==(const Component& other) const { return full == other.full; }
 };

@@ -72,7 +72,7 @@ void KeyedState::apply(Statement& statement, const MergedRows& merged, const std
                        const std::vector<std::string>& values) const {
   const std::string found = "s.ctid = m." + merged.old_ctid;
   const std::string stays = "m." + merged.new_n + " > 0";
-  if (!global()) {
+  if (!global() && !statement.leaves_gone()) {
     statement.with("gone", "state: keys behind which nothing is left",
                    Delete(table_, "s").using_rows(merged.from, "m").where({found, "m." + merged.new_n + " <= 0"}));
   }
@@ -97,6 +97,7 @@ void KeyedState::apply(Statement& statement, const MergedRows& merged, const std
 Changes KeyedState::changes(Statement& statement, const MergedRows& merged, const std::vector<OutputColumn>& output,
                             const std::vector<std::string>& old_values,
                             const std::vector<std::string>& new_values) const {
+  const bool leaves = !global() && statement.leaves_gone();  // nobody asks for what was
   Changes changes;
   Select sides;
   for (const auto& key : names_) {
@@ -117,13 +118,25 @@ Changes KeyedState::changes(Statement& statement, const MergedRows& merged, cons
   changes.now = names[base - 1];
   for (std::size_t i = 0; i < count; ++i) {
     changes.old_columns.push_back(quote_ident(names[base + i]));
-    sides.item(old_values[i], changes.old_columns.back());
+    if (!leaves) sides.item(old_values[i], changes.old_columns.back());
     changes.new_columns.push_back(quote_ident(names[base + count + i]));
     sides.item(new_values[i], changes.new_columns.back());
   }
   auto there = [&](const std::string& n) { return global() ? std::string("true") : "m." + n + " > 0"; };
-  sides.item(there(merged.old_n), changes.was).item(there(merged.new_n), changes.now).from(merged.from, "m");
-  changes.from = statement.with_name("c", "output rows of these keys, before and after", sides);
+  if (!leaves) sides.item(there(merged.old_n), changes.was);
+  sides.item(there(merged.new_n), changes.now).from(merged.from, "m");
+  changes.from = statement.with_name(
+      "c", leaves ? "output rows of these keys" : "output rows of these keys, before and after", sides);
+  if (leaves) {
+    const std::string ctid = "m." + merged.old_ctid;
+    changes.tally =
+        Select()
+            .item("count(*) FILTER (WHERE m." + merged.new_n + " < 0)", "broken")
+            .item("array_agg(" + ctid + ") FILTER (WHERE m." + merged.new_n + " <= 0 AND " + ctid + " IS NOT NULL)",
+                  "gone")
+            .from(merged.from, "m");
+    return changes;
+  }
   const Select broken = Select({"count(*)"}).from(merged.from, "m").where("m." + merged.new_n + " < 0");
   changes.violation = Query(broken).in_parentheses();
   return changes;

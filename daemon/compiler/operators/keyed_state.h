@@ -41,8 +41,8 @@ class KeyedState {
   /// The index of the identity, one for each set of key columns that is looked up together, room for updates in place.
   [[nodiscard]] std::vector<std::string> index_ddl(const std::vector<Key>& lookups) const;
 
-  /// Deletes, updates and inserts rows as `merged` says. `n` is the count's column in the state, `values` are the
-  /// others.
+  /// Deletes, updates and inserts rows as `merged` says, or leaves those to delete to a later statement. `n` is the
+  /// count's column in the state, `values` are the others.
   void apply(Statement& statement, const MergedRows& merged, const std::string& n,
              const std::vector<std::string>& values) const;
 

@@ -6,6 +6,7 @@
 // stream table.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ struct Changes {
   std::vector<std::string> old_columns;  // quoted names, parallel to the operator's columns
   std::vector<std::string> new_columns;
   std::string violation;  // scalar SQL: number of affected rows that show a broken invariant
+  /// Where the statement leaves state rows to a later one (Statement::leaves_gone()): one row, with `broken` instead of
+  /// `violation`, and `gone`: an array of the ctids of state rows behind which nothing is left, or NULL.
+  std::optional<Select> tally;
 };
 
 class StatefulOperator : public Operator {
@@ -55,6 +59,8 @@ class StatefulOperator : public Operator {
   virtual void want_lookup(int column) = 0;
   /// That such a lookup has an index. Here: every column whose type allows one.
   [[nodiscard]] bool indexed(int column) const override;
+  /// How many of its first columns are the key of its state table, if it can leave rows to a later statement. 0: not.
+  [[nodiscard]] virtual std::size_t state_keys() const { return 0; }
   [[nodiscard]] virtual std::vector<std::string> notes() const { return {}; }
 
  private:

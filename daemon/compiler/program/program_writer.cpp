@@ -18,13 +18,15 @@ constexpr int kDeltaBytes = 262144;  // size from which old rows are cleared out
 
 std::string check_violations(const CompileRequest& request, const std::string& what) {
   const std::string name = qualified(request.schema, request.name);
-  return "IF v.violations <> 0 THEN\n    PERFORM pgtrickle._raise_disagreement(" + quote_literal(name) + ", " +
+  return "IF v.violations <> 0 THEN\n  PERFORM pgtrickle._raise_disagreement(" + quote_literal(name) + ", " +
          quote_literal(what) + ", v.violations);\nEND IF;\n";
 }
 
 /// The statement, its result put into the variables of apply_<id>.
-std::string run(const Statement& statement, Select last) {
-  return statement.sql(last.into({"rows_inserted", "rows_updated", "rows_deleted", "v.violations"})) + ";\n";
+std::string run(const Statement& statement, Select last, const std::vector<std::string>& more = {}) {
+  std::vector<std::string> variables{"rows_inserted", "rows_updated", "rows_deleted", "v.violations"};
+  variables.insert(variables.end(), more.begin(), more.end());
+  return statement.sql(last.into(variables)) + ";\n";
 }
 
 class DifferentialWriter {
@@ -33,6 +35,21 @@ class DifferentialWriter {
       : request_(request), plan_(plan), numbers_(numbers), target_(make_target(request, plan)) {}
 
   [[nodiscard]] const Target& target() const { return target_; }
+
+  /// Rows that go are deleted by a second statement: where the target has a key, no unique index of a user wants them
+  /// gone before others come, and nothing but the end of its key hides a row of the state.
+  void leave_gone() {
+    if (!target_.keyed() || request_.user_keys) return;
+    if (plan_.root_state == nullptr) {
+      if (target_.has_key_rows()) gone_ = target_.table() + "[]";
+      return;
+    }
+    const bool unfiltered =
+        std::all_of(plan_.chain.begin(), plan_.chain.end(), [](const auto* op) { return op->predicates().empty(); });
+    if (unfiltered && !key_of_state().empty()) gone_ = "tid[]";
+  }
+  /// The type of the variable v.gone, which these statements need; empty: there is no second one.
+  [[nodiscard]] const std::string& gone() const { return gone_; }
 
   [[nodiscard]] std::string full_body() const {
     std::string body;
@@ -91,8 +108,8 @@ class DifferentialWriter {
   [[nodiscard]] static std::string clear_old_runs(const StatefulOperator& node) {
     const std::string& table = node.delta_table();
     return "IF pg_relation_size(" + quote_literal(table) + "::regclass) > " + std::to_string(kDeltaBytes) +
-           " THEN\n    BEGIN\n        LOCK TABLE " + table + " IN ACCESS EXCLUSIVE MODE NOWAIT;\n        TRUNCATE " +
-           table + ";\n    EXCEPTION WHEN lock_not_available THEN\n        NULL;\n    END;\nEND IF;\n";
+           " THEN\n  BEGIN\n    LOCK TABLE " + table + " IN ACCESS EXCLUSIVE MODE NOWAIT;\n    TRUNCATE " + table +
+           ";\n  EXCEPTION WHEN lock_not_available THEN\n    NULL;\n  END;\nEND IF;\n";
   }
 
   [[nodiscard]] std::string inner_node(const StatefulOperator& node, bool sized) const {
@@ -128,10 +145,49 @@ class DifferentialWriter {
 
   [[nodiscard]] std::string root(bool sized) const {
     Statement statement(numbers_, sized, request_.user_keys);
+    if (!gone_.empty()) {
+      statement.leave_gone();
+      return plan_.root_state != nullptr ? apply_groups(statement) : apply_rows(statement);
+    }
     const Select last = plan_.root_state != nullptr
                             ? apply_changes(statement, *plan_.root_state)
                             : target_.apply_delta(statement, plan_.root->delta(statement, true));
     return run(statement, last) + check_violations(request_, "state");
+  }
+
+  /// What goes is told by its rows in the state.
+  [[nodiscard]] std::string apply_groups(Statement& statement) const {
+    const StatefulOperator& node = *plan_.root_state;
+    const Changes changes = node.differential(statement);
+    const Select last = target_.upsert_rows(statement, chained(side(node, changes, true)), changes.tally.value());
+    std::vector<std::string> keys;
+    for (const int position : key_of_state()) keys.push_back(changes.old_columns[static_cast<std::size_t>(position)]);
+    return run(statement, last, {"v.gone"}) + check_violations(request_, "state") + "IF v.gone IS NOT NULL THEN\n  " +
+           indent(target_.delete_gone(node.state_table(), keys).sql(), 2) +
+           ";\n  GET DIAGNOSTICS rows_deleted = ROW_COUNT;\n  " +
+           Delete(node.state_table(), "s").where("s.ctid = ANY (v.gone)").sql() + ";\nEND IF;\n";
+  }
+
+  /// What goes is told by its keys, and has to be there.
+  [[nodiscard]] std::string apply_rows(Statement& statement) const {
+    const Select last = target_.apply_delta(statement, plan_.root->delta(statement, true));
+    return run(statement, last, {"v.gone"}) + "IF v.gone IS NOT NULL THEN\n  " +
+           indent(target_.delete_rows().sql(), 2) +
+           ";\n  GET DIAGNOSTICS rows_deleted = ROW_COUNT;\n"
+           "  v.violations := v.violations + abs(cardinality(v.gone) - rows_deleted);\nEND IF;\n" +
+           check_violations(request_, "state");
+  }
+
+  /// Which columns of root_state the target's key is, if these are in the key of its state; else none.
+  [[nodiscard]] std::vector<int> key_of_state() const {
+    std::vector<int> positions;
+    for (int position : target_.key()) {
+      for (auto op = plan_.chain.rbegin(); op != plan_.chain.rend() && position >= 0; ++op)
+        position = (*op)->origin(position);
+      if (position < 0 || position >= static_cast<int>(plan_.root_state->state_keys())) return {};
+      positions.push_back(position);
+    }
+    return positions;
   }
 
   [[nodiscard]] Select apply_changes(Statement& statement, const StatefulOperator& node) const {
@@ -179,43 +235,53 @@ class DifferentialWriter {
   const CutPlan& plan_;
   const SourceNumbers& numbers_;
   Target target_;
+  std::string gone_;
+};
+
+/// In what the functions of programs differ.
+struct Differs {
+  bool sized = false;  // the planner is told the sizes of deltas
+  std::string gone;    // the type of v.gone
 };
 
 /// apply_<id>: recomputes, or applies what is pending. `differential` is empty if it can only recompute.
 std::string apply_function(const CompileRequest& request, const SourceNumbers& numbers, const std::string& full,
-                           const std::string& differential, bool sized) {
+                           const std::string& differential, const Differs& differs) {
+  const bool sized = differs.sized;
   std::string body =
       "\n#variable_conflict use_column\n<<v>>\nDECLARE\n"
-      "    f_snapshot CONSTANT pg_snapshot := $2;\n"
-      "    f_xmin CONSTANT xid8 := pg_snapshot_xmin($2);\n"
-      "    f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);\n"
-      "    f_xid CONSTANT xid8 := $3;\n"
-      "    f_seq CONSTANT bigint := $4;\n" +
+      // An alias is the argument itself; anything else would be assigned at each call.
+      "  f_snapshot ALIAS FOR $2;\n"
+      "  f_xmin CONSTANT xid8 := pg_snapshot_xmin($2);\n"
+      "  f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);\n"
+      "  f_xid ALIAS FOR $3;\n"
+      "  f_seq ALIAS FOR $4;\n" +
       numbers.declarations("$5") +
-      "    run CONSTANT bigint := $6;\n"
-      "    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none\n"
-      "    violations bigint;\n"
-      "    ignored text;\n";
-  if (sized) body += "    sizes_before CONSTANT text := current_setting('pgtrickle.sizes', true);\n";
+      "  run ALIAS FOR $6;\n"
+      "  user_keys ALIAS FOR $8;  -- columns of unique indexes that users made; NULL: there are none\n"
+      "  violations bigint;\n"
+      "  ignored text;\n";
+  if (!differs.gone.empty()) body += "  gone " + differs.gone + ";\n";
+  if (sized) body += "  sizes_before CONSTANT text := current_setting('pgtrickle.sizes', true);\n";
   body +=
       "BEGIN\n"
       // The guard trigger lets these statements pass. Not a SET clause: only superusers may put unknown parameters
       // there.
-      "    v.ignored := set_config('pgtrickle.apply', '" +
+      "  v.ignored := set_config('pgtrickle.apply', '" +
       std::to_string(request.id) + "', true);\n";
-  if (sized) body += "    v.ignored := set_config('pgtrickle.sizes', $7, true);\n";
+  if (sized) body += "  v.ignored := set_config('pgtrickle.sizes', $7, true);\n";
   std::string leave = "v.ignored := set_config('pgtrickle.apply', '', true);\n";
   if (sized) leave += "v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);\n";
   if (differential.empty()) {
-    body += indent("    " + full, 4);
+    body += indent("  " + full, 2);
   } else {
-    body += "    IF $1 = 'full' THEN\n" + indent("        " + full, 8) + "\n        " + indent(leave, 8) +
-            "RETURN;\n    END IF;\n" + indent("    " + differential, 4);
+    body += "  IF $1 = 'full' THEN\n" + indent("    " + full, 4) + "\n    " + indent(leave, 4) +
+            "RETURN;\n  END IF;\n" + indent("  " + differential, 2);
   }
-  body += "\n    " + indent(leave.substr(0, leave.size() - 1), 4) + "\nEND\n";
+  body += "\n  " + indent(leave.substr(0, leave.size() - 1), 2) + "\nEND\n";
   // Settings of the planner are those of the caller.
   std::string sql = "CREATE OR REPLACE FUNCTION " + function_name("apply", request.id) + "(" + kApplyArguments +
-                    ",\n    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)\n"
+                    ",\n  OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)\n"
                     "LANGUAGE plpgsql\n";
   for (const auto& [key, value] : request.settings)
     sql += "SET " + quote_ident(key) + " = " + quote_literal(value) + "\n";
@@ -223,8 +289,8 @@ std::string apply_function(const CompileRequest& request, const SourceNumbers& n
 }
 
 void add_apply(const CompileRequest& request, Program& program, const SourceNumbers& numbers, const std::string& full,
-               const std::string& differential, bool sized) {
-  program.owner_ddl.push_back(apply_function(request, numbers, full, differential, sized));
+               const std::string& differential, const Differs& differs) {
+  program.owner_ddl.push_back(apply_function(request, numbers, full, differential, differs));
   program.owner_ddl.push_back("REVOKE ALL ON FUNCTION " + function_name("apply", request.id) + "(" + kApplyTypes +
                               ") FROM PUBLIC");
 }
@@ -255,7 +321,8 @@ CompileRequest with_encoding(CompileRequest request, const std::vector<Operator*
 std::string write_differential(const CompileRequest& request, const CutPlan& plan, const SourceNumbers& numbers,
                                const std::vector<CapturedSource>& sources, bool all_indexed, Program& program,
                                const std::function<std::string(const Target&)>& describe) {
-  const DifferentialWriter writer(request, plan, numbers);
+  DifferentialWriter writer(request, plan, numbers);
+  writer.leave_gone();
   std::string text = describe(writer.target());
   for (const auto& node : plan.inner) {
     for (const auto& ddl : node->state_ddl()) program.owner_ddl.push_back(ddl);
@@ -272,7 +339,7 @@ std::string write_differential(const CompileRequest& request, const CutPlan& pla
   const auto trees = plan.trees();
   const bool joins = std::any_of(trees.begin(), trees.end(), [](const Operator* tree) { return tree->joins(); });
   add_apply(with_encoding(request, trees), program, numbers, writer.full_body(), writer.differential_body(joins),
-            joins);
+            {joins, writer.gone()});
   // Without an index each lookup would be a scan, which only a hash join does once.
   add_refresh(request, program, sources, numbers, {joins, all_indexed});
   if (request.immediate) {
@@ -306,7 +373,7 @@ void write_full(const CompileRequest& request, Program& program) {
   // The query's own column names may not be usable here (duplicates of our w): they are renamed by position.
   const Select last = target.replace(statement, Select({"*"}).from(Query::text(query), "q", quoted));
   const std::string full = run(statement, last) + check_violations(request, "content");
-  add_apply(with_encoding(request, {}), program, none, full, {}, false);
+  add_apply(with_encoding(request, {}), program, none, full, {}, {});
   add_refresh(request, program, {}, none, {});
 }
 

@@ -170,6 +170,13 @@ void Target::hide(Statement& statement, const FromItem& from, const std::vector<
       Delete(table_, "t").using_rows(from, "n").where(where).where(key_match(prefixed(keys, "n."))).returning("1"));
 }
 
+/// That what has to be deleted first is.
+std::vector<std::string> Target::deleted_before(const Statement& statement) {
+  if (statement.leaves_gone()) return {};
+  if (statement.user_keys()) return {after({kDeleted, kMoved})};
+  return {after({kDeleted})};
+}
+
 void Target::upsert(Statement& statement, const std::string& from, const std::vector<std::string>& where) const {
   std::vector<int> rest;
   for (const int position : all_) {
@@ -177,8 +184,6 @@ void Target::upsert(Statement& statement, const std::string& from, const std::ve
     const bool key = std::find(key_.begin(), key_.end(), position) != key_.end();
     if (!key || !request_.columns[static_cast<std::size_t>(position)].type.identity) rest.push_back(position);
   }
-  const auto first =
-      statement.user_keys() ? std::vector<std::string>{kDeleted, kMoved} : std::vector<std::string>{kDeleted};
   std::vector<std::string> set;
   std::vector<std::string> differs;
   for (const auto& name : table_columns(rest)) set.push_back(name + " = excluded." + name);
@@ -186,12 +191,12 @@ void Target::upsert(Statement& statement, const std::string& from, const std::ve
     differs.push_back(row_differs(prefixed(table_columns(rest), "t."), prefixed(table_columns(rest), "excluded.")));
   // By name: of the columns alone, a user's constraint on the same ones would be an arbiter too, which fails if it is
   // deferrable. xmax is 0 in a row that was inserted and set in one that was updated in place.
-  statement.with(
-      "shown", "stream table: rows that are new or differ",
-      Insert(table_, table_columns(all_), Select(cast_list("n")).from(from, "n").where(after(first)).where(where))
-          .as("t")
-          .on_conflict("pgtrickle_" + std::to_string(request_.id) + "_key", set, differs)
-          .returning("t.xmax = 0 AS inserted"));
+  statement.with("shown", "stream table: rows that are new or differ",
+                 Insert(table_, table_columns(all_),
+                        Select(cast_list("n")).from(from, "n").where(deleted_before(statement)).where(where))
+                     .as("t")
+                     .on_conflict("pgtrickle_" + std::to_string(request_.id) + "_key", set, differs)
+                     .returning("t.xmax = 0 AS inserted"));
 }
 
 Select Target::apply_bag(Statement& statement, const std::string& d, const std::string& violation) const {
@@ -241,10 +246,20 @@ Select Target::apply_delta(Statement& statement, const Delta& delta, const std::
                                            .item("bool_or(n.w NOT IN (1, -1))", odd)
                                            .from(d, "n")
                                            .group_by(prefixed(keys, "n.")));
+  Select numbers;
+  if (statement.leaves_gone()) {
+    upsert(statement, d, {"n.w > 0"});
+    numbers.item("array_agg(" + key_row("n.") + ") FILTER (WHERE n." + lost + ")", lost);
+    for (const auto& flag : {added, odd}) numbers.item("count(*) FILTER (WHERE n." + flag + ")", flag);
+    return counts("s.inserted", "s.updated", "0::bigint",
+                  "k." + odd + " + abs(k." + added + " - s.inserted)" + and_also(violation))
+        .item("k." + lost, "gone")
+        .from(shown_rows(), "s")
+        .from(numbers.from(k, "n"), "k");
+  }
   hide(statement, k, keys, {"n." + lost});
   move_out(statement, d, {"n.w > 0"});
   upsert(statement, d, {"n.w > 0"});
-  Select numbers;
   for (const auto& flag : {lost, added, odd}) numbers.item("count(*) FILTER (WHERE n." + flag + ")", flag);
   return counts(inserted(statement), updated(statement), "h.deleted",
                 "k." + odd + " + abs(k." + lost + " - h.deleted) + abs(k." + added + " - (" + inserted(statement) +
@@ -261,6 +276,37 @@ Select Target::apply_rows(Statement& statement, const FromItem& shown, const Fro
   move_out(statement, rows, {});
   upsert(statement, rows, {});
   return counts(inserted(statement), updated(statement), kDeleted, violations).from(shown_rows(), "s");
+}
+
+Select Target::upsert_rows(Statement& statement, const FromItem& shown, const Select& tally) const {
+  upsert(statement, statement.with("rows", "rows as they shall be", shown.query(), false), {});
+  return counts("s.inserted", "s.updated", "0::bigint", "m.broken")
+      .item("m.gone")
+      .from(shown_rows(), "s")
+      .from(tally, "m");
+}
+
+Delete Target::delete_gone(const std::string& state, const std::vector<std::string>& key_columns) const {
+  return Delete(table_, "t")
+      .using_rows(state, "s")
+      .where("s.ctid = ANY (v.gone)")
+      .where(key_match(prefixed(key_columns, "s.")));
+}
+
+std::string Target::key_row(const std::string& prefix) const {
+  std::vector<std::string> values(all_.size(), "NULL");
+  const auto keys = row_columns(key_);
+  for (std::size_t i = 0; i < key_.size(); ++i) values[static_cast<std::size_t>(key_[i])] = prefix + keys[i];
+  return "ROW(" + join(values, ", ") + ")::" + table_;
+}
+
+bool Target::has_key_rows() const {
+  return std::all_of(request_.columns.begin(), request_.columns.end(),
+                     [](const TargetColumn& column) { return column.type.oid == column.type.base_oid; });
+}
+
+Delete Target::delete_rows() const {
+  return Delete(table_, "t").using_rows("unnest(v.gone)", "n").where(key_match(prefixed(table_columns(key_), "n.")));
 }
 
 Select Target::replace(Statement& statement, const FromItem& content) const {

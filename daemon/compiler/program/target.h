@@ -30,12 +30,24 @@ class Target {
   /// earlier program are the caller's to drop.
   [[nodiscard]] std::vector<std::string> index_ddl() const;
 
-  /// Applies a Z-set with the columns and w. `violation` is counted with the ones that are found here.
+  /// Applies a Z-set with the columns and w. `violation` is counted with the ones that are found here. Where the
+  /// statement leaves what goes to a later one, which delete_rows() is, the result has a column more: gone, an array of
+  /// rows of the table of which only the key is set, or NULL.
   [[nodiscard]] Select apply_delta(Statement& statement, const Delta& delta, const std::string& violation = {}) const;
   /// Keyed only: `shown` has the new rows, `gone`, under the names in `key_columns` (parallel to the key), the keys of
   /// rows that are to be deleted if they are there. No key is in both.
   [[nodiscard]] Select apply_rows(Statement& statement, const FromItem& shown, const FromItem& gone,
                                   const std::vector<std::string>& key_columns, const std::string& violations) const;
+  /// Keyed only: the same, where what goes is left to a later statement, which delete_gone() is. `tally` says what that
+  /// is and what is broken (Changes); the result has a column more, gone.
+  [[nodiscard]] Select upsert_rows(Statement& statement, const FromItem& shown, const Select& tally) const;
+  /// Deletes the rows whose keys are in `key_columns` of the rows of `state` with the ctids v.gone.
+  [[nodiscard]] Delete delete_gone(const std::string& state, const std::vector<std::string>& key_columns) const;
+  /// Deletes the rows that have the keys of v.gone.
+  [[nodiscard]] Delete delete_rows() const;
+  /// Whether a row of which only the key is set can be: not if it has domains, which may be NOT NULL.
+  [[nodiscard]] bool has_key_rows() const;
+  [[nodiscard]] const std::string& table() const { return table_; }
   /// Replaces the content.
   [[nodiscard]] Select replace(Statement& statement, const FromItem& content) const;
 
@@ -46,6 +58,8 @@ class Target {
   /// That a row t of the table has this key.
   [[nodiscard]] std::vector<std::string> key_match(const std::vector<std::string>& other) const;
   [[nodiscard]] std::vector<std::string> cast_list(const std::string& alias) const;
+  /// A row of the table of which only the key is set, to the values with this prefix.
+  [[nodiscard]] std::string key_row(const std::string& prefix) const;
   [[nodiscard]] bool needs_hash_index() const;
   [[nodiscard]] bool loose() const;  // some column has equal values that are not the same
   [[nodiscard]] Select apply_bag(Statement& statement, const std::string& d, const std::string& violation = {}) const;
@@ -57,6 +71,7 @@ class Target {
   void move_out(Statement& statement, const std::string& from, const std::vector<std::string>& where) const;
   /// Inserts new rows and updates others in place, once "hidden" and "moved" are deleted.
   void upsert(Statement& statement, const std::string& from, const std::vector<std::string>& where) const;
+  [[nodiscard]] static std::vector<std::string> deleted_before(const Statement& statement);
 
   const CompileRequest& request_;
   std::vector<std::string> names_;  // quoted

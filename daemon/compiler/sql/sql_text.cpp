@@ -119,7 +119,9 @@ void append_indented(std::string& to, const std::string& text, std::size_t space
   std::size_t at = 0;
   for (std::size_t end = 0; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
     to.append(text, at, end + 1 - at);
-    if (!is_quoted_after({text.data() + at, end - at})) to.append(spaces, ' ');
+    const bool quoted = is_quoted_after({text.data() + at, end - at});
+    const bool empty = end + 1 < text.size() && text[end + 1] == '\n';
+    if (!quoted && !empty) to.append(spaces, ' ');
   }
   to.append(text, at);
 }

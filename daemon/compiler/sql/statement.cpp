@@ -29,7 +29,7 @@ std::string SourceNumbers::declarations(const std::string& changed) const {
   const auto names = variables();
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::string number = std::to_string(i + 1);
-    text += "    " + names[i] + " CONSTANT boolean := ";
+    text += "  " + names[i] + " CONSTANT boolean := ";
     if (immediate_)
       text += in_variables_ ? "$" + number + " IS NOT NULL;\n" : "$1[" + number + "] > 0;\n";
     else
@@ -86,7 +86,7 @@ std::string Statement::add(const std::string& hint, const std::string& about, co
   const int count = ++used_[name];
   if (count > 1) name += "__" + std::to_string(count);
   name = quote_ident(name);
-  tables_.push_back("-- " + one_line(about, kCommentBytes) + "\n" + name + " AS " + how + "(\n    " + indent(body, 4) +
+  tables_.push_back("-- " + one_line(about, kCommentBytes) + "\n" + name + " AS " + how + "(\n  " + indent(body, 2) +
                     ")");
   return name;
 }

@@ -73,6 +73,9 @@ class Statement {
 
   [[nodiscard]] const SourceNumbers& sources() const { return sources_; }
   [[nodiscard]] bool user_keys() const { return user_keys_; }
+  /// Rows that go are seldom: they are left to a statement of their own, so that this one starts nothing for them.
+  void leave_gone() { leaves_gone_ = true; }
+  [[nodiscard]] bool leaves_gone() const { return leaves_gone_; }
   [[nodiscard]] std::string gate(std::uint64_t mask) const { return sources_.gate(mask); }
   /// The LIMIT of the delta of a source, where deltas are sized; else empty. It never cuts: the size in the setting
   /// pgtrickle.sizes is at least the number of the source's pending rows, or NULL. Without it the planner expects 199
@@ -84,6 +87,7 @@ class Statement {
   const SourceNumbers& sources_;
   bool sized_;
   bool user_keys_;
+  bool leaves_gone_ = false;
   std::string add(const std::string& hint, const std::string& about, const std::string& body, const char* how);
 
   std::vector<std::string> tables_;

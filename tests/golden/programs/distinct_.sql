@@ -22,176 +22,170 @@ CREATE INDEX ON pgtrickle_state.node_0_1 (hash_record_extended(ROW(region), 0));
 ALTER TABLE pgtrickle_state.node_0_1 SET (fillfactor = 70);
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, sizes text, user_keys text[], plans anyelement,
-    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
+  OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql
 AS $pgt$
 #variable_conflict use_column
 <<v>>
 DECLARE
-    f_snapshot CONSTANT pg_snapshot := $2;
-    f_xmin CONSTANT xid8 := pg_snapshot_xmin($2);
-    f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
-    f_xid CONSTANT xid8 := $3;
-    f_seq CONSTANT bigint := $4;
-    customers_changed CONSTANT boolean := ($5 & 1) <> 0;
-    run CONSTANT bigint := $6;
-    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
-    violations bigint;
-    ignored text;
+  f_snapshot ALIAS FOR $2;
+  f_xmin CONSTANT xid8 := pg_snapshot_xmin($2);
+  f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
+  f_xid ALIAS FOR $3;
+  f_seq ALIAS FOR $4;
+  customers_changed CONSTANT boolean := ($5 & 1) <> 0;
+  run ALIAS FOR $6;
+  user_keys ALIAS FOR $8;  -- columns of unique indexes that users made; NULL: there are none
+  violations bigint;
+  ignored text;
+  gone tid[];
 BEGIN
-    v.ignored := set_config('pgtrickle.apply', '0', true);
-    IF $1 = 'full' THEN
-        DELETE FROM pgtrickle_state.node_0_1;
-        
-        INSERT INTO pgtrickle_state.node_0_1 (region, n)
-        SELECT i.region AS region, count(*) AS n
-        FROM (SELECT i.region FROM public.customers i) i
-        GROUP BY i.region;
-        
-        WITH
-        -- the query
-        content AS MATERIALIZED (
-            SELECT x.region::text AS region
-            FROM (SELECT s.region FROM pgtrickle_state.node_0_1 s) x),
-        -- stream table: rows that are gone
-        hidden AS (
-            DELETE FROM public.stream_table t
-            WHERE NOT EXISTS (SELECT
-                              FROM content n
-                              WHERE hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(n.region), 0)
-                                AND ROW(t.region)::record = ROW(n.region)::record)
-            RETURNING 1),
-        -- rows that trade values of a unique index of the user: they go and come
-        moved AS (
-            DELETE FROM public.stream_table t
-            USING content n
-            WHERE v.user_keys IS NOT NULL
-              AND hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(n.region), 0)
-              AND ROW(t.region)::record = ROW(n.region)::record
-              AND ('region' = ANY (v.user_keys) AND ROW(t.region)::record *<> ROW(n.region::text)::record)
-            RETURNING 1),
-        -- stream table: rows that are new or differ
-        shown AS (
-            INSERT INTO public.stream_table AS t (region)
-            SELECT n.region::text AS region
-            FROM content n
-            WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0
-              AND NOT EXISTS (SELECT
-                              FROM public.stream_table o
-                              WHERE hash_record_extended(ROW(o.region), 0) = hash_record_extended(ROW(n.region), 0)
-                                AND ROW(o.region)::record = ROW(n.region)::record)
-            ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO NOTHING
-            RETURNING t.xmax = 0 AS inserted)
-        SELECT s.inserted - (SELECT count(*) FROM moved) AS rows_inserted,
-               s.updated + (SELECT count(*) FROM moved) AS rows_updated,
-               (SELECT count(*) FROM hidden) AS rows_deleted,
-               (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.region) k) AS violations
-        FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
-                     count(*) FILTER (WHERE NOT shown.inserted) AS updated
-              FROM shown) s
-        INTO rows_inserted, rows_updated, rows_deleted, v.violations;
-        IF v.violations <> 0 THEN
-            PERFORM pgtrickle._raise_disagreement('public.stream_table', 'key', v.violations);
-        END IF;
-        
-        v.ignored := set_config('pgtrickle.apply', '', true);
-        RETURN;
-    END IF;
-    -- the stream table
+  v.ignored := set_config('pgtrickle.apply', '0', true);
+  IF $1 = 'full' THEN
+    DELETE FROM pgtrickle_state.node_0_1;
+
+    INSERT INTO pgtrickle_state.node_0_1 (region, n)
+    SELECT i.region AS region, count(*) AS n
+    FROM (SELECT i.region FROM public.customers i) i
+    GROUP BY i.region;
+
     WITH
-    -- changed groups: what is added to each
-    g AS MATERIALIZED (
-        SELECT i.region AS region, coalesce(sum(i.w), 0)::bigint AS n
-        FROM (SELECT l.c2 AS region, l.w::int AS w
-              FROM pgtrickle_changes.log_0 l
-              WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)) i
-        GROUP BY i.region),
-    -- those groups beside their stored values
-    m AS MATERIALIZED (
-        SELECT g.region, s.ctid AS old_ctid, coalesce(s.n, 0) AS old_n, coalesce(s.n, 0) + g.n AS new_n
-        FROM g g
-        LEFT JOIN pgtrickle_state.node_0_1 s
-                  ON hash_record_extended(ROW(s.region), 0) = hash_record_extended(ROW(g.region), 0)
-                  AND ROW(s.region)::record = ROW(g.region)::record),
-    -- state: keys behind which nothing is left
-    gone AS (
-        DELETE FROM pgtrickle_state.node_0_1 s
-        USING m m
-        WHERE s.ctid = m.old_ctid AND m.new_n <= 0),
-    -- state: keys that stay
-    kept AS (
-        UPDATE pgtrickle_state.node_0_1 s
-        SET n = m.new_n
-        FROM m m
-        WHERE s.ctid = m.old_ctid AND m.new_n > 0),
-    -- state: keys that are new
-    born AS (
-        INSERT INTO pgtrickle_state.node_0_1 (region, n)
-        SELECT m.region, m.new_n FROM m m WHERE m.old_ctid IS NULL AND m.new_n > 0),
-    -- output rows of these keys, before and after
-    c AS NOT MATERIALIZED (
-        SELECT m.region, m.old_n > 0 AS was, m.new_n > 0 AS now FROM m m),
+    -- the query
+    content AS MATERIALIZED (
+      SELECT x.region::text AS region
+      FROM (SELECT s.region FROM pgtrickle_state.node_0_1 s) x),
     -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t
-        USING (SELECT i.*
-               FROM (SELECT c.region AS region, c.was, c.now FROM c c) i
-               WHERE i.was AND (i.now) IS NOT TRUE) n
-        WHERE hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(n.region), 0)
-          AND ROW(t.region)::record = ROW(n.region)::record
-        RETURNING 1),
-    -- rows as they shall be
-    rows AS (
-        SELECT c.region AS region FROM c c WHERE c.now),
+      DELETE FROM public.stream_table t
+      WHERE NOT EXISTS (SELECT
+                        FROM content n
+                        WHERE hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(n.region), 0)
+                          AND ROW(t.region)::record = ROW(n.region)::record)
+      RETURNING 1),
+    -- rows that trade values of a unique index of the user: they go and come
+    moved AS (
+      DELETE FROM public.stream_table t
+      USING content n
+      WHERE v.user_keys IS NOT NULL
+        AND hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(n.region), 0)
+        AND ROW(t.region)::record = ROW(n.region)::record
+        AND ('region' = ANY (v.user_keys) AND ROW(t.region)::record *<> ROW(n.region::text)::record)
+      RETURNING 1),
     -- stream table: rows that are new or differ
     shown AS (
-        INSERT INTO public.stream_table AS t (region)
-        SELECT n.region::text AS region
-        FROM rows n
-        WHERE (SELECT count(*) FROM hidden) >= 0
-        ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO NOTHING
-        RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
+      INSERT INTO public.stream_table AS t (region)
+      SELECT n.region::text AS region
+      FROM content n
+      WHERE (SELECT count(*) FROM hidden) + (SELECT count(*) FROM moved) >= 0
+        AND NOT EXISTS (SELECT
+                        FROM public.stream_table o
+                        WHERE hash_record_extended(ROW(o.region), 0) = hash_record_extended(ROW(n.region), 0)
+                          AND ROW(o.region)::record = ROW(n.region)::record)
+      ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO NOTHING
+      RETURNING t.xmax = 0 AS inserted)
+    SELECT s.inserted - (SELECT count(*) FROM moved) AS rows_inserted,
+           s.updated + (SELECT count(*) FROM moved) AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
+           (SELECT count(*) FROM content) - (SELECT count(*) FROM (SELECT FROM content n GROUP BY n.region) k) AS violations
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
                  count(*) FILTER (WHERE NOT shown.inserted) AS updated
           FROM shown) s
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
-        PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
+      PERFORM pgtrickle._raise_disagreement('public.stream_table', 'key', v.violations);
     END IF;
     
     v.ignored := set_config('pgtrickle.apply', '', true);
+    RETURN;
+  END IF;
+  -- the stream table
+  WITH
+  -- changed groups: what is added to each
+  g AS MATERIALIZED (
+    SELECT i.region AS region, coalesce(sum(i.w), 0)::bigint AS n
+    FROM (SELECT l.c2 AS region, l.w::int AS w
+          FROM pgtrickle_changes.log_0 l
+          WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)) i
+    GROUP BY i.region),
+  -- those groups beside their stored values
+  m AS MATERIALIZED (
+    SELECT g.region, s.ctid AS old_ctid, coalesce(s.n, 0) + g.n AS new_n
+    FROM g g
+    LEFT JOIN pgtrickle_state.node_0_1 s
+              ON hash_record_extended(ROW(s.region), 0) = hash_record_extended(ROW(g.region), 0)
+              AND ROW(s.region)::record = ROW(g.region)::record),
+  -- state: keys that stay
+  kept AS (
+    UPDATE pgtrickle_state.node_0_1 s
+    SET n = m.new_n
+    FROM m m
+    WHERE s.ctid = m.old_ctid AND m.new_n > 0),
+  -- state: keys that are new
+  born AS (
+    INSERT INTO pgtrickle_state.node_0_1 (region, n)
+    SELECT m.region, m.new_n FROM m m WHERE m.old_ctid IS NULL AND m.new_n > 0),
+  -- output rows of these keys
+  c AS NOT MATERIALIZED (
+    SELECT m.region, m.new_n > 0 AS now FROM m m),
+  -- rows as they shall be
+  rows AS (
+    SELECT c.region AS region FROM c c WHERE c.now),
+  -- stream table: rows that are new or differ
+  shown AS (
+    INSERT INTO public.stream_table AS t (region)
+    SELECT n.region::text AS region FROM rows n
+    ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO NOTHING
+    RETURNING t.xmax = 0 AS inserted)
+  SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, 0::bigint AS rows_deleted,
+         m.broken AS violations, m.gone
+  FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
+               count(*) FILTER (WHERE NOT shown.inserted) AS updated
+        FROM shown) s,
+       (SELECT count(*) FILTER (WHERE m.new_n < 0) AS broken,
+               array_agg(m.old_ctid) FILTER (WHERE m.new_n <= 0 AND m.old_ctid IS NOT NULL) AS gone
+        FROM m m) m
+  INTO rows_inserted, rows_updated, rows_deleted, v.violations, v.gone;
+  IF v.violations <> 0 THEN
+    PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
+  END IF;
+  IF v.gone IS NOT NULL THEN
+    DELETE FROM public.stream_table t
+    USING pgtrickle_state.node_0_1 s
+    WHERE s.ctid = ANY (v.gone)
+      AND hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(s.region), 0)
+      AND ROW(t.region)::record = ROW(s.region)::record;
+    GET DIAGNOSTICS rows_deleted = ROW_COUNT;
+    DELETE FROM pgtrickle_state.node_0_1 s WHERE s.ctid = ANY (v.gone);
+  END IF;
+  
+  v.ignored := set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
 
 REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, text, text[], anyelement) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.look_0(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,
-    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean,
-    OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
+  OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean,
+  OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgt$
 #variable_conflict use_column
 <<v>>
 DECLARE
-    f_xmin CONSTANT xid8 := pg_snapshot_xmin($1);
-    f_xmax CONSTANT xid8 := pg_snapshot_xmax($1);
-    f_snapshot CONSTANT pg_snapshot := $1;
-    f_xid CONSTANT xid8 := $2;
-    f_seq CONSTANT bigint := $3;
+  f_xmin CONSTANT xid8 := pg_snapshot_xmin($1);
+  f_xmax CONSTANT xid8 := pg_snapshot_xmax($1);
+  f_snapshot ALIAS FOR $1;
+  f_xid ALIAS FOR $2;
+  f_seq ALIAS FOR $3;
 BEGIN
-    SELECT ARRAY[p1.n]::bigint[], array_remove(ARRAY[CASE WHEN p1.marked THEN 0 END]::bigint[], NULL),
-           true,
-           EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID}') AND c.relrowsecurity),
-           false,
-           200, false, true, false
-    INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves
-    FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
-                  FROM pgtrickle_changes.log_0 l
-                  WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)) p1;
+  SELECT ARRAY[p1.n]::bigint[], array_remove(ARRAY[CASE WHEN p1.marked THEN 0 END]::bigint[], NULL),
+         true, EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID}') AND c.relrowsecurity),
+         false, 200, false, true, false
+  FROM (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
+        FROM pgtrickle_changes.log_0 l
+        WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)) p1
+  INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves;
 END
 $pgt$;
 

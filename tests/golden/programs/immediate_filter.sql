@@ -29,7 +29,7 @@ AS $pgt$
 #variable_conflict use_column
 <<v>>
 DECLARE
-    orders_changed CONSTANT boolean := $1 IS NOT NULL;
+  orders_changed CONSTANT boolean := $1 IS NOT NULL;
     d1 CONSTANT pgtrickle_state.changes_0_1[] := $1;
     user_keys CONSTANT text[] := NULL;  -- columns of unique indexes that users made
     violations bigint;
@@ -58,37 +58,37 @@ BEGIN
     WITH
     -- orders: rows that are pending, net
     d_orders AS MATERIALIZED (
-        SELECT l.c1 AS id, l.c3 AS amount, sum(l.w)::int AS w
-        FROM unnest(v.d1) l
-        WHERE l.c3 > 10::numeric
-        GROUP BY l.c1, l.c3, pg_catalog.numeric_send(l.c3)
-        HAVING sum(l.w) <> 0),
+      SELECT l.c1 AS id, l.c3 AS amount, sum(l.w)::int AS w
+      FROM unnest(v.d1) l
+      WHERE l.c3 > 10::numeric
+      GROUP BY l.c1, l.c3, pg_catalog.numeric_send(l.c3)
+      HAVING sum(l.w) <> 0),
     -- changed rows, net
     net AS MATERIALIZED (
-        SELECT x.id AS id, x.twice AS twice, sum(x.w)::int AS w
-        FROM (SELECT i.id, i.amount * 2::numeric AS twice, i.w FROM d_orders i) x
-        GROUP BY x.id, x.twice, pg_catalog.numeric_send(x.twice)
-        HAVING sum(x.w) <> 0),
+      SELECT x.id AS id, x.twice AS twice, sum(x.w)::int AS w
+      FROM (SELECT i.id, i.amount * 2::numeric AS twice, i.w FROM d_orders i) x
+      GROUP BY x.id, x.twice, pg_catalog.numeric_send(x.twice)
+      HAVING sum(x.w) <> 0),
     -- keys: those without a new row, and those without an old one
     k AS MATERIALIZED (
-        SELECT n.id, max(n.w) < 0 AS lost, min(n.w) > 0 AS added, bool_or(n.w NOT IN (1, -1)) AS odd
-        FROM net n
-        GROUP BY n.id),
+      SELECT n.id, max(n.w) < 0 AS lost, min(n.w) > 0 AS added, bool_or(n.w NOT IN (1, -1)) AS odd
+      FROM net n
+      GROUP BY n.id),
     -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t
-        USING k n
-        WHERE n.lost AND t.id = n.id
-        RETURNING 1),
+      DELETE FROM public.stream_table t
+      USING k n
+      WHERE n.lost AND t.id = n.id
+      RETURNING 1),
     -- stream table: rows that are new or differ
     shown AS (
-        INSERT INTO public.stream_table AS t (id, twice)
-        SELECT n.id::integer AS id, n.twice::numeric AS twice
-        FROM net n
-        WHERE (SELECT count(*) FROM hidden) >= 0 AND n.w > 0
-        ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET twice = excluded.twice
-        WHERE ROW(t.twice)::record *<> ROW(excluded.twice)::record
-        RETURNING t.xmax = 0 AS inserted)
+      INSERT INTO public.stream_table AS t (id, twice)
+      SELECT n.id::integer AS id, n.twice::numeric AS twice
+      FROM net n
+      WHERE (SELECT count(*) FROM hidden) >= 0 AND n.w > 0
+      ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET twice = excluded.twice
+      WHERE ROW(t.twice)::record *<> ROW(excluded.twice)::record
+      RETURNING t.xmax = 0 AS inserted)
     SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
            k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted)) AS violations
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
@@ -100,7 +100,7 @@ BEGIN
           FROM k n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
-        PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
+      PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
     END IF;
     
     PERFORM set_config('pgtrickle.apply', v.apply_before, true);
@@ -116,7 +116,7 @@ AS $pgt$
 #variable_conflict use_column
 <<v>>
 DECLARE
-    orders_changed CONSTANT boolean := $1[1] > 0;
+  orders_changed CONSTANT boolean := $1[1] > 0;
     user_keys CONSTANT text[] := NULL;  -- columns of unique indexes that users made
     violations bigint;
     rows_inserted bigint;
@@ -146,38 +146,38 @@ BEGIN
     WITH
     -- orders: rows that are pending, net
     d_orders AS MATERIALIZED (
-        SELECT l.c1 AS id, l.c3 AS amount, sum(l.w)::int AS w
-        FROM pgtrickle_state.changes_0_1 l
-        WHERE l.c3 > 10::numeric
-        GROUP BY l.c1, l.c3, pg_catalog.numeric_send(l.c3)
-        HAVING sum(l.w) <> 0
-        LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]),
+      SELECT l.c1 AS id, l.c3 AS amount, sum(l.w)::int AS w
+      FROM pgtrickle_state.changes_0_1 l
+      WHERE l.c3 > 10::numeric
+      GROUP BY l.c1, l.c3, pg_catalog.numeric_send(l.c3)
+      HAVING sum(l.w) <> 0
+      LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]),
     -- changed rows, net
     net AS MATERIALIZED (
-        SELECT x.id AS id, x.twice AS twice, sum(x.w)::int AS w
-        FROM (SELECT i.id, i.amount * 2::numeric AS twice, i.w FROM d_orders i) x
-        GROUP BY x.id, x.twice, pg_catalog.numeric_send(x.twice)
-        HAVING sum(x.w) <> 0),
+      SELECT x.id AS id, x.twice AS twice, sum(x.w)::int AS w
+      FROM (SELECT i.id, i.amount * 2::numeric AS twice, i.w FROM d_orders i) x
+      GROUP BY x.id, x.twice, pg_catalog.numeric_send(x.twice)
+      HAVING sum(x.w) <> 0),
     -- keys: those without a new row, and those without an old one
     k AS MATERIALIZED (
-        SELECT n.id, max(n.w) < 0 AS lost, min(n.w) > 0 AS added, bool_or(n.w NOT IN (1, -1)) AS odd
-        FROM net n
-        GROUP BY n.id),
+      SELECT n.id, max(n.w) < 0 AS lost, min(n.w) > 0 AS added, bool_or(n.w NOT IN (1, -1)) AS odd
+      FROM net n
+      GROUP BY n.id),
     -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t
-        USING k n
-        WHERE n.lost AND t.id = n.id
-        RETURNING 1),
+      DELETE FROM public.stream_table t
+      USING k n
+      WHERE n.lost AND t.id = n.id
+      RETURNING 1),
     -- stream table: rows that are new or differ
     shown AS (
-        INSERT INTO public.stream_table AS t (id, twice)
-        SELECT n.id::integer AS id, n.twice::numeric AS twice
-        FROM net n
-        WHERE (SELECT count(*) FROM hidden) >= 0 AND n.w > 0
-        ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET twice = excluded.twice
-        WHERE ROW(t.twice)::record *<> ROW(excluded.twice)::record
-        RETURNING t.xmax = 0 AS inserted)
+      INSERT INTO public.stream_table AS t (id, twice)
+      SELECT n.id::integer AS id, n.twice::numeric AS twice
+      FROM net n
+      WHERE (SELECT count(*) FROM hidden) >= 0 AND n.w > 0
+      ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET twice = excluded.twice
+      WHERE ROW(t.twice)::record *<> ROW(excluded.twice)::record
+      RETURNING t.xmax = 0 AS inserted)
     SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
            k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted)) AS violations
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
@@ -189,7 +189,7 @@ BEGIN
           FROM k n) k
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
-        PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
+      PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
     END IF;
     
     v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);

@@ -30,36 +30,40 @@ CREATE INDEX ON pgtrickle_state.node_0_1 (hash_record_extended(ROW(region), 0));
 
 ALTER TABLE pgtrickle_state.node_0_1 SET (fillfactor = 70);
 
--- Groups that their state does not tell, from the sources: an extremum is gone, or a sum was NaN or infinite.
-CREATE OR REPLACE FUNCTION pgtrickle_state.groups_0_1(groups pgtrickle_state.node_0_1[]) RETURNS SETOF pgtrickle_state.node_0_1
+-- A group from the sources: a sum in its state was NaN or infinite.
+CREATE OR REPLACE FUNCTION pgtrickle_state.groups_0_1(groups pgtrickle_state.node_0_1) RETURNS pgtrickle_state.node_0_1
 LANGUAGE plpgsql
 AS $pgt$
 #variable_conflict use_column
+DECLARE
+    r pgtrickle_state.node_0_1;
 BEGIN
-    RETURN QUERY
-    SELECT k.region, count(*) AS n,
-           coalesce(count(*) FILTER (WHERE i.amount IS NOT NULL), 0)::bigint AS count_amount,
-           coalesce(sum(i.amount), 0)::numeric AS sum_amount
-    FROM unnest($1) k,
-         (SELECT a1.customer_id, a1.amount, a2.id, a2.region
-          FROM public.orders a1, public.customers a2
-          WHERE a2.id = a1.customer_id) i
-    WHERE i.region = k.region
-    GROUP BY k.region
-    UNION ALL
-    SELECT k.region, count(*) AS n,
-           coalesce(count(*) FILTER (WHERE i.amount IS NOT NULL), 0)::bigint AS count_amount,
-           coalesce(sum(i.amount), 0)::numeric AS sum_amount
-    FROM unnest($1) k,
-         (SELECT a1.customer_id, a1.amount, a2.id, a2.region
-          FROM public.orders a1, public.customers a2
-          WHERE a2.id = a1.customer_id) i
-    WHERE (k.region IS NOT DISTINCT FROM NULL) AND (i.region IS NOT DISTINCT FROM NULL)
-    GROUP BY k.region;
+    SELECT q.*
+    FROM (SELECT k.region, count(*) AS n,
+                 coalesce(count(*) FILTER (WHERE i.amount IS NOT NULL), 0)::bigint AS count_amount,
+                 coalesce(sum(i.amount), 0)::numeric AS sum_amount
+          FROM (SELECT ($1).*) k,
+               (SELECT a1.customer_id, a1.amount, a2.id, a2.region
+                FROM public.orders a1, public.customers a2
+                WHERE a2.id = a1.customer_id) i
+          WHERE i.region = k.region
+          GROUP BY k.region
+          UNION ALL
+          SELECT k.region, count(*) AS n,
+                 coalesce(count(*) FILTER (WHERE i.amount IS NOT NULL), 0)::bigint AS count_amount,
+                 coalesce(sum(i.amount), 0)::numeric AS sum_amount
+          FROM (SELECT ($1).*) k,
+               (SELECT a1.customer_id, a1.amount, a2.id, a2.region
+                FROM public.orders a1, public.customers a2
+                WHERE a2.id = a1.customer_id) i
+          WHERE (k.region IS NOT DISTINCT FROM NULL) AND (i.region IS NOT DISTINCT FROM NULL)
+          GROUP BY k.region) q
+    INTO r;
+    RETURN r;
 END
 $pgt$;
 
-REVOKE ALL ON FUNCTION pgtrickle_state.groups_0_1(pgtrickle_state.node_0_1[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgtrickle_state.groups_0_1(pgtrickle_state.node_0_1) FROM PUBLIC;
 
 CREATE TABLE pgtrickle_state.places_0 (place int PRIMARY KEY, xid xid8, running int NOT NULL DEFAULT 0,
     kept boolean NOT NULL DEFAULT false, recompute boolean NOT NULL DEFAULT false) WITH (fillfactor = 20);
@@ -87,8 +91,8 @@ AS $pgt$
 #variable_conflict use_column
 <<v>>
 DECLARE
-    customers_changed CONSTANT boolean := $1 IS NOT NULL;
-    orders_changed CONSTANT boolean := $2 IS NOT NULL;
+  customers_changed CONSTANT boolean := $1 IS NOT NULL;
+  orders_changed CONSTANT boolean := $2 IS NOT NULL;
     d1 CONSTANT pgtrickle_state.changes_0_1[] := $1;
     d2 CONSTANT pgtrickle_state.changes_0_2[] := $2;
     user_keys CONSTANT text[] := NULL;  -- columns of unique indexes that users made
@@ -118,17 +122,17 @@ BEGIN
         WITH
         -- numbers of locks
         keys AS MATERIALIZED (
-            SELECT k.key
-            FROM (SELECT 0 + (hash_record_extended(ROW(l.c2), 0) & 1023)::int
-                  FROM unnest(v.d2) l
-                  WHERE v.orders_changed) k (key)
-            GROUP BY k.key),
+          SELECT k.key
+          FROM (SELECT 0 + (hash_record_extended(ROW(l.c2), 0) & 1023)::int
+                FROM unnest(v.d2) l
+                WHERE v.orders_changed) k (key)
+          GROUP BY k.key),
         -- the locks
         locked AS MATERIALIZED (
-            SELECT FROM pgtrickle_state.locks_0 l
-            WHERE l.key = ANY (ARRAY(SELECT k.key FROM keys k))
-            ORDER BY l.key
-            FOR SHARE)
+          SELECT FROM pgtrickle_state.locks_0 l
+          WHERE l.key = ANY (ARRAY(SELECT k.key FROM keys k))
+          ORDER BY l.key
+          FOR SHARE)
         SELECT (SELECT count(*) FROM keys) - (SELECT count(*) FROM locked)
         INTO v.violations;
         IF v.violations <> 0 THEN
@@ -140,17 +144,17 @@ BEGIN
         WITH
         -- numbers of locks
         keys AS MATERIALIZED (
-            SELECT k.key
-            FROM (SELECT 0 + (hash_record_extended(ROW(l.c1), 0) & 1023)::int
-                  FROM unnest(v.d1) l
-                  WHERE v.customers_changed) k (key)
-            GROUP BY k.key),
+          SELECT k.key
+          FROM (SELECT 0 + (hash_record_extended(ROW(l.c1), 0) & 1023)::int
+                FROM unnest(v.d1) l
+                WHERE v.customers_changed) k (key)
+          GROUP BY k.key),
         -- the locks
         locked AS MATERIALIZED (
-            SELECT FROM pgtrickle_state.locks_0 l
-            WHERE l.key = ANY (ARRAY(SELECT k.key FROM keys k))
-            ORDER BY l.key
-            FOR UPDATE)
+          SELECT FROM pgtrickle_state.locks_0 l
+          WHERE l.key = ANY (ARRAY(SELECT k.key FROM keys k))
+          ORDER BY l.key
+          FOR UPDATE)
         SELECT (SELECT count(*) FROM keys) - (SELECT count(*) FROM locked)
         INTO v.violations;
         IF v.violations <> 0 THEN
@@ -162,167 +166,147 @@ BEGIN
     WITH
     -- orders: rows that are pending, net
     d_orders AS MATERIALIZED (
-        SELECT l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
-        FROM unnest(v.d2) l
-        GROUP BY l.c2, l.c3, pg_catalog.numeric_send(l.c3)
-        HAVING sum(l.w) <> 0),
+      SELECT l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
+      FROM unnest(v.d2) l
+      GROUP BY l.c2, l.c3, pg_catalog.numeric_send(l.c3)
+      HAVING sum(l.w) <> 0),
     -- customers: rows that are pending, net
     d_customers AS MATERIALIZED (
-        SELECT l.c1 AS id, l.c2 AS region, sum(l.w)::int AS w
-        FROM unnest(v.d1) l
-        GROUP BY l.c1, l.c2
-        HAVING sum(l.w) <> 0),
+      SELECT l.c1 AS id, l.c2 AS region, sum(l.w)::int AS w
+      FROM unnest(v.d1) l
+      GROUP BY l.c1, l.c2
+      HAVING sum(l.w) <> 0),
     -- numbers of locks
     keys AS MATERIALIZED (
-        SELECT k.key
-        FROM (SELECT 1024 + (h.h & 1023)::int
-              FROM (SELECT hash_record_extended(ROW(i.region), 0)
-                    FROM (SELECT a1.customer_id, a1.amount, a2.id, a2.region, a1.w AS w
-                          FROM d_orders a1, public.customers a2
-                          WHERE a2.id = a1.customer_id AND v.orders_changed
-                          UNION ALL
-                          SELECT a1.customer_id, a1.amount, a2.id, a2.region, a2.w AS w
-                          FROM public.orders a1, d_customers a2
-                          WHERE a2.id = a1.customer_id AND v.customers_changed
-                          UNION ALL
-                          SELECT a1.customer_id, a1.amount, a2.id, a2.region, -(a1.w * a2.w) AS w
-                          FROM d_orders a1, d_customers a2
-                          WHERE a2.id = a1.customer_id AND v.orders_changed AND v.customers_changed) i) h (h)) k (key)
-        GROUP BY k.key),
+      SELECT k.key
+      FROM (SELECT 1024 + (h.h & 1023)::int
+            FROM (SELECT hash_record_extended(ROW(i.region), 0)
+                  FROM (SELECT a1.customer_id, a1.amount, a2.id, a2.region, a1.w AS w
+                        FROM d_orders a1, public.customers a2
+                        WHERE a2.id = a1.customer_id AND v.orders_changed
+                        UNION ALL
+                        SELECT a1.customer_id, a1.amount, a2.id, a2.region, a2.w AS w
+                        FROM public.orders a1, d_customers a2
+                        WHERE a2.id = a1.customer_id AND v.customers_changed
+                        UNION ALL
+                        SELECT a1.customer_id, a1.amount, a2.id, a2.region, -(a1.w * a2.w) AS w
+                        FROM d_orders a1, d_customers a2
+                        WHERE a2.id = a1.customer_id AND v.orders_changed AND v.customers_changed) i) h (h)) k (key)
+      GROUP BY k.key),
     -- the locks
     locked AS MATERIALIZED (
-        SELECT FROM pgtrickle_state.locks_0 l
-        WHERE l.key = ANY (ARRAY(SELECT k.key FROM keys k))
-        ORDER BY l.key
-        FOR UPDATE)
+      SELECT FROM pgtrickle_state.locks_0 l
+      WHERE l.key = ANY (ARRAY(SELECT k.key FROM keys k))
+      ORDER BY l.key
+      FOR UPDATE)
     SELECT (SELECT count(*) FROM keys) - (SELECT count(*) FROM locked)
     INTO v.violations;
     IF v.violations <> 0 THEN
         PERFORM pgtrickle._raise_disagreement('public.stream_table', 'locks', v.violations);
     END IF;
-    
+
     
     -- the stream table
     WITH
     -- orders: rows that are pending, net
     d_orders AS MATERIALIZED (
-        SELECT l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
-        FROM unnest(v.d2) l
-        GROUP BY l.c2, l.c3, pg_catalog.numeric_send(l.c3)
-        HAVING sum(l.w) <> 0),
+      SELECT l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
+      FROM unnest(v.d2) l
+      GROUP BY l.c2, l.c3, pg_catalog.numeric_send(l.c3)
+      HAVING sum(l.w) <> 0),
     -- customers: rows that are pending, net
     d_customers AS MATERIALIZED (
-        SELECT l.c1 AS id, l.c2 AS region, sum(l.w)::int AS w
-        FROM unnest(v.d1) l
-        GROUP BY l.c1, l.c2
-        HAVING sum(l.w) <> 0),
+      SELECT l.c1 AS id, l.c2 AS region, sum(l.w)::int AS w
+      FROM unnest(v.d1) l
+      GROUP BY l.c1, l.c2
+      HAVING sum(l.w) <> 0),
     -- changed groups: what is added to each
     g AS MATERIALIZED (
-        SELECT i.region AS region, coalesce(sum(i.w), 0)::bigint AS n,
-               coalesce(sum(i.w) FILTER (WHERE i.amount IS NOT NULL), 0)::bigint AS count_amount,
-               coalesce(sum(i.w * i.amount), 0)::numeric AS sum_amount
-        FROM (SELECT a1.customer_id, a1.amount, a2.id, a2.region, a1.w AS w
-              FROM d_orders a1, public.customers a2
-              WHERE a2.id = a1.customer_id AND v.orders_changed
-              UNION ALL
-              SELECT a1.customer_id, a1.amount, a2.id, a2.region, a2.w AS w
-              FROM public.orders a1, d_customers a2
-              WHERE a2.id = a1.customer_id AND v.customers_changed
-              UNION ALL
-              SELECT a1.customer_id, a1.amount, a2.id, a2.region, -(a1.w * a2.w) AS w
-              FROM d_orders a1, d_customers a2
-              WHERE a2.id = a1.customer_id AND v.orders_changed AND v.customers_changed) i
-        GROUP BY i.region),
+      SELECT i.region AS region, coalesce(sum(i.w), 0)::bigint AS n,
+             coalesce(sum(i.w) FILTER (WHERE i.amount IS NOT NULL), 0)::bigint AS count_amount,
+             coalesce(sum(i.w * i.amount), 0)::numeric AS sum_amount
+      FROM (SELECT a1.customer_id, a1.amount, a2.id, a2.region, a1.w AS w
+            FROM d_orders a1, public.customers a2
+            WHERE a2.id = a1.customer_id AND v.orders_changed
+            UNION ALL
+            SELECT a1.customer_id, a1.amount, a2.id, a2.region, a2.w AS w
+            FROM public.orders a1, d_customers a2
+            WHERE a2.id = a1.customer_id AND v.customers_changed
+            UNION ALL
+            SELECT a1.customer_id, a1.amount, a2.id, a2.region, -(a1.w * a2.w) AS w
+            FROM d_orders a1, d_customers a2
+            WHERE a2.id = a1.customer_id AND v.orders_changed AND v.customers_changed) i
+      GROUP BY i.region),
     -- those groups beside their stored values
     m AS MATERIALIZED (
-        SELECT g.region, s.ctid AS old_ctid, coalesce(s.n, 0) AS old_n, coalesce(s.n, 0) + g.n AS new_n,
-               s.count_amount AS old_count_amount,
-               coalesce(s.count_amount, 0) + g.count_amount AS new_count_amount,
-               s.sum_amount AS old_sum_amount, coalesce(s.sum_amount, 0) + g.sum_amount AS new_sum_amount,
-               coalesce(s.n, 0) + g.n > 0 AND (coalesce((s.sum_amount = 'NaN' OR s.sum_amount = 'Infinity' OR s.sum_amount = '-Infinity'), false)
-                OR (g.sum_amount = 'NaN' OR g.sum_amount = 'Infinity' OR g.sum_amount = '-Infinity')) AS need
-        FROM g g
-        LEFT JOIN pgtrickle_state.node_0_1 s
-                  ON hash_record_extended(ROW(s.region), 0) = hash_record_extended(ROW(g.region), 0)
-                  AND ROW(s.region)::record = ROW(g.region)::record),
-    -- groups that their state does not tell any more
-    r AS MATERIALIZED (
-        SELECT r.*
-        FROM (SELECT array_agg(ROW(m.region, NULL, NULL, NULL)::pgtrickle_state.node_0_1) AS groups
-              FROM m m
-              WHERE m.need) k
-        CROSS JOIN LATERAL pgtrickle_state.groups_0_1(k.groups) r
-        WHERE k.groups IS NOT NULL),
-    -- the same, with what was recomputed
-    m__2 AS MATERIALIZED (
-        SELECT m.region, m.old_ctid, m.old_n, m.new_n, m.old_count_amount,
-               CASE WHEN m.need THEN r.count_amount ELSE m.new_count_amount END AS new_count_amount,
-               m.old_sum_amount,
-               CASE WHEN m.need THEN r.sum_amount ELSE m.new_sum_amount END AS new_sum_amount
-        FROM m m
-        LEFT JOIN r r
-                  ON m.need
-                  AND hash_record_extended(ROW(r.region), 0) = hash_record_extended(ROW(m.region), 0)
-                  AND ROW(r.region)::record = ROW(m.region)::record),
+      SELECT g.region, s.ctid AS old_ctid, coalesce(s.n, 0) AS old_n, coalesce(s.n, 0) + g.n AS new_n,
+             s.count_amount AS old_count_amount,
+             coalesce(s.count_amount, 0) + g.count_amount AS new_count_amount,
+             s.sum_amount AS old_sum_amount,
+             CASE WHEN abs(coalesce(s.sum_amount, 0) + g.sum_amount) >= 'Infinity' THEN (pgtrickle_state.groups_0_1(ROW(g.region, NULL, NULL, NULL)::pgtrickle_state.node_0_1)).sum_amount ELSE coalesce(s.sum_amount, 0) + g.sum_amount END AS new_sum_amount
+      FROM g g
+      LEFT JOIN pgtrickle_state.node_0_1 s
+                ON hash_record_extended(ROW(s.region), 0) = hash_record_extended(ROW(g.region), 0)
+                AND ROW(s.region)::record = ROW(g.region)::record),
     -- state: keys behind which nothing is left
     gone AS (
-        DELETE FROM pgtrickle_state.node_0_1 s
-        USING m__2 m
-        WHERE s.ctid = m.old_ctid AND m.new_n <= 0),
+      DELETE FROM pgtrickle_state.node_0_1 s
+      USING m m
+      WHERE s.ctid = m.old_ctid AND m.new_n <= 0),
     -- state: keys that stay
     kept AS (
-        UPDATE pgtrickle_state.node_0_1 s
-        SET n = m.new_n, count_amount = m.new_count_amount, sum_amount = m.new_sum_amount
-        FROM m__2 m
-        WHERE s.ctid = m.old_ctid AND m.new_n > 0),
+      UPDATE pgtrickle_state.node_0_1 s
+      SET n = m.new_n, count_amount = m.new_count_amount, sum_amount = m.new_sum_amount
+      FROM m m
+      WHERE s.ctid = m.old_ctid AND m.new_n > 0),
     -- state: keys that are new
     born AS (
-        INSERT INTO pgtrickle_state.node_0_1 (region, n, count_amount, sum_amount)
-        SELECT m.region, m.new_n, m.new_count_amount, m.new_sum_amount
-        FROM m__2 m
-        WHERE m.old_ctid IS NULL AND m.new_n > 0),
+      INSERT INTO pgtrickle_state.node_0_1 (region, n, count_amount, sum_amount)
+      SELECT m.region, m.new_n, m.new_count_amount, m.new_sum_amount
+      FROM m m
+      WHERE m.old_ctid IS NULL AND m.new_n > 0),
     -- output rows of these keys, before and after
     c AS NOT MATERIALIZED (
-        SELECT m.region, m.old_n AS old_count, m.new_n AS new_count,
-               CASE WHEN m.old_count_amount > 0 THEN m.old_sum_amount END AS old_sum,
-               CASE WHEN m.new_count_amount > 0 THEN m.new_sum_amount END AS new_sum, m.old_n > 0 AS was,
-               m.new_n > 0 AS now
-        FROM m__2 m),
+      SELECT m.region, m.old_n AS old_count, m.new_n AS new_count,
+             CASE WHEN m.old_count_amount > 0 THEN m.old_sum_amount END AS old_sum,
+             CASE WHEN m.new_count_amount > 0 THEN m.new_sum_amount END AS new_sum, m.old_n > 0 AS was,
+             m.new_n > 0 AS now
+      FROM m m),
     -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t
-        USING (SELECT i.*
-               FROM (SELECT c.region AS region, c.new_count AS count, c.new_sum AS sum, c.was, c.now
-                     FROM c c) i
-               WHERE i.was AND (i.now) IS NOT TRUE) n
-        WHERE hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(n.region), 0)
-          AND ROW(t.region)::record = ROW(n.region)::record
-        RETURNING 1),
+      DELETE FROM public.stream_table t
+      USING (SELECT i.*
+             FROM (SELECT c.region AS region, c.new_count AS count, c.new_sum AS sum, c.was, c.now
+                   FROM c c) i
+             WHERE i.was AND (i.now) IS NOT TRUE) n
+      WHERE hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(n.region), 0)
+        AND ROW(t.region)::record = ROW(n.region)::record
+      RETURNING 1),
     -- rows as they shall be
     rows AS (
-        SELECT i.region, i.count AS orders, i.sum AS revenue
-        FROM (SELECT c.region AS region, c.new_count AS count, c.new_sum AS sum
-              FROM c c
-              WHERE c.now) i),
+      SELECT i.region, i.count AS orders, i.sum AS revenue
+      FROM (SELECT c.region AS region, c.new_count AS count, c.new_sum AS sum
+            FROM c c
+            WHERE c.now) i),
     -- stream table: rows that are new or differ
     shown AS (
-        INSERT INTO public.stream_table AS t (region, orders, revenue)
-        SELECT n.region::text AS region, n.orders::bigint AS orders, n.revenue::numeric AS revenue
-        FROM rows n
-        WHERE (SELECT count(*) FROM hidden) >= 0
-        ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET orders = excluded.orders,
-                                                                revenue = excluded.revenue
-        WHERE ROW(t.orders, t.revenue)::record *<> ROW(excluded.orders, excluded.revenue)::record
-        RETURNING t.xmax = 0 AS inserted)
+      INSERT INTO public.stream_table AS t (region, orders, revenue)
+      SELECT n.region::text AS region, n.orders::bigint AS orders, n.revenue::numeric AS revenue
+      FROM rows n
+      WHERE (SELECT count(*) FROM hidden) >= 0
+      ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET orders = excluded.orders,
+                                                              revenue = excluded.revenue
+      WHERE ROW(t.orders, t.revenue)::record *<> ROW(excluded.orders, excluded.revenue)::record
+      RETURNING t.xmax = 0 AS inserted)
     SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT count(*) FROM m__2 m WHERE m.new_n < 0) AS violations
+           (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
                  count(*) FILTER (WHERE NOT shown.inserted) AS updated
           FROM shown) s
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
-        PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
+      PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
     END IF;
     
     PERFORM set_config('pgtrickle.apply', v.apply_before, true);
@@ -338,8 +322,8 @@ AS $pgt$
 #variable_conflict use_column
 <<v>>
 DECLARE
-    customers_changed CONSTANT boolean := $1[1] > 0;
-    orders_changed CONSTANT boolean := $1[2] > 0;
+  customers_changed CONSTANT boolean := $1[1] > 0;
+  orders_changed CONSTANT boolean := $1[2] > 0;
     user_keys CONSTANT text[] := NULL;  -- columns of unique indexes that users made
     violations bigint;
     rows_inserted bigint;
@@ -369,17 +353,17 @@ BEGIN
         WITH
         -- numbers of locks
         keys AS MATERIALIZED (
-            SELECT k.key
-            FROM (SELECT 0 + (hash_record_extended(ROW(l.c2), 0) & 1023)::int
-                  FROM pgtrickle_state.changes_0_2 l
-                  WHERE v.orders_changed) k (key)
-            GROUP BY k.key),
+          SELECT k.key
+          FROM (SELECT 0 + (hash_record_extended(ROW(l.c2), 0) & 1023)::int
+                FROM pgtrickle_state.changes_0_2 l
+                WHERE v.orders_changed) k (key)
+          GROUP BY k.key),
         -- the locks
         locked AS MATERIALIZED (
-            SELECT FROM pgtrickle_state.locks_0 l
-            WHERE l.key = ANY (ARRAY(SELECT k.key FROM keys k))
-            ORDER BY l.key
-            FOR SHARE)
+          SELECT FROM pgtrickle_state.locks_0 l
+          WHERE l.key = ANY (ARRAY(SELECT k.key FROM keys k))
+          ORDER BY l.key
+          FOR SHARE)
         SELECT (SELECT count(*) FROM keys) - (SELECT count(*) FROM locked)
         INTO v.violations;
         IF v.violations <> 0 THEN
@@ -391,17 +375,17 @@ BEGIN
         WITH
         -- numbers of locks
         keys AS MATERIALIZED (
-            SELECT k.key
-            FROM (SELECT 0 + (hash_record_extended(ROW(l.c1), 0) & 1023)::int
-                  FROM pgtrickle_state.changes_0_1 l
-                  WHERE v.customers_changed) k (key)
-            GROUP BY k.key),
+          SELECT k.key
+          FROM (SELECT 0 + (hash_record_extended(ROW(l.c1), 0) & 1023)::int
+                FROM pgtrickle_state.changes_0_1 l
+                WHERE v.customers_changed) k (key)
+          GROUP BY k.key),
         -- the locks
         locked AS MATERIALIZED (
-            SELECT FROM pgtrickle_state.locks_0 l
-            WHERE l.key = ANY (ARRAY(SELECT k.key FROM keys k))
-            ORDER BY l.key
-            FOR UPDATE)
+          SELECT FROM pgtrickle_state.locks_0 l
+          WHERE l.key = ANY (ARRAY(SELECT k.key FROM keys k))
+          ORDER BY l.key
+          FOR UPDATE)
         SELECT (SELECT count(*) FROM keys) - (SELECT count(*) FROM locked)
         INTO v.violations;
         IF v.violations <> 0 THEN
@@ -413,169 +397,149 @@ BEGIN
     WITH
     -- orders: rows that are pending, net
     d_orders AS MATERIALIZED (
-        SELECT l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
-        FROM pgtrickle_state.changes_0_2 l
-        GROUP BY l.c2, l.c3, pg_catalog.numeric_send(l.c3)
-        HAVING sum(l.w) <> 0),
+      SELECT l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
+      FROM pgtrickle_state.changes_0_2 l
+      GROUP BY l.c2, l.c3, pg_catalog.numeric_send(l.c3)
+      HAVING sum(l.w) <> 0),
     -- customers: rows that are pending, net
     d_customers AS MATERIALIZED (
-        SELECT l.c1 AS id, l.c2 AS region, sum(l.w)::int AS w
-        FROM pgtrickle_state.changes_0_1 l
-        GROUP BY l.c1, l.c2
-        HAVING sum(l.w) <> 0),
+      SELECT l.c1 AS id, l.c2 AS region, sum(l.w)::int AS w
+      FROM pgtrickle_state.changes_0_1 l
+      GROUP BY l.c1, l.c2
+      HAVING sum(l.w) <> 0),
     -- numbers of locks
     keys AS MATERIALIZED (
-        SELECT k.key
-        FROM (SELECT 1024 + (h.h & 1023)::int
-              FROM (SELECT hash_record_extended(ROW(i.region), 0)
-                    FROM (SELECT a1.customer_id, a1.amount, a2.id, a2.region, a1.w AS w
-                          FROM d_orders a1, public.customers a2
-                          WHERE a2.id = a1.customer_id AND v.orders_changed
-                          UNION ALL
-                          SELECT a1.customer_id, a1.amount, a2.id, a2.region, a2.w AS w
-                          FROM public.orders a1, d_customers a2
-                          WHERE a2.id = a1.customer_id AND v.customers_changed
-                          UNION ALL
-                          SELECT a1.customer_id, a1.amount, a2.id, a2.region, -(a1.w * a2.w) AS w
-                          FROM d_orders a1, d_customers a2
-                          WHERE a2.id = a1.customer_id AND v.orders_changed AND v.customers_changed) i) h (h)) k (key)
-        GROUP BY k.key),
+      SELECT k.key
+      FROM (SELECT 1024 + (h.h & 1023)::int
+            FROM (SELECT hash_record_extended(ROW(i.region), 0)
+                  FROM (SELECT a1.customer_id, a1.amount, a2.id, a2.region, a1.w AS w
+                        FROM d_orders a1, public.customers a2
+                        WHERE a2.id = a1.customer_id AND v.orders_changed
+                        UNION ALL
+                        SELECT a1.customer_id, a1.amount, a2.id, a2.region, a2.w AS w
+                        FROM public.orders a1, d_customers a2
+                        WHERE a2.id = a1.customer_id AND v.customers_changed
+                        UNION ALL
+                        SELECT a1.customer_id, a1.amount, a2.id, a2.region, -(a1.w * a2.w) AS w
+                        FROM d_orders a1, d_customers a2
+                        WHERE a2.id = a1.customer_id AND v.orders_changed AND v.customers_changed) i) h (h)) k (key)
+      GROUP BY k.key),
     -- the locks
     locked AS MATERIALIZED (
-        SELECT FROM pgtrickle_state.locks_0 l
-        WHERE l.key = ANY (ARRAY(SELECT k.key FROM keys k))
-        ORDER BY l.key
-        FOR UPDATE)
+      SELECT FROM pgtrickle_state.locks_0 l
+      WHERE l.key = ANY (ARRAY(SELECT k.key FROM keys k))
+      ORDER BY l.key
+      FOR UPDATE)
     SELECT (SELECT count(*) FROM keys) - (SELECT count(*) FROM locked)
     INTO v.violations;
     IF v.violations <> 0 THEN
         PERFORM pgtrickle._raise_disagreement('public.stream_table', 'locks', v.violations);
     END IF;
-    
+
     
     -- the stream table
     WITH
     -- orders: rows that are pending, net
     d_orders AS MATERIALIZED (
-        SELECT l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
-        FROM pgtrickle_state.changes_0_2 l
-        GROUP BY l.c2, l.c3, pg_catalog.numeric_send(l.c3)
-        HAVING sum(l.w) <> 0
-        LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[2]),
+      SELECT l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
+      FROM pgtrickle_state.changes_0_2 l
+      GROUP BY l.c2, l.c3, pg_catalog.numeric_send(l.c3)
+      HAVING sum(l.w) <> 0
+      LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[2]),
     -- customers: rows that are pending, net
     d_customers AS MATERIALIZED (
-        SELECT l.c1 AS id, l.c2 AS region, sum(l.w)::int AS w
-        FROM pgtrickle_state.changes_0_1 l
-        GROUP BY l.c1, l.c2
-        HAVING sum(l.w) <> 0
-        LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]),
+      SELECT l.c1 AS id, l.c2 AS region, sum(l.w)::int AS w
+      FROM pgtrickle_state.changes_0_1 l
+      GROUP BY l.c1, l.c2
+      HAVING sum(l.w) <> 0
+      LIMIT (nullif(current_setting('pgtrickle.sizes', true), '')::bigint[])[1]),
     -- changed groups: what is added to each
     g AS MATERIALIZED (
-        SELECT i.region AS region, coalesce(sum(i.w), 0)::bigint AS n,
-               coalesce(sum(i.w) FILTER (WHERE i.amount IS NOT NULL), 0)::bigint AS count_amount,
-               coalesce(sum(i.w * i.amount), 0)::numeric AS sum_amount
-        FROM (SELECT a1.customer_id, a1.amount, a2.id, a2.region, a1.w AS w
-              FROM d_orders a1, public.customers a2
-              WHERE a2.id = a1.customer_id AND v.orders_changed
-              UNION ALL
-              SELECT a1.customer_id, a1.amount, a2.id, a2.region, a2.w AS w
-              FROM public.orders a1, d_customers a2
-              WHERE a2.id = a1.customer_id AND v.customers_changed
-              UNION ALL
-              SELECT a1.customer_id, a1.amount, a2.id, a2.region, -(a1.w * a2.w) AS w
-              FROM d_orders a1, d_customers a2
-              WHERE a2.id = a1.customer_id AND v.orders_changed AND v.customers_changed) i
-        GROUP BY i.region),
+      SELECT i.region AS region, coalesce(sum(i.w), 0)::bigint AS n,
+             coalesce(sum(i.w) FILTER (WHERE i.amount IS NOT NULL), 0)::bigint AS count_amount,
+             coalesce(sum(i.w * i.amount), 0)::numeric AS sum_amount
+      FROM (SELECT a1.customer_id, a1.amount, a2.id, a2.region, a1.w AS w
+            FROM d_orders a1, public.customers a2
+            WHERE a2.id = a1.customer_id AND v.orders_changed
+            UNION ALL
+            SELECT a1.customer_id, a1.amount, a2.id, a2.region, a2.w AS w
+            FROM public.orders a1, d_customers a2
+            WHERE a2.id = a1.customer_id AND v.customers_changed
+            UNION ALL
+            SELECT a1.customer_id, a1.amount, a2.id, a2.region, -(a1.w * a2.w) AS w
+            FROM d_orders a1, d_customers a2
+            WHERE a2.id = a1.customer_id AND v.orders_changed AND v.customers_changed) i
+      GROUP BY i.region),
     -- those groups beside their stored values
     m AS MATERIALIZED (
-        SELECT g.region, s.ctid AS old_ctid, coalesce(s.n, 0) AS old_n, coalesce(s.n, 0) + g.n AS new_n,
-               s.count_amount AS old_count_amount,
-               coalesce(s.count_amount, 0) + g.count_amount AS new_count_amount,
-               s.sum_amount AS old_sum_amount, coalesce(s.sum_amount, 0) + g.sum_amount AS new_sum_amount,
-               coalesce(s.n, 0) + g.n > 0 AND (coalesce((s.sum_amount = 'NaN' OR s.sum_amount = 'Infinity' OR s.sum_amount = '-Infinity'), false)
-                OR (g.sum_amount = 'NaN' OR g.sum_amount = 'Infinity' OR g.sum_amount = '-Infinity')) AS need
-        FROM g g
-        LEFT JOIN pgtrickle_state.node_0_1 s
-                  ON hash_record_extended(ROW(s.region), 0) = hash_record_extended(ROW(g.region), 0)
-                  AND ROW(s.region)::record = ROW(g.region)::record),
-    -- groups that their state does not tell any more
-    r AS MATERIALIZED (
-        SELECT r.*
-        FROM (SELECT array_agg(ROW(m.region, NULL, NULL, NULL)::pgtrickle_state.node_0_1) AS groups
-              FROM m m
-              WHERE m.need) k
-        CROSS JOIN LATERAL pgtrickle_state.groups_0_1(k.groups) r
-        WHERE k.groups IS NOT NULL),
-    -- the same, with what was recomputed
-    m__2 AS MATERIALIZED (
-        SELECT m.region, m.old_ctid, m.old_n, m.new_n, m.old_count_amount,
-               CASE WHEN m.need THEN r.count_amount ELSE m.new_count_amount END AS new_count_amount,
-               m.old_sum_amount,
-               CASE WHEN m.need THEN r.sum_amount ELSE m.new_sum_amount END AS new_sum_amount
-        FROM m m
-        LEFT JOIN r r
-                  ON m.need
-                  AND hash_record_extended(ROW(r.region), 0) = hash_record_extended(ROW(m.region), 0)
-                  AND ROW(r.region)::record = ROW(m.region)::record),
+      SELECT g.region, s.ctid AS old_ctid, coalesce(s.n, 0) AS old_n, coalesce(s.n, 0) + g.n AS new_n,
+             s.count_amount AS old_count_amount,
+             coalesce(s.count_amount, 0) + g.count_amount AS new_count_amount,
+             s.sum_amount AS old_sum_amount,
+             CASE WHEN abs(coalesce(s.sum_amount, 0) + g.sum_amount) >= 'Infinity' THEN (pgtrickle_state.groups_0_1(ROW(g.region, NULL, NULL, NULL)::pgtrickle_state.node_0_1)).sum_amount ELSE coalesce(s.sum_amount, 0) + g.sum_amount END AS new_sum_amount
+      FROM g g
+      LEFT JOIN pgtrickle_state.node_0_1 s
+                ON hash_record_extended(ROW(s.region), 0) = hash_record_extended(ROW(g.region), 0)
+                AND ROW(s.region)::record = ROW(g.region)::record),
     -- state: keys behind which nothing is left
     gone AS (
-        DELETE FROM pgtrickle_state.node_0_1 s
-        USING m__2 m
-        WHERE s.ctid = m.old_ctid AND m.new_n <= 0),
+      DELETE FROM pgtrickle_state.node_0_1 s
+      USING m m
+      WHERE s.ctid = m.old_ctid AND m.new_n <= 0),
     -- state: keys that stay
     kept AS (
-        UPDATE pgtrickle_state.node_0_1 s
-        SET n = m.new_n, count_amount = m.new_count_amount, sum_amount = m.new_sum_amount
-        FROM m__2 m
-        WHERE s.ctid = m.old_ctid AND m.new_n > 0),
+      UPDATE pgtrickle_state.node_0_1 s
+      SET n = m.new_n, count_amount = m.new_count_amount, sum_amount = m.new_sum_amount
+      FROM m m
+      WHERE s.ctid = m.old_ctid AND m.new_n > 0),
     -- state: keys that are new
     born AS (
-        INSERT INTO pgtrickle_state.node_0_1 (region, n, count_amount, sum_amount)
-        SELECT m.region, m.new_n, m.new_count_amount, m.new_sum_amount
-        FROM m__2 m
-        WHERE m.old_ctid IS NULL AND m.new_n > 0),
+      INSERT INTO pgtrickle_state.node_0_1 (region, n, count_amount, sum_amount)
+      SELECT m.region, m.new_n, m.new_count_amount, m.new_sum_amount
+      FROM m m
+      WHERE m.old_ctid IS NULL AND m.new_n > 0),
     -- output rows of these keys, before and after
     c AS NOT MATERIALIZED (
-        SELECT m.region, m.old_n AS old_count, m.new_n AS new_count,
-               CASE WHEN m.old_count_amount > 0 THEN m.old_sum_amount END AS old_sum,
-               CASE WHEN m.new_count_amount > 0 THEN m.new_sum_amount END AS new_sum, m.old_n > 0 AS was,
-               m.new_n > 0 AS now
-        FROM m__2 m),
+      SELECT m.region, m.old_n AS old_count, m.new_n AS new_count,
+             CASE WHEN m.old_count_amount > 0 THEN m.old_sum_amount END AS old_sum,
+             CASE WHEN m.new_count_amount > 0 THEN m.new_sum_amount END AS new_sum, m.old_n > 0 AS was,
+             m.new_n > 0 AS now
+      FROM m m),
     -- stream table: rows that are gone
     hidden AS (
-        DELETE FROM public.stream_table t
-        USING (SELECT i.*
-               FROM (SELECT c.region AS region, c.new_count AS count, c.new_sum AS sum, c.was, c.now
-                     FROM c c) i
-               WHERE i.was AND (i.now) IS NOT TRUE) n
-        WHERE hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(n.region), 0)
-          AND ROW(t.region)::record = ROW(n.region)::record
-        RETURNING 1),
+      DELETE FROM public.stream_table t
+      USING (SELECT i.*
+             FROM (SELECT c.region AS region, c.new_count AS count, c.new_sum AS sum, c.was, c.now
+                   FROM c c) i
+             WHERE i.was AND (i.now) IS NOT TRUE) n
+      WHERE hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(n.region), 0)
+        AND ROW(t.region)::record = ROW(n.region)::record
+      RETURNING 1),
     -- rows as they shall be
     rows AS (
-        SELECT i.region, i.count AS orders, i.sum AS revenue
-        FROM (SELECT c.region AS region, c.new_count AS count, c.new_sum AS sum
-              FROM c c
-              WHERE c.now) i),
+      SELECT i.region, i.count AS orders, i.sum AS revenue
+      FROM (SELECT c.region AS region, c.new_count AS count, c.new_sum AS sum
+            FROM c c
+            WHERE c.now) i),
     -- stream table: rows that are new or differ
     shown AS (
-        INSERT INTO public.stream_table AS t (region, orders, revenue)
-        SELECT n.region::text AS region, n.orders::bigint AS orders, n.revenue::numeric AS revenue
-        FROM rows n
-        WHERE (SELECT count(*) FROM hidden) >= 0
-        ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET orders = excluded.orders,
-                                                                revenue = excluded.revenue
-        WHERE ROW(t.orders, t.revenue)::record *<> ROW(excluded.orders, excluded.revenue)::record
-        RETURNING t.xmax = 0 AS inserted)
+      INSERT INTO public.stream_table AS t (region, orders, revenue)
+      SELECT n.region::text AS region, n.orders::bigint AS orders, n.revenue::numeric AS revenue
+      FROM rows n
+      WHERE (SELECT count(*) FROM hidden) >= 0
+      ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET orders = excluded.orders,
+                                                              revenue = excluded.revenue
+      WHERE ROW(t.orders, t.revenue)::record *<> ROW(excluded.orders, excluded.revenue)::record
+      RETURNING t.xmax = 0 AS inserted)
     SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
            (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT count(*) FROM m__2 m WHERE m.new_n < 0) AS violations
+           (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
                  count(*) FILTER (WHERE NOT shown.inserted) AS updated
           FROM shown) s
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
-        PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
+      PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
     END IF;
     
     v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);

@@ -11,146 +11,144 @@ Stream table, rows identified by the hash of the whole row:
 */
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, sizes text, user_keys text[], plans anyelement,
-    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
+  OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql
 AS $pgt$
 #variable_conflict use_column
 <<v>>
 DECLARE
-    f_snapshot CONSTANT pg_snapshot := $2;
-    f_xmin CONSTANT xid8 := pg_snapshot_xmin($2);
-    f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
-    f_xid CONSTANT xid8 := $3;
-    f_seq CONSTANT bigint := $4;
-    events_changed CONSTANT boolean := ($5 & 1) <> 0;
-    run CONSTANT bigint := $6;
-    user_keys CONSTANT text[] := $8;  -- columns of unique indexes that users made; NULL: there are none
-    violations bigint;
-    ignored text;
+  f_snapshot ALIAS FOR $2;
+  f_xmin CONSTANT xid8 := pg_snapshot_xmin($2);
+  f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
+  f_xid ALIAS FOR $3;
+  f_seq ALIAS FOR $4;
+  events_changed CONSTANT boolean := ($5 & 1) <> 0;
+  run ALIAS FOR $6;
+  user_keys ALIAS FOR $8;  -- columns of unique indexes that users made; NULL: there are none
+  violations bigint;
+  ignored text;
 BEGIN
-    v.ignored := set_config('pgtrickle.apply', '0', true);
-    IF $1 = 'full' THEN
-        WITH
-        -- what differs
-        net AS MATERIALIZED (
-            SELECT x.kind AS kind, x.value AS value, sum(x.w)::int AS w
-            FROM (SELECT x.kind::text AS kind, x.value::double precision AS value, 1 AS w
-                  FROM (SELECT i.kind, i.value
-                        FROM (SELECT t.kind, t.value FROM public.events t WHERE t.value > 0::double precision) i) x
-                  UNION ALL
-                  SELECT o.kind AS kind, o.value AS value, -1 AS w FROM public.stream_table o) x
-            GROUP BY x.kind, x.value, pg_catalog.float8send(x.value)
-            HAVING sum(x.w) <> 0),
-        -- the change, with the types of the stream table
-        d AS MATERIALIZED (
-            SELECT n.kind::text AS kind, n.value::double precision AS value, n.w FROM net n),
-        -- stream table: copies that are gone
-        hidden AS (
-            DELETE FROM public.stream_table t
-            WHERE t.ctid = ANY (ARRAY(SELECT x.ctid
-                   FROM d d
-                   CROSS JOIN LATERAL (SELECT t.ctid
-                                       FROM public.stream_table t
-                                       WHERE hash_record_extended(ROW(t.kind, t.value), 0) = hash_record_extended(ROW(d.kind, d.value), 0)
-                                         AND ROW(t.kind, t.value)::record = ROW(d.kind, d.value)::record
-                                       ORDER BY ROW(t.kind, t.value)::record *= ROW(d.kind, d.value)::record DESC
-                                       LIMIT -d.w) x
-                   WHERE d.w < 0))
-            RETURNING 1),
-        -- stream table: copies that are new
-        shown AS (
-            INSERT INTO public.stream_table (kind, value)
-            SELECT d.kind, d.value
-            FROM d d
-            CROSS JOIN LATERAL generate_series(1, d.w)
-            WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
-            RETURNING 1)
-        SELECT (SELECT count(*) FROM shown) AS rows_inserted, 0::bigint AS rows_updated,
-               h.deleted AS rows_deleted,
-               (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - h.deleted AS violations
-        FROM (SELECT count(*) AS deleted FROM hidden) h
-        INTO rows_inserted, rows_updated, rows_deleted, v.violations;
-        IF v.violations <> 0 THEN
-            PERFORM pgtrickle._raise_disagreement('public.stream_table', 'key', v.violations);
-        END IF;
-        
-        v.ignored := set_config('pgtrickle.apply', '', true);
-        RETURN;
-    END IF;
-    -- the stream table
+  v.ignored := set_config('pgtrickle.apply', '0', true);
+  IF $1 = 'full' THEN
     WITH
-    -- events: rows that are pending, net
-    d_events AS MATERIALIZED (
-        SELECT l.c1 AS kind, l.c2 AS value, sum(l.w)::int AS w
-        FROM pgtrickle_changes.log_0 l
-        WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)
-          AND l.c2 > 0::double precision
-        GROUP BY l.c1, l.c2, pg_catalog.float8send(l.c2)
-        HAVING sum(l.w) <> 0),
+    -- what differs
+    net AS MATERIALIZED (
+      SELECT x.kind AS kind, x.value AS value, sum(x.w)::int AS w
+      FROM (SELECT x.kind::text AS kind, x.value::double precision AS value, 1 AS w
+            FROM (SELECT i.kind, i.value
+                  FROM (SELECT t.kind, t.value FROM public.events t WHERE t.value > 0::double precision) i) x
+            UNION ALL
+            SELECT o.kind AS kind, o.value AS value, -1 AS w FROM public.stream_table o) x
+      GROUP BY x.kind, x.value, pg_catalog.float8send(x.value)
+      HAVING sum(x.w) <> 0),
     -- the change, with the types of the stream table
     d AS MATERIALIZED (
-        SELECT n.kind::text AS kind, n.value::double precision AS value, n.w
-        FROM d_events n),
+      SELECT n.kind::text AS kind, n.value::double precision AS value, n.w FROM net n),
     -- stream table: copies that are gone
     hidden AS (
-        DELETE FROM public.stream_table t
-        WHERE t.ctid = ANY (ARRAY(SELECT x.ctid
-               FROM d d
-               CROSS JOIN LATERAL (SELECT t.ctid
-                                   FROM public.stream_table t
-                                   WHERE hash_record_extended(ROW(t.kind, t.value), 0) = hash_record_extended(ROW(d.kind, d.value), 0)
-                                     AND ROW(t.kind, t.value)::record = ROW(d.kind, d.value)::record
-                                   ORDER BY ROW(t.kind, t.value)::record *= ROW(d.kind, d.value)::record DESC
-                                   LIMIT -d.w) x
-               WHERE d.w < 0))
-        RETURNING 1),
+      DELETE FROM public.stream_table t
+      WHERE t.ctid = ANY (ARRAY(SELECT x.ctid
+             FROM d d
+             CROSS JOIN LATERAL (SELECT t.ctid
+                                 FROM public.stream_table t
+                                 WHERE hash_record_extended(ROW(t.kind, t.value), 0) = hash_record_extended(ROW(d.kind, d.value), 0)
+                                   AND ROW(t.kind, t.value)::record = ROW(d.kind, d.value)::record
+                                 ORDER BY ROW(t.kind, t.value)::record *= ROW(d.kind, d.value)::record DESC
+                                 LIMIT -d.w) x
+             WHERE d.w < 0))
+      RETURNING 1),
     -- stream table: copies that are new
     shown AS (
-        INSERT INTO public.stream_table (kind, value)
-        SELECT d.kind, d.value
-        FROM d d
-        CROSS JOIN LATERAL generate_series(1, d.w)
-        WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
-        RETURNING 1)
+      INSERT INTO public.stream_table (kind, value)
+      SELECT d.kind, d.value
+      FROM d d
+      CROSS JOIN LATERAL generate_series(1, d.w)
+      WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
+      RETURNING 1)
     SELECT (SELECT count(*) FROM shown) AS rows_inserted, 0::bigint AS rows_updated,
            h.deleted AS rows_deleted,
            (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - h.deleted AS violations
     FROM (SELECT count(*) AS deleted FROM hidden) h
     INTO rows_inserted, rows_updated, rows_deleted, v.violations;
     IF v.violations <> 0 THEN
-        PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
+      PERFORM pgtrickle._raise_disagreement('public.stream_table', 'key', v.violations);
     END IF;
     
     v.ignored := set_config('pgtrickle.apply', '', true);
+    RETURN;
+  END IF;
+  -- the stream table
+  WITH
+  -- events: rows that are pending, net
+  d_events AS MATERIALIZED (
+    SELECT l.c1 AS kind, l.c2 AS value, sum(l.w)::int AS w
+    FROM pgtrickle_changes.log_0 l
+    WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)
+      AND l.c2 > 0::double precision
+    GROUP BY l.c1, l.c2, pg_catalog.float8send(l.c2)
+    HAVING sum(l.w) <> 0),
+  -- the change, with the types of the stream table
+  d AS MATERIALIZED (
+    SELECT n.kind::text AS kind, n.value::double precision AS value, n.w
+    FROM d_events n),
+  -- stream table: copies that are gone
+  hidden AS (
+    DELETE FROM public.stream_table t
+    WHERE t.ctid = ANY (ARRAY(SELECT x.ctid
+           FROM d d
+           CROSS JOIN LATERAL (SELECT t.ctid
+                               FROM public.stream_table t
+                               WHERE hash_record_extended(ROW(t.kind, t.value), 0) = hash_record_extended(ROW(d.kind, d.value), 0)
+                                 AND ROW(t.kind, t.value)::record = ROW(d.kind, d.value)::record
+                               ORDER BY ROW(t.kind, t.value)::record *= ROW(d.kind, d.value)::record DESC
+                               LIMIT -d.w) x
+           WHERE d.w < 0))
+    RETURNING 1),
+  -- stream table: copies that are new
+  shown AS (
+    INSERT INTO public.stream_table (kind, value)
+    SELECT d.kind, d.value
+    FROM d d
+    CROSS JOIN LATERAL generate_series(1, d.w)
+    WHERE d.w > 0 AND (SELECT count(*) FROM hidden) >= 0
+    RETURNING 1)
+  SELECT (SELECT count(*) FROM shown) AS rows_inserted, 0::bigint AS rows_updated,
+         h.deleted AS rows_deleted,
+         (SELECT coalesce(-sum(d.w), 0) FROM d d WHERE d.w < 0) - h.deleted AS violations
+  FROM (SELECT count(*) AS deleted FROM hidden) h
+  INTO rows_inserted, rows_updated, rows_deleted, v.violations;
+  IF v.violations <> 0 THEN
+    PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
+  END IF;
+  
+  v.ignored := set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
 
 REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, text, text[], anyelement) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.look_0(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,
-    OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean,
-    OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
+  OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean,
+  OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgt$
 #variable_conflict use_column
 <<v>>
 DECLARE
-    f_xmin CONSTANT xid8 := pg_snapshot_xmin($1);
-    f_xmax CONSTANT xid8 := pg_snapshot_xmax($1);
-    f_snapshot CONSTANT pg_snapshot := $1;
-    f_xid CONSTANT xid8 := $2;
-    f_seq CONSTANT bigint := $3;
+  f_xmin CONSTANT xid8 := pg_snapshot_xmin($1);
+  f_xmax CONSTANT xid8 := pg_snapshot_xmax($1);
+  f_snapshot ALIAS FOR $1;
+  f_xid ALIAS FOR $2;
+  f_seq ALIAS FOR $3;
 BEGIN
-    SELECT ARRAY[p1.n]::bigint[], array_remove(ARRAY[CASE WHEN p1.marked THEN 0 END]::bigint[], NULL),
-           true,
-           EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID}') AND c.relrowsecurity),
-           false,
-           200, false, true, false
-    INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves
-    FROM LATERAL (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
-                  FROM pgtrickle_changes.log_0 l
-                  WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)) p1;
+  SELECT ARRAY[p1.n]::bigint[], array_remove(ARRAY[CASE WHEN p1.marked THEN 0 END]::bigint[], NULL),
+         true, EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY ('{OID}') AND c.relrowsecurity),
+         false, 200, false, true, false
+  FROM (SELECT count(*) AS n, coalesce(bool_or(l.w = 0), false) AS marked
+        FROM pgtrickle_changes.log_0 l
+        WHERE pgtrickle._is_pending(l.xid, l.seq, v.f_snapshot, v.f_xmin, v.f_xmax, v.f_xid, v.f_seq)) p1
+  INTO pending, marked, not_null, row_security, watched, small, sized, nested_loops, moves;
 END
 $pgt$;
 

@@ -70,6 +70,16 @@ std::string exactness_sql(const Case& from, std::size_t number) {
          differences("expected", table.name) + ") AS d ON true HAVING count(*) > 0";
 }
 
+std::string equality_sql(const Case& from, std::size_t number) {
+  const Table& table = from.tables[number];
+  return "WITH expected AS MATERIALIZED (" + table.query + ") SELECT count(d.*) FROM (SELECT FROM " +
+         "pgtrickle.pgt_stream_tables s JOIN pgtrickle.pgt_immediate i USING (pgt_id) WHERE s.pgt_name = '" +
+         table.name +
+         "' AND s.effective_refresh_mode = 'IMMEDIATE' AND s.status = 'ACTIVE' AND NOT s.needs_reinit AND NOT EXISTS "
+         "(SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = s.pgt_id)) AS kept LEFT JOIN (" +
+         differences("expected", table.name) + ") AS d ON true HAVING count(*) > 0";
+}
+
 std::string agreement_sql(const Case& from, const Component& component, const std::string& snapshot) {
   const std::string visible = "pg_visible_in_snapshot(h.xid, '" + snapshot + "'::pg_snapshot)";
   std::set<std::size_t> bases;

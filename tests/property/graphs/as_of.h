@@ -1,7 +1,7 @@
 // What a stream table should hold at a source snapshot. Triggers of the test keep the history of every relation (who
 // wrote which row), so any relation can be computed as of any snapshot, and with it any query.
 //
-// Two claims are checked, each within one snapshot of a reader:
+// Three claims are checked, each within one snapshot of a reader:
 //   exact      a stream table equals its query over what it reads directly (base tables and stream tables) as of its
 //   own
 //              frontier. Holds for every stream table at any moment, whatever its schedule and that of the others.
@@ -10,7 +10,9 @@
 //              refreshed together. The snapshots tried are the members' frontiers: the last unit that changed anything
 //              left its snapshot in one of them, and members that it did not change were equal to their queries there.
 //
-// Neither trusts the frontiers: a wrong one makes the comparison fail.
+//   now        an IMMEDIATE stream table equals its query over what it reads directly, as the reader sees both.
+//
+// None trusts the frontiers: a wrong one makes the comparison fail.
 #pragma once
 
 #include <string>
@@ -29,6 +31,9 @@ void create_with_history(test::Session& session, const Table& table);
 
 /// One row, with one column: how many rows differ. No row: it is not initialised.
 [[nodiscard]] std::string exactness_sql(const Case& from, std::size_t table);
+
+/// The same for a stream table that triggers keep equal to its query. No row: they do not just now.
+[[nodiscard]] std::string equality_sql(const Case& from, std::size_t table);
 
 /// One row, with one column: the names of the members that differ from their queries as of `snapshot`, or NULL.
 [[nodiscard]] std::string agreement_sql(const Case& from, const Component& component, const std::string& snapshot);

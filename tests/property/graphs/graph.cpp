@@ -25,7 +25,7 @@ struct Input {
 
 class Maker {
  public:
-  explicit Maker(std::uint64_t seed) : random_(seed) { case_.seed = seed; }
+  Maker(std::uint64_t seed, bool mixed) : random_(seed), mixed_(mixed) { case_.seed = seed; }
 
   Case make() {
     bases();
@@ -39,6 +39,7 @@ class Maker {
     schedules();
     writers();
     events();
+    if (mixed_) modes();
     return std::move(case_);
   }
 
@@ -326,15 +327,38 @@ class Maker {
                      [](const Event& a, const Event& b) { return a.at_ms < b.at_ms; });
   }
 
+  void modes() {
+    const int percent = random_.chance(20) ? 100 : random_.between(20, 70);
+    std::set<std::size_t> touched;
+    for (std::size_t i = 0; i < case_.tables.size(); ++i) {
+      case_.tables[i].immediate = random_.chance(percent);
+      if (case_.tables[i].immediate) touched.insert(i);
+    }
+    for (int n = random_.between(0, 3); n > 0; --n) {
+      Event event;
+      event.kind = Event::Kind::kMode;
+      event.table = random_.below(case_.tables.size());
+      event.at_ms = random_.between(0, kRunMs * 3 / 4);
+      event.immediate = random_.chance(50);
+      touched.insert(event.table);
+      case_.events.push_back(event);
+    }
+    std::stable_sort(case_.events.begin(), case_.events.end(),
+                     [](const Event& a, const Event& b) { return a.at_ms < b.at_ms; });
+    // What is IMMEDIATE is ahead of what waits for a refresh.
+    for (const std::size_t i : touched) case_.components[case_.tables[i].component].in_step = false;
+  }
+
   Random random_;
+  bool mixed_;
   Case case_;
   std::vector<Input> inputs_;  // base tables, then stream tables
 };
 
 }  // namespace
 
-Case random_case(std::uint64_t seed) {
-  return Maker(seed).make();
+Case random_case(std::uint64_t seed, bool mixed) {
+  return Maker(seed, mixed).make();
 }
 
 std::string base_name(std::size_t number) {
@@ -376,6 +400,8 @@ std::string to_string(const Event& event, const Case& from) {
       return base_name(event.table) + " is gated" + after + "not any more";
     case Event::Kind::kHalt:
       return "the scheduler is paused" + after + "resumed";
+    case Event::Kind::kMode:
+      return from.tables[event.table].name + " becomes " + (event.immediate ? "IMMEDIATE" : "DIFFERENTIAL");
     case Event::Kind::kRecreate:
       return from.tables[event.table].name + " is dropped and created";
   }
@@ -384,7 +410,7 @@ std::string to_string(const Event& event, const Case& from) {
 
 std::string create_sql(const Table& table) {
   return "SELECT pgtrickle.create_stream_table('" + table.name + "', $$" + table.query + "$$, schedule => '" +
-         table.schedule + "', refresh_mode => 'DIFFERENTIAL')";
+         table.schedule + "', refresh_mode => '" + (table.immediate ? "IMMEDIATE" : "DIFFERENTIAL") + "')";
 }
 
 std::string group_sql(const Case& from) {

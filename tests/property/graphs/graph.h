@@ -19,12 +19,13 @@ struct Table {
   std::set<std::size_t> tables;  // the same; all come before
   std::string schedule;
   std::size_t component = 0;
+  bool immediate = false;  // at the beginning
 };
 
 /// Stream tables that read each other, directly or not, or are connected by the refresh group. May be empty.
 struct Component {
   std::vector<std::size_t> members;  // ascending, which is topological
-  bool in_step = false;              // all members have the same schedule
+  bool in_step = false;              // all members have the same schedule, and none is ever IMMEDIATE
 };
 
 struct Transaction {
@@ -44,17 +45,20 @@ struct Event {
     kRecreate,   // drop and create, of a stream table that no other reads and that is in no group
     kGate,       // of a base table; its readers, also indirect ones, wait
     kHalt,       // the daemon refreshes nothing
+    kMode,       // DIFFERENTIAL becomes IMMEDIATE, or the other way round
   };
   Kind kind = Kind::kKill;
   int at_ms = 0;  // since the writers began
   int lasts_ms = 0;
   std::size_t table = 0;  // or the base table
   std::string schedule;
+  bool immediate = false;  // the new mode
 };
 
 /// Is it something that happens to one stream table?
 [[nodiscard]] inline bool concerns_table(const Event& event) {
-  return event.kind == Event::Kind::kPause || event.kind == Event::Kind::kAlter || event.kind == Event::Kind::kRecreate;
+  return event.kind == Event::Kind::kPause || event.kind == Event::Kind::kAlter ||
+         event.kind == Event::Kind::kRecreate || event.kind == Event::Kind::kMode;
 }
 
 struct Case {
@@ -68,7 +72,8 @@ struct Case {
   std::vector<Event> events;  // in the order of at_ms
 };
 
-[[nodiscard]] Case random_case(std::uint64_t seed);
+/// `mixed`: some of the stream tables are IMMEDIATE, or become it.
+[[nodiscard]] Case random_case(std::uint64_t seed, bool mixed = false);
 
 [[nodiscard]] std::string base_name(std::size_t number);
 [[nodiscard]] std::string to_string(const Event& event, const Case& from);

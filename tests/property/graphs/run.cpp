@@ -185,6 +185,10 @@ class Run {
         persist(main, sql + "COMMIT");
         break;
       }
+      case Event::Kind::kMode:
+        persist(main, "SELECT pgtrickle.alter_stream_table(" + name + ", refresh_mode => '" +
+                          (event.immediate ? "IMMEDIATE" : "DIFFERENTIAL") + "')");
+        break;
       default:
         persist(main, "SELECT pgtrickle.drop_stream_table(" + name + ")");
         persist([&] { create_with_history(main, table); }, main);
@@ -322,11 +326,14 @@ class Run {
     }
     std::string inexact;
     for (const std::size_t member : component.members) {
-      const pqxx::result rows = session.exec(exactness_sql(case_, member));
+      pqxx::result rows = session.exec(equality_sql(case_, member));
+      const bool immediate = !rows.empty();
+      if (!immediate) rows = session.exec(exactness_sql(case_, member));
       if (rows.empty()) continue;
-      ++outcome_.exact;
+      ++(immediate ? outcome_.immediate : outcome_.exact);
       if (rows[0][0].as<long>() != 0) {
-        inexact = case_.tables[member].name + ": " + rows[0][0].c_str() + " rows differ at its frontier";
+        inexact = case_.tables[member].name + ": " + rows[0][0].c_str() +
+                  (immediate ? " rows differ, although it is IMMEDIATE" : " rows differ at its frontier");
         break;
       }
     }

@@ -31,6 +31,7 @@ struct Outcome {
   std::size_t refreshes = 0;     // that changed something
   std::size_t restarts = 0;      // of the daemon
   std::size_t exact = 0;         // stream tables compared with their query at their frontier
+  std::size_t immediate = 0;     // the same, of ones that triggers kept equal to their queries
   std::size_t in_step = 0;       // snapshots in which the members of a component had to agree, and did
   std::size_t moved = 0;         // of these, at another source snapshot than the one before
 };

@@ -32,7 +32,7 @@ SELECT test.eq('without a word', (SELECT string_agg(p.oid::regprocedure::text, '
 -- What runs as the admin for all callers only looks, or has nothing to say about others: each of these was thought about.
 SELECT test.eq('definers', (SELECT string_agg(DISTINCT p.proname, ', ' ORDER BY p.proname) FROM pg_proc p
     WHERE p.pronamespace = 'pgtrickle'::regnamespace AND p.prosecdef AND has_function_privilege('bob', p.oid, 'EXECUTE')
-      AND p.proname NOT IN ('_pending', '_is_fresh', '_hold_reason', '_not_covered', '_is_trusted', '_system_identifier', '_net_log',
+      AND p.proname NOT IN ('_pending', '_is_fresh', '_is_kept', '_immediate_trouble', '_hold_reason', '_not_covered', '_is_trusted', '_system_identifier', '_net_log',
                             -- only in a transaction that has moved the frontier, which the owner alone can
                             '_settle_refresh',
                             -- names and steps, which everybody sees, of all stream tables
