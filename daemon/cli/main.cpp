@@ -105,10 +105,10 @@ int run(int argc, char** argv) {
   create->add_option("name", creation.name, "the stream table")->required();
   source.add_to(*create);
   const auto argument = [](const char* name) -> const pgtrickle::TableOption& { return pgtrickle::table_option(name); };
-  const auto &schedule = argument("schedule"), &mode = argument("refresh_mode"), &initialize = argument("initialize"),
-             &new_status = argument("status");
-  create->add_option(schedule.flag, creation.schedule, schedule.flag_help)->capture_default_str();
-  create->add_option(mode.flag, creation.mode, mode.flag_help)->capture_default_str();
+  const auto &new_schedule = argument("schedule"), &new_mode = argument("refresh_mode"),
+             &initialize = argument("initialize"), &new_status = argument("status");
+  create->add_option(new_schedule.flag, creation.schedule, new_schedule.flag_help)->capture_default_str();
+  create->add_option(new_mode.flag, creation.mode, new_mode.flag_help)->capture_default_str();
   create->add_flag(initialize.flag, no_initialize, initialize.flag_help);
   create->add_flag("--if-not-exists", if_not_exists, "do nothing if it exists");
   create->add_flag("--or-replace", replace, "change it if it exists; recreate it if that is not enough")
@@ -140,8 +140,8 @@ int run(int argc, char** argv) {
   auto* alter = app.add_subcommand("alter", "Change query, schedule, mode, status or options of a stream table.");
   alter->add_option("name", changes.name, "the stream table")->required();
   new_query.add_to(*alter);
-  alter->add_option(schedule.flag, changes.schedule, schedule.flag_help);
-  alter->add_option(mode.flag, changes.mode, mode.flag_help);
+  alter->add_option(new_schedule.flag, changes.schedule, new_schedule.flag_help);
+  alter->add_option(new_mode.flag, changes.mode, new_mode.flag_help);
   alter->add_option(new_status.flag, changes.status, new_status.flag_help);
   add_table_options(*alter, changes.table);
   on(alter, [&] {
