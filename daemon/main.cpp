@@ -23,8 +23,10 @@
 #include "config/document.h"
 #include "config/load.h"
 #include "config/units.h"
+#include "model/agreements.h"
 #include "model/error_register.h"
 #include "model/status.h"
+#include "model/table_options.h"
 #include "observe/alerts.h"
 #include "observe/endpoints.h"
 #include "observe/http_server.h"
@@ -201,6 +203,8 @@ std::optional<std::string> text_to_print(const config::CommandLine& line) {
   if (line.print_status_docs) return status_docs();
   if (line.print_error_docs) return error_docs();
   if (line.print_error_sql) return error_sql();
+  if (line.print_option_sql) return table_option_sql();
+  if (line.print_agreements) return agreements::agreements_sql();
   return std::nullopt;
 }
 

@@ -49,3 +49,11 @@ EXCEPTION WHEN lock_not_available THEN
 END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._try_lead FROM PUBLIC;
+
+-- Does a daemon lead, and does anybody wait for its lock? Nobody can name it who is not the admin.
+CREATE FUNCTION pgtrickle._leader_lock(OUT is_held boolean, OUT is_waited_for boolean)
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(bool_or(l.granted), false), coalesce(bool_or(NOT l.granted), false)
+    FROM pgtrickle._lockers('leader') AS l
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._leader_lock FROM PUBLIC;

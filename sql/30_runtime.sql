@@ -25,16 +25,25 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._raise_disagreement TO PUBLIC;
 
--- Tells the daemon to look, at the transaction's commit. For API functions. payload: 't:<pgt_id>' if this stream table
--- was made, changed or dropped, '' for everything else in the catalog.
+-- Tells the daemon to look, at the transaction's commit. For API functions. payload: '' for anything in the catalog,
+-- else what daemon/model/agreements.h says; _wake_for is for one stream table.
 CREATE FUNCTION pgtrickle._wake(payload text DEFAULT '') RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$ SELECT pg_notify('pgtrickle_wake', coalesce(payload, '')) $$;
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pg_notify(pgtrickle._wake_channel(), coalesce(payload, ''))
+$$;
 GRANT EXECUTE ON FUNCTION pgtrickle._wake TO PUBLIC;
+
+-- A stream table was made, changed or dropped.
+CREATE FUNCTION pgtrickle._wake_for(stream_table bigint) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pgtrickle._wake(pgtrickle._table_changed() || stream_table)
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._wake_for TO PUBLIC;
 
 -- The same for triggers that can concern any number of stream tables and run in transactions that are not ours:
 -- PostgreSQL refuses to PREPARE a transaction that has sent a notification. So where prepared transactions are enabled,
 -- triggers do not notify but count, in a sequence: others see that at once, and the daemon, which looks a few times per
--- second, then loads the catalog until no writer of it is left, see wait_for_changes in daemon/scheduler/control.cpp.
+-- second, then loads the catalog until no writer of it is left, see daemon/scheduler/catalog_loader.cpp.
 -- Otherwise they notify while a daemon leads (it holds this key). Writers notify per source instead, see
 -- _write_capture_function. The caller has changed pgt_stream_tables before: its lock on that table is how the daemon
 -- knows that it still runs.
@@ -44,8 +53,8 @@ BEGIN
     IF current_setting('max_prepared_transactions') <> '0' THEN
         LOCK TABLE pgtrickle.pgt_stream_tables IN ROW EXCLUSIVE MODE;   -- where the caller changed other tables only
         PERFORM nextval('pgtrickle.catalog_changes');
-    ELSIF NOT pg_try_advisory_xact_lock_shared(1885828210, 1) THEN
-        PERFORM pg_notify('pgtrickle_wake', 'a');
+    ELSIF NOT pg_try_advisory_xact_lock_shared(pgtrickle._daemon_locks(), pgtrickle._listening_lock()) THEN
+        PERFORM pgtrickle._wake(pgtrickle._anything_changed());
     END IF;
 END
 $$;
@@ -283,12 +292,21 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._has_new_owner TO PUBLIC;
 
--- Is there a daemon with a heartbeat in the last 15 s?
+-- Does a daemon give signs of life?
 CREATE FUNCTION pgtrickle._daemon_alive() RETURNS boolean
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT EXISTS (SELECT FROM pgtrickle.pgt_daemons d WHERE d.heartbeat_at > clock_timestamp() - interval '15 s')
+    SELECT EXISTS (SELECT FROM pgtrickle.pgt_daemons d
+                   WHERE d.heartbeat_at > clock_timestamp() - pgtrickle._heartbeat_expiry())
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._daemon_alive TO PUBLIC;
+
+-- What to do where none does.
+CREATE FUNCTION pgtrickle._no_daemon_hint() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('No daemon is running for this database (no heartbeat in the last %s s): start pgtrickled.',
+                  extract(epoch FROM pgtrickle._heartbeat_expiry())::int)
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._no_daemon_hint TO PUBLIC;
 
 -- The generation after this one. Only whether it is another matters: after the last one comes the first, because
 -- nothing may make a command fail that somebody else gives.

@@ -28,7 +28,7 @@ REVOKE EXECUTE ON FUNCTION pgtrickle._lock_capture FROM PUBLIC;
 -- nothing, so the subtransaction gets no transaction id; it costs 2 us per statement. What is left is what depends on
 -- the values: a type that was made wider (int to bigint) while a superuser had disabled the event triggers.
 --
--- The daemon sleeps on the advisory lock (1885828213, source id) of each source that it may sleep on: a writer who
+-- The daemon sleeps on the advisory lock (_source_locks, source id) of each source that it may sleep on: a writer who
 -- cannot share it says that there are rows, writers of a source that the daemon is busy with stay silent. Literals in
 -- the function, so that a statement looks nothing up.
 CREATE FUNCTION pgtrickle._write_capture_function(source bigint, relid oid, columns int2[], shape text,
@@ -48,10 +48,11 @@ DECLARE
     guard    text := '';
     declared text := '';
     -- No NOTIFY where a transaction may be prepared, see _wake_from_trigger.
-    wake     text := format($wake$NOT pg_try_advisory_xact_lock_shared(1885828213, %s)
+    wake     text := format($wake$NOT pg_try_advisory_xact_lock_shared(%s, %s)
                             AND current_setting('max_prepared_transactions') = '0' THEN
-        NOTIFY pgtrickle_wake, 's:%s';
-    END IF;$wake$, source % 2147483647, source);
+        NOTIFY %I, %L;
+    END IF;$wake$, pgtrickle._source_locks(), source % pgtrickle._source_lock_keys(), pgtrickle._wake_channel(),
+                              pgtrickle._source_written() || source);
     marker   text := format($marker$BEGIN
         INSERT INTO %s (w) VALUES (0);
     EXCEPTION WHEN undefined_table OR undefined_column THEN

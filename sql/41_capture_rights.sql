@@ -167,7 +167,7 @@ BEGIN
                 HINT = format('SELECT pgtrickle.forbid_capture(%L); first, then allow_capture() for each role.', name);
     END IF;
     PERFORM pgtrickle._request('allow_capture', jsonb_build_object('relid', rel, 'role', role, 'allow', allow));
-    PERFORM pgtrickle._wake('a');
+    PERFORM pgtrickle._wake(pgtrickle._anything_changed());
 END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._set_capture TO PUBLIC;

@@ -684,7 +684,7 @@ BEGIN
              WHERE f.pgt_id = id AND f.kind = 'storage' AND pgtrickle._lost_fact(f) IS NOT NULL
                AND pgtrickle._pending(id, x.source_id) = 0 LOOP
         EXECUTE format('INSERT INTO pgtrickle_changes.log_%s_%s (w) VALUES (0)', s.source_id, s.active_log);
-        PERFORM pg_notify('pgtrickle_wake', 's:' || s.source_id);
+        PERFORM pgtrickle._wake(pgtrickle._source_written() || s.source_id);
     END LOOP;
 END
 $$;

@@ -413,14 +413,6 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._check_mode TO PUBLIC;
 
--- What create and alter take besides name, query, schedule and mode, as the caller wrote it; NULL: not given.
-CREATE TYPE pgtrickle._options AS (
-    diamond_consistency text, diamond_schedule_policy text, cdc_mode text, append_only boolean,
-        pooler_compatibility_mode boolean,
-    partition_by text, max_differential_joins int, max_delta_fraction double precision, tier text,
-        max_staleness interval,
-    fuse text, fuse_ceiling bigint, fuse_sensitivity int, allow_circular boolean);
-
 -- A text option: one of `allowed`, in lower case; NULL for 'default'. Errors: 22023.
 CREATE FUNCTION pgtrickle._choice(qualified text, option text, value text, allowed text[]) RETURNS text
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -439,79 +431,15 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._choice TO PUBLIC;
 
--- The catalog row `st` with the options that are given. For numbers -1 means the default. Options that ask for what
--- always happens here are taken and not kept. Errors: 22023 bad value; 0A000 what does not exist here.
+-- The same as _set_options (sql/49_table_options.sql), and what options mean together. Errors: 22023.
 CREATE FUNCTION pgtrickle._with_options(st pgtrickle.pgt_stream_tables, o pgtrickle._options, qualified text)
 RETURNS pgtrickle.pgt_stream_tables
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    missing record;
-    bad     record;
 BEGIN
     IF lower(btrim(o.cdc_mode)) <> 'wal' THEN
         PERFORM pgtrickle._choice(qualified, 'cdc_mode', o.cdc_mode, '{auto,trigger}');
     END IF;
-    SELECT * INTO missing FROM (VALUES
-        (lower(btrim(o.cdc_mode)) = 'wal', 'cdc_mode ''wal''',
-         'Changes are captured by triggers: leave cdc_mode out, or use ''auto'' or ''trigger''.'),
-        (o.append_only, 'append_only',
-         'Leave it out: updates and deletes of the sources are always handled, and inserts do not pay for it.'),
-        (btrim(o.partition_by) <> '', 'partition_by',
-         'Stream tables are not partitioned; an index on the column often does what is needed.'),
-        (o.max_differential_joins >= 0, 'max_differential_joins',
-         'Any number of joins is maintained; refresh_mode => ''FULL'' recomputes.')) AS m(asked, what, hint)
-    WHERE m.asked LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'stream table %: % is not supported', qualified, missing.what
-            USING ERRCODE = 'feature_not_supported', HINT = missing.hint;
-    END IF;
-
-    IF o.tier IS NOT NULL THEN
-        st.tier := coalesce(pgtrickle._choice(qualified, 'tier', o.tier, '{hot,warm,cold,frozen}'), 'hot');
-    END IF;
-    IF o.diamond_consistency IS NOT NULL THEN
-        st.diamond_consistency := pgtrickle._choice(qualified, 'diamond_consistency', o.diamond_consistency,
-                                                    '{atomic,none}');
-    END IF;
-    IF o.diamond_schedule_policy IS NOT NULL THEN
-        st.diamond_schedule_policy := pgtrickle._choice(qualified, 'diamond_schedule_policy', o.diamond_schedule_policy,
-                                                        '{fastest,slowest}');
-    END IF;
-    IF o.fuse IS NOT NULL THEN
-        st.fuse := coalesce(pgtrickle._choice(qualified, 'fuse', o.fuse, '{off,on,auto}'), 'off');
-    END IF;
-
-    SELECT * INTO bad FROM (VALUES
-        (NOT isfinite(o.max_staleness) OR o.max_staleness < interval '0', 'max_staleness', o.max_staleness::text,
-         'Give an interval such as ''5 minutes''; ''0'' means none.'),
-        (NOT (o.max_delta_fraction = -1 OR o.max_delta_fraction BETWEEN 0 AND 1e9), 'max_delta_fraction',
-         o.max_delta_fraction::text,
-         'Give a fraction of the rows of the sources, such as 0.2; -1 means: by measured cost.'),
-        (NOT (o.fuse_ceiling = -1 OR o.fuse_ceiling > 0), 'fuse_ceiling', o.fuse_ceiling::text,
-         'Give the number of pending rows that is too many, at least 1; -1 means none.'),
-        (NOT (o.fuse_sensitivity = -1 OR o.fuse_sensitivity BETWEEN 1 AND 100), 'fuse_sensitivity',
-         o.fuse_sensitivity::text,
-         'Give a number of standard deviations from 1 to 100; -1 means the default, 6.')) AS b(is_bad,
-                 option, value, hint)
-    WHERE b.is_bad LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'stream table %: % % is out of range', qualified, bad.option, bad.value
-            USING ERRCODE = 'invalid_parameter_value', HINT = bad.hint;
-    END IF;
-    IF o.max_staleness IS NOT NULL THEN
-        st.max_staleness := nullif(o.max_staleness, interval '0');
-    END IF;
-    IF o.max_delta_fraction IS NOT NULL THEN
-        st.max_delta_fraction := nullif(o.max_delta_fraction, -1);
-    END IF;
-    IF o.fuse_ceiling IS NOT NULL THEN
-        st.fuse_ceiling := nullif(o.fuse_ceiling, -1);
-    END IF;
-    IF o.fuse_sensitivity IS NOT NULL THEN
-        st.fuse_sensitivity := nullif(o.fuse_sensitivity, -1);
-    END IF;
-    st.allow_circular := coalesce(o.allow_circular, st.allow_circular);
-
+    st := pgtrickle._set_options(st, o, qualified);
     IF st.fuse = 'on' AND st.fuse_ceiling IS NULL THEN
         RAISE EXCEPTION 'stream table %: fuse ''on'' needs a fuse_ceiling', qualified
             USING ERRCODE = 'invalid_parameter_value',

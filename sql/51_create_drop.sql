@@ -34,9 +34,6 @@ BEGIN
             USING ERRCODE = 'duplicate_table',
                 HINT = 'pgtrickle makes the table itself. Choose another name, or drop or rename that relation.';
     END IF;
-    st.tier := 'hot';
-    st.fuse := 'off';
-    st.allow_circular := false;
     st := pgtrickle._with_options(st, options, target.qualified);
     SELECT * INTO definition FROM pgtrickle._define(target.qualified, query, caller_path);
     IF mode IN ('DIFFERENTIAL', 'IMMEDIATE') THEN
@@ -73,96 +70,11 @@ BEGIN
 
     PERFORM pgtrickle._install_guard(table_oid, id);
     EXECUTE format('COMMENT ON TABLE %s IS %L', target.qualified, 'stream table, kept by pgtrickle');
-    PERFORM pgtrickle._wake('t:' || id);
+    PERFORM pgtrickle._wake_for(id);
     RETURN true;
 END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._create_stream_table TO PUBLIC;
-
-CREATE FUNCTION pgtrickle.create_stream_table(
-    name text, query text, schedule text DEFAULT 'calculated', refresh_mode text DEFAULT 'AUTO',
-        initialize boolean DEFAULT true,
-    diamond_consistency text DEFAULT NULL, diamond_schedule_policy text DEFAULT NULL, cdc_mode text DEFAULT NULL,
-        append_only boolean DEFAULT false,
-    pooler_compatibility_mode boolean DEFAULT false, partition_by text DEFAULT NULL,
-        max_differential_joins int DEFAULT NULL,
-    max_delta_fraction double precision DEFAULT NULL, tier text DEFAULT NULL, max_staleness interval DEFAULT NULL,
-        fuse text DEFAULT NULL,
-    fuse_ceiling bigint DEFAULT NULL, fuse_sensitivity int DEFAULT NULL, allow_circular boolean DEFAULT false)
-RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM pgtrickle._create_stream_table(name, query, schedule, refresh_mode, initialize, false,
-        ROW(diamond_consistency, diamond_schedule_policy, cdc_mode, append_only, pooler_compatibility_mode,
-            partition_by, max_differential_joins,
-            max_delta_fraction, tier, max_staleness, fuse, fuse_ceiling, fuse_sensitivity,
-                allow_circular)::pgtrickle._options,
-        pg_catalog.current_setting('search_path'));
-END
-$$;
-GRANT EXECUTE ON FUNCTION pgtrickle.create_stream_table TO PUBLIC;
-COMMENT ON FUNCTION pgtrickle.create_stream_table(text, text, text, text, boolean, text, text, text, boolean, boolean,
-                                                  text, int, double precision, text, interval, text, bigint,
-                                                  int, boolean) IS
-'Creates a table that holds the result of a query and that the daemon keeps fresh.
-name: schema.table or table (then in the first schema of the search_path), as in SQL.
-query: one SELECT; names in it follow the search_path now, later changes of the path do not matter.
-schedule: ''calculated'' (as often as the stream tables that read it need); how old the result may get: ''250 ms'',
-  ''1s'', ''5m'', ''1h30m'' (10 ms to
-365 days); ''continuous'' or ''continuous 50 ms'' (when something changed, at most once in that time); cron: ''0 3 * *
-  MON-FRI'', ''@hourly'', with
-''TZ=Europe/Berlin '' in front in that time zone, otherwise in UTC.
-refresh_mode: AUTO (apply changes where possible, otherwise recompute and say why), DIFFERENTIAL (apply changes, or
-  fail), FULL (recompute), IMMEDIATE (apply changes in the transaction that makes them, or fail: who writes reads the
-  result at once, and waits for other writers of what it reads until they commit; schedule, fuse, gates and watermarks
-  do not matter; no daemon is needed once it is built; needs the TRIGGER privilege on every source; while it is paused
-  it is not maintained, and it is rebuilt when it is resumed).
-initialize: fill the table now, in this transaction; otherwise the daemon does.
-diamond_consistency: atomic (default: refreshed in one snapshot with the stream tables that it shares sources and
-  readers with) or none.
-diamond_schedule_policy: of such a group the fastest (default) or the slowest schedule counts.
-max_delta_fraction: recompute when more than this fraction of the sources'' rows changed; default: by measured cost.
-tier: hot (default), warm, cold or frozen: how much the schedule is stretched; frozen is not refreshed at all.
-max_staleness: what is promised to readers; stream_tables, health_check() and alerts say when it is broken.
-fuse: off (default), on (more than fuse_ceiling pending rows: nothing is applied before reset_fuse()), auto (the limit
-  is learned from the history:
-mean and fuse_sensitivity standard deviations, default 6; fuse_ceiling, if given, is an upper bound).
-allow_circular: it may be part of a cycle of stream tables, see alter_stream_table().
-cdc_mode, append_only, pooler_compatibility_mode, partition_by, max_differential_joins: for compatibility; what asks
-  for anything else than capture by
-triggers and a plain table is refused.
-Runs in the caller''s transaction with the caller''s rights; the caller owns the result. The daemon takes over after
-commit: see wait_until_active(). Needs the TEMPORARY privilege on the database.
-Errors: 42P07 name taken; 22023 bad schedule, mode or option; 42602, 42622, 42601 bad name; 3F000 no such schema;
-  0A000 an option that is not supported or
-something in the query that no stored result can have; whatever PostgreSQL says about the query, prefixed with the
-  stream table''s name.';
-
-CREATE FUNCTION pgtrickle.create_stream_table_if_not_exists(
-    name text, query text, schedule text DEFAULT 'calculated', refresh_mode text DEFAULT 'AUTO',
-        initialize boolean DEFAULT true,
-    diamond_consistency text DEFAULT NULL, diamond_schedule_policy text DEFAULT NULL, cdc_mode text DEFAULT NULL,
-        append_only boolean DEFAULT false,
-    pooler_compatibility_mode boolean DEFAULT false, partition_by text DEFAULT NULL,
-        max_differential_joins int DEFAULT NULL,
-    max_delta_fraction double precision DEFAULT NULL, tier text DEFAULT NULL, max_staleness interval DEFAULT NULL,
-        fuse text DEFAULT NULL,
-    fuse_ceiling bigint DEFAULT NULL, fuse_sensitivity int DEFAULT NULL, allow_circular boolean DEFAULT false)
-RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM pgtrickle._create_stream_table(name, query, schedule, refresh_mode, initialize, true,
-        ROW(diamond_consistency, diamond_schedule_policy, cdc_mode, append_only, pooler_compatibility_mode,
-            partition_by, max_differential_joins,
-            max_delta_fraction, tier, max_staleness, fuse, fuse_ceiling, fuse_sensitivity,
-                allow_circular)::pgtrickle._options,
-        pg_catalog.current_setting('search_path'));
-END
-$$;
-GRANT EXECUTE ON FUNCTION pgtrickle.create_stream_table_if_not_exists TO PUBLIC;
-COMMENT ON FUNCTION pgtrickle.create_stream_table_if_not_exists(text, text, text, text, boolean, text, text, text,
-                                                                boolean, boolean, text, int, double precision, text,
-                                                                interval, text, bigint, int, boolean) IS
-'As create_stream_table(), but a NOTICE instead of an error if a stream table of this name exists, whatever its query.
-  An ordinary relation of that name is still an error.';
 
 -- Stream tables that read this one, directly or through views and each other; nearest first.
 CREATE FUNCTION pgtrickle._readers(id bigint, OUT pgt_id bigint, OUT depth int) RETURNS SETOF record
@@ -227,7 +139,7 @@ BEGIN
                                                     reader.qualified), detail,
                                     'Drop them first, or use cascade => true to drop them too.');
         END;
-        PERFORM pgtrickle._wake('t:' || reader.pgt_id);
+        PERFORM pgtrickle._wake_for(reader.pgt_id);
     END LOOP;
 END
 $$;

@@ -18,8 +18,8 @@ $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._resume FROM PUBLIC;
 
 -- A shortest cycle through stream table `id`: its name, that of what it reads, and so on to its own again; NULL if
--- there is none.
-CREATE FUNCTION pgtrickle._cycle_path(id bigint) RETURNS text[]
+-- there is none. reads: as in _cycle_of.
+CREATE FUNCTION pgtrickle._cycle_path(id bigint, reads bigint[] DEFAULT NULL) RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     reached bigint[] := ARRAY[id];      -- breadth first
@@ -30,8 +30,10 @@ DECLARE
 BEGIN
     WHILE at <= cardinality(reached) LOOP
         FOR next IN SELECT s.pgt_id FROM pgtrickle.pgt_dependencies d
-            JOIN pgtrickle._stream_tables s ON s.pgt_relid = d.source_relid
-                    WHERE d.pgt_id = reached[at] ORDER BY s.pgt_id LOOP
+                    JOIN pgtrickle._stream_tables s ON s.pgt_relid = d.source_relid
+                    WHERE d.pgt_id = reached[at] AND (reads IS NULL OR d.pgt_id <> id)
+                    UNION SELECT u.pgt_id FROM unnest(reads) AS u(pgt_id) WHERE reached[at] = id
+                    ORDER BY 1 LOOP
             IF next = id THEN
                 WHILE at > 0 LOOP
                     path := reached[at] || path;
@@ -256,55 +258,11 @@ BEGIN
         PERFORM pgtrickle._request('resume', jsonb_build_object('id', id));
     END IF;
     IF new IS DISTINCT FROM st OR wanted = 'ACTIVE' THEN
-        PERFORM pgtrickle._wake('t:' || id);
+        PERFORM pgtrickle._wake_for(id);
     END IF;
 END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._alter_stream_table TO PUBLIC;
-
-CREATE FUNCTION pgtrickle.alter_stream_table(
-    name text, query text DEFAULT NULL, schedule text DEFAULT NULL, refresh_mode text DEFAULT NULL,
-        status text DEFAULT NULL,
-    diamond_consistency text DEFAULT NULL, diamond_schedule_policy text DEFAULT NULL, cdc_mode text DEFAULT NULL,
-        append_only boolean DEFAULT NULL,
-    pooler_compatibility_mode boolean DEFAULT NULL, tier text DEFAULT NULL, fuse text DEFAULT NULL,
-        fuse_ceiling bigint DEFAULT NULL,
-    fuse_sensitivity int DEFAULT NULL, partition_by text DEFAULT NULL, max_differential_joins int DEFAULT NULL,
-    max_delta_fraction double precision DEFAULT NULL, max_staleness interval DEFAULT NULL,
-        allow_circular boolean DEFAULT NULL)
-RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM pgtrickle._alter_stream_table(name, query, schedule, refresh_mode, status,
-        ROW(diamond_consistency, diamond_schedule_policy, cdc_mode, append_only, pooler_compatibility_mode,
-            partition_by, max_differential_joins,
-            max_delta_fraction, tier, max_staleness, fuse, fuse_ceiling, fuse_sensitivity,
-                allow_circular)::pgtrickle._options,
-        pg_catalog.current_setting('search_path'));
-END
-$$;
-GRANT EXECUTE ON FUNCTION pgtrickle.alter_stream_table TO PUBLIC;
-COMMENT ON FUNCTION pgtrickle.alter_stream_table(text, text, text, text, text, text, text, text, boolean, boolean, text,
-                                                 text, bigint, int, text, int, double precision, interval, boolean) IS
-'Changes a stream table; what is NULL stays. Text ''default'' sets a text option back, -1 a number, ''0''
-  max_staleness, false allow_circular.
-query: the new query, checked as in create_stream_table(). The table keeps its columns, loses columns that the query
-  has no more and gets new ones at its
-end; other changes of columns need drop and create. Until the daemon has recomputed it (see wait_until_active()) it
-  shows the old rows,
-with NULL in new columns. Stream tables that read it are compiled again if columns or types change. If the new query
-  cannot be built, the previous one
-goes on and last_error says why; columns that were dropped come back as the last ones.
-schedule, refresh_mode: as in create_stream_table(); another mode makes the daemon compile and initialise it again.
-status: ACTIVE resumes it and forgets its errors, PAUSED or SUSPENDED stops refreshing it. A stopped stream table
-  holds the change logs of its sources back.
-fuse: ''off'' also mends a blown fuse; nothing else here does, see reset_fuse().
-allow_circular: a query may read the stream table itself or one that reads it only if every member of the cycle has
-  it, and the queries must be
-monotone: then the daemon refreshes them together until nothing changes any more.
-All other options as in create_stream_table().
-Errors: 42P01 not a stream table; 42501 not the owner; 22023 bad value; 0A000 not supported; 42P16 columns that do not
-  fit; 2BP01 a column that would go is
-used; 42P17 a cycle; and those of create_stream_table() about the query.';
 
 CREATE FUNCTION pgtrickle.resume_stream_table(name text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -366,9 +324,7 @@ BEGIN
     gated := EXISTS (SELECT FROM pgtrickle.pgt_source_gates g WHERE g.source_relid = st.pgt_relid AND g.gated);
     PERFORM pgtrickle._drop_stream_table(target.qualified, false, caller_path);
     PERFORM pgtrickle._create_stream_table(target.qualified, query, schedule, refresh_mode, initialize, false,
-        ROW(new.diamond_consistency, new.diamond_schedule_policy, NULL, NULL, NULL, NULL, NULL, new.max_delta_fraction,
-            new.tier, new.max_staleness, new.fuse,
-            new.fuse_ceiling, new.fuse_sensitivity, new.allow_circular)::pgtrickle._options, caller_path);
+        pgtrickle._kept_options(new), caller_path);
     -- It is the same to its owner: what he has asked for still holds.
     SELECT s.pgt_id INTO id FROM pgtrickle._stream_tables s WHERE s.pgt_relid = to_regclass(target.qualified);
     IF group_id IS NOT NULL THEN
@@ -389,35 +345,3 @@ BEGIN
 END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._replace_stream_table TO PUBLIC;
-
-CREATE FUNCTION pgtrickle.create_or_replace_stream_table(
-    name text, query text, schedule text DEFAULT 'calculated', refresh_mode text DEFAULT 'AUTO',
-        initialize boolean DEFAULT true,
-    diamond_consistency text DEFAULT NULL, diamond_schedule_policy text DEFAULT NULL, cdc_mode text DEFAULT NULL,
-        append_only boolean DEFAULT NULL,
-    pooler_compatibility_mode boolean DEFAULT NULL, partition_by text DEFAULT NULL,
-        max_differential_joins int DEFAULT NULL,
-    max_delta_fraction double precision DEFAULT NULL, tier text DEFAULT NULL, max_staleness interval DEFAULT NULL,
-        fuse text DEFAULT NULL,
-    fuse_ceiling bigint DEFAULT NULL, fuse_sensitivity int DEFAULT NULL, allow_circular boolean DEFAULT NULL)
-RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM pgtrickle._replace_stream_table(name, query, schedule, refresh_mode, initialize,
-        ROW(diamond_consistency, diamond_schedule_policy, cdc_mode, append_only, pooler_compatibility_mode,
-            partition_by, max_differential_joins,
-            max_delta_fraction, tier, max_staleness, fuse, fuse_ceiling, fuse_sensitivity,
-                allow_circular)::pgtrickle._options,
-        pg_catalog.current_setting('search_path'));
-END
-$$;
-GRANT EXECUTE ON FUNCTION pgtrickle.create_or_replace_stream_table TO PUBLIC;
-COMMENT ON FUNCTION pgtrickle.create_or_replace_stream_table(text, text, text, text, boolean, text, text, text, boolean,
-                                                             boolean, text, int, double precision, text, interval, text,
-                                                             bigint, int, boolean) IS
-'Makes a stream table what the arguments say: creates it if it does not exist; does nothing if query, schedule, mode
-  and options are already so; changes it
-in place, as alter_stream_table() does, where its columns allow that; otherwise drops and creates it, if nothing reads
-  it (grants and indexes on the table are then lost; it stays paused, gated and in its refresh group).
-Options that are NULL stay as they are. Parameters as in create_stream_table().
-Errors: as create_stream_table() and alter_stream_table(); 42P07 a relation of this name that is not a stream table;
-  2BP01 it must be recreated but something reads it.';

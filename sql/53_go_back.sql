@@ -65,7 +65,8 @@ BEGIN
            settings = st.previous -> 'settings', names = nullif(st.previous -> 'names', 'null'),
                names_now = nullif(st.previous -> 'names_now', 'null'),
            refresh_mode = st.previous ->> 'refresh_mode', previous = NULL,
-           failed_alteration = (SELECT jsonb_object_agg(e.key, left(e.value, 2000)) FROM jsonb_each_text(failure) AS e)
+           failed_alteration = (SELECT jsonb_object_agg(e.key, left(e.value, pgtrickle._kept_characters()))
+                                FROM jsonb_each_text(failure) AS e)
                                || jsonb_build_object('query', s.original_query, 'at', clock_timestamp()),
            status = CASE s.status WHEN 'INITIALIZING' THEN 'PENDING' ELSE s.status END, needs_reinit = true,
            reinit_reason = 'the altered query could not be built, the previous one goes on',

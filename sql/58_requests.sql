@@ -246,7 +246,8 @@ BEGIN
                failed_alteration = new.failed_alteration,
            schedule = pgtrickle._check_schedule(new.schedule), refresh_mode = new.refresh_mode, status = new.status,
                needs_reinit = new.needs_reinit,
-           reinit_reason = left(new.reinit_reason, 2000), tier = new.tier, max_staleness = new.max_staleness,
+           reinit_reason = left(new.reinit_reason, pgtrickle._kept_characters()), tier = new.tier,
+           max_staleness = new.max_staleness,
                diamond_consistency = new.diamond_consistency,
            diamond_schedule_policy = new.diamond_schedule_policy, allow_circular = new.allow_circular,
                max_delta_fraction = new.max_delta_fraction,
@@ -305,7 +306,8 @@ BEGIN
     INSERT INTO pgtrickle.pgt_frontiers (pgt_id) VALUES (id) ON CONFLICT DO NOTHING;
     UPDATE pgtrickle.pgt_stream_tables s
        SET needs_reinit = true, reinit_reason = CASE WHEN s.needs_reinit THEN coalesce(s.reinit_reason, 'repaired')
-                                                     ELSE left(format('repaired: %s', finding), 2000) END
+                                                     ELSE left(format('repaired: %s', finding),
+                                                               pgtrickle._kept_characters()) END
      WHERE s.pgt_id = id;
     IF st.status <> 'PAUSED' THEN
         PERFORM pgtrickle._resume(id);
@@ -338,7 +340,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM pgtrickle._owned_stream_table(caller, id);
     UPDATE pgtrickle.pgt_stream_tables s SET refresh_asked_at = clock_timestamp() WHERE s.pgt_id = id;
-    PERFORM pgtrickle._wake('t:' || id);
+    PERFORM pgtrickle._wake_for(id);
 END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._do_ask_to_refresh FROM PUBLIC;

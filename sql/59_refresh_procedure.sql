@@ -318,7 +318,8 @@ BEGIN
         RETURN;
     END IF;
     IF v.captured AND v.f.snapshot IS NOT NULL THEN
-        SELECT coalesce(sum(u.n), 0), coalesce(bit_or(1::bigint << ((u.i - 1) % 62)::int) FILTER (WHERE u.n > 0), 0)
+        SELECT coalesce(sum(u.n), 0),
+               coalesce(bit_or(1::bigint << ((u.i - 1) % pgtrickle._changed_bits())::int) FILTER (WHERE u.n > 0), 0)
           INTO delta_rows, v.changed FROM unnest(v.look.pending) WITH ORDINALITY AS u(n, i);
         IF v.look.marked <> '{}' THEN           -- TRUNCATE, or a source is not what it was
             IF NOT v.recompute AND EXISTS (SELECT FROM unnest(v.look.marked) AS u(source)

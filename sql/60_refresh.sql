@@ -158,7 +158,7 @@ BEGIN
                    WHERE s.pgt_id = ANY (ids) AND (s.needs_reinit OR s.status <> 'ACTIVE')) THEN
         PERFORM pgtrickle._request('rebuild', to_jsonb(ids));
     END IF;
-    PERFORM pgtrickle._wake('t:' || id);
+    PERFORM pgtrickle._wake_for(id);
 END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._ask_for_rebuild TO PUBLIC;
@@ -459,8 +459,7 @@ BEGIN
                                   WHEN pgtrickle._daemon_alive() THEN
                                       'A daemon is running: see its log, or wait longer (SET pgtrickle.rebuild_wait '
                                       '= ''5min'').'
-                                  ELSE 'No daemon is running for this database (no heartbeat in the last 15 s): '
-                                       'start pgtrickled.' END;
+                                  ELSE pgtrickle._no_daemon_hint() END;
         END IF;
         PERFORM pg_sleep(least(pause, greatest(extract(epoch FROM deadline - clock_timestamp()), 0.001)));
         pause := least(pause * 1.5, 0.1);
@@ -600,8 +599,7 @@ BEGIN
                                          'In the way of the daemon: ' || pgtrickle._build_blockers(ARRAY[id]) || '.'),
                       HINT = CASE WHEN pgtrickle._daemon_alive()
                                   THEN 'A daemon is running: see its log, or wait longer.'
-                                  ELSE 'No daemon is running for this database (no heartbeat in the last 15 s): '
-                                       'start pgtrickled.' END;
+                                  ELSE pgtrickle._no_daemon_hint() END;
         END IF;
         PERFORM pg_sleep(least(pause, greatest(extract(epoch FROM deadline - clock_timestamp()), 0.001)));
         pause := least(pause * 1.5, 0.25);

@@ -60,7 +60,7 @@ BEGIN
             USING DETAIL = 'From then on it does not equal its query.',
                 HINT = format('SELECT pgtrickle.repair_stream_table(%L); recomputes it.', qualified);
     END IF;
-    PERFORM pgtrickle._wake('t:' || st.pgt_id);
+    PERFORM pgtrickle._wake_for(st.pgt_id);
 END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._reset_fuse TO PUBLIC;

@@ -174,7 +174,7 @@ BEGIN
     IF st.status <> 'PAUSED' THEN
         PERFORM pgtrickle._request('alter',
                                    jsonb_build_object('id', st.pgt_id, 'set', jsonb_build_object('status', 'PAUSED')));
-        PERFORM pgtrickle._wake('t:' || st.pgt_id);
+        PERFORM pgtrickle._wake_for(st.pgt_id);
     END IF;
 END
 $$;
@@ -217,7 +217,7 @@ BEGIN
     END IF;
     PERFORM pgtrickle._request('alter', jsonb_build_object('id', st.pgt_id, 'set',
                                                            jsonb_build_object('max_staleness', sla), 'bump', false));
-    PERFORM pgtrickle._wake('t:' || st.pgt_id);
+    PERFORM pgtrickle._wake_for(st.pgt_id);
 END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._set_stream_table_sla TO PUBLIC;

@@ -15,18 +15,20 @@
 -- Others see net changes: what was emptied and came back is taken out of the change logs before the transaction ends.
 
 -- Members of the cycle that a stream table is in, ascending: what it reads and what reads it, directly or through
--- others. NULL: it is in none.
-CREATE FUNCTION pgtrickle._cycle_of(id bigint) RETURNS bigint[]
+-- others. NULL: it is in none. reads: stream tables that it would read, in place of what is recorded. The refresh
+-- planner finds cycles by itself (daemon/planner/dag.cpp): tests/judgements/cycles.tsv has what both must say.
+CREATE FUNCTION pgtrickle._cycle_of(id bigint, reads bigint[] DEFAULT NULL) RETURNS bigint[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
-    WITH RECURSIVE reads(reader, source) AS MATERIALIZED (
+    WITH RECURSIVE edges(reader, source) AS MATERIALIZED (
         SELECT d.pgt_id, s.pgt_id FROM pgtrickle.pgt_dependencies d
-        JOIN pgtrickle._stream_tables s ON s.pgt_relid = d.source_relid),
+        JOIN pgtrickle._stream_tables s ON s.pgt_relid = d.source_relid WHERE $2 IS NULL OR d.pgt_id <> $1
+        UNION ALL SELECT $1, u.source FROM unnest($2) AS u(source)),
     below(id) AS (
-        SELECT r.source FROM reads r WHERE r.reader = $1
-        UNION SELECT r.source FROM below b JOIN reads r ON r.reader = b.id),
+        SELECT r.source FROM edges r WHERE r.reader = $1
+        UNION SELECT r.source FROM below b JOIN edges r ON r.reader = b.id),
     above(id) AS (
-        SELECT r.reader FROM reads r WHERE r.source = $1
-        UNION SELECT r.reader FROM above a JOIN reads r ON r.source = a.id)
+        SELECT r.reader FROM edges r WHERE r.source = $1
+        UNION SELECT r.reader FROM above a JOIN edges r ON r.source = a.id)
     SELECT array_agg(b.id ORDER BY b.id) FROM below b JOIN above a ON a.id = b.id
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._cycle_of TO PUBLIC;
@@ -143,7 +145,7 @@ BEGIN
     END IF;
     DELETE FROM pgtrickle.pgt_sccs c WHERE c.members && ids AND c.members <> ids;
     INSERT INTO pgtrickle.pgt_sccs (scc_id, members, generations, frontiers, last_error)
-      VALUES (ids[1], ids, '{}', '{}', left(message, 2000))
+      VALUES (ids[1], ids, '{}', '{}', left(message, pgtrickle._kept_characters()))
     ON CONFLICT (scc_id) DO UPDATE SET last_error = excluded.last_error;
 END
 $$;
@@ -212,7 +214,8 @@ GRANT EXECUTE ON FUNCTION pgtrickle._net_members TO PUBLIC;
 --   reset           derive again in any case
 --   max_iterations  rounds in which something was applied; more raise 54001, and nothing is applied
 --   initiated_by    for the history; NULL: the caller writes it, when this has been committed
-CREATE FUNCTION pgtrickle._refresh_scc(ids bigint[], reset boolean DEFAULT false, max_iterations int DEFAULT 100,
+CREATE FUNCTION pgtrickle._refresh_scc(ids bigint[], reset boolean DEFAULT false,
+                                       max_iterations int DEFAULT pgtrickle._fixpoint_rounds(),
                                        initiated_by text DEFAULT 'SCHEDULER')
 RETURNS TABLE (pgt_id bigint, action text, delta_rows bigint, rows_inserted bigint, rows_updated bigint,
                rows_deleted bigint, iterations int)

@@ -116,7 +116,7 @@ BEGIN
         found := found || 'row of pgt_frontiers: recreated'::text;
     END IF;
     PERFORM pgtrickle._request('repair', jsonb_build_object('id', st.pgt_id, 'finding', found[1]));
-    PERFORM pgtrickle._wake('t:' || st.pgt_id);
+    PERFORM pgtrickle._wake_for(st.pgt_id);
     RETURN array_to_string(found || format('the daemon will rebuild program, capture and content%s',
                CASE WHEN st.fuse_blown_at IS NOT NULL THEN ' after reset_fuse(): its fuse is blown'
                     WHEN st.status = 'PAUSED' THEN ' when it is resumed: it stays PAUSED'

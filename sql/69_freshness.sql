@@ -125,8 +125,7 @@ BEGIN
                                       WHEN pgtrickle._daemon_alive() THEN
                                           format('A daemon is running: see its log, or wait longer than its schedule '
                                                  '(%s).', st.schedule)
-                                      ELSE 'No daemon is running for this database (no heartbeat in the last 15 s): '
-                                           'start pgtrickled.' END;
+                                      ELSE pgtrickle._no_daemon_hint() END;
             END IF;
             PERFORM pg_sleep(least(pause, greatest(extract(epoch FROM deadline - clock_timestamp()), 0.001)));
             pause := least(pause * 1.5, 0.1);

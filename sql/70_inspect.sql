@@ -188,7 +188,8 @@ BEGIN
                coalesce(st.effective_refresh_mode, '(not compiled yet)'), coalesce(': ' || st.reason, '')),
         format('schedule      %s%s%s', st.schedule,
                ': ' || pgtrickle._throttle(st.refresh_mode, st.effective_refresh_mode, st.schedule, st.max_staleness)
-               || coalesce(format(', about every %s s', ceil(f.last_duration_ms / 1000 * 25)), ''),
+               || coalesce(format(', about every %s s',
+                                  ceil(f.last_duration_ms / 1000 * pgtrickle._throttle_share())), ''),
                CASE WHEN st.tier <> 'hot' THEN ', tier ' || st.tier ELSE '' END),
         CASE WHEN st.max_staleness IS NOT NULL THEN format('promised      at most %s old', st.max_staleness) END,
         CASE WHEN st.fuse <> 'off' THEN format('fuse          %s, %s%s', st.fuse,
@@ -358,8 +359,8 @@ COMMENT ON FUNCTION pgtrickle.change_buffer_sizes() IS
 'Per stream table and captured source: rows of the change log that are still to be applied (NULL: not initialised),
   and the size of that log in bytes, which all its readers share.';
 
--- Why nothing is refreshed, NULL if a leader has given a sign of life in the last 15 s. A daemon that hangs, or whose
--- connection died without a word, leaves the lock of the leader to its session: nobody else can lead.
+-- Why nothing is refreshed, NULL if a leader gives signs of life. A daemon that hangs, or whose connection died without
+-- a word, leaves the lock of the leader to its session: nobody else can lead.
 CREATE FUNCTION pgtrickle._leader_trouble() RETURNS text
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -367,7 +368,7 @@ DECLARE
     last   record;
 BEGIN
     IF EXISTS (SELECT FROM pgtrickle.pgt_daemons d
-               WHERE d.is_leader AND d.heartbeat_at > clock_timestamp() - interval '15 s') THEN
+               WHERE d.is_leader AND d.heartbeat_at > clock_timestamp() - pgtrickle._heartbeat_expiry()) THEN
         RETURN NULL;
     END IF;
     SELECT l.pid, a.usename, a.application_name INTO holder
@@ -408,11 +409,12 @@ BEGIN
     SELECT string_agg(format('%s on %s, last heartbeat %s ago%s', d.instance, d.host,
                              date_trunc('second', clock_timestamp() - d.heartbeat_at),
                                  CASE WHEN d.is_leader THEN ', leader' ELSE '' END), '; ')
-      INTO what FROM pgtrickle.pgt_daemons d WHERE d.heartbeat_at > clock_timestamp() - interval '15 s';
+      INTO what FROM pgtrickle.pgt_daemons d WHERE d.heartbeat_at > clock_timestamp() - pgtrickle._heartbeat_expiry();
     RETURN QUERY SELECT 'daemon', CASE WHEN what IS NULL THEN 'ERROR' ELSE 'OK' END,
-        coalesce(what, 'no daemon with a heartbeat in the last 15 s: start pgtrickled');
+        coalesce(what, format('no daemon with a heartbeat in the last %s s: start pgtrickled',
+                              extract(epoch FROM pgtrickle._heartbeat_expiry())::int));
     SELECT count(*) INTO n FROM pgtrickle.pgt_daemons d
-    WHERE d.is_leader AND d.heartbeat_at > clock_timestamp() - interval '15 s';
+    WHERE d.is_leader AND d.heartbeat_at > clock_timestamp() - pgtrickle._heartbeat_expiry();
     RETURN QUERY SELECT 'leader', CASE WHEN n = 1 THEN 'OK' WHEN n > 1 THEN 'WARN' ELSE 'ERROR' END,
                         CASE WHEN n = 1 THEN 'one daemon leads'
                              WHEN n > 1 THEN format('%s daemons say they lead (this passes after a failover)', n)
@@ -436,8 +438,9 @@ BEGIN
     -- be generous.
     WHERE s.status = 'ACTIVE' AND s.fuse_blown_at IS NULL AND s.tier <> 'frozen'
       AND pgtrickle._schedule_kind(s.schedule) <> 'cron'
-      AND s.staleness > greatest(make_interval(secs => coalesce(t.schedule_ms, 1000) * CASE s.tier WHEN 'hot' THEN 5
-              WHEN 'warm' THEN 25 ELSE 100 END / 1000.0), interval '60 s')
+      AND s.staleness > greatest(coalesce(make_interval(secs => t.schedule_ms / 1000.0), pgtrickle._default_schedule())
+                                 * CASE s.tier WHEN 'hot' THEN 5 WHEN 'warm' THEN 25 ELSE 100 END,
+                                 pgtrickle._stale_at_least())
       AND s.held IS NULL;
     RETURN QUERY SELECT 'stale', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END,
         coalesce(what || ' (a change may just be on its way: look again)', 'none');
@@ -489,14 +492,15 @@ BEGIN
     RETURN QUERY SELECT 'event_triggers', CASE WHEN pgtrickle._has_event_triggers() THEN 'OK' ELSE 'WARN' END,
         CASE WHEN pgtrickle._has_event_triggers()
              THEN 'changes of sources, functions, types and policies are noticed at once'
-             ELSE 'not installed or not enabled: DDL is noticed by the next refresh that has something to do, '
-                  'otherwise when the daemon compares (every 5 s, or 1 % of the time)' END;
+             ELSE format('not installed or not enabled: DDL is noticed by the next refresh that has something to do, '
+                         'otherwise when the daemon compares (every %s s, or %s %% of the time)',
+                         extract(epoch FROM pgtrickle._facts_interval())::int, 100 / pgtrickle._facts_share()) END;
     SELECT string_agg(format('log of %s: %s', pgtrickle._qualified(x.relid), pg_size_pretty(x.bytes)),
                       '; ' ORDER BY x.bytes DESC) INTO what
     FROM (SELECT s.relid, pgtrickle._log_bytes(s.source_id) AS bytes FROM pgtrickle.pgt_sources s) AS x
-    WHERE x.bytes > 1073741824;
+    WHERE x.bytes > pgtrickle._large_log_bytes();
     RETURN QUERY SELECT 'change_logs', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END,
-        coalesce(what, 'none above 1 GB');
+        coalesce(what, 'none above ' || pg_size_pretty(pgtrickle._large_log_bytes()));
 
     -- Their rows become visible only when they end, and the log tables they wrote to cannot be emptied until then.
     SELECT string_agg(format('%s, prepared %s ago', quote_literal(p.gid),

@@ -31,7 +31,7 @@ using compiler::Program;
 
 class Builder {
  public:
-  Builder(const std::string& conninfo, std::int64_t pgt_id, const BuildSettings& settings)
+  Builder(const std::string& conninfo, TableId pgt_id, const BuildSettings& settings)
       : lease_(conninfo), session_(*lease_), connection_(session_.connection()), id_(pgt_id), settings_(settings) {}
 
   BuildResult build() {
@@ -91,9 +91,9 @@ class Builder {
     pqxx::work tx(connection_);
     lock_frontier(tx);
     tx.exec_params(
-        "UPDATE pgtrickle.pgt_stream_tables SET status = coalesce(nullif($7, ''), status), last_error = left($2, "
-        "2000), "
-        "last_error_code = $3, last_error_hint = left(nullif($4, ''), 2000),\n"
+        "UPDATE pgtrickle.pgt_stream_tables SET status = coalesce(nullif($7, ''), status), \n"
+        "       last_error = left($2, pgtrickle._kept_characters()), last_error_code = $3,\n"
+        "       last_error_hint = left(nullif($4, ''), pgtrickle._kept_characters()),\n"
         "       last_error_at = clock_timestamp(), consecutive_errors = consecutive_errors + 1,\n"
         "       retry_at = clock_timestamp() + nullif(greatest($5::float8, $6::float8), 0) * interval '1 ms'\n"
         "WHERE pgt_id = $1",
@@ -203,8 +203,8 @@ class Builder {
   void record_blocked(const std::string& message) {
     pqxx::work tx(connection_);
     tx.exec_params(
-        "UPDATE pgtrickle.pgt_stream_tables SET last_error = left($2, 2000), last_error_code = $3, last_error_at = "
-        "clock_timestamp(),\n"
+        "UPDATE pgtrickle.pgt_stream_tables SET last_error = left($2, pgtrickle._kept_characters()),\n"
+        "       last_error_code = $3, last_error_at = clock_timestamp(),\n"
         "       last_error_hint = 'It is tried again and again. The role that holds the lock must end its transaction.'\n"
         "WHERE pgt_id = (SELECT s.pgt_id FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = $1 FOR NO KEY UPDATE SKIP "
         "LOCKED)",
@@ -628,7 +628,7 @@ class Builder {
   /// build knows that there is more to know about the one that was built.
   void wake_daemon(pqxx::transaction_base& tx) {
     session_.run_prepared(tx, "pgt_built",
-                          "SELECT pg_notify('pgtrickle_wake', 't:' || u.pgt_id) FROM pgtrickle.pgt_dependencies d\n"
+                          "SELECT pgtrickle._wake_for(u.pgt_id) FROM pgtrickle.pgt_dependencies d\n"
                           "JOIN pgtrickle.pgt_stream_tables u ON u.pgt_relid = d.source_relid WHERE d.pgt_id = $1",
                           id_);
   }
@@ -664,7 +664,7 @@ class Builder {
   Lease<Session> lease_;
   Session& session_;
   pqxx::connection_base& connection_;
-  std::int64_t id_;
+  TableId id_;
   BuildSettings settings_;
   Program program_;  // the last one that was compiled
   LockAttempts locks_{settings_.lock_timeout_ms, settings_.failures};
@@ -682,7 +682,7 @@ class Builder {
 
 }  // namespace
 
-BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id, const BuildSettings& settings) {
+BuildResult build_stream_table(const std::string& conninfo, TableId pgt_id, const BuildSettings& settings) {
   std::optional<Builder> builder;
   BuildResult result = guarded([&] {
     builder.emplace(conninfo, pgt_id, settings);

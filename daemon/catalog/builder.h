@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "compiler/compile.h"
+#include "model/stream_table.h"
 #include "postgres/error.h"
 
 namespace pgtrickle::catalog {
@@ -46,7 +47,7 @@ struct BuildSettings {
 
 /// Builds stream table `pgt_id` in the database that `conninfo` (libpq connection string) names.
 /// Never throws: a broken invariant of the compiler is an error of that stream table.
-BuildResult build_stream_table(const std::string& conninfo, std::int64_t pgt_id, const BuildSettings& settings);
+BuildResult build_stream_table(const std::string& conninfo, TableId pgt_id, const BuildSettings& settings);
 
 struct Garbage {
   int removed = 0;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "compiler/program.h"
+#include "model/stream_table.h"
 
 namespace pgtrickle::catalog {
 
@@ -19,7 +20,7 @@ struct ForbiddenCycle {
 
 /// What is wrong with the cycle that stream table `pgt_id` is a member of once it has this program; nullopt: it is in
 /// none, or in one that is allowed.
-std::optional<ForbiddenCycle> forbidden_cycle(pqxx::transaction_base& tx, std::int64_t pgt_id,
+std::optional<ForbiddenCycle> forbidden_cycle(pqxx::transaction_base& tx, TableId pgt_id,
                                               const compiler::Program& program);
 
 }  // namespace pgtrickle::catalog

@@ -45,7 +45,7 @@ std::vector<compiler::TargetColumn> table_columns(std::uint32_t relid, ServerTyp
   return columns;
 }
 
-Definition load_definition(std::int64_t pgt_id, ServerTypes& types, const compiler::Limits& limits) {
+Definition load_definition(TableId pgt_id, ServerTypes& types, const compiler::Limits& limits) {
   const auto rows = types.ask(
       "pgt_definition",
       "SELECT s.pgt_relid, n.nspname, c.relname, pg_get_userbyid(c.relowner) AS owner, q.bytes,\n"
@@ -100,7 +100,7 @@ Definition load_definition(std::int64_t pgt_id, ServerTypes& types, const compil
   return d;
 }
 
-std::optional<std::string> dropped_source(ServerTypes& types, std::int64_t pgt_id) {
+std::optional<std::string> dropped_source(ServerTypes& types, TableId pgt_id) {
   const auto rows = types.ask(
       "pgt_dropped_source",
       "SELECT format('%s %I.%I was dropped', lower(replace(d.source_type, '_', ' ')), d.source_schema, d.source_name)\n"
@@ -119,7 +119,7 @@ std::optional<std::string> dropped_source(ServerTypes& types, std::int64_t pgt_i
   return std::string(rows[0][0].c_str());
 }
 
-bool names_changed(ServerTypes& types, std::int64_t pgt_id) {
+bool names_changed(ServerTypes& types, TableId pgt_id) {
   return types
       .ask(
           "pgt_names_changed",
@@ -136,7 +136,7 @@ bool names_changed(ServerTypes& types, std::int64_t pgt_id) {
       .as<bool>();
 }
 
-void record_new_names(pqxx::transaction_base& tx, std::int64_t pgt_id) {
+void record_new_names(pqxx::transaction_base& tx, TableId pgt_id) {
   tx.exec_params(
       "UPDATE pgtrickle.pgt_dependencies d SET source_schema = n.nspname, source_name = c.relname, column_names =\n"
       "  (SELECT coalesce(array_agg(a.attname ORDER BY a.attnum), '{}') FROM pg_attribute a WHERE a.attrelid = "

@@ -10,6 +10,7 @@
 
 #include "catalog/loader.h"
 #include "compiler/compile.h"
+#include "model/stream_table.h"
 
 namespace pgtrickle::catalog {
 
@@ -29,15 +30,15 @@ std::string admin_role(pqxx::transaction_base& tx);
 
 std::vector<compiler::TargetColumn> table_columns(std::uint32_t relid, ServerTypes& types);
 
-Definition load_definition(std::int64_t pgt_id, ServerTypes& types, const compiler::Limits& limits);
+Definition load_definition(TableId pgt_id, ServerTypes& types, const compiler::Limits& limits);
 
 /// The reason, if a relation or column that the query was built on is not there any more. One of the same name that
 /// took its place will do.
-std::optional<std::string> dropped_source(ServerTypes& types, std::int64_t pgt_id);
+std::optional<std::string> dropped_source(ServerTypes& types, TableId pgt_id);
 
 /// Do relations or columns, also the ones that only views read, have other names than pgt_dependencies says?
-bool names_changed(ServerTypes& types, std::int64_t pgt_id);
-void record_new_names(pqxx::transaction_base& tx, std::int64_t pgt_id);
+bool names_changed(ServerTypes& types, TableId pgt_id);
+void record_new_names(pqxx::transaction_base& tx, TableId pgt_id);
 
 /// A temporary view of the query, so that PostgreSQL says what it makes of it: its columns, and what it refers to. From
 /// then on the relations that it names keep their names and columns until the transaction ends.

@@ -74,7 +74,7 @@ bool Names::knows(const std::string& kind, std::uint32_t oid) const {
   return std::any_of(now.begin(), now.end(), is) || std::any_of(seen.begin(), seen.end(), is);
 }
 
-Names load_names(ServerTypes& types, std::int64_t pgt_id) {
+Names load_names(ServerTypes& types, TableId pgt_id) {
   Names names;
   const auto rows =
       types.ask("pgt_names",
@@ -92,7 +92,7 @@ Names load_names(ServerTypes& types, std::int64_t pgt_id) {
   return names;
 }
 
-void record_names(pqxx::transaction_base& tx, std::int64_t pgt_id, const Names& names, const std::string& view) {
+void record_names(pqxx::transaction_base& tx, TableId pgt_id, const Names& names, const std::string& view) {
   tx.exec_params(
       "UPDATE pgtrickle.pgt_stream_tables SET names = $2::jsonb, names_now = $3::jsonb || pgtrickle._names_now((\n"
       "  SELECT coalesce(jsonb_agg(jsonb_build_object('class', r.class, 'oid', r.oid::bigint)), '[]')\n"

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "catalog/loader.h"
+#include "model/stream_table.h"
 
 namespace pgtrickle::catalog {
 
@@ -51,9 +52,9 @@ struct Names {
 };
 
 /// Objects that were dropped and made again are found by name. Empty `then`: nothing was recorded.
-Names load_names(ServerTypes& types, std::int64_t pgt_id);
+Names load_names(ServerTypes& types, TableId pgt_id);
 
 /// Records what `names` found, and that the query in view `view` refers to no more than that.
-void record_names(pqxx::transaction_base& tx, std::int64_t pgt_id, const Names& names, const std::string& view);
+void record_names(pqxx::transaction_base& tx, TableId pgt_id, const Names& names, const std::string& view);
 
 }  // namespace pgtrickle::catalog

@@ -6,12 +6,17 @@
 #include "catalog/as_owner.h"
 #include "catalog/outcome.h"
 #include "compiler/sql/sql_text.h"
+#include "compiler/sql/statement.h"
+#include "model/agreements.h"
 #include "postgres/array.h"
 
 namespace pgtrickle::catalog {
 
 using compiler::Program;
 using compiler::quote_ident;
+
+// The compiler includes nothing of the other folders.
+static_assert(compiler::kChangedBits == agreements::kChangedBits, "_refresh_program and programs number sources alike");
 
 namespace {
 
@@ -159,7 +164,7 @@ constexpr const char* kTables =
 
 }  // namespace
 
-int drop_program(pqxx::transaction_base& tx, std::int64_t id) {
+int drop_program(pqxx::transaction_base& tx, TableId id) {
   int dropped = 0;
   for (const auto& row : tx.exec_params(
            std::string("SELECT format('DROP FUNCTION IF EXISTS %s CASCADE', p.oid::regprocedure) FROM pg_proc p\n"

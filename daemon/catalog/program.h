@@ -35,7 +35,7 @@ std::vector<std::string> replacing_statements(ServerTypes& types, const Definiti
                                               const compiler::Program& program);
 
 /// With what others have made of it, such as a view on a state table. Returns how many functions and tables there were.
-int drop_program(pqxx::transaction_base& tx, std::int64_t id);
+int drop_program(pqxx::transaction_base& tx, TableId id);
 
 /// Makes functions and empty state tables. Of the stream table itself, which may have rows, only the key is recreated,
 /// if `with_key`. Nothing of the owner's is run by that but the comparison of values for an index, which PostgreSQL

@@ -15,7 +15,7 @@
 namespace pgtrickle::catalog {
 
 struct OriginalQuery {
-  std::int64_t pgt_id = 0;
+  TableId pgt_id = 0;
   std::string owner;
   std::string text;       // as the user wrote it
   std::string canonical;  // what was made of it last

@@ -26,7 +26,7 @@ const postgres::SessionSettings& worker_settings() {
   return settings;
 }
 
-std::string function_of(std::int64_t id) {
+std::string function_of(TableId id) {
   return "pgtrickle_state.build_" + std::to_string(id);
 }
 
@@ -37,18 +37,17 @@ std::string executed(const std::vector<std::string>& statements) {
 }
 
 /// The guard of the stream table lets these statements pass.
-std::string passing_the_guard(std::int64_t id) {
+std::string passing_the_guard(TableId id) {
   return "    PERFORM set_config('pgtrickle.apply', '" + std::to_string(id) + "', true);\n";
 }
 
 }  // namespace
 
-std::string altering(std::int64_t id, const std::vector<std::string>& statements) {
+std::string altering(TableId id, const std::vector<std::string>& statements) {
   return passing_the_guard(id) + executed(statements) + "    PERFORM set_config('pgtrickle.apply', '', true);\n";
 }
 
-std::string filling(std::int64_t id, const std::string& relation, const std::vector<std::string>& first,
-                    bool differential) {
+std::string filling(TableId id, const std::string& relation, const std::vector<std::string>& first, bool differential) {
   const std::string number = std::to_string(id);
   const std::string refresh = "pgtrickle_state.refresh_" + number;
   std::string body;
@@ -71,7 +70,7 @@ std::string filling(std::int64_t id, const std::string& relation, const std::vec
   return body + "    SELECT count(*) INTO rows FROM " + relation + ";\n";
 }
 
-void make_work(pqxx::transaction_base& tx, std::int64_t id, const std::string& owner,
+void make_work(pqxx::transaction_base& tx, TableId id, const std::string& owner,
                const std::vector<std::string>& grantees, const std::string& body) {
   drop_work(tx, id);
   const MayCreate right(tx, owner);
@@ -87,7 +86,7 @@ void make_work(pqxx::transaction_base& tx, std::int64_t id, const std::string& o
     if (!grantee.empty()) tx.exec_params("GRANT EXECUTE ON FUNCTION " + signature + " TO " + quote_ident(grantee));
 }
 
-void drop_work(pqxx::transaction_base& tx, std::int64_t id) {
+void drop_work(pqxx::transaction_base& tx, TableId id) {
   for (const auto& row :
        tx.exec_params("SELECT format('DROP FUNCTION %s CASCADE', p.oid::regprocedure) FROM pg_proc p\n"
                       "WHERE p.pronamespace = 'pgtrickle_state'::regnamespace\n"
@@ -120,7 +119,7 @@ void Worker::enter(pqxx::transaction_base& tx, const LockAttempts& locks, long l
   tx.exec(settings);
 }
 
-std::string Worker::refresh(std::int64_t id, const LockAttempts& locks, long long statement_timeout_ms) {
+std::string Worker::refresh(TableId id, const LockAttempts& locks, long long statement_timeout_ms) {
   pqxx::transaction<pqxx::repeatable_read> tx(*connection_);
   enter(tx, locks, statement_timeout_ms);
   std::string action =
@@ -129,7 +128,7 @@ std::string Worker::refresh(std::int64_t id, const LockAttempts& locks, long lon
   return action;
 }
 
-Filled Worker::run(std::int64_t id, const LockAttempts& locks, long long statement_timeout_ms) {
+Filled Worker::run(TableId id, const LockAttempts& locks, long long statement_timeout_ms) {
   ++builds_;
   pqxx::transaction<pqxx::repeatable_read> tx(*connection_);
   enter(tx, locks, statement_timeout_ms);

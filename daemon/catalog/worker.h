@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "catalog/lock_attempts.h"
+#include "model/stream_table.h"
 
 namespace pgtrickle::catalog {
 
@@ -26,16 +27,15 @@ struct Filled {
 
 /// Makes function build_<id>, which belongs to `owner` and can be run by `grantees`. In the control session; the caller
 /// has made sure that nobody else grants something meanwhile (MayCreate).
-void make_work(pqxx::transaction_base& tx, std::int64_t id, const std::string& owner,
+void make_work(pqxx::transaction_base& tx, TableId id, const std::string& owner,
                const std::vector<std::string>& grantees, const std::string& body);
-void drop_work(pqxx::transaction_base& tx, std::int64_t id);
+void drop_work(pqxx::transaction_base& tx, TableId id);
 
 /// The body for make_work: `first`, statements on the stream table that give up soon if others are in the way, then the
 /// first refresh of the program.
-std::string filling(std::int64_t id, const std::string& relation, const std::vector<std::string>& first,
-                    bool differential);
+std::string filling(TableId id, const std::string& relation, const std::vector<std::string>& first, bool differential);
 /// The body for make_work: nothing but `statements`.
-std::string altering(std::int64_t id, const std::vector<std::string>& statements);
+std::string altering(TableId id, const std::vector<std::string>& statements);
 
 class Worker {
  public:
@@ -50,9 +50,9 @@ class Worker {
   void clear();
 
   /// Runs build_<id> in a transaction of its own. What the owner's code raises counts as an error of its stream table.
-  Filled run(std::int64_t id, const LockAttempts& locks, long long statement_timeout_ms);
+  Filled run(TableId id, const LockAttempts& locks, long long statement_timeout_ms);
   /// Refreshes it in a transaction of its own; returns the action.
-  std::string refresh(std::int64_t id, const LockAttempts& locks, long long statement_timeout_ms);
+  std::string refresh(TableId id, const LockAttempts& locks, long long statement_timeout_ms);
 
  private:
   static constexpr int kMostBuilds = 32;

@@ -51,7 +51,7 @@ std::string pause_line(Database& db) {
 std::string daemon_line(Database& db) {
   const auto rows = db.run(
       "SELECT host, pid, is_leader, extract(epoch FROM clock_timestamp() - heartbeat_at)::float8 "
-      "FROM pgtrickle.pgt_daemons WHERE heartbeat_at > clock_timestamp() - interval '15 s' "
+      "FROM pgtrickle.pgt_daemons WHERE heartbeat_at > clock_timestamp() - pgtrickle._heartbeat_expiry() "
       "ORDER BY is_leader DESC, instance");
   if (rows.empty()) return "no daemon is running for this database: start pgtrickled";
   std::string text;
@@ -83,7 +83,10 @@ std::string id_of(Database& db, const std::string& name) {
 
 bool is_stream_table(Database& db, const std::string& name) {
   return db
-      .run("SELECT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = to_regclass($1))", name)[0][0]
+      .run(
+          "SELECT EXISTS (SELECT FROM pgtrickle._target($1, pg_catalog.current_setting('search_path')) AS t\n"
+          "JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = t.existing)",
+          name)[0][0]
       .as<bool>();
 }
 

@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "cli/commands.h"
+#include "model/table_options.h"
 #include "postgres/blocking_error.h"
 #include "postgres/conninfo.h"
 
@@ -46,23 +47,11 @@ struct QuerySource {
 
 // Options that create and alter share.
 void add_table_options(CLI::App& app, cli::TableOptions& options) {
-  struct Option {
-    const char *flag, *parameter, *help;
-  };
-  for (const auto& [flag, parameter, help] : {
-           Option{"--tier", "tier", "hot, warm, cold or frozen"},
-           Option{"--max-staleness", "max_staleness", "what is promised to readers, such as '5 min'; 0: nothing"},
-           Option{"--max-delta-fraction", "max_delta_fraction",
-                  "recompute above this fraction of changed rows; -1: by measured cost"},
-           Option{"--fuse", "fuse", "off, on or auto: stop instead of applying too many changes"},
-           Option{"--fuse-ceiling", "fuse_ceiling", "pending rows that blow the fuse; -1: none"},
-           Option{"--fuse-sensitivity", "fuse_sensitivity", "auto: standard deviations above the mean; -1: default"},
-           Option{"--diamond-consistency", "diamond_consistency", "atomic or none"},
-           Option{"--diamond-schedule-policy", "diamond_schedule_policy", "fastest or slowest"},
-           Option{"--allow-circular", "allow_circular", "true or false: may be part of a cycle"},
-       }) {
+  for (const auto& option : pgtrickle::table_option_register()) {
+    if (option.kind == pgtrickle::OptionKind::kArgument || option.flag.empty()) continue;
     app.add_option_function<std::string>(
-        flag, [&options, parameter = parameter](const std::string& value) { options[parameter] = value; }, help);
+        option.flag, [&options, name = option.name](const std::string& value) { options[name] = value; },
+        option.flag_help);
   }
 }
 
@@ -115,10 +104,12 @@ int run(int argc, char** argv) {
   auto* create = app.add_subcommand("create", "Create a stream table; the query comes from --query, --file or stdin.");
   create->add_option("name", creation.name, "the stream table")->required();
   source.add_to(*create);
-  create->add_option("--schedule", creation.schedule, "'calculated', '1s', 'continuous' or cron: '0 3 * * *'")
-      ->capture_default_str();
-  create->add_option("--mode", creation.mode, "AUTO, DIFFERENTIAL, FULL or IMMEDIATE")->capture_default_str();
-  create->add_flag("--no-initialize", no_initialize, "leave it empty until the daemon fills it");
+  const auto argument = [](const char* name) -> const pgtrickle::TableOption& { return pgtrickle::table_option(name); };
+  const auto &new_schedule = argument("schedule"), &new_mode = argument("refresh_mode"),
+             &initialize = argument("initialize"), &new_status = argument("status");
+  create->add_option(new_schedule.flag, creation.schedule, new_schedule.flag_help)->capture_default_str();
+  create->add_option(new_mode.flag, creation.mode, new_mode.flag_help)->capture_default_str();
+  create->add_flag(initialize.flag, no_initialize, initialize.flag_help);
   create->add_flag("--if-not-exists", if_not_exists, "do nothing if it exists");
   create->add_flag("--or-replace", replace, "change it if it exists; recreate it if that is not enough")
       ->excludes("--if-not-exists");
@@ -149,9 +140,9 @@ int run(int argc, char** argv) {
   auto* alter = app.add_subcommand("alter", "Change query, schedule, mode, status or options of a stream table.");
   alter->add_option("name", changes.name, "the stream table")->required();
   new_query.add_to(*alter);
-  alter->add_option("--schedule", changes.schedule, "'calculated', '1s', 'continuous' or cron: '0 3 * * *'");
-  alter->add_option("--mode", changes.mode, "AUTO, DIFFERENTIAL, FULL or IMMEDIATE");
-  alter->add_option("--status", changes.status, "ACTIVE or PAUSED");
+  alter->add_option(new_schedule.flag, changes.schedule, new_schedule.flag_help);
+  alter->add_option(new_mode.flag, changes.mode, new_mode.flag_help);
+  alter->add_option(new_status.flag, changes.status, new_status.flag_help);
   add_table_options(*alter, changes.table);
   on(alter, [&] {
     if (new_query.given()) changes.query = new_query.read();

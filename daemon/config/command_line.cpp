@@ -31,6 +31,8 @@ CommandLineResult parse_command_line(int argc, const char* const* argv) {
   app.add_flag("--print-status-docs", line.print_status_docs, "print docs/STATUS.md");
   app.add_flag("--print-error-docs", line.print_error_docs, "print docs/ERRORS.md");
   app.add_flag("--print-error-sql", line.print_error_sql, "print sql/29_error_register.sql");
+  app.add_flag("--print-option-sql", line.print_option_sql, "print sql/49_table_options.sql");
+  app.add_flag("--print-agreements", line.print_agreements, "print sql/05_agreements.sql");
   app.footer(
       "Without --dsn and databases in the file, libpq's environment variables and service files say where to connect.\n"
       "Exit codes: 0 = ended by a signal or asked to print; 1 = failed; 2 = wrong flags or configuration.");

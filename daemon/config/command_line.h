@@ -19,6 +19,8 @@ struct CommandLine {
   bool print_status_docs = false;
   bool print_error_docs = false;
   bool print_error_sql = false;
+  bool print_agreements = false;
+  bool print_option_sql = false;
 };
 
 struct CommandLineResult {

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "model/agreements.h"
+
 namespace pgtrickle::config {
 
 using Milliseconds = std::chrono::milliseconds;
@@ -23,7 +25,8 @@ struct Database {
 };
 
 struct Scheduler {
-  Milliseconds default_schedule{1000};  // schedule of 'calculated' stream tables without consumers
+  Milliseconds default_schedule =
+      agreements::kDefaultSchedule;  // schedule of 'calculated' stream tables without consumers
   Milliseconds catalog_poll_interval{
       2000};  // how often to look for new/altered/dropped stream tables if nobody notifies
   Milliseconds housekeeping_interval{1000};  // log rotation
@@ -40,15 +43,15 @@ struct Scheduler {
   int tier_cold = 10;
   Milliseconds continuous_min_interval{50};  // between two refreshes of a stream table with the schedule 'continuous'
   bool auto_backoff = true;                  // lengthen schedules that refreshes outrun
-  int max_fixpoint_iterations = 100;         // of a cycle of stream tables
-  int unit_max_tables = 64;                  // a unit (one transaction, one snapshot) has at most so many tables
-  Milliseconds unit_max_cost{2000};          // and is expected to take at most so long
-  int max_workers = 0;                       // refreshes at once over all databases; 0 = the sum of the pool sizes
-  int owner_max_places = 0;                  // of one owner who is not trusted; 0 = OwnerPlaces says
-  int fuse_history = 20;                     // refreshes that an automatic fuse learns from
+  int max_fixpoint_iterations = agreements::kFixpointRounds;  // of a cycle of stream tables
+  int unit_max_tables = 64;          // a unit (one transaction, one snapshot) has at most so many tables
+  Milliseconds unit_max_cost{2000};  // and is expected to take at most so long
+  int max_workers = 0;               // refreshes at once over all databases; 0 = the sum of the pool sizes
+  int owner_max_places = 0;          // of one owner who is not trusted; 0 = OwnerPlaces says
+  int fuse_history = 20;             // refreshes that an automatic fuse learns from
 
-  Milliseconds alert_interval{60000};          // the same alert for the same object at most so often
-  std::int64_t log_alert_bytes = 1LL << 30;    // a change log larger than this is an alert; 0 = never
+  Milliseconds alert_interval{60000};                         // the same alert for the same object at most so often
+  std::int64_t log_alert_bytes = agreements::kLargeLogBytes;  // a change log larger than this is an alert; 0 = never
   std::int64_t log_max_bytes = 0;              // who holds a larger one back is recomputed instead; 0 = never
   Milliseconds watermark_stuck_after{600000};  // a watermark that others wait for and that stands still; 0 = never
   Milliseconds discovery_interval{30000};      // how often to look for databases, see Database::discover

@@ -93,7 +93,7 @@ HttpAnswer health_answer(const std::vector<DatabaseStatus>& status) {
       broken += is_broken(table) ? 1 : 0;
       late += table.slo_violated ? 1 : 0;
       if (trouble.empty()) continue;
-      reasons.push_back("stream table " + db.name + ": " + table.schema + "." + table.name + " " + trouble);
+      reasons.push_back("stream table " + db.name + ": " + table.label() + " " + trouble);
     }
     databases.push_back(
         {{"name", db.name},

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <string>
 
+#include "model/agreements.h"
+
 namespace pgtrickle::planner {
 
 enum class Tier { kHot, kWarm, kCold, kFrozen };
@@ -40,7 +42,7 @@ class Backoff {
 /// two of seconds, so that noise seldom changes it.
 class RecomputeThrottle {
  public:
-  static constexpr int kShare = 25;      // its recomputations take at most this part of the time
+  static constexpr int kShare = agreements::kThrottleShare;  // its recomputations take at most this part of the time
   static constexpr double kNoise = 1.5;  // so much cheaper than the next interval allows, before that is taken
   static constexpr std::chrono::milliseconds kUnit{1000};
 

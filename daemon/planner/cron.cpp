@@ -6,7 +6,6 @@
 #include <array>
 #include <cctype>
 #include <map>
-#include <sstream>
 #include <stdexcept>
 #include <vector>
 
@@ -14,7 +13,8 @@ namespace pgtrickle::planner {
 namespace {
 
 constexpr int kYearsAhead = 5;
-constexpr std::size_t kMostDigits = 4;  // as in sql/10_schedule.sql
+constexpr std::size_t kMostDigits = 2;
+constexpr std::array kDaysOfMonths{31U, 29U, 31U, 30U, 31U, 30U, 31U, 31U, 30U, 31U, 30U, 31U};
 
 struct Field {
   const char* name;
@@ -74,15 +74,30 @@ std::vector<int> values(const Field& field, const std::string& text) {
     if (parts[0] != "*") {
       if (range.size() > 2) throw BadField(std::string(field.name) + ": \"" + parts[0] + "\" is not a range");
       from = number(field, range[0]);
-      to = range.size() == 2 ? number(field, range[1]) : parts.size() == 2 ? field.max : from;
+      to = range.size() == 2 ? number(field, range[1]) : from;
+      if (parts.size() == 2 && range.size() == 1)
+        throw BadField(std::string(field.name) + ": a step needs a range or *");
     }
     if (to < from) throw BadField(std::string(field.name) + ": \"" + parts[0] + "\" ends before it begins");
     int step = 1;
     if (parts.size() == 2) {
       step = digits_only(parts[1]) ? std::stoi(parts[1]) : 0;
-      if (step < 1) throw BadField(std::string(field.name) + ": \"" + parts[1] + "\" is not a step");
+      if (step < 1 || step > field.max - field.min + 1)
+        throw BadField(std::string(field.name) + ": \"" + parts[1] + "\" is not a step");
     }
     for (int value = from; value <= to; value += step) out.push_back(value);
+  }
+  return out;
+}
+
+/// Apart at blanks.
+std::vector<std::string> words_of(const std::string& text) {
+  constexpr const char* kBlanks = " \t\n\r";  // as in sql/10_schedule.sql
+  std::vector<std::string> out;
+  for (auto at = text.find_first_not_of(kBlanks); at != std::string::npos;) {
+    const auto end = text.find_first_of(kBlanks, at);
+    out.push_back(text.substr(at, end - at));
+    at = text.find_first_not_of(kBlanks, std::min(end, text.size()));
   }
   return out;
 }
@@ -109,22 +124,18 @@ std::optional<Cron> Cron::parse(const std::string& text, std::string* problem) {
   Cron cron;
   cron.text_ = text;
   cron.zone_ = "UTC";
-  std::istringstream in(text);
-  std::vector<std::string> words;
-  for (std::string word; in >> word;) words.push_back(word);
+  std::vector<std::string> words = words_of(text);
   try {
-    for (const std::string prefix : {"tz=", "cron_tz="}) {
-      if (words.empty() || !lower(words[0]).starts_with(prefix)) continue;
+    for (const std::string prefix : {"TZ=", "CRON_TZ="}) {
+      if (words.empty() || !words[0].starts_with(prefix)) continue;
       cron.zone_ = words[0].substr(prefix.size());
       words.erase(words.begin());
       break;
     }
-    if (zone_named(cron.zone_) == nullptr) throw BadField("time zone \"" + cron.zone_ + "\" is not known");
-    if (words.size() == 1 && kNicknames.contains(lower(words[0]))) {
-      std::istringstream full(kNicknames.at(lower(words[0])));
-      words.clear();
-      for (std::string word; full >> word;) words.push_back(word);
-    }
+    // That of this machine, which need not be the server's.
+    if (cron.zone_ == "localtime" || zone_named(cron.zone_) == nullptr)
+      throw BadField("time zone \"" + cron.zone_ + "\" is not known");
+    if (words.size() == 1 && kNicknames.contains(lower(words[0]))) words = words_of(kNicknames.at(lower(words[0])));
     if (words.size() != fields().size()) throw BadField("a cron schedule has five fields");
     for (std::size_t i = 0; i < words.size(); ++i) {
       for (const int value : values(fields()[i], lower(words[i]))) {
@@ -149,11 +160,35 @@ std::optional<Cron> Cron::parse(const std::string& text, std::string* problem) {
     }
     cron.any_month_day_ = words[2].starts_with("*");
     cron.any_week_day_ = words[4].starts_with("*");
+    if ((cron.any_month_day_ || cron.any_week_day_) && !cron.has_a_day())
+      throw BadField("day of month: no month has such a day");
   } catch (const BadField& bad) {
     if (problem != nullptr) *problem = bad.what();
     return std::nullopt;
   }
   return cron;
+}
+
+bool Cron::has_a_day() const {
+  for (std::size_t month = 0; month < kDaysOfMonths.size(); ++month) {
+    if (!months_.test(month + 1)) continue;
+    for (std::size_t day = 1; day <= kDaysOfMonths.at(month); ++day) {
+      if (month_days_.test(day)) return true;
+    }
+  }
+  return false;
+}
+
+std::string Cron::meaning() const {
+  const auto list = [](const auto& bits, std::size_t first, bool any) {
+    std::string out;
+    for (std::size_t i = first; i < bits.size(); ++i) {
+      if (bits.test(i)) out += (out.empty() ? "" : ",") + std::to_string(i);
+    }
+    return (any ? " *" : " ") + (bits.count() == bits.size() - first ? "all" : out);
+  };
+  return zone_ + list(minutes_, 0, false) + list(hours_, 0, false) + list(month_days_, 1, any_month_day_) +
+         list(months_, 1, false) + list(week_days_, 0, any_week_day_);
 }
 
 bool Cron::day_matches(unsigned month_day, unsigned week_day) const {

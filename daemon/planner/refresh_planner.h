@@ -25,6 +25,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "model/agreements.h"
 #include "planner/arming.h"
 #include "planner/backoff.h"
 #include "planner/schedule.h"
@@ -61,7 +62,7 @@ struct PlannerEntry {
 };
 
 struct PlannerSettings {
-  Milliseconds default_period{1000};
+  Milliseconds default_period = agreements::kDefaultSchedule;
   Milliseconds continuous_min{50};
   TierRules tiers = {};
   UnitLimits limits = {};

@@ -14,11 +14,9 @@ std::string trimmed(const std::string& text) {
   return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
 }
 
-bool starts_with_word(const std::string& text, const std::string& word) {
-  if (text.size() < word.size()) return false;
-  return std::equal(word.begin(), word.end(), text.begin(),
-                    [](unsigned char a, unsigned char b) { return a == std::tolower(b); }) &&
-         (text.size() == word.size() || std::string(kBlanks).find(text[word.size()]) != std::string::npos);
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
 }
 
 }  // namespace
@@ -26,8 +24,9 @@ bool starts_with_word(const std::string& text, const std::string& word) {
 std::optional<Schedule> parse_schedule(const std::string& text, std::optional<Milliseconds> milliseconds) {
   const std::string body = trimmed(text);
   Schedule out;
-  if (starts_with_word(body, "calculated")) return out;
-  if (starts_with_word(body, "continuous")) {
+  const std::string kind = lower(body.substr(0, body.find_first_of(kBlanks)));
+  if (kind == "calculated" && kind.size() == body.size()) return out;
+  if (kind == "continuous" && (kind.size() == body.size()) != milliseconds.has_value()) {
     out.kind = Schedule::Kind::kContinuous;
     out.period = milliseconds;
     return out;

@@ -43,7 +43,7 @@ std::string select_outcome(const std::string& columns, const std::string& call) 
          " AS started_at, " + microseconds_of("clock_timestamp") + " AS ended_at FROM " + call + " AS x";
 }
 
-Statement refresh_statement(std::int64_t id, bool together) {
+Statement refresh_statement(TableId id, bool together) {
   const std::string number = std::to_string(id);
   const std::string action = together ? "pgtrickle._together(x.action, " + number + ", x.delta_rows)" : "x.action";
   return {.sql = select_outcome(action + " AS action", "pgtrickle_state.refresh_" + number + "('auto')"),
@@ -57,7 +57,7 @@ Statement cycle_statement(const std::vector<std::int64_t>& ids, int max_iteratio
           .name = "pgt_refresh_cycle"};
 }
 
-Outcome failed(std::int64_t id, const Error& error, microseconds duration) {
+Outcome failed(TableId id, const Error& error, microseconds duration) {
   Outcome outcome;
   outcome.id = id;
   outcome.error = error;
@@ -66,7 +66,7 @@ Outcome failed(std::int64_t id, const Error& error, microseconds duration) {
 }
 
 /// What the program of one of the tables says. It belongs to the owner: only what can be is believed.
-Result<Outcome> read_outcome(RowReader& row, std::int64_t id) {
+Result<Outcome> read_outcome(RowReader& row, TableId id) {
   const auto count = [&](const char* column) {
     return std::max<std::int64_t>(0, row.get<std::optional<std::int64_t>>(column).value_or(0));
   };
@@ -144,7 +144,7 @@ asio::awaitable<Attempt> attempt_unit(Connection& connection, const std::vector<
           attempt.outcomes.push_back(std::move(outcome));
         }
       } else {
-        for (const std::int64_t id : steps[i].ids)
+        for (const TableId id : steps[i].ids)
           attempt.outcomes.push_back(failed(id, outcomes.error(), attempt.duration));
       }
     }
@@ -180,7 +180,7 @@ void give_up(std::vector<Step>& steps, std::size_t culprit, const Attempt& attem
   };
   for (const Step& step : steps) {
     if (!goes_with(step)) continue;
-    for (const std::int64_t id : step.ids) {
+    for (const TableId id : step.ids) {
       Outcome outcome;
       if (step.ids != guilty.ids) {
         outcome.id = id;
@@ -204,7 +204,7 @@ void give_up(std::vector<Step>& steps, std::size_t culprit, const Attempt& attem
 void all_fail(const std::vector<Step>& steps, const Attempt& attempt, std::map<std::int64_t, Outcome>& outcomes,
               bool their_fault = false) {
   for (const Step& step : steps) {
-    for (const std::int64_t id : step.ids) {
+    for (const TableId id : step.ids) {
       if (attempt.paused) {
         outcomes[id].id = id;
         outcomes[id].action = Action::kPaused;
@@ -278,7 +278,7 @@ asio::awaitable<void> refresh_together(Connection& connection, std::vector<Step>
 
 }  // namespace
 
-asio::awaitable<Result<bool>> warm_up(Connection& connection, std::int64_t id, std::int64_t expected_rows) {
+asio::awaitable<Result<bool>> warm_up(Connection& connection, TableId id, std::int64_t expected_rows) {
   const std::string program = "pgtrickle_state.refresh_" + std::to_string(id);
   std::vector<Statement> look(4);
   look[0].sql = "BEGIN ISOLATION LEVEL REPEATABLE READ";
@@ -317,7 +317,7 @@ asio::awaitable<std::vector<Outcome>> refresh_unit(Connection& connection, std::
   std::map<std::int64_t, Outcome> outcomes;
   co_await refresh_together(connection, std::move(steps), settings, outcomes);
   std::vector<Outcome> out;
-  for (const std::int64_t id : ids) {
+  for (const TableId id : ids) {
     Outcome& outcome = outcomes[id];
     outcome.id = id;
     out.push_back(std::move(outcome));

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "model/action.h"
+#include "model/agreements.h"
 #include "model/stream_table.h"
 #include "postgres/connection.h"
 
@@ -47,8 +48,8 @@ struct Outcome {
 };
 
 struct UnitSettings {
-  std::chrono::milliseconds timeout{0};  // for one transaction; 0 = none
-  int max_iterations = 100;              // of a cycle
+  std::chrono::milliseconds timeout{0};              // for one transaction; 0 = none
+  int max_iterations = agreements::kFixpointRounds;  // of a cycle
 };
 
 /// One outcome per table, in order. Never throws for database errors. The connection is usable() afterwards or closed.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/agreements.h"
 #include "scheduler/limits.h"
 
 namespace pgtrickle::scheduler {
@@ -14,8 +15,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr int kLatePeriods = 10;     // without max_staleness a table is stale after so many periods
-constexpr double kLateAtLeast = 60;  // and seconds
+constexpr int kLatePeriods = 10;  // without max_staleness a table is stale after so many periods, and kStaleAtLeast
 constexpr std::size_t kMostWaiting = 1000;
 
 }  // namespace
@@ -98,7 +98,8 @@ void AlertMonitor::check_tables() {
     }
     const double staleness = registry_->staleness_of(table, at);
     const Milliseconds period = registry_->planner().period(id);
-    const double usual = std::max(kLateAtLeast, kLatePeriods * std::chrono::duration<double>(period).count());
+    const double usual = std::max(std::chrono::duration<double>(agreements::kStaleAtLeast).count(),
+                                  kLatePeriods * std::chrono::duration<double>(period).count());
     const bool late = row.status == TableStatus::kActive && row.tier != "frozen" && staleness > usual;
     const double limit = row.max_staleness_seconds.value_or(usual);
     until_stale = std::min(until_stale, limit - staleness);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "model/agreements.h"
 #include "postgres/array.h"
 #include "postgres/installation.h"
 #include "postgres/rows.h"
@@ -12,8 +13,6 @@ namespace {
 
 using postgres::array_of;
 using postgres::RowReader;
-
-constexpr const char* kLockSpace = "1885828210";  // the first key of pgtrickle's advisory locks
 
 std::string text(std::int64_t value) {
   return std::to_string(value);
@@ -70,12 +69,10 @@ SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname
        c.oid IS NOT NULL AS exists, coalesce(c.relowner, 0)::bigint AS owner,
        coalesce(w.trusted, false) AS trusted,
        s.status = 'ERROR' AND s.last_error_code IS NOT DISTINCT FROM 'TR005' AS refused, s.status, s.refresh_mode, s.effective_refresh_mode,
-       left(s.reason, 2000) AS reason, s.schedule,
-       CASE WHEN s.schedule ~* '^\s*continuous\s+\S'
-            THEN pgtrickle._schedule_ms(regexp_replace(s.schedule, '^\s*continuous\s+', '', 'i'))
-            ELSE s.schedule_ms END AS schedule_ms,
+       left(s.reason, pgtrickle._kept_characters()) AS reason, s.schedule,
+       s.schedule_ms,
        s.needs_reinit, coalesce(s.options -> 'wide_keys' = 'true', false) AS wide_keys, s.generation,
-       s.consecutive_errors, left(s.last_error, 2000) AS last_error, s.last_error_code, extract(epoch FROM s.retry_at - clock_timestamp())::float8 AS retry_in,
+       s.consecutive_errors, left(s.last_error, pgtrickle._kept_characters()) AS last_error, s.last_error_code, extract(epoch FROM s.retry_at - clock_timestamp())::float8 AS retry_in,
        extract(epoch FROM clock_timestamp() - f.data_timestamp)::float8 AS data_age,
        extract(epoch FROM CASE WHEN s.refresh_asked_at > coalesce(f.data_timestamp, '-infinity')
                                THEN s.refresh_asked_at END)::float8 AS refresh_asked,
@@ -84,8 +81,8 @@ SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname
        s.tier, extract(epoch FROM s.max_staleness)::float8 AS max_staleness,
        coalesce(s.diamond_consistency, 'atomic') = 'atomic' AS atomic_diamond,
        coalesce(s.diamond_schedule_policy, 'fastest') = 'slowest' AS slowest, s.allow_circular,
-       s.fuse, coalesce(s.fuse_sensitivity, 6) AS fuse_sensitivity, s.fuse_learned, s.fuse_limit,
-       left(s.reinit_reason, 2000) AS reinit_reason,
+       s.fuse, s.fuse_sensitivity, s.fuse_learned, s.fuse_limit,
+       left(s.reinit_reason, pgtrickle._kept_characters()) AS reinit_reason,
        s.fuse_blown_at IS NOT NULL AS fuse_blown, s.skipped_at IS NOT NULL AS skipped,
        d.upstream, d.sources, d.relations, o.source_id AS own_log
 FROM pgtrickle.pgt_stream_tables s LEFT JOIN pgtrickle.pgt_frontiers f ON f.pgt_id = s.pgt_id
@@ -159,17 +156,14 @@ std::vector<Statement> load_catalog() {
       make("SELECT c.paused, c.paused_by, c.reason, c.worker_role, CASE WHEN c.worker_role IS NOT NULL THEN "
            "pgtrickle._worker_problem(c.worker_role) END AS worker_problem FROM pgtrickle.pgt_control c"));
   out.push_back(make(R"(
-SELECT g.group_name, pgtrickle._qualified(b.relid) AS source, b.watermark::text AS watermark,
-       coalesce(extract(epoch FROM b.foremost - b.watermark), 0)::float8 AS lag,
+SELECT s.group_name, pgtrickle._qualified(b.relid) AS source, b.watermark::text AS watermark,
+       coalesce(extract(epoch FROM s.max_watermark - b.watermark), 0)::float8 AS lag,
        extract(epoch FROM clock_timestamp() - coalesce(b.updated_at, g.created_at))::float8 AS since,
-       b.known = b.wanted AND extract(epoch FROM b.foremost - b.watermark) <= g.tolerance_secs AS aligned
-FROM pgtrickle.pgt_watermark_groups g CROSS JOIN LATERAL (
-    SELECT s.relid, w.watermark, w.updated_at, max(w.watermark) OVER () AS foremost, count(w.watermark) OVER () AS known,
-           count(*) OVER () AS wanted
-    FROM unnest(g.sources) AS s(relid) JOIN pg_class c ON c.oid = s.relid
-    LEFT JOIN pgtrickle.pgt_watermarks w ON w.source_relid = s.relid
-    ORDER BY w.watermark NULLS FIRST, s.relid LIMIT 1) AS b
-ORDER BY g.group_name)"));
+       s.why IS NULL AS aligned
+FROM pgtrickle._watermark_state() AS s JOIN pgtrickle.pgt_watermark_groups g USING (group_id) CROSS JOIN LATERAL (
+    SELECT u.relid, w.watermark, w.updated_at FROM unnest(s.sources) AS u(relid)
+    LEFT JOIN pgtrickle.pgt_watermarks w ON w.source_relid = u.relid ORDER BY w.watermark NULLS FIRST, u.relid LIMIT 1) AS b
+ORDER BY s.group_name)"));
   out.push_back(make(
       "SELECT pgtrickle._qualified(g.source_relid) AS source, g.gated, g.gated_by FROM pgtrickle.pgt_source_gates g "
       "JOIN pg_class c ON c.oid = g.source_relid ORDER BY g.source_relid"));
@@ -226,7 +220,7 @@ Result<std::vector<StreamTable>> read_tables(const Rows& rows) {
     t.slowest = row.get<bool>("slowest");
     t.allow_circular = row.get<bool>("allow_circular");
     t.fuse = row.get<std::string>("fuse");
-    t.fuse_sensitivity = row.get<int>("fuse_sensitivity");
+    t.fuse_sensitivity = row.get<std::optional<int>>("fuse_sensitivity").value_or(agreements::kFuseSensitivity);
     t.fuse_learned = row.get<std::optional<std::int64_t>>("fuse_learned");
     t.fuse_limit = row.get<std::optional<std::int64_t>>("fuse_limit");
     t.reinit_reason = row.get<std::optional<std::string>>("reinit_reason").value_or("");
@@ -315,11 +309,11 @@ Statement lead() {
 }
 
 Statement has_leader() {
-  return make("SELECT EXISTS (SELECT FROM pgtrickle._lockers('leader') AS l WHERE l.granted) AS flag");
+  return make("SELECT l.is_held AS flag FROM pgtrickle._leader_lock() AS l");
 }
 
 Statement is_leader_waited_for() {
-  return make("SELECT EXISTS (SELECT FROM pgtrickle._lockers('leader') AS l WHERE NOT l.granted) AS flag");
+  return make("SELECT l.is_waited_for AS flag FROM pgtrickle._leader_lock() AS l");
 }
 
 Statement no_timeouts() {
@@ -328,21 +322,28 @@ Statement no_timeouts() {
       "('idle_in_transaction_session_timeout', 'transaction_timeout')");
 }
 
-Statement try_lock(int key) {
-  return make("SELECT pg_try_advisory_lock(" + std::string(kLockSpace) + ", " + text(key) + ") AS flag");
+Statement take_listening_lock() {
+  return make("SELECT pg_try_advisory_lock(" + text(agreements::kDaemonLocks) + ", " +
+              text(agreements::kListeningLock) + ") AS flag");
 }
 
-Statement lock_sources(const std::vector<std::int64_t>& sources) {
+namespace {
+
+std::string key_of_source(const std::string& id) {
+  return text(agreements::kSourceLocks) + ", (" + id + " % " + text(agreements::kSourceLockKeys) + ")::int";
+}
+
+}  // namespace
+
+Statement lock_sources(const std::vector<SourceId>& sources) {
   return make(
-      "SELECT s.id, pg_try_advisory_lock(1885828213, (s.id % 2147483647)::int) AS locked FROM unnest($1::bigint[]) AS "
-      "s(id)",
+      "SELECT s.id, pg_try_advisory_lock(" + key_of_source("s.id") + ") AS locked FROM unnest($1::bigint[]) AS s(id)",
       {array_of(sources)});
 }
 
-Statement unlock_sources(const std::vector<std::int64_t>& sources) {
+Statement unlock_sources(const std::vector<SourceId>& sources) {
   return make(
-      "SELECT count(pg_advisory_unlock(1885828213, (s.id % 2147483647)::int)) AS unlocked FROM unnest($1::bigint[]) AS "
-      "s(id)",
+      "SELECT count(pg_advisory_unlock(" + key_of_source("s.id") + ")) AS unlocked FROM unnest($1::bigint[]) AS s(id)",
       {array_of(sources)});
 }
 
@@ -450,9 +451,9 @@ std::vector<Statement> record_failure(const Failure& failure) {
   std::vector<Statement> out;
   const postgres::Parameter hint = failure.hint.empty() ? postgres::Parameter() : failure.hint;
   out.push_back(make(
-      "UPDATE pgtrickle.pgt_stream_tables SET consecutive_errors = $3::int, last_error = left($4, 2000), "
+      "UPDATE pgtrickle.pgt_stream_tables SET consecutive_errors = $3::int, last_error = left($4, pgtrickle._kept_characters()), "
       "last_error_code = $5, "
-      "last_error_hint = left($6, 2000), last_error_at = clock_timestamp(), status = coalesce(nullif($7, ''), status), "
+      "last_error_hint = left($6, pgtrickle._kept_characters()), last_error_at = clock_timestamp(), status = coalesce(nullif($7, ''), status), "
       "retry_at = clock_timestamp() + nullif($8::float8, 0) * interval '1 ms' "
       "WHERE pgt_id = $1::bigint AND generation = $2::bigint",
       {text(failure.id), text(failure.generation), text(failure.consecutive_errors), failure.message, failure.code,
@@ -460,7 +461,7 @@ std::vector<Statement> record_failure(const Failure& failure) {
   out.push_back(make(
       "INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, start_time, end_time, status, duration_ms, error_code, "
       "error_message, initiated_by) SELECT $1::bigint, c.now - $2::float8 * interval '1 microsecond', c.now, 'FAILED', "
-      "$2::float8 / 1000, $3, left($4, 2000), 'SCHEDULER' FROM (SELECT clock_timestamp() AS now) AS c",
+      "$2::float8 / 1000, $3, left($4, pgtrickle._kept_characters()), 'SCHEDULER' FROM (SELECT clock_timestamp() AS now) AS c",
       {text(failure.id), text(failure.duration.count()), failure.code, failure.message}));
   return out;
 }
@@ -548,7 +549,7 @@ UPDATE pgtrickle.pgt_frontiers f
 }
 
 // Main forks only: an empty TOAST table still has a page of index, which would look like work for ever.
-Statement log_sizes(const std::set<std::int64_t>& without) {
+Statement log_sizes(const std::set<SourceId>& without) {
   return often("log_sizes", R"(
 SELECT s.source_id, format('%I.%I', s.source_schema, s.source_name) AS source,
        coalesce(sum(z.bytes) FILTER (WHERE right(z.relname, 1) = s.active_log::text), 0)::bigint AS active_bytes,
@@ -577,11 +578,11 @@ Result<std::vector<LogSize>> read_log_sizes(const Rows& rows) {
   return out;
 }
 
-Statement rotate_log(std::int64_t source_id, std::int64_t switch_bytes) {
+Statement rotate_log(SourceId source_id, std::int64_t switch_bytes) {
   return make("SELECT pgtrickle._rotate_log($1::bigint, $2::bigint) AS done", {text(source_id), text(switch_bytes)});
 }
 
-Statement release_log(std::int64_t source_id, const std::string& why) {
+Statement release_log(SourceId source_id, const std::string& why) {
   return make("SELECT pgtrickle._release_log($1::bigint, $2) AS released", {text(source_id), why});
 }
 

@@ -54,9 +54,9 @@ struct StreamTable : StreamTableIdentity {
   bool fuse_blown = false;
   bool skipped = false;  // changes that blew the fuse: it does not equal its query
   std::vector<TableId> upstream;
-  std::vector<std::int64_t> sources;    // captured, without those of stream tables
+  std::vector<SourceId> sources;        // captured, without those of stream tables
   std::vector<std::int64_t> relations;  // OIDs of what it reads that is no stream table
-  std::optional<std::int64_t> own_log;
+  std::optional<SourceId> own_log;
 };
 
 struct WatermarkGroup {
@@ -134,15 +134,15 @@ Statement is_leader_waited_for();
 /// For the session that leads: its transaction lasts as long as it does.
 Statement no_timeouts();
 
-Statement try_lock(int key);
-inline constexpr int kListenKey = 1;  // held by the leader: triggers notify
+/// Held while it listens: triggers notify.
+Statement take_listening_lock();
 Result<bool> read_flag(const Rows& rows);
 
 /// Arming: the locks of sources, all that can be had: (source_id, locked).
-Statement lock_sources(const std::vector<std::int64_t>& sources);
-Statement unlock_sources(const std::vector<std::int64_t>& sources);
+Statement lock_sources(const std::vector<SourceId>& sources);
+Statement unlock_sources(const std::vector<SourceId>& sources);
 struct SourceLock {
-  std::int64_t source_id = 0;
+  SourceId source_id = 0;
   bool locked = false;
 };
 Result<std::vector<SourceLock>> read_source_locks(const Rows& rows);
@@ -202,16 +202,16 @@ Statement notify_alert(const std::string& payload);
 Statement mark_fresh(const std::map<TableId, double>& seconds_ago);
 
 struct LogSize {
-  std::int64_t source_id = 0;
+  SourceId source_id = 0;
   std::string source;
   std::int64_t active_bytes = 0, inactive_bytes = 0;
 };
 /// Of all sources but these.
-Statement log_sizes(const std::set<std::int64_t>& without);
+Statement log_sizes(const std::set<SourceId>& without);
 Result<std::vector<LogSize>> read_log_sizes(const Rows& rows);
-Statement rotate_log(std::int64_t source_id, std::int64_t switch_bytes);
+Statement rotate_log(SourceId source_id, std::int64_t switch_bytes);
 /// Stream tables that hold the log back are to be rebuilt and hold it no longer: released, an array of their ids.
-Statement release_log(std::int64_t source_id, const std::string& why);
+Statement release_log(SourceId source_id, const std::string& why);
 Result<std::vector<TableId>> read_released(const Rows& rows);
 /// Where no event triggers watch the sources: looks for changes of their shape and neutralises what is broken.
 Statement check_sources();

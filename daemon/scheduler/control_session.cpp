@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "model/agreements.h"
 #include "observe/log.h"
 #include "scheduler/discovery.h"
 #include "scheduler/limits.h"
@@ -22,7 +23,8 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr milliseconds kHeartbeat{5000};  // SQL takes a daemon for dead after 15 s
+constexpr milliseconds kHeartbeat{5000};
+static_assert(agreements::kHeartbeatExpiry >= 3 * kHeartbeat, "one may be late, another lost");
 constexpr const char* kPooled =
     "a pooler between us and PostgreSQL gives the session to others between transactions (PgBouncer: pool_mode "
     "transaction or statement), so that neither locks nor settings are ours: let the dsn lead to PostgreSQL itself, or "

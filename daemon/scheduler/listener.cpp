@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include "model/agreements.h"
 #include "observe/log.h"
 #include "scheduler/limits.h"
 
@@ -23,11 +24,11 @@ constexpr milliseconds kListeningLockRetry{1000};
 constexpr milliseconds kAliveCheck{10000};
 constexpr milliseconds kAliveAnswer{5000};  // to a check
 
-std::optional<std::int64_t> number_after(const std::string& payload, char kind) {
-  if (payload.size() < 3 || payload[0] != kind || payload[1] != ':') return std::nullopt;
+std::optional<std::int64_t> number_after(const std::string& payload, std::string_view kind) {
+  if (!payload.starts_with(kind)) return std::nullopt;
   std::int64_t value = 0;
   const char* end = payload.data() + payload.size();
-  const auto [stopped, error] = std::from_chars(payload.data() + 2, end, value);
+  const auto [stopped, error] = std::from_chars(payload.data() + kind.size(), end, value);
   if (error != std::errc{} || stopped != end) return std::nullopt;
   return value;
 }
@@ -63,7 +64,7 @@ asio::awaitable<void> Listener::open() {
   bool listening = connection.ok();
   if (listening) {
     Statement listen;
-    listen.sql = "LISTEN pgtrickle_wake";
+    listen.sql = "LISTEN " + std::string(agreements::kWakeChannel);
     listening = (co_await (*connection)->query(std::move(listen), deadline_after(kQueryTimeout))).ok();
   }
   if (!listening || !context_->leading()) {
@@ -105,7 +106,7 @@ asio::awaitable<void> Listener::unlock_spared() {
 asio::awaitable<bool> Listener::take_listening_lock() {
   if (listening_lock_ || Clock::now() < next_listening_lock_) co_return true;
   next_listening_lock_ = Clock::now() + kListeningLockRetry;
-  const auto answer = co_await ask(sql::try_lock(sql::kListenKey), kQueryTimeout);
+  const auto answer = co_await ask(sql::take_listening_lock(), kQueryTimeout);
   if (!answer) co_return false;
   const auto flag = sql::read_flag(*answer);
   listening_lock_ = flag.ok() && *flag;
@@ -158,15 +159,15 @@ asio::awaitable<void> Listener::arm_sources() {
 // Notifications -------------------------------------------------------------------------------------------------------
 
 void Listener::heard(const postgres::Notification& notification, std::set<SourceId>& to_unlock) {
-  if (const auto source = number_after(notification.payload, 's')) {
+  if (const auto source = number_after(notification.payload, agreements::kSourceWritten)) {
     if (!registry_->planner().woken(*source, now())) return;
     to_unlock.insert(*source);
     context_->observer().on_wakeup(context_->name());
-  } else if (const auto table = number_after(notification.payload, 't')) {
+  } else if (const auto table = number_after(notification.payload, agreements::kTableChanged)) {
     context_->signals.changed(*table);
   } else {
     context_->signals.reload_next();
-    if (notification.payload == "a") {
+    if (notification.payload == agreements::kAnythingChanged) {
       for (const SourceId armed : registry_->planner().wake_all(now())) to_unlock.insert(armed);
     }
   }

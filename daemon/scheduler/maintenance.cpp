@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "model/agreements.h"
 #include "observe/log.h"
 #include "scheduler/limits.h"
 
@@ -21,9 +22,7 @@ namespace {
 constexpr milliseconds kPruneInterval{60000};
 constexpr int kPruneBatch = 1000;
 constexpr milliseconds kFactsIntervalWatched{30000};  // roles, libraries: event triggers tell the rest
-constexpr milliseconds kFactsIntervalAlone{5000};
-constexpr int kFactsShareAlone = 100;  // where there are no event triggers it may take this part of the time
-constexpr int kShare = 500;            // looking at logs takes at most this part of the time
+constexpr int kShare = 500;                           // looking at logs takes at most this part of the time
 constexpr milliseconds kIdleMax{5000};
 
 }  // namespace
@@ -107,8 +106,9 @@ asio::awaitable<void> Maintenance::check_facts(Connection& connection) {
     }
   }
   const TimePoint ended = Clock::now();
-  next_check_of_facts_ = ended + std::max<Clock::duration>(watched ? kFactsIntervalWatched : kFactsIntervalAlone,
-                                                           (ended - begun) * (watched ? kIdleShare : kFactsShareAlone));
+  next_check_of_facts_ =
+      ended + std::max<Clock::duration>(watched ? kFactsIntervalWatched : agreements::kFactsInterval,
+                                        (ended - begun) * (watched ? kIdleShare : agreements::kFactsShare));
 }
 
 asio::awaitable<void> Maintenance::follow_replication(Connection& connection) {

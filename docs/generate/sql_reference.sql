@@ -21,7 +21,18 @@ SELECT format(E'### `%s`\n\n```sql\n%s(%s)%s\n```\n\n%s\n', p.proname,
 FROM pg_proc p JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_proc'::regclass
 WHERE p.pronamespace = 'pgtrickle'::regnamespace AND p.proname !~ '^_'
 ORDER BY p.prokind = 'p', p.proname, pg_get_function_identity_arguments(p.oid);
-SELECT E'## Views and tables\n';
+SELECT $$## Options of stream tables
+
+What the functions that create and alter take; `create_stream_table` says what each means. In `alter_stream_table` NULL leaves an
+option as it is.
+
+| option | type | default | changed later | taken back by | `pgtrickle create`, `alter` |
+|---|---|---|---|---|---|$$;
+SELECT format('| `%s` | %s | %s | %s | %s | %s |', o.option, o.type, coalesce(o.initial, '-'),
+              CASE WHEN o.initial IS NULL THEN 'only' WHEN o.alters THEN 'yes' ELSE 'no' END,
+              coalesce(o.taken_back_by, '-'), coalesce('`' || o.flag || '`', '-'))
+FROM pgtrickle._table_options() AS o;
+SELECT E'\n## Views and tables\n';
 SELECT format(E'### `%s`\n\n%s\n\nColumns: %s\n', c.relname, coalesce(regexp_replace(obj_description(c.oid, 'pg_class'), E'\n  +', ' ', 'g'), ''),
               (SELECT string_agg(format('`%s` %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum)
                FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))

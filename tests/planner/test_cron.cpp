@@ -56,7 +56,6 @@ INSTANTIATE_TEST_SUITE_P(Fields, CronNext,
                                            Case{"*/15 * * * *", "2024-01-01 00:14:59", "2024-01-01 00:15:00"},
                                            Case{"*/15 * * * *", "2024-01-01 00:15:00", "2024-01-01 00:30:00"},
                                            Case{"*/7 * * * *", "2024-01-01 00:56:00", "2024-01-01 01:00:00"},
-                                           Case{"5/20 * * * *", "2024-01-01 00:06:00", "2024-01-01 00:25:00"},
                                            Case{"10-20/5 * * * *", "2024-01-01 00:16:00", "2024-01-01 00:20:00"},
                                            Case{"10-20/5 * * * *", "2024-01-01 00:20:00", "2024-01-01 01:10:00"},
                                            Case{"1,3,58 * * * *", "2024-01-01 00:03:00", "2024-01-01 00:58:00"},
@@ -70,7 +69,7 @@ INSTANTIATE_TEST_SUITE_P(Fields, CronNext,
                                            Case{"0 0 1 jan *", "2024-01-01 00:00:00", "2025-01-01 00:00:00"},
                                            Case{"0 0 1 */3 *", "2024-01-01 00:00:00", "2024-04-01 00:00:00"},
                                            Case{"0 0 * feb-apr 3", "2024-01-01 00:00:00", "2024-02-07 00:00:00"},
-                                           Case{"007 0012 * * *", "2024-01-01 00:00:00", "2024-01-01 12:07:00"},
+                                           Case{"07 12 * * *", "2024-01-01 00:00:00", "2024-01-01 12:07:00"},
                                            Case{"  5   4\t* * *  ", "2024-01-01 00:00:00", "2024-01-01 04:05:00"}));
 
 INSTANTIATE_TEST_SUITE_P(Nicknames, CronNext,
@@ -84,31 +83,29 @@ INSTANTIATE_TEST_SUITE_P(Nicknames, CronNext,
                                            Case{"TZ=Europe/Berlin @daily", "2024-01-01 00:00:00",
                                                 "2024-01-01 23:00:00"}));
 
-INSTANTIATE_TEST_SUITE_P(
-    Days, CronNext,
-    ::testing::Values(
-        Case{"0 0 31 * *", "2024-01-31 00:00:00", "2024-03-31 00:00:00"},
-        Case{"0 0 31 * *", "2024-03-31 00:00:00", "2024-05-31 00:00:00"},
-        Case{"0 0 30 * *", "2024-01-30 00:00:00", "2024-03-30 00:00:00"},
-        Case{"0 0 29 2 *", "2024-02-28 12:00:00", "2024-02-29 00:00:00"},
-        Case{"0 0 29 2 *", "2024-02-29 00:00:00", "2028-02-29 00:00:00"},
-        Case{"0 0 29 2 *", "2023-03-01 00:00:00", "2024-02-29 00:00:00"},
-        // Both day fields restricted: either is enough. With an asterisk in front in one: both must match.
-        Case{"0 0 13 * 5", "2024-09-01 00:00:00", "2024-09-06 00:00:00"},
-        Case{"0 0 13 * 5", "2024-11-08 12:00:00", "2024-11-13 00:00:00"},
-        Case{"0 0 30 2 1", "2024-01-01 00:00:00", "2024-02-05 00:00:00"},
-        Case{"0 0 */2 * 1", "2024-01-02 00:00:00", "2024-01-15 00:00:00"},
-        Case{"0 0 13 * */5", "2024-09-01 00:00:00", "2024-09-13 00:00:00"},
-        // Never
-        Case{"0 0 30 2 *", "2024-01-01 00:00:00", "never"}, Case{"0 0 31 4,6,9,11 *", "2024-01-01 00:00:00", "never"}));
+INSTANTIATE_TEST_SUITE_P(Days, CronNext,
+                         ::testing::Values(Case{"0 0 31 * *", "2024-01-31 00:00:00", "2024-03-31 00:00:00"},
+                                           Case{"0 0 31 * *", "2024-03-31 00:00:00", "2024-05-31 00:00:00"},
+                                           Case{"0 0 30 * *", "2024-01-30 00:00:00", "2024-03-30 00:00:00"},
+                                           Case{"0 0 29 2 *", "2024-02-28 12:00:00", "2024-02-29 00:00:00"},
+                                           Case{"0 0 29 2 *", "2024-02-29 00:00:00", "2028-02-29 00:00:00"},
+                                           Case{"0 0 29 2 *", "2023-03-01 00:00:00", "2024-02-29 00:00:00"},
+                                           // Both day fields restricted: either is enough. With an asterisk in front in
+                                           // one: both must match.
+                                           Case{"0 0 13 * 5", "2024-09-01 00:00:00", "2024-09-06 00:00:00"},
+                                           Case{"0 0 13 * 5", "2024-11-08 12:00:00", "2024-11-13 00:00:00"},
+                                           Case{"0 0 30 2 1", "2024-01-01 00:00:00", "2024-02-05 00:00:00"},
+                                           Case{"0 0 */2 * 1", "2024-01-02 00:00:00", "2024-01-15 00:00:00"},
+                                           Case{"0 0 13 * */5", "2024-09-01 00:00:00", "2024-09-13 00:00:00"},
+                                           Case{"0 0 30 2 7", "2024-01-01 00:00:00", "2024-02-04 00:00:00"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Zones, CronNext,
     ::testing::Values(Case{"TZ=Europe/Berlin 0 6 * * *", "2024-01-15 00:00:00", "2024-01-15 05:00:00"},
                       Case{"TZ=Europe/Berlin 0 6 * * *", "2024-07-15 00:00:00", "2024-07-15 04:00:00"},
                       Case{"CRON_TZ=America/New_York 0 6 * * *", "2024-01-15 00:00:00", "2024-01-15 11:00:00"},
-                      Case{"tz=America/New_York 0 20 * * mon", "2024-07-15 12:00:00", "2024-07-16 00:00:00"},
-                      Case{"cron_tz=Asia/Kolkata 0 0 * * *", "2024-01-15 00:00:00", "2024-01-15 18:30:00"},
+                      Case{"TZ=America/New_York 0 20 * * mon", "2024-07-15 12:00:00", "2024-07-16 00:00:00"},
+                      Case{"CRON_TZ=Asia/Kolkata 0 0 * * *", "2024-01-15 00:00:00", "2024-01-15 18:30:00"},
                       Case{"TZ=Pacific/Auckland 0 0 1 * *", "2024-01-31 10:00:00", "2024-01-31 11:00:00"}));
 
 // Berlin, 2024-03-31: 02:00 CET is 03:00 CEST, at 01:00 UTC. New York, 2024-03-10: at 07:00 UTC.
@@ -168,37 +165,38 @@ TEST_P(CronProblem, SaysWhatIsWrong) {
   EXPECT_FALSE(Cron::parse(GetParam().cron));
 }
 
-INSTANTIATE_TEST_SUITE_P(Texts, CronProblem,
-                         ::testing::Values(BadText{"", "a cron schedule has five fields"},
-                                           BadText{"* * * *", "a cron schedule has five fields"},
-                                           BadText{"* * * * * *", "a cron schedule has five fields"},
-                                           BadText{"@reboot", "a cron schedule has five fields"},
-                                           BadText{"@hourly @daily", "a cron schedule has five fields"},
-                                           BadText{"TZ=UTC", "a cron schedule has five fields"},
-                                           BadText{"TZ=UTC TZ=UTC * * * * *", "a cron schedule has five fields"},
-                                           BadText{"TZ=Mars/Olympus * * * * *",
-                                                   "time zone \"Mars/Olympus\" is not known"},
-                                           BadText{"TZ= * * * * *", "time zone \"\" is not known"},
-                                           BadText{"60 * * * *", "minute: \"60\" is not between 0 and 59"},
-                                           BadText{"* 24 * * *", "hour: \"24\" is not between 0 and 23"},
-                                           BadText{"* * 0 * *", "day of month: \"0\" is not between 1 and 31"},
-                                           BadText{"* * 32 * *", "day of month: \"32\" is not between 1 and 31"},
-                                           BadText{"* * * 13 *", "month: \"13\" is not between 1 and 12"},
-                                           BadText{"* * * janu *", "month: \"janu\" is not between 1 and 12"},
-                                           BadText{"* * * * 8", "day of week: \"8\" is not between 0 and 7"},
-                                           BadText{"-1 * * * *", "minute: \"\" is not between 0 and 59"},
-                                           BadText{"1- * * * *", "minute: \"\" is not between 0 and 59"},
-                                           BadText{"1,,2 * * * *", "minute: \"\" is not between 0 and 59"},
-                                           BadText{"99999999999999999999 * * * *",
-                                                   "minute: \"99999999999999999999\" is not between 0 and 59"},
-                                           BadText{"1-2-3 * * * *", "minute: \"1-2-3\" is not a range"},
-                                           BadText{"30-20 * * * *", "minute: \"30-20\" ends before it begins"},
-                                           BadText{"* * * * fri-sun", "day of week: \"fri-sun\" ends before it begins"},
-                                           BadText{"*/0 * * * *", "minute: \"0\" is not a step"},
-                                           BadText{"*/x * * * *", "minute: \"x\" is not a step"},
-                                           BadText{"*/ * * * *", "minute: \"\" is not a step"},
-                                           BadText{"*/2/2 * * * *", "minute: \"*/2/2\" has two steps"},
-                                           BadText{"1.5 * * * *", "minute: \"1.5\" is not between 0 and 59"}));
+INSTANTIATE_TEST_SUITE_P(
+    Texts, CronProblem,
+    ::testing::Values(
+        BadText{"", "a cron schedule has five fields"}, BadText{"* * * *", "a cron schedule has five fields"},
+        BadText{"* * * * * *", "a cron schedule has five fields"},
+        BadText{"@reboot", "a cron schedule has five fields"},
+        BadText{"@hourly @daily", "a cron schedule has five fields"},
+        BadText{"TZ=UTC", "a cron schedule has five fields"},
+        BadText{"TZ=UTC TZ=UTC * * * * *", "a cron schedule has five fields"},
+        BadText{"TZ=Mars/Olympus * * * * *", "time zone \"Mars/Olympus\" is not known"},
+        BadText{"TZ= * * * * *", "time zone \"\" is not known"},
+        BadText{"60 * * * *", "minute: \"60\" is not between 0 and 59"},
+        BadText{"* 24 * * *", "hour: \"24\" is not between 0 and 23"},
+        BadText{"* * 0 * *", "day of month: \"0\" is not between 1 and 31"},
+        BadText{"* * 32 * *", "day of month: \"32\" is not between 1 and 31"},
+        BadText{"* * * 13 *", "month: \"13\" is not between 1 and 12"},
+        BadText{"* * * janu *", "month: \"janu\" is not between 1 and 12"},
+        BadText{"* * * * 8", "day of week: \"8\" is not between 0 and 7"},
+        BadText{"-1 * * * *", "minute: \"\" is not between 0 and 59"},
+        BadText{"1- * * * *", "minute: \"\" is not between 0 and 59"},
+        BadText{"1,,2 * * * *", "minute: \"\" is not between 0 and 59"},
+        BadText{"99999999999999999999 * * * *", "minute: \"99999999999999999999\" is not between 0 and 59"},
+        BadText{"1-2-3 * * * *", "minute: \"1-2-3\" is not a range"},
+        BadText{"30-20 * * * *", "minute: \"30-20\" ends before it begins"},
+        BadText{"* * * * fri-sun", "day of week: \"fri-sun\" ends before it begins"},
+        BadText{"*/0 * * * *", "minute: \"0\" is not a step"}, BadText{"*/61 * * * *", "minute: \"61\" is not a step"},
+        BadText{"5/20 * * * *", "minute: a step needs a range or *"},
+        BadText{"0 0 30 2 *", "day of month: no month has such a day"},
+        BadText{"tz=UTC * * * * *", "a cron schedule has five fields"},
+        BadText{"*/x * * * *", "minute: \"x\" is not a step"}, BadText{"*/ * * * *", "minute: \"\" is not a step"},
+        BadText{"*/2/2 * * * *", "minute: \"*/2/2\" has two steps"},
+        BadText{"1.5 * * * *", "minute: \"1.5\" is not between 0 and 59"}));
 
 // Minute by minute, in local time: the first minute that matches and whose first occurrence is later.
 std::optional<WallTime> by_minutes(const date::time_zone* zone, WallTime after,

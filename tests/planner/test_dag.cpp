@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <random>
+#include <sstream>
 
 #include "planner/dag.h"
+#include "planner/judgements.h"
 
 namespace pgtrickle::planner {
 namespace {
@@ -48,6 +50,27 @@ TEST(Dag, MembersOfACycleAreNeighboursBetweenWhatTheyReadAndWhatReadsThem) {
   EXPECT_LT(dag.rank(6), dag.rank(3));
   EXPECT_LT(dag.rank(5), dag.rank(1));
   EXPECT_LT(dag.rank(1), dag.rank(4));
+}
+
+// SQL is held to the same table: tests/judgements/README.md
+TEST(Dag, FindsTheCyclesThatSqlFinds) {
+  std::size_t cases = 0;
+  for (const auto& row : judgements("cycles.tsv")) {
+    std::vector<Edge> edges;
+    std::istringstream words(*row.at(0));
+    for (std::string edge; words >> edge;)
+      edges.push_back({.upstream = edge.at(2) - '0', .downstream = edge.at(0) - '0'});
+    const Dag dag({1, 2, 3, 4, 5, 6}, edges);
+    std::string found;
+    for (TableId id = 1; id <= 6; ++id) {
+      std::string members;
+      for (const TableId member : dag.cycle(id)) members += (members.empty() ? "" : ",") + std::to_string(member);
+      if (!members.empty()) found += (found.empty() ? "" : " ") + std::to_string(id) + ":" + members;
+    }
+    EXPECT_EQ(found, *row.at(1)) << *row.at(0);
+    ++cases;
+  }
+  EXPECT_GT(cases, 10U);
 }
 
 TEST(Dag, ATableThatReadsItselfIsACycle) {

@@ -1,6 +1,9 @@
 // Schedules as the catalog has them.
 #include <gtest/gtest.h>
 
+#include <map>
+
+#include "planner/judgements.h"
 #include "planner/schedule.h"
 
 namespace pgtrickle::planner {
@@ -48,6 +51,32 @@ TEST(Schedule, OthersAreNone) {
   for (const char* text : {"", " ", "5 s", "calculatedly", "continuously", "* * * *", "0 25 * * *"}) {
     EXPECT_FALSE(parse_schedule(text, {})) << text;
   }
+}
+
+// SQL is held to the same table: tests/judgements/README.md
+TEST(Schedule, IsWhatSqlTakesItFor) {
+  const std::map<std::string, Kind> kinds{{"calculated", Kind::kCalculated},
+                                          {"duration", Kind::kEvery},
+                                          {"continuous", Kind::kContinuous},
+                                          {"cron", Kind::kCron}};
+  std::map<std::string, int> cases;
+  for (const auto& row : judgements("schedules.tsv")) {
+    const std::string kind = *row.at(0), text = *row.at(2);
+    SCOPED_TRACE(text);
+    ++cases[kind];
+    std::optional<Milliseconds> ms;
+    if (row.at(1)) ms = Milliseconds(std::stoll(*row.at(1)));
+    const auto schedule = parse_schedule(text, ms);
+    ASSERT_EQ(schedule.has_value(), kind != "refused");
+    if (!schedule) continue;
+    EXPECT_EQ(schedule->kind, kinds.at(kind));
+    EXPECT_EQ(schedule->period, ms);
+    ASSERT_EQ(schedule->cron.has_value(), row.at(3).has_value());
+    if (schedule->cron) {
+      EXPECT_EQ(schedule->cron->meaning(), *row.at(3));
+    }
+  }
+  EXPECT_EQ(cases.size(), 5U);
 }
 
 TEST(Need, TheTightestOfAll) {

@@ -2,7 +2,8 @@
 # Tests of the SQL part alone: no daemon, no compiler. Makes a cluster of its own with tests/support/with_cluster.sh and
 # runs every case of cases/ in a fresh database.
 #
-#   run.sh [pattern...]     only the cases whose names contain a pattern ("^7": whose names begin with 7)
+#   run.sh [pattern...]     only the cases whose names contain a pattern ("^7": whose names begin with 7); a pattern that
+#                           no name contains is an error
 #
 # Each case runs once per way of installing: plain (script, by a superuser), extension, and limited (script, by a role that
 # may not create event triggers), unless its first line names the ways, as in "-- ways: plain extension".
@@ -35,6 +36,20 @@ install_extension() {
   fi
 }
 
+matches() { [[ ^$1 == *"$2"* ]]; } # name pattern
+
+for pattern in "$@"; do
+  found=
+  for case_file in "$here"/cases/*; do
+    if matches "$(basename "$case_file")" "$pattern"; then found=1; fi
+  done
+  [ -n "$found" ] || { echo "error: no case in tests/sql-api/cases/ has \"$pattern\" in its name" >&2; exit 2; }
+done
+case ${ONLY:-} in
+  '' | plain | extension | limited) ;;
+  *) echo "error: ONLY=$ONLY is no way of installing: plain, extension, limited" >&2; exit 2 ;;
+esac
+
 if [ -z "${PGT_SQL_API_CLUSTER:-}" ]; then
   export PGT_SQL_API_CLUSTER=1 PGT_MAX_PREPARED=0 PGT_SERVER_SETTINGS=$'autovacuum = off\nlog_min_messages = log'
   exec "$ROOT/tests/support/with_cluster.sh" "$here/run.sh" "$@"
@@ -66,7 +81,7 @@ for case_file in cases/*; do
   name=$(basename "$case_file")
   if [ $# -gt 0 ]; then
     wanted=
-    for pattern in "$@"; do [[ ^$name == *"$pattern"* ]] && wanted=1; done
+    for pattern in "$@"; do if matches "$name" "$pattern"; then wanted=1; fi; done
     [ -n "$wanted" ] || continue
   fi
   ways=$(sed -n '1,2s/^\(--\|#\) ways: //p' "$case_file")

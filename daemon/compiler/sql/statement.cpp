@@ -48,7 +48,7 @@ std::string SourceNumbers::gate(std::uint64_t mask) const {
 }
 
 std::uint64_t SourceNumbers::bit(std::uint32_t relid) const {
-  return std::uint64_t{1} << (index_.at(relid) % 62);
+  return std::uint64_t{1} << (index_.at(relid) % kChangedBits);
 }
 
 std::int64_t SourceNumbers::log_id(std::uint32_t relid) const {

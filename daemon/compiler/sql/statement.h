@@ -15,9 +15,11 @@
 
 namespace pgtrickle::compiler {
 
+constexpr std::uint32_t kChangedBits = 62;  // as SQL has agreed, see catalog/program.cpp
+
 /// The program's sources, numbered: bit i of the argument `changed` says that source i has pending rows. With more than
-/// 62 sources bits are shared, which only makes a gate less selective. In a program each source has a variable that
-/// says so by name: v.orders_changed.
+/// kChangedBits sources bits are shared, which only makes a gate less selective. In a program each source has a
+/// variable that says so by name: v.orders_changed.
 class SourceNumbers {
  public:
   void add(std::uint32_t relid, std::int64_t log_id, const std::string& name);
