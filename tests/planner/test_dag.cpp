@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "planner/dag.h"
-#include "planner/judgements.h"
+#include "judgements.h"
 
 namespace pgtrickle::planner {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <map>
 
-#include "planner/judgements.h"
+#include "judgements.h"
 #include "planner/schedule.h"
 
 namespace pgtrickle::planner {
