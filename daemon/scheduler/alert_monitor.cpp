@@ -160,6 +160,12 @@ void AlertMonitor::check_catalog(const sql::Catalog& catalog) {
   forget_gone(catalog);
 }
 
+void AlertMonitor::check_changed(const std::set<TableId>& ids) {
+  for (const TableId id : ids)
+    if (const auto found = registry_->tables().find(id); found != registry_->tables().end())
+      check_status(found->second);
+}
+
 void AlertMonitor::check_group(const sql::WatermarkGroup& group) {
   const double patience = std::chrono::duration<double>(context_->settings.watermark_stuck_after).count();
   if (group.aligned) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,6 +39,8 @@ class AlertMonitor : public std::enable_shared_from_this<AlertMonitor> {
   void check_tables();
   void tables_changed();
   void check_catalog(const sql::Catalog& catalog);
+  /// What ends or begins with the new rows of these, without waiting for the whole catalog.
+  void check_changed(const std::set<TableId>& ids);
   void check_logs(const std::vector<sql::LogSize>& all);
   [[nodiscard]] bool violates_slo(const Table& table, double staleness) const;
 

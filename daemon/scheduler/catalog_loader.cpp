@@ -95,6 +95,7 @@ asio::awaitable<MaybeError> CatalogLoader::load_changed(ConnectionPtr control) {
   auto rows = sql::read_tables(*answer);
   if (!rows) co_return rows.error();
   tell(registry_->load_some(std::move(*rows), ids, begun));
+  parts_.alerts->check_changed(ids);
   context_->signals.wake_dispatcher();
   co_return co_await parts_.workers->refuse_or_admit(control);
 }
