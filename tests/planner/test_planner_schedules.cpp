@@ -175,11 +175,6 @@ TEST_F(PlannerTest, ACronTimeTakesAlongWhatIsRefreshedAtLeastAsOftenAsItself) {
   }
 }
 
-TEST_F(PlannerTest, ImpossibleCronTimesAreNeverDue) {
-  load({entry(1, cron("0 0 30 2 *"))});
-  EXPECT_FALSE(due_in());
-}
-
 // Continuous ----------------------------------------------------------------------------------------------------------
 
 TEST_F(PlannerTest, ContinuousKeepsItsMinimumInterval) {
