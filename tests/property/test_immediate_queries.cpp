@@ -8,7 +8,7 @@
 namespace pgt::property {
 namespace {
 
-constexpr std::size_t kDefaultQueries = 80;
+constexpr std::size_t kDefaultQueries = 24;
 
 TEST(ImmediateQueries, ADifferenceWithinATransactionIsFound) {
   Scenario scenario;
