@@ -55,7 +55,7 @@ class BuildPlaces {
   struct Claim {
     std::string database;
     Owner owner;
-    auto operator<=>(const Claim&) const = default;
+    auto operator<=>(const Claim&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14 errs here
   };
   using Builds = std::map<Ticket, Build>;
 

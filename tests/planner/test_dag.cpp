@@ -5,8 +5,8 @@
 #include <random>
 #include <sstream>
 
-#include "planner/dag.h"
 #include "judgements.h"
+#include "planner/dag.h"
 
 namespace pgtrickle::planner {
 namespace {
