@@ -304,6 +304,22 @@ TEST_F(Immediate, DroppingItLeavesWritersAlone) {
   expect_equal_after("INSERT INTO items VALUES (107, 1, 1)");
 }
 
+/// A function has at most 100 arguments: with so many sources all changes go through tables.
+TEST_F(Immediate, MoreSourcesThanAFunctionHasArguments) {
+  std::string query;
+  for (int i = 0; i < 101; ++i) {
+    const std::string name = "part" + std::to_string(i);
+    session_.exec("CREATE TABLE " + name + " (id int PRIMARY KEY, v int)");
+    query += (i == 0 ? "SELECT v FROM " : " UNION ALL SELECT v FROM ") + name;
+  }
+  create("parts", "SELECT v % 3 AS g, count(*) AS n FROM (" + query + ") p GROUP BY v % 3");
+  expect_equal_after("WITH a AS (INSERT INTO part0 VALUES (1, 1), (2, 2)) INSERT INTO part100 VALUES (1, 1), (2, 5)");
+  expect_equal_after("UPDATE part100 SET v = v + 1");
+  expect_equal_after("UPDATE part100 SET id = id + 10");  // nothing that is read
+  expect_equal_after("DELETE FROM part0");
+  expect_equal_after("TRUNCATE part100");
+}
+
 TEST_F(Immediate, NeedsTheTriggerPrivilegeOfItsOwner) {
   const std::string tenant = roles_.create("tenant");
   session_.exec("GRANT CREATE ON SCHEMA public TO " + tenant + "; GRANT SELECT ON items TO " + tenant);
