@@ -82,7 +82,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM pgtrickle._stop_immediate(ARRAY[NEW.pgt_id]);
     BEGIN
-        PERFORM pgtrickle._mark_reinit(ARRAY[NEW.pgt_id], left(NEW.lost, 2000));
+        PERFORM pgtrickle._mark_reinit(ARRAY[NEW.pgt_id], left(NEW.lost, pgtrickle._kept_characters()));
     EXCEPTION WHEN OTHERS THEN
         NULL;
     END;
