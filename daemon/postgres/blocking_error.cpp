@@ -66,6 +66,7 @@ Error error_of(const pqxx::failure& failure) {
   error.hint = part(text, "HINT");
   error.context = part(text, "CONTEXT");
   error.place = place_in(text);
+  explain_search_path(error);
   return error;
 }
 

@@ -53,6 +53,7 @@ Error server_error(const PGresult* result) {
   error.detail = field(PG_DIAG_MESSAGE_DETAIL);
   error.hint = field(PG_DIAG_MESSAGE_HINT);
   error.context = field(PG_DIAG_CONTEXT);
+  explain_search_path(error);
   error.place = place_in(trimmed(PQresultErrorMessage(result)));
   const std::string severity = field(PG_DIAG_SEVERITY_NONLOCALIZED);
   error.fatal = severity == "FATAL" || severity == "PANIC";

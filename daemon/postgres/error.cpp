@@ -1,5 +1,6 @@
 #include "postgres/error.h"
 
+#include <regex>
 #include <utility>
 
 namespace pgtrickle::postgres {
@@ -79,6 +80,22 @@ Error our_error(Condition condition, std::string message, std::string hint) {
   Error error = made(ErrorOrigin::kOurs, condition, std::move(message));
   error.hint = std::move(hint);
   return error;
+}
+
+void explain_search_path(Error& error) {
+  const bool of_name = error.is(Condition::kUndefinedFunction) || error.is(Condition::kUndefinedTable) ||
+                       error.is(Condition::kUndefinedObject);
+  if (!of_name) return;
+  // The innermost function comes first. One of ours calls them all.
+  static const std::regex kFunction(R"re(SQL function "([^"]+)"|PL/pgSQL function ([^ (]+)\()re");
+  std::smatch found;
+  if (!std::regex_search(error.context, found, kFunction)) return;
+  const std::string name = found[1].matched ? found[1] : found[2];
+  if (name.rfind("pgtrickle", 0) == 0) return;
+  error.hint = "The body of function " + name +
+               " finds this name by the search_path, which is pg_catalog here. Write the schema into the body, or give "
+               "the function a path of its own: ALTER FUNCTION " +
+               name + " SET search_path = ...";
 }
 
 std::string place_in(std::string_view error_text) {

@@ -56,6 +56,10 @@ struct Error {
 [[nodiscard]] Error result_error(std::string message);
 [[nodiscard]] Error our_error(Condition condition, std::string message, std::string hint = {});
 
+/// An error about a name that the body of a user's function looks up, which is done by the search_path: the hint says
+/// so. Ours is pinned, whatever the one of the function's author was.
+void explain_search_path(Error& error);
+
 /// The place in a query, out of a whole error text as psql shows it; empty if it has none.
 [[nodiscard]] std::string place_in(std::string_view error_text);
 

@@ -74,6 +74,26 @@ TEST(Errors, AreTheSameThroughBothClientLibraries) {
   EXPECT_EQ(by_libpqxx(db.dsn(), "SELEC 1").place, "LINE 1: SELEC 1\n        ^");
 }
 
+TEST(Errors, OfANameInTheBodyOfAFunctionSayThatItIsTheSearchPath) {
+  TestDatabase db;
+  Session session(db.dsn());
+  session.exec(
+      "CREATE TABLE rates (x int);"
+      "CREATE FUNCTION by_table(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT max(x) + $1 FROM rates';"
+      "CREATE FUNCTION by_function(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN by_table($1); END';"
+      "CREATE FUNCTION calls(f text) RETURNS int LANGUAGE plpgsql SET search_path = pg_catalog AS"
+      " $$ DECLARE r int; BEGIN EXECUTE format('SELECT public.%I(1)', f) INTO r; RETURN r; END $$");
+  for (const std::string function : {"by_table", "by_function"}) {
+    const std::string sql = "SELECT public.calls('" + function + "')";
+    for (const Error& error : {by_libpq(db.dsn(), sql), by_libpqxx(db.dsn(), sql)}) {
+      EXPECT_NE(error.hint.find("The body of function "), std::string::npos) << error.hint;
+      EXPECT_NE(error.hint.find(function), std::string::npos) << error.hint;
+      EXPECT_NE(error.hint.find("SET search_path"), std::string::npos) << error.hint;
+    }
+  }
+  EXPECT_EQ(by_libpq(db.dsn(), "SELECT 1 FROM nowhere").hint, "");
+}
+
 TEST(Errors, HaveTheNamesThatPostgresHasForThem) {
   TestDatabase db;
   Session session(db.dsn());
