@@ -99,9 +99,11 @@ BEGIN
         RETURN NEXT;
     END IF;
     -- Fields of a query node come in this order, and the outermost query is the last one. A constant NULL is LIMIT ALL.
-    -- Limits in subqueries are for the daemon's compiler.
+    -- The text ends with the outermost limits; LIMIT 0 and OFFSET 0 alone leave nothing open. Limits in subqueries are
+    -- for the daemon's compiler.
     IF substring(tree FROM '.*(:sortClause .*)')
-       ~ E'^:sortClause <> :limitOffset (<> :limitCount )?\\{(?!CONST [^}]*:constisnull true)' THEN
+       ~ E'^:sortClause <> :limitOffset (<> :limitCount )?\\{(?!CONST [^}]*:constisnull true)'
+       AND pgtrickle._canonical(view_oid) !~ E'\\s(LIMIT|OFFSET) (0|\\(0\\)::bigint|''0''::bigint)(\\s+LIMIT ALL)?$' THEN
         check_name := 'limit'; code := '0A000';
         message := 'it has LIMIT or OFFSET without ORDER BY';
         hint := 'Without ORDER BY any rows may be the first. Add an ORDER BY that decides.';

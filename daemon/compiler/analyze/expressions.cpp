@@ -13,11 +13,6 @@ Node equality(Node left, Node right) {
   return node;
 }
 
-bool is_null_constant(const Node& node) {
-  if (node.has_type_cast()) return is_null_constant(node.type_cast().arg());
-  return node.has_a_const() && node.a_const().isnull();
-}
-
 Node QueryAnalyzer::resolve(const Node& expr, const Scope& scope) {
   Node result = expr;
   rewrite(result, [&](Node& node) {

@@ -3,6 +3,7 @@
 #include "compiler/operators/aggregate.h"
 #include "compiler/operators/distinct_on.h"
 #include "compiler/operators/top_k.h"
+#include "compiler/parse/row_limits.h"
 
 namespace pgtrickle::compiler {
 
@@ -59,14 +60,14 @@ std::vector<SortTerm> QueryAnalyzer::output_sort_terms(const SelectStmt& select,
 
 OperatorPtr QueryAnalyzer::limited(const SelectStmt& select, OperatorPtr input, std::vector<SortTerm> order) {
   auto bound = [&](bool present, const Node& node) {
-    if (!present || is_null_constant(node)) return Node();
+    if (!present) return Node();
     Node resolved = resolve(node, {});
     if (has_sublink(resolved) || !columns_of(resolved).empty())
       throw Unsupported("LIMIT / OFFSET by a subquery is not maintained incrementally", fragment(node));
     return resolved;
   };
-  Node limit = bound(select.has_limit_count(), select.limit_count());
-  Node offset = bound(select.has_limit_offset(), select.limit_offset());
+  Node limit = bound(has_limit(select), select.limit_count());
+  Node offset = bound(has_offset(select), select.limit_offset());
   return std::make_unique<TopK>(std::move(input), std::move(order), std::move(limit), std::move(offset),
                                 select.limit_option() == pg_query::LIMIT_OPTION_WITH_TIES);
 }
@@ -93,9 +94,7 @@ OperatorPtr QueryAnalyzer::ordered(const SelectStmt& select, OperatorPtr input, 
   } else if (!select.distinct_clause().empty()) {
     input = make_distinct(std::move(input));  // its ORDER BY is limited to the select list
   }
-  const bool limit = (select.has_limit_count() && !is_null_constant(select.limit_count())) ||
-                     (select.has_limit_offset() && !is_null_constant(select.limit_offset()));
-  if (limit) input = limited(select, std::move(input), std::move(order));
+  if (limits_rows(select)) input = limited(select, std::move(input), std::move(order));
   if (!wider) return input;
   std::vector<Node> output;
   for (std::size_t i = 0; i < targets.size(); ++i) output.push_back(column(static_cast<int>(i)));

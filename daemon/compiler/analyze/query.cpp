@@ -7,6 +7,7 @@
 #include "compiler/operators/aggregate.h"
 #include "compiler/operators/project.h"
 #include "compiler/operators/values.h"
+#include "compiler/parse/row_limits.h"
 
 namespace pgtrickle::compiler {
 
@@ -32,11 +33,6 @@ int references(const SelectStmt& select, const std::string& name) {
     return true;
   });
   return count;
-}
-
-bool limits_rows(const SelectStmt& select) {
-  return (select.has_limit_count() && !is_null_constant(select.limit_count())) ||
-         (select.has_limit_offset() && !is_null_constant(select.limit_offset()));
 }
 
 }  // namespace

@@ -161,6 +161,5 @@ class QueryAnalyzer {
 };
 
 Node equality(Node left, Node right);
-bool is_null_constant(const Node& node);
 
 }  // namespace pgtrickle::compiler

@@ -11,6 +11,7 @@
 #include "compiler/operators/scan.h"
 #include "compiler/operators/semi_join.h"
 #include "compiler/operators/values.h"
+#include "compiler/parse/row_limits.h"
 
 namespace pgtrickle::compiler {
 
@@ -221,6 +222,7 @@ std::optional<Core> QueryAnalyzer::core(const SelectStmt& bound) {
   if (select.op() != pg_query::SETOP_NONE || !select.values_lists().empty()) return std::nullopt;
   for (const auto& item : select.from_clause())
     if (!columns_of(item).empty()) return std::nullopt;  // correlated inside FROM
+  if (has_sublink(select.limit_count()) || has_sublink(select.limit_offset())) return std::nullopt;  // they read, too
   for (const auto& cte : select.with_clause().ctes())
     if (!columns_of(cte).empty()) return std::nullopt;
 
@@ -257,9 +259,7 @@ std::optional<Core> QueryAnalyzer::core(const SelectStmt& bound) {
 
   // Everything else that reads rows: their columns are what can change the result.
   std::vector<Node> others;
-  result.plain = select.group_clause().empty() && !select.has_having_clause() &&
-                 (!select.has_limit_count() || is_null_constant(select.limit_count())) &&
-                 (!select.has_limit_offset() || is_null_constant(select.limit_offset()));
+  result.plain = select.group_clause().empty() && !select.has_having_clause() && !limits_rows(select);
   for (const auto& target : select.target_list()) {
     others.push_back(resolve(target.res_target().val(), scope));
     result.plain =
@@ -335,7 +335,13 @@ bool QueryAnalyzer::semi_join(OperatorPtr& input, const Node& conjunct) {
   const auto type = link.sub_link_type();
   if (type != pg_query::EXISTS_SUBLINK && type != pg_query::ANY_SUBLINK) return false;
   if (has_sublink(link.testexpr())) return false;
-  const auto& subquery = link.subselect().select_stmt();
+  SelectStmt subquery = link.subselect().select_stmt();
+  if (type == pg_query::EXISTS_SUBLINK && keeps_first_row(subquery)) {
+    // The first row is there if any is. (Its place in the order is nothing to EXISTS.)
+    subquery.clear_limit_count();
+    subquery.clear_limit_offset();
+    subquery.set_limit_option(pg_query::LIMIT_OPTION_DEFAULT);
+  }
   const PairRow row(*input);  // the outer row first, the subquery's row after it
 
   std::vector<Node> conditions;

@@ -1,21 +1,21 @@
 #include <functional>
+#include <set>
 
 #include "compiler/analyze/analyzer.h"
 #include "compiler/error.h"
+#include "compiler/parse/row_limits.h"
 
 namespace pgtrickle::compiler {
 
 void reject_invalid(const pg_query::SelectStmt& query) {
-  auto check = [](const pg_query::SelectStmt& select) {
+  std::set<const pg_query::SelectStmt*>
+      existence;  // of EXISTS: how many rows there are is defined, and it asks no more
+  auto check = [&](const pg_query::SelectStmt& select) {
     if (!select.locking_clause().empty())
       throw Rejected("FOR UPDATE / FOR SHARE makes no sense in the definition of a table", fragment(select),
                      "Remove the locking clause.");
     if (select.has_into_clause()) throw Rejected("SELECT INTO is not a query", fragment(select), "Remove INTO.");
-    const bool limited = (select.has_limit_count() &&
-                          !(select.limit_count().has_a_const() && select.limit_count().a_const().isnull())) ||
-                         (select.has_limit_offset() &&
-                          !(select.limit_offset().has_a_const() && select.limit_offset().a_const().isnull()));
-    if (limited && select.sort_clause().empty())
+    if (limits_rows(select) && !has_no_rows(select) && select.sort_clause().empty() && existence.count(&select) == 0)
       throw Rejected("LIMIT / OFFSET without ORDER BY: which rows it returns is not defined", fragment(select),
                      "Add ORDER BY.");
   };
@@ -26,6 +26,8 @@ void reject_invalid(const pg_query::SelectStmt& query) {
   };
   arms(query);
   walk(query, [&](const Node& node) {
+    if (node.has_sub_link() && node.sub_link().sub_link_type() == pg_query::EXISTS_SUBLINK)
+      existence.insert(&node.sub_link().subselect().select_stmt());
     if (node.has_select_stmt()) arms(node.select_stmt());
     if (node.has_range_table_sample())
       throw Rejected("TABLESAMPLE gives another answer every time", {}, "Remove TABLESAMPLE.");

@@ -27,6 +27,14 @@ SELECT o.id FROM o WHERE NOT EXISTS (SELECT FROM s WHERE s.b > 2)
 -- feature EXISTS without an equality
 SELECT o.id FROM o WHERE EXISTS (SELECT FROM i WHERE i.amount < o.x)
 
+-- query exists_limit DIFFERENTIAL
+-- feature EXISTS (.. LIMIT 1)
+SELECT o.id FROM o WHERE EXISTS (SELECT 1 FROM i WHERE i.k = o.k AND i.y > 1 LIMIT 1)
+
+-- query exists_offset DIFFERENTIAL
+-- feature EXISTS (.. OFFSET 2)
+SELECT o.id FROM o WHERE EXISTS (SELECT 1 FROM i WHERE i.k = o.k AND i.y > 1 OFFSET 2)
+
 -- query exists_grouped DIFFERENTIAL
 -- feature EXISTS, GROUP BY and HAVING inside
 SELECT o.id FROM o WHERE EXISTS (SELECT i.y FROM i WHERE i.k = o.k GROUP BY i.y HAVING count(*) > 1)

@@ -73,6 +73,14 @@ SELECT l.id FROM (SELECT t.id, t.x FROM t ORDER BY t.x, t.id LIMIT 9) l ORDER BY
 -- feature LIMIT ALL, LIMIT NULL
 SELECT t.id FROM t ORDER BY t.id LIMIT ALL
 
+-- query offset_zero DIFFERENTIAL
+-- feature OFFSET 0, with or without ORDER BY
+SELECT t.id, t.x FROM t OFFSET 0
+
+-- query limit_zero DIFFERENTIAL
+-- feature LIMIT 0, with or without ORDER BY
+SELECT t.id, t.x FROM t LIMIT 0
+
 -- step the top goes
 DELETE FROM t WHERE id IN (SELECT id FROM t ORDER BY x LIMIT 3) OR id IN (SELECT id FROM t ORDER BY x DESC NULLS LAST LIMIT 2);
 DELETE FROM u WHERE y > 12;
