@@ -431,3 +431,22 @@ UPDATE t SET x = x + 1, g = 8 WHERE id BETWEEN 70 AND 75;
 WITH q AS (SELECT t.g, count(*) AS n FROM t GROUP BY t.g) SELECT l.g, l.n, r.n AS next FROM q l JOIN q r ON r.g = l.g
 -- step
 SELECT change_t(:d, :n);
+
+-- query lateral_top_one
+-- cost Lateral: O(delta x affected keys)
+-- cost Join: O(delta x matches)
+SELECT t.id, l.id AS other, l.y FROM t CROSS JOIN LATERAL (SELECT u.id, u.y FROM u WHERE u.k = t.k ORDER BY u.y DESC, u.id LIMIT 1) l
+-- step
+SELECT change_t(:d, :n), change_u(:d * 2, :n);
+
+-- query lateral_left
+-- cost Lateral: O(delta x affected keys)
+SELECT t.id, l.y FROM t LEFT JOIN LATERAL (SELECT u.y FROM u WHERE u.k = t.k AND u.y > 1) l ON true
+-- step
+SELECT change_t(:d, :n), change_u(:d * 2, :n);
+
+-- query lateral_without_equality
+-- cost Lateral: O(affected keys), every key is tested: O(keys)
+SELECT v.id, l.n FROM v, LATERAL (SELECT count(*) FILTER (WHERE t.id > v.z) AS n FROM t WHERE t.g < v.z) l
+-- step
+UPDATE t SET x = x + 1, g = 8 WHERE id BETWEEN 70 AND 75;

@@ -116,7 +116,7 @@ constexpr Row kTable[] = {
     {Feature::kFunctionLeftJoin, "function_left_join", kMaintained},
     {Feature::kSetReturningItem, "set_returning_item", kMaintained},
     {Feature::kWindow, "window", kMaintained},
-    {Feature::kLateralSubquery, "lateral_subquery", kRecomputed},
+    {Feature::kLateralSubquery, "lateral_subquery", kMaintained},
     {Feature::kSublinkInOuterOn, "sublink_in_outer_on", kRecomputed},
     {Feature::kSetReturningLimited, "set_returning_limited", kRecomputed},
     {Feature::kFunctionUnderJoinAlias, "function_under_join_alias", kRecomputed},

@@ -122,6 +122,8 @@ class QueryGenerator {
 
   // row_source.cpp
   From function_item(const Atoms& left);
+  Relation unpivoted(const Atoms& left);
+  Relation correlated(const Atoms& left, int depth, const Sources& sources);
   From lateral_subquery(const Atoms& left, int depth, const Sources& sources);
   From function_join(From left, int depth, const Sources& sources);
   Relation values_relation();

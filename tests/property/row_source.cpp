@@ -60,19 +60,42 @@ From QueryGenerator::function_item(const Atoms& left) {
   return from;
 }
 
-/// A subquery that is evaluated for every row of what stands left of it.
-From QueryGenerator::lateral_subquery(const Atoms& left, int depth, const Sources& sources) {
+/// VALUES of the outer row, one below the other.
+Relation QueryGenerator::unpivoted(const Atoms& left) {
+  const Expression& first = random_.pick(left);
+  Relation relation;
+  relation.sql = "(VALUES (1, " + first.outer + ")";
+  Value value = first.value;
+  for (const auto& other : left) {
+    if (other.outer == first.outer || other.value.type != first.value.type || random_.chance(50)) continue;
+    relation.sql += ", (2, " + other.outer + ")";
+    value = unified(value, other.value);
+  }
+  relation.sql += random_.chance(30) ? ", (3, NULL))" : ")";
+  relation.columns = {{"v", {Type::kInt4, 3}}, {"v", value}};
+  return relation;
+}
+
+/// The rows of an inner table, or what is made of them.
+Relation QueryGenerator::correlated(const Atoms& left, int depth, const Sources& sources) {
   const InnerScope scope = inner_scope(left, sources, std::max(depth - 1, 0));
   const std::string from = " FROM " + scope.from.sql + scope.where;
   Relation relation;
   relation.sql = "(SELECT ";
   if (random_.chance(40)) {
+    const Expression& key = random_.pick(scope.atoms);
+    const bool grouped = !key.constant && comparable(key.value, key.value) && random_.chance(30);
+    if (grouped) {
+      relation.sql += key.sql;
+      relation.columns.push_back({"v", key.value});
+      unsettle(relation.columns);
+    }
     for (int i = random_.between(1, 2); i > 0; --i) {
       const Expression call = aggregate(scope.atoms);
       relation.sql += (relation.columns.empty() ? "" : ", ") + call.sql;
       relation.columns.push_back({"v", call.value});
     }
-    relation.sql += from;
+    relation.sql += from + (grouped ? " GROUP BY " + key.sql : "");
   } else {
     for (int i = random_.between(1, 3); i > 0; --i) {
       const Expression& atom = random_.pick(scope.atoms);
@@ -90,6 +113,12 @@ From QueryGenerator::lateral_subquery(const Atoms& left, int depth, const Source
     }
   }
   relation.sql += ")";
+  return relation;
+}
+
+/// A subquery that is evaluated for every row of what stands left of it.
+From QueryGenerator::lateral_subquery(const Atoms& left, int depth, const Sources& sources) {
+  Relation relation = !left.empty() && random_.chance(15) ? unpivoted(left) : correlated(left, depth, sources);
   rename(relation.columns, "v");
   const std::string name = alias();
   From result;

@@ -5,11 +5,11 @@ INSERT INTO f SELECT i, i % 5, i FROM generate_series(1, 50) i;
 
 -- query refused DIFFERENTIAL
 -- expect-error DIFFERENTIAL is not possible.*LATERAL
-SELECT f.id, l.x FROM f, LATERAL (SELECT g.x FROM f g WHERE g.g = f.g ORDER BY g.x LIMIT 1) l
+SELECT f.id, l.x FROM f, LATERAL (SELECT q.x FROM (SELECT g.id, g.x FROM f g WHERE g.g = f.g ORDER BY g.x LIMIT 1) q) l
 
 -- query lateral_subquery AUTO
 -- expect-mode FULL
-SELECT f.id, l.x FROM f, LATERAL (SELECT g.x FROM f g WHERE g.g = f.g ORDER BY g.x LIMIT 1) l
+SELECT f.id, l.x FROM f, LATERAL (SELECT q.x FROM (SELECT g.id, g.x FROM f g WHERE g.g = f.g ORDER BY g.x LIMIT 1) q) l
 
 -- query clock AUTO
 -- expect-mode FULL

@@ -213,7 +213,8 @@ TEST(Rows, EqualButNotIdenticalValuesAreKeptApart) {
 
 TEST_F(CompilerTest, UnsupportedConstructsNameTheReason) {
   const std::vector<std::pair<std::string, std::string>> cases{
-      {"SELECT l.id FROM public.customers c, LATERAL (SELECT o.id FROM public.orders o WHERE o.customer = c.id) l",
+      {"SELECT l.id FROM public.customers c, LATERAL (SELECT q.id FROM (SELECT o.id, o.price FROM public.orders o WHERE "
+       "o.customer = c.id ORDER BY o.price LIMIT 1) q) l",
        "LATERAL"},
       {"SELECT now() FROM public.customers", "current time"},
       {"SELECT CURRENT_DATE FROM public.customers", "current time"},

@@ -1,5 +1,6 @@
 // FROM: tables, views, CTEs, subqueries, joins, functions over the row beside them.
 #include <algorithm>
+#include <stdexcept>
 
 #include "compiler/analyze/analyzer.h"
 #include "compiler/analyze/query_analyzer.h"
@@ -31,17 +32,6 @@ void move_right(AnalyzedItem& item, const PairRow& row) {
   for (auto& relation : item.relations)
     for (auto& column : relation.columns) move(column.second);
   for (auto& column : item.merged) move(column.second);
-}
-
-/// Puts `right` beside `left`.
-void append(AnalyzedItem& left, AnalyzedItem right) {
-  move_right(right, beside(left));
-  for (auto& input : right.inputs) left.inputs.push_back(std::move(input));
-  for (auto& condition : right.conditions) left.conditions.push_back(std::move(condition));
-  for (auto& relation : right.relations) left.relations.push_back(std::move(relation));
-  for (auto& column : right.merged) left.merged.push_back(std::move(column));
-  left.width += right.width;
-  left.ordered = left.ordered || right.ordered;
 }
 
 const Node* find(const Names& names, const std::string& name) {
@@ -128,33 +118,94 @@ bool is_function(const Node& node) {
   return node.has_range_function() || node.has_range_table_func();
 }
 
+/// (a JOIN b) AS j hides a and b: one relation with the merged columns first, then the rest.
+void hide_behind(const pg_query::JoinExpr& join, const Names& merged, AnalyzedItem& result) {
+  ScopeRelation all{join.alias().aliasname(), merged, {}};
+  for (const auto& relation : result.relations) {
+    if (!join.join_using_alias().aliasname().empty() && relation.alias == join.join_using_alias().aliasname()) continue;
+    for (const auto& col : relation.columns)
+      if (find(merged, col.first) == nullptr) all.columns.push_back(col);
+  }
+  for (int i = 0; i < join.alias().colnames_size(); ++i)
+    all.columns.at(static_cast<std::size_t>(i)).first = join.alias().colnames(i).string().sval();
+  result.relations = {std::move(all)};
+  result.merged.clear();
+}
+
+/// An item of a list in FROM that reads others of the list: `from`.
+bool reads_before(const Node& item, const AnalyzedItem& from) {
+  std::set<std::string> own;
+  collect_aliases(item, own, own);
+  bool reads = false;
+  walk(item, [&](const Node& node) {
+    if (!node.has_column_ref() || node.column_ref().fields_size() < 2) return !reads;
+    const std::string& name = node.column_ref().fields(node.column_ref().fields_size() - 2).string().sval();
+    reads =
+        reads || (own.count(name) == 0 && std::any_of(from.relations.begin(), from.relations.end(),
+                                                      [&](const auto& relation) { return relation.alias == name; }));
+    return !reads;
+  });
+  return reads;
+}
+
+/// Whether what stands before a join tree may as well be joined with its leftmost item first: cross joins move into
+/// the left side of inner and left joins. Names of USING could be found there too, and an alias would hide it.
+bool takes_before(const Node& item) {
+  if (!item.has_join_expr()) return true;
+  const auto& join = item.join_expr();
+  return (join.jointype() == pg_query::JOIN_INNER || join.jointype() == pg_query::JOIN_LEFT) &&
+         join.using_clause().empty() && !join.is_natural() && !join.has_alias() && takes_before(join.larg());
+}
+
 }  // namespace
 
-AnalyzedItem QueryAnalyzer::from_clause(const pg_query::SelectStmt& select, const CteScope* ctes, int depth) {
+void append(AnalyzedItem& left, AnalyzedItem right) {
+  move_right(right, beside(left));
+  for (auto& input : right.inputs) left.inputs.push_back(std::move(input));
+  for (auto& condition : right.conditions) left.conditions.push_back(std::move(condition));
+  for (auto& relation : right.relations) left.relations.push_back(std::move(relation));
+  for (auto& column : right.merged) left.merged.push_back(std::move(column));
+  left.width += right.width;
+  left.ordered = left.ordered || right.ordered;
+}
+
+AnalyzedItem QueryAnalyzer::from_clause(const pg_query::SelectStmt& select, const CteScope* ctes, int depth,
+                                        std::vector<Node>& where) {
   AnalyzedItem from;
   for (const auto& node : select.from_clause()) {
-    if (is_function(node)) {
-      from = row_function(std::move(from), node, ctes, false, nullptr);
+    if (is_function(node) || is_lateral(node) || (reads_before(node, from) && takes_before(node))) {
+      from = from_item(node, ctes, depth, {&from, &where});
     } else {
-      append(from, from_item(node, ctes, depth));
+      append(from, from_item(node, ctes, depth, {nullptr, &where}));
     }
   }
   return from;
 }
 
-AnalyzedItem QueryAnalyzer::from_item(const Node& node, const CteScope* ctes, int depth) {
+AnalyzedItem QueryAnalyzer::from_item(const Node& node, const CteScope* ctes, int depth, Surroundings around) {
+  if (node.has_join_expr()) return join_expr(node.join_expr(), ctes, depth, around);
+  AnalyzedItem before;
+  if (around.before != nullptr) before = std::move(*around.before);
+  if (is_function(node)) return row_function(std::move(before), node, ctes, false, nullptr);
+  if (is_lateral(node)) {
+    if (auto item = lateral_item(before, node, ctes)) {
+      take_filters(before, around.where, ctes);
+      return join_lateral(std::move(before), std::move(*item), false, {});
+    }
+  }
+  append(before, leaf(node, ctes, depth));
+  return before;
+}
+
+AnalyzedItem QueryAnalyzer::leaf(const Node& node, const CteScope* ctes, int depth) {
   if (node.has_range_var()) return range_var(node.range_var(), ctes, depth);
   if (node.has_range_subselect()) {
     const auto& sub = node.range_subselect();
-    if (sub.lateral())
-      throw Unsupported("a LATERAL subquery is not maintained incrementally", fragment(sub.subquery().select_stmt()));
     // The operator's own names are made unique; SQL sees those of the select list.
     const auto names = select_names(sub.subquery().select_stmt());
     auto input = query(sub.subquery().select_stmt(), ctes, depth + 1);
     return relation(std::move(input), sub.alias().aliasname(), sub.alias(), names, ordered_);
   }
-  if (node.has_join_expr()) return join_expr(node.join_expr(), ctes, depth);
-  if (is_function(node)) return row_function({}, node, ctes, false, nullptr);
   if (node.has_range_table_sample())
     throw Rejected("TABLESAMPLE gives another answer every time", {}, "Remove TABLESAMPLE.");
   throw Unsupported("this kind of FROM item is not maintained incrementally", {});
@@ -372,9 +423,11 @@ AnalyzedItem QueryAnalyzer::outer_join(AnalyzedItem left, AnalyzedItem right, st
   return result;
 }
 
-AnalyzedItem QueryAnalyzer::join_expr(const pg_query::JoinExpr& join, const CteScope* ctes, int depth) {
+AnalyzedItem QueryAnalyzer::join_expr(const pg_query::JoinExpr& join, const CteScope* ctes, int depth,
+                                      Surroundings around) {
   const auto type = join.jointype();
-  AnalyzedItem left = from_item(join.larg(), ctes, depth);
+  if ((type != pg_query::JOIN_INNER && type != pg_query::JOIN_LEFT) || join.has_alias()) around.where = nullptr;
+  AnalyzedItem left = from_item(join.larg(), ctes, depth, around);
   if (is_function(join.rarg())) {
     if (join.is_natural() || !join.using_clause().empty())
       throw Unsupported("USING with a function in FROM is not maintained incrementally", {});
@@ -385,7 +438,32 @@ AnalyzedItem QueryAnalyzer::join_expr(const pg_query::JoinExpr& join, const CteS
     if (join.has_alias()) throw Unsupported("an alias on a join with a function is not maintained incrementally", {});
     return item;
   }
-  AnalyzedItem right = from_item(join.rarg(), ctes, depth);
+  std::optional<LateralItem> lateral;
+  if (is_lateral(join.rarg())) lateral = lateral_item(left, join.rarg(), ctes);
+  const bool reads_left = !lateral && reads_before(join.rarg(), left);
+  if (reads_left &&
+      (type != pg_query::JOIN_INNER || join.is_natural() || !join.using_clause().empty() || !takes_before(join.rarg())))
+    throw Unsupported(
+        "LATERAL inside of a join that reads what is left of that join is maintained incrementally in "
+        "inner joins with ON only",
+        {});
+  if (reads_left) {
+    // The left side becomes part of the right one, as its first item.
+    AnalyzedItem all = from_item(join.rarg(), ctes, depth, {&left, nullptr});
+    if (join.has_quals()) {
+      const Scope scope{all.relations, all.merged, ctes};
+      split_conjuncts(resolve(join.quals(), scope), all.conditions);
+    }
+    if (join.has_alias()) hide_behind(join, {}, all);
+    return all;
+  }
+  AnalyzedItem right;
+  if (lateral) {
+    right.relations = lateral->right.relations;
+    right.width = lateral->right.width;
+  } else {
+    right = from_item(join.rarg(), ctes, depth);
+  }
   const PairRow row = beside(left);
 
   // Visible, unambiguous names of each side, for USING and NATURAL; over the joined row.
@@ -431,7 +509,17 @@ AnalyzedItem QueryAnalyzer::join_expr(const pg_query::JoinExpr& join, const CteS
     const Scope scope{both_names.relations, outer_merged, ctes};
     split_conjuncts(resolve(join.quals(), scope), conditions);
   }
-  if (type == pg_query::JOIN_INNER) {
+  if (lateral) {
+    // What is applied to the left side before: its width stays.
+    take_filters(left, around.where, ctes);
+    const bool outer = type == pg_query::JOIN_LEFT;
+    if (!outer && type != pg_query::JOIN_INNER)
+      throw std::logic_error("LATERAL in a RIGHT or FULL JOIN reads the other side");
+    result =
+        join_lateral(std::move(left), std::move(*lateral), outer, outer ? std::move(conditions) : std::vector<Node>());
+    if (!outer)
+      for (auto& node : conditions) result.conditions.push_back(std::move(node));
+  } else if (type == pg_query::JOIN_INNER) {
     append(left, std::move(right));
     for (auto& node : conditions) left.conditions.push_back(std::move(node));
     result = std::move(left);
@@ -444,20 +532,7 @@ AnalyzedItem QueryAnalyzer::join_expr(const pg_query::JoinExpr& join, const CteS
 
   if (!join.join_using_alias().aliasname().empty())
     result.relations.push_back({join.join_using_alias().aliasname(), merged, {}});
-  if (join.has_alias()) {
-    // (a JOIN b) AS j hides a and b: one relation with the merged columns first, then the rest.
-    ScopeRelation all{join.alias().aliasname(), merged, {}};
-    for (const auto& relation : result.relations) {
-      if (!join.join_using_alias().aliasname().empty() && relation.alias == join.join_using_alias().aliasname())
-        continue;
-      for (const auto& col : relation.columns)
-        if (std::find(usings.begin(), usings.end(), col.first) == usings.end()) all.columns.push_back(col);
-    }
-    for (int i = 0; i < join.alias().colnames_size(); ++i)
-      all.columns.at(static_cast<std::size_t>(i)).first = join.alias().colnames(i).string().sval();
-    result.relations = {std::move(all)};
-    result.merged.clear();
-  }
+  if (join.has_alias()) hide_behind(join, merged, result);
   return result;
 }
 

@@ -80,10 +80,12 @@ OperatorPtr QueryAnalyzer::values(const SelectStmt& select) {
 OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteScope* ctes, int depth) {
   SelectStmt select = original;
   inline_windows(select);
-  AnalyzedItem from = from_clause(select, ctes, depth);
+  std::vector<Node> where;
+  if (select.has_where_clause()) split_conjuncts(select.where_clause(), where);
+  AnalyzedItem from = from_clause(select, ctes, depth, where);
   const bool ordered_from = from.ordered;
   const Scope scope{std::move(from.relations), std::move(from.merged), ctes};
-  if (select.has_where_clause()) split_conjuncts(resolve(select.where_clause(), scope), from.conditions);
+  for (const auto& node : where) from.conditions.push_back(resolve(node, scope));
   OperatorPtr input = combined(from);
   if (!from.conditions.empty()) {
     std::vector<Node> plain;
@@ -103,8 +105,7 @@ OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteSco
   std::vector<Node> having;
   if (select.has_having_clause()) split_conjuncts(resolve(select.having_clause(), scope), having);
   const bool distinct = !select.distinct_clause().empty();
-  const bool distinct_on =
-      distinct && (select.distinct_clause_size() > 1 || select.distinct_clause(0).node_case() != Node::NODE_NOT_SET);
+  const bool distinct_on = has_distinct_on(select);
   std::vector<Node> on;
   if (distinct_on)
     for (const auto& node : select.distinct_clause()) on.push_back(output_or_input(node, targets, names, scope));

@@ -1,4 +1,4 @@
-// The analyzer's inside: one class, one file per part of a query (query, from_clause, expressions, sublinks,
+// The analyzer's inside: one class, one file per part of a query (query, from_clause, lateral, expressions, sublinks,
 // aggregates, set_operations, ordering). Everything is resolved to positions: an expression refers to the row of the
 // operator it will stand over by $n.
 //
@@ -20,6 +20,7 @@
 #include "compiler/error.h"
 #include "compiler/limits.h"
 #include "compiler/operators/apply.h"
+#include "compiler/operators/lateral.h"
 #include "compiler/operators/operator.h"
 #include "compiler/operators/sort_term.h"
 #include "compiler/parse/ast.h"
@@ -55,6 +56,20 @@ struct AnalyzedItem {
   std::vector<std::pair<std::string, Node>> merged;
   int width = 0;
   bool ordered = false;  // its rows come in an order that a subquery asks for
+};
+
+/// A LATERAL subquery before it is put beside the rows that it reads ($n).
+struct LateralItem {
+  pg_query::SelectStmt select;
+  std::vector<std::string> names;
+  AnalyzedItem right;  // without inputs
+};
+
+/// What is left of a join tree in FROM, and what is around it: the items before it, if they have to be part of it, and
+/// the conjuncts of WHERE, those that are not used yet.
+struct Surroundings {
+  AnalyzedItem* before = nullptr;
+  std::vector<Node>* where = nullptr;
 };
 
 /// Whose row a column belongs to, inside of a subquery that is being taken apart.
@@ -122,15 +137,31 @@ class QueryAnalyzer {
   void check_aggregates_inside(const Node& sublink) const;
 
   // from_clause.cpp
-  AnalyzedItem from_clause(const pg_query::SelectStmt& select, const CteScope* ctes, int depth);
-  AnalyzedItem from_item(const Node& node, const CteScope* ctes, int depth);
+  /// Takes conjuncts of `where` that can be applied early.
+  AnalyzedItem from_clause(const pg_query::SelectStmt& select, const CteScope* ctes, int depth,
+                           std::vector<Node>& where);
+  AnalyzedItem from_item(const Node& node, const CteScope* ctes, int depth, Surroundings around = {});
+  AnalyzedItem leaf(const Node& node, const CteScope* ctes, int depth);
   AnalyzedItem range_var(const pg_query::RangeVar& range, const CteScope* ctes, int depth);
-  AnalyzedItem join_expr(const pg_query::JoinExpr& join, const CteScope* ctes, int depth);
+  AnalyzedItem join_expr(const pg_query::JoinExpr& join, const CteScope* ctes, int depth, Surroundings around);
   AnalyzedItem row_function(AnalyzedItem left, const Node& function, const CteScope* ctes, bool outer,
                             const Node* condition);
   AnalyzedItem outer_join(AnalyzedItem left, AnalyzedItem right, std::vector<Node> conditions, pg_query::JoinType type);
   /// The item as one operator with the same row; its conditions without sublinks are part of it, the others remain.
   OperatorPtr combined(AnalyzedItem& item);
+
+  // lateral.cpp
+  static bool is_lateral(const Node& item);
+  bool at_most_one_row(const pg_query::SelectStmt& select) const;
+  static void check_choices(const pg_query::SelectStmt& select);
+  bool is_row_by_row(const pg_query::SelectStmt& select) const;
+  /// nullopt: it reads nothing of what is left of it.
+  std::optional<LateralItem> lateral_item(const AnalyzedItem& left, const Node& node, const CteScope* ctes);
+  /// `on`: of an outer join, over the row of both.
+  AnalyzedItem join_lateral(AnalyzedItem left, LateralItem item, bool outer, std::vector<Node> on);
+  AnalyzedItem beside_rows(AnalyzedItem left, AnalyzedItem right, LateralSubquery subquery);
+  /// Applies conjuncts of WHERE that concern these items alone: what is computed per row of them is for fewer rows.
+  void take_filters(AnalyzedItem& left, std::vector<Node>* where, const CteScope* ctes);
 
   // expressions.cpp
   Node resolve(const Node& expr, const Scope& scope);
@@ -161,5 +192,13 @@ class QueryAnalyzer {
 };
 
 Node equality(Node left, Node right);
+/// x IS NOT DISTINCT FROM y
+Node not_distinct(const Node& left, const Node& right);
+/// Whether anything but comparisons reads the outer column, so that the way in which its value is written may matter.
+bool shows_spelling(const Node& sublink, int index);
+/// Puts `right` beside `left`.
+void append(AnalyzedItem& left, AnalyzedItem right);
+/// Names that a FROM item brings into scope; `merged`: columns of its USING, after a line break.
+void collect_aliases(const Node& item, std::set<std::string>& aliases, std::set<std::string>& merged);
 
 }  // namespace pgtrickle::compiler

@@ -15,8 +15,6 @@
 
 namespace pgtrickle::compiler {
 
-namespace {
-
 using pg_query::SelectStmt;
 
 void collect_aliases(const Node& item, std::set<std::string>& aliases, std::set<std::string>& merged) {
@@ -38,6 +36,8 @@ void collect_aliases(const Node& item, std::set<std::string>& aliases, std::set<
     for (const auto& name : join.using_clause()) merged.insert("\n" + name.string().sval());
   }
 }
+
+namespace {
 
 std::string operator_name(const pg_query::SubLink& link) {
   return link.oper_name().empty() ? "=" : qualified_name(link.oper_name()).second;
@@ -81,13 +81,6 @@ Node conjunction(std::vector<Node> nodes) {
   return node;
 }
 
-/// x IS NOT DISTINCT FROM y
-Node same(const Node& left, const Node& right) {
-  Node node = equality(left, right);
-  node.mutable_a_expr()->set_kind(pg_query::AEXPR_NOT_DISTINCT);
-  return node;
-}
-
 /// A row comparison with a subquery of several columns: (a, b) = (SELECT x, y ...). The sublink alone is no value.
 bool is_row_comparison(const Node& node) {
   if (!node.has_a_expr()) return false;
@@ -100,6 +93,12 @@ bool is_row_comparison(const Node& node) {
 
 }  // namespace
 
+Node not_distinct(const Node& left, const Node& right) {
+  Node node = equality(left, right);
+  node.mutable_a_expr()->set_kind(pg_query::AEXPR_NOT_DISTINCT);
+  return node;
+}
+
 bool is_value(const Node& node) {
   return node.has_sub_link() || is_row_comparison(node);
 }
@@ -111,7 +110,8 @@ bool has_collate(const Node& comparison) {
   return comparison.a_expr().lexpr().has_collate_clause() || comparison.a_expr().rexpr().has_collate_clause();
 }
 
-/// Whether anything but comparisons reads the outer column, so that the way in which its value is written may matter.
+}  // namespace
+
 bool shows_spelling(const Node& sublink, int index) {
   bool shows = false;
   walk(sublink, [&](const Node& node) {
@@ -133,8 +133,6 @@ bool shows_spelling(const Node& sublink, int index) {
   });
   return shows;
 }
-
-}  // namespace
 
 bool QueryAnalyzer::has_sublink(const Node& expr) {
   bool found = false;
@@ -189,8 +187,11 @@ void QueryAnalyzer::bind(SelectStmt& select, const Scope& scope, std::set<std::s
     }
     if (!node.has_column_ref()) return false;
     const auto& fields = node.column_ref().fields();
-    for (const auto& field : fields)
-      if (field.has_a_star()) return true;
+    if (fields[fields.size() - 1].has_a_star()) {
+      if (fields.size() > 1 && locals.count(fields[fields.size() - 2].string().sval()) == 0)
+        node = lookup(Node(node), scope);  // a whole row of the query around this one
+      return true;
+    }
     const std::string& name = fields[fields.size() - 1].string().sval();
     if (fields.size() == 1) {
       // The canonical text qualifies everything inside a subquery but columns merged by USING.
@@ -232,7 +233,9 @@ std::optional<Core> QueryAnalyzer::core(const SelectStmt& bound) {
     own.push_back(std::make_unique<CteScope>(CteScope{&node.common_table_expr(), ctes}));
     ctes = own.back().get();
   }
-  AnalyzedItem from = from_clause(select, ctes, 1);
+  std::vector<Node> where;
+  if (select.has_where_clause()) split_conjuncts(select.where_clause(), where);
+  AnalyzedItem from = from_clause(select, ctes, 1, where);
   if (from.ordered) return std::nullopt;  // the result may depend on columns that only sort
   const Scope scope{from.relations, from.merged, ctes};
   Core result;
@@ -240,18 +243,15 @@ std::optional<Core> QueryAnalyzer::core(const SelectStmt& bound) {
   OperatorPtr input = combined(from);
   for (auto& node : from.conditions) links.push_back(std::move(node));
   std::vector<Node> local;
-  if (select.has_where_clause()) {
-    std::vector<Node> conjuncts;
-    split_conjuncts(resolve(select.where_clause(), scope), conjuncts);
-    for (auto& node : conjuncts) {
-      if (reads(node, Level::kOuter)) {
-        if (has_sublink(node)) return std::nullopt;
-        result.correlated.push_back(std::move(node));
-      } else if (has_sublink(node)) {
-        links.push_back(std::move(node));
-      } else {
-        local.push_back(std::move(node));
-      }
+  for (const auto& conjunct : where) {
+    Node node = resolve(conjunct, scope);
+    if (reads(node, Level::kOuter)) {
+      if (has_sublink(node)) return std::nullopt;
+      result.correlated.push_back(std::move(node));
+    } else if (has_sublink(node)) {
+      links.push_back(std::move(node));
+    } else {
+      local.push_back(std::move(node));
     }
   }
   if (!local.empty()) input = make_filter(std::move(input), std::move(local));
@@ -443,14 +443,15 @@ OperatorPtr QueryAnalyzer::value_join(OperatorPtr input, const Node& sublink, No
   for (std::size_t i = 0; i < outer.size(); ++i) {
     key_columns.push_back(column(narrowed[i]));
     names.push_back(keys->columns()[static_cast<std::size_t>(narrowed[i])].name);
-    conditions.push_back(same(column(outer[i]), row.column(Side::kRight, static_cast<int>(i))));
+    conditions.push_back(not_distinct(column(outer[i]), row.column(Side::kRight, static_cast<int>(i))));
   }
   for (std::size_t i = 0; i < outer.size(); ++i) {
     // Values that are equal but not the same (numeric 1.0 and 1.00) are tuples of their own where it can show. What
     // their image is depends on the type, which may be unknown so far.
     const auto& type = input->columns()[static_cast<std::size_t>(outer[i])].type;
     if ((type && type->identity) || !shows_spelling(sublink, outer[i])) continue;
-    conditions.push_back(same(image_of(outer[i]), row.column(Side::kRight, static_cast<int>(key_columns.size()))));
+    conditions.push_back(
+        not_distinct(image_of(outer[i]), row.column(Side::kRight, static_cast<int>(key_columns.size()))));
     key_columns.push_back(image_of(narrowed[i]));
     names.push_back(names[i]);
   }

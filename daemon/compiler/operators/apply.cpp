@@ -10,53 +10,11 @@
 
 namespace pgtrickle::compiler {
 
-namespace {
-
-bool is_builtin_operator(const Node& expr, const std::string& wanted) {
-  if (!expr.has_a_expr() || expr.a_expr().kind() != pg_query::AEXPR_OP) return false;
-  const auto [schema, name] = qualified_name(expr.a_expr().name());
-  return schema.empty() && name == wanted && expr.a_expr().has_lexpr() && expr.a_expr().has_rexpr();
-}
-
-Node equality_of(const Node& comparison) {
-  Node node = comparison;
-  node.mutable_a_expr()->mutable_name(0)->mutable_string()->set_sval("=");
-  node.mutable_a_expr()->mutable_name()->DeleteSubrange(1, node.a_expr().name_size() - 1);
-  return node;
-}
-
-Node is_null(const Node& expr) {
-  Node node;
-  auto* test = node.mutable_null_test();
-  *test->mutable_arg() = expr;
-  test->set_nulltesttype(pg_query::IS_NULL);
-  return node;
-}
-
-/// The equality behind (x = y) IS NOT FALSE and (x <> y) IS NOT TRUE, both of which say: equal, or one of them NULL.
-std::optional<Node> equal_or_null(const Node& conjunct) {
-  if (!conjunct.has_boolean_test()) return std::nullopt;
-  const auto& test = conjunct.boolean_test();
-  const bool equal_form = test.booltesttype() == pg_query::IS_NOT_FALSE && is_builtin_operator(test.arg(), "=");
-  const bool unequal_form = test.booltesttype() == pg_query::IS_NOT_TRUE && is_builtin_operator(test.arg(), "<>");
-  if (!equal_form && !unequal_form) return std::nullopt;
-  // Comparison of row constructors goes field by field: one NULL field is not a NULL row.
-  if (test.arg().a_expr().lexpr().has_row_expr() || test.arg().a_expr().rexpr().has_row_expr()) return std::nullopt;
-  return equality_of(test.arg());
-}
-
-}  // namespace
-
 struct Apply::Layout {
   std::vector<std::string> tuple;  // quoted
   std::vector<std::string> values;
   std::string n, old_ctid, old_n, new_n, affected, need;
   std::vector<std::string> old_values, new_values;
-};
-
-struct Apply::Lookup {
-  int column;  // of the tuple
-  Node value;  // over the feed's row
 };
 
 Apply::Apply(OperatorPtr outer, std::vector<Feed> feeds, std::vector<Node> values,
@@ -108,6 +66,15 @@ KeyedState Apply::state() const {
       state_table(), tuple_names(), {columns_.begin(), columns_.begin() + static_cast<std::ptrdiff_t>(tuple_size_)}};
 }
 
+Correlation Apply::correlation() const {
+  std::vector<const Operator*> feeds;
+  for (std::size_t i = has_outer_ ? 1 : 0; i < inputs_.size(); ++i) feeds.push_back(inputs_[i].get());
+  return {state_table(),
+          {columns_.begin(), columns_.begin() + static_cast<std::ptrdiff_t>(tuple_size_)},
+          std::move(feeds),
+          matches_};
+}
+
 std::vector<std::string> Apply::tuple_names() const {
   auto names = column_names();
   names.resize(tuple_size_);
@@ -122,20 +89,6 @@ std::vector<std::string> Apply::value_list(bool few) const {
     list.push_back(render_operand(few ? one_by_one(lookups) : lookups, kOuterAlias, *this));
   }
   return list;
-}
-
-/// Whether an index serves the subqueries, as far as their correlation says.
-bool Apply::served() const {
-  for (std::size_t f = 0; f < matches_.size(); ++f) {
-    const auto match = arms(f).front();
-    if (std::none_of(match.begin(), match.end(), [&](const Node& conjunct) {
-          const auto found = lookup(conjunct);
-          int position = 0;
-          return found && is_column(found->value, &position) && feed(f).indexed(position);
-        }))
-      return false;
-  }
-  return true;
 }
 
 /// The tuples in `from`, which has the outer's columns: each once.
@@ -174,7 +127,7 @@ Delta Apply::delta(Statement& /*statement*/, bool /*consolidate*/) const {
 std::vector<std::string> Apply::state_ddl() const {
   std::vector<std::string> ddl;
   ddl.push_back(empty_table(state_table(), content(true)));
-  auto lookups = feed_lookups();
+  auto lookups = correlation().lookups();
   lookups.insert(lookups.end(), lookups_.begin(), lookups_.end());
   for (auto& index : state().index_ddl(lookups)) ddl.push_back(std::move(index));
   return ddl;
@@ -192,127 +145,6 @@ FromItem Apply::from_state() const {
   return Select(column_names("s.")).from(state_table(), "s");
 }
 
-// Which tuples a feed affects -----------------------------------------------------------------------------------------
-
-bool Apply::over_tuple(const Node& conjunct) const {
-  return row().reads(conjunct, Side::kLeft);
-}
-
-bool Apply::over_feed(const Node& conjunct) const {
-  return row().reads(conjunct, Side::kRight);
-}
-
-std::optional<Apply::Lookup> Apply::lookup(const Node& conjunct) const {
-  if (!is_builtin_operator(conjunct, "=")) return std::nullopt;
-  const auto& expr = conjunct.a_expr();
-  for (const bool left : {true, false}) {
-    const Node& mine = left ? expr.lexpr() : expr.rexpr();
-    const Node& theirs = left ? expr.rexpr() : expr.lexpr();
-    int index = 0;
-    if (is_column(mine, &index) && over_tuple(mine) && row().reads_only(theirs, Side::kRight))
-      return Lookup{index, row().local(theirs, Side::kRight)};
-  }
-  return std::nullopt;
-}
-
-/// The match of a feed as a disjunction of conjunctions. Only a condition that would otherwise hide an equality from
-/// the index is taken apart: x = y, y is NULL, x is NULL, without the arms that NOT NULL excludes.
-std::vector<std::vector<Node>> Apply::arms(std::size_t f) const {
-  const auto& match = matches_[f];
-  if (std::any_of(match.begin(), match.end(), [&](const Node& c) { return lookup(c).has_value(); })) return {match};
-  for (std::size_t i = 0; i < match.size(); ++i) {
-    const auto equality = equal_or_null(match[i]);
-    if (!equality) continue;
-    const auto found = lookup(*equality);
-    if (!found) continue;
-    std::vector<std::vector<Node>> arms{match};
-    arms[0][i] = *equality;
-    int position = 0;
-    const bool plain = is_column(found->value, &position);
-    if (!plain || !feed(f).columns().at(static_cast<std::size_t>(position)).not_null) {
-      arms.push_back(match);
-      arms.back()[i] = is_null(row().beside(found->value, Side::kRight));
-    }
-    if (!columns_[static_cast<std::size_t>(found->column)].not_null) {
-      arms.push_back(match);
-      arms.back()[i] = is_null(column(found->column));
-    }
-    return arms;
-  }
-  return {match};
-}
-
-/// The columns of the tuple that each feed's rows look up.
-std::vector<Key> Apply::feed_lookups() const {
-  std::vector<Key> lookups;
-  for (std::size_t f = 0; f < matches_.size(); ++f) {
-    std::set<int> columns;
-    const auto first = arms(f).front();
-    for (const auto& conjunct : first)
-      if (const auto found = lookup(conjunct); found) columns.insert(found->column);
-    if (!columns.empty()) lookups.emplace_back(columns.begin(), columns.end());
-  }
-  return lookups;
-}
-
-/// A conjunct over a state row s and a feed row f.
-std::string Apply::condition(std::size_t f, const Node& conjunct) const {
-  const std::string sql = deparse_expr(row().map(conjunct, [&](SideColumn at) {
-    const bool tuple = at.side == Side::kLeft;
-    const auto& columns = tuple ? columns_ : feed(f).columns();
-    return column_ref(tuple ? "s" : "f", columns.at(static_cast<std::size_t>(at.column)).name);
-  }));
-  return conjunct.has_bool_expr() ? "(" + sql + ")" : sql;
-}
-
-/// `wanted` of the state rows s that the rows of a feed's delta affect through one arm.
-Select Apply::affected_by(const Statement& statement, std::size_t f, const std::vector<Node>& arm,
-                          const std::string& delta, const std::vector<std::string>& wanted) const {
-  std::vector<std::string> on_state;
-  std::vector<std::string> on_feed;
-  std::vector<std::string> on_both;
-  std::set<int> compared;  // columns of the feed
-  bool indexed = false;
-  for (const auto& conjunct : arm) {
-    const bool both = over_tuple(conjunct) && over_feed(conjunct);
-    (both ? on_both : over_tuple(conjunct) ? on_state : on_feed).push_back(condition(f, conjunct));
-    indexed = indexed || lookup(conjunct).has_value();
-    if (!both) continue;
-    for (const int column : row().columns_of(conjunct, Side::kRight)) compared.insert(column);
-  }
-  on_state.push_back(statement.gate(feed(f).source_mask()));
-  if (!indexed) {
-    // Every tuple is tested, and leaves with the first row that affects it.
-    return Select(wanted)
-        .from(state_table(), "s")
-        .where(on_state)
-        .where(exists(Select().from(delta, "f").where(on_feed).where(on_both)));
-  }
-  // Many changed rows often look up few tuples.
-  Select rows;
-  std::vector<std::string> group;
-  for (const int index : compared) {
-    const auto& col = feed(f).columns()[static_cast<std::size_t>(index)];
-    const std::string name = "f." + quote_ident(col.name);
-    // By identity: a condition may tell equal values apart (COLLATE, a function of a text).
-    rows.item(grouped_value(name, col.type.value(), quote_ident(col.name)));
-    for (auto& term : identity_terms(name, col.type.value())) group.push_back(std::move(term));
-  }
-  rows.from(delta, "f").where(on_feed).group_by(std::move(group));
-  return Select(wanted).from(rows, "f").from(state_table(), "s").where(on_both).where(on_state);
-}
-
-/// For every way in which a feed can affect tuples: `wanted` of their state rows s.
-std::vector<Select> Apply::affected(Statement& statement, const std::vector<std::string>& wanted) const {
-  std::vector<Select> parts;
-  for (std::size_t f = 0; f < matches_.size(); ++f) {
-    const std::string delta =
-        statement.with_name_of(feed(f).delta(statement, true).from, "d", "rows of the subquery that changed");
-    for (const auto& arm : arms(f)) parts.push_back(affected_by(statement, f, arm, delta, wanted));
-  }
-  return parts;
-}
-
 // The statement -------------------------------------------------------------------------------------------------------
 
 /// One row per affected tuple: the stored row, the new count, and whether values have to be computed.
@@ -321,7 +153,7 @@ std::string Apply::merged(Statement& statement, const Layout& l) const {
   for (std::size_t i = 0; i < values_.size(); ++i) old_values.push_back("s." + l.values[i] + " AS " + l.old_values[i]);
   if (global()) {
     std::vector<std::string> any;
-    for (const auto& part : affected(statement, {})) any.push_back(exists(part));
+    for (const auto& part : correlation().affected(statement, {})) any.push_back(exists(part));
     return statement.with("m", "the row of the state, if anything may change its values",
                           Select()
                               .item("s.ctid", l.old_ctid)
@@ -339,7 +171,7 @@ std::string Apply::merged(Statement& statement, const Layout& l) const {
                                  .from(inputs_[0]->delta(statement, false).from, "i")};
   auto of_state = prefixed(l.tuple, "s.");
   of_state.insert(of_state.end(), {"0", "true"});
-  for (const auto& part : affected(statement, of_state)) changed.emplace_back(part);
+  for (const auto& part : correlation().affected(statement, of_state)) changed.emplace_back(part);
   const std::string x = statement.with("x", "outer tuples: how many come, and whether their values may have changed",
                                        grouped_outer(union_all(changed))
                                            .item("coalesce(sum(o.w), 0)::bigint", l.n)
@@ -371,7 +203,7 @@ Changes Apply::differential(Statement& statement) const {
   const std::string alias = quote_ident(kOuterAlias);
   Select computed(prefixed(l.tuple, alias + "."));
   computed.items(prefixed({l.old_ctid, l.old_n, l.new_n}, alias + ".")).items(prefixed(l.old_values, alias + "."));
-  const auto values = value_list(served());
+  const auto values = value_list(correlation().served());
   for (std::size_t i = 0; i < values.size(); ++i)
     computed.item(
         "CASE WHEN " + alias + "." + l.need + " THEN " + values[i] + " ELSE " + alias + "." + l.old_values[i] + " END",
@@ -453,25 +285,13 @@ std::string Apply::describe() const {
 
 std::string Apply::cost_class() const {
   if (global()) return "O(value)";
-  for (std::size_t f = 0; f < matches_.size(); ++f) {
-    const auto match = arms(f).front();
-    if (std::none_of(match.begin(), match.end(), [&](const Node& c) { return lookup(c).has_value(); }))
-      return "O(affected keys), every key is tested: O(keys)";
-  }
+  if (!correlation().finds_all()) return "O(affected keys), every key is tested: O(keys)";
   return "O(delta x affected keys)";
 }
 
 void Apply::index_advice(std::vector<std::string>& advice) const {
   Operator::index_advice(advice);
-  // The subqueries look up what the feeds match.
-  for (std::size_t f = 0; f < matches_.size(); ++f) {
-    const auto first = arms(f).front();
-    for (const auto& conjunct : first) {
-      const auto found = lookup(conjunct);
-      int position = 0;
-      if (found && is_column(found->value, &position)) feed(f).advise_lookup(position, advice);
-    }
-  }
+  correlation().index_advice(advice);
 }
 
 }  // namespace pgtrickle::compiler

@@ -13,26 +13,13 @@
 // written (numeric 1.0 and 1.00), the caller makes the text a correlation column as well.
 #pragma once
 
-#include <optional>
-
+#include "compiler/operators/correlation.h"
 #include "compiler/operators/keyed_state.h"
-#include "compiler/operators/pair_row.h"
 
 namespace pgtrickle::compiler {
 
-/// Inner rows whose change can change the values. `match`: conjuncts over the row (c, then the columns of `relation`)
-/// that hold for every tuple that is affected; a superset does no harm. Empty: every tuple is affected. The relation
-/// has all columns that matter and no others: a change that it does not show is none.
-struct Feed {
-  OperatorPtr relation;
-  std::vector<Node> match;
-};
-
 class Apply final : public StatefulOperator {
  public:
-  /// The name under which values see their tuple: nobody else's.
-  static constexpr const char* kOuterAlias = "pgt outer";
-
   /// The columns of `outer`, a bag, are c; it may be null. `values` are over c; references to anything else are
   /// qualified names within their subqueries.
   Apply(OperatorPtr outer, std::vector<Feed> feeds, std::vector<Node> values,
@@ -59,29 +46,15 @@ class Apply final : public StatefulOperator {
 
  private:
   struct Layout;  // names of the state's columns and of the merged relation's
-  struct Lookup;  // "c = something of the feed's row" within a conjunct
 
   [[nodiscard]] bool global() const { return !has_outer_; }
-  [[nodiscard]] const Operator& feed(std::size_t i) const { return *inputs_[has_outer_ ? i + 1 : i]; }
   [[nodiscard]] Layout layout() const;
   [[nodiscard]] KeyedState state() const;
+  [[nodiscard]] Correlation correlation() const;
   [[nodiscard]] std::vector<std::string> tuple_names() const;  // quoted
   [[nodiscard]] std::vector<std::string> value_list(bool few) const;
-  [[nodiscard]] bool served() const;
   [[nodiscard]] Select grouped_outer(const FromItem& from) const;
   [[nodiscard]] Select content(bool with_count) const;
-
-  /// What matches are over: the tuple, and beside it the feed's row.
-  [[nodiscard]] PairRow row() const { return PairRow(static_cast<int>(tuple_size_)); }
-  [[nodiscard]] bool over_tuple(const Node& conjunct) const;
-  [[nodiscard]] bool over_feed(const Node& conjunct) const;
-  [[nodiscard]] std::optional<Lookup> lookup(const Node& conjunct) const;
-  [[nodiscard]] std::vector<Key> feed_lookups() const;
-  [[nodiscard]] std::vector<std::vector<Node>> arms(std::size_t feed) const;
-  [[nodiscard]] std::string condition(std::size_t feed, const Node& conjunct) const;
-  [[nodiscard]] Select affected_by(const Statement& statement, std::size_t feed, const std::vector<Node>& arm,
-                                   const std::string& delta, const std::vector<std::string>& wanted) const;
-  [[nodiscard]] std::vector<Select> affected(Statement& statement, const std::vector<std::string>& wanted) const;
   [[nodiscard]] std::string merged(Statement& statement, const Layout& layout) const;
 
   bool has_outer_ = false;

@@ -31,6 +31,12 @@ KeyedRecompute::KeyedRecompute(OperatorPtr input, const std::vector<Node>& keys)
   inputs_.push_back(std::move(input));
 }
 
+KeyedRecompute::KeyedRecompute(OperatorPtr input) {
+  columns_ = input->columns();
+  for (std::size_t i = 0; i < columns_.size(); ++i) keys_.push_back(static_cast<int>(i));
+  inputs_.push_back(std::move(input));
+}
+
 std::vector<OutputColumn> KeyedRecompute::state_columns() const {
   auto columns = columns_;
   const auto& row = inputs_[0]->columns();
@@ -140,7 +146,15 @@ Changes KeyedRecompute::differential(Statement& statement) const {
     add_grouped("d." + quote_ident(col.name), col.type.value(), names[i], select, group);
   }
   Select changed(std::move(select));
-  changed.from(input.delta(statement, true).from, "d").group_by(group);
+  FromItem changes = input.delta(statement, true).from;
+  if (const auto others = affected_otherwise(statement); !others.empty()) {
+    std::vector<std::string> mine;
+    for (const int key : keys_) mine.push_back("i." + quote_ident(input.columns()[static_cast<std::size_t>(key)].name));
+    std::vector<Query> all{Select(std::move(mine)).from(changes, "i")};
+    all.insert(all.end(), others.begin(), others.end());
+    changes = union_all(all);
+  }
+  changed.from(changes, "d").group_by(group);
   if (group.empty()) changed.limit("1");
   const std::string affected = statement.with("k", "keys of changed rows", changed);
   Select stored(state(columns).names("s."));

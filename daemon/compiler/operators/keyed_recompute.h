@@ -29,9 +29,14 @@ class KeyedRecompute : public StatefulOperator {
 
  protected:
   KeyedRecompute(OperatorPtr input, const std::vector<Node>& keys);
+  /// The same with all columns of the input as keys.
+  explicit KeyedRecompute(OperatorPtr input);
 
   /// The state's columns, in order, computed from `rows`, which has the input's columns and all rows of some keys.
   [[nodiscard]] virtual Select compute(const FromItem& rows) const = 0;
+  /// Keys that are affected by more than the input's change: queries whose columns are the keys, named as the input's
+  /// columns.
+  [[nodiscard]] virtual std::vector<Select> affected_otherwise(Statement& /*statement*/) const { return {}; }
   /// The columns of the state: those of the input, computed ones, and hidden keys at the end.
   [[nodiscard]] std::vector<OutputColumn> state_columns() const;
 

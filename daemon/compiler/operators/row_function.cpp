@@ -1,5 +1,6 @@
 #include "compiler/operators/row_function.h"
 
+#include "compiler/operators/correlation.h"
 #include "compiler/sql/sql_text.h"
 
 namespace pgtrickle::compiler {
@@ -25,13 +26,19 @@ void RowFunction::derive_columns(std::vector<OutputColumn> added) {
   }
 }
 
+/// A subquery has names of its own, none of which may capture the row.
+std::string RowFunction::input_alias() const {
+  return function_.has_range_subselect() ? kOuterAlias : "i";
+}
+
 std::string RowFunction::call() const {
   // Written as the FROM clause of a query, by the deparser, and taken from there.
   Node item = map_columns(function_, [&](int index) {
-    return column_ref("i", inputs_[0]->columns().at(static_cast<std::size_t>(index)).name);
+    return column_ref(input_alias(), inputs_[0]->columns().at(static_cast<std::size_t>(index)).name);
   });
-  auto* alias = item.has_range_function() ? item.mutable_range_function()->mutable_alias()
-                                          : item.mutable_range_table_func()->mutable_alias();
+  auto* alias = item.has_range_function()    ? item.mutable_range_function()->mutable_alias()
+                : item.has_range_subselect() ? item.mutable_range_subselect()->mutable_alias()
+                                             : item.mutable_range_table_func()->mutable_alias();
   alias->set_aliasname("f");
   const bool typed = item.has_range_function() && !item.range_function().coldeflist().empty();
   alias->clear_colnames();
@@ -44,14 +51,15 @@ std::string RowFunction::call() const {
   }
   if (item.has_range_function()) {
     item.mutable_range_function()->set_lateral(true);
-  } else {
+  } else if (item.has_range_table_func()) {
     item.mutable_range_table_func()->set_lateral(true);
   }
   return deparse_from_item(item);
 }
 
 FromItem RowFunction::over(const FromItem& from, const std::vector<std::string>& carried) const {
-  std::vector<std::string> list = inputs_[0]->column_names("i.");
+  const std::string input = quote_ident(input_alias());
+  std::vector<std::string> list = inputs_[0]->column_names(input + ".");
   for (std::size_t i = 0; i < used_.size(); ++i) {
     const std::string& name = columns_[inputs_[0]->columns().size() + i].name;
     const std::string& own = names_[static_cast<std::size_t>(used_[i])];
@@ -61,14 +69,14 @@ FromItem RowFunction::over(const FromItem& from, const std::vector<std::string>&
   for (const auto& node : conditions_) {
     const Node named = row().map(node, [&](SideColumn at) {
       const auto position = static_cast<std::size_t>(at.column);
-      return at.side == Side::kLeft ? column_ref("i", inputs_[0]->columns()[position].name)
+      return at.side == Side::kLeft ? column_ref(input_alias(), inputs_[0]->columns()[position].name)
                                     : column_ref("f", names_.at(position));
     });
     conditions.push_back("(" + deparse_expr(named) + ")");
   }
   return Select(std::move(list))
-      .items(prefixed(carried, "i."))
-      .from(from, "i")
+      .items(prefixed(carried, input + "."))
+      .from(from, input)
       .join(outer_ ? "LEFT JOIN" : "INNER JOIN", call(), {}, conditions);
 }
 

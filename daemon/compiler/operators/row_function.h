@@ -1,9 +1,10 @@
 // A function in FROM whose arguments come from the row beside it: unnest(t.tags), generate_series(1, t.n),
-// jsonb_array_elements(t.doc), XMLTABLE. Output: the input's columns, then the function's.
+// jsonb_array_elements(t.doc), XMLTABLE. Or a LATERAL subquery that reads no table: VALUES (t.a), (t.b). Output: the
+// input's columns, then the function's.
 //
 // Rule: linear, a row brings its function rows with it at its own weight. Functions are IMMUTABLE or depend on recorded
-// settings only, so the rows of an old version are computed again from the old row. Not so for a subquery in LATERAL,
-// which reads other tables.
+// settings only, so the rows of an old version are computed again from the old row. Not so for a subquery in LATERAL
+// that reads tables, nor for one whose rows depend on the plan (lateral.h).
 #pragma once
 
 #include "compiler/operators/pair_row.h"
@@ -12,8 +13,9 @@ namespace pgtrickle::compiler {
 
 class RowFunction final : public Operator {
  public:
-  /// `function`: a RangeFunction or RangeTableFunc node whose arguments are over the input's row ($n). `names`: of its
-  /// columns. `outer`: LEFT JOIN LATERAL, a row without function rows stays. `conditions`: ON, over the output row.
+  /// `function`: a RangeFunction, RangeTableFunc or RangeSubselect node whose arguments are over the input's row ($n).
+  /// `names`: of its columns. `outer`: LEFT JOIN LATERAL, a row without function rows stays. `conditions`: ON, over the
+  /// output row.
   RowFunction(OperatorPtr input, Node function, const std::vector<std::string>& names, bool outer,
               std::vector<Node> conditions);
 
@@ -36,6 +38,7 @@ class RowFunction final : public Operator {
  private:
   /// The input's row, and beside it the function's: in the output its columns in use, in the conditions all of them.
   [[nodiscard]] PairRow row() const { return PairRow(*inputs_[0]); }
+  [[nodiscard]] std::string input_alias() const;
   [[nodiscard]] std::string call() const;
   /// `added`: the function's columns, whose names are made unique.
   void derive_columns(std::vector<OutputColumn> added);

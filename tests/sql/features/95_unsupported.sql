@@ -21,10 +21,10 @@ CREATE FUNCTION biggest() RETURNS int LANGUAGE sql STABLE AS 'SELECT max(id) FRO
 -- expect-mode FULL
 WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT r.n + 1 FROM r WHERE r.n < 5) SELECT t.id, r.n FROM t JOIN r ON r.n = t.g
 
--- query lateral_subquery AUTO
--- feature LATERAL (subquery)
+-- query lateral_inner_limit AUTO
+-- feature LIMIT below a LATERAL subquery, by an order that leaves ties
 -- expect-mode FULL
-SELECT t.id, l.x FROM t, LATERAL (SELECT o.x FROM t o WHERE o.g = t.g ORDER BY o.x LIMIT 1) l
+SELECT t.id, l.x FROM t, LATERAL (SELECT q.x FROM (SELECT o.id, o.x FROM t o WHERE o.g = t.g ORDER BY o.x LIMIT 1) q) l
 
 -- query json_table AUTO
 -- feature JSON_TABLE on servers before 17

@@ -32,6 +32,7 @@ is named here: the same changes over tables of two sizes touch the same number o
 | Join, Left join, Right join, Full join | a join; inner and cross joins are one operator over all their inputs |
 | Semi join, Anti join | EXISTS and IN, NOT EXISTS and NOT IN, where they are a condition of their own |
 | Apply | any other subquery in an expression: its value for each distinct tuple of outer values |
+| Lateral | a LATERAL subquery: its rows for each distinct tuple of outer values. One that reads no table is a Function: O(delta) |
 | Aggregate, Distinct | GROUP BY, DISTINCT, UNION, INTERSECT, EXCEPT |
 | GroupingSets | a row once per grouping set, below the Aggregate |
 | DistinctOn, Window, TopK | DISTINCT ON, window functions, ORDER BY with LIMIT or OFFSET |
