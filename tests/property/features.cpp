@@ -118,9 +118,9 @@ constexpr Row kTable[] = {
     {Feature::kWindow, "window", kMaintained},
     {Feature::kLateralSubquery, "lateral_subquery", kMaintained},
     {Feature::kSublinkInOuterOn, "sublink_in_outer_on", kRecomputed},
-    {Feature::kSetReturningLimited, "set_returning_limited", kRecomputed},
-    {Feature::kFunctionUnderJoinAlias, "function_under_join_alias", kRecomputed},
-    {Feature::kFunctionOuterJoin, "function_outer_join", kRecomputed},
+    {Feature::kSetReturningLimited, "set_returning_limited", kMaintained},
+    {Feature::kFunctionUnderJoinAlias, "function_under_join_alias", kMaintained},
+    {Feature::kFunctionOuterJoin, "function_outer_join", kMaintained},
 };
 static_assert(std::size(kTable) == static_cast<std::size_t>(Feature::kCount_));
 

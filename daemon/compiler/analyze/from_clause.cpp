@@ -287,9 +287,7 @@ AnalyzedItem QueryAnalyzer::row_function(AnalyzedItem left, const Node& function
   const auto& alias =
       function.has_range_function() ? function.range_function().alias() : function.range_table_func().alias();
   const Scope scope{left.relations, left.merged, ctes};
-  const Node resolved = resolve(function, scope);
-  if (has_sublink(resolved))
-    throw Unsupported("a subquery in the arguments of a function in FROM is not maintained incrementally", {});
+  Node resolved = resolve(function, scope);
   std::vector<std::string> names;
   if (function.has_range_function()) {
     const auto& range = function.range_function();
@@ -310,12 +308,16 @@ AnalyzedItem QueryAnalyzer::row_function(AnalyzedItem left, const Node& function
   // A function of constants stands for itself; one of other columns is computed beside their rows.
   const bool constant = columns_of(resolved).empty() && !outer;
   AnalyzedItem result;
+  OperatorPtr input = constant ? make_single_row() : combined(left);
+  if (has_sublink(resolved)) input = extract_sublinks(std::move(input), {&resolved});
+  const PairRow row(*input);
+  for (std::size_t i = 0; i < names.size(); ++i)
+    added.columns.emplace_back(names[i], row.column(Side::kRight, static_cast<int>(i)));
+  const int width = static_cast<int>(input->columns().size() + names.size());
   if (constant) {
     AnalyzedItem item;
-    item.inputs.push_back(
-        std::make_unique<RowFunction>(make_single_row(), resolved, names, false, std::vector<Node>{}));
-    item.width = static_cast<int>(names.size());
-    for (std::size_t i = 0; i < names.size(); ++i) added.columns.emplace_back(names[i], column(static_cast<int>(i)));
+    item.inputs.push_back(std::make_unique<RowFunction>(std::move(input), resolved, names, false, std::vector<Node>{}));
+    item.width = width;
     item.relations.push_back(std::move(added));
     result = std::move(left);
     append(result, std::move(item));
@@ -325,15 +327,12 @@ AnalyzedItem QueryAnalyzer::row_function(AnalyzedItem left, const Node& function
     }
     return result;
   }
-  const PairRow row = beside(left);
-  OperatorPtr input = combined(left);
-  for (std::size_t i = 0; i < names.size(); ++i)
-    added.columns.emplace_back(names[i], row.column(Side::kRight, static_cast<int>(i)));
   result.relations = std::move(left.relations);
   result.merged = std::move(left.merged);
   result.conditions = std::move(left.conditions);  // those with sublinks
+  result.ordered = left.ordered;
   result.relations.push_back(std::move(added));
-  result.width = left.width + static_cast<int>(names.size());
+  result.width = width;
   std::vector<Node> on;
   if (condition != nullptr) {
     const Scope both{result.relations, result.merged, ctes};
@@ -428,14 +427,15 @@ AnalyzedItem QueryAnalyzer::join_expr(const pg_query::JoinExpr& join, const CteS
   const auto type = join.jointype();
   if ((type != pg_query::JOIN_INNER && type != pg_query::JOIN_LEFT) || join.has_alias()) around.where = nullptr;
   AnalyzedItem left = from_item(join.larg(), ctes, depth, around);
-  if (is_function(join.rarg())) {
-    if (join.is_natural() || !join.using_clause().empty())
-      throw Unsupported("USING with a function in FROM is not maintained incrementally", {});
-    if (type != pg_query::JOIN_INNER && type != pg_query::JOIN_LEFT)
-      throw Unsupported("a RIGHT or FULL JOIN with a function in FROM is not maintained incrementally", {});
+  // A function that reads nothing of the left side is an item like any other. (In RIGHT and FULL JOIN it cannot.)
+  const bool inner_or_left = type == pg_query::JOIN_INNER || type == pg_query::JOIN_LEFT;
+  const bool by_name = join.is_natural() || !join.using_clause().empty();
+  if (is_function(join.rarg()) && inner_or_left && (!by_name || reads_before(join.rarg(), left))) {
+    if (by_name)
+      throw Unsupported("USING with a function in FROM that reads the other side is not maintained incrementally", {});
     AnalyzedItem item = row_function(std::move(left), join.rarg(), ctes, type == pg_query::JOIN_LEFT,
                                      join.has_quals() ? &join.quals() : nullptr);
-    if (join.has_alias()) throw Unsupported("an alias on a join with a function is not maintained incrementally", {});
+    if (join.has_alias()) hide_behind(join, {}, item);
     return item;
   }
   std::optional<LateralItem> lateral;

@@ -38,15 +38,6 @@ void each_select(const SelectStmt& select, bool sublinks, const std::function<vo
   if (select.has_rarg()) each_select(select.rarg(), sublinks, visit);
 }
 
-bool reads_tables(const SelectStmt& select) {
-  bool found = false;
-  walk(select, [&](const Node& node) {
-    found = found || node.has_range_var();
-    return !found;
-  });
-  return found;
-}
-
 bool sorts(const SelectStmt& select) {
   bool found = false;
   each_select(select, false, [&](const SelectStmt& each) { found = found || !each.sort_clause().empty(); });
@@ -111,7 +102,9 @@ void QueryAnalyzer::check_choices(const SelectStmt& select) {
 
 /// Its rows are the same whenever they are computed again from the same outer row, by whatever plan.
 bool QueryAnalyzer::is_row_by_row(const SelectStmt& select) const {
-  if (reads_tables(select)) return false;
+  Node whole;
+  *whole.mutable_select_stmt() = select;
+  if (reads_tables(whole)) return false;
   bool same = true;
   each_select(select, true, [&](const SelectStmt& each) {
     same = same && each.distinct_clause().empty() && each.group_clause().empty() && !each.has_having_clause() &&

@@ -1,4 +1,6 @@
 // ORDER BY with LIMIT / OFFSET / FETCH FIRST, and DISTINCT ON.
+#include <algorithm>
+
 #include "compiler/analyze/query_analyzer.h"
 #include "compiler/operators/aggregate.h"
 #include "compiler/operators/distinct_on.h"
@@ -62,8 +64,9 @@ OperatorPtr QueryAnalyzer::limited(const SelectStmt& select, OperatorPtr input, 
   auto bound = [&](bool present, const Node& node) {
     if (!present) return Node();
     Node resolved = resolve(node, {});
-    if (has_sublink(resolved) || !columns_of(resolved).empty())
-      throw Unsupported("LIMIT / OFFSET by a subquery is not maintained incrementally", fragment(node));
+    if (reads_tables(resolved) || !columns_of(resolved).empty())
+      throw Unsupported("LIMIT / OFFSET by a subquery that reads tables is not maintained incrementally",
+                        fragment(node));
     return resolved;
   };
   Node limit = bound(has_limit(select), select.limit_count());
@@ -88,7 +91,9 @@ OperatorPtr QueryAnalyzer::ordered(const SelectStmt& select, OperatorPtr input, 
   for (auto& node : distinct_on) node = place(node);
   for (auto& term : order) term.expr = place(term.expr);
   const bool wider = exprs.size() > targets.size();
-  input = make_projection(std::move(input), std::move(exprs), all_names);
+  const bool sets = std::any_of(targets.begin(), targets.end(), [&](const Node& node) { return returns_set(node); });
+  input = sets ? make_set_projection(std::move(input), std::move(exprs), all_names)
+               : make_projection(std::move(input), std::move(exprs), all_names);
   if (!distinct_on.empty()) {
     input = std::make_unique<DistinctOn>(std::move(input), std::move(distinct_on), order);
   } else if (!select.distinct_clause().empty()) {

@@ -5,7 +5,9 @@
 #include "compiler/analyze/query_analyzer.h"
 #include "compiler/analyze/volatility.h"
 #include "compiler/operators/aggregate.h"
+#include "compiler/operators/pair_row.h"
 #include "compiler/operators/project.h"
+#include "compiler/operators/row_function.h"
 #include "compiler/operators/values.h"
 #include "compiler/parse/row_limits.h"
 
@@ -66,15 +68,37 @@ OperatorPtr QueryAnalyzer::query(const SelectStmt& select, const CteScope* ctes,
 OperatorPtr QueryAnalyzer::values(const SelectStmt& select) {
   ordered_ = false;
   std::vector<std::vector<Node>> rows;
+  std::vector<Node*> cells;
+  bool sublinks = false;
   for (const auto& list : select.values_lists()) {
     rows.emplace_back();
     for (const auto& cell : list.list().items()) {
       rows.back().push_back(resolve(cell, {}));
-      if (has_sublink(rows.back().back()) || !columns_of(rows.back().back()).empty())
-        throw Unsupported("a subquery inside VALUES is not maintained incrementally", fragment(cell));
+      sublinks = sublinks || has_sublink(rows.back().back());
     }
   }
-  return std::make_unique<Values>(std::move(rows), select_names(select));
+  if (!sublinks) return std::make_unique<Values>(std::move(rows), select_names(select));
+  // The subqueries' values side by side in one row, and VALUES beside it: which types its columns have, PostgreSQL
+  // says.
+  for (auto& row : rows)
+    for (auto& cell : row) cells.push_back(&cell);
+  OperatorPtr input = extract_sublinks(make_single_row(), cells);
+  Node list;
+  auto& values = *list.mutable_range_subselect()->mutable_subquery()->mutable_select_stmt();
+  values.set_limit_option(pg_query::LIMIT_OPTION_DEFAULT);
+  values.set_op(pg_query::SETOP_NONE);
+  for (auto& row : rows) {
+    auto& items = *values.add_values_lists()->mutable_list();
+    for (auto& cell : row) *items.add_items() = std::move(cell);
+  }
+  list.mutable_range_subselect()->set_lateral(true);
+  const auto names = select_names(select);
+  const PairRow row(*input);
+  std::vector<Node> columns;
+  for (std::size_t i = 0; i < names.size(); ++i) columns.push_back(row.column(Side::kRight, static_cast<int>(i)));
+  return make_projection(
+      std::make_unique<RowFunction>(std::move(input), std::move(list), names, false, std::vector<Node>{}),
+      std::move(columns), names);
 }
 
 OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteScope* ctes, int depth) {
@@ -158,10 +182,13 @@ OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteSco
                  : make_projection(std::move(input), std::move(targets), names);
     return distinct ? make_distinct(std::move(input)) : std::move(input);
   }
-  for (const Node* expr : exprs)
-    if (returns_set(*expr))
-      throw Unsupported("a set-returning function under LIMIT or DISTINCT ON is not maintained incrementally",
-                        fragment(*expr));
+  for (const auto& node : on)
+    if (returns_set(node) &&
+        std::none_of(targets.begin(), targets.end(), [&](const Node& target) { return equal(target, node); }))
+      throw Unsupported(
+          "a set-returning function in DISTINCT ON that is not in the select list makes rows: not "
+          "maintained incrementally",
+          fragment(node), "Select it, or call it in FROM.");
   return ordered(select, std::move(input), targets, names, std::move(on), std::move(order));
 }
 

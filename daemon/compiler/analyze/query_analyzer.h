@@ -196,6 +196,8 @@ Node equality(Node left, Node right);
 Node not_distinct(const Node& left, const Node& right);
 /// Whether anything but comparisons reads the outer column, so that the way in which its value is written may matter.
 bool shows_spelling(const Node& sublink, int index);
+/// A subquery in it has a relation by name in its FROM: a table, a view, a CTE.
+bool reads_tables(const Node& expr);
 /// Puts `right` beside `left`.
 void append(AnalyzedItem& left, AnalyzedItem right);
 /// Names that a FROM item brings into scope; `merged`: columns of its USING, after a line break.

@@ -134,6 +134,15 @@ bool shows_spelling(const Node& sublink, int index) {
   return shows;
 }
 
+bool reads_tables(const Node& expr) {
+  bool found = false;
+  walk(expr, [&](const Node& node) {
+    found = found || node.has_range_var();
+    return !found;
+  });
+  return found;
+}
+
 bool QueryAnalyzer::has_sublink(const Node& expr) {
   bool found = false;
   walk(expr, [&](const Node& node) {

@@ -73,6 +73,10 @@ SELECT l.id FROM (SELECT t.id, t.x FROM t ORDER BY t.x, t.id LIMIT 9) l ORDER BY
 -- feature LIMIT ALL, LIMIT NULL
 SELECT t.id FROM t ORDER BY t.id LIMIT ALL
 
+-- query limit_constant_subquery DIFFERENTIAL
+-- feature LIMIT by a subquery of constants
+SELECT t.id FROM t ORDER BY t.id LIMIT (SELECT 3)
+
 -- query offset_zero DIFFERENTIAL
 -- feature OFFSET 0, with or without ORDER BY
 SELECT t.id, t.x FROM t OFFSET 0

@@ -55,10 +55,13 @@ SELECT t.id, unnest(t.tags) AS tag, generate_series(1, 2) AS nr FROM t WHERE t.n
 -- feature set-returning function below an aggregate
 SELECT q.tag, count(*) AS n FROM (SELECT unnest(t.tags) AS tag FROM t) q GROUP BY q.tag
 
--- query set_returning_limited AUTO
+-- query set_returning_limited DIFFERENTIAL
 -- feature set-returning function under LIMIT
--- expect-mode FULL
 SELECT t.id, unnest(t.tags) AS tag FROM t ORDER BY t.id, tag LIMIT 5
+
+-- query set_returning_distinct DIFFERENTIAL
+-- feature set-returning function under DISTINCT ON
+SELECT DISTINCT ON (t.n) t.n, unnest(t.tags) AS tag FROM t ORDER BY t.n, tag DESC
 
 -- query regexp_rows DIFFERENTIAL
 -- feature regexp_split_to_table, string_to_table
@@ -68,15 +71,25 @@ SELECT u.id, p.piece FROM u, regexp_split_to_table(u.v, '[0-2]') p (piece)
 -- feature user-defined IMMUTABLE functions
 SELECT u.id, twice(u.id) AS d FROM u WHERE twice(u.id) > 6
 
--- query function_alone_in_subquery AUTO
+-- query function_alone_in_subquery DIFFERENTIAL
 -- feature a subquery in the arguments of a function in FROM
--- expect-mode FULL
 SELECT s.i FROM generate_series(1, (SELECT max(u.id) FROM u)) s (i)
 
--- query full_function AUTO
+-- query correlated_argument DIFFERENTIAL
+-- feature a correlated subquery in the arguments of a function in FROM
+SELECT t.id, s.i FROM t, generate_series(1, (SELECT count(*) FROM u WHERE u.id = t.id)) s (i)
+
+-- query full_function DIFFERENTIAL
 -- feature RIGHT or FULL JOIN with a function
--- expect-mode FULL
 SELECT u.v, s.i FROM u RIGHT JOIN generate_series(1, 3) s (i) ON s.i = u.id
+
+-- query function_using DIFFERENTIAL
+-- feature USING with a function of constants
+SELECT id, u.v FROM u FULL JOIN generate_series(1, 20) s (id) USING (id)
+
+-- query function_join_alias DIFFERENTIAL
+-- feature alias on a join with a function
+SELECT j.a, j.f FROM (t LEFT JOIN unnest(t.tags) g (tag) ON true) AS j (a, b, c, d, e, f)
 
 -- step
 DELETE FROM t WHERE id % 4 = 1;

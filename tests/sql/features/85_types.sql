@@ -16,6 +16,10 @@ INSERT INTO w SELECT i, 'v' || i % 4, (ARRAY['Aa', 'aA', 'b', NULL])[1 + i % 4] 
 -- feature VALUES
 VALUES (1, 'a'), (2, NULL), (2, NULL)
 
+-- query values_of_subqueries DIFFERENTIAL
+-- feature subqueries in VALUES
+VALUES (1, (SELECT count(*) FROM t)), ((SELECT max(t.n) FROM t WHERE t.id > 10), 1.5), (NULL, NULL)
+
 -- query values_join DIFFERENTIAL
 -- feature VALUES in FROM
 SELECT t.id, l.name FROM t JOIN (VALUES (1, 'one'), (2, 'two'), (2, 'zwei')) l (n, name) ON l.n = t.n
