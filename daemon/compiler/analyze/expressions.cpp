@@ -38,10 +38,17 @@ Node QueryAnalyzer::lookup(const Node& node, const Scope& scope) {
       Node row;
       for (const auto& col : relation.columns) *row.mutable_row_expr()->add_args() = col.second;
       row.mutable_row_expr()->set_row_format(pg_query::COERCE_EXPLICIT_CALL);
-      return cast(std::move(row), relation.row_type);
+      row = cast(std::move(row), relation.row_type);
+      if (!relation.padded) return row;
+      // Where there is no row it is NULL, not a row of NULLs.
+      const Node& mark = relation.columns.at(static_cast<std::size_t>(relation.never_null)).second;
+      return map_columns(parse_expr("CASE WHEN $1 IS NOT DISTINCT FROM NULL THEN NULL ELSE $2 END"),
+                         [&](int index) { return index == 0 ? mark : row; });
     }
-    throw Unsupported("a whole-row reference is maintained incrementally for tables only, outside of outer joins",
-                      fragment(node));
+    throw Unsupported(
+        "a whole-row reference is maintained incrementally for tables only, in an outer join for those "
+        "that have a column with NOT NULL",
+        fragment(node));
   };
   if (fields[fields.size() - 1].has_a_star()) {
     if (fields.size() < 2) throw Unsupported("a star without a table cannot be resolved", fragment(node));

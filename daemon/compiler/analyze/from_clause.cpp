@@ -98,19 +98,30 @@ Node merged_column(const Node& left, const Node& right, pg_query::JoinType type,
 /// gives it, a subquery's value that is being made, or a column at the end of a side.
 enum class OnColumn { kOfBoth, kValue, kOfLeft, kOfRight };
 
-/// The side whose columns the subqueries in a condition read.
-Side side_of_values(const Node& condition, const PairRow& row) {
-  bool left = false;
-  bool right = false;
+/// The sides whose columns the subqueries in a condition read.
+std::pair<bool, bool> sides_of_values(const Node& condition, const PairRow& row) {
+  std::pair<bool, bool> sides;
   walk(condition, [&](const Node& at) {
     if (!is_value(at)) return true;
-    left = left || row.reads(at, Side::kLeft);
-    right = right || row.reads(at, Side::kRight);
+    sides.first = sides.first || row.reads(at, Side::kLeft);
+    sides.second = sides.second || row.reads(at, Side::kRight);
     return false;
   });
+  return sides;
+}
+
+bool values_read_both(const Node& condition, const PairRow& row) {
+  const auto [left, right] = sides_of_values(condition, row);
+  return left && right;
+}
+
+Side side_of_values(const Node& condition, const PairRow& row) {
+  const auto [left, right] = sides_of_values(condition, row);
   if (left && right)
-    throw Unsupported("a subquery in ON of an outer join that reads both sides is not maintained incrementally",
-                      fragment(condition));
+    throw Unsupported(
+        "a subquery in ON of a RIGHT or FULL JOIN, or beside USING, that reads both sides is not "
+        "maintained incrementally",
+        fragment(condition));
   return right ? Side::kRight : Side::kLeft;
 }
 
@@ -267,7 +278,10 @@ AnalyzedItem QueryAnalyzer::range_var(const pg_query::RangeVar& range, const Cte
     throw Unsupported("row-level security policies of " + shown + " apply to the owner", shown,
                       "FULL runs the query under the policies. Or let a role that bypasses them own the stream table.");
   AnalyzedItem item = relation(std::make_unique<Scan>(source), alias, range.alias(), names);
-  item.relations.front().row_type = qualified(source.schema, source.name);
+  auto& row = item.relations.front();
+  row.row_type = qualified(source.schema, source.name);
+  for (std::size_t i = 0; i < source.columns.size() && row.never_null < 0; ++i)
+    if (source.columns[i].not_null) row.never_null = static_cast<int>(i);
   return item;
 }
 
@@ -418,8 +432,39 @@ AnalyzedItem QueryAnalyzer::outer_join(AnalyzedItem left, AnalyzedItem right, st
   result.inputs.push_back(std::move(joined));
   result.relations = std::move(left.relations);
   for (auto& relation : right.relations) result.relations.push_back(std::move(relation));
-  for (auto& relation : result.relations) relation.row_type.clear();  // a padded row is NULL, not a row of NULLs
+  for (auto& relation : result.relations) {
+    if (relation.never_null < 0) relation.row_type.clear();  // a padded row cannot be told from a row of NULLs
+    relation.padded = true;
+  }
   return result;
+}
+
+std::optional<LateralItem> QueryAnalyzer::as_lateral(const pg_query::JoinExpr& join, const AnalyzedItem& left,
+                                                     const AnalyzedItem& right, const CteScope* ctes) {
+  if (join.jointype() != pg_query::JOIN_LEFT || !join.has_quals() || !join.using_clause().empty() ||
+      join.is_natural() || !right.merged.empty())
+    return std::nullopt;
+  LateralItem item;
+  item.select.set_op(pg_query::SETOP_NONE);
+  item.select.set_limit_option(pg_query::LIMIT_OPTION_DEFAULT);
+  *item.select.add_from_clause() = join.rarg();
+  *item.select.mutable_where_clause() = join.quals();
+  for (const auto& relation : right.relations) {
+    ScopeRelation same{relation.alias, {}, {}};
+    for (const auto& col : relation.columns) {
+      same.columns.emplace_back(col.first, column(static_cast<int>(item.names.size())));
+      auto& target = *item.select.add_target_list()->mutable_res_target();
+      *target.mutable_val() = column_ref(relation.alias, col.first);
+      target.set_name(col.first);
+      item.names.push_back(col.first);
+    }
+    item.right.relations.push_back(std::move(same));
+  }
+  bind(item.select, Scope{left.relations, left.merged, ctes}, {}, {});
+  item.right.width = static_cast<int>(item.names.size());
+  item.right.ordered = right.ordered;
+  item.names = unique_names(item.names);
+  return item;
 }
 
 AnalyzedItem QueryAnalyzer::join_expr(const pg_query::JoinExpr& join, const CteScope* ctes, int depth,
@@ -508,6 +553,12 @@ AnalyzedItem QueryAnalyzer::join_expr(const pg_query::JoinExpr& join, const CteS
     }
     const Scope scope{both_names.relations, outer_merged, ctes};
     split_conjuncts(resolve(join.quals(), scope), conditions);
+  }
+  const bool reads_both =
+      std::any_of(conditions.begin(), conditions.end(), [&](const Node& node) { return values_read_both(node, row); });
+  if (reads_both && !lateral) {
+    lateral = as_lateral(join, left, right, ctes);
+    if (lateral) conditions.clear();  // they are inside
   }
   if (lateral) {
     // What is applied to the left side before: its width stays.

@@ -40,6 +40,8 @@ struct ScopeRelation {
   std::string alias;
   std::vector<std::pair<std::string, Node>> columns;
   std::string row_type;  // of a table: its qualified name, which is the type of a whole-row reference
+  int never_null = -1;   // of a table: one of its columns that no row has NULL in
+  bool padded = false;   // there are rows without a row of it
 };
 
 struct Scope {
@@ -146,6 +148,9 @@ class QueryAnalyzer {
   AnalyzedItem join_expr(const pg_query::JoinExpr& join, const CteScope* ctes, int depth, Surroundings around);
   AnalyzedItem row_function(AnalyzedItem left, const Node& function, const CteScope* ctes, bool outer,
                             const Node* condition);
+  /// The right side of a LEFT JOIN as a LATERAL subquery that has the join's condition; nullopt: not possible.
+  std::optional<LateralItem> as_lateral(const pg_query::JoinExpr& join, const AnalyzedItem& left,
+                                        const AnalyzedItem& right, const CteScope* ctes);
   AnalyzedItem outer_join(AnalyzedItem left, AnalyzedItem right, std::vector<Node> conditions, pg_query::JoinType type);
   /// The item as one operator with the same row; its conditions without sublinks are part of it, the others remain.
   OperatorPtr combined(AnalyzedItem& item);

@@ -123,10 +123,14 @@ SELECT o.id, i.id AS other FROM o JOIN i ON i.k = o.k AND EXISTS (SELECT FROM s 
 -- feature in LEFT JOIN ON, reading one side
 SELECT o.id, i.id AS other FROM o LEFT JOIN i ON i.k = o.k AND i.y IN (SELECT s.a FROM s)
 
--- query in_left_on_both AUTO
+-- query in_left_on_both DIFFERENTIAL
 -- feature in LEFT JOIN ON, reading both sides
--- expect-mode FULL
 SELECT o.id, i.id AS other FROM o LEFT JOIN i ON i.k = o.k AND EXISTS (SELECT FROM s WHERE s.a = i.y AND s.b = o.x)
+
+-- query in_full_on_both AUTO
+-- feature in FULL JOIN ON, reading both sides
+-- expect-mode FULL
+SELECT o.id, i.id AS other FROM o FULL JOIN i ON i.k = o.k AND (SELECT s.a = i.y AND s.b = o.x FROM s WHERE s.b = 2 ORDER BY 1 LIMIT 1)
 
 -- query scalar_aggregate DIFFERENTIAL
 -- feature scalar subquery: correlated aggregate

@@ -36,6 +36,10 @@ SELECT t.id, ROW(t.n, t.m)::text AS r FROM t WHERE (t.n, t.id) < (2, 15) AND ROW
 -- feature whole rows
 SELECT w.id, row_to_json(w) ->> 'v' AS v FROM w
 
+-- query whole_rows_padded DIFFERENTIAL
+-- feature whole rows in an outer join
+SELECT t.id, w, w IS NULL AS missing FROM t LEFT JOIN w ON w.id = t.n
+
 -- query composite_columns DIFFERENTIAL
 -- feature composite columns
 SELECT t.id, t.p FROM t WHERE t.p IS NOT NULL
