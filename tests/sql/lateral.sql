@@ -139,9 +139,21 @@ SELECT o.id, l.id AS other, l.nr FROM o, LATERAL (SELECT i.id, row_number() OVER
 -- expect-mode DIFFERENTIAL
 SELECT d.x, l.t, l.n FROM d, LATERAL (SELECT (d.*)::text AS t, count(*) AS n FROM i WHERE i.k = d.k) l
 
--- query no_equality_type DIFFERENTIAL
--- expect-mode DIFFERENTIAL
+-- query no_equality_type AUTO
+-- expect-mode FULL
 SELECT o.id, l.n FROM o, LATERAL (SELECT count(*) AS n FROM i WHERE i.k = (o.doc ->> 'k')::int) l
+
+-- query no_equality_type_row_by_row DIFFERENTIAL
+-- expect-mode DIFFERENTIAL
+SELECT o.id, l.v FROM o, LATERAL (VALUES (o.doc ->> 'k'), ('x')) l (v)
+
+-- query computed_beside DIFFERENTIAL
+-- expect-mode DIFFERENTIAL
+SELECT q.id, l.n FROM (SELECT o.id, (o.doc ->> 'k')::int AS k FROM o) q, LATERAL (SELECT count(*) AS n FROM i WHERE i.k = q.k) l
+
+-- query tied_json DIFFERENTIAL
+-- expect-mode DIFFERENTIAL
+SELECT d.x, l.doc FROM d, LATERAL (SELECT o.doc, o.n FROM o WHERE o.k = d.k ORDER BY o.s LIMIT 2) l
 
 -- query of_a_cte DIFFERENTIAL
 -- expect-mode DIFFERENTIAL

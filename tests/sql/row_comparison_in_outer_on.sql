@@ -14,7 +14,7 @@ SELECT a.k, a.id, b.g FROM t a RIGHT JOIN u b ON a.k = b.k AND ((a.k, a.id) <> (
 SELECT a.k, b.g FROM t a FULL JOIN u b ON a.k = b.k AND (b.k, b.g) = (SELECT s.k, max(s.id) FROM t s WHERE s.k = b.k GROUP BY s.k)
 
 -- query both_sides
--- expect-mode FULL
+-- expect-mode DIFFERENTIAL
 SELECT a.k, b.g FROM t a LEFT JOIN u b ON (a.k, b.g) = (SELECT s.k, s.id FROM t s ORDER BY 1, 2 LIMIT 1)
 
 -- step

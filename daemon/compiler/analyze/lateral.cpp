@@ -173,6 +173,11 @@ AnalyzedItem QueryAnalyzer::join_lateral(AnalyzedItem left, LateralItem item, bo
   std::vector<std::string> names;
   std::vector<Node> same;  // of a key column and what it equals, over the outer row
   for (std::size_t i = 0; i < outer_columns.size(); ++i) {
+    const auto& col = rows->columns()[static_cast<std::size_t>(outer_columns[i])];
+    if (col.type && !col.type->equatable)
+      throw Unsupported("a LATERAL subquery that reads column \"" + col.name +
+                            "\" of what is beside it, whose type has no equality, is not maintained incrementally",
+                        fragment(subquery.select), "Compute what it needs of the column in a subquery beside it.");
     key.push_back(column(narrowed[i]));
     names.push_back(tuples->columns()[static_cast<std::size_t>(narrowed[i])].name);
     same.push_back(column(outer_columns[i]));

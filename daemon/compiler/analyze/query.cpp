@@ -176,7 +176,7 @@ OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteSco
   input = extract_windows(std::move(input), exprs);
   ordered_ = in_order;  // last: subqueries that were analyzed meanwhile have orders of their own
 
-  if (order.empty() && on.empty()) {
+  if (order.empty() && on.empty() && !limits_rows(select)) {
     const bool sets = std::any_of(targets.begin(), targets.end(), [&](const Node& n) { return returns_set(n); });
     input = sets ? make_set_projection(std::move(input), std::move(targets), names)
                  : make_projection(std::move(input), std::move(targets), names);
