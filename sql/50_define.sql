@@ -103,7 +103,8 @@ BEGIN
     -- for the daemon's compiler.
     IF substring(tree FROM '.*(:sortClause .*)')
        ~ E'^:sortClause <> :limitOffset (<> :limitCount )?\\{(?!CONST [^}]*:constisnull true)'
-       AND pgtrickle._canonical(view_oid) !~ E'\\s(LIMIT|OFFSET) (0|\\(0\\)::bigint|''0''::bigint)(\\s+LIMIT ALL)?$' THEN
+       AND pgtrickle._canonical(view_oid)
+           !~ E'\\s(LIMIT|OFFSET) (0|\\(0\\)::bigint|''0''::bigint)(\\s+LIMIT ALL)?$' THEN
         check_name := 'limit'; code := '0A000';
         message := 'it has LIMIT or OFFSET without ORDER BY';
         hint := 'Without ORDER BY any rows may be the first. Add an ORDER BY that decides.';

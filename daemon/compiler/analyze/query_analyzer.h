@@ -67,8 +67,8 @@ struct LateralItem {
   AnalyzedItem right;  // without inputs
 };
 
-/// What is left of a join tree in FROM, and what is around it: the items before it, if they have to be part of it, and
-/// the conjuncts of WHERE, those that are not used yet.
+/// What is around a join tree in FROM: the items before it, if they have to be part of it, and the conjuncts of WHERE
+/// that have not been applied.
 struct Surroundings {
   AnalyzedItem* before = nullptr;
   std::vector<Node>* where = nullptr;
