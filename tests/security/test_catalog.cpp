@@ -208,7 +208,7 @@ TEST_P(CatalogOfOthers, ManyWaysThroughTheGraphEnd) {
     create(bob(), name, "SELECT 1 AS id FROM " + reads, ", initialize => false");
     reads += ", " + name;
   }
-  EXPECT_EQ(root().value("SET statement_timeout = '20s'; SELECT count(*) FROM pgtrickle.dependency_tree()"), "10001");
+  EXPECT_EQ(root().value("SET statement_timeout = '120s'; SELECT count(*) FROM pgtrickle.dependency_tree()"), "10001");
 }
 
 TEST_P(CatalogOfOthers, ValuesAndQueriesAreNotShownToStrangers) {
@@ -244,7 +244,11 @@ TEST_P(CatalogOfOthers, ErrorsAreKeptShort) {
   ASSERT_TRUE(pgt::test::wait_until([&] { return !column("b.st", "last_error").empty(); }));
   EXPECT_EQ(column("b.st", "length(last_error)"), "2000");
   EXPECT_EQ(column("b.st", "length(last_error_hint)"), "2000");
-  EXPECT_EQ(root().value("SELECT max(length(error_message)) <= 2000 FROM pgtrickle.pgt_refresh_history"), "t");
+  const auto longest = [&] {
+    return root().value("SELECT max(length(error_message)) FROM pgtrickle.pgt_refresh_history");
+  };
+  EXPECT_TRUE(pgt::test::wait_until([&] { return !longest().empty(); }));
+  EXPECT_EQ(longest(), "2000");
 }
 
 TEST_P(CatalogOfOthers, TemporaryViewsOfTheNamesOfCatalogsMeanNothing) {
