@@ -89,12 +89,14 @@ $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._own_locks_against_build TO PUBLIC;
 
 -- Returns when the stream tables that are refreshed as one with this one are built, or might be. Raises the problem,
--- with error 55000, if waiting is in vain or the deadline has come.
-CREATE FUNCTION pgtrickle._wait_for_rebuild(id bigint, deadline timestamptz, problem pgtrickle._problem) RETURNS void
+-- with error 55000, if waiting is in vain or the deadline has come: so long after who waits began.
+CREATE FUNCTION pgtrickle._wait_for_rebuild(id bigint, began timestamptz, wait interval, problem pgtrickle._problem)
+RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     ids      bigint[] := coalesce(pgtrickle._refreshed_with(id), ARRAY[id]);
-    began    timestamptz := clock_timestamp();
+    called   timestamptz := clock_timestamp();
+    deadline timestamptz := began + wait;
     pause    double precision := 0.005;
     own      text;
     to_build boolean;
@@ -122,7 +124,7 @@ BEGIN
                    coalesce(bool_or(s.status IN ('ERROR', 'SUSPENDED', 'PAUSED') OR s.fuse_blown_at IS NOT NULL), false)
               INTO to_build, hopeless FROM pgtrickle._stream_tables s WHERE s.pgt_id = ANY (ids);
             IF NOT to_build AND clock_timestamp() < deadline THEN
-                IF clock_timestamp() - began < interval '10 ms' THEN        -- nobody has noticed yet
+                IF clock_timestamp() - called < interval '10 ms' THEN       -- nobody has noticed yet
                     PERFORM pg_sleep(0.1);
                 END IF;
                 RETURN;
@@ -133,9 +135,9 @@ BEGIN
         END LOOP;
         blockers := pgtrickle._build_blockers(ids);
         problem.detail := concat_ws(' ', nullif(problem.detail, ''), 'In the way of the daemon: ' || blockers || '.');
-        IF NOT hopeless AND deadline > began THEN
+        IF NOT hopeless AND wait > interval '0' THEN
             problem.message := format('%s; it was waited for %s s', problem.message,
-                                      round(extract(epoch FROM deadline - began)::numeric, 1));
+                                      round(extract(epoch FROM wait)::numeric, 1));
             problem.hint := CASE WHEN blockers IS NULL
                                  THEN 'A daemon is running: see its log, or wait longer (SET pgtrickle.rebuild_wait '
                                       '= ''5min'').'
@@ -366,9 +368,10 @@ GRANT EXECUTE ON FUNCTION pgtrickle._refresh_now TO PUBLIC;
 CREATE FUNCTION pgtrickle._refresh(name text, caller_path text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    st       pgtrickle.pgt_stream_tables := pgtrickle._find_own(name, caller_path);
-    deadline timestamptz := clock_timestamp() + pgtrickle._rebuild_wait();
-    problem  pgtrickle._problem;
+    st      pgtrickle.pgt_stream_tables := pgtrickle._find_own(name, caller_path);
+    began   timestamptz := clock_timestamp();
+    wait    interval := pgtrickle._rebuild_wait();
+    problem pgtrickle._problem;
 BEGIN
     LOOP
         BEGIN
@@ -377,7 +380,7 @@ BEGIN
             GET STACKED DIAGNOSTICS problem.message = MESSAGE_TEXT, problem.detail = PG_EXCEPTION_DETAIL,
                 problem.hint = PG_EXCEPTION_HINT;
         END;
-        PERFORM pgtrickle._wait_for_rebuild(st.pgt_id, deadline, problem);
+        PERFORM pgtrickle._wait_for_rebuild(st.pgt_id, began, wait, problem);
     END LOOP;
 END
 $$;
@@ -428,11 +431,12 @@ GRANT EXECUTE ON FUNCTION pgtrickle._ask_to_refresh TO PUBLIC;
 
 -- Returns when a stream table covers all that the snapshot `required` shows, of other stream tables what they show now.
 -- Who asks for the refresh takes the snapshot first: what the daemon reads once it has been asked is never older.
--- Errors: as _require_hope; 55000 after the deadline.
-CREATE FUNCTION pgtrickle._wait_for_refresh(id bigint, required pg_snapshot, deadline timestamptz) RETURNS void
+-- Errors: as _require_hope; 55000 so long after who waits began.
+CREATE FUNCTION pgtrickle._wait_for_refresh(id bigint, required pg_snapshot, began timestamptz, wait interval)
+RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    began    timestamptz := clock_timestamp();
+    deadline timestamptz := began + wait;
     reads    oid[] := ARRAY(SELECT d.source_relid FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = id);
     seen     pg_snapshot[] := array_fill(required, ARRAY[cardinality(reads)]);
     st       pgtrickle.pgt_stream_tables;
@@ -451,7 +455,7 @@ BEGIN
         PERFORM pgtrickle._require_hope(st, st, why);
         IF clock_timestamp() >= deadline THEN
             RAISE EXCEPTION 'the daemon did not refresh stream table % within % s', pgtrickle._qualified(st.pgt_relid),
-                round(extract(epoch FROM deadline - began)::numeric, 1)
+                round(extract(epoch FROM wait)::numeric, 1)
                 USING ERRCODE = 'object_not_in_prerequisite_state',
                       DETAIL = format('%s.%s', why, ' It waits: ' || pgtrickle._hold_reason(id) || '.'),
                       HINT = CASE WHEN pgtrickle.is_paused()
@@ -471,7 +475,8 @@ GRANT EXECUTE ON FUNCTION pgtrickle._wait_for_refresh TO PUBLIC;
 CREATE PROCEDURE pgtrickle.refresh(name text) LANGUAGE plpgsql AS $$
 DECLARE
     caller_path text := pg_catalog.current_setting('search_path');
-    deadline    timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) pgtrickle._rebuild_wait();
+    began       timestamptz := pg_catalog.clock_timestamp();
+    wait        interval := pgtrickle._rebuild_wait();
     attempt     int := 1;
     done        boolean := false;
     id          bigint;
@@ -486,7 +491,7 @@ BEGIN
         PERFORM pgtrickle._ask_to_refresh(id);
         COMMIT;
         SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-        PERFORM pgtrickle._wait_for_refresh(id, required, deadline);
+        PERFORM pgtrickle._wait_for_refresh(id, required, began, wait);
         COMMIT;
         RETURN;
     END IF;
@@ -515,7 +520,7 @@ BEGIN
         PERFORM pgtrickle._ask_for_rebuild(id);
         COMMIT;
         SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-        PERFORM pgtrickle._wait_for_rebuild(id, deadline, problem);
+        PERFORM pgtrickle._wait_for_rebuild(id, began, wait, problem);
     END LOOP;
     COMMIT;
 END

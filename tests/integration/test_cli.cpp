@@ -175,8 +175,7 @@ TEST_F(Cli, DefaultsOfSessionsDoNotMatter) {
   good({"explain", "st"});
   EXPECT_THAT(good({"validate", "--query", "SELECT id, 'ä' AS a FROM t"}), HasSubstr("mode: DIFFERENTIAL"));
   // A session of a user with these defaults refreshes by hand: the program means what it meant where it was made.
-  Session user(db_.dsn());
-  user.exec("SET default_transaction_read_only = off; SET statement_timeout = 0");
+  Session user(db_.dsn() + " options='-c default_transaction_read_only=off -c statement_timeout=0'");
   user.exec(
       "BEGIN ISOLATION LEVEL READ COMMITTED; UPDATE t SET v = E'\\\\' WHERE id = 1; UPDATE t SET v = E'\\\\z' WHERE id "
       "= 3");

@@ -164,7 +164,7 @@ TEST_F(PostgresConnection, TimeoutCancelsOnTheServer) {
     EXPECT_FALSE(rows.ok());
     EXPECT_EQ(rows.error().origin, ErrorOrigin::kTimeout);
     EXPECT_EQ(rows.error().classify(), ErrorClass::kRetryable);
-    EXPECT_LT(Clock::now() - start, milliseconds(3000));
+    EXPECT_LT(Clock::now() - start, milliseconds(20000));
     EXPECT_TRUE(c->usable());
     auto again = co_await c->query(sql("SELECT 1"), in(5000));
     EXPECT_TRUE(again.ok());
@@ -212,9 +212,9 @@ TEST_F(PostgresConnection, DeliversNotificationsAndPokes) {
     // A poke before the wait is not lost, and ends one wait only.
     listener->poke();
     const Deadline start = Clock::now();
-    auto poked = co_await listener->wait_notification(in(5000));
+    auto poked = co_await listener->wait_notification(in(60000));
     EXPECT_TRUE(poked.ok() && !poked->has_value());
-    EXPECT_LT(Clock::now() - start, milliseconds(1000));
+    EXPECT_LT(Clock::now() - start, milliseconds(20000));
     // A notification that arrives during a query is kept.
     EXPECT_TRUE((co_await listener->query(sql("SELECT pg_notify('pgtrickle_test_channel', 'self')"), in(5000))).ok());
     auto kept = co_await listener->wait_notification(in(5000));

@@ -65,7 +65,8 @@ TEST_P(Catalog, CodeOfOwnersDoesNotRunInOthersSessions) {
   admin().exec("RESET ROLE");
   EXPECT_THAT(refused(admin(), "SELECT pgtrickle.write_and_refresh('SELECT 1', 'b.st')"), StartsWith("42501"));
   EXPECT_THAT(refused(admin(), "SELECT pgtrickle.refresh_if_stale('b.st', '0')"), StartsWith("42501"));
-  EXPECT_EQ(who_noted(), "");
+  // The daemon's own sessions run it meanwhile, on schedule.
+  EXPECT_THAT(who_noted(), ::testing::Not(HasSubstr("|" + admin_)));
   EXPECT_NE(admin().value("SHOW search_path"), "b, pg_catalog");
   // He may in his own, and who is trusted may.
   bob().exec("SELECT pgtrickle.refresh_stream_table('b.st'); SELECT * FROM pgtrickle.verify_stream_table('b.st')");
@@ -208,7 +209,7 @@ TEST_P(CatalogOfOthers, ManyWaysThroughTheGraphEnd) {
     create(bob(), name, "SELECT 1 AS id FROM " + reads, ", initialize => false");
     reads += ", " + name;
   }
-  EXPECT_EQ(root().value("SET statement_timeout = '20s'; SELECT count(*) FROM pgtrickle.dependency_tree()"), "10001");
+  EXPECT_EQ(root().value("SET statement_timeout = '120s'; SELECT count(*) FROM pgtrickle.dependency_tree()"), "10001");
 }
 
 TEST_P(CatalogOfOthers, ValuesAndQueriesAreNotShownToStrangers) {
@@ -244,7 +245,11 @@ TEST_P(CatalogOfOthers, ErrorsAreKeptShort) {
   ASSERT_TRUE(pgt::test::wait_until([&] { return !column("b.st", "last_error").empty(); }));
   EXPECT_EQ(column("b.st", "length(last_error)"), "2000");
   EXPECT_EQ(column("b.st", "length(last_error_hint)"), "2000");
-  EXPECT_EQ(root().value("SELECT max(length(error_message)) <= 2000 FROM pgtrickle.pgt_refresh_history"), "t");
+  const auto longest = [&] {
+    return root().value("SELECT max(length(error_message)) FROM pgtrickle.pgt_refresh_history");
+  };
+  EXPECT_TRUE(pgt::test::wait_until([&] { return !longest().empty(); }));
+  EXPECT_EQ(longest(), "2000");
 }
 
 TEST_P(CatalogOfOthers, TemporaryViewsOfTheNamesOfCatalogsMeanNothing) {

@@ -304,9 +304,8 @@ TEST_P(Others, TheDaemonEndsInTimeWhateverItCompiles) {
   create(bob(), "b.st", "SELECT '" + std::string(4000000, 'x') + "' AS a");
   ASSERT_TRUE(becomes("b.st", "INITIALIZING", 60s)) << daemon_->log();
   std::this_thread::sleep_for(1s);
-  const auto begun = std::chrono::steady_clock::now();
-  EXPECT_EQ(daemon_->stop(20s), 0);
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, 4s);
+  EXPECT_EQ(daemon_->stop(5s), 0);
+  EXPECT_EQ(column("b.st", "status"), "INITIALIZING") << "it has been compiled in the meantime";
 }
 
 // At COMMIT PostgreSQL has no statement_timeout, and code can catch that it was cancelled.

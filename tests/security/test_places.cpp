@@ -120,7 +120,7 @@ TEST_P(Places, SeveralSlowOwnersStopAFourthForOneRefreshOnly) {
     }
   }
   create(alice(), "a.st", "SELECT id, amount FROM a.orders");
-  start_daemon("scheduler:\n  refresh_timeout: 4 s\n");
+  start_daemon("scheduler:\n  refresh_timeout: 10 s\n");
   for (const char* name :
        {"a.st", "t.st", "m.st0", "m.st1", "m.st2", "o.st0", "o.st1", "o.st2", "p.st0", "p.st1", "p.st2"})
     ASSERT_TRUE(becomes(name, "ACTIVE", 30s)) << name << daemon_->log();
@@ -135,7 +135,7 @@ TEST_P(Places, SeveralSlowOwnersStopAFourthForOneRefreshOnly) {
   }
   for (int i = 100; i < 103; ++i) {
     alice().exec("INSERT INTO a.orders VALUES (" + std::to_string(i) + ", 1)");
-    ASSERT_TRUE(wait_until([&] { return static_cast<bool>(equals_query(root_, "a.st")); }, 6s))
+    ASSERT_TRUE(wait_until([&] { return static_cast<bool>(equals_query(root_, "a.st")); }, 4s))
         << "longer than one refresh_timeout, and what is needed to end it\n"
         << daemon_->log();
   }

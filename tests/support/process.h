@@ -31,8 +31,11 @@ ProcessResult run_process(const std::vector<std::string>& command, const std::st
 ProcessResult run_cli(std::vector<std::string> arguments, const std::string& input = {},
                       const Environment& environment = {});
 
-/// Calls `done` every 10 ms until it returns true; false after `timeout`.
+/// Calls `done` every 10 ms until it returns true; false after `timeout`, as it would be on a machine with nothing else
+/// to do: on a busy one everything takes longer, so it is kPatience times that. What would end by itself after a while
+/// must take longer still, or waiting for it proves nothing.
 bool wait_until(const std::function<bool()>& done, std::chrono::milliseconds timeout = std::chrono::seconds(15));
+constexpr int kPatience = 4;
 
 /// A TCP port that nobody listened on a moment ago.
 int free_port();

@@ -8,7 +8,7 @@
 //                 on itself; what happens when is random anyway)
 //   PGT_GRAPHS    how many graphs of each kind (default: kDefaultGraphs, kDefaultMixedGraphs)
 //   PGT_WORKERS   how many at the same time (2)
-//   PGT_CONFIG    text of a configuration file for the daemons (none)
+//   PGT_CONFIG    text of a configuration file for the daemons (no unit is too expensive)
 //   PGT_MINIMIZE  seconds to spend on minimising a failure (60)
 #include <gtest/gtest.h>
 

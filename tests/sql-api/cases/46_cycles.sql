@@ -78,6 +78,6 @@ BEGIN
         END LOOP;
     END LOOP;
 END $$;
-SET statement_timeout = '20 s';
+SET statement_timeout = '120 s';
 SELECT pgtrickle.alter_stream_table('l1_1', query => 'SELECT a FROM l12_6');
 SELECT test.eq('one large cycle', cardinality(pgtrickle._cycle_of(id('l5_5'))), 62);

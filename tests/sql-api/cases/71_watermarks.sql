@@ -96,6 +96,11 @@ DROP TABLE orders;
 SELECT test.eq('a group of one holds nobody', held(), '');
 SELECT count(*) FROM pgtrickle.watermark_status(); SELECT count(*) FROM pgtrickle.watermarks(); SELECT count(*) FROM pgtrickle.watermark_groups();
 SELECT test.ok('cleaned up, where the drop is noticed', :'way' = 'limited' OR NOT EXISTS (SELECT FROM pgtrickle.pgt_watermark_groups) AND NOT EXISTS (SELECT FROM pgtrickle.pgt_watermarks WHERE source_name = 'orders'));
+-- of which one source is left that never had a watermark, where nobody noticed the drop of the other one
+CREATE TABLE lone (id int);
+INSERT INTO pgtrickle.pgt_watermark_groups (group_name, sources) VALUES ('one left', ARRAY['lone'::regclass::oid, 1::oid]);
+SELECT test.eq('in step with itself', (SELECT concat_ws(' ', aligned, sources_with_watermark, sources_total, reason) FROM pgtrickle.watermark_status() WHERE group_name = 'one left'), 't 0 1');
+SELECT pgtrickle.drop_watermark_group('one left');
 -- the daemon is told if it matters
 SELECT test.run('w', 'LISTEN pgtrickle_wake');
 SELECT pgtrickle.create_watermark_group('wake', ARRAY['items', 'other']); SELECT pgtrickle.advance_watermark('items', '2024-03-01'); SELECT pgtrickle.advance_watermark('items', '2024-03-01'); SELECT pgtrickle.advance_watermark('c', '2024-03-01');

@@ -40,7 +40,7 @@ SELECT test.ok('CALL waits', waits('r')), test.eq('asked for', (SELECT needs_rei
 SELECT action FROM pgtrickle_state.refresh_:a('full'); SELECT mark(false); SELECT test.eq('called', done('r'), 'CALL');
 -- in time, or not at all
 SELECT mark(true);
-SET pgtrickle.rebuild_wait = '200 ms'; SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''a'')', '55000', 'a must be rebuilt before it can be refreshed; it was waited for 0.[0-2] s . so\.? . .*rebuild_wait');
+SET pgtrickle.rebuild_wait = '200 ms'; SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''a'')', '55000', 'a must be rebuilt before it can be refreshed; it was waited for 0\.2 s . so\.? . .*rebuild_wait');
 SET pgtrickle.rebuild_wait = '0'; SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''a'')', '55000', 'before it can be refreshed \| so\.? \|');
 SET pgtrickle.rebuild_wait = 'soon'; SELECT test.fails('SELECT pgtrickle.refresh_stream_table(''a'')', '22023', 'rebuild_wait.*soon.*duration');
 RESET pgtrickle.rebuild_wait;
