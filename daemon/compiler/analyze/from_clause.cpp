@@ -566,10 +566,10 @@ AnalyzedItem QueryAnalyzer::join_expr(const pg_query::JoinExpr& join, const CteS
     const bool outer = type == pg_query::JOIN_LEFT;
     if (!outer && type != pg_query::JOIN_INNER)
       throw std::logic_error("LATERAL in a RIGHT or FULL JOIN reads the other side");
-    result =
-        join_lateral(std::move(left), std::move(*lateral), outer, outer ? std::move(conditions) : std::vector<Node>());
-    if (!outer)
-      for (auto& node : conditions) result.conditions.push_back(std::move(node));
+    std::vector<Node> inside;  // of an outer join: they decide which rows are padded
+    if (outer) inside.swap(conditions);
+    result = join_lateral(std::move(left), std::move(*lateral), outer, std::move(inside));
+    for (auto& node : conditions) result.conditions.push_back(std::move(node));
   } else if (type == pg_query::JOIN_INNER) {
     append(left, std::move(right));
     for (auto& node : conditions) left.conditions.push_back(std::move(node));
