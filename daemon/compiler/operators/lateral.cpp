@@ -157,7 +157,7 @@ void Lateral::break_ties(const std::vector<TypeInfo>& types) {
       throw Unsupported("LIMIT in a LATERAL subquery cannot tell its rows apart: the type of column " +
                             subquery_.names[i] + " has values that are equal but not the same, or no order",
                         fragment(select));
-    const Node target = select.target_list(static_cast<int>(i)).res_target().val();
+    const Node& target = select.target_list(static_cast<int>(i)).res_target().val();
     order_also_by(select, map_columns(parse_expr(types[i].image.empty() ? "$1::text" : types[i].image),
                                       [&](int) { return target; }));
   }
