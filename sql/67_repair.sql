@@ -162,6 +162,17 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._remedy TO PUBLIC;
 
+-- The message of an error as its reader understands it: where a right is taken away after a refresh has looked for it,
+-- PostgreSQL names the change log, whose rights go with those of its source.
+CREATE FUNCTION pgtrickle._naming_source(message text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT message || coalesce((
+        SELECT format(' (pgtrickle_changes.log_%s is the change log of %s)', s.source_id, pgtrickle._qualified(s.relid))
+        FROM pgtrickle.pgt_sources s
+        WHERE s.source_id = substring(message FROM '^permission denied for [a-z]+ log_([0-9]+)(?:_[ab])?$')::bigint), '')
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._naming_source FROM PUBLIC;
+
 CREATE FUNCTION pgtrickle._diagnose_errors(st pgtrickle.pgt_stream_tables)
 RETURNS TABLE (event_time timestamptz, error_type text, error_message text, remediation text, sqlstate text,
                retryable boolean)

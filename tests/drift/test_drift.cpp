@@ -250,7 +250,12 @@ bool is_worth_it(const Row& row, Column column, bool watched) {
   // Nothing changes for it: there is no moment at which that could be missed.
   if (outcome == Outcome::kUnchanged) return column == Column::kBetween || column == Column::kWithin;
   // Without event triggers the statement runs nothing of ours: one that waits for a refresh is one that comes after it.
-  return watched || column != Column::kDuringRefresh;
+  if (!watched && column == Column::kDuringRefresh) return false;
+  if (column == Column::kBetween || column == Column::kWithin) return true;
+  // Of the other moments each row has its own, in turn.
+  constexpr Column kInTurn[] = {Column::kBefore, Column::kAfterSnapshot, Column::kDuringRefresh};
+  const auto number = static_cast<std::size_t>(&row - matrix().rows.data());
+  return column == kInTurn[number % (watched ? 3 : 2)];
 }
 
 std::vector<Cell> cells(bool watched) {

@@ -9,7 +9,7 @@
 namespace pgt::property {
 namespace {
 
-constexpr std::size_t kDefaultQueries = 2000;
+constexpr std::size_t kDefaultQueries = 1200;
 
 /// What the property is worth: it must be able to fail.
 Scenario small_scenario() {

@@ -65,7 +65,8 @@ TEST_P(Catalog, CodeOfOwnersDoesNotRunInOthersSessions) {
   admin().exec("RESET ROLE");
   EXPECT_THAT(refused(admin(), "SELECT pgtrickle.write_and_refresh('SELECT 1', 'b.st')"), StartsWith("42501"));
   EXPECT_THAT(refused(admin(), "SELECT pgtrickle.refresh_if_stale('b.st', '0')"), StartsWith("42501"));
-  EXPECT_EQ(who_noted(), "");
+  // The daemon's own sessions run it meanwhile, on schedule.
+  EXPECT_THAT(who_noted(), ::testing::Not(HasSubstr("|" + admin_)));
   EXPECT_NE(admin().value("SHOW search_path"), "b, pg_catalog");
   // He may in his own, and who is trusted may.
   bob().exec("SELECT pgtrickle.refresh_stream_table('b.st'); SELECT * FROM pgtrickle.verify_stream_table('b.st')");

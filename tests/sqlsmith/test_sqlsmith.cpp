@@ -2,8 +2,8 @@
 // answer; and what it calls DIFFERENTIAL can be built, refreshed, and equals its query, as the same does that is
 // IMMEDIATE. Environment:
 //   PGT_SEED               the first seed (default: fixed); "random": another one every time
-//   PGT_SQLSMITH_QUERIES   how many queries (1000), of each kind (generator.h) a third
-//   PGT_SQLSMITH_REFRESHED how many of the ones that are DIFFERENTIAL are refreshed as well (60)
+//   PGT_SQLSMITH_QUERIES   how many queries (600), of each kind (generator.h) a third
+//   PGT_SQLSMITH_REFRESHED how many of the ones that are DIFFERENTIAL are refreshed as well (40)
 //   PGT_SQLSMITH_FAILURES  go on until so many have failed (10)
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -115,7 +115,7 @@ class Hunt {
 
   void run() {
     const auto seed = number_of("PGT_SEED", kDefaultSeed);
-    const auto wanted = number_of("PGT_SQLSMITH_QUERIES", 1000);
+    const auto wanted = number_of("PGT_SQLSMITH_QUERIES", 600);
     std::cout << "seed " << seed << "\n";
     const std::array<Generator, 3> generators{Generator(Kind::kWild), Generator(Kind::kTrimmed),
                                               Generator(Kind::kTame)};
@@ -183,7 +183,7 @@ class Hunt {
       return;
     }
     ++differential_;
-    if (refreshed_ < number_of("PGT_SQLSMITH_REFRESHED", 60)) keep_up(query);
+    if (refreshed_ < number_of("PGT_SQLSMITH_REFRESHED", 40)) keep_up(query);
   }
 
   static std::string kind_of(const std::string& reason) { return reason.substr(0, reason.find(':')).substr(0, 90); }
