@@ -66,6 +66,7 @@ class ImmediateWriter {
         <<v>>
         DECLARE
             at tid;
+            ignored text;
         BEGIN
             IF current_setting('pgtrickle.place_${id}', true) <> '' THEN
                 UPDATE pgtrickle_state.places_${id} p SET running = p.running + 1
@@ -95,6 +96,7 @@ class ImmediateWriter {
         <<v>>
         DECLARE
             at tid;
+            ignored text;
             running int;
             kept boolean;
             recompute boolean;
@@ -147,7 +149,7 @@ class ImmediateWriter {
         DECLARE
             counts bigint[];
             at tid;
-            planning text;
+            ignored text;
             ${saved}
         BEGIN
             v.counts := ARRAY[${counts}];
@@ -160,7 +162,7 @@ class ImmediateWriter {
                 ${end}
             ${elsif_few}
             ELSE
-                v.planning := set_config('plan_cache_mode', 'force_custom_plan', true);
+                v.ignored := set_config('plan_cache_mode', 'force_custom_plan', true);
                 ${joins_of_many}
                 PERFORM pgtrickle_state.maintain_many_${id}(v.counts);
             END IF;
@@ -243,6 +245,15 @@ class ImmediateWriter {
     return join(list, ", ");
   }
 
+  /// Nothing catches the error of a query in the statement of a writer: a subtransaction for each statement would use
+  /// up transaction ids, and slow down all others where one transaction has more than 64. But CONTEXT has the
+  /// statement.
+  [[nodiscard]] std::string about() const {
+    return "For IMMEDIATE stream table " + name_ + " of " + quote_ident(request_.owner) +
+           ". If its query cannot have your rows, its owner can take it out of your way: pgtrickle.alter_stream_table(" +
+           quote_literal(name_) + ", refresh_mode => 'DIFFERENTIAL')";
+  }
+
   /// What a statement has changed may go to the program in variables: a function has at most 100 arguments.
   [[nodiscard]] bool direct() const { return sources_.size() <= kMostArguments; }
 
@@ -283,7 +294,7 @@ class ImmediateWriter {
   /// Where this transaction's place is, as it was last seen.
   [[nodiscard]] std::string setting() const { return "'pgtrickle.place_" + id_ + "'"; }
   [[nodiscard]] std::string hint() const { return "current_setting(" + setting() + ", true)"; }
-  [[nodiscard]] std::string remember() const { return "PERFORM set_config(" + setting() + ", v.at::text, true);"; }
+  [[nodiscard]] std::string remember() const { return "v.ignored := set_config(" + setting() + ", v.at::text, true);"; }
   /// So that nobody else writes now, or has written since the snapshot (40001).
   [[nodiscard]] std::string all_places() const {
     return "PERFORM FROM " + places_table() + " p ORDER BY p.place FOR UPDATE;";
@@ -350,7 +361,7 @@ class ImmediateWriter {
             IF v.changes IS NULL THEN
                 RETURN NULL;
             ELSIF cardinality(v.changes) <= ${few} THEN
-                PERFORM pgtrickle_state.maintain_${id}(${arguments});
+                v.ignored := pgtrickle_state.maintain_${id}(${arguments});
                 RETURN NULL;
             END IF;
         END IF;
@@ -408,7 +419,7 @@ class ImmediateWriter {
                 HINT = ${hint};
         END IF;
         ${still_fits}
-        PERFORM set_config('pgtrickle.maintaining', v.maintaining || ' ${id} ', true);
+        v.ignored := set_config('pgtrickle.maintaining', v.maintaining || ' ${id} ', true);
     )sql";
     return fill(kText, {{"id", id_},
                         {"message", quote_literal("stream table " + name_ + " of " + quote_ident(request_.owner) +
@@ -419,8 +430,8 @@ class ImmediateWriter {
                         {"still_fits", still_fits()}});
   }
   static std::string ends() {
-    return "PERFORM set_config('pgtrickle.apply', v.apply_before, true);\n"
-           "PERFORM set_config('pgtrickle.maintaining', v.maintaining, true);";
+    return "v.ignored := set_config('pgtrickle.apply', v.apply_before, true);\n"
+           "v.ignored := set_config('pgtrickle.maintaining', v.maintaining, true);";
   }
   [[nodiscard]] std::string check_deferred() const {
     if (!request_.user_keys) return {};
@@ -579,8 +590,8 @@ class ImmediateWriter {
   /// Few rows are looked up by nested loops, whatever the planner thinks. Many are joined as it thinks.
   [[nodiscard]] std::string joins_of_many() const {
     if (!planning_.nested_loops) return {};
-    return "v.planning := set_config('enable_hashjoin', 'on', true);\n"
-           "v.planning := set_config('enable_mergejoin', 'on', true);";
+    return "v.ignored := set_config('enable_hashjoin', 'on', true);\n"
+           "v.ignored := set_config('enable_mergejoin', 'on', true);";
   }
 
   [[nodiscard]] std::string user_keys() const {
@@ -667,7 +678,7 @@ void add_immediate(const CompileRequest& request, const CutPlan& plan, const Wri
   for (const auto& s : writer.sources()) program.owner_ddl.push_back(writer.changes_ddl(s));
   for (const bool many : {false, true}) {
     if (!many && !writer.direct()) continue;
-    const SourceNumbers within = numbers.immediate(request.id, !many);
+    const SourceNumbers within = numbers.immediate(request.id, !many, writer.about());
     add(writer.maintain(differential(within, many), within, many),
         function_name(many ? "maintain_many" : "maintain", request.id) + "(" +
             (many ? "bigint[]" : writer.parameter_types()) + ")",

@@ -1,6 +1,7 @@
 #include "compiler/sql/statement.h"
 
 #include <stdexcept>
+#include <utility>
 
 #include "compiler/sql/sql_text.h"
 
@@ -9,6 +10,7 @@ namespace pgtrickle::compiler {
 namespace {
 
 constexpr std::size_t kCommentBytes = 100;
+constexpr std::size_t kAboutBytes = 1000;
 
 }  // namespace
 
@@ -55,8 +57,9 @@ SourceId SourceNumbers::log_id(std::uint32_t relid) const {
   return sources_.at(index_.at(relid)).second;
 }
 
-SourceNumbers SourceNumbers::immediate(TableId table, bool in_variables) const {
+SourceNumbers SourceNumbers::immediate(TableId table, bool in_variables, std::string about) const {
   SourceNumbers copy = *this;
+  copy.about_ = std::move(about);
   copy.immediate_ = table;
   copy.in_variables_ = in_variables;
   return copy;
@@ -114,7 +117,9 @@ std::string Statement::with_shared(const Query& query, const std::string& hint, 
 }
 
 std::string Statement::sql(const Select& last) const {
-  return tables_.empty() ? last.sql() : "WITH\n" + join(tables_, ",\n") + "\n" + last.sql();
+  if (tables_.empty()) return last.sql();
+  const std::string about = sources_.about().empty() ? "" : "-- " + one_line(sources_.about(), kAboutBytes) + "\n";
+  return "WITH\n" + about + join(tables_, ",\n") + "\n" + last.sql();
 }
 
 std::string Statement::limit(std::uint32_t relid) const {

@@ -28,7 +28,10 @@ class SourceNumbers {
   [[nodiscard]] SourceId log_id(std::uint32_t relid) const;
   /// The same sources in a program that runs within the writer's transaction: what statements have changed is in
   /// variables (changes_variable) or in tables of the stream table's own (changes_table), and all of it is pending.
-  [[nodiscard]] SourceNumbers immediate(TableId table, bool in_variables) const;
+  /// `about` is what the writer reads in the CONTEXT of an error: whose statement has failed, and what to do.
+  [[nodiscard]] SourceNumbers immediate(TableId table, bool in_variables, std::string about) const;
+  /// Empty if no writer waits for it.
+  [[nodiscard]] const std::string& about() const { return about_; }
   /// The changes of a source: columns w and c<attnum>.
   [[nodiscard]] FromItem changes(std::uint32_t relid) const;
   /// The conditions that select those of them that are pending, in scope as `alias`; empty: all are.
@@ -51,6 +54,7 @@ class SourceNumbers {
   std::map<std::uint32_t, std::size_t> index_;
   std::optional<TableId> immediate_;
   bool in_variables_ = false;
+  std::string about_;
 };
 
 class Statement {

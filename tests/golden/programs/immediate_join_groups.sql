@@ -115,11 +115,12 @@ BEGIN
         UPDATE pgtrickle.pgt_immediate i SET lost = 'its owner may no longer SELECT from what it reads' WHERE i.pgt_id = 0;
         RETURN;
     END IF;
-    PERFORM set_config('pgtrickle.maintaining', v.maintaining || ' 0 ', true);
+    v.ignored := set_config('pgtrickle.maintaining', v.maintaining || ' 0 ', true);
     -- The guard trigger lets these statements pass.
     v.ignored := set_config('pgtrickle.apply', '0', true);
     IF v.orders_changed THEN      -- what joins look up by, shared
         WITH
+        -- For IMMEDIATE stream table public.stream_table of postgres. If its query cannot have your rows, its owner can take it out of your way: pgtrickle.alter_stream_table('public.stream_table', refresh_mode => 'DIFFERENTIAL')
         -- numbers of locks
         keys AS MATERIALIZED (
           SELECT k.key
@@ -141,6 +142,7 @@ BEGIN
     END IF;
     IF v.customers_changed THEN      -- what joins look up by, alone
         WITH
+        -- For IMMEDIATE stream table public.stream_table of postgres. If its query cannot have your rows, its owner can take it out of your way: pgtrickle.alter_stream_table('public.stream_table', refresh_mode => 'DIFFERENTIAL')
         -- numbers of locks
         keys AS MATERIALIZED (
           SELECT k.key
@@ -162,6 +164,7 @@ BEGIN
     END IF;
     -- what of the result changes
     WITH
+    -- For IMMEDIATE stream table public.stream_table of postgres. If its query cannot have your rows, its owner can take it out of your way: pgtrickle.alter_stream_table('public.stream_table', refresh_mode => 'DIFFERENTIAL')
     -- orders: rows that are pending, net
     d_orders AS MATERIALIZED (
       SELECT l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
@@ -204,6 +207,7 @@ BEGIN
     END IF;
     -- the stream table
     WITH
+    -- For IMMEDIATE stream table public.stream_table of postgres. If its query cannot have your rows, its owner can take it out of your way: pgtrickle.alter_stream_table('public.stream_table', refresh_mode => 'DIFFERENTIAL')
     -- orders: rows that are pending, net
     d_orders AS MATERIALIZED (
       SELECT l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
@@ -304,8 +308,8 @@ BEGIN
     IF v.violations <> 0 THEN
       PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
     END IF;
-    PERFORM set_config('pgtrickle.apply', v.apply_before, true);
-    PERFORM set_config('pgtrickle.maintaining', v.maintaining, true);
+    v.ignored := set_config('pgtrickle.apply', v.apply_before, true);
+    v.ignored := set_config('pgtrickle.maintaining', v.maintaining, true);
 END
 $pgt$;
 
@@ -340,12 +344,13 @@ BEGIN
         UPDATE pgtrickle.pgt_immediate i SET lost = 'its owner may no longer SELECT from what it reads' WHERE i.pgt_id = 0;
         RETURN;
     END IF;
-    PERFORM set_config('pgtrickle.maintaining', v.maintaining || ' 0 ', true);
+    v.ignored := set_config('pgtrickle.maintaining', v.maintaining || ' 0 ', true);
     -- The guard trigger lets these statements pass.
     v.ignored := set_config('pgtrickle.apply', '0', true);
     v.ignored := set_config('pgtrickle.sizes', $1::text, true);
     IF v.orders_changed THEN      -- what joins look up by, shared
         WITH
+        -- For IMMEDIATE stream table public.stream_table of postgres. If its query cannot have your rows, its owner can take it out of your way: pgtrickle.alter_stream_table('public.stream_table', refresh_mode => 'DIFFERENTIAL')
         -- numbers of locks
         keys AS MATERIALIZED (
           SELECT k.key
@@ -367,6 +372,7 @@ BEGIN
     END IF;
     IF v.customers_changed THEN      -- what joins look up by, alone
         WITH
+        -- For IMMEDIATE stream table public.stream_table of postgres. If its query cannot have your rows, its owner can take it out of your way: pgtrickle.alter_stream_table('public.stream_table', refresh_mode => 'DIFFERENTIAL')
         -- numbers of locks
         keys AS MATERIALIZED (
           SELECT k.key
@@ -388,6 +394,7 @@ BEGIN
     END IF;
     -- what of the result changes
     WITH
+    -- For IMMEDIATE stream table public.stream_table of postgres. If its query cannot have your rows, its owner can take it out of your way: pgtrickle.alter_stream_table('public.stream_table', refresh_mode => 'DIFFERENTIAL')
     -- orders: rows that are pending, net
     d_orders AS MATERIALIZED (
       SELECT l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
@@ -430,6 +437,7 @@ BEGIN
     END IF;
     -- the stream table
     WITH
+    -- For IMMEDIATE stream table public.stream_table of postgres. If its query cannot have your rows, its owner can take it out of your way: pgtrickle.alter_stream_table('public.stream_table', refresh_mode => 'DIFFERENTIAL')
     -- orders: rows that are pending, net
     d_orders AS MATERIALIZED (
       SELECT l.c2 AS customer_id, l.c3 AS amount, sum(l.w)::int AS w
@@ -533,8 +541,8 @@ BEGIN
       PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
     END IF;
     v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
-    PERFORM set_config('pgtrickle.apply', v.apply_before, true);
-    PERFORM set_config('pgtrickle.maintaining', v.maintaining, true);
+    v.ignored := set_config('pgtrickle.apply', v.apply_before, true);
+    v.ignored := set_config('pgtrickle.maintaining', v.maintaining, true);
 END
 $pgt$;
 
@@ -548,7 +556,7 @@ AS $pgt$
 DECLARE
     counts bigint[];
     at tid;
-    planning text;
+    ignored text;
     apply_before CONSTANT text := current_setting('pgtrickle.apply', true);
     maintaining CONSTANT text := coalesce(current_setting('pgtrickle.maintaining', true), '');
 BEGIN
@@ -566,21 +574,21 @@ BEGIN
             UPDATE pgtrickle.pgt_immediate i SET lost = 'its owner may no longer SELECT from what it reads' WHERE i.pgt_id = 0;
             RETURN;
         END IF;
-        PERFORM set_config('pgtrickle.maintaining', v.maintaining || ' 0 ', true);
+        v.ignored := set_config('pgtrickle.maintaining', v.maintaining || ' 0 ', true);
         PERFORM FROM pgtrickle_state.places_0 p ORDER BY p.place FOR UPDATE;
-        v.planning := set_config('enable_hashjoin', 'on', true);
-        v.planning := set_config('enable_mergejoin', 'on', true);
+        v.ignored := set_config('enable_hashjoin', 'on', true);
+        v.ignored := set_config('enable_mergejoin', 'on', true);
         PERFORM pgtrickle_state.apply_0('full', NULL, NULL, NULL, 0::bigint, 0::bigint, NULL,
             NULL, NULL::text);
-        PERFORM set_config('pgtrickle.apply', v.apply_before, true);
-        PERFORM set_config('pgtrickle.maintaining', v.maintaining, true);
+        v.ignored := set_config('pgtrickle.apply', v.apply_before, true);
+        v.ignored := set_config('pgtrickle.maintaining', v.maintaining, true);
     ELSIF (SELECT sum(n) FROM unnest(v.counts) n) <= 200 THEN
         PERFORM pgtrickle_state.maintain_0((SELECT array_agg(t) FROM pgtrickle_state.changes_0_1 t),
                                            (SELECT array_agg(t) FROM pgtrickle_state.changes_0_2 t));
     ELSE
-        v.planning := set_config('plan_cache_mode', 'force_custom_plan', true);
-        v.planning := set_config('enable_hashjoin', 'on', true);
-        v.planning := set_config('enable_mergejoin', 'on', true);
+        v.ignored := set_config('plan_cache_mode', 'force_custom_plan', true);
+        v.ignored := set_config('enable_hashjoin', 'on', true);
+        v.ignored := set_config('enable_mergejoin', 'on', true);
         PERFORM pgtrickle_state.maintain_many_0(v.counts);
     END IF;
     IF v.counts[1] > 0 THEN DELETE FROM pgtrickle_state.changes_0_1; END IF;
@@ -588,7 +596,7 @@ BEGIN
     UPDATE pgtrickle_state.places_0 p SET kept = false, recompute = false
     WHERE p.xid = pg_current_xact_id()
     RETURNING p.ctid INTO v.at;
-    PERFORM set_config('pgtrickle.place_0', v.at::text, true);
+    v.ignored := set_config('pgtrickle.place_0', v.at::text, true);
 END
 $pgt$;
 
@@ -602,6 +610,7 @@ AS $pgt$
 <<v>>
 DECLARE
     at tid;
+    ignored text;
 BEGIN
     IF current_setting('pgtrickle.place_0', true) <> '' THEN
         UPDATE pgtrickle_state.places_0 p SET running = p.running + 1
@@ -632,7 +641,7 @@ BEGIN
         WHERE p.place = pg_backend_pid() % 32
         RETURNING p.ctid INTO v.at;
     END IF;
-    PERFORM set_config('pgtrickle.place_0', v.at::text, true);
+    v.ignored := set_config('pgtrickle.place_0', v.at::text, true);
     RETURN NULL;
 END
 $pgt$;
@@ -654,6 +663,7 @@ AS $pgt$
 <<v>>
 DECLARE
     at tid;
+    ignored text;
     running int;
     kept boolean;
     recompute boolean;
@@ -678,7 +688,7 @@ BEGIN
     IF v.at IS NULL THEN
         RETURN NULL;    -- it is not maintained by triggers just now
     END IF;
-    PERFORM set_config('pgtrickle.place_0', v.at::text, true);
+    v.ignored := set_config('pgtrickle.place_0', v.at::text, true);
     IF NOT pgtrickle._immediate_fits(0, '{OID,OID}') THEN
         UPDATE pgtrickle.pgt_immediate i SET lost = 'what it reads is not what it was' WHERE i.pgt_id = 0;
         RETURN NULL;
@@ -711,7 +721,7 @@ BEGIN
         IF v.changes IS NULL THEN
             RETURN NULL;
         ELSIF cardinality(v.changes) <= 200 THEN
-            PERFORM pgtrickle_state.maintain_0(v.changes, NULL);
+            v.ignored := pgtrickle_state.maintain_0(v.changes, NULL);
             RETURN NULL;
         END IF;
     END IF;
@@ -754,6 +764,7 @@ AS $pgt$
 <<v>>
 DECLARE
     at tid;
+    ignored text;
     running int;
     kept boolean;
     recompute boolean;
@@ -778,7 +789,7 @@ BEGIN
     IF v.at IS NULL THEN
         RETURN NULL;    -- it is not maintained by triggers just now
     END IF;
-    PERFORM set_config('pgtrickle.place_0', v.at::text, true);
+    v.ignored := set_config('pgtrickle.place_0', v.at::text, true);
     IF NOT pgtrickle._immediate_fits(0, '{OID,OID}') THEN
         UPDATE pgtrickle.pgt_immediate i SET lost = 'what it reads is not what it was' WHERE i.pgt_id = 0;
         RETURN NULL;
@@ -811,7 +822,7 @@ BEGIN
         IF v.changes IS NULL THEN
             RETURN NULL;
         ELSIF cardinality(v.changes) <= 200 THEN
-            PERFORM pgtrickle_state.maintain_0(NULL, v.changes);
+            v.ignored := pgtrickle_state.maintain_0(NULL, v.changes);
             RETURN NULL;
         END IF;
     END IF;
