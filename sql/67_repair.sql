@@ -167,7 +167,8 @@ GRANT EXECUTE ON FUNCTION pgtrickle._remedy TO PUBLIC;
 CREATE FUNCTION pgtrickle._naming_source(message text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT message || coalesce((
-        SELECT format(' (pgtrickle_changes.log_%s is the change log of %s)', s.source_id, pgtrickle._qualified(s.relid))
+        SELECT format(' (pgtrickle_changes.log_%s is the change log of %s)',
+                      s.source_id, pgtrickle._qualified(s.relid))
         FROM pgtrickle.pgt_sources s
         WHERE s.source_id = substring(message FROM '^permission denied for [a-z]+ log_([0-9]+)(?:_[ab])?$')::bigint),
         '')
