@@ -47,14 +47,23 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._is_fresh TO PUBLIC;
 
--- How often what can only be recomputed is recomputed, where nobody said how often, for people. As
--- daemon/planner/backoff.h.
+-- Whether it is recomputed although nobody said how often, as far as its own row tells: what reads it may say it. Then
+-- its own cost decides (daemon/planner/backoff.h).
+CREATE FUNCTION pgtrickle._is_throttled(refresh_mode text, effective_refresh_mode text, schedule text,
+                                        max_staleness interval) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(refresh_mode = 'AUTO' AND effective_refresh_mode = 'FULL'
+                    AND pgtrickle._schedule_kind(schedule) = 'calculated' AND max_staleness IS NULL, false)
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._is_throttled TO PUBLIC;
+
+-- The same for people; NULL if it is not.
 CREATE FUNCTION pgtrickle._throttle(refresh_mode text, effective_refresh_mode text, schedule text,
                                     max_staleness interval) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN refresh_mode = 'AUTO' AND effective_refresh_mode = 'FULL' AND schedule = 'calculated'
-                AND max_staleness IS NULL THEN
-        'without a schedule, its own or of what reads it, it is recomputed at most 4 % of the time' END
+    SELECT format('without a schedule, its own or of what reads it, it is recomputed at most %s %% of the time',
+                  100 / pgtrickle._throttle_share())
+    WHERE pgtrickle._is_throttled(refresh_mode, effective_refresh_mode, schedule, max_staleness)
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._throttle TO PUBLIC;
 
@@ -434,11 +443,16 @@ BEGIN
     RETURN QUERY SELECT 'waiting_for_build', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END, coalesce(what, 'none');
     SELECT string_agg(format('%s by %s', s.name, date_trunc('second', s.staleness)), '; ' ORDER BY s.name) INTO what
     FROM pgtrickle.stream_tables s JOIN pgtrickle._stream_tables t USING (pgt_id)
-    -- Not what is to wait. Cron has its own clock. Tiers stretch the schedule by what the daemon's configuration says:
-    -- be generous.
+    -- Not what is to wait. Cron has its own clock. Tiers stretch the schedule by what the daemon's configuration says,
+    -- and what is throttled has a period of at most twice its share: be generous.
     WHERE s.status = 'ACTIVE' AND s.fuse_blown_at IS NULL AND s.tier <> 'frozen'
       AND pgtrickle._schedule_kind(s.schedule) <> 'cron'
-      AND s.staleness > greatest(coalesce(make_interval(secs => t.schedule_ms / 1000.0), pgtrickle._default_schedule())
+      AND s.staleness > greatest(greatest(coalesce(make_interval(secs => t.schedule_ms / 1000.0),
+                                                   pgtrickle._default_schedule()),
+                                          CASE WHEN pgtrickle._is_throttled(s.refresh_mode, s.effective_refresh_mode,
+                                                                            s.schedule, s.max_staleness)
+                                               THEN make_interval(secs => s.last_duration_ms / 1000
+                                                                          * pgtrickle._throttle_share() * 2) END)
                                  * CASE s.tier WHEN 'hot' THEN 5 WHEN 'warm' THEN 25 ELSE 100 END,
                                  pgtrickle._stale_at_least())
       AND s.held IS NULL;

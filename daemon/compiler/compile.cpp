@@ -55,7 +55,7 @@ void collect_reads(const Operator& op, std::vector<Operator::Reads>& reads) {
 }
 
 std::vector<CapturedSource> captured_sources(const CutPlan& plan, const CompileRequest& request) {
-  const std::map<std::uint32_t, std::int64_t> log_ids(request.log_ids.begin(), request.log_ids.end());
+  const std::map<std::uint32_t, SourceId> log_ids(request.log_ids.begin(), request.log_ids.end());
   std::map<std::uint32_t, CapturedSource> by_relid;
   std::map<std::uint32_t, std::set<std::int16_t>> columns;
   std::vector<Operator::Reads> all_reads;

@@ -8,6 +8,9 @@
 
 namespace pgtrickle::compiler {
 
+/// Changed rows up to which they are few: a program applies them with one plan, made for few, whichever they are.
+constexpr std::int64_t kFewRows = 200;
+
 struct SourceUse {
   std::uint32_t relid = 0;
   std::vector<std::int16_t> columns;      // attnums the program reads, ascending

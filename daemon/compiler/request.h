@@ -8,6 +8,7 @@
 
 #include "compiler/catalog.h"
 #include "compiler/limits.h"
+#include "model/ids.h"
 
 namespace pgtrickle::compiler {
 
@@ -18,18 +19,18 @@ struct TargetColumn {
 };
 
 struct CompileRequest {
-  std::int64_t id = 0;  // pgt_id: names the generated objects
-  std::string query;    // canonical: pg_get_viewdef under an empty search_path
-  std::string schema;   // of the stream table
+  TableId id = 0;      // names the generated objects
+  std::string query;   // canonical: pg_get_viewdef under an empty search_path
+  std::string schema;  // of the stream table
   std::string name;
   std::string owner;
   std::string admin;        // the role that owns schema pgtrickle
   std::string worker_role;  // of the sessions that refresh; empty: there are none
   std::vector<TargetColumn> columns;
-  std::vector<std::pair<std::string, std::string>> settings;    // recorded at creation; the programs run under them
-  std::vector<std::pair<std::uint32_t, std::int64_t>> log_ids;  // relid -> source_id of its change log
-  std::string encoding;                                         // of the database
-  bool force_full = false;                                      // refresh_mode FULL, or full_reason says why
+  std::vector<std::pair<std::string, std::string>> settings;  // recorded at creation; the programs run under them
+  std::vector<std::pair<std::uint32_t, SourceId>> log_ids;    // relid -> its change log
+  std::string encoding;                                       // of the database
+  bool force_full = false;                                    // refresh_mode FULL, or full_reason says why
   std::string full_reason;
   bool immediate = false;  // refresh_mode IMMEDIATE: it is maintained by triggers, too
   Limits limits;

@@ -2,13 +2,11 @@
 // own structure, which begins with the identity.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
-namespace pgtrickle {
+#include "model/ids.h"
 
-using TableId = std::int64_t;   // pgt_stream_tables.pgt_id
-using SourceId = std::int64_t;  // pgt_sources.source_id: a captured relation, or the change log of a stream table
+namespace pgtrickle {
 
 struct StreamTableIdentity {
   TableId id = 0;

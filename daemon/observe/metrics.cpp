@@ -306,7 +306,7 @@ void Metrics::on_lag(const std::string& database, std::chrono::microseconds lag)
   impl_->lag.at({{"database", database}}).Observe(seconds(lag));
 }
 
-void Metrics::on_scc(const std::string& database, std::int64_t scc, int iterations, bool) {
+void Metrics::on_scc(const std::string& database, TableId scc, int iterations, bool) {
   impl_->scc_iterations.at(scc_labels(database, scc)).Set(iterations);
 }
 

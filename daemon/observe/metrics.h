@@ -27,7 +27,7 @@ class Metrics final : public Observer {
   void on_alert(const Alert& alert) override;
   void on_wakeup(const std::string& database) override;
   void on_lag(const std::string& database, std::chrono::microseconds lag) override;
-  void on_scc(const std::string& database, std::int64_t scc, int iterations, bool converged) override;
+  void on_scc(const std::string& database, TableId scc, int iterations, bool converged) override;
 
   /// What is not counted is as the status says from now on.
   void update(const std::vector<DatabaseStatus>& status);

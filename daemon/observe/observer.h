@@ -41,8 +41,8 @@ struct StreamTableStatus : StreamTableIdentity {
   bool slo_violated = false;  // staler than it promises
   std::string held = {};      // why it waits (gate, watermark, group, ...), empty = it does not
   bool fuse_blown = false;
-  bool skipped = false;                  // changes were left out: it does not equal its query
-  std::optional<std::int64_t> scc = {};  // of the cycle that it is part of
+  bool skipped = false;             // changes were left out: it does not equal its query
+  std::optional<TableId> scc = {};  // of the cycle that it is part of
 };
 
 struct LogStatus {
@@ -85,7 +85,7 @@ class Observer {
   /// A unit started so long after it was due.
   virtual void on_lag(const std::string& /*database*/, std::chrono::microseconds /*lag*/) {}
   /// A cycle of stream tables was brought to its fixed point, or given up, after so many iterations.
-  virtual void on_scc(const std::string& /*database*/, std::int64_t /*scc*/, int /*iterations*/, bool /*converged*/) {}
+  virtual void on_scc(const std::string& /*database*/, TableId /*scc*/, int /*iterations*/, bool /*converged*/) {}
 };
 
 /// Implemented by the scheduler; called by the HTTP handlers on the event loop thread.

@@ -207,12 +207,10 @@ void RefreshPlanner::set_own_needs(Component& component, std::size_t begin, std:
   for (std::size_t i = begin; i < end; ++i) {
     Table& table = *component.tables[i];
     if (table.need.empty()) table.need = shared;
-    if (table.need.empty()) {
-      table.need.period = settings_.default_period;
-      if (table.entry.max_staleness) {
-        table.need.period = std::min(*table.need.period, *table.entry.max_staleness / 2);
-        table.need.by_default = false;
-      }
+    if (table.need.empty()) table.need.period = settings_.default_period;
+    if (table.entry.max_staleness && table.entry.schedule.kind == Schedule::Kind::kCalculated) {
+      table.need.period = std::min(table.need.period.value_or(kForEver), *table.entry.max_staleness / 2);
+      table.need.by_default = false;
     }
     if (!table.need.period) continue;
     const int times = tier_multiplier(table.entry.tier, settings_.tiers);

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "compiler/program.h"
 #include "postgres/array.h"
 
 namespace pgtrickle::refresh {
@@ -24,7 +25,6 @@ using postgres::Statement;
 using std::chrono::microseconds;
 
 constexpr int kConflictRetries = 3;
-constexpr std::int64_t kFewRows = 200;  // those are applied by the program that warming up makes plans for
 constexpr std::chrono::seconds kWarmUpTime{5};
 constexpr std::size_t kEntering = 1;      // the place of _enter_unit() in a transaction
 constexpr std::size_t kBeforeSteps = 2;   // statements of a transaction before those of the steps, one of each
@@ -292,12 +292,13 @@ asio::awaitable<Result<bool>> warm_up(Connection& connection, TableId id, std::i
     RowReader row(*seen.back(), 0);
     const auto action = parse_answer(row.get<std::string>("action"));
     const auto pending = row.get<std::optional<std::int64_t>>("delta_rows").value_or(0);
-    warm = !row.error() && (action == Action::kNoData || action == Action::kDifferential) && pending <= kFewRows;
+    warm =
+        !row.error() && (action == Action::kNoData || action == Action::kDifferential) && pending <= compiler::kFewRows;
   }
   if (warm) {
     std::vector<Statement> run(1);
     run[0].sql = "SELECT FROM " + program + "('differential')";
-    if (expected_rows > kFewRows) {
+    if (expected_rows > compiler::kFewRows) {
       run.emplace_back().sql = "SET LOCAL pgtrickle.expected_rows = " + std::to_string(expected_rows);
       run.push_back(run[0]);
     }

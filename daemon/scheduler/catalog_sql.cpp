@@ -81,6 +81,7 @@ SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname
        s.tier, extract(epoch FROM s.max_staleness)::float8 AS max_staleness,
        coalesce(s.diamond_consistency, 'atomic') = 'atomic' AS atomic_diamond,
        coalesce(s.diamond_schedule_policy, 'fastest') = 'slowest' AS slowest, s.allow_circular,
+       pgtrickle._is_throttled(s.refresh_mode, s.effective_refresh_mode, s.schedule, s.max_staleness) AS throttled,
        s.fuse, s.fuse_sensitivity, s.fuse_learned, s.fuse_limit,
        left(s.reinit_reason, pgtrickle._kept_characters()) AS reinit_reason,
        s.fuse_blown_at IS NOT NULL AS fuse_blown, s.skipped_at IS NOT NULL AS skipped,
@@ -218,6 +219,7 @@ Result<std::vector<StreamTable>> read_tables(const Rows& rows) {
     t.max_staleness_seconds = row.get<std::optional<double>>("max_staleness");
     t.atomic_diamond = row.get<bool>("atomic_diamond");
     t.slowest = row.get<bool>("slowest");
+    t.throttled = row.get<bool>("throttled");
     t.allow_circular = row.get<bool>("allow_circular");
     t.fuse = row.get<std::string>("fuse");
     t.fuse_sensitivity = row.get<std::optional<int>>("fuse_sensitivity").value_or(agreements::kFuseSensitivity);

@@ -46,6 +46,7 @@ struct StreamTable : StreamTableIdentity {
   std::optional<double> max_staleness_seconds;
   bool atomic_diamond = true;
   bool slowest = false;
+  bool throttled = false;  // nobody said how often it is recomputed, unless what reads it does
   bool allow_circular = false;
   std::string fuse;
   int fuse_sensitivity = 0;

@@ -135,7 +135,7 @@ planner::PlannerEntry TableRegistry::entry_of(const Table& table, bool is_new) c
   entry.own_log = row.own_log;
   entry.atomic_diamond = row.atomic_diamond;
   entry.slowest = row.slowest;
-  entry.throttled = row.refresh_mode == "AUTO" && row.effective_refresh_mode == "FULL";
+  entry.throttled = row.throttled;
   if (entry.throttled) entry.cost = milliseconds(static_cast<std::int64_t>(row.last_duration_ms));
   return entry;
 }

@@ -295,6 +295,32 @@ TEST_F(Immediate, ATriggerOnItThatChangesItsSourceIsRefused) {
   expect_equal_after("INSERT INTO items VALUES (106, 1, 1)");
 }
 
+// Nothing catches it: the error is that of the query, and its CONTEXT says whose.
+TEST_F(Immediate, AnErrorOfItsQueryNamesItItsOwnerAndTheWayOut) {
+  create("quotients", "SELECT id, 100 / v AS q FROM items");
+  create("sums", "SELECT k.label, sum(100 / i.v) AS q FROM items i JOIN kinds k ON k.id = i.kind GROUP BY k.label");
+  session_.exec("SELECT pgtrickle.alter_stream_table('sums', refresh_mode => 'DIFFERENTIAL')");
+  for (const auto* name : {"quotients", "sums"}) {
+    for (const auto* rows : {"VALUES (1000, 1, 0)", "SELECT 1000 + i, 1, i FROM generate_series(0, 999) i"}) {
+      try {
+        session_.exec(std::string("INSERT INTO items ") + rows);
+        ADD_FAILURE() << name << ": " << rows;
+      } catch (const pqxx::sql_error& error) {
+        EXPECT_EQ(error.sqlstate(), "22012");
+        EXPECT_THAT(error.what(), HasSubstr("For IMMEDIATE stream table public." + std::string(name) + " of postgres"));
+        EXPECT_THAT(error.what(), HasSubstr("pgtrickle.alter_stream_table('public." + std::string(name) +
+                                            "', refresh_mode => 'DIFFERENTIAL')"));
+      }
+    }
+    expect_equal(session_, "the error");
+    session_.exec(
+        "SELECT pgtrickle.alter_stream_table('quotients', refresh_mode => 'DIFFERENTIAL'), "
+        "pgtrickle.alter_stream_table('sums', refresh_mode => 'IMMEDIATE')");
+    db_.build_pending();
+    names_ = {"sums"};
+  }
+}
+
 TEST_F(Immediate, DroppingItLeavesWritersAlone) {
   create_all();
   session_.exec("DROP TABLE diamond");

@@ -114,6 +114,20 @@ TEST_F(Operation, AGatedSourceHoldsItsReadersUntilOneCleanRefresh) {
   EXPECT_FALSE(alert("ungated", "public.items").is_null());
 }
 
+// Where no event trigger notices that a source is dropped, its group stays. The alerts ask what the refreshes ask.
+TEST_F(Operation, NobodyIsAlertedOfAWatermarkGroupOfWhichOneSourceIsLeft) {
+  daemon_ = std::make_unique<DaemonProcess>(
+      DaemonProcess::Options{.dsns = {db_.dsn()}, .config = "scheduler:\n  watermark_stuck_after: 1ms\n"});
+  session_.exec(
+      "INSERT INTO pgtrickle.pgt_watermark_groups (group_name, sources) VALUES "
+      "('1 left', ARRAY['items'::regclass::oid, 1::oid]), ('2 left', ARRAY['items', 'kinds']::regclass[]::oid[])");
+  session_.exec("SELECT pgtrickle._wake('')");
+  const auto stuck = alert("watermark_stuck", "2 left");
+  ASSERT_FALSE(stuck.is_null());
+  EXPECT_EQ(stuck.at("details").at("source"), "public.items");
+  for (const auto& a : listener_.alerts) EXPECT_NE(a.at("object"), "1 left") << a;  // looked at before the other one
+}
+
 TEST_F(Operation, WatermarksKeepSourcesTogether) {
   create("joined", "SELECT i.id, k.name FROM items i JOIN kinds k ON k.id = i.kind");
   session_.exec("SELECT pgtrickle.create_watermark_group('load', ARRAY['items', 'kinds'], 60)");

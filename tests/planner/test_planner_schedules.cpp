@@ -29,6 +29,19 @@ TEST_F(PlannerTest, CalculatedWithoutConsumersKeepsItsPromiseOfStaleness) {
   EXPECT_EQ(planner_.period(2), milliseconds(1000));
 }
 
+TEST_F(PlannerTest, CalculatedKeepsItsPromiseOfStalenessReadOrNot) {
+  const auto promised = [](TableId id) {
+    PlannerEntry out = entry(id, calculated());
+    out.max_staleness = milliseconds(4000);
+    return out;
+  };
+  load({promised(1), entry(2, every(60000), {1}), promised(3), entry(4, every(500), {3}), promised(5),
+        entry(6, cron("@hourly"), {5})});
+  EXPECT_EQ(planner_.period(1), milliseconds(2000));
+  EXPECT_EQ(planner_.period(3), milliseconds(500));
+  EXPECT_EQ(planner_.period(5), milliseconds(2000));
+}
+
 TEST_F(PlannerTest, CalculatedForContinuousConsumersIsContinuous) {
   load({entry(1, calculated(), {}, {100}), entry(2, continuous(20), {1}), entry(3, continuous(), {})});
   EXPECT_EQ(planner_.period(1), milliseconds(20));
@@ -409,11 +422,15 @@ TEST_F(PaceTest, AnExplicitScheduleIsHonoured) {
   PlannerSettings settings;
   settings.auto_backoff = false;
   planner_.configure(settings);
-  load({recomputed(entry(1, every(2000))), recomputed(entry(2, calculated())), entry(3, every(3000), {2}), promised});
-  const auto count = refreshes(600000, {1, 2, 4});
+  PlannerEntry read = promised;
+  read.id = 5;
+  load({recomputed(entry(1, every(2000))), recomputed(entry(2, calculated())), entry(3, every(3000), {2}), promised,
+        read, entry(6, calculated(), {5})});
+  const auto count = refreshes(600000, {1, 2, 4, 5});
   EXPECT_GE(count.at(1), 299);
   EXPECT_GE(count.at(2), 199) << "of who reads it";
   EXPECT_GE(count.at(4), 599) << "of the promise";
+  EXPECT_GE(count.at(5), 599) << "of the promise, read or not";
 }
 
 TEST_F(PaceTest, WhoReadsItKeepsHisOwnPaceAndSleepsMeanwhile) {

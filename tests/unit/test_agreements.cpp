@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -79,6 +80,7 @@ TEST(Agreements, NobodyWritesAValueOutAgain) {
       "% 62",            // bits of sources
       "1073741824",      // logs
       "sensitivity, 6",  // fuses
+      "4 %",             // the share of a throttle, for people
   };
   auto all = sources("sql");
   all.merge(sources("daemon"));
@@ -87,6 +89,21 @@ TEST(Agreements, NobodyWritesAValueOutAgain) {
       EXPECT_EQ(text.find(written), std::string::npos)
           << path << ": \"" << written << "\" is agreed, see daemon/model/agreements.h";
   }
+}
+
+// However it is used: as an argument, in a comparison, in a text. Small numbers mean many things.
+TEST(Agreements, NoLargeNumberOfThemStandsInSql) {
+  const auto all = sources("sql");
+  int numbers = 0;
+  for (const Agreement& row : agreement_register()) {
+    if (row.value.size() < 4 || row.value.find_first_not_of("0123456789") != std::string::npos) continue;
+    ++numbers;
+    const std::regex number("\\b" + row.value + "\\b");
+    for (const auto& [path, text] : all)
+      EXPECT_FALSE(std::regex_search(text, number))
+          << path << ": " << row.value << " is pgtrickle." << row.name << "()";
+  }
+  EXPECT_GT(numbers, 3);
 }
 
 }  // namespace

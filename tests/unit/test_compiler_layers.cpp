@@ -52,12 +52,13 @@ TEST(CompilerLayers, EveryFolderHasItsLevel) {
   }
 }
 
-TEST(CompilerLayers, NothingBesidesTheCompilerIsUsed) {
+TEST(CompilerLayers, NothingBesidesTheCompilerIsUsedButNamesOfTypes) {
   for (const auto& entry : fs::recursive_directory_iterator(kCompiler)) {
     if (entry.path().extension() != ".h" && entry.path().extension() != ".cpp") continue;
     std::ifstream in(entry.path());
     for (std::string line; std::getline(in, line);) {
       if (!line.starts_with("#include \"") || line == "#include \"pg_query.pb.h\"") continue;
+      if (line == "#include \"model/ids.h\"") continue;
       EXPECT_TRUE(line.starts_with("#include \"compiler/")) << entry.path() << ": " << line;
     }
   }

@@ -76,6 +76,11 @@ TEST(SqlBuilder, LineBreaksInsideQuotesStayAsTheyAre) {
                 kLong + " FROM t t) x) i");
 }
 
+TEST(SqlBuilder, AQuoteInACommentIsNone) {
+  EXPECT_EQ(indent("-- it's\nSELECT 'a\nb',\n'c'", 2), "-- it's\n  SELECT 'a\nb',\n  'c'");
+  EXPECT_EQ(indent("SELECT '-- a\nb',\n1 -- \"\n+ 1", 2), "SELECT '-- a\nb',\n  1 -- \"\n  + 1");
+}
+
 TEST(SqlBuilder, AFromItemKnowsWhetherItIsAQuery) {
   const FromItem name("public.orders");
   const FromItem query(Select({"1"}));

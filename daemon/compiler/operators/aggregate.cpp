@@ -7,6 +7,7 @@
 #include "compiler/sql/rows.h"
 #include "compiler/sql/sql_text.h"
 #include "compiler/sql/statement.h"
+#include "compiler/sql/template.h"
 
 namespace pgtrickle::compiler {
 
@@ -224,18 +225,33 @@ std::vector<std::string> Aggregate::groups_ddl(const Layout& l) const {
   const Query query =
       recompute_query(l, keys, true, [](const std::vector<std::string>&) { return std::vector<std::string>{}; });
   const std::string argument = state_table() + (many ? "[]" : "");
-  const std::string body = many ? "BEGIN\n    RETURN QUERY\n    " + indent(query.sql(), 4) + ";\nEND\n"
-                                : "DECLARE\n    r " + state_table() + ";\nBEGIN\n    " +
-                                      indent(Select({"q.*"}).from(query, "q").into({"r"}).sql(), 4) +
-                                      ";\n    RETURN r;\nEND\n";
-  return {
-      (many ? "-- Groups that their state does not tell, from the sources: an extremum is gone, or a sum was NaN or "
-              "infinite.\n"
-            : "-- A group from the sources: a sum in its state was NaN or infinite.\n") +
-          std::string("CREATE OR REPLACE FUNCTION ") + groups_function() + "(groups " + argument + ") RETURNS " +
-          (many ? "SETOF " : "") + state_table() + "\nLANGUAGE plpgsql\nAS " +
-          dollar_quoted("\n#variable_conflict use_column\n" + body),
-      "REVOKE ALL ON FUNCTION " + groups_function() + "(" + argument + ") FROM PUBLIC"};
+  constexpr const char* kMany = R"sql(
+      #variable_conflict use_column
+      BEGIN
+          RETURN QUERY
+          ${groups};
+      END
+  )sql";
+  constexpr const char* kOne = R"sql(
+      #variable_conflict use_column
+      DECLARE
+          r ${row};
+      BEGIN
+          ${group};
+          RETURN r;
+      END
+  )sql";
+  const std::string body =
+      many ? fill(kMany, {{"groups", query.sql()}})
+           : fill(kOne, {{"row", state_table()}, {"group", Select({"q.*"}).from(query, "q").into({"r"}).sql()}});
+  const std::string about =
+      many ? "-- Groups that their state does not tell, from the sources: an extremum is gone, or a sum was NaN or "
+             "infinite.\n"
+           : "-- A group from the sources: a sum in its state was NaN or infinite.\n";
+  return {plpgsql_function(about + "CREATE OR REPLACE FUNCTION " + groups_function() + "(groups " + argument +
+                               ") RETURNS " + (many ? "SETOF " : "") + state_table() + "\nLANGUAGE plpgsql",
+                           body),
+          "REVOKE ALL ON FUNCTION " + groups_function() + "(" + argument + ") FROM PUBLIC"};
 }
 
 /// The key of a group as a row of the state: what the function takes.

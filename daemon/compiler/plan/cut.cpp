@@ -11,7 +11,7 @@ namespace {
 
 class Cutter {
  public:
-  Cutter(CutPlan& plan, std::int64_t id) : plan_(plan), id_(id) {}
+  Cutter(CutPlan& plan, TableId id) : plan_(plan), id_(id) {}
 
   void cut_inputs(Operator& op) {
     for (auto& input : op.inputs()) {
@@ -42,7 +42,7 @@ class Cutter {
  private:
   CutPlan& plan_;
   std::map<std::string, StatefulOperator*> by_query_;
-  std::int64_t id_;
+  TableId id_;
   int count_ = 0;
 };
 
@@ -55,9 +55,9 @@ std::vector<Operator*> CutPlan::trees() const {
   return trees;
 }
 
-CutPlan cut(OperatorPtr root, std::int64_t stream_table_id) {
+CutPlan cut(OperatorPtr root, TableId table) {
   CutPlan plan;
-  Cutter cutter(plan, stream_table_id);
+  Cutter cutter(plan, table);
   Operator* at = root.get();
   while (at->rowwise()) {
     plan.chain.insert(plan.chain.begin(), at);

@@ -3,11 +3,11 @@
 // O(delta): an inner aggregate is never recomputed to know what it was. Equal subplans become one node.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "compiler/operators/stateful.h"
+#include "model/ids.h"
 
 namespace pgtrickle::compiler {
 
@@ -20,6 +20,6 @@ struct CutPlan {
   [[nodiscard]] std::vector<Operator*> trees() const;  // inner nodes, then the root
 };
 
-CutPlan cut(OperatorPtr root, std::int64_t stream_table_id);
+CutPlan cut(OperatorPtr root, TableId table);
 
 }  // namespace pgtrickle::compiler

@@ -7,14 +7,17 @@
 #include "compiler/sql/query.h"
 #include "compiler/sql/rows.h"
 #include "compiler/sql/sql_text.h"
+#include "compiler/sql/template.h"
 
 namespace pgtrickle::compiler {
 
 namespace {
 
-constexpr int kSmall = 200;  // changed rows up to which one plan, made for few, serves all
 constexpr std::size_t kMostArguments = 64;
 constexpr std::size_t kMostNetted = 64;  // captured columns up to which the two sides of an UPDATE are netted
+
+constexpr const char* kRun = "run CONSTANT bigint := nextval('pgtrickle_changes.log_seq');";
+constexpr const char* kSetSizes = "v.ignored := set_config('pgtrickle.sizes', $1::text, true);";
 
 class ImmediateWriter {
  public:
@@ -58,131 +61,197 @@ class ImmediateWriter {
   }
 
   [[nodiscard]] std::string enter() const {
-    const std::string update = "UPDATE " + places_table() + " p SET running = p.running + 1";
-    const std::string take = update + ", xid = pg_current_xact_id()\n        WHERE ";
-    const std::string returning = "\n        RETURNING p.ctid INTO v.at;\n    END IF;\n";
-    std::string body =
-        "\n#variable_conflict use_column\n<<v>>\nDECLARE\n    at tid;\nBEGIN\n    IF " + hint() +
-        " <> '' THEN\n        " + update + "\n        WHERE p.ctid = " + hint() + "::tid AND " + mine() + returning +
-        "    IF v.at IS NULL AND current_setting('transaction_isolation') <> 'read committed' THEN\n        " +
-        all_places() + "        PERFORM FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = " + id_ +
-        " FOR UPDATE;      -- nor has it been stopped\n    END IF;\n";
-    if (locks_.places() == 1) {
-      body += "    IF v.at IS NULL THEN      -- one writer at a time, until his transaction ends\n        " + take +
-              "p.place = 0" + returning;
-    } else {
-      const std::string spare = std::to_string(WriterLocks::kPlaces);
-      const std::string own = "pg_backend_pid() % " + spare;
-      body += "    IF v.at IS NULL THEN      -- the place of this process, until the transaction ends\n        " +
-              take + "p.place = (SELECT q.place FROM " + places_table() + " q WHERE q.place = " + own +
-              " FOR UPDATE SKIP LOCKED)\n          AND NOT EXISTS (SELECT FROM " + places_table() +
-              " o WHERE o.place >= " + spare + " AND o.xid = pg_current_xact_id())" + returning +
-              "    IF v.at IS NULL THEN      -- another process has it\n        " + take +
-              "p.place = (SELECT q.place FROM " + places_table() + " q WHERE q.place >= " + spare +
-              "\n                         ORDER BY q.xid IS DISTINCT FROM pg_current_xact_id(), q.place LIMIT 1 FOR "
-              "UPDATE SKIP LOCKED)" +
-              returning + "    IF v.at IS NULL THEN      -- all are taken\n        " + take + "p.place = " + own +
-              returning;
-    }
-    return trigger("enter", body + remember("    ") + "    RETURN NULL;\nEND\n", false);
+    constexpr const char* kText = R"sql(
+        #variable_conflict use_column
+        <<v>>
+        DECLARE
+            at tid;
+            ignored text;
+        BEGIN
+            IF current_setting('pgtrickle.place_${id}', true) <> '' THEN
+                UPDATE pgtrickle_state.places_${id} p SET running = p.running + 1
+                WHERE p.ctid = current_setting('pgtrickle.place_${id}', true)::tid AND p.xid = pg_current_xact_id()
+                RETURNING p.ctid INTO v.at;
+            END IF;
+            IF v.at IS NULL AND current_setting('transaction_isolation') <> 'read committed' THEN
+                ${all_places}
+                PERFORM FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = ${id} FOR UPDATE;  -- nor has it been stopped
+            END IF;
+            ${take_a_place}
+            ${remember}
+            RETURN NULL;
+        END
+    )sql";
+    return trigger("enter",
+                   fill(kText, {{"id", id_},
+                                {"all_places", all_places()},
+                                {"take_a_place", locks_.places() == 1 ? take_the_place() : take_one_of_the_places()},
+                                {"remember", remember()}}));
   }
 
   [[nodiscard]] std::string changed(const CapturedSource& s) const {
-    const std::string counted =
-        "    UPDATE " + places_table() +
-        " p\n"
-        "    SET running = p.running - 1, kept = p.kept OR p.running > 1, recompute = p.recompute "
-        "OR " +
-        recomputes(s) + "\n    WHERE ";
-    const std::string returning =
-        not_stopped() +
-        "\n    RETURNING p.ctid, p.running, p.kept, p.recompute INTO v.at, v.running, v.kept, v.recompute;\n";
-    std::string body =
-        "\n#variable_conflict use_column\n<<v>>\nDECLARE\n    at tid;\n    running int;\n    kept boolean;\n"
-        "    recompute boolean;\n" +
-        (direct() ? "    changes " + table(s) + "[];\n" : "") + (partitioned(s) ? "    context text;\n" : "") +
-        "BEGIN\n" + context(s) + counted + "p.ctid = nullif(" + hint() + ", '')::tid AND " + mine() + returning +
-        "    IF v.at IS NULL THEN      -- somebody has changed the setting\n    " + indent(counted, 4) + mine() +
-        indent(returning.substr(0, returning.size() - 1), 4) +
-        "\n    END IF;\n"
-        "    IF v.at IS NULL THEN\n        RETURN NULL;    -- it is not maintained by triggers just now\n    END IF;\n" +
-        remember("    ") + looks_for_itself();
-    if (direct())
-      body += "    IF NOT v.kept AND NOT v.recompute THEN      -- the usual case: no other statement runs\n" +
-              by_operation(s, &ImmediateWriter::taken) +
-              "        IF v.changes IS NULL THEN\n            RETURN NULL;\n" +
-              "        ELSIF cardinality(v.changes) <= " + std::to_string(kSmall) + " THEN\n            PERFORM " +
-              function_name("maintain", request_.id) + "(" + only(s) +
-              ");\n            RETURN NULL;\n        END IF;\n    END IF;\n";
-    body += by_operation(s, &ImmediateWriter::stored) + "    IF v.running = 0 THEN\n        PERFORM " +
-            function_name("settle", request_.id) + "(v.recompute);\n    END IF;\n    RETURN NULL;\nEND\n";
+    const bool usual = direct();
+    constexpr const char* kBody = R"sql(
+        #variable_conflict use_column
+        <<v>>
+        DECLARE
+            at tid;
+            ignored text;
+            running int;
+            kept boolean;
+            recompute boolean;
+            ${declare_changes}
+            ${declare_context}
+        BEGIN
+            ${get_context}
+            ${leave_by_hint}
+            IF v.at IS NULL THEN      -- somebody has changed the setting
+                ${leave}
+            END IF;
+            IF v.at IS NULL THEN
+                RETURN NULL;    -- it is not maintained by triggers just now
+            END IF;
+            ${remember}
+            ${looks_for_itself}
+            ${usual_case}
+            ${store}
+            IF v.running = 0 THEN
+                PERFORM pgtrickle_state.settle_${id}(v.recompute);
+            END IF;
+            RETURN NULL;
+        END
+    )sql";
+    const std::string body =
+        fill(kBody, {{"id", id_},
+                     {"declare_changes", usual ? "changes " + table(s) + "[];" : ""},
+                     {"declare_context", partitioned(s) ? "context text;" : ""},
+                     {"get_context", get_context(s)},
+                     {"leave_by_hint", leave_place(s, "p.ctid = nullif(" + hint() + ", '')::tid AND ")},
+                     {"leave", leave_place(s, "")},
+                     {"remember", remember()},
+                     {"looks_for_itself", looks_for_itself()},
+                     {"usual_case", usual ? usual_case(s) : ""},
+                     {"store", by_operation(s, &ImmediateWriter::stored)}});
     return trigger("changed", body, true, "_" + number(s));
   }
 
   /// All statements have ended, and what they changed is in tables.
   [[nodiscard]] std::string settle() const {
     std::vector<std::string> counts;
-    std::vector<std::string> rows;
-    std::string clear;
+    std::vector<std::string> clear;
     for (const auto& s : sources_) {
-      const std::string count = "v.counts[" + number(s) + "]";
       counts.push_back("(SELECT count(*) FROM " + table(s) + ")");
-      rows.push_back("(SELECT array_agg(t) FROM " + table(s) + " t)");
-      clear += "    IF " + count + " > 0 THEN DELETE FROM " + table(s) + "; END IF;\n";
+      clear.push_back("IF v.counts[" + number(s) + "] > 0 THEN DELETE FROM " + table(s) + "; END IF;");
     }
-    const std::string all = "(SELECT sum(n) FROM unnest(v.counts) n)";
-    std::string body =
-        "\n#variable_conflict use_column\n<<v>>\nDECLARE\n    counts bigint[];\n    at tid;\n    planning text;\n" +
-        saved() + "BEGIN\n    v.counts := ARRAY[" + join(counts, ",\n                     ") +
-        "];\n    IF recompute THEN\n" + indented(begins("RETURN")) +
-        (locks_.places() == 1 ? "" : "        " + all_places()) + planner("on") + "        PERFORM " +
-        function_name("apply", request_.id) + "('full', NULL, NULL, NULL, 0::bigint, 0::bigint, NULL, " + user_keys() +
-        ", NULL::text);\n" + indented(ends());
-    if (direct())
-      body += "    ELSIF " + all + " <= " + std::to_string(kSmall) + " THEN\n        PERFORM " +
-              function_name("maintain", request_.id) + "(" + join(rows, ",\n            ") + ");\n";
-    body += "    ELSE\n        v.planning := set_config('plan_cache_mode', 'force_custom_plan', true);\n" +
-            planner("on") + "        PERFORM " + function_name("maintain_many", request_.id) +
-            "(v.counts);\n    END IF;\n" + clear + "    UPDATE " + places_table() +
-            " p SET kept = false, recompute = false\n    WHERE " + mine() + "\n    RETURNING p.ctid INTO v.at;\n" +
-            remember("    ") + "END\n";
-    return "CREATE OR REPLACE FUNCTION " + function_name("settle", request_.id) +
-           "(recompute boolean) RETURNS void\nLANGUAGE plpgsql\nAS " + dollar_quoted(body);
+    constexpr const char* kBody = R"sql(
+        #variable_conflict use_column
+        <<v>>
+        DECLARE
+            counts bigint[];
+            at tid;
+            ignored text;
+            ${saved}
+        BEGIN
+            v.counts := ARRAY[${counts}];
+            IF recompute THEN
+                ${begin}
+                ${all_places}
+                ${joins_of_many}
+                PERFORM pgtrickle_state.apply_${id}('full', NULL, NULL, NULL, 0::bigint, 0::bigint, NULL,
+                    ${user_keys}, NULL::text);
+                ${end}
+            ${elsif_few}
+            ELSE
+                v.ignored := set_config('plan_cache_mode', 'force_custom_plan', true);
+                ${joins_of_many}
+                PERFORM pgtrickle_state.maintain_many_${id}(v.counts);
+            END IF;
+            ${clear}
+            UPDATE pgtrickle_state.places_${id} p SET kept = false, recompute = false
+            WHERE p.xid = pg_current_xact_id()
+            RETURNING p.ctid INTO v.at;
+            ${remember}
+        END
+    )sql";
+    const std::string body = fill(kBody, {{"id", id_},
+                                          {"saved", saved()},
+                                          {"counts", join(counts, ",\n")},
+                                          {"begin", begins()},
+                                          {"all_places", locks_.places() == 1 ? "" : all_places()},
+                                          {"joins_of_many", joins_of_many()},
+                                          {"user_keys", user_keys()},
+                                          {"end", ends()},
+                                          {"elsif_few", direct() ? elsif_few() : ""},
+                                          {"clear", join(clear, "\n")},
+                                          {"remember", remember()}});
+    return plpgsql_function("CREATE OR REPLACE FUNCTION " + function_name("settle", request_.id) +
+                                "(recompute boolean) RETURNS void\nLANGUAGE plpgsql",
+                            body);
   }
 
   /// `many`: from tables, whose numbers of rows are given; else from the variables.
   [[nodiscard]] std::string maintain(const std::string& differential, const SourceNumbers& numbers, bool many) const {
-    std::string variables = numbers.declarations({});
-    if (!many)
-      for (std::size_t i = 0; i < sources_.size(); ++i)
-        variables += "    " + variable(sources_[i]) + " CONSTANT " + table(sources_[i]) + "[] := $" +
-                     std::to_string(i + 1) + ";\n";
-    if (!plan_.inner.empty()) variables += "    run CONSTANT bigint := nextval('pgtrickle_changes.log_seq');\n";
-    const std::string body =
-        "\n#variable_conflict use_column\n<<v>>\nDECLARE\n" + variables +
-        "    user_keys CONSTANT text[] := " + user_keys() + ";  -- columns of unique indexes that users made\n" +
-        "    violations bigint;\n    rows_inserted bigint;\n    rows_updated bigint;\n    rows_deleted bigint;\n"
-        "    ignored text;\n" +
-        saved() + (many ? "    sizes_before CONSTANT text := current_setting('pgtrickle.sizes', true);\n" : "") +
-        "BEGIN\n" + begins("RETURN") +
-        "    -- The guard trigger lets these statements pass.\n"
-        "    v.ignored := set_config('pgtrickle.apply', '" +
-        id_ + "', true);\n" + (many ? "    v.ignored := set_config('pgtrickle.sizes', $1::text, true);\n" : "") +
-        indent("    " + locking(numbers), 4) + "\n" + indent("    " + differential, 4) +
-        (request_.user_keys ? "\n    PERFORM pgtrickle._check_deferred(" + quote_literal(name_) + "::regclass);\n"
-                            : std::string("\n")) +
-        (many ? "    v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);\n" : "") + ends() + "END\n";
-    std::string sql = "CREATE OR REPLACE FUNCTION " + function_name(many ? "maintain_many" : "maintain", request_.id) +
-                      "(" + (many ? "counts bigint[]" : parameters()) + ") RETURNS void\nLANGUAGE plpgsql\n";
+    constexpr const char* kBody = R"sql(
+        #variable_conflict use_column
+        <<v>>
+        DECLARE
+            ${what_changed}
+            ${changes}
+            ${run}
+            user_keys CONSTANT text[] := ${user_keys};  -- columns of unique indexes that users made
+            violations bigint;
+            rows_inserted bigint;
+            rows_updated bigint;
+            rows_deleted bigint;
+            ignored text;
+            ${saved}
+            ${save_sizes}
+        BEGIN
+            ${begin}
+            -- The guard trigger lets these statements pass.
+            v.ignored := set_config('pgtrickle.apply', '${id}', true);
+            ${set_sizes}
+            ${lock}
+            ${differential}
+            ${check_deferred}
+            ${restore_sizes}
+            ${end}
+        END
+    )sql";
+    const std::string body = fill(kBody, {{"id", id_},
+                                          {"what_changed", numbers.declarations({})},
+                                          {"changes", many ? "" : arguments()},
+                                          {"run", plan_.inner.empty() ? "" : kRun},
+                                          {"user_keys", user_keys()},
+                                          {"saved", saved()},
+                                          {"save_sizes", many ? kSaveSizes : ""},
+                                          {"begin", begins()},
+                                          {"set_sizes", many ? kSetSizes : ""},
+                                          {"lock", locking(numbers)},
+                                          {"differential", differential},
+                                          {"check_deferred", check_deferred()},
+                                          {"restore_sizes", many ? kRestoreSizes : ""},
+                                          {"end", ends()}});
+    std::string head = "CREATE OR REPLACE FUNCTION " + function_name(many ? "maintain_many" : "maintain", request_.id) +
+                       "(" + (many ? "counts bigint[]" : parameters()) + ") RETURNS void\nLANGUAGE plpgsql";
     for (const auto& [key, value] : request_.settings)
-      sql += "SET " + quote_ident(key) + " = " + quote_literal(value) + "\n";
-    return sql + "AS " + dollar_quoted(body);
+      head += "\nSET " + quote_ident(key) + " = " + quote_literal(value);
+    return plpgsql_function(head, body);
   }
 
   [[nodiscard]] std::string parameter_types() const {
     std::vector<std::string> list;
     for (const auto& s : sources_) list.push_back(table(s) + "[]");
     return join(list, ", ");
+  }
+
+  /// Nothing catches the error of a query in the statement of a writer: a subtransaction for each statement would use
+  /// up transaction ids, and slow down all others where one transaction has more than 64. But CONTEXT has the
+  /// statement.
+  [[nodiscard]] std::string about() const {
+    return "For IMMEDIATE stream table " + name_ + " of " + quote_ident(request_.owner) +
+           ". If its query cannot have your rows, its owner can take it out of your way: pgtrickle.alter_stream_table(" +
+           quote_literal(name_) + ", refresh_mode => 'DIFFERENTIAL')";
   }
 
   /// What a statement has changed may go to the program in variables: a function has at most 100 arguments.
@@ -225,13 +294,92 @@ class ImmediateWriter {
   /// Where this transaction's place is, as it was last seen.
   [[nodiscard]] std::string setting() const { return "'pgtrickle.place_" + id_ + "'"; }
   [[nodiscard]] std::string hint() const { return "current_setting(" + setting() + ", true)"; }
-  [[nodiscard]] std::string remember(const std::string& margin) const {
-    return margin + "PERFORM set_config(" + setting() + ", v.at::text, true);\n";
-  }
-  static std::string mine() { return "p.xid = pg_current_xact_id()"; }
+  [[nodiscard]] std::string remember() const { return "v.ignored := set_config(" + setting() + ", v.at::text, true);"; }
   /// So that nobody else writes now, or has written since the snapshot (40001).
   [[nodiscard]] std::string all_places() const {
-    return "PERFORM FROM " + places_table() + " p ORDER BY p.place FOR UPDATE;\n";
+    return "PERFORM FROM " + places_table() + " p ORDER BY p.place FOR UPDATE;";
+  }
+
+  [[nodiscard]] std::string take_the_place() const {
+    constexpr const char* kText = R"sql(
+        IF v.at IS NULL THEN      -- one writer at a time, until his transaction ends
+            UPDATE pgtrickle_state.places_${id} p SET running = p.running + 1, xid = pg_current_xact_id()
+            WHERE p.place = 0
+            RETURNING p.ctid INTO v.at;
+        END IF;
+    )sql";
+    return fill(kText, {{"id", id_}});
+  }
+
+  /// A transaction that had to take a spare one keeps to it.
+  [[nodiscard]] std::string take_one_of_the_places() const {
+    constexpr const char* kText = R"sql(
+        IF v.at IS NULL THEN      -- the place of this process, until the transaction ends
+            UPDATE pgtrickle_state.places_${id} p SET running = p.running + 1, xid = pg_current_xact_id()
+            WHERE p.place = (SELECT q.place FROM pgtrickle_state.places_${id} q
+                             WHERE q.place = ${own} FOR UPDATE SKIP LOCKED)
+              AND NOT EXISTS (SELECT FROM pgtrickle_state.places_${id} o
+                              WHERE o.place >= ${spare} AND o.xid = pg_current_xact_id())
+            RETURNING p.ctid INTO v.at;
+        END IF;
+        IF v.at IS NULL THEN      -- another process has it
+            UPDATE pgtrickle_state.places_${id} p SET running = p.running + 1, xid = pg_current_xact_id()
+            WHERE p.place = (SELECT q.place FROM pgtrickle_state.places_${id} q WHERE q.place >= ${spare}
+                             ORDER BY q.xid IS DISTINCT FROM pg_current_xact_id(), q.place LIMIT 1
+                             FOR UPDATE SKIP LOCKED)
+            RETURNING p.ctid INTO v.at;
+        END IF;
+        IF v.at IS NULL THEN      -- all are taken
+            UPDATE pgtrickle_state.places_${id} p SET running = p.running + 1, xid = pg_current_xact_id()
+            WHERE p.place = ${own}
+            RETURNING p.ctid INTO v.at;
+        END IF;
+    )sql";
+    return fill(kText, {{"id", id_},
+                        {"own", "pg_backend_pid() % " + std::to_string(WriterLocks::kPlaces)},
+                        {"spare", std::to_string(WriterLocks::kPlaces)}});
+  }
+
+  /// The statement has ended. v.at stays NULL if it is not at the place `where` says, or not maintained just now.
+  [[nodiscard]] std::string leave_place(const CapturedSource& s, const std::string& where) const {
+    constexpr const char* kText = R"sql(
+        UPDATE pgtrickle_state.places_${id} p
+        SET running = p.running - 1, kept = p.kept OR p.running > 1,
+            recompute = p.recompute OR ${recompute}
+        WHERE ${where}p.xid = pg_current_xact_id()
+          AND EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = ${id})
+          AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = ${id})
+        RETURNING p.ctid, p.running, p.kept, p.recompute INTO v.at, v.running, v.kept, v.recompute;
+    )sql";
+    return fill(kText, {{"id", id_}, {"recompute", recomputes(s)}, {"where", where}});
+  }
+
+  [[nodiscard]] std::string usual_case(const CapturedSource& s) const {
+    constexpr const char* kText = R"sql(
+        IF NOT v.kept AND NOT v.recompute THEN      -- the usual case: no other statement runs
+            ${take}
+            IF v.changes IS NULL THEN
+                RETURN NULL;
+            ELSIF cardinality(v.changes) <= ${few} THEN
+                v.ignored := pgtrickle_state.maintain_${id}(${arguments});
+                RETURN NULL;
+            END IF;
+        END IF;
+    )sql";
+    return fill(kText, {{"id", id_},
+                        {"take", by_operation(s, &ImmediateWriter::taken)},
+                        {"few", std::to_string(kFewRows)},
+                        {"arguments", only(s)}});
+  }
+
+  [[nodiscard]] std::string elsif_few() const {
+    std::vector<std::string> rows;
+    for (const auto& s : sources_) rows.push_back("(SELECT array_agg(t) FROM " + table(s) + " t)");
+    constexpr const char* kText = R"sql(
+        ELSIF (SELECT sum(n) FROM unnest(v.counts) n) <= ${few} THEN
+            PERFORM pgtrickle_state.maintain_${id}(${rows});
+    )sql";
+    return fill(kText, {{"id", id_}, {"few", std::to_string(kFewRows)}, {"rows", join(rows, ",\n")}});
   }
 
   [[nodiscard]] std::string variable(const CapturedSource& s) const {
@@ -249,44 +397,65 @@ class ImmediateWriter {
     return join(list, ", ");
   }
 
-  /// The settings that maintaining changes.
-  static std::string saved() {
-    return "    apply_before CONSTANT text := current_setting('pgtrickle.apply', true);\n"
-           "    maintaining CONSTANT text := coalesce(current_setting('pgtrickle.maintaining', true), '');\n";
-  }
-  [[nodiscard]] std::string begins(const std::string& leave) const {
-    return "    IF position(' " + id_ +
-           " ' IN v.maintaining) > 0 THEN\n"
-           "        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',\n            MESSAGE = " +
-           quote_literal("stream table " + name_ + " of " + quote_ident(request_.owner) +
-                         " is being maintained by this very statement") +
-           ",\n            DETAIL = 'A trigger on it, or on a stream table that reads it, changes what it reads.',\n"
-           "            HINT = " +
-           quote_literal(
-               "Its owner can drop that trigger, or have it refreshed instead: "
-               "pgtrickle.alter_stream_table('" +
-               name_ + "', refresh_mode => 'DIFFERENTIAL').") +
-           ";\n    END IF;\n" + still_fits(leave) +
-           "    PERFORM set_config('pgtrickle.maintaining', v.maintaining || ' " + id_ + " ', true);\n";
-  }
-  static std::string ends() {
-    return "    PERFORM set_config('pgtrickle.apply', v.apply_before, true);\n"
-           "    PERFORM set_config('pgtrickle.maintaining', v.maintaining, true);\n";
-  }
-  /// Lines, each four columns further to the right.
-  static std::string indented(const std::string& lines) {
-    return "    " + indent(lines.substr(0, lines.size() - 1), 4) + "\n";
+  /// The arguments by name.
+  [[nodiscard]] std::string arguments() const {
+    std::vector<std::string> list;
+    for (const auto& s : sources_)
+      list.push_back(variable(s) + " CONSTANT " + table(s) + "[] := $" + std::to_string(list.size() + 1) + ";");
+    return join(list, "\n");
   }
 
-  [[nodiscard]] std::string by_operation(const CapturedSource& s,
-                                         std::string (ImmediateWriter::*what)(const CapturedSource&, const Query&)
-                                             const) const {
-    const auto one = [&](const Query& rows) { return "            " + indent((this->*what)(s, rows), 12) + ";\n"; };
-    std::string text = "        IF TG_OP = 'INSERT' THEN\n" + one(side(s, false)) +
-                       "        ELSIF TG_OP = 'DELETE' THEN\n" + one(side(s, true));
-    // Without columns nothing is read but the number of rows.
-    if (!s.columns.empty()) text += "        ELSIF TG_OP = 'UPDATE' THEN\n" + one(both_sides(s));
-    return text + "        END IF;\n";
+  /// The settings that maintaining changes.
+  static std::string saved() {
+    return "apply_before CONSTANT text := current_setting('pgtrickle.apply', true);\n"
+           "maintaining CONSTANT text := coalesce(current_setting('pgtrickle.maintaining', true), '');";
+  }
+  [[nodiscard]] std::string begins() const {
+    constexpr const char* kText = R"sql(
+        IF position(' ${id} ' IN v.maintaining) > 0 THEN
+            RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+                MESSAGE = ${message},
+                DETAIL = 'A trigger on it, or on a stream table that reads it, changes what it reads.',
+                HINT = ${hint};
+        END IF;
+        ${still_fits}
+        v.ignored := set_config('pgtrickle.maintaining', v.maintaining || ' ${id} ', true);
+    )sql";
+    return fill(kText, {{"id", id_},
+                        {"message", quote_literal("stream table " + name_ + " of " + quote_ident(request_.owner) +
+                                                  " is being maintained by this very statement")},
+                        {"hint", quote_literal("Its owner can drop that trigger, or have it refreshed instead: "
+                                               "pgtrickle.alter_stream_table('" +
+                                               name_ + "', refresh_mode => 'DIFFERENTIAL').")},
+                        {"still_fits", still_fits()}});
+  }
+  static std::string ends() {
+    return "v.ignored := set_config('pgtrickle.apply', v.apply_before, true);\n"
+           "v.ignored := set_config('pgtrickle.maintaining', v.maintaining, true);";
+  }
+  [[nodiscard]] std::string check_deferred() const {
+    if (!request_.user_keys) return {};
+    return "PERFORM pgtrickle._check_deferred(" + quote_literal(name_) + "::regclass);";
+  }
+
+  using WhatToDo = std::string (ImmediateWriter::*)(const CapturedSource&, const Query&) const;
+
+  [[nodiscard]] std::string by_operation(const CapturedSource& s, WhatToDo what) const {
+    // Without columns nothing is read but the number of rows, which no UPDATE changes.
+    const std::string on_update = s.columns.empty() ? ""
+                                                    : fill("ELSIF TG_OP = 'UPDATE' THEN\n    ${updated};",
+                                                           {{"updated", (this->*what)(s, both_sides(s))}});
+    constexpr const char* kText = R"sql(
+        IF TG_OP = 'INSERT' THEN
+            ${inserted};
+        ELSIF TG_OP = 'DELETE' THEN
+            ${deleted};
+        ${on_update}
+        END IF;
+    )sql";
+    return fill(kText, {{"inserted", (this->*what)(s, side(s, false))},
+                        {"deleted", (this->*what)(s, side(s, true))},
+                        {"on_update", on_update}});
   }
 
   [[nodiscard]] std::string stored(const CapturedSource& s, const Query& rows) const {
@@ -299,7 +468,7 @@ class ImmediateWriter {
   [[nodiscard]] std::string taken(const CapturedSource& s, const Query& rows) const {
     std::vector<std::string> row{"x.w"};
     for (const auto& name : columns_of(s)) row.push_back("x." + name);
-    const Select few = Select({"r.*"}).from(rows, "r").limit(std::to_string(kSmall + 1));
+    const Select few = Select({"r.*"}).from(rows, "r").limit(std::to_string(kFewRows + 1));
     return Select()
         .item("array_agg(ROW(" + join(row, ", ") + ")::" + table(s) + ")")
         .from(few, "x")
@@ -335,15 +504,22 @@ class ImmediateWriter {
       }
       if (keys.empty()) continue;
       Statement statement(numbers);
-      text += "IF " + numbers.gate(mask) + " THEN      -- what joins look up by, " + (exclusive ? "alone" : "shared") +
-              "\n    " + indent(locked(statement, union_all(keys), exclusive), 4) + "\nEND IF;\n";
+      constexpr const char* kText = R"sql(
+          IF ${gate} THEN      -- what joins look up by, ${how}
+              ${locked}
+          END IF;
+      )sql";
+      text += fill(kText, {{"gate", numbers.gate(mask)},
+                           {"how", exclusive ? "alone" : "shared"},
+                           {"locked", locked(statement, union_all(keys), exclusive)}}) +
+              "\n";
     }
     if (locks_.result == WriterLocks::Result::kNone) return text;
     Statement statement(numbers);
     const Query hashes = locks_.result == WriterLocks::Result::kKeys ? plan_.root_state->changed_keys(statement)
                                                                      : changed_rows(statement);
     const Select keys = Select({bucket(locks_.domains.size(), "h.h")}).from(hashes, "h", {"h"});
-    return text + "-- what of the result changes\n" + locked(statement, keys, true) + "\n";
+    return text + "-- what of the result changes\n" + locked(statement, keys, true);
   }
 
   [[nodiscard]] Select changed_rows(Statement& statement) const {
@@ -382,9 +558,14 @@ class ImmediateWriter {
                        Query::text("SELECT FROM " + locks_table() + " l\nWHERE l.key = ANY (ARRAY(SELECT k.key FROM " +
                                    keys + " k))\nORDER BY l.key\nFOR " + (exclusive ? "UPDATE" : "SHARE")));
     const Select missing({"(SELECT count(*) FROM " + keys + ") - (SELECT count(*) FROM " + rows + ")"});
-    return statement.sql(Select(missing).into({"v.violations"})) +
-           ";\nIF v.violations <> 0 THEN\n    PERFORM pgtrickle._raise_disagreement(" + quote_literal(name_) +
-           ", 'locks', v.violations);\nEND IF;\n";
+    constexpr const char* kText = R"sql(
+        ${statement};
+        IF v.violations <> 0 THEN
+            PERFORM pgtrickle._raise_disagreement(${name}, 'locks', v.violations);
+        END IF;
+    )sql";
+    return fill(kText,
+                {{"statement", statement.sql(Select(missing).into({"v.violations"}))}, {"name", quote_literal(name_)}});
   }
 
   /// When all is recomputed. Rows that a MERGE moves from one partition to another are in no transition table. So if
@@ -392,22 +573,25 @@ class ImmediateWriter {
   /// text.
   [[nodiscard]] static std::string recomputes(const CapturedSource& s) {
     if (!partitioned(s)) return "TG_OP = 'TRUNCATE'";
-    return "TG_OP = 'TRUNCATE'\n        OR TG_OP = 'UPDATE' AND (v.context ~* E'\\\\mmerge\\\\M|\\\\mSQL "
-           "function\\\\M|\\\\mPL/(?!pgSQL)'\n            OR current_query() ~* E'\\\\mexecute\\\\M' OR v.context !~* "
-           "E'\\\\mupdate\\\\M')";
+    constexpr const char* kText = R"sql(
+        TG_OP = 'TRUNCATE'
+        OR TG_OP = 'UPDATE' AND (v.context ~* E'\\mmerge\\M|\\mSQL function\\M|\\mPL/(?!pgSQL)'
+            OR current_query() ~* E'\\mexecute\\M' OR v.context !~* E'\\mupdate\\M')
+    )sql";
+    return fill(kText, {});
   }
 
-  [[nodiscard]] static std::string context(const CapturedSource& s) {
+  [[nodiscard]] static std::string get_context(const CapturedSource& s) {
     if (!partitioned(s)) return {};
-    return "    GET DIAGNOSTICS v.context = PG_CONTEXT;\n"
-           "    v.context := concat(current_query(), E'\\n', v.context);\n";
+    return "GET DIAGNOSTICS v.context = PG_CONTEXT;\n"
+           "v.context := concat(current_query(), E'\\n', v.context);";
   }
 
-  /// Few rows are looked up by nested loops, whatever the planner thinks.
-  [[nodiscard]] std::string planner(const std::string& value) const {
+  /// Few rows are looked up by nested loops, whatever the planner thinks. Many are joined as it thinks.
+  [[nodiscard]] std::string joins_of_many() const {
     if (!planning_.nested_loops) return {};
-    return "        v.planning := set_config('enable_hashjoin', '" + value +
-           "', true);\n        v.planning := set_config('enable_mergejoin', '" + value + "', true);\n";
+    return "v.ignored := set_config('enable_hashjoin', 'on', true);\n"
+           "v.ignored := set_config('enable_mergejoin', 'on', true);";
   }
 
   [[nodiscard]] std::string user_keys() const {
@@ -418,7 +602,7 @@ class ImmediateWriter {
 
   /// A writer does not fail because the owner may not read a source any more, or, where no event trigger stops it,
   /// because a source is not what it was: it is rebuilt then.
-  [[nodiscard]] std::string still_fits(const std::string& leave) const {
+  [[nodiscard]] std::string still_fits() const {
     std::vector<std::string> readable;
     for (const auto& s : sources_) {
       const std::string rel = std::to_string(s.source->relid) + "::oid";
@@ -428,8 +612,8 @@ class ImmediateWriter {
       const std::string table = "has_table_privilege(" + rel + ", 'SELECT')";
       readable.push_back(columns.empty() ? table : "(" + table + " OR " + join(columns, " AND ") + ")");
     }
-    return lost("(" + join(readable, "\n        AND ") + ") IS NOT TRUE",
-                "its owner may no longer SELECT from what it reads", leave);
+    return lost("(" + join(readable, "\n AND ") + ") IS NOT TRUE", "its owner may no longer SELECT from what it reads",
+                "RETURN");
   }
 
   /// Where no event trigger stops it when a source is altered, before anything of the source is named.
@@ -442,26 +626,29 @@ class ImmediateWriter {
   }
 
   [[nodiscard]] std::string lost(const std::string& condition, const std::string& why, const std::string& leave) const {
-    return "    IF " + condition + " THEN\n        UPDATE pgtrickle.pgt_immediate i SET lost = " + quote_literal(why) +
-           " WHERE i.pgt_id = " + id_ + ";\n        " + leave + ";\n    END IF;\n";
-  }
-
-  /// It is there, and its triggers are to work.
-  [[nodiscard]] std::string not_stopped() const {
-    return "\n      AND EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = " + id_ +
-           ")\n      AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = " + id_ + ")";
+    constexpr const char* kText = R"sql(
+        IF ${condition} THEN
+            UPDATE pgtrickle.pgt_immediate i SET lost = ${why} WHERE i.pgt_id = ${id};
+            ${leave};
+        END IF;
+    )sql";
+    return fill(kText, {{"id", id_}, {"condition", condition}, {"why", quote_literal(why)}, {"leave", leave}});
   }
 
   /// Settings that a trigger function sets for itself end with it.
-  [[nodiscard]] std::string trigger(const char* kind, const std::string& body, bool plans,
+  [[nodiscard]] std::string trigger(const char* kind, const std::string& body, bool plans = false,
                                     const std::string& suffix = {}) const {
-    std::string sql = "CREATE OR REPLACE FUNCTION " + function_name(kind, request_.id) + suffix +
-                      "() RETURNS trigger\nLANGUAGE plpgsql SECURITY DEFINER\nSET search_path = pg_catalog, pg_temp\n";
-    if (plans) {
-      sql += "SET plan_cache_mode = force_generic_plan\nSET max_parallel_workers_per_gather = 0\nSET jit = off\n";
-      if (planning_.nested_loops) sql += "SET enable_hashjoin = off\nSET enable_mergejoin = off\n";
-    }
-    return sql + "AS " + dollar_quoted(body);
+    constexpr const char* kText = R"sql(
+        CREATE OR REPLACE FUNCTION ${name}() RETURNS trigger
+        LANGUAGE plpgsql SECURITY DEFINER
+        SET search_path = pg_catalog, pg_temp
+        ${of_one_plan}
+        ${of_few_rows}
+    )sql";
+    return plpgsql_function(fill(kText, {{"name", function_name(kind, request_.id) + suffix},
+                                         {"of_one_plan", plans ? kOnePlan : ""},
+                                         {"of_few_rows", plans && planning_.nested_loops ? kNestedLoops : ""}}),
+                            body);
   }
 
   const CompileRequest& request_;
@@ -491,7 +678,7 @@ void add_immediate(const CompileRequest& request, const CutPlan& plan, const Wri
   for (const auto& s : writer.sources()) program.owner_ddl.push_back(writer.changes_ddl(s));
   for (const bool many : {false, true}) {
     if (!many && !writer.direct()) continue;
-    const SourceNumbers within = numbers.immediate(request.id, !many);
+    const SourceNumbers within = numbers.immediate(request.id, !many, writer.about());
     add(writer.maintain(differential(within, many), within, many),
         function_name(many ? "maintain_many" : "maintain", request.id) + "(" +
             (many ? "bigint[]" : writer.parameter_types()) + ")",

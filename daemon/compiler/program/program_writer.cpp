@@ -9,6 +9,7 @@
 #include "compiler/sql/function_text.h"
 #include "compiler/sql/rows.h"
 #include "compiler/sql/sql_text.h"
+#include "compiler/sql/template.h"
 
 namespace pgtrickle::compiler {
 
@@ -247,45 +248,60 @@ struct Differs {
 /// apply_<id>: recomputes, or applies what is pending. `differential` is empty if it can only recompute.
 std::string apply_function(const CompileRequest& request, const SourceNumbers& numbers, const std::string& full,
                            const std::string& differential, const Differs& differs) {
-  const bool sized = differs.sized;
-  std::string body =
-      "\n#variable_conflict use_column\n<<v>>\nDECLARE\n"
-      // An alias is the argument itself; anything else would be assigned at each call.
-      "  f_snapshot ALIAS FOR $2;\n"
-      "  f_xmin CONSTANT xid8 := pg_snapshot_xmin($2);\n"
-      "  f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);\n"
-      "  f_xid ALIAS FOR $3;\n"
-      "  f_seq ALIAS FOR $4;\n" +
-      numbers.declarations("$5") +
-      "  run ALIAS FOR $6;\n"
-      "  user_keys ALIAS FOR $8;  -- columns of unique indexes that users made; NULL: there are none\n"
-      "  violations bigint;\n"
-      "  ignored text;\n";
-  if (!differs.gone.empty()) body += "  gone " + differs.gone + ";\n";
-  if (sized) body += "  sizes_before CONSTANT text := current_setting('pgtrickle.sizes', true);\n";
-  body +=
-      "BEGIN\n"
-      // The guard trigger lets these statements pass. Not a SET clause: only superusers may put unknown parameters
-      // there.
-      "  v.ignored := set_config('pgtrickle.apply', '" +
-      std::to_string(request.id) + "', true);\n";
-  if (sized) body += "  v.ignored := set_config('pgtrickle.sizes', $7, true);\n";
-  std::string leave = "v.ignored := set_config('pgtrickle.apply', '', true);\n";
-  if (sized) leave += "v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);\n";
-  if (differential.empty()) {
-    body += indent("  " + full, 2);
-  } else {
-    body += "  IF $1 = 'full' THEN\n" + indent("    " + full, 4) + "\n    " + indent(leave, 4) +
-            "RETURN;\n  END IF;\n" + indent("  " + differential, 2);
-  }
-  body += "\n  " + indent(leave.substr(0, leave.size() - 1), 2) + "\nEND\n";
+  // An alias is the argument itself; anything else would be assigned at each call. The guard trigger lets these
+  // statements pass; not by a SET clause: only superusers may put unknown parameters there.
+  constexpr const char* kLeave = R"sql(
+      v.ignored := set_config('pgtrickle.apply', '', true);
+      ${restore_sizes}
+  )sql";
+  const std::string leave = fill(kLeave, {{"restore_sizes", differs.sized ? kRestoreSizes : ""}});
+  constexpr const char* kApply = R"sql(
+      IF $1 = 'full' THEN
+        ${full}
+        ${leave}
+        RETURN;
+      END IF;
+      ${differential}
+  )sql";
+  const std::string apply =
+      differential.empty() ? full : fill(kApply, {{"full", full}, {"leave", leave}, {"differential", differential}});
+  constexpr const char* kBody = R"sql(
+      #variable_conflict use_column
+      <<v>>
+      DECLARE
+        f_snapshot ALIAS FOR $2;
+        f_xmin CONSTANT xid8 := pg_snapshot_xmin($2);
+        f_xmax CONSTANT xid8 := pg_snapshot_xmax($2);
+        f_xid ALIAS FOR $3;
+        f_seq ALIAS FOR $4;
+        ${what_changed}
+        run ALIAS FOR $6;
+        user_keys ALIAS FOR $8;  -- columns of unique indexes that users made; NULL: there are none
+        violations bigint;
+        ignored text;
+        ${declare_gone}
+        ${save_sizes}
+      BEGIN
+        v.ignored := set_config('pgtrickle.apply', '${id}', true);
+        ${set_sizes}
+        ${apply}
+        ${leave}
+      END
+  )sql";
+  const std::string body =
+      fill(kBody, {{"id", std::to_string(request.id)},
+                   {"what_changed", numbers.declarations("$5")},
+                   {"declare_gone", differs.gone.empty() ? "" : "gone " + differs.gone + ";"},
+                   {"save_sizes", differs.sized ? kSaveSizes : ""},
+                   {"set_sizes", differs.sized ? "v.ignored := set_config('pgtrickle.sizes', $7, true);" : ""},
+                   {"apply", apply},
+                   {"leave", leave}});
   // Settings of the planner are those of the caller.
-  std::string sql = "CREATE OR REPLACE FUNCTION " + function_name("apply", request.id) + "(" + kApplyArguments +
-                    ",\n  OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)\n"
-                    "LANGUAGE plpgsql\n";
-  for (const auto& [key, value] : request.settings)
-    sql += "SET " + quote_ident(key) + " = " + quote_literal(value) + "\n";
-  return sql + "AS " + dollar_quoted(body);
+  std::string head = "CREATE OR REPLACE FUNCTION " + function_name("apply", request.id) + "(" + kApplyArguments +
+                     ",\n  OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)\n"
+                     "LANGUAGE plpgsql";
+  for (const auto& [key, value] : request.settings) head += "\nSET " + quote_ident(key) + " = " + quote_literal(value);
+  return plpgsql_function(head, body);
 }
 
 void add_apply(const CompileRequest& request, Program& program, const SourceNumbers& numbers, const std::string& full,

@@ -11,12 +11,13 @@
 #include "compiler/program/target.h"
 #include "compiler/request.h"
 #include "compiler/sql/statement.h"
+#include "model/ids.h"
 
 namespace pgtrickle::compiler {
 
 struct CapturedSource {
   const Source* source = nullptr;
-  std::int64_t log_id = 0;
+  SourceId log_id = 0;
   std::vector<std::int16_t> columns;  // attnums, ascending
 };
 

@@ -7,13 +7,17 @@
 #include "compiler/sql/function_text.h"
 #include "compiler/sql/query.h"
 #include "compiler/sql/sql_text.h"
+#include "compiler/sql/template.h"
 
 namespace pgtrickle::compiler {
 
 namespace {
 
 constexpr const char* kNoLimit = "9223372036854775807";
-constexpr int kSmallDelta = 200;  // pending rows up to which a refresh is small: one plan for all, made for few rows
+
+constexpr const char* kJoinsOfMany =
+    "v.path := pg_catalog.set_config('enable_hashjoin', 'on', true);\n"
+    "v.path := pg_catalog.set_config('enable_mergejoin', 'on', true);";
 
 class RefreshWriter {
  public:
@@ -39,56 +43,69 @@ class RefreshWriter {
     looks.item("ARRAY[" + join(counts, ", ") + "]::bigint[]")
         .item("array_remove(ARRAY[" + join(marked, ", ") + "]::bigint[], NULL)")
         .items({not_null(), row_security(), watched()})
-        .items({std::to_string(kSmallDelta), boolean(planning_.sized), boolean(planning_.nested_loops),
+        .items({std::to_string(kFewRows), boolean(planning_.sized), boolean(planning_.nested_loops),
                 boolean(request_.user_keys)})
         .into({"pending", "marked", "not_null", "row_security", "watched", "small", "sized", "nested_loops", "moves"});
-    const std::string body =
-        "\n#variable_conflict use_column\n<<v>>\nDECLARE\n"
-        "  f_xmin CONSTANT xid8 := pg_snapshot_xmin($1);\n"
-        "  f_xmax CONSTANT xid8 := pg_snapshot_xmax($1);\n"
-        "  f_snapshot ALIAS FOR $1;\n"
-        "  f_xid ALIAS FOR $2;\n"
-        "  f_seq ALIAS FOR $3;\n"
-        "BEGIN\n" +
-        statement(looks.sql(), 1) + "END\n";
-    return "CREATE OR REPLACE FUNCTION " + function_name("look", request_.id) +
-           "(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,\n  OUT pending bigint[], OUT marked bigint[], OUT "
-           "not_null boolean, OUT row_security boolean, OUT watched boolean,\n  OUT small bigint, OUT sized boolean, OUT "
-           "nested_loops boolean, OUT moves boolean)\nLANGUAGE plpgsql\nSET search_path = "
-           "pg_catalog, pg_temp\nAS " +
-           dollar_quoted(body);
+    constexpr const char* kHead = R"sql(
+        CREATE OR REPLACE FUNCTION pgtrickle_state.look_${id}(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,
+          OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean,
+          OUT watched boolean, OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
+        LANGUAGE plpgsql
+        SET search_path = pg_catalog, pg_temp
+    )sql";
+    const std::string head = fill(kHead, {{"id", id_}});
+    constexpr const char* kBody = R"sql(
+        #variable_conflict use_column
+        <<v>>
+        DECLARE
+          f_xmin CONSTANT xid8 := pg_snapshot_xmin($1);
+          f_xmax CONSTANT xid8 := pg_snapshot_xmax($1);
+          f_snapshot ALIAS FOR $1;
+          f_xid ALIAS FOR $2;
+          f_seq ALIAS FOR $3;
+        BEGIN
+          ${look};
+        END
+    )sql";
+    const std::string body = fill(kBody, {{"look", looks.sql()}});
+    return plpgsql_function(head, body);
   }
 
   [[nodiscard]] std::string function() const {
-    std::string body = "\n#variable_conflict use_column\n<<v>>\n";
-    if (!sources_.empty()) body += declarations();
-    body += "BEGIN\n" + not_at_commit();
-    if (!sources_.empty()) body += usual_case();
-    body +=
-        "  SELECT p.action, p.delta_rows, p.rows_inserted, p.rows_updated, p.rows_deleted\n"
-        "  INTO action, delta_rows, rows_inserted, rows_updated, rows_deleted\n"
-        "  FROM pgtrickle._refresh_program(" +
-        id_ + ", $1) p;\nEND\n";
-    return "CREATE OR REPLACE FUNCTION " + function_name("refresh", request_.id) +
-           "(mode text DEFAULT 'auto', OUT action text, OUT delta_rows bigint,\n  OUT rows_inserted bigint, OUT "
-           "rows_updated bigint, OUT rows_deleted bigint)\nLANGUAGE plpgsql SECURITY DEFINER\nSET search_path = "
-           "pg_catalog, pg_temp\nSET plan_cache_mode = force_generic_plan\nSET max_parallel_workers_per_gather = 0\n"
-           "SET jit = off\n" +
-           (planning_.nested_loops ? "SET enable_hashjoin = off\nSET enable_mergejoin = off\n" : "") + "AS " +
-           dollar_quoted(body);
+    constexpr const char* kHead = R"sql(
+        CREATE OR REPLACE FUNCTION pgtrickle_state.refresh_${id}(mode text DEFAULT 'auto', OUT action text,
+          OUT delta_rows bigint, OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
+        LANGUAGE plpgsql SECURITY DEFINER
+        SET search_path = pg_catalog, pg_temp
+        ${of_one_plan}
+        ${of_few_rows}
+    )sql";
+    const std::string head = fill(
+        kHead, {{"id", id_}, {"of_one_plan", kOnePlan}, {"of_few_rows", planning_.nested_loops ? kNestedLoops : ""}});
+    // What an owner has left for the end of a transaction (deferred triggers, cursors WITH HOLD, statements in place of
+    // ours) runs as the role that logged in, and the role of the worker sessions may call every refresh_<id>.
+    constexpr const char* kBody = R"sql(
+        #variable_conflict use_column
+        <<v>>
+        ${declarations}
+        BEGIN
+          IF NOT pg_has_role(session_user, current_user, 'USAGE') AND current_query() ~* 'commit|prepare' THEN
+            RAISE EXCEPTION 'a refresh is not for what runs at COMMIT' USING ERRCODE = 'insufficient_privilege';
+          END IF;
+          ${usual_case}
+          SELECT p.action, p.delta_rows, p.rows_inserted, p.rows_updated, p.rows_deleted
+          INTO action, delta_rows, rows_inserted, rows_updated, rows_deleted
+          FROM pgtrickle._refresh_program(${id}, $1) p;
+        END
+    )sql";
+    const std::string body = fill(kBody, {{"id", id_},
+                                          {"declarations", sources_.empty() ? "" : declarations()},
+                                          {"usual_case", sources_.empty() ? "" : usual_case()}});
+    return plpgsql_function(head, body);
   }
 
  private:
   static std::string boolean(bool value) { return value ? "true" : "false"; }
-
-  /// What an owner has left for the end of a transaction (deferred triggers, cursors WITH HOLD, statements in place of
-  /// ours) runs as the role that logged in, and the role of the worker sessions may call every refresh_<id>.
-  static std::string not_at_commit() {
-    return "  IF NOT pg_has_role(session_user, current_user, 'USAGE') AND current_query() ~* 'commit|prepare' THEN\n"
-           "    RAISE EXCEPTION 'a refresh is not for what runs at COMMIT' USING ERRCODE = "
-           "'insufficient_privilege';\n"
-           "  END IF;\n";
-  }
 
   static std::vector<CapturedSource> in_order(std::vector<CapturedSource> sources, const SourceNumbers& numbers) {
     std::sort(sources.begin(), sources.end(), [&](const auto& a, const auto& b) {
@@ -110,42 +127,80 @@ class RefreshWriter {
         .where(pending("l", frontier));
   }
 
-  /// A statement of the function, so many blocks deep.
-  static std::string statement(const std::string& sql, int depth) {
-    return std::string(static_cast<std::size_t>(depth) * 2, ' ') + indent(sql, depth * 2) + ";\n";
-  }
-
   [[nodiscard]] std::string count_of(const CapturedSource& s) const {
     return "v.n" + std::to_string(numbers_.number(s.source->relid));
   }
 
   [[nodiscard]] std::string declarations() const {
-    std::string text =
-        "DECLARE\n"
-        "  run bigint;\n"
-        "  f_snapshot pg_snapshot;\n"
-        "  f_xid xid8;\n"
-        "  f_seq bigint;\n"
-        "  usual boolean;     -- nothing that has changed\n"
-        "  most bigint;       -- pending rows that are applied as the usual case; -1: none\n"
-        "  marked boolean;\n"
-        "  changed bigint := 0;  -- bit per source with pending rows\n"
-        "  done record;\n"
-        "  planning record;\n"
-        "  path text;\n";
-    for (const auto& s : sources_) text += "  " + count_of(s).substr(2) + " bigint;\n";
-    return text;
+    std::vector<std::string> counts;
+    for (const auto& s : sources_) counts.push_back(count_of(s).substr(2) + " bigint;");
+    constexpr const char* kText = R"sql(
+        DECLARE
+          run bigint;
+          f_snapshot pg_snapshot;
+          f_xid xid8;
+          f_seq bigint;
+          usual boolean;     -- nothing that has changed
+          most bigint;       -- pending rows that are applied as the usual case; -1: none
+          marked boolean;
+          changed bigint := 0;  -- bit per source with pending rows
+          done record;
+          planning record;
+          path text;
+          ${counts}
+    )sql";
+    return fill(kText, {{"counts", join(counts, "\n")}});
   }
 
+  /// Without the lock, TRUNCATE has to be thought of, which empties a log for this snapshot too: after it was taken,
+  /// somebody else could have refreshed and the log been cleared. See _rotate_log() in sql/43_change_log.sql.
   [[nodiscard]] std::string usual_case() const {
-    return "  IF $1 = 'auto' AND current_setting('transaction_isolation') = 'repeatable read'" + may_read() +
-           " THEN\n" + peek() + nothing_to_do() + move_frontier() + "      IF FOUND THEN\n" + apply_and_return() +
-           "      END IF;\n    END IF;\n  END IF;\n"
-           "  -- Everything else\n";
+    std::vector<std::string> counts;
+    std::vector<std::string> set_changed;
+    for (const auto& s : sources_) {
+      counts.push_back(count_of(s));
+      set_changed.push_back("IF " + count_of(s) + " > 0 THEN v.changed := v.changed | " +
+                            std::to_string(numbers_.bit(s.source->relid)) + "; END IF;");
+    }
+    constexpr const char* kText = R"sql(
+        IF $1 = 'auto' AND current_setting('transaction_isolation') = 'repeatable read'
+           ${may_read} THEN
+          ${look};
+          delta_rows := ${pending};
+          rows_inserted := 0; rows_updated := 0; rows_deleted := 0;
+          IF v.usual AND NOT v.marked AND delta_rows = 0 AND v.most >= 0 AND pg_visible_in_snapshot(
+            pg_sequence_last_value('pgtrickle_changes.last_clearing')::text::xid8, pg_current_snapshot()) THEN
+            action := 'NO_DATA';
+            RETURN;
+          ELSIF v.usual AND NOT v.marked AND delta_rows BETWEEN 1 AND v.most THEN
+            -- Nothing could write since the look. Rows that this transaction writes from here on come later.
+            v.run := nextval('pgtrickle_changes.log_seq');
+            ${move_frontier};
+            IF FOUND THEN
+              ${set_changed}
+              ${apply}
+              -- A function of the query may have changed the path, for good.
+              v.path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+              action := 'DIFFERENTIAL';
+              rows_inserted := v.done.rows_inserted;
+              rows_updated := v.done.rows_updated;
+              rows_deleted := v.done.rows_deleted;
+              RETURN;
+            END IF;
+          END IF;
+        END IF;
+        -- Everything else
+    )sql";
+    return fill(kText, {{"may_read", may_read()},
+                        {"look", look_for_the_usual()},
+                        {"pending", join(counts, " + ")},
+                        {"move_frontier", move_frontier()},
+                        {"set_changed", join(set_changed, "\n")},
+                        {"apply", apply()}});
   }
 
   /// One statement, no lock: the frontier, whether anything is unusual, and what is pending.
-  [[nodiscard]] std::string peek() const {
+  [[nodiscard]] std::string look_for_the_usual() const {
     std::vector<std::string> usual{"f.snapshot IS NOT NULL", not_exists(Select().from("pg_subscription_rel", {}))};
     // Where event triggers watch, one writes to pgt_refresh_limits that row security was enabled.
     if (request_.event_triggers.empty()) usual.push_back("NOT " + row_security());
@@ -174,21 +229,7 @@ class RefreshWriter {
     }
     look.item(join(marked, " OR "));
     into.emplace_back("v.marked");
-    return statement(look.into(into).sql(), 2);
-  }
-
-  /// Without the lock, TRUNCATE has to be thought of, which empties a log for this snapshot too: after it was taken,
-  /// somebody else could have refreshed and the log been cleared. See _rotate_log() in sql/43_change_log.sql.
-  [[nodiscard]] std::string nothing_to_do() const {
-    std::vector<std::string> counts;
-    for (const auto& s : sources_) counts.push_back(count_of(s));
-    return "    delta_rows := " + join(counts, " + ") +
-           ";\n    rows_inserted := 0; rows_updated := 0; rows_deleted := 0;\n"
-           "    IF v.usual AND NOT v.marked AND delta_rows = 0 AND v.most >= 0 AND "
-           "pg_visible_in_snapshot(\n"
-           "      pg_sequence_last_value('pgtrickle_changes.last_clearing')::text::xid8, pg_current_snapshot()) THEN\n"
-           "      action := 'NO_DATA';\n      RETURN;\n"
-           "    ELSIF v.usual AND NOT v.marked AND delta_rows BETWEEN 1 AND v.most THEN\n";
+    return look.into(into).sql();
   }
 
   /// Before anything is applied, because it is the lock too: who has moved the frontier refreshes this stream table,
@@ -205,61 +246,61 @@ class RefreshWriter {
         .where("p.pgt_id = " + id_)
         .where("p.facts_from IS NULL")
         .where(watched());
-    return "      -- Nothing could write since the look. Rows that this transaction writes from here on come later.\n"
-           "      v.run := nextval('pgtrickle_changes.log_seq');\n" +
-           statement(frontier.sql(), 3);
-  }
-
-  [[nodiscard]] std::string apply_and_return() const {
-    std::string sql;
-    for (const auto& s : sources_)
-      sql += "        IF " + count_of(s) + " > 0 THEN v.changed := v.changed | " +
-             std::to_string(numbers_.bit(s.source->relid)) + "; END IF;\n";
-    return sql + apply() +
-           "        -- A function of the query may have changed the path, for good.\n"
-           "        v.path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);\n"
-           "        action := 'DIFFERENTIAL';\n"
-           "        rows_inserted := v.done.rows_inserted;\n"
-           "        rows_updated := v.done.rows_updated;\n"
-           "        rows_deleted := v.done.rows_deleted;\n"
-           "        RETURN;\n";
+    return frontier.sql();
   }
 
   /// Few rows: the plan that is made for few. More: with the planner's own ways to join, and if it is told sizes, with
   /// the plans of their class.
   [[nodiscard]] std::string apply() const {
-    const std::string arguments = "('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, ";
-    const std::vector<std::string> small(sources_.size(), std::to_string(kSmallDelta));
-    std::string sql = "        IF delta_rows <= " + std::to_string(kSmallDelta) +
-                      " THEN\n          v.done := " + apply_ + arguments +
-                      (planning_.sized ? quote_literal("{" + join(small, ",") + "}") : "NULL") +
-                      ", NULL, NULL::boolean);\n        ELSE\n";
-    if (planning_.nested_loops)
-      sql +=
-          "          v.path := pg_catalog.set_config('enable_hashjoin', 'on', true);\n"
-          "          v.path := pg_catalog.set_config('enable_mergejoin', 'on', true);\n";
-    if (planning_.sized) {
-      std::vector<std::string> pending;
-      for (const auto& s : sources_) pending.push_back(count_of(s));
-      sql += "          v.planning := pgtrickle._planning(" + id_ + ", ARRAY[" + join(pending, ", ") + "], " +
-             std::to_string(kSmallDelta) + ", true, " + boolean(planning_.nested_loops) +
-             ");\n          EXECUTE format('SELECT a.* FROM " + apply_ +
-             "(''differential'', $1, $2, $3, $4, $5, $6, NULL, NULL::%s) AS a', v.planning.plans)\n"
-             "          INTO v.done USING v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, v.planning.sizes;\n";
-    } else {
-      sql += "          v.done := " + apply_ + arguments + "NULL, NULL, NULL::text);\n";
-    }
-    return sql + "        END IF;\n";
+    const std::vector<std::string> few(sources_.size(), std::to_string(kFewRows));
+    constexpr const char* kText = R"sql(
+        IF delta_rows <= ${few} THEN
+          v.done := ${apply}('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, ${few_of_each},
+                             NULL, NULL::boolean);
+        ELSE
+          ${joins_of_many}
+          ${apply_many}
+        END IF;
+    )sql";
+    return fill(kText, {{"few", std::to_string(kFewRows)},
+                        {"apply", apply_},
+                        {"few_of_each", planning_.sized ? quote_literal("{" + join(few, ",") + "}") : "NULL"},
+                        {"joins_of_many", planning_.nested_loops ? kJoinsOfMany : ""},
+                        {"apply_many", planning_.sized ? apply_sized() : apply_unsized()}});
+  }
+
+  [[nodiscard]] std::string apply_unsized() const {
+    constexpr const char* kText = R"sql(
+        v.done := ${apply}('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, NULL,
+                           NULL, NULL::text);
+    )sql";
+    return fill(kText, {{"apply", apply_}});
+  }
+
+  [[nodiscard]] std::string apply_sized() const {
+    std::vector<std::string> pending;
+    for (const auto& s : sources_) pending.push_back(count_of(s));
+    constexpr const char* kText = R"sql(
+        v.planning := pgtrickle._planning(${id}, ARRAY[${pending}], ${few}, true, ${nested_loops});
+        EXECUTE format('SELECT a.* FROM ${apply}(''differential'', $1, $2, $3, $4, $5, $6, NULL, NULL::%s) AS a',
+                       v.planning.plans)
+        INTO v.done USING v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, v.planning.sizes;
+    )sql";
+    return fill(kText, {{"id", id_},
+                        {"pending", join(pending, ", ")},
+                        {"few", std::to_string(kFewRows)},
+                        {"nested_loops", boolean(planning_.nested_loops)},
+                        {"apply", apply_}});
   }
 
   /// Before anything is read: the right to read a log goes with that to read its source, and the procedure says which
   /// one is missing.
   [[nodiscard]] std::string may_read() const {
-    std::string sql;
+    std::vector<std::string> rights;
     for (const auto& s : sources_)
-      sql += "\n     AND " + readable(s) + "\n     AND has_column_privilege(to_regclass('pgtrickle_changes.log_" +
-             std::to_string(s.log_id) + "'), 'w', 'SELECT')";
-    return sql;
+      rights.push_back("AND " + readable(s) + "\nAND has_column_privilege(to_regclass('pgtrickle_changes.log_" +
+                       std::to_string(s.log_id) + "'), 'w', 'SELECT')");
+    return join(rights, "\n");
   }
 
   [[nodiscard]] static std::string readable(const CapturedSource& s) {

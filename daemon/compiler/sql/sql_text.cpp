@@ -106,7 +106,9 @@ void append_indented(std::string& to, const std::string& text, std::size_t space
   const auto is_quoted_after = [&quote](std::string_view line) {
     // Programs are indented often, and most lines have no quote: two searches for one are cheaper than a loop.
     if (line.find('\'') != line.npos || line.find('"') != line.npos) {
-      for (const char c : line) {
+      for (std::size_t i = 0; i < line.size(); ++i) {
+        const char c = line[i];
+        if (quote == 0 && line.substr(i, 2) == "--") break;  // what a comment names may have a quote
         if (c != '\'' && c != '"') continue;
         if (quote == 0)
           quote = c;

@@ -1,6 +1,7 @@
 #include "compiler/sql/statement.h"
 
 #include <stdexcept>
+#include <utility>
 
 #include "compiler/sql/sql_text.h"
 
@@ -9,10 +10,11 @@ namespace pgtrickle::compiler {
 namespace {
 
 constexpr std::size_t kCommentBytes = 100;
+constexpr std::size_t kAboutBytes = 1000;
 
 }  // namespace
 
-void SourceNumbers::add(std::uint32_t relid, std::int64_t log_id, const std::string& name) {
+void SourceNumbers::add(std::uint32_t relid, SourceId log_id, const std::string& name) {
   if (!index_.emplace(relid, sources_.size()).second) return;
   sources_.emplace_back(relid, log_id);
   names_.push_back(plain_name(name) + "_changed");
@@ -29,7 +31,7 @@ std::string SourceNumbers::declarations(const std::string& changed) const {
   const auto names = variables();
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::string number = std::to_string(i + 1);
-    text += "  " + names[i] + " CONSTANT boolean := ";
+    text += names[i] + " CONSTANT boolean := ";
     if (immediate_)
       text += in_variables_ ? "$" + number + " IS NOT NULL;\n" : "$1[" + number + "] > 0;\n";
     else
@@ -51,13 +53,14 @@ std::uint64_t SourceNumbers::bit(std::uint32_t relid) const {
   return std::uint64_t{1} << (index_.at(relid) % kChangedBits);
 }
 
-std::int64_t SourceNumbers::log_id(std::uint32_t relid) const {
+SourceId SourceNumbers::log_id(std::uint32_t relid) const {
   return sources_.at(index_.at(relid)).second;
 }
 
-SourceNumbers SourceNumbers::immediate(std::int64_t stream_table_id, bool in_variables) const {
+SourceNumbers SourceNumbers::immediate(TableId table, bool in_variables, std::string about) const {
   SourceNumbers copy = *this;
-  copy.immediate_ = stream_table_id;
+  copy.about_ = std::move(about);
+  copy.immediate_ = table;
   copy.in_variables_ = in_variables;
   return copy;
 }
@@ -76,8 +79,8 @@ std::string changes_variable(std::size_t source) {
   return "d" + std::to_string(source);
 }
 
-std::string changes_table(std::int64_t stream_table_id, std::size_t source) {
-  return "pgtrickle_state.changes_" + std::to_string(stream_table_id) + "_" + std::to_string(source);
+std::string changes_table(TableId table, std::size_t source) {
+  return "pgtrickle_state.changes_" + std::to_string(table) + "_" + std::to_string(source);
 }
 
 std::string Statement::add(const std::string& hint, const std::string& about, const std::string& body,
@@ -114,7 +117,9 @@ std::string Statement::with_shared(const Query& query, const std::string& hint, 
 }
 
 std::string Statement::sql(const Select& last) const {
-  return tables_.empty() ? last.sql() : "WITH\n" + join(tables_, ",\n") + "\n" + last.sql();
+  if (tables_.empty()) return last.sql();
+  const std::string about = sources_.about().empty() ? "" : "-- " + one_line(sources_.about(), kAboutBytes) + "\n";
+  return "WITH\n" + about + join(tables_, ",\n") + "\n" + last.sql();
 }
 
 std::string Statement::limit(std::uint32_t relid) const {

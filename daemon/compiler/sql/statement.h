@@ -12,6 +12,7 @@
 
 #include "compiler/sql/change.h"
 #include "compiler/sql/query.h"
+#include "model/ids.h"
 
 namespace pgtrickle::compiler {
 
@@ -22,12 +23,15 @@ constexpr std::uint32_t kChangedBits = 62;  // as SQL has agreed, see catalog/pr
 /// variable that says so by name: v.orders_changed.
 class SourceNumbers {
  public:
-  void add(std::uint32_t relid, std::int64_t log_id, const std::string& name);
+  void add(std::uint32_t relid, SourceId log_id, const std::string& name);
   [[nodiscard]] std::uint64_t bit(std::uint32_t relid) const;
-  [[nodiscard]] std::int64_t log_id(std::uint32_t relid) const;
+  [[nodiscard]] SourceId log_id(std::uint32_t relid) const;
   /// The same sources in a program that runs within the writer's transaction: what statements have changed is in
   /// variables (changes_variable) or in tables of the stream table's own (changes_table), and all of it is pending.
-  [[nodiscard]] SourceNumbers immediate(std::int64_t stream_table_id, bool in_variables) const;
+  /// `about` is what the writer reads in the CONTEXT of an error: whose statement has failed, and what to do.
+  [[nodiscard]] SourceNumbers immediate(TableId table, bool in_variables, std::string about) const;
+  /// Empty if no writer waits for it.
+  [[nodiscard]] const std::string& about() const { return about_; }
   /// The changes of a source: columns w and c<attnum>.
   [[nodiscard]] FromItem changes(std::uint32_t relid) const;
   /// The conditions that select those of them that are pending, in scope as `alias`; empty: all are.
@@ -45,11 +49,12 @@ class SourceNumbers {
  private:
   [[nodiscard]] std::vector<std::string> variables() const;
 
-  std::vector<std::pair<std::uint32_t, std::int64_t>> sources_;
+  std::vector<std::pair<std::uint32_t, SourceId>> sources_;
   std::vector<std::string> names_;
   std::map<std::uint32_t, std::size_t> index_;
-  std::optional<std::int64_t> immediate_;  // the stream table's id
+  std::optional<TableId> immediate_;
   bool in_variables_ = false;
+  std::string about_;
 };
 
 class Statement {
@@ -98,7 +103,7 @@ class Statement {
 /// What statements have changed in a source of an IMMEDIATE stream table (SourceNumbers::number()): few rows in a
 /// variable, an array of rows of the table, or any number in the table.
 std::string changes_variable(std::size_t source);
-std::string changes_table(std::int64_t stream_table_id, std::size_t source);
+std::string changes_table(TableId table, std::size_t source);
 
 /// The conditions that select the pending rows of a log in scope as `alias`; `frontier` has f_snapshot, f_xmin, f_xmax,
 /// f_xid and f_seq.

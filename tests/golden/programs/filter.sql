@@ -76,7 +76,6 @@ BEGIN
     IF v.violations <> 0 THEN
       PERFORM pgtrickle._raise_disagreement('public.stream_table', 'key', v.violations);
     END IF;
-    
     v.ignored := set_config('pgtrickle.apply', '', true);
     RETURN;
   END IF;
@@ -125,7 +124,6 @@ BEGIN
   IF v.violations <> 0 THEN
     PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
   END IF;
-  
   v.ignored := set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
@@ -133,8 +131,8 @@ $pgt$;
 REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, text, text[], anyelement) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.look_0(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,
-  OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean,
-  OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
+  OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean,
+  OUT watched boolean, OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgt$
@@ -160,8 +158,8 @@ $pgt$;
 
 REVOKE ALL ON FUNCTION pgtrickle_state.look_0(pg_snapshot, xid8, bigint) FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION pgtrickle_state.refresh_0(mode text DEFAULT 'auto', OUT action text, OUT delta_rows bigint,
-  OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
+CREATE OR REPLACE FUNCTION pgtrickle_state.refresh_0(mode text DEFAULT 'auto', OUT action text,
+  OUT delta_rows bigint, OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
@@ -224,11 +222,13 @@ BEGIN
       IF FOUND THEN
         IF v.n1 > 0 THEN v.changed := v.changed | 1; END IF;
         IF delta_rows <= 200 THEN
-          v.done := pgtrickle_state.apply_0('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, NULL, NULL, NULL::boolean);
+          v.done := pgtrickle_state.apply_0('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, NULL,
+                             NULL, NULL::boolean);
         ELSE
           v.path := pg_catalog.set_config('enable_hashjoin', 'on', true);
           v.path := pg_catalog.set_config('enable_mergejoin', 'on', true);
-          v.done := pgtrickle_state.apply_0('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, NULL, NULL, NULL::text);
+          v.done := pgtrickle_state.apply_0('differential', v.f_snapshot, v.f_xid, v.f_seq, v.changed, v.run, NULL,
+                             NULL, NULL::text);
         END IF;
         -- A function of the query may have changed the path, for good.
         v.path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);

@@ -29,7 +29,7 @@ AS $pgt$
 #variable_conflict use_column
 <<v>>
 DECLARE
-  orders_changed CONSTANT boolean := $1 IS NOT NULL;
+    orders_changed CONSTANT boolean := $1 IS NOT NULL;
     d1 CONSTANT pgtrickle_state.changes_0_1[] := $1;
     user_keys CONSTANT text[] := NULL;  -- columns of unique indexes that users made
     violations bigint;
@@ -50,12 +50,12 @@ BEGIN
         UPDATE pgtrickle.pgt_immediate i SET lost = 'its owner may no longer SELECT from what it reads' WHERE i.pgt_id = 0;
         RETURN;
     END IF;
-    PERFORM set_config('pgtrickle.maintaining', v.maintaining || ' 0 ', true);
+    v.ignored := set_config('pgtrickle.maintaining', v.maintaining || ' 0 ', true);
     -- The guard trigger lets these statements pass.
     v.ignored := set_config('pgtrickle.apply', '0', true);
-    
     -- the stream table
     WITH
+    -- For IMMEDIATE stream table public.stream_table of postgres. If its query cannot have your rows, its owner can take it out of your way: pgtrickle.alter_stream_table('public.stream_table', refresh_mode => 'DIFFERENTIAL')
     -- orders: rows that are pending, net
     d_orders AS MATERIALIZED (
       SELECT l.c1 AS id, l.c3 AS amount, sum(l.w)::int AS w
@@ -102,9 +102,8 @@ BEGIN
     IF v.violations <> 0 THEN
       PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
     END IF;
-    
-    PERFORM set_config('pgtrickle.apply', v.apply_before, true);
-    PERFORM set_config('pgtrickle.maintaining', v.maintaining, true);
+    v.ignored := set_config('pgtrickle.apply', v.apply_before, true);
+    v.ignored := set_config('pgtrickle.maintaining', v.maintaining, true);
 END
 $pgt$;
 
@@ -116,7 +115,7 @@ AS $pgt$
 #variable_conflict use_column
 <<v>>
 DECLARE
-  orders_changed CONSTANT boolean := $1[1] > 0;
+    orders_changed CONSTANT boolean := $1[1] > 0;
     user_keys CONSTANT text[] := NULL;  -- columns of unique indexes that users made
     violations bigint;
     rows_inserted bigint;
@@ -137,13 +136,13 @@ BEGIN
         UPDATE pgtrickle.pgt_immediate i SET lost = 'its owner may no longer SELECT from what it reads' WHERE i.pgt_id = 0;
         RETURN;
     END IF;
-    PERFORM set_config('pgtrickle.maintaining', v.maintaining || ' 0 ', true);
+    v.ignored := set_config('pgtrickle.maintaining', v.maintaining || ' 0 ', true);
     -- The guard trigger lets these statements pass.
     v.ignored := set_config('pgtrickle.apply', '0', true);
     v.ignored := set_config('pgtrickle.sizes', $1::text, true);
-    
     -- the stream table
     WITH
+    -- For IMMEDIATE stream table public.stream_table of postgres. If its query cannot have your rows, its owner can take it out of your way: pgtrickle.alter_stream_table('public.stream_table', refresh_mode => 'DIFFERENTIAL')
     -- orders: rows that are pending, net
     d_orders AS MATERIALIZED (
       SELECT l.c1 AS id, l.c3 AS amount, sum(l.w)::int AS w
@@ -191,10 +190,9 @@ BEGIN
     IF v.violations <> 0 THEN
       PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
     END IF;
-    
     v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
-    PERFORM set_config('pgtrickle.apply', v.apply_before, true);
-    PERFORM set_config('pgtrickle.maintaining', v.maintaining, true);
+    v.ignored := set_config('pgtrickle.apply', v.apply_before, true);
+    v.ignored := set_config('pgtrickle.maintaining', v.maintaining, true);
 END
 $pgt$;
 
@@ -208,7 +206,7 @@ AS $pgt$
 DECLARE
     counts bigint[];
     at tid;
-    planning text;
+    ignored text;
     apply_before CONSTANT text := current_setting('pgtrickle.apply', true);
     maintaining CONSTANT text := coalesce(current_setting('pgtrickle.maintaining', true), '');
 BEGIN
@@ -224,26 +222,27 @@ BEGIN
             UPDATE pgtrickle.pgt_immediate i SET lost = 'its owner may no longer SELECT from what it reads' WHERE i.pgt_id = 0;
             RETURN;
         END IF;
-        PERFORM set_config('pgtrickle.maintaining', v.maintaining || ' 0 ', true);
+        v.ignored := set_config('pgtrickle.maintaining', v.maintaining || ' 0 ', true);
         PERFORM FROM pgtrickle_state.places_0 p ORDER BY p.place FOR UPDATE;
-        v.planning := set_config('enable_hashjoin', 'on', true);
-        v.planning := set_config('enable_mergejoin', 'on', true);
-        PERFORM pgtrickle_state.apply_0('full', NULL, NULL, NULL, 0::bigint, 0::bigint, NULL, NULL, NULL::text);
-        PERFORM set_config('pgtrickle.apply', v.apply_before, true);
-        PERFORM set_config('pgtrickle.maintaining', v.maintaining, true);
+        v.ignored := set_config('enable_hashjoin', 'on', true);
+        v.ignored := set_config('enable_mergejoin', 'on', true);
+        PERFORM pgtrickle_state.apply_0('full', NULL, NULL, NULL, 0::bigint, 0::bigint, NULL,
+            NULL, NULL::text);
+        v.ignored := set_config('pgtrickle.apply', v.apply_before, true);
+        v.ignored := set_config('pgtrickle.maintaining', v.maintaining, true);
     ELSIF (SELECT sum(n) FROM unnest(v.counts) n) <= 200 THEN
         PERFORM pgtrickle_state.maintain_0((SELECT array_agg(t) FROM pgtrickle_state.changes_0_1 t));
     ELSE
-        v.planning := set_config('plan_cache_mode', 'force_custom_plan', true);
-        v.planning := set_config('enable_hashjoin', 'on', true);
-        v.planning := set_config('enable_mergejoin', 'on', true);
+        v.ignored := set_config('plan_cache_mode', 'force_custom_plan', true);
+        v.ignored := set_config('enable_hashjoin', 'on', true);
+        v.ignored := set_config('enable_mergejoin', 'on', true);
         PERFORM pgtrickle_state.maintain_many_0(v.counts);
     END IF;
     IF v.counts[1] > 0 THEN DELETE FROM pgtrickle_state.changes_0_1; END IF;
     UPDATE pgtrickle_state.places_0 p SET kept = false, recompute = false
     WHERE p.xid = pg_current_xact_id()
     RETURNING p.ctid INTO v.at;
-    PERFORM set_config('pgtrickle.place_0', v.at::text, true);
+    v.ignored := set_config('pgtrickle.place_0', v.at::text, true);
 END
 $pgt$;
 
@@ -257,6 +256,7 @@ AS $pgt$
 <<v>>
 DECLARE
     at tid;
+    ignored text;
 BEGIN
     IF current_setting('pgtrickle.place_0', true) <> '' THEN
         UPDATE pgtrickle_state.places_0 p SET running = p.running + 1
@@ -265,18 +265,21 @@ BEGIN
     END IF;
     IF v.at IS NULL AND current_setting('transaction_isolation') <> 'read committed' THEN
         PERFORM FROM pgtrickle_state.places_0 p ORDER BY p.place FOR UPDATE;
-        PERFORM FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0 FOR UPDATE;      -- nor has it been stopped
+        PERFORM FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0 FOR UPDATE;  -- nor has it been stopped
     END IF;
     IF v.at IS NULL THEN      -- the place of this process, until the transaction ends
         UPDATE pgtrickle_state.places_0 p SET running = p.running + 1, xid = pg_current_xact_id()
-        WHERE p.place = (SELECT q.place FROM pgtrickle_state.places_0 q WHERE q.place = pg_backend_pid() % 32 FOR UPDATE SKIP LOCKED)
-          AND NOT EXISTS (SELECT FROM pgtrickle_state.places_0 o WHERE o.place >= 32 AND o.xid = pg_current_xact_id())
+        WHERE p.place = (SELECT q.place FROM pgtrickle_state.places_0 q
+                         WHERE q.place = pg_backend_pid() % 32 FOR UPDATE SKIP LOCKED)
+          AND NOT EXISTS (SELECT FROM pgtrickle_state.places_0 o
+                          WHERE o.place >= 32 AND o.xid = pg_current_xact_id())
         RETURNING p.ctid INTO v.at;
     END IF;
     IF v.at IS NULL THEN      -- another process has it
         UPDATE pgtrickle_state.places_0 p SET running = p.running + 1, xid = pg_current_xact_id()
         WHERE p.place = (SELECT q.place FROM pgtrickle_state.places_0 q WHERE q.place >= 32
-                         ORDER BY q.xid IS DISTINCT FROM pg_current_xact_id(), q.place LIMIT 1 FOR UPDATE SKIP LOCKED)
+                         ORDER BY q.xid IS DISTINCT FROM pg_current_xact_id(), q.place LIMIT 1
+                         FOR UPDATE SKIP LOCKED)
         RETURNING p.ctid INTO v.at;
     END IF;
     IF v.at IS NULL THEN      -- all are taken
@@ -284,7 +287,7 @@ BEGIN
         WHERE p.place = pg_backend_pid() % 32
         RETURNING p.ctid INTO v.at;
     END IF;
-    PERFORM set_config('pgtrickle.place_0', v.at::text, true);
+    v.ignored := set_config('pgtrickle.place_0', v.at::text, true);
     RETURN NULL;
 END
 $pgt$;
@@ -306,20 +309,23 @@ AS $pgt$
 <<v>>
 DECLARE
     at tid;
+    ignored text;
     running int;
     kept boolean;
     recompute boolean;
     changes pgtrickle_state.changes_0_1[];
 BEGIN
     UPDATE pgtrickle_state.places_0 p
-    SET running = p.running - 1, kept = p.kept OR p.running > 1, recompute = p.recompute OR TG_OP = 'TRUNCATE'
+    SET running = p.running - 1, kept = p.kept OR p.running > 1,
+        recompute = p.recompute OR TG_OP = 'TRUNCATE'
     WHERE p.ctid = nullif(current_setting('pgtrickle.place_0', true), '')::tid AND p.xid = pg_current_xact_id()
       AND EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0)
       AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
     RETURNING p.ctid, p.running, p.kept, p.recompute INTO v.at, v.running, v.kept, v.recompute;
     IF v.at IS NULL THEN      -- somebody has changed the setting
         UPDATE pgtrickle_state.places_0 p
-        SET running = p.running - 1, kept = p.kept OR p.running > 1, recompute = p.recompute OR TG_OP = 'TRUNCATE'
+        SET running = p.running - 1, kept = p.kept OR p.running > 1,
+            recompute = p.recompute OR TG_OP = 'TRUNCATE'
         WHERE p.xid = pg_current_xact_id()
           AND EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0)
           AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
@@ -328,7 +334,7 @@ BEGIN
     IF v.at IS NULL THEN
         RETURN NULL;    -- it is not maintained by triggers just now
     END IF;
-    PERFORM set_config('pgtrickle.place_0', v.at::text, true);
+    v.ignored := set_config('pgtrickle.place_0', v.at::text, true);
     IF NOT pgtrickle._immediate_fits(0, '{OID}') THEN
         UPDATE pgtrickle.pgt_immediate i SET lost = 'what it reads is not what it was' WHERE i.pgt_id = 0;
         RETURN NULL;
@@ -361,25 +367,25 @@ BEGIN
         IF v.changes IS NULL THEN
             RETURN NULL;
         ELSIF cardinality(v.changes) <= 200 THEN
-            PERFORM pgtrickle_state.maintain_0(v.changes);
+            v.ignored := pgtrickle_state.maintain_0(v.changes);
             RETURN NULL;
         END IF;
     END IF;
-        IF TG_OP = 'INSERT' THEN
-            INSERT INTO pgtrickle_state.changes_0_1 (c1, c3, w)
-            SELECT n.id AS c1, n.amount AS c3, 1 AS w FROM newt n;
-        ELSIF TG_OP = 'DELETE' THEN
-            INSERT INTO pgtrickle_state.changes_0_1 (c1, c3, w)
-            SELECT o.id AS c1, o.amount AS c3, -1 AS w FROM oldt o;
-        ELSIF TG_OP = 'UPDATE' THEN
-            INSERT INTO pgtrickle_state.changes_0_1 (c1, c3, w)
-            SELECT x.c1 AS c1, x.c3 AS c3, sum(x.w)::int AS w
-            FROM (SELECT o.id AS c1, o.amount AS c3, -1 AS w FROM oldt o
-                  UNION ALL
-                  SELECT n.id AS c1, n.amount AS c3, 1 AS w FROM newt n) x
-            GROUP BY x.c1, x.c3, pg_catalog.numeric_send(x.c3)
-            HAVING sum(x.w) <> 0;
-        END IF;
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO pgtrickle_state.changes_0_1 (c1, c3, w)
+        SELECT n.id AS c1, n.amount AS c3, 1 AS w FROM newt n;
+    ELSIF TG_OP = 'DELETE' THEN
+        INSERT INTO pgtrickle_state.changes_0_1 (c1, c3, w)
+        SELECT o.id AS c1, o.amount AS c3, -1 AS w FROM oldt o;
+    ELSIF TG_OP = 'UPDATE' THEN
+        INSERT INTO pgtrickle_state.changes_0_1 (c1, c3, w)
+        SELECT x.c1 AS c1, x.c3 AS c3, sum(x.w)::int AS w
+        FROM (SELECT o.id AS c1, o.amount AS c3, -1 AS w FROM oldt o
+              UNION ALL
+              SELECT n.id AS c1, n.amount AS c3, 1 AS w FROM newt n) x
+        GROUP BY x.c1, x.c3, pg_catalog.numeric_send(x.c3)
+        HAVING sum(x.w) <> 0;
+    END IF;
     IF v.running = 0 THEN
         PERFORM pgtrickle_state.settle_0(v.recompute);
     END IF;

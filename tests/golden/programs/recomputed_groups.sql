@@ -98,7 +98,6 @@ BEGIN
     IF v.violations <> 0 THEN
       PERFORM pgtrickle._raise_disagreement('public.stream_table', 'key', v.violations);
     END IF;
-    
     v.ignored := set_config('pgtrickle.apply', '', true);
     RETURN;
   END IF;
@@ -182,7 +181,6 @@ BEGIN
     GET DIAGNOSTICS rows_deleted = ROW_COUNT;
     DELETE FROM pgtrickle_state.node_0_1 s WHERE s.ctid = ANY (v.gone);
   END IF;
-  
   v.ignored := set_config('pgtrickle.apply', '', true);
 END
 $pgt$;
@@ -190,8 +188,8 @@ $pgt$;
 REVOKE ALL ON FUNCTION pgtrickle_state.apply_0(text, pg_snapshot, xid8, bigint, bigint, bigint, text, text[], anyelement) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.look_0(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,
-  OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean, OUT watched boolean,
-  OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
+  OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean,
+  OUT watched boolean, OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgt$

@@ -11,3 +11,9 @@ SELECT test.fails(format('SELECT pgtrickle._check_schedule(%L)', schedule), '220
 -- zones that SQL takes are zones to the daemon: tests/planner/test_cron.cpp knows which names are none
 SELECT test.eq('no such names', (SELECT count(*) FROM pg_timezone_names z WHERE z.name ~ '^(posix|right)/|^(Factory|localtime|posixrules)$'
                                  AND (SELECT pgtrickle._check_schedule('TZ=UTC @daily')) IS NULL), 0::bigint);
+-- what is recomputed although nobody said how often, and what people are told of it
+SELECT test.eq(concat_ws(' ', v.mode, v.effective, v.schedule, v.promise), pgtrickle._is_throttled(v.mode, v.effective, v.schedule, v.promise::interval), v.throttled) FROM (VALUES
+    ('AUTO', 'FULL', 'calculated', NULL, true), ('AUTO', 'FULL', ' Calculated ', NULL, true), ('AUTO', 'FULL', NULL, NULL, true), ('AUTO', 'FULL', '1 s', NULL, false), ('AUTO', 'FULL', 'continuous', NULL, false),
+    ('AUTO', 'FULL', '@hourly', NULL, false), ('AUTO', 'FULL', 'calculated', '1 min', false), ('FULL', 'FULL', 'calculated', NULL, false), ('AUTO', 'DIFFERENTIAL', 'calculated', NULL, false),
+    ('AUTO', NULL, 'calculated', NULL, false)) AS v(mode, effective, schedule, promise, throttled);
+SELECT test.eq('for people', pgtrickle._throttle('AUTO', 'FULL', 'calculated', NULL), 'without a schedule, its own or of what reads it, it is recomputed at most 4 % of the time'), test.eq('not', pgtrickle._throttle('FULL', 'FULL', 'calculated', NULL), NULL);

@@ -35,6 +35,14 @@ SELECT test.ok('stale by its schedule; not by that of cron', health('stale') ~ '
 UPDATE pgtrickle.pgt_stream_tables SET tier = 'frozen' WHERE pgt_name = 'a';
 SELECT test.ok('frozen ones are to be stale', health('stale') ~ '^OK');
 UPDATE pgtrickle.pgt_stream_tables SET tier = 'hot' WHERE pgt_name = 'a';
+-- what is recomputed although nobody said how often is recomputed as seldom as its cost wants
+UPDATE pgtrickle.pgt_stream_tables SET effective_refresh_mode = 'FULL', max_staleness = NULL WHERE pgt_name = 'a';
+SELECT test.ok('soon, if it costs nothing', health('stale') ~ '^WARN public.a by 01:00');
+INSERT INTO pgtrickle.pgt_refresh_stats AS r (pgt_id, last_duration_ms) SELECT pgt_id, 30000 FROM pgtrickle.pgt_stream_tables WHERE pgt_name = 'a' ON CONFLICT (pgt_id) DO UPDATE SET last_duration_ms = 30000;
+SELECT test.ok('every 25 min, at most', health('stale') ~ '^OK');
+UPDATE pgtrickle.pgt_stream_tables SET max_staleness = '1 min' WHERE pgt_name = 'a';
+SELECT test.ok('with a promise sooner', health('stale') ~ '^WARN public.a by 01:00');
+UPDATE pgtrickle.pgt_stream_tables SET effective_refresh_mode = NULL WHERE pgt_name = 'a'; DELETE FROM pgtrickle.pgt_refresh_stats;
 -- gates
 SELECT pgtrickle.gate_source('t');
 SELECT test.ok('held', (SELECT string_agg(table_name, ' ' ORDER BY name) FROM pgtrickle.stream_tables WHERE held ~ 'public.t is gated') = 'a b' AND health('gated_sources') ~ '^WARN public.t for 00:00:0\d \('
