@@ -160,7 +160,7 @@ TEST(Ast, EqualExpressionsAreEqualWhereverTheyStand) {
 TEST(Ast, SubstitutionKeepsPrecedence) {
   auto expr = parse_select("SELECT $1 * 2 - $2").target_list(0).res_target().val();
   const auto sum = parse_select("SELECT a + b").target_list(0).res_target().val();
-  expr = map_columns(expr, [&](int) { return sum; });
+  expr = map_columns(expr, [&](int) { return Node(sum); });
   EXPECT_EQ(deparse_expr(expr), "((a + b) * 2) - (a + b)");
 }
 
