@@ -36,7 +36,7 @@ class PostgresConnection : public ::testing::Test {
   /// Runs a coroutine to its end; the loop must have nothing else to do then.
   template <class F>
   void run(F body) {
-    asio::co_spawn(io_, std::move(body), [this](std::exception_ptr e) {
+    asio::co_spawn(io_, std::move(body), [this](const std::exception_ptr& e) {
       finished_ = true;
       if (e) std::rethrow_exception(e);
     });
@@ -310,7 +310,7 @@ TEST_F(PostgresConnection, TriesTheNextHost) {
 
 TEST_F(PostgresConnection, PoolHandsOutReusesAndReplaces) {
   const auto pool = std::make_shared<Pool>(io_.get_executor(), pool_settings(2));
-  run([&, this]() -> asio::awaitable<void> {
+  run([&]() -> asio::awaitable<void> {
     int first_pid = 0;
     {
       auto a = co_await pool->acquire(in(5000));
