@@ -190,6 +190,20 @@ TEST_F(Immediate, ASnapshotThatIsTooOldIsASerializationFailure) {
   }
 }
 
+// Its triggers run, as they are there by now, but of what they need its snapshot shows nothing: what it writes would be
+// lost. So it is for a refresh that took its snapshot before a reader of its stream table became IMMEDIATE.
+TEST_F(Immediate, ASnapshotFromBeforeItWasImmediateIsASerializationFailure) {
+  Session other(db_.dsn());
+  other.exec("BEGIN ISOLATION LEVEL REPEATABLE READ");
+  other.exec("SELECT count(*) FROM kinds");
+  create("totals", "SELECT kind, sum(v) AS total FROM items GROUP BY kind");
+  EXPECT_THAT(error_of(other, "INSERT INTO items VALUES (91, 1, 1)"), HasSubstr("could not serialize access"));
+  other.exec("ROLLBACK");
+  expect_equal(session_, "the error");
+  other.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; INSERT INTO items VALUES (91, 1, 1); COMMIT");
+  expect_equal(session_, "trying again");
+}
+
 TEST_F(Immediate, AWriterDoesNotFailBecauseASourceWasAltered) {
   create_all();
   session_.exec("ALTER TABLE items RENAME COLUMN v TO amount");

@@ -74,6 +74,11 @@ class ImmediateWriter {
                 RETURNING p.ctid INTO v.at;
             END IF;
             IF v.at IS NULL AND current_setting('transaction_isolation') <> 'read committed' THEN
+                IF NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = TG_RELID AND t.tgname = TG_NAME) THEN
+                    RAISE EXCEPTION USING ERRCODE = 'serialization_failure',
+                        MESSAGE = ${newer},
+                        HINT = 'Try the transaction again.';
+                END IF;
                 ${all_places}
                 PERFORM FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = ${id} FOR UPDATE;  -- nor has it been stopped
             END IF;
@@ -84,6 +89,8 @@ class ImmediateWriter {
     )sql";
     return trigger("enter",
                    fill(kText, {{"id", id_},
+                                {"newer", quote_literal("could not serialize access: stream table " + name_ +
+                                                        " became IMMEDIATE after the snapshot")},
                                 {"all_places", all_places()},
                                 {"take_a_place", locks_.places() == 1 ? take_the_place() : take_one_of_the_places()},
                                 {"remember", remember()}}));

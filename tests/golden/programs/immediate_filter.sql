@@ -264,6 +264,11 @@ BEGIN
         RETURNING p.ctid INTO v.at;
     END IF;
     IF v.at IS NULL AND current_setting('transaction_isolation') <> 'read committed' THEN
+        IF NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = TG_RELID AND t.tgname = TG_NAME) THEN
+            RAISE EXCEPTION USING ERRCODE = 'serialization_failure',
+                MESSAGE = 'could not serialize access: stream table public.stream_table became IMMEDIATE after the snapshot',
+                HINT = 'Try the transaction again.';
+        END IF;
         PERFORM FROM pgtrickle_state.places_0 p ORDER BY p.place FOR UPDATE;
         PERFORM FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0 FOR UPDATE;  -- nor has it been stopped
     END IF;
