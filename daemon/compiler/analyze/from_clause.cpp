@@ -260,6 +260,7 @@ AnalyzedItem QueryAnalyzer::range_var(const pg_query::RangeVar& range, const Cte
                           shown);
       const auto definition = parse_select(source.view_definition, limits_.nesting);
       reject_invalid(definition);
+      refuse_our_name(definition);
       check_volatility(definition, catalog_);
       auto input = query(definition, nullptr, depth + 1);
       return relation(std::move(input), alias, range.alias(), names, ordered_);

@@ -193,6 +193,7 @@ OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteSco
 }
 
 Analysis analyze(const SelectStmt& query, const Catalog& catalog, const Limits& limits) {
+  refuse_our_name(query);
   check_volatility(query, catalog);
   QueryAnalyzer analyzer(catalog, limits);
   Analysis analysis;

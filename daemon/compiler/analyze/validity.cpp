@@ -3,6 +3,7 @@
 
 #include "compiler/analyze/analyzer.h"
 #include "compiler/error.h"
+#include "compiler/operators/correlation.h"
 #include "compiler/parse/row_limits.h"
 
 namespace pgtrickle::compiler {
@@ -34,6 +35,28 @@ void reject_invalid(const pg_query::SelectStmt& query) {
     if (node.has_common_table_expr() && !node.common_table_expr().ctequery().has_select_stmt())
       throw Rejected("a WITH query that modifies data cannot define a table", node.common_table_expr().ctename(),
                      "Use SELECT only.");
+    return true;
+  });
+}
+
+void refuse_our_name(const pg_query::SelectStmt& query) {
+  auto check = [](const std::string& name) {
+    if (name == kOuterAlias)
+      throw Unsupported("\"" + name + "\" is the name under which generated SQL knows the row around a subquery", name,
+                        "Give the relation another alias.");
+  };
+  walk(query, [&](const Node& node) {
+    if (node.has_range_var()) {
+      const auto& range = node.range_var();
+      check(range.has_alias() ? range.alias().aliasname() : range.relname());
+    }
+    if (node.has_range_subselect()) check(node.range_subselect().alias().aliasname());
+    if (node.has_range_function()) check(node.range_function().alias().aliasname());
+    if (node.has_range_table_func()) check(node.range_table_func().alias().aliasname());
+    if (node.has_join_expr()) {
+      check(node.join_expr().alias().aliasname());
+      check(node.join_expr().join_using_alias().aliasname());
+    }
     return true;
   });
 }
