@@ -162,15 +162,19 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._remedy TO PUBLIC;
 
--- The message of an error as its reader understands it: where a right is taken away after a refresh has looked for it,
--- PostgreSQL names the change log, whose rights go with those of its source.
-CREATE FUNCTION pgtrickle._naming_source(message text) RETURNS text
+-- The message of a stream table's error as its reader understands it: where a right is taken away after a refresh has
+-- looked for it, PostgreSQL names the change log, whose rights go with those of its source. Logs that the stream table
+-- does not read are none of its business, whatever raised the error.
+CREATE FUNCTION pgtrickle._naming_source(stream_table bigint, message text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT message || coalesce((
         SELECT format(' (pgtrickle_changes.log_%s is the change log of %s)',
                       s.source_id, pgtrickle._qualified(s.relid))
-        FROM pgtrickle.pgt_sources s
-        WHERE s.source_id = substring(message FROM '^permission denied for [a-z]+ log_([0-9]+)(?:_[ab])?$')::bigint),
+        FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_sources s USING (source_id)
+        WHERE d.pgt_id = stream_table AND length(message) < 100
+          AND s.source_id::text
+              = substring(message FROM '^permission denied for [a-z]+ log_([0-9]+)(?:_[ab])?$')
+        LIMIT 1),
         '')
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._naming_source FROM PUBLIC;

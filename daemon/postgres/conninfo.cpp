@@ -3,9 +3,10 @@
 #include <libpq-fe.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <memory>
-#include <regex>
+#include <optional>
 
 namespace pgtrickle::postgres {
 namespace {
@@ -119,11 +120,80 @@ std::string redact_conninfo(const std::string& conninfo) {
   return join(*options);
 }
 
+namespace {
+
+bool is_space(char c) {
+  return std::isspace(static_cast<unsigned char>(c)) != 0;
+}
+
+std::size_t skip_spaces(std::string_view text, std::size_t at) {
+  while (at < text.size() && is_space(text[at])) ++at;
+  return at;
+}
+
+/// Where a value of a connection string ends: after its quote, or before a space, an & or a quote of the text around.
+std::size_t end_of_value(std::string_view text, std::size_t at) {
+  if (at < text.size() && text[at] == '\'') {
+    for (++at; at < text.size(); ++at) {
+      if (text[at] == '\\') {
+        ++at;
+      } else if (text[at] == '\'') {
+        return at + 1;
+      }
+    }
+    return text.size();
+  }
+  while (at < text.size() && !is_space(text[at]) && text[at] != '&' && text[at] != '"') ++at;
+  return at;
+}
+
+/// If a value of a password begins at or after `at`, as in password = value: where. `at` is behind the keyword.
+std::optional<std::size_t> value_after_keyword(std::string_view text, std::size_t at) {
+  at = skip_spaces(text, at);
+  if (at == text.size() || text[at] != '=') return std::nullopt;
+  at = skip_spaces(text, at + 1);
+  return end_of_value(text, at) == at ? std::nullopt : std::optional(at);
+}
+
+/// If a password begins at or after `at`, as in ://user:password@: where. `at` is behind the slashes.
+std::optional<std::size_t> password_of_uri(std::string_view text, std::size_t at) {
+  while (at < text.size() && !is_space(text[at]) && text[at] != ':' && text[at] != '/' && text[at] != '@') ++at;
+  return at < text.size() && text[at] == ':' ? std::optional(at + 1) : std::nullopt;
+}
+
+bool begins(std::string_view text, std::size_t at, std::string_view lower_case) {
+  return at + lower_case.size() <= text.size() &&
+         std::equal(lower_case.begin(), lower_case.end(), text.begin() + static_cast<std::ptrdiff_t>(at),
+                    [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
+}
+
+}  // namespace
+
+// By hand: the text is as long as somebody makes it, and std::regex recurses for each character.
 std::string redact_text(std::string_view text) {
-  static const std::regex assignment(R"((password\s*=\s*)('(\\.|[^'\\])*'?|[^\s&"]+))", std::regex::icase);
-  static const std::regex uri(R"((://[^:/@\s]*:)[^@\s]*@)");
-  const std::string once = std::regex_replace(std::string(text), assignment, "$1***");
-  return std::regex_replace(once, uri, "$1***@");
+  constexpr std::string_view kKeyword = "password";
+  constexpr std::string_view kScheme = "://";
+  std::string shown;
+  std::size_t done = 0;
+  auto hide = [&](std::size_t begin, std::size_t end) {
+    shown.append(text.substr(done, begin - done)).append("***");
+    done = end;
+  };
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t next = at + 1;
+    if (begins(text, at, kKeyword)) {
+      if (const auto value = value_after_keyword(text, at + kKeyword.size()))
+        hide(*value, next = end_of_value(text, *value));
+    } else if (begins(text, at, kScheme)) {
+      if (const auto password = password_of_uri(text, at + kScheme.size())) {
+        std::size_t end = *password;
+        while (end < text.size() && !is_space(text[end]) && text[end] != '@') ++end;
+        if (end < text.size() && text[end] == '@') hide(*password, next = end);
+      }
+    }
+    at = next;
+  }
+  return shown.append(text.substr(done));
 }
 
 std::string option(std::string_view name, std::string_view value) {

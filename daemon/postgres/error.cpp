@@ -1,6 +1,6 @@
 #include "postgres/error.h"
 
-#include <regex>
+#include <algorithm>
 #include <utility>
 
 namespace pgtrickle::postgres {
@@ -82,20 +82,51 @@ Error our_error(Condition condition, std::string message, std::string hint) {
   return error;
 }
 
+namespace {
+
+/// The name up to `end` behind `prefix` in a line that begins so. What a line says may have any length.
+std::string_view named_in(std::string_view line, std::string_view prefix, char end) {
+  constexpr std::size_t kMostBytes = 300;  // schema and name, quoted
+  if (!line.starts_with(prefix)) return {};
+  const auto name = line.substr(prefix.size(), kMostBytes);
+  return name.substr(0, std::min(name.find(end), name.size()));
+}
+
+/// The function of a user that was innermost: its line of CONTEXT comes first. One of ours calls them all.
+std::string_view innermost_function(std::string_view context) {
+  constexpr int kMostLines = 100;
+  for (int n = 0; n < kMostLines && !context.empty(); ++n) {
+    const auto line = context.substr(0, context.find('\n'));
+    for (const auto& [prefix, end] : {std::pair{"SQL function \"", '"'}, std::pair{"PL/pgSQL function ", '('}}) {
+      const auto name = named_in(line, prefix, end);
+      if (!name.empty()) return name.starts_with("pgtrickle") ? std::string_view{} : name;
+    }
+    context.remove_prefix(std::min(line.size() + 1, context.size()));
+  }
+  return {};
+}
+
+/// function s.f(integer) does not exist, relation "s.t" does not exist: what has a schema is looked for there.
+bool names_schema(std::string_view message) {
+  const auto begin = message.find(' ');
+  if (begin == std::string_view::npos) return false;
+  const auto name = message.substr(begin + 1, message.find_first_of("( ", begin + 1) - begin - 1);
+  return name.find('.') != std::string_view::npos;
+}
+
+}  // namespace
+
 void explain_search_path(Error& error) {
   const bool of_name = error.is(Condition::kUndefinedFunction) || error.is(Condition::kUndefinedTable) ||
                        error.is(Condition::kUndefinedObject);
-  if (!of_name) return;
-  // The innermost function comes first. One of ours calls them all.
-  static const std::regex kFunction(R"re(SQL function "([^"]+)"|PL/pgSQL function ([^ (]+)\()re");
-  std::smatch found;
-  if (!std::regex_search(error.context, found, kFunction)) return;
-  const std::string name = found[1].matched ? found[1] : found[2];
-  if (name.rfind("pgtrickle", 0) == 0) return;
-  error.hint = "The body of function " + name +
-               " finds this name by the search_path, which is pg_catalog here. Write the schema into the body, or give "
-               "the function a path of its own: ALTER FUNCTION " +
-               name + " SET search_path = ...";
+  if (!of_name || names_schema(error.message)) return;
+  const std::string name(innermost_function(error.context));
+  if (name.empty()) return;
+  const std::string hint = "If the body of function " + name +
+                           " finds this name by the search_path: that is pg_catalog here, unless the function sets "
+                           "its own. Write the schema into the body, or ALTER FUNCTION " +
+                           name + " SET search_path = ...";
+  error.hint = error.hint.empty() ? hint : hint + " " + error.hint;
 }
 
 std::string place_in(std::string_view error_text) {

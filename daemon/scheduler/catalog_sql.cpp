@@ -452,19 +452,19 @@ Statement record_refreshes(const std::vector<Refresh>& refreshes) {
 std::vector<Statement> record_failure(const Failure& failure) {
   std::vector<Statement> out;
   const postgres::Parameter hint = failure.hint.empty() ? postgres::Parameter() : failure.hint;
-  out.push_back(
-      make("UPDATE pgtrickle.pgt_stream_tables SET consecutive_errors = $3::int, "
-           "last_error = left(pgtrickle._naming_source($4), pgtrickle._kept_characters()), last_error_code = $5, "
-           "last_error_hint = left($6, pgtrickle._kept_characters()), last_error_at = clock_timestamp(), "
-           "status = coalesce(nullif($7, ''), status), "
-           "retry_at = clock_timestamp() + nullif($8::float8, 0) * interval '1 ms' "
-           "WHERE pgt_id = $1::bigint AND generation = $2::bigint",
-           {text(failure.id), text(failure.generation), text(failure.consecutive_errors), failure.message, failure.code,
-            hint, failure.event ? status_after(*failure.event) : std::string(), text(failure.retry_in.count())}));
+  out.push_back(make(
+      "UPDATE pgtrickle.pgt_stream_tables SET consecutive_errors = $3::int, "
+      "last_error = left(pgtrickle._naming_source($1::bigint, $4), pgtrickle._kept_characters()), last_error_code = $5, "
+      "last_error_hint = left($6, pgtrickle._kept_characters()), last_error_at = clock_timestamp(), "
+      "status = coalesce(nullif($7, ''), status), "
+      "retry_at = clock_timestamp() + nullif($8::float8, 0) * interval '1 ms' "
+      "WHERE pgt_id = $1::bigint AND generation = $2::bigint",
+      {text(failure.id), text(failure.generation), text(failure.consecutive_errors), failure.message, failure.code,
+       hint, failure.event ? status_after(*failure.event) : std::string(), text(failure.retry_in.count())}));
   out.push_back(make(
       "INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, start_time, end_time, status, duration_ms, error_code, "
       "error_message, initiated_by) SELECT $1::bigint, c.now - $2::float8 * interval '1 microsecond', c.now, 'FAILED', "
-      "$2::float8 / 1000, $3, left(pgtrickle._naming_source($4), pgtrickle._kept_characters()), 'SCHEDULER' "
+      "$2::float8 / 1000, $3, left(pgtrickle._naming_source($1::bigint, $4), pgtrickle._kept_characters()), 'SCHEDULER' "
       "FROM (SELECT clock_timestamp() AS now) AS c",
       {text(failure.id), text(failure.duration.count()), failure.code, failure.message}));
   return out;

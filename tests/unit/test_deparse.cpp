@@ -557,6 +557,13 @@ TEST(Deparse, ManyExpressionsAndManyThreads) {
   for (auto& thread : threads) thread.join();
 }
 
+TEST(Deparse, FragmentsOfLongLiteralsAreCut) {
+  const auto of = [](const std::string& sql) { return fragment(parse_expr(sql)); };
+  EXPECT_EQ(of("$1 + f($23, '$')"), "... + f(..., '$')");
+  EXPECT_LT(of("f('$" + std::string(1000000, '1') + "')").size(), 200U);
+  EXPECT_LT(of("f('" + std::string(1000000, '$') + "')").size(), 200U);
+}
+
 TEST(Deparse, FragmentsNeverThrow) {
   Node broken = expr_of("a + b");
   broken.mutable_a_expr()->mutable_name(0)->mutable_string()->set_sval("+ 1 +");

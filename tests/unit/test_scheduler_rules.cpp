@@ -3,6 +3,7 @@
 
 #include "postgres/backoff.h"
 #include "postgres/conninfo.h"
+#include "postgres/error.h"
 #include "postgres/result.h"
 #include "refresh/cost_model.h"
 #include "scheduler/retry_policy.h"
@@ -108,6 +109,44 @@ TEST(Conninfo, RedactsSecrets) {
     }
   }
   EXPECT_NE(postgres::redact_conninfo("host=myhost password=x").find("myhost"), std::string::npos);
+}
+
+// What it is part of stays, and a server's text may have any length.
+TEST(Conninfo, RedactsSecretsOnly) {
+  EXPECT_EQ(postgres::redact_text("password authentication failed for user \"u\""),
+            "password authentication failed for user \"u\"");
+  EXPECT_EQ(postgres::redact_text("in \"host=h PASSWORD = 'a\\' b' port=1\" or \"password=x\""),
+            "in \"host=h PASSWORD = *** port=1\" or \"password=***\"");
+  EXPECT_EQ(postgres::redact_text("postgresql://u:p:q@h/db, http://h/, x://u@h"),
+            "postgresql://u:***@h/db, http://h/, x://u@h");
+  EXPECT_EQ(postgres::redact_text("password="), "password=");
+  const std::string much(1000000, 'x');
+  EXPECT_EQ(postgres::redact_text("password=" + much + "&" + much), "password=***&" + much);
+  EXPECT_EQ(postgres::redact_text("://" + much + ":" + much + "@"), "://" + much + ":***@");
+}
+
+// CONTEXT has lines of any length, and text of the user's own making.
+TEST(Errors, AHintAboutTheSearchPathIsForNamesThatAreLookedUpByIt) {
+  const auto hint = [](const std::string& message, const std::string& context) {
+    postgres::Error error;
+    error.sqlstate = "42883";
+    error.message = message;
+    error.context = context;
+    error.hint = "H";
+    postgres::explain_search_path(error);
+    return error.hint;
+  };
+  const std::string missing = "function f(integer) does not exist";
+  EXPECT_NE(hint(missing, "SQL function \"g\" during inlining").find("body of function g finds"), std::string::npos);
+  EXPECT_NE(hint(missing, "SQL statement \"x\"\nPL/pgSQL function s.g(integer) line 1 at RETURN").find("function s.g "),
+            std::string::npos);
+  EXPECT_EQ(hint(missing, "SQL function \"g\"").substr(hint(missing, "SQL function \"g\"").size() - 2), " H");
+  EXPECT_EQ(hint("function s.f(integer) does not exist", "SQL function \"g\""), "H");
+  EXPECT_EQ(hint("relation \"s.t\" does not exist", "SQL function \"g\""), "H");
+  EXPECT_EQ(hint(missing, "PL/pgSQL function pgtrickle_state.apply_1(text) line 1"), "H");
+  EXPECT_EQ(hint(missing, ""), "H");
+  EXPECT_LT(hint(missing, "SQL function \"" + std::string(1000000, 'x')).size(), 2000U);
+  EXPECT_EQ(hint(missing, std::string(1000000, '\n')), "H");
 }
 
 TEST(RetryPolicy, RetryableErrorsNeverCountButAreReportedWhenTheyLast) {

@@ -65,11 +65,13 @@ SELECT later(); SELECT test.eq('was the owner', reads('alice'), NULL), test.eq('
 SELECT test.eq('name for a restore', (SELECT owner_name FROM pgtrickle.pgt_stream_tables WHERE pgt_name = 'st_alice'), 'bob');
 SET ROLE bob; SELECT pgtrickle.drop_stream_table('st_alice'); RESET ROLE;
 SELECT test.eq('what is left', reads('bob'), 'c1 seq w xid');
--- a right that goes while a refresh runs
-SELECT test.eq('named', pgtrickle._naming_source(format('permission denied for view log_%s', :n)),
+-- a right that goes while a refresh runs: the stream table's own log is named, and no other one
+SELECT test.eq('named', pgtrickle._naming_source(d.pgt_id, format('permission denied for view log_%s', :n)),
                format('permission denied for view log_%s (pgtrickle_changes.log_%s is the change log of s.t)', :n, :n)),
-       test.eq('another table', pgtrickle._naming_source('permission denied for table log_in'), 'permission denied for table log_in'),
-       test.eq('no such log', pgtrickle._naming_source('permission denied for view log_0'), 'permission denied for view log_0');
+       test.eq('none of it', pgtrickle._naming_source(-1, format('permission denied for view log_%s', :n)), format('permission denied for view log_%s', :n)),
+       test.eq('not a log', pgtrickle._naming_source(d.pgt_id, 'permission denied for table log_in'), 'permission denied for table log_in'),
+       test.eq('of any length', length(pgtrickle._naming_source(d.pgt_id, 'permission denied for view log_' || repeat('1', 10000000))), 10000031)
+FROM pgtrickle.pgt_dependencies d WHERE d.source_id = :n LIMIT 1;
 DROP TABLE st_bob;
 SELECT later(); DELETE FROM pgtrickle.pgt_stream_tables; SELECT test.eq('nothing', reads('bob'), NULL);
 SELECT pgtrickle._uninstall_capture(:n);
