@@ -86,7 +86,7 @@ TEST(Errors, OfANameInTheBodyOfAFunctionSayThatItIsTheSearchPath) {
   for (const std::string function : {"by_table", "by_function"}) {
     const std::string sql = "SELECT public.calls('" + function + "')";
     for (const Error& error : {by_libpq(db.dsn(), sql), by_libpqxx(db.dsn(), sql)}) {
-      EXPECT_NE(error.hint.find("The body of function "), std::string::npos) << error.hint;
+      EXPECT_NE(error.hint.find("the body of function "), std::string::npos) << error.hint;
       EXPECT_NE(error.hint.find(function), std::string::npos) << error.hint;
       EXPECT_NE(error.hint.find("SET search_path"), std::string::npos) << error.hint;
     }

@@ -85,7 +85,7 @@ bool QueryAnalyzer::at_most_one_row(const SelectStmt& select) const {
 
 /// Which rows there are where several answers are right is decided in its own order; further inside the types are not
 /// known that it takes to do that.
-void QueryAnalyzer::check_choices(const SelectStmt& select) {
+void QueryAnalyzer::check_choices(const SelectStmt& select) const {
   each_select(select, false, [&](const SelectStmt& each) {
     if (&each != &select && chooses_rows(each) && !orders_all(each, select_names(each)))
       throw Unsupported(
@@ -98,6 +98,14 @@ void QueryAnalyzer::check_choices(const SelectStmt& select) {
         "DISTINCT ON in a LATERAL subquery without an ORDER BY that has its expressions is not "
         "maintained incrementally",
         fragment(select));
+  // PostgreSQL makes their rows before or after it, depending on what is sorted by, and ties are broken by sorting.
+  if (has_distinct_on(select) &&
+      std::any_of(select.target_list().begin(), select.target_list().end(),
+                  [&](const Node& target) { return returns_set(target.res_target().val()); }))
+    throw Unsupported(
+        "a set-returning function beside DISTINCT ON in a LATERAL subquery is not maintained "
+        "incrementally",
+        fragment(select), "Call it in a query around this one.");
 }
 
 /// Its rows are the same whenever they are computed again from the same outer row, by whatever plan.

@@ -189,6 +189,13 @@ OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteSco
           "a set-returning function in DISTINCT ON that is not in the select list makes rows: not "
           "maintained incrementally",
           fragment(node), "Select it, or call it in FROM.");
+  auto makes_rows = [&](const Node& node) { return returns_set(node); };
+  if (distinct_on && !order.empty() && std::any_of(targets.begin(), targets.end(), makes_rows) &&
+      std::none_of(order.begin(), order.end(), [&](const SortTerm& term) { return makes_rows(term.expr); }))
+    throw Unsupported(
+        "a set-returning function beside DISTINCT ON that nothing sorts by makes rows after it: not "
+        "maintained incrementally",
+        fragment(select), "Sort by it, too, or call it in a query around this one.");
   return ordered(select, std::move(input), targets, names, std::move(on), std::move(order));
 }
 

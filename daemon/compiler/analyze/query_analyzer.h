@@ -158,7 +158,7 @@ class QueryAnalyzer {
   // lateral.cpp
   static bool is_lateral(const Node& item);
   bool at_most_one_row(const pg_query::SelectStmt& select) const;
-  static void check_choices(const pg_query::SelectStmt& select);
+  void check_choices(const pg_query::SelectStmt& select) const;
   bool is_row_by_row(const pg_query::SelectStmt& select) const;
   /// nullopt: it reads nothing of what is left of it.
   std::optional<LateralItem> lateral_item(const AnalyzedItem& left, const Node& node, const CteScope* ctes);
