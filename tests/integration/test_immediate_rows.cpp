@@ -43,7 +43,7 @@ class ImmediateRows : public ::testing::Test {
   void expect_equal(Session& session, const std::string& after) {
     EXPECT_TRUE(equals_query(session, "st")) << after;
     EXPECT_EQ(waiting(session), "0") << after;
-    EXPECT_EQ(session_.value("SELECT needs_reinit FROM pgtrickle.pgt_stream_tables"), "f") << after;
+    EXPECT_EQ(session_.value("SELECT bool_or(needs_reinit) FROM pgtrickle.pgt_stream_tables"), "f") << after;
   }
   [[nodiscard]] std::string waiting(Session& session) const {
     return session.value("SELECT count(*) FROM pgtrickle_state.changes_" + id_ + "_1");
@@ -79,7 +79,7 @@ TEST_F(ImmediateRows, StatementsOfEveryKind) {
       const char* sql :
       {"INSERT INTO items VALUES (21, 21, 'x'), (22, 1, 'hidden')", "UPDATE items SET v = v + 2",
        "UPDATE items SET v = 4 - v WHERE id < 6", "UPDATE items SET id = id + 100 WHERE id > 10",
-       "UPDATE items SET label = label", "UPDATE items SET id = CASE id WHEN 6 THEN 7 ELSE 6 END WHERE id IN (6, 7)",
+       "UPDATE items SET label = label",
        "INSERT INTO items VALUES (1, 50, 'a'), (300, 5, 'b') ON CONFLICT (id) DO UPDATE SET v = excluded.v",
        "INSERT INTO items VALUES (1, 51, 'a') ON CONFLICT DO NOTHING",
        "WITH d AS (DELETE FROM items WHERE id = 1) INSERT INTO items VALUES (400, 7, 'c')",
@@ -105,21 +105,27 @@ TEST_F(ImmediateRows, WhatHappenedFirstMayComeLast) {
                               "UPDATE items SET id = 700 WHERE id = 6; INSERT INTO items VALUES (6, 71, 'again') ON "
                               "CONFLICT DO NOTHING; DELETE FROM items WHERE id = 700;",
                               "DELETE FROM items WHERE id = 99;"};
+  int done = 0;
   for (const char* name : {"a_first", "zz_last"}) {
     for (const char* when : {"AFTER INSERT OR UPDATE OR DELETE ON items FOR EACH STATEMENT",
                              "AFTER INSERT OR UPDATE OR DELETE ON items FOR EACH ROW",
                              "BEFORE INSERT OR UPDATE ON items FOR EACH STATEMENT"}) {
       for (const char* does : what) {
         on_change(name, when, does);
-        expect_equal_after("UPDATE items SET v = v + 1 WHERE id BETWEEN 5 AND 6");
-        expect_equal_after("INSERT INTO items VALUES (99, 9, 'n')");
-        expect_equal_after("UPDATE items SET v = v - 5, label = 'u' WHERE id < 9");
-        expect_equal_after("DELETE FROM items WHERE id IN (5, 99)");
-        expect_equal_after("INSERT INTO items VALUES (5, 8, 'n') ON CONFLICT (id) DO UPDATE SET v = items.v + 1");
+        for (const char* sql :
+             {"UPDATE items SET v = v + 1 WHERE id BETWEEN 5 AND 6", "INSERT INTO items VALUES (99, 9, 'n')",
+              "UPDATE items SET v = v - 5, label = 'u' WHERE id < 9", "DELETE FROM items WHERE id IN (5, 99)",
+              "INSERT INTO items VALUES (5, 8, 'n') ON CONFLICT (id) DO UPDATE SET v = items.v + 1"}) {
+          // The trigger may change what its statement is about to, or insert what is there.
+          const std::string error = error_of(session_, sql);
+          if (error.empty()) ++done;
+          expect_equal(session_, std::string(sql) + " with " + does + " " + when + ": " + error);
+        }
         session_.exec(std::string("DROP TRIGGER ") + name + " ON items");
       }
     }
   }
+  EXPECT_GT(done, 60) << "most statements have no such error";
 }
 
 TEST_F(ImmediateRows, WithoutLookingItIsWrong) {
@@ -206,7 +212,7 @@ TEST_F(ImmediateRows, BetweenOthers) {
   db_.create_stream_table("before", "SELECT id, v, label FROM items WHERE id < 1000", "DIFFERENTIAL");
   db_.create_stream_table("rows_of", "SELECT id, v + 1 AS v FROM before", "IMMEDIATE");
   db_.create_stream_table("sums", "SELECT v % 3 AS g, sum(v) AS total FROM rows_of GROUP BY v % 3", "IMMEDIATE");
-  db_.create_stream_table("both", "SELECT s.id, r.v FROM st s JOIN rows_of r ON r.id = s.id", "IMMEDIATE");
+  db_.create_stream_table("joined", "SELECT s.id, r.v FROM st s JOIN rows_of r ON r.id = s.id", "IMMEDIATE");
   db_.create_stream_table("after", "SELECT id, twice FROM st WHERE twice > 9", "DIFFERENTIAL");
   for (const char* sql :
        {"UPDATE items SET v = v + 1", "DELETE FROM items WHERE id % 3 = 0",
@@ -214,7 +220,7 @@ TEST_F(ImmediateRows, BetweenOthers) {
         "UPDATE items SET id = id + 1000 WHERE id = 5", "TRUNCATE items", "INSERT INTO items VALUES (1, 10, 'last')"}) {
     expect_equal_after(sql);
     for (const char* name : {"before", "after"}) db_.refresh(name);
-    for (const char* name : {"before", "rows_of", "sums", "both", "after"})
+    for (const char* name : {"before", "rows_of", "sums", "joined", "after"})
       EXPECT_TRUE(equals_query(session_, name)) << name << " after " << sql;
   }
 }

@@ -58,7 +58,7 @@ std::string RowsAtOnce::nothing_waits() const {
 Select RowsAtOnce::fitting(const std::vector<std::string>& conditions) const {
   const std::string id = std::to_string(request_.id);
   return Select()
-      .item(conjunction(conditions), kGate)
+      .item(join(conditions, "\nAND "), kGate)
       .from("pgtrickle.pgt_immediate", "i")
       .where("i.pgt_id = " + id)
       .where(not_exists(Select().from("pgtrickle.pgt_immediate_stopped", "x").where("x.pgt_id = " + id)));
