@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
+#include <vector>
 
 #include "security/world.h"
 
@@ -38,6 +40,7 @@ TEST_P(ImmediateOfOthers, AFunctionInTheQueryRunsAsItsOwner) {
   create_immediate(bob(), "b.rows_of", "SELECT id, b.sly(amount) AS amount FROM a.orders");
   create_immediate(bob(), "b.sums_of", "SELECT id % 3 AS g, sum(b.sly(amount)) AS total FROM a.orders GROUP BY id % 3");
   root().exec("DELETE FROM b.notes");
+  std::set<std::string> sessions;
   for (Session* writer : {&alice(), &admin(), &root()}) {
     for (const char* statement :
          {"INSERT INTO a.orders SELECT max(id) + 1, 5 FROM a.orders",
@@ -46,12 +49,15 @@ TEST_P(ImmediateOfOthers, AFunctionInTheQueryRunsAsItsOwner) {
           "DELETE FROM a.orders WHERE id > 25"}) {
       // The admin who is an ordinary role has no rights on it: he writes as alice, of whom he is a member.
       writer->exec("BEGIN; SET LOCAL ROLE " + alice_ + "; " + statement + "; COMMIT");
+      EXPECT_EQ(root().value("SELECT string_agg(DISTINCT cu, ',') FROM b.notes"), bob_) << statement;
+      sessions.insert(root().value("SELECT string_agg(DISTINCT su, ',') FROM b.notes"));
+      // To compare, root executes the query as well.
       expect_equal("b.rows_of", statement);
       expect_equal("b.sums_of", statement);
+      root().exec("DELETE FROM b.notes");
     }
   }
-  EXPECT_EQ(root().value("SELECT string_agg(DISTINCT cu, ',') FROM b.notes"), bob_);
-  EXPECT_EQ(root().value("SELECT count(DISTINCT su) > 1 FROM b.notes"), "t") << "it ran in sessions of writers";
+  EXPECT_GT(sessions.size(), 1U) << "it ran in sessions of writers";
   expect_nothing_gained();
 }
 
@@ -63,14 +69,14 @@ TEST_P(ImmediateOfOthers, AWriterHasNoRightsOnIt) {
   Session carol(dsn_of_role(carol_));
   carol.exec("INSERT INTO a.orders VALUES (100, 7)");
   expect_equal("a.sums", "an INSERT of carol");
-  for (const std::string statement :
-       {"SELECT * FROM a.sums", "UPDATE a.sums SET total = 0",
-        "UPDATE pgtrickle_state.places_" + id + " SET running = 1", "DELETE FROM pgtrickle_state.node_" + id + "_1",
-        "SELECT pgtrickle_state.settle_" + id + "(true)",
-        "DO $$ BEGIN PERFORM pgtrickle_state.maintain_" + id + "(NULL); END $$",
-        "CREATE TEMP TABLE mine (a int); CREATE TRIGGER t BEFORE INSERT ON mine EXECUTE FUNCTION "
-        "pgtrickle_state.enter_" +
-            id + "()"})
+  for (const auto& statement : std::vector<std::string>{
+           "SELECT * FROM a.sums", "UPDATE a.sums SET total = 0",
+           "UPDATE pgtrickle_state.places_" + id + " SET running = 1", "DELETE FROM pgtrickle_state.node_" + id + "_1",
+           "SELECT pgtrickle_state.settle_" + id + "(true)",
+           "DO $$ BEGIN PERFORM pgtrickle_state.maintain_" + id + "(NULL); END $$",
+           "CREATE TEMP TABLE mine (a int); CREATE TRIGGER t BEFORE INSERT ON mine EXECUTE FUNCTION "
+           "pgtrickle_state.enter_" +
+               id + "()"})
     EXPECT_THAT(refused(carol, statement), StartsWith("42501")) << statement;
   expect_equal("a.sums", "what carol tried");
 }
