@@ -143,6 +143,10 @@ class ImmediateWriter {
                 ${expect_trigger}
                 PERFORM FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = ${id} FOR SHARE;  -- nor has it been stopped
             END IF;
+            -- Before anything of the source is named: it may have been altered.
+            IF EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = ${id}) THEN
+                RETURN NULL;
+            END IF;
             ${begin}
             -- The guard trigger lets these statements pass.
             v.ignored := set_config('pgtrickle.apply', '${id}', true);
@@ -470,27 +474,12 @@ class ImmediateWriter {
   }
   [[nodiscard]] std::string at_hint() const { return "p.ctid = nullif(" + hint() + ", '')::tid AND "; }
 
-  /// The same, and what the statement has changed if it is the only one, as rows of the table, one more than are few.
-  [[nodiscard]] std::string leave_with_changes(const CapturedSource& s, const Query& rows) const {
-    constexpr const char* kText = R"sql(
-        WITH place AS (
-            ${update})
-        SELECT l.ctid, l.running, l.kept, l.recompute, CASE WHEN NOT l.kept AND NOT l.recompute THEN ${changes} END
-        FROM place l
-        INTO v.at, v.running, v.kept, v.recompute, v.changes
-    )sql";
-    return fill(kText, {{"update", ends_place(s, at_hint())}, {"changes", Query(few_of(s, rows)).in_parentheses()}});
-  }
-
   /// Ends the statement; goes on if what it changed has to be kept.
   [[nodiscard]] std::string leave(const CapturedSource& s) const {
-    // What the source has become is not known before it has been looked at.
-    const bool together = direct() && !request_.event_triggers.empty();
     constexpr const char* kText = R"sql(
         ${leave_by_hint}
         IF v.at IS NULL THEN      -- somebody has changed the setting
             ${leave}
-            v.kept := true;
         END IF;
         IF v.at IS NULL THEN
             RETURN NULL;    -- it is not maintained by triggers just now
@@ -499,16 +488,14 @@ class ImmediateWriter {
         ${looks_for_itself}
         ${usual_case}
     )sql";
-    const std::string plain = leave_place(s, at_hint());
-    return fill(kText,
-                {{"leave_by_hint", together ? by_operation(s, &ImmediateWriter::leave_with_changes, plain) : plain},
-                 {"leave", leave_place(s, "")},
-                 {"remember", remember()},
-                 {"looks_for_itself", looks_for_itself()},
-                 {"usual_case", direct() ? usual_case(s, !together) : ""}});
+    return fill(kText, {{"leave_by_hint", leave_place(s, at_hint())},
+                        {"leave", leave_place(s, "")},
+                        {"remember", remember()},
+                        {"looks_for_itself", looks_for_itself()},
+                        {"usual_case", direct() ? usual_case(s) : ""}});
   }
 
-  [[nodiscard]] std::string usual_case(const CapturedSource& s, bool takes) const {
+  [[nodiscard]] std::string usual_case(const CapturedSource& s) const {
     constexpr const char* kText = R"sql(
         IF NOT v.kept AND NOT v.recompute THEN      -- the usual case: no other statement runs
             ${take}
@@ -521,7 +508,7 @@ class ImmediateWriter {
         END IF;
     )sql";
     return fill(kText, {{"id", id_},
-                        {"take", takes ? by_operation(s, &ImmediateWriter::taken) : ""},
+                        {"take", by_operation(s, &ImmediateWriter::taken)},
                         {"few", std::to_string(kFewRows)},
                         {"arguments", only(s)}});
   }
@@ -597,8 +584,7 @@ class ImmediateWriter {
 
   using WhatToDo = std::string (ImmediateWriter::*)(const CapturedSource&, const Query&) const;
 
-  [[nodiscard]] std::string by_operation(const CapturedSource& s, WhatToDo what,
-                                         const std::string& otherwise = {}) const {
+  [[nodiscard]] std::string by_operation(const CapturedSource& s, WhatToDo what) const {
     // Without columns nothing is read but the number of rows, which no UPDATE changes.
     const std::string on_update = s.columns.empty() ? ""
                                                     : fill("ELSIF TG_OP = 'UPDATE' THEN\n    ${updated};",
@@ -609,13 +595,11 @@ class ImmediateWriter {
         ELSIF TG_OP = 'DELETE' THEN
             ${deleted};
         ${on_update}
-        ${otherwise}
         END IF;
     )sql";
     return fill(kText, {{"inserted", (this->*what)(s, side(s, false))},
                         {"deleted", (this->*what)(s, side(s, true))},
-                        {"on_update", on_update},
-                        {"otherwise", otherwise.empty() ? "" : fill("ELSE\n    ${do}", {{"do", otherwise}})}});
+                        {"on_update", on_update}});
   }
 
   [[nodiscard]] std::string stored(const CapturedSource& s, const Query& rows) const {

@@ -72,6 +72,10 @@ BEGIN
         END IF;
         PERFORM FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0 FOR SHARE;  -- nor has it been stopped
     END IF;
+    -- Before anything of the source is named: it may have been altered.
+    IF EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0) THEN
+        RETURN NULL;
+    END IF;
     IF position(' 0 ' IN v.maintaining) > 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = 'stream table public.stream_table of postgres is being maintained by this very statement',
@@ -94,7 +98,8 @@ BEGIN
           FROM (SELECT t.id AS id, t.amount AS amount FROM newt t WHERE t.amount > 10::numeric) i),
         -- none has the key of a row that is there
         fits AS MATERIALIZED (
-          SELECT NOT EXISTS (SELECT FROM pgtrickle_state.changes_0_1 x) AND NOT EXISTS (SELECT FROM rows n, public.stream_table t WHERE t.id = n.id) AS fits
+          SELECT NOT EXISTS (SELECT FROM pgtrickle_state.changes_0_1 x)
+                 AND NOT EXISTS (SELECT FROM rows n, public.stream_table t WHERE t.id = n.id) AS fits
           FROM pgtrickle.pgt_immediate i
           WHERE i.pgt_id = 0 AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)),
         -- stream table: rows that are new
@@ -113,7 +118,8 @@ BEGIN
           FROM (SELECT t.id AS id, t.amount AS amount FROM oldt t WHERE t.amount > 10::numeric) i),
         -- all of them are there
         fits AS MATERIALIZED (
-          SELECT NOT EXISTS (SELECT FROM pgtrickle_state.changes_0_1 x) AND (SELECT count(*)
+          SELECT NOT EXISTS (SELECT FROM pgtrickle_state.changes_0_1 x)
+                 AND (SELECT count(*)
                   FROM rows n, public.stream_table t
                   WHERE t.id = n.id AND ROW(t.id, t.twice)::record *= ROW(n.id::integer, n.twice::numeric)::record) = (SELECT count(*) FROM rows n) AS fits
           FROM pgtrickle.pgt_immediate i
@@ -149,11 +155,14 @@ BEGIN
           GROUP BY n.id),
         -- what goes is there, and what comes has no key of what stays
         fits AS MATERIALIZED (
-          SELECT NOT EXISTS (SELECT FROM pgtrickle_state.changes_0_1 x) AND NOT EXISTS (SELECT FROM keys n WHERE (n.come > 1 OR n.go > 1)) AND (SELECT count(*)
+          SELECT NOT EXISTS (SELECT FROM pgtrickle_state.changes_0_1 x)
+                 AND NOT EXISTS (SELECT FROM keys n WHERE (n.come > 1 OR n.go > 1))
+                 AND (SELECT count(*)
                   FROM change n, public.stream_table t
                   WHERE n.w < 0
                     AND t.id = n.id
-                    AND ROW(t.id, t.twice)::record *= ROW(n.id::integer, n.twice::numeric)::record) = (SELECT count(*) FROM change n WHERE n.w < 0) AND NOT EXISTS (SELECT FROM keys n, public.stream_table t WHERE n.go = 0 AND t.id = n.id) AS fits
+                    AND ROW(t.id, t.twice)::record *= ROW(n.id::integer, n.twice::numeric)::record) = (SELECT count(*) FROM change n WHERE n.w < 0)
+                 AND NOT EXISTS (SELECT FROM keys n, public.stream_table t WHERE n.go = 0 AND t.id = n.id) AS fits
           FROM pgtrickle.pgt_immediate i
           WHERE i.pgt_id = 0 AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)),
         -- changed rows, net
@@ -240,11 +249,13 @@ BEGIN
           GROUP BY n.id),
         -- what goes is there, and what comes has no key of what stays
         fits AS MATERIALIZED (
-          SELECT NOT EXISTS (SELECT FROM keys n WHERE (n.come > 1 OR n.go > 1)) AND (SELECT count(*)
+          SELECT NOT EXISTS (SELECT FROM keys n WHERE (n.come > 1 OR n.go > 1))
+                 AND (SELECT count(*)
                   FROM change n, public.stream_table t
                   WHERE n.w < 0
                     AND t.id = n.id
-                    AND ROW(t.id, t.twice)::record *= ROW(n.id::integer, n.twice::numeric)::record) = (SELECT count(*) FROM change n WHERE n.w < 0) AND NOT EXISTS (SELECT FROM keys n, public.stream_table t WHERE n.go = 0 AND t.id = n.id) AS fits
+                    AND ROW(t.id, t.twice)::record *= ROW(n.id::integer, n.twice::numeric)::record) = (SELECT count(*) FROM change n WHERE n.w < 0)
+                 AND NOT EXISTS (SELECT FROM keys n, public.stream_table t WHERE n.go = 0 AND t.id = n.id) AS fits
           FROM pgtrickle.pgt_immediate i
           WHERE i.pgt_id = 0 AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)),
         -- changed rows, net

@@ -658,65 +658,13 @@ DECLARE
     recompute boolean;
     changes pgtrickle_state.changes_0_1[];
 BEGIN
-    IF TG_OP = 'INSERT' THEN
-        WITH place AS (
-            UPDATE pgtrickle_state.places_0 p
-            SET running = p.running - 1, kept = p.kept OR p.running > 1,
-                recompute = p.recompute OR TG_OP = 'TRUNCATE'
-            WHERE p.ctid = nullif(current_setting('pgtrickle.place_0', true), '')::tid AND p.xid = pg_current_xact_id()
-              AND EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0)
-              AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
-            RETURNING p.ctid, p.running, p.kept, p.recompute)
-        SELECT l.ctid, l.running, l.kept, l.recompute, CASE WHEN NOT l.kept AND NOT l.recompute THEN (SELECT array_agg(ROW(x.w, x.c1, x.c2)::pgtrickle_state.changes_0_1)
-                                                                                                      FROM (SELECT r.*
-                                                                                                            FROM (SELECT n.id AS c1, n.region AS c2, 1 AS w FROM newt n) r
-                                                                                                            LIMIT 201) x) END
-        FROM place l
-        INTO v.at, v.running, v.kept, v.recompute, v.changes;
-    ELSIF TG_OP = 'DELETE' THEN
-        WITH place AS (
-            UPDATE pgtrickle_state.places_0 p
-            SET running = p.running - 1, kept = p.kept OR p.running > 1,
-                recompute = p.recompute OR TG_OP = 'TRUNCATE'
-            WHERE p.ctid = nullif(current_setting('pgtrickle.place_0', true), '')::tid AND p.xid = pg_current_xact_id()
-              AND EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0)
-              AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
-            RETURNING p.ctid, p.running, p.kept, p.recompute)
-        SELECT l.ctid, l.running, l.kept, l.recompute, CASE WHEN NOT l.kept AND NOT l.recompute THEN (SELECT array_agg(ROW(x.w, x.c1, x.c2)::pgtrickle_state.changes_0_1)
-                                                                                                      FROM (SELECT r.*
-                                                                                                            FROM (SELECT o.id AS c1, o.region AS c2, -1 AS w FROM oldt o) r
-                                                                                                            LIMIT 201) x) END
-        FROM place l
-        INTO v.at, v.running, v.kept, v.recompute, v.changes;
-    ELSIF TG_OP = 'UPDATE' THEN
-        WITH place AS (
-            UPDATE pgtrickle_state.places_0 p
-            SET running = p.running - 1, kept = p.kept OR p.running > 1,
-                recompute = p.recompute OR TG_OP = 'TRUNCATE'
-            WHERE p.ctid = nullif(current_setting('pgtrickle.place_0', true), '')::tid AND p.xid = pg_current_xact_id()
-              AND EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0)
-              AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
-            RETURNING p.ctid, p.running, p.kept, p.recompute)
-        SELECT l.ctid, l.running, l.kept, l.recompute, CASE WHEN NOT l.kept AND NOT l.recompute THEN (SELECT array_agg(ROW(x.w, x.c1, x.c2)::pgtrickle_state.changes_0_1)
-                                                                                                      FROM (SELECT r.*
-                                                                                                            FROM (SELECT x.c1 AS c1, x.c2 AS c2, sum(x.w)::int AS w
-                                                                                                                  FROM (SELECT o.id AS c1, o.region AS c2, -1 AS w FROM oldt o
-                                                                                                                        UNION ALL
-                                                                                                                        SELECT n.id AS c1, n.region AS c2, 1 AS w FROM newt n) x
-                                                                                                                  GROUP BY x.c1, x.c2
-                                                                                                                  HAVING sum(x.w) <> 0) r
-                                                                                                            LIMIT 201) x) END
-        FROM place l
-        INTO v.at, v.running, v.kept, v.recompute, v.changes;
-    ELSE
-        UPDATE pgtrickle_state.places_0 p
-        SET running = p.running - 1, kept = p.kept OR p.running > 1,
-            recompute = p.recompute OR TG_OP = 'TRUNCATE'
-        WHERE p.ctid = nullif(current_setting('pgtrickle.place_0', true), '')::tid AND p.xid = pg_current_xact_id()
-          AND EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0)
-          AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
-        RETURNING p.ctid, p.running, p.kept, p.recompute INTO v.at, v.running, v.kept, v.recompute;
-    END IF;
+    UPDATE pgtrickle_state.places_0 p
+    SET running = p.running - 1, kept = p.kept OR p.running > 1,
+        recompute = p.recompute OR TG_OP = 'TRUNCATE'
+    WHERE p.ctid = nullif(current_setting('pgtrickle.place_0', true), '')::tid AND p.xid = pg_current_xact_id()
+      AND EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0)
+      AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
+    RETURNING p.ctid, p.running, p.kept, p.recompute INTO v.at, v.running, v.kept, v.recompute;
     IF v.at IS NULL THEN      -- somebody has changed the setting
         UPDATE pgtrickle_state.places_0 p
         SET running = p.running - 1, kept = p.kept OR p.running > 1,
@@ -725,13 +673,36 @@ BEGIN
           AND EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0)
           AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
         RETURNING p.ctid, p.running, p.kept, p.recompute INTO v.at, v.running, v.kept, v.recompute;
-        v.kept := true;
     END IF;
     IF v.at IS NULL THEN
         RETURN NULL;    -- it is not maintained by triggers just now
     END IF;
     v.ignored := set_config('pgtrickle.place_0', v.at::text, true);
     IF NOT v.kept AND NOT v.recompute THEN      -- the usual case: no other statement runs
+        IF TG_OP = 'INSERT' THEN
+            SELECT array_agg(ROW(x.w, x.c1, x.c2)::pgtrickle_state.changes_0_1)
+            FROM (SELECT r.*
+                  FROM (SELECT n.id AS c1, n.region AS c2, 1 AS w FROM newt n) r
+                  LIMIT 201) x
+            INTO v.changes;
+        ELSIF TG_OP = 'DELETE' THEN
+            SELECT array_agg(ROW(x.w, x.c1, x.c2)::pgtrickle_state.changes_0_1)
+            FROM (SELECT r.*
+                  FROM (SELECT o.id AS c1, o.region AS c2, -1 AS w FROM oldt o) r
+                  LIMIT 201) x
+            INTO v.changes;
+        ELSIF TG_OP = 'UPDATE' THEN
+            SELECT array_agg(ROW(x.w, x.c1, x.c2)::pgtrickle_state.changes_0_1)
+            FROM (SELECT r.*
+                  FROM (SELECT x.c1 AS c1, x.c2 AS c2, sum(x.w)::int AS w
+                        FROM (SELECT o.id AS c1, o.region AS c2, -1 AS w FROM oldt o
+                              UNION ALL
+                              SELECT n.id AS c1, n.region AS c2, 1 AS w FROM newt n) x
+                        GROUP BY x.c1, x.c2
+                        HAVING sum(x.w) <> 0) r
+                  LIMIT 201) x
+            INTO v.changes;
+        END IF;
         IF v.changes IS NULL THEN
             RETURN NULL;
         ELSIF cardinality(v.changes) <= 200 THEN
@@ -784,65 +755,13 @@ DECLARE
     recompute boolean;
     changes pgtrickle_state.changes_0_2[];
 BEGIN
-    IF TG_OP = 'INSERT' THEN
-        WITH place AS (
-            UPDATE pgtrickle_state.places_0 p
-            SET running = p.running - 1, kept = p.kept OR p.running > 1,
-                recompute = p.recompute OR TG_OP = 'TRUNCATE'
-            WHERE p.ctid = nullif(current_setting('pgtrickle.place_0', true), '')::tid AND p.xid = pg_current_xact_id()
-              AND EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0)
-              AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
-            RETURNING p.ctid, p.running, p.kept, p.recompute)
-        SELECT l.ctid, l.running, l.kept, l.recompute, CASE WHEN NOT l.kept AND NOT l.recompute THEN (SELECT array_agg(ROW(x.w, x.c2, x.c3)::pgtrickle_state.changes_0_2)
-                                                                                                      FROM (SELECT r.*
-                                                                                                            FROM (SELECT n.customer_id AS c2, n.amount AS c3, 1 AS w FROM newt n) r
-                                                                                                            LIMIT 201) x) END
-        FROM place l
-        INTO v.at, v.running, v.kept, v.recompute, v.changes;
-    ELSIF TG_OP = 'DELETE' THEN
-        WITH place AS (
-            UPDATE pgtrickle_state.places_0 p
-            SET running = p.running - 1, kept = p.kept OR p.running > 1,
-                recompute = p.recompute OR TG_OP = 'TRUNCATE'
-            WHERE p.ctid = nullif(current_setting('pgtrickle.place_0', true), '')::tid AND p.xid = pg_current_xact_id()
-              AND EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0)
-              AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
-            RETURNING p.ctid, p.running, p.kept, p.recompute)
-        SELECT l.ctid, l.running, l.kept, l.recompute, CASE WHEN NOT l.kept AND NOT l.recompute THEN (SELECT array_agg(ROW(x.w, x.c2, x.c3)::pgtrickle_state.changes_0_2)
-                                                                                                      FROM (SELECT r.*
-                                                                                                            FROM (SELECT o.customer_id AS c2, o.amount AS c3, -1 AS w FROM oldt o) r
-                                                                                                            LIMIT 201) x) END
-        FROM place l
-        INTO v.at, v.running, v.kept, v.recompute, v.changes;
-    ELSIF TG_OP = 'UPDATE' THEN
-        WITH place AS (
-            UPDATE pgtrickle_state.places_0 p
-            SET running = p.running - 1, kept = p.kept OR p.running > 1,
-                recompute = p.recompute OR TG_OP = 'TRUNCATE'
-            WHERE p.ctid = nullif(current_setting('pgtrickle.place_0', true), '')::tid AND p.xid = pg_current_xact_id()
-              AND EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0)
-              AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
-            RETURNING p.ctid, p.running, p.kept, p.recompute)
-        SELECT l.ctid, l.running, l.kept, l.recompute, CASE WHEN NOT l.kept AND NOT l.recompute THEN (SELECT array_agg(ROW(x.w, x.c2, x.c3)::pgtrickle_state.changes_0_2)
-                                                                                                      FROM (SELECT r.*
-                                                                                                            FROM (SELECT x.c2 AS c2, x.c3 AS c3, sum(x.w)::int AS w
-                                                                                                                  FROM (SELECT o.customer_id AS c2, o.amount AS c3, -1 AS w FROM oldt o
-                                                                                                                        UNION ALL
-                                                                                                                        SELECT n.customer_id AS c2, n.amount AS c3, 1 AS w FROM newt n) x
-                                                                                                                  GROUP BY x.c2, x.c3, pg_catalog.numeric_send(x.c3)
-                                                                                                                  HAVING sum(x.w) <> 0) r
-                                                                                                            LIMIT 201) x) END
-        FROM place l
-        INTO v.at, v.running, v.kept, v.recompute, v.changes;
-    ELSE
-        UPDATE pgtrickle_state.places_0 p
-        SET running = p.running - 1, kept = p.kept OR p.running > 1,
-            recompute = p.recompute OR TG_OP = 'TRUNCATE'
-        WHERE p.ctid = nullif(current_setting('pgtrickle.place_0', true), '')::tid AND p.xid = pg_current_xact_id()
-          AND EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0)
-          AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
-        RETURNING p.ctid, p.running, p.kept, p.recompute INTO v.at, v.running, v.kept, v.recompute;
-    END IF;
+    UPDATE pgtrickle_state.places_0 p
+    SET running = p.running - 1, kept = p.kept OR p.running > 1,
+        recompute = p.recompute OR TG_OP = 'TRUNCATE'
+    WHERE p.ctid = nullif(current_setting('pgtrickle.place_0', true), '')::tid AND p.xid = pg_current_xact_id()
+      AND EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0)
+      AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
+    RETURNING p.ctid, p.running, p.kept, p.recompute INTO v.at, v.running, v.kept, v.recompute;
     IF v.at IS NULL THEN      -- somebody has changed the setting
         UPDATE pgtrickle_state.places_0 p
         SET running = p.running - 1, kept = p.kept OR p.running > 1,
@@ -851,13 +770,36 @@ BEGIN
           AND EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0)
           AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
         RETURNING p.ctid, p.running, p.kept, p.recompute INTO v.at, v.running, v.kept, v.recompute;
-        v.kept := true;
     END IF;
     IF v.at IS NULL THEN
         RETURN NULL;    -- it is not maintained by triggers just now
     END IF;
     v.ignored := set_config('pgtrickle.place_0', v.at::text, true);
     IF NOT v.kept AND NOT v.recompute THEN      -- the usual case: no other statement runs
+        IF TG_OP = 'INSERT' THEN
+            SELECT array_agg(ROW(x.w, x.c2, x.c3)::pgtrickle_state.changes_0_2)
+            FROM (SELECT r.*
+                  FROM (SELECT n.customer_id AS c2, n.amount AS c3, 1 AS w FROM newt n) r
+                  LIMIT 201) x
+            INTO v.changes;
+        ELSIF TG_OP = 'DELETE' THEN
+            SELECT array_agg(ROW(x.w, x.c2, x.c3)::pgtrickle_state.changes_0_2)
+            FROM (SELECT r.*
+                  FROM (SELECT o.customer_id AS c2, o.amount AS c3, -1 AS w FROM oldt o) r
+                  LIMIT 201) x
+            INTO v.changes;
+        ELSIF TG_OP = 'UPDATE' THEN
+            SELECT array_agg(ROW(x.w, x.c2, x.c3)::pgtrickle_state.changes_0_2)
+            FROM (SELECT r.*
+                  FROM (SELECT x.c2 AS c2, x.c3 AS c3, sum(x.w)::int AS w
+                        FROM (SELECT o.customer_id AS c2, o.amount AS c3, -1 AS w FROM oldt o
+                              UNION ALL
+                              SELECT n.customer_id AS c2, n.amount AS c3, 1 AS w FROM newt n) x
+                        GROUP BY x.c2, x.c3, pg_catalog.numeric_send(x.c3)
+                        HAVING sum(x.w) <> 0) r
+                  LIMIT 201) x
+            INTO v.changes;
+        END IF;
         IF v.changes IS NULL THEN
             RETURN NULL;
         ELSIF cardinality(v.changes) <= 200 THEN
