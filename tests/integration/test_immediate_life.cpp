@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdio>
 #include <memory>
+#include <thread>
 
 #include "support/cluster.h"
 #include "support/database.h"
@@ -233,21 +235,33 @@ TEST_F(ImmediateLife, ABuildIsNotInFrontOfWriters) {
       "SELECT pgtrickle.create_stream_table('totals', 'SELECT kind, sum(v) AS total FROM items GROUP BY kind', "
       "refresh_mode => 'IMMEDIATE')");
   names_ = {"totals"};
-  Session other(db_.dsn());
-  other.exec("SET lock_timeout = '1s'");
+  std::atomic<bool> ended{false};
+  std::string error;
+  std::thread writer([&] {
+    Session other(db_.dsn());
+    other.exec("SET lock_timeout = '1s'");
+    try {
+      while (!ended) other.exec("INSERT INTO items SELECT min(id) - 1, 2, 2 FROM items");
+    } catch (const pqxx::failure& failure) {
+      error = failure.what();
+    }
+  });
   // For long enough to see that it tries, again and again.
   Session observer(db_.dsn());
   int tried = 0;
   bool waits = false;
-  ASSERT_TRUE(wait_until([&] {
-    other.exec("INSERT INTO items SELECT max(id) + 1, 2, 2 FROM items");
+  const bool seen = wait_until([&] {
     const bool now = observer.value(
-                         "SELECT count(*) > 0 FROM pg_locks WHERE relation = 'items'::regclass AND NOT granted AND "
-                         "mode = 'ShareRowExclusiveLock'") == "t";
+                         "SELECT count(*) > 0 FROM pg_locks WHERE relation IN (SELECT r.oid FROM pg_class r WHERE "
+                         "r.relname LIKE 'items%') AND NOT granted AND mode = 'ShareRowExclusiveLock'") == "t";
     if (now && !waits) ++tried;
     waits = now;
     return tried >= 3;
-  }));
+  });
+  ended = true;
+  writer.join();
+  EXPECT_TRUE(seen) << daemon.log();
+  EXPECT_EQ(error, "");
   EXPECT_NE(session_->value("SELECT status FROM pgtrickle.pgt_stream_tables"), "ACTIVE");
   open.exec("COMMIT");
   session_->exec("SELECT pgtrickle.wait_until_active('totals', '30 s')");

@@ -167,6 +167,17 @@ TEST_F(ImmediateRows, WhatNeverFitsHasItRebuilt) {
   expect_equal_after("UPDATE items SET v = v + 1 WHERE id = 10");
 }
 
+// Once it is stopped, its program names nothing of the source any more.
+TEST_F(ImmediateRows, AWriterDoesNotFailBecauseASourceWasAltered) {
+  session_.exec("ALTER TABLE items RENAME COLUMN v TO amount");
+  for (const char* sql : {"INSERT INTO items VALUES (30, 30, 'x')", "UPDATE items SET amount = 9 WHERE id = 30",
+                          "DELETE FROM items WHERE id = 9", "TRUNCATE items", "INSERT INTO items VALUES (1, 8, 'y')"})
+    EXPECT_EQ(error_of(session_, sql), "");
+  db_.build_pending();
+  EXPECT_EQ(db_.effective_mode("st"), "IMMEDIATE");
+  expect_equal_after("UPDATE items SET amount = 12");
+}
+
 // Only who is interfered with has to try again.
 TEST_F(ImmediateRows, OldSnapshots) {
   Session other(db_.dsn());
