@@ -25,6 +25,23 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._raise_disagreement TO PUBLIC;
 
+-- 0, unless a WITH RECURSIVE has more rows than it may have, or a refresh followed more: error 54001.
+CREATE FUNCTION pgtrickle._within_recursion(query text, row_count bigint, most bigint) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF row_count <= most THEN
+        RETURN 0;
+    END IF;
+    RAISE EXCEPTION 'the recursion of % does not end within % rows', query, most
+        USING ERRCODE = 'statement_too_complex',
+              DETAIL = 'Nothing was changed.',
+              HINT = 'If rows lead back to themselves, let the query end there: UNION instead of UNION ALL, or a condition. '
+                     'If rows ran into a circle only while they were being taken away, a refresh with mode full helps. '
+                     'If the result is that large, raise compiler.max_recursion_rows in the configuration of the daemon.';
+END
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._within_recursion TO PUBLIC;
+
 -- Tells the daemon to look, at the transaction's commit. For API functions. payload: '' for anything in the catalog,
 -- else what daemon/model/agreements.h says; _wake_for is for one stream table.
 CREATE FUNCTION pgtrickle._wake(payload text DEFAULT '') RETURNS void

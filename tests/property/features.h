@@ -27,6 +27,8 @@ enum class Feature {
   kCteShared,
   kCteNested,
   kCteShadows,
+  kRecursion,
+  kRecursionAll,
   kUnionAll,
   kGroupBy,
   kHaving,

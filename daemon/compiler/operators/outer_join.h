@@ -34,6 +34,9 @@ class OuterJoin final : public Operator {
   [[nodiscard]] bool joins() const override { return true; }
   [[nodiscard]] std::optional<Origin> source_of(int column) const override;
   [[nodiscard]] std::optional<std::vector<Meeting>> meetings() const override;
+  [[nodiscard]] bool linear_in(std::size_t input) const override {
+    return input == 0 ? !keep_right_ : !keep_left_;  // a row of the other side that has no match is kept all the same
+  }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override;
   void index_advice(std::vector<std::string>& advice) const override;
