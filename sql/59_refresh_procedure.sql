@@ -162,6 +162,16 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._planning TO PUBLIC;
 
+-- To change between applying changes and recomputing takes a little more than to stay with it: costs are measured, and
+-- noisy. Parts of full_threshold, the number of changed rows at which both cost the same. What was recomputed applies
+-- again up to the first one; what applied recomputes above the second one. (Constants to the planner.)
+CREATE FUNCTION pgtrickle._differential_again() RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$ SELECT 0.8 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._differential_again TO PUBLIC;
+CREATE FUNCTION pgtrickle._full_instead() RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$ SELECT 1.25 $$;
+GRANT EXECUTE ON FUNCTION pgtrickle._full_instead TO PUBLIC;
+
 CREATE FUNCTION pgtrickle._refresh_program(stream_table bigint, mode text, OUT action text, OUT delta_rows bigint,
                                            OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql VOLATILE
@@ -356,10 +366,10 @@ BEGIN
             action := 'NO_DATA';
             RETURN;
         END IF;
-        -- A little more is needed to change the way than to stay with it: costs are measured, and noisy.
-        IF v.asks AND delta_rows > (CASE WHEN v.s.fraction IS NULL THEN v.f.full_threshold * CASE v.f.last_action
-                WHEN 'FULL' THEN 0.8 ELSE 1.25 END
-                                        ELSE v.s.fraction * pgtrickle._source_rows(stream_table) END) THEN
+        IF v.asks AND delta_rows > (
+            CASE WHEN v.s.fraction IS NOT NULL THEN v.s.fraction * pgtrickle._source_rows(stream_table)
+                 ELSE v.f.full_threshold * CASE v.f.last_action WHEN 'FULL' THEN pgtrickle._differential_again()
+                                                                ELSE pgtrickle._full_instead() END END) THEN
             v.recompute := true;
         END IF;
     ELSE

@@ -41,9 +41,9 @@ BEGIN
         RAISE EXCEPTION 'the daemon is being drained in this database' USING ERRCODE = 'TR001';
     END;
     IF (SELECT c.paused FROM pgtrickle.pgt_control c) THEN
-        RAISE EXCEPTION 'the daemon is paused in this database'
-            USING ERRCODE = 'TR001', DETAIL = (SELECT c.reason FROM pgtrickle.pgt_control c),
-                HINT = 'SELECT pgtrickle.resume_scheduler();';
+        PERFORM pgtrickle._fail('TR001', 'the daemon is paused in this database',
+                                (SELECT c.reason FROM pgtrickle.pgt_control c),
+                                'SELECT pgtrickle.resume_scheduler();');
     END IF;
     SELECT q.last_value::text::xid8 INTO last FROM pgtrickle.control_xid q;
     IF NOT pg_visible_in_snapshot(last, pg_current_snapshot()) AND pg_xact_status(last) = 'committed' THEN

@@ -30,15 +30,16 @@ BEGIN
             WHEN st.max_delta_fraction IS NOT NULL THEN format('because it recomputes only above %s', part)
             WHEN f.full_threshold IS NULL THEN 'because it is not known yet how long recomputing takes'
             WHEN f.last_delta_rows <= f.full_threshold THEN format('because that is not more than %s', why)
-            ELSE format('although that is more than %s: it takes a quarter more to change over', why) END;
+            ELSE format('although that is more than %s: it takes %s times that to change over', why,
+                        pgtrickle._full_instead()) END;
     ELSIF st.max_delta_fraction IS NOT NULL THEN
         RETURN format('the last refresh recomputed it: more changed than %s, a source was truncated, or it was '
                       'initialised', part);
     ELSIF f.last_delta_rows > f.full_threshold THEN
         RETURN format('the last refresh recomputed it, because there were %s, more than %s', rows, why);
-    ELSIF f.last_delta_rows > f.full_threshold * 0.8 THEN
-        RETURN format('the last refresh recomputed it, because the one before did, and %s are not a fifth below %s',
-                      rows, why);
+    ELSIF f.last_delta_rows > f.full_threshold * pgtrickle._differential_again() THEN
+        RETURN format('the last refresh recomputed it, because the one before did, and %s are more than %s times %s',
+                      rows, pgtrickle._differential_again(), why);
     END IF;
     RETURN 'the last refresh recomputed it whatever the number of changed rows: a source was truncated, or it was '
            'initialised';
@@ -59,7 +60,8 @@ DECLARE
 BEGIN
     SELECT * INTO f FROM pgtrickle.pgt_frontiers x WHERE x.pgt_id = st.pgt_id;
     SELECT * INTO costs FROM pgtrickle._refresh_stats x WHERE x.pgt_id = st.pgt_id;
-    next := (f.full_threshold * CASE WHEN f.last_action = 'FULL' THEN 0.8 ELSE 1.25 END)::bigint;
+    next := (f.full_threshold * CASE WHEN f.last_action = 'FULL' THEN pgtrickle._differential_again()
+                                     ELSE pgtrickle._full_instead() END)::bigint;
     why := CASE
         WHEN st.effective_refresh_mode IS NULL THEN 'not compiled yet: the daemon decides when it builds it'
         WHEN st.refresh_mode = 'FULL' THEN 'every refresh recomputes it, because mode FULL was asked for'

@@ -467,48 +467,71 @@ std::optional<LateralItem> QueryAnalyzer::as_lateral(const pg_query::JoinExpr& j
   return item;
 }
 
+// Calls itself for each level of a chain of joins, to the left and to the right: what is not recursive is in functions
+// of its own, so that a level takes little of the stack.
 AnalyzedItem QueryAnalyzer::join_expr(const pg_query::JoinExpr& join, const CteScope* ctes, int depth,
                                       Surroundings around) {
   const auto type = join.jointype();
   if ((type != pg_query::JOIN_INNER && type != pg_query::JOIN_LEFT) || join.has_alias()) around.where = nullptr;
   AnalyzedItem left = from_item(join.larg(), ctes, depth, around);
-  // A function that reads nothing of the left side is an item like any other. (In RIGHT and FULL JOIN it cannot.)
-  const bool inner_or_left = type == pg_query::JOIN_INNER || type == pg_query::JOIN_LEFT;
+  if (joins_function(join, left)) return join_function(join, std::move(left), ctes);
+  if (is_lateral(join.rarg()))
+    if (auto item = join_lateral_item(join, left, ctes, around)) return std::move(*item);
+  if (reads_before(join.rarg(), left)) return join_reader_of_left(join, std::move(left), ctes, depth);
+  return join_items(join, std::move(left), from_item(join.rarg(), ctes, depth), std::nullopt, ctes, around);
+}
+
+// A function that reads nothing of the left side is an item like any other. (In RIGHT and FULL JOIN it cannot.)
+bool QueryAnalyzer::joins_function(const pg_query::JoinExpr& join, const AnalyzedItem& left) {
+  const auto type = join.jointype();
   const bool by_name = join.is_natural() || !join.using_clause().empty();
-  if (is_function(join.rarg()) && inner_or_left && (!by_name || reads_before(join.rarg(), left))) {
-    if (by_name)
-      throw Unsupported("USING with a function in FROM that reads the other side is not maintained incrementally", {});
-    AnalyzedItem item = row_function(std::move(left), join.rarg(), ctes, type == pg_query::JOIN_LEFT,
-                                     join.has_quals() ? &join.quals() : nullptr);
-    if (join.has_alias()) hide_behind(join, {}, item);
-    return item;
-  }
-  std::optional<LateralItem> lateral;
-  if (is_lateral(join.rarg())) lateral = lateral_item(left, join.rarg(), ctes);
-  const bool reads_left = !lateral && reads_before(join.rarg(), left);
-  if (reads_left &&
-      (type != pg_query::JOIN_INNER || join.is_natural() || !join.using_clause().empty() || !takes_before(join.rarg())))
+  return is_function(join.rarg()) && (type == pg_query::JOIN_INNER || type == pg_query::JOIN_LEFT) &&
+         (!by_name || reads_before(join.rarg(), left));
+}
+
+AnalyzedItem QueryAnalyzer::join_function(const pg_query::JoinExpr& join, AnalyzedItem left, const CteScope* ctes) {
+  if (join.is_natural() || !join.using_clause().empty())
+    throw Unsupported("USING with a function in FROM that reads the other side is not maintained incrementally", {});
+  AnalyzedItem item = row_function(std::move(left), join.rarg(), ctes, join.jointype() == pg_query::JOIN_LEFT,
+                                   join.has_quals() ? &join.quals() : nullptr);
+  if (join.has_alias()) hide_behind(join, {}, item);
+  return item;
+}
+
+// Nothing, and `left` as it was, if the right side is an ordinary subquery: LATERAL is written, but it reads nothing of
+// the left side.
+std::optional<AnalyzedItem> QueryAnalyzer::join_lateral_item(const pg_query::JoinExpr& join, AnalyzedItem& left,
+                                                             const CteScope* ctes, Surroundings around) {
+  std::optional<LateralItem> lateral = lateral_item(left, join.rarg(), ctes);
+  if (!lateral) return std::nullopt;
+  AnalyzedItem right;
+  right.relations = lateral->right.relations;
+  right.width = lateral->right.width;
+  return join_items(join, std::move(left), std::move(right), std::move(lateral), ctes, around);
+}
+
+// The left side becomes part of the right one, as its first item.
+AnalyzedItem QueryAnalyzer::join_reader_of_left(const pg_query::JoinExpr& join, AnalyzedItem left, const CteScope* ctes,
+                                                int depth) {
+  if (join.jointype() != pg_query::JOIN_INNER || join.is_natural() || !join.using_clause().empty() ||
+      !takes_before(join.rarg()))
     throw Unsupported(
         "LATERAL inside of a join that reads what is left of that join is maintained incrementally in "
         "inner joins with ON only",
         {});
-  if (reads_left) {
-    // The left side becomes part of the right one, as its first item.
-    AnalyzedItem all = from_item(join.rarg(), ctes, depth, {&left, nullptr});
-    if (join.has_quals()) {
-      const Scope scope{all.relations, all.merged, ctes};
-      split_conjuncts(resolve(join.quals(), scope), all.conditions);
-    }
-    if (join.has_alias()) hide_behind(join, {}, all);
-    return all;
+  AnalyzedItem all = from_item(join.rarg(), ctes, depth, {&left, nullptr});
+  if (join.has_quals()) {
+    const Scope scope{all.relations, all.merged, ctes};
+    split_conjuncts(resolve(join.quals(), scope), all.conditions);
   }
-  AnalyzedItem right;
-  if (lateral) {
-    right.relations = lateral->right.relations;
-    right.width = lateral->right.width;
-  } else {
-    right = from_item(join.rarg(), ctes, depth);
-  }
+  if (join.has_alias()) hide_behind(join, {}, all);
+  return all;
+}
+
+// `lateral`: what the right side is, if it reads the left one; then `right` has its names only.
+AnalyzedItem QueryAnalyzer::join_items(const pg_query::JoinExpr& join, AnalyzedItem left, AnalyzedItem right,
+                                       std::optional<LateralItem> lateral, const CteScope* ctes, Surroundings around) {
+  const auto type = join.jointype();
   const PairRow row = beside(left);
 
   // Visible, unambiguous names of each side, for USING and NATURAL; over the joined row.

@@ -159,6 +159,13 @@ class QueryAnalyzer {
   AnalyzedItem leaf(const Node& node, const CteScope* ctes, int depth);
   AnalyzedItem range_var(const pg_query::RangeVar& range, const CteScope* ctes, int depth);
   AnalyzedItem join_expr(const pg_query::JoinExpr& join, const CteScope* ctes, int depth, Surroundings around);
+  bool joins_function(const pg_query::JoinExpr& join, const AnalyzedItem& left);
+  AnalyzedItem join_function(const pg_query::JoinExpr& join, AnalyzedItem left, const CteScope* ctes);
+  std::optional<AnalyzedItem> join_lateral_item(const pg_query::JoinExpr& join, AnalyzedItem& left,
+                                                const CteScope* ctes, Surroundings around);
+  AnalyzedItem join_reader_of_left(const pg_query::JoinExpr& join, AnalyzedItem left, const CteScope* ctes, int depth);
+  AnalyzedItem join_items(const pg_query::JoinExpr& join, AnalyzedItem left, AnalyzedItem right,
+                          std::optional<LateralItem> lateral, const CteScope* ctes, Surroundings around);
   AnalyzedItem row_function(AnalyzedItem left, const Node& function, const CteScope* ctes, bool outer,
                             const Node* condition);
   /// The right side of a LEFT JOIN as a LATERAL subquery that has the join's condition; nullopt: not possible.

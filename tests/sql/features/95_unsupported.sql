@@ -41,6 +41,11 @@ WITH RECURSIVE r (id) AS (SELECT t.id FROM t WHERE t.id < 3 UNION ALL SELECT t.x
 -- expect-mode FULL
 SELECT t.id, l.x FROM t, LATERAL (SELECT q.x FROM (SELECT o.id, o.x FROM t o WHERE o.g = t.g ORDER BY o.x LIMIT 1) q) l
 
+-- query sets_beside_distinct_on AUTO
+-- feature set-returning function beside DISTINCT ON that nothing sorts by
+-- expect-mode FULL
+SELECT DISTINCT ON (t.g) t.g, generate_series(1, t.g) AS n FROM t ORDER BY t.g, t.x DESC
+
 -- query json_table AUTO
 -- feature JSON_TABLE on servers before 17
 -- before-server 17
