@@ -25,19 +25,26 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._raise_disagreement TO PUBLIC;
 
--- 0, unless a WITH RECURSIVE has more rows than it may have, or a refresh followed more: error 54001.
-CREATE FUNCTION pgtrickle._within_recursion(query text, row_count bigint, most bigint) RETURNS bigint
+-- How many rows a WITH RECURSIVE may have, and one refresh of it may follow: the setting pgtrickle.max_recursion_rows.
+CREATE FUNCTION pgtrickle._recursion_limit() RETURNS bigint
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(nullif(current_setting('pgtrickle.max_recursion_rows', true), '')::bigint, 10000000)
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._recursion_limit TO PUBLIC;
+
+-- 0, unless the recursion has more rows than that: error 54001.
+CREATE FUNCTION pgtrickle._within_recursion(query text, row_count bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF row_count <= most THEN
+    IF row_count <= pgtrickle._recursion_limit() THEN
         RETURN 0;
     END IF;
-    RAISE EXCEPTION 'the recursion of % does not end within % rows', query, most
+    RAISE EXCEPTION 'the recursion of % does not end within % rows', query, pgtrickle._recursion_limit()
         USING ERRCODE = 'statement_too_complex',
               DETAIL = 'Nothing was changed.',
-              HINT = 'If rows lead back to themselves, let the query end there: UNION instead of UNION ALL, or a condition. '
-                     'If rows ran into a circle only while they were being taken away, a refresh with mode full helps. '
-                     'If the result is that large, raise compiler.max_recursion_rows in the configuration of the daemon.';
+              HINT = 'Where rows lead back to themselves, let the query end: UNION for UNION ALL, CYCLE, or a condition. If '
+                     'they did so only while they were taken away, recompute the stream table. If there are so many, raise '
+                     'the setting pgtrickle.max_recursion_rows.';
 END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._within_recursion TO PUBLIC;

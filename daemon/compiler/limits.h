@@ -11,7 +11,6 @@ struct Limits {
   int nesting = 256;                      // levels of the tree (parse/ast.h); more: rejected in every mode
   int nodes = 64;                         // stateful nodes of one stream table; more: not differential
   int grouping_branches = 64;             // grouping sets of one GROUP BY; more: not differential
-  int recursion_rows = 10'000'000;        // of a WITH RECURSIVE, and that one refresh follows; more: an error
   std::int64_t query_bytes = 1 << 20;     // of its text, and of a view that it reads; more: rejected, not differential
   std::chrono::milliseconds time{10000};  // between the passes, all together; more: not differential
 };

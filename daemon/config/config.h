@@ -61,7 +61,6 @@ struct Compiler {
   int max_nesting = 256;
   int max_nodes = 64;
   int max_grouping_branches = 64;
-  int max_recursion_rows = 10'000'000;
   std::int64_t max_query_bytes = 1 << 20;
 };
 

@@ -337,11 +337,6 @@ std::vector<Setting<Config>> make_settings() {
       "A query whose GROUPING SETS, ROLLUP and CUBE make more grouping sets is not maintained differentially: AUTO "
       "recomputes it.",
       [](C& c) -> int& { return c.compiler.max_grouping_branches; }));
-  all.push_back(integer<Config, int>(
-      "compiler.max_recursion_rows", 1, 1'000'000'000,
-      "A WITH RECURSIVE that has more rows, or of which one refresh follows more, is an error: it may never end. "
-      "Nothing is left out silently.",
-      [](C& c) -> int& { return c.compiler.max_recursion_rows; }));
   all.push_back(size("compiler.max_query_bytes", 1024, "",
                      "A query whose text is longer is rejected: compiling it would keep others waiting.",
                      [](C& c) -> std::int64_t& { return c.compiler.max_query_bytes; }));

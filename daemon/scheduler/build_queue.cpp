@@ -130,7 +130,6 @@ catalog::BuildSettings BuildQueue::settings_for(const Table& table, std::string 
   settings.limits = {.nesting = compiler.max_nesting,
                      .nodes = compiler.max_nodes,
                      .grouping_branches = compiler.max_grouping_branches,
-                     .recursion_rows = compiler.max_recursion_rows,
                      .query_bytes = compiler.max_query_bytes};
   settings.say = [database = context_->name(), name = table.row.label()](const std::string& note) {
     log::warn("build", "building database={} stream_table={} note={}", database, name, note);

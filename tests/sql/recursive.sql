@@ -84,7 +84,7 @@ WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 5) SELE
 -- expect-mode DIFFERENTIAL
 WITH RECURSIVE r(src, dst) AS (
   SELECT src, dst FROM edges WHERE src < 4 UNION ALL SELECT e.src, e.dst FROM r, edges e WHERE e.src = r.dst
-) CYCLE dst SET again TO 'yes' DEFAULT 'no' USING seen
+) CYCLE dst SET again USING seen
 SELECT src, dst, again FROM r
 
 -- query searched DIFFERENTIAL

@@ -2,7 +2,10 @@
 #include <algorithm>
 
 #include "compiler/analyze/query_analyzer.h"
+#include "compiler/operators/join.h"
+#include "compiler/operators/outer_join.h"
 #include "compiler/operators/recursive.h"
+#include "compiler/operators/semi_join.h"
 #include "compiler/parse/row_limits.h"
 
 namespace pgtrickle::compiler {
@@ -41,12 +44,22 @@ int reads(const Operator& op, const RecursiveRows& rows) {
   return count;
 }
 
+/// The operator's rows are the union, with duplicates, of what each row of this input alone leads to, whatever the
+/// other inputs are. So an input without rows leads to none.
+bool linear_in(const Operator& op, std::size_t input) {
+  if (op.rowwise() || dynamic_cast<const Join*>(&op) != nullptr) return true;
+  if (dynamic_cast<const SemiJoin*>(&op) != nullptr) return input == 0;
+  const auto* outer = dynamic_cast<const OuterJoin*>(&op);
+  // A row of the other side that has no match is kept all the same.
+  return outer != nullptr && !outer->keeps(input == 0 ? Side::kRight : Side::kLeft);
+}
+
 /// The operator in the way of linearity; nullptr if there is none.
 const Operator* not_linear(const Operator& op, const RecursiveRows& rows) {
   for (std::size_t i = 0; i < op.inputs().size(); ++i) {
     const Operator& input = *op.inputs()[i];
     if (reads(input, rows) == 0) continue;
-    return op.linear_in(i) ? not_linear(input, rows) : &op;
+    return linear_in(op, i) ? not_linear(input, rows) : &op;
   }
   return nullptr;
 }
@@ -237,7 +250,7 @@ OperatorPtr QueryAnalyzer::recursive_table(const CteScope& scope, int depth) {
     throw Unsupported("the recursive term of " + cte.ctename() +
                           " does more to the rows of a round than to follow each one: not maintained incrementally",
                       op->describe());
-  return std::make_unique<Recursive>(rows, std::move(base), std::move(step), select.all(), limits_.recursion_rows);
+  return std::make_unique<Recursive>(rows, std::move(base), std::move(step), select.all());
 }
 
 }  // namespace pgtrickle::compiler

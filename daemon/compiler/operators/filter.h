@@ -28,7 +28,6 @@ class Filter final : public Operator {
   }
   [[nodiscard]] bool indexed(int column) const override { return inputs_[0]->indexed(column); }
   [[nodiscard]] bool in_order(int column) const override { return inputs_[0]->in_order(column); }
-  [[nodiscard]] bool linear_in(std::size_t /*input*/) const override { return true; }
   [[nodiscard]] std::optional<std::string> non_monotone() const override { return std::nullopt; }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }

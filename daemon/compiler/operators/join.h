@@ -40,7 +40,6 @@ class Join final : public Operator {
   [[nodiscard]] bool joins() const override { return true; }
   [[nodiscard]] std::optional<Origin> source_of(int column) const override;
   [[nodiscard]] std::optional<std::vector<Meeting>> meetings() const override;
-  [[nodiscard]] bool linear_in(std::size_t /*input*/) const override { return true; }
   [[nodiscard]] std::optional<std::string> non_monotone() const override { return std::nullopt; }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override;

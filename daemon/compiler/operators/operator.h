@@ -131,10 +131,6 @@ class Operator {
   /// (the inputs are not asked). Cycles of stream tables have a least fixed point only if all is monotone.
   [[nodiscard]] virtual std::optional<std::string> non_monotone() const { return describe(); }
 
-  /// The rows are the union, with duplicates, of what each row of this input alone leads to, whatever the other inputs
-  /// are: so an input without rows leads to none.
-  [[nodiscard]] virtual bool linear_in(std::size_t /*input*/) const { return false; }
-
   /// There is always exactly one row, and a delta that is not empty is its old and its new version, weights -1 and +1.
   [[nodiscard]] virtual bool single_row() const { return false; }
 

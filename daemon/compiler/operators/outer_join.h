@@ -19,6 +19,8 @@ class OuterJoin final : public Operator {
   /// Conditions are conjuncts over the output row.
   OuterJoin(OperatorPtr left, OperatorPtr right, const std::vector<Node>& conditions, bool keep_left, bool keep_right);
 
+  [[nodiscard]] bool keeps(Side side) const { return side == Side::kLeft ? keep_left_ : keep_right_; }
+
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<OuterJoin>(*this); }
   [[nodiscard]] FromItem post() const override;
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
@@ -34,9 +36,6 @@ class OuterJoin final : public Operator {
   [[nodiscard]] bool joins() const override { return true; }
   [[nodiscard]] std::optional<Origin> source_of(int column) const override;
   [[nodiscard]] std::optional<std::vector<Meeting>> meetings() const override;
-  [[nodiscard]] bool linear_in(std::size_t input) const override {
-    return input == 0 ? !keep_right_ : !keep_left_;  // a row of the other side that has no match is kept all the same
-  }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override;
   void index_advice(std::vector<std::string>& advice) const override;

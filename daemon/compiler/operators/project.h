@@ -41,7 +41,6 @@ class Project final : public Operator {
     const int below = origin(column);
     return below >= 0 && inputs_[0]->in_order(below);
   }
-  [[nodiscard]] bool linear_in(std::size_t /*input*/) const override { return true; }
   [[nodiscard]] std::optional<std::string> non_monotone() const override { return std::nullopt; }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }

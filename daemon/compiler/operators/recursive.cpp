@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "compiler/operators/bag_state.h"
+#include "compiler/sql/recursion.h"
 #include "compiler/sql/rows.h"
 #include "compiler/sql/sql_text.h"
 #include "compiler/sql/statement.h"
@@ -17,9 +18,8 @@ constexpr const char* kSelf = "\"pgt self\"";  // the rows of the recursion: a n
 
 }  // namespace
 
-Recursive::Recursive(std::shared_ptr<RecursiveRows> rows, OperatorPtr base, OperatorPtr step, bool all,
-                     std::int64_t most_rows)
-    : rows_(std::move(rows)), all_(all), most_rows_(most_rows) {
+Recursive::Recursive(std::shared_ptr<RecursiveRows> rows, OperatorPtr base, OperatorPtr step, bool all)
+    : rows_(std::move(rows)), all_(all) {
   columns_ = base->columns();
   for (std::size_t i = 0; i < columns_.size(); ++i)
     columns_[i].not_null = columns_[i].not_null && step->columns().at(i).not_null;
@@ -72,13 +72,13 @@ Query Recursive::closure(const Query& first, const std::vector<std::string>& whe
   if (!where.empty()) step = Select(column_names("q.")).from(step, "q").where(where);
   Select all(column_names("r."));
   all.from(kSelf, "r");
-  if (limited) all.limit(std::to_string(most_rows_ + 1));
+  if (limited) all.limit("pgtrickle._recursion_limit() + 1");
   return recursion({kSelf, column_names(), first, step, all_}, all);
 }
 
 std::string Recursive::limit_check(const std::string& rows) const {
   return "pgtrickle._within_recursion(" + quote_literal(rows_->name) + ", " +
-         Query(Select({"count(*)"}).from(rows, "r")).in_parentheses() + ", " + std::to_string(most_rows_) + ")";
+         Query(Select({"count(*)"}).from(rows, "r")).in_parentheses() + ")";
 }
 
 FromItem Recursive::post() const {
@@ -281,7 +281,7 @@ std::vector<std::string> Recursive::among(const std::string& row, const Operator
       return "ROW(" + pgtrickle::compiler::join(columns, ", ") + ")::record";
     };
     const Query all = Select({record(column_names("q."))}).from(rows, "q");
-    return {"((" + record(column_names(row + ".")) + " IN " + indent(all.in_parentheses(), 4) + ") IS TRUE)"};
+    return {"((coalesce(" + record(column_names(row + ".")) + ") IN " + indent(all.in_parentheses(), 4) + ") IS TRUE)"};
   }
   std::vector<std::string> tests;
   for (auto conditions : same_row(row, input)) {

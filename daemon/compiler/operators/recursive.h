@@ -26,8 +26,8 @@ namespace pgtrickle::compiler {
 
 class Recursive final : public StatefulOperator {
  public:
-  /// `step` reads `rows` through a RecursiveReference. `most_rows`: of the result, and of what a refresh follows.
-  Recursive(std::shared_ptr<RecursiveRows> rows, OperatorPtr base, OperatorPtr step, bool all, std::int64_t most_rows);
+  /// `step` reads `rows` through a RecursiveReference.
+  Recursive(std::shared_ptr<RecursiveRows> rows, OperatorPtr base, OperatorPtr step, bool all);
 
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<Recursive>(*this); }
   [[nodiscard]] FromItem post() const override;
@@ -82,7 +82,6 @@ class Recursive final : public StatefulOperator {
 
   std::shared_ptr<RecursiveRows> rows_;
   bool all_;
-  std::int64_t most_rows_;
   std::set<int> lookups_;
 };
 

@@ -31,7 +31,6 @@ class RowFunction final : public Operator {
   bool absorb_filter(const Node& predicate) override;
   void resolve_types(TypeOracle& oracle) override;
   void advise_lookup(int column, std::vector<std::string>& advice) const override;
-  [[nodiscard]] bool linear_in(std::size_t /*input*/) const override { return true; }
   [[nodiscard]] std::optional<std::string> non_monotone() const override { return std::nullopt; }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::string cost_class() const override { return "O(delta)"; }

@@ -31,7 +31,6 @@ class SemiJoin final : public Operator {
   [[nodiscard]] bool joins() const override { return true; }
   [[nodiscard]] std::optional<Origin> source_of(int column) const override { return inputs_[0]->source_of(column); }
   [[nodiscard]] std::optional<std::vector<Meeting>> meetings() const override;
-  [[nodiscard]] bool linear_in(std::size_t input) const override { return input == 0; }
   [[nodiscard]] std::optional<std::string> non_monotone() const override {
     return anti_ ? std::optional(describe()) : std::nullopt;
   }

@@ -39,14 +39,6 @@ Query union_all(const std::vector<Query>& arms) {
   return {join(parts, "\nUNION ALL\n"), false};
 }
 
-Query recursion(const Recursion& parts, const Select& last) {
-  const std::string body =
-      parts.first.in_parentheses() + (parts.all ? "\nUNION ALL\n" : "\nUNION\n") + parts.step.in_parentheses();
-  return {"WITH RECURSIVE " + parts.name + " (" + pgtrickle::compiler::join(parts.columns, ", ") + ") AS (\n  " +
-              indent(body, 2) + ")\n" + last.sql(),
-          true};
-}
-
 std::string exists(const Query& query) {
   return "EXISTS " + indent(query.in_parentheses(), 7);
 }

@@ -32,22 +32,12 @@ class Query {
  private:
   Query(std::string sql, bool ends_the_statement);
   friend Query union_all(const std::vector<Query>& arms);
-  friend Query recursion(const struct Recursion& parts, const Select& last);
 
   std::shared_ptr<const std::string> sql_;  // shared: queries are handed on more often than they are built
   bool ends_the_statement_ = false;         // by ORDER BY or LIMIT: an arm of a UNION only in parentheses
 };
 
 Query union_all(const std::vector<Query>& arms);
-/// WITH RECURSIVE name (columns) AS (first UNION [ALL] step) last
-struct Recursion {
-  std::string name;
-  std::vector<std::string> columns;
-  Query first;
-  Query step;
-  bool all = false;
-};
-Query recursion(const Recursion& parts, const Select& last);
 /// "EXISTS (SELECT ..)"
 std::string exists(const Query& query);
 /// "NOT EXISTS (SELECT ..)"
