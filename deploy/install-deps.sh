@@ -12,7 +12,11 @@ packages=(
   postgresql-15 postgresql-server-dev-15 sqlsmith pgbouncer
   clang-format clang-tidy shellcheck
   debootstrap patchelf
+  golang-go golang-github-masterminds-sprig-dev golang-github-xeipuuv-gojsonschema-dev golang-k8s-sigs-yaml-dev
 )
+# Debian's nodejs has no npm, others bring it along: what is there is left alone.
+command -v node >/dev/null || packages+=(nodejs)
+command -v npm >/dev/null || packages+=(npm)
 
 installed() {
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

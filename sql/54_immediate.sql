@@ -133,6 +133,15 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._immediate_fits TO PUBLIC;
 
+-- Does a program count the statements that are under way, or does what each has changed go to the stream table at once
+-- (daemon/compiler/program/rows_at_once.h)?
+CREATE FUNCTION pgtrickle._counts_statements(id bigint) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT NOT EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = 'pgtrickle_state'::regnamespace
+                       AND p.proname = format('left_over_%s', id))
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._counts_statements FROM PUBLIC;
+
 -- Why the triggers of an IMMEDIATE stream table cannot keep it as they are, NULL if they can. What else can change is
 -- in pgt_facts.
 CREATE FUNCTION pgtrickle._immediate_problem(id bigint, relation oid) RETURNS text
@@ -140,6 +149,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tree     oid[];
     triggers bigint;
+    expected int := CASE WHEN pgtrickle._counts_statements(id) THEN 5 ELSE 4 END;
 BEGIN
     SELECT array_agg(DISTINCT r.oid) INTO tree
     FROM pgtrickle.pgt_dependencies d CROSS JOIN LATERAL unnest(pgtrickle._source_relations(d.source_relid)) AS r(oid)
@@ -151,7 +161,7 @@ BEGIN
     RETURN CASE
         WHEN EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = id) THEN
             'its triggers were stopped'
-        WHEN triggers <> 5 * coalesce(cardinality(tree), 0) THEN
+        WHEN triggers <> expected * coalesce(cardinality(tree), 0) THEN
             'a trigger of it was dropped or disabled'
         WHEN pgtrickle._has_user_keys(id, relation)
             AND EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = id AND NOT i.user_keys) THEN
@@ -197,6 +207,7 @@ DECLARE
     rel    oid;
     event  record;
     name   text;
+    counted boolean := pgtrickle._counts_statements(id);
 BEGIN
     SELECT s.pgt_id, c.relowner, pgtrickle._qualified(c.oid) AS qualified INTO STRICT st
     FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid WHERE s.pgt_id = id;
@@ -207,11 +218,13 @@ BEGIN
             name := pgtrickle._qualified(rel);
             EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', name);
             -- In the order of numbers for all: two statements then take the locks of stream tables in one order.
-            EXECUTE format('CREATE TRIGGER pgtrickle_now_%1$s_enter BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON '
-                           '%2$s FOR EACH STATEMENT EXECUTE FUNCTION pgtrickle_state.enter_%3$s()',
-                           lpad(id::text, 10, '0'), name, id);
-            EXECUTE format('ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER pgtrickle_now_%s_enter', name,
-                           lpad(id::text, 10, '0'));
+            IF counted THEN
+                EXECUTE format('CREATE TRIGGER pgtrickle_now_%1$s_enter BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE '
+                               'ON %2$s FOR EACH STATEMENT EXECUTE FUNCTION pgtrickle_state.enter_%3$s()',
+                               lpad(id::text, 10, '0'), name, id);
+                EXECUTE format('ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER pgtrickle_now_%s_enter', name,
+                               lpad(id::text, 10, '0'));
+            END IF;
             FOR event IN SELECT * FROM (VALUES ('i', 'INSERT', 'REFERENCING NEW TABLE AS newt'),
                                                ('u', 'UPDATE', 'REFERENCING OLD TABLE AS oldt NEW TABLE AS newt'),
                                                ('d', 'DELETE', 'REFERENCING OLD TABLE AS oldt'),

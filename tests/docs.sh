@@ -16,7 +16,7 @@ for document in "${documents[@]}"; do
   # shellcheck disable=SC2016  # backticks of Markdown
   while read -r path; do
     compgen -G "$path" >/dev/null || compgen -G "$folder/$path" >/dev/null || missing "$document" "$path"
-  done < <(grep -oE '`(\./)?(daemon|sql|tests|docs|deploy|bench|ext-min|cmake|config)/[A-Za-z0-9_./*-]+`' "$document" | tr -d '`' | sort -u)
+  done < <(grep -oE '`(\./)?(daemon|sql|tests|docs|deploy|bench|ext-min|cmake|config|helm)/[A-Za-z0-9_./*-]+`' "$document" | tr -d '`' | sort -u)
   while read -r link; do
     [ -e "$folder/$link" ] || missing "$document" "$link"
   done < <(grep -oE '\]\([^)#]+' "$document" | sed 's/^](//' | grep -vE '^(https?:|mailto:)' | sort -u)

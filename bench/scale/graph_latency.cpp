@@ -71,13 +71,19 @@ struct Measured {
   Sample transactions;  // and in how many transactions they were
 };
 
-/// What the history says about the refreshes after `last_refresh`, which it moves.
-void add_history(test::Session& session, double committed_at, double seen_at, long& last_refresh, Measured& measured) {
-  const pqxx::result rows = session.exec(
-      "SELECT count(*), extract(epoch FROM min(start_time)) * 1000, extract(epoch FROM max(end_time)) * 1000, "
-      "count(DISTINCT data_timestamp), max(refresh_id) FROM pgtrickle.pgt_refresh_history "
-      "WHERE status = 'COMPLETED' AND refresh_id > " +
-      std::to_string(last_refresh));
+/// What the history says about the refreshes after `last_refresh`, which it moves. History is written after COMMIT, for
+/// several refreshes at once: it is waited for until every table has its row, or for a second.
+void add_history(test::Session& session, double committed_at, double seen_at, std::size_t tables, long& last_refresh,
+                 Measured& measured) {
+  pqxx::result rows;
+  const auto give_up = Clock::now() + std::chrono::seconds(1);
+  do {
+    rows = session.exec(
+        "SELECT count(*), extract(epoch FROM min(start_time)) * 1000, extract(epoch FROM max(end_time)) * 1000, "
+        "count(DISTINCT data_timestamp), max(refresh_id) FROM pgtrickle.pgt_refresh_history "
+        "WHERE status = 'COMPLETED' AND refresh_id > " +
+        std::to_string(last_refresh));
+  } while (rows[0][0].as<std::size_t>() < tables && Clock::now() < give_up);
   if (rows[0][0].as<int>() == 0) return;
   const double begun = rows[0][1].as<double>(), ended = rows[0][2].as<double>();
   measured.begins.add(begun - committed_at);
@@ -131,7 +137,7 @@ Measured measure_graph(const Options& options, const Graph& graph, const std::st
     if (round < 0) continue;
     measured.visible.add(ms_since(start));
     if (!polls.empty()) measured.poll.add(polls.median());
-    add_history(writer, committed_at, epoch_ms(), last_refresh, measured);
+    add_history(writer, committed_at, epoch_ms(), graph.tables.size(), last_refresh, measured);
   }
   wait_fresh(writer);
   std::vector<std::string> names;

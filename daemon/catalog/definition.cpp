@@ -12,8 +12,6 @@ namespace pgtrickle::catalog {
 
 using compiler::Program;
 
-namespace {
-
 void load_event_triggers(ServerTypes& types, compiler::CompileRequest& request) {
   for (const auto& row : types.ask("pgt_event_triggers",
                                    "SELECT e.oid, e.xmin FROM pg_event_trigger e WHERE e.evtname IN ('pgtrickle_ddl', "
@@ -21,8 +19,6 @@ void load_event_triggers(ServerTypes& types, compiler::CompileRequest& request) 
                                    "pgtrickle._has_event_triggers() ORDER BY 1"))
     request.event_triggers.emplace_back(row[0].as<std::uint32_t>(), row[1].c_str());
 }
-
-}  // namespace
 
 std::string worker_role(pqxx::transaction_base& tx) {
   return tx.exec1("SELECT coalesce((SELECT c.worker_role FROM pgtrickle.pgt_control c), '')")[0].c_str();

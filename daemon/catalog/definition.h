@@ -30,6 +30,8 @@ std::string admin_role(pqxx::transaction_base& tx);
 
 std::vector<compiler::TargetColumn> table_columns(std::uint32_t relid, ServerTypes& types);
 
+/// The event triggers that watch DDL; none where they cannot be created.
+void load_event_triggers(ServerTypes& types, compiler::CompileRequest& request);
 Definition load_definition(TableId pgt_id, ServerTypes& types, const compiler::Limits& limits);
 
 /// The reason, if a relation or column that the query was built on is not there any more. One of the same name that

@@ -150,7 +150,7 @@ constexpr const char* kFunctions =
     "p.pronamespace = 'pgtrickle_state'::regnamespace AND (p.proname IN (format('refresh_%s', $1::bigint),\n"
     "    format('apply_%s', $1::bigint), format('look_%s', $1::bigint), format('build_%s', $1::bigint),\n"
     "    format('enter_%s', $1::bigint), format('settle_%s', $1::bigint), format('maintain_%s', $1::bigint),\n"
-    "    format('maintain_many_%s', $1::bigint))\n"
+    "    format('maintain_many_%s', $1::bigint), format('left_over_%s', $1::bigint))\n"
     "  OR (p.proname >= format('groups_%s_', $1::bigint) AND p.proname < format('groups_%s`', $1::bigint)\n"
     "      OR p.proname >= format('changed_%s_', $1::bigint) AND p.proname < format('changed_%s`', $1::bigint))\n"
     "     AND p.proname ~ '^(groups|changed)_[0-9]+_[0-9]+$')";

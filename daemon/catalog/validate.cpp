@@ -52,6 +52,7 @@ ValidateResult validate_query(const std::string& conninfo, const std::string& qu
     d.request.owner = tx.exec1("SELECT current_user")[0].c_str();
     d.request.admin = admin_role(tx);
     d.request.encoding = tx.exec1("SELECT getdatabaseencoding()")[0].c_str();
+    if (immediate) load_event_triggers(types, d.request);
     for (const auto& log : tx.exec("SELECT relid, source_id FROM pgtrickle.pgt_sources"))
       d.request.log_ids.emplace_back(log[0].as<std::uint32_t>(), log[1].as<std::int64_t>());
     compiler::check_nesting(d.request.query, limits);  // the server might not take its own text any more

@@ -21,6 +21,8 @@
 namespace pgtrickle::config {
 namespace {
 
+constexpr std::size_t kLongestPassword = 1024;  // of PostgreSQL's client tools
+
 std::size_t edit_distance(const std::string& a, const std::string& b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
@@ -124,6 +126,7 @@ class Loader {
     if (result_.problems.empty()) {
       apply_overrides();
       complete_databases();
+      result_.config.databases.assign(databases_.begin(), databases_.end());
       check_combinations();
     }
     return std::move(result_);
@@ -229,13 +232,13 @@ class Loader {
     for (const auto& setting : database_settings()) known.push_back(setting.key);
     for (std::size_t i = 0; i < node.size(); ++i) {
       const std::string prefix = "databases[" + std::to_string(i) + "]";
-      Database database;
+      DatabaseEntry database;
       for_each_key(node[i], prefix, known, [&](const std::string& key, const YAML::Node& value, const YAML::Mark& at) {
         const auto setting = std::find_if(database_settings().begin(), database_settings().end(),
                                           [&](const auto& s) { return s.key == key; });
         set(*setting, database, joined(prefix, key), value, at);
       });
-      result_.config.databases.push_back(database);
+      databases_.push_back(database);
       where_.push_back(path_ + ":" + std::to_string(node[i].Mark().line + 1));
     }
   }
@@ -278,13 +281,13 @@ class Loader {
     apply("--log-levels", "log.levels", overrides_.log_levels);
     apply("--log-format", "log.format", overrides_.log_format);
     if (!overrides_.dsns.empty()) {
-      result_.config.databases.clear();
+      databases_.clear();
       where_.clear();
       for (const auto& dsn : overrides_.dsns) {
-        Database database;
+        DatabaseEntry database;
         database.dsn = dsn;
         database.worker_dsn = overrides_.worker_dsn.value_or("");
-        result_.config.databases.push_back(database);
+        databases_.push_back(database);
         where_.emplace_back("--dsn");
       }
     }
@@ -292,8 +295,8 @@ class Loader {
       problem_at("--worker-dsn", "", "is for databases that --dsn names",
                  "write worker_dsn below databases in the file");
     }
-    if (result_.config.databases.empty()) {
-      result_.config.databases.emplace_back();
+    if (databases_.empty()) {
+      databases_.emplace_back();
       where_.emplace_back("libpq environment");
     }
   }
@@ -309,8 +312,8 @@ class Loader {
 
   void complete_databases() {
     std::map<std::string, std::string> seen;
-    for (std::size_t i = 0; i < result_.config.databases.size(); ++i) {
-      Database& database = result_.config.databases[i];
+    for (std::size_t i = 0; i < databases_.size(); ++i) {
+      DatabaseEntry& database = databases_[i];
       const auto normalized = postgres::merge_conninfo(database.dsn, {});
       if (!normalized) {
         problem_at(
@@ -323,6 +326,7 @@ class Loader {
         problem_at(where_[i], "worker_dsn", "not a valid connection string",
                    "write what is different from dsn, such as 'user=pgtrickle_worker'");
       }
+      read_passwords(database, where_[i]);
       if (database.workers > database.pool_size) {
         problem_at(where_[i], "workers",
                    "larger than pool_size (" + std::to_string(database.workers) + " > " +
@@ -339,6 +343,47 @@ class Loader {
     }
   }
 
+  void read_passwords(DatabaseEntry& database, const std::string& where) {
+    const bool in_dsn = postgres::holds_secret(database.dsn);
+    const bool in_worker_dsn = postgres::holds_secret(database.worker_dsn);
+    result_.password_in_text = result_.password_in_text || in_dsn || in_worker_dsn;
+    if (!database.worker_password_file.empty() && database.worker_dsn.empty()) {
+      problem_at(where, "worker_password_file", "there is no worker_dsn that it could be for",
+                 "write worker_dsn, such as 'user=pgtrickle_worker'");
+      return;
+    }
+    read_password(database.password_file, in_dsn, database.dsn, where, "password_file");
+    read_password(database.worker_password_file, in_worker_dsn, database.worker_dsn, where, "worker_password_file");
+  }
+
+  void read_password(const std::string& path, bool has_one, std::string& dsn, const std::string& where,
+                     const std::string& key) {
+    if (path.empty()) return;
+    if (has_one) {
+      problem_at(where, key, "the connection string has a password of its own", "remove one of them");
+      return;
+    }
+    std::ifstream in(path, std::ios::binary);
+    std::string password;
+    char c = 0;
+    while (password.size() <= kLongestPassword + 2 && in.get(c)) password += c;
+    if (password.empty() && !in.eof()) {
+      problem_at(where, key, path + " cannot be read: " + std::strerror(errno), {});
+      return;
+    }
+    // Editors and `echo` end a file with a line break.
+    if (password.ends_with('\n')) password.pop_back();
+    if (password.ends_with('\r')) password.pop_back();
+    if (password.empty() || password.size() > kLongestPassword ||
+        password.find_first_of(std::string("\n\r\0", 3)) != std::string::npos) {
+      problem_at(where, key, path + " does not hold one line with a password",
+                 "write the password and nothing else into it");
+      return;
+    }
+    // Both have been parsed before.
+    if (auto complete = postgres::merge_conninfo(dsn, {{"password", password}})) dsn = std::move(*complete);
+  }
+
   void check_combinations() {
     const Scheduler& scheduler = result_.config.scheduler;
     if (scheduler.retry_backoff_max < scheduler.retry_backoff_min) {
@@ -352,6 +397,7 @@ class Loader {
   std::string path_;
   const Overrides& overrides_;
   LoadResult result_;
+  std::vector<DatabaseEntry> databases_;
   std::vector<std::string> where_;  // of each database, for messages
 };
 
@@ -359,12 +405,6 @@ bool readable_by_all(const std::string& path) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   return !error && (status.permissions() & std::filesystem::perms::others_read) != std::filesystem::perms::none;
-}
-
-bool holds_password(const Config& config) {
-  return std::any_of(config.databases.begin(), config.databases.end(), [](const Database& database) {
-    return postgres::holds_secret(database.dsn) || postgres::holds_secret(database.worker_dsn);
-  });
 }
 
 }  // namespace
@@ -391,10 +431,10 @@ LoadResult load(const std::string& path, const Overrides& overrides) {
         .unreadable("the file is empty; pgtrickled --print-sample-config prints one with every key and its default");
   }
   LoadResult result = Loader(path, overrides).run(text.str());
-  if (overrides.dsns.empty() && readable_by_all(path) && holds_password(result.config)) {
+  if (overrides.dsns.empty() && readable_by_all(path) && result.password_in_text) {
     result.warnings.push_back(path +
                               ": everybody on this host can read it, and it holds a password; chmod 0640 it, or keep "
-                              "the password in libpq's password file");
+                              "the password in a password_file or in libpq's password file");
   }
   return result;
 }

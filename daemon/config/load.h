@@ -2,8 +2,9 @@
 //
 // load() never throws for bad input: `problems` lists everything that is wrong, one line each, as
 // "file:line: key: what; hint". Without problems `config` is complete: every value is in its range, there is at least
-// one database, and every database has a unique name (one of those to be discovered may have none). Values of dsn never
-// appear in a message: they may hold passwords.
+// one database, and every database has a unique name (one of those to be discovered may have none). Passwords of
+// password_file and worker_password_file are in dsn and worker_dsn then. Values of dsn never appear in a message: they
+// may hold passwords.
 #pragma once
 
 #include <optional>
@@ -28,6 +29,7 @@ struct LoadResult {
   Config config;
   std::vector<std::string> problems;
   std::vector<std::string> warnings;
+  bool password_in_text = false;  // a dsn holds one as it was written
   [[nodiscard]] bool ok() const { return problems.empty(); }
 };
 

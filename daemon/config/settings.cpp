@@ -368,36 +368,42 @@ std::vector<Setting<Config>> make_settings() {
   return all;
 }
 
-std::vector<Setting<Database>> make_database_settings() {
-  using D = Database;
-  std::vector<Setting<Database>> all;
-  all.push_back(text<Database>(
+std::vector<Setting<DatabaseEntry>> make_database_settings() {
+  using D = DatabaseEntry;
+  std::vector<Setting<DatabaseEntry>> all;
+  all.push_back(text<D>(
       "dsn", "a libpq connection string or URI",
       "Where to connect to. What it leaves out comes from libpq's environment variables (PGHOST, PGUSER, ...), service "
       "file and password file; keep passwords there rather than here.",
       [](D& d) -> std::string& { return d.dsn; }));
-  all.push_back(text<Database>(
+  all.push_back(text<D>(
       "worker_dsn", "a libpq connection string or URI",
       "What is different for the sessions that run refreshes, such as user=pgtrickle_worker: the code of the owners of "
       "stream tables runs in them, so they log in as a role that has nothing to lose (docs/SECURITY.md). The password "
       "of "
       "dsn is not used for another user. Empty: one login for all, and only owners who are trusted are served.",
       [](D& d) -> std::string& { return d.worker_dsn; }));
-  all.push_back(text<Database>("name", "unique; default: the dbname of the dsn", "Label in logs, metrics and the API.",
-                               [](D& d) -> std::string& { return d.name; }));
-  all.push_back(integer<Database, int>("pool_size", 1, 64,
-                                       "Connections that run refreshes in parallel, besides one for control.",
-                                       [](D& d) -> int& { return d.pool_size; }));
-  all.push_back(integer<Database, int>("workers", 1, 64,
-                                       "Refreshes at once that this database is sure to get when databases compete for "
-                                       "scheduler.max_workers. While others are idle it may use pool_size. Not above "
-                                       "pool_size.",
-                                       [](D& d) -> int& { return d.workers; }));
-  all.push_back(
-      on_off<Database>("discover",
-                       "The entry stands for every database of this server that has pgtrickle, now and later. "
-                       "The dsn names the one to ask; name becomes a prefix (name/dbname).",
-                       [](D& d) -> bool& { return d.discover; }));
+  all.push_back(text<D>(
+      "password_file", "a path",
+      "A file that holds the password for dsn and nothing else: a secret of Kubernetes, a credential of systemd. Other "
+      "than libpq's password file, its group may read it. It is read at the start and with SIGHUP.",
+      [](D& d) -> std::string& { return d.password_file; }));
+  all.push_back(text<D>("worker_password_file", "a path", "The same for worker_dsn.",
+                        [](D& d) -> std::string& { return d.worker_password_file; }));
+  all.push_back(text<D>("name", "unique; default: the dbname of the dsn", "Label in logs, metrics and the API.",
+                        [](D& d) -> std::string& { return d.name; }));
+  all.push_back(integer<D, int>("pool_size", 1, 64,
+                                "Connections that run refreshes in parallel, besides one for control.",
+                                [](D& d) -> int& { return d.pool_size; }));
+  all.push_back(integer<D, int>("workers", 1, 64,
+                                "Refreshes at once that this database is sure to get when databases compete for "
+                                "scheduler.max_workers. While others are idle it may use pool_size. Not above "
+                                "pool_size.",
+                                [](D& d) -> int& { return d.workers; }));
+  all.push_back(on_off<D>("discover",
+                          "The entry stands for every database of this server that has pgtrickle, now and later. "
+                          "The dsn names the one to ask; name becomes a prefix (name/dbname).",
+                          [](D& d) -> bool& { return d.discover; }));
   return all;
 }
 
@@ -408,8 +414,8 @@ const std::vector<Setting<Config>>& settings() {
   return all;
 }
 
-const std::vector<Setting<Database>>& database_settings() {
-  static const std::vector<Setting<Database>> all = make_database_settings();
+const std::vector<Setting<DatabaseEntry>>& database_settings() {
+  static const std::vector<Setting<DatabaseEntry>> all = make_database_settings();
   return all;
 }
 

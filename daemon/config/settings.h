@@ -1,6 +1,6 @@
 // The register of settings: the one place that knows each key, its type, range, default and help. The loader, the
 // sample file (config/pgtrickled.yaml) and docs/CONFIGURATION.md are made from it; adding a setting means adding a line
-// here and a member in config.h. Defaults are those of the members.
+// here and a member in config.h (or in DatabaseEntry). Defaults are those of the members.
 #pragma once
 
 #include <functional>
@@ -25,8 +25,14 @@ struct Setting {
 /// Everything but the list of databases, in the order of the sample file.
 const std::vector<Setting<Config>>& settings();
 
+/// An entry of `databases` as it is written. The loader reads the files, so the daemon sees connection strings alone.
+struct DatabaseEntry : Database {
+  std::string password_file;         // holds the password for dsn and nothing else
+  std::string worker_password_file;  // the same for worker_dsn
+};
+
 /// The keys of one entry of `databases`.
-const std::vector<Setting<Database>>& database_settings();
+const std::vector<Setting<DatabaseEntry>>& database_settings();
 
 /// The first sentence of a section's documentation; `section` is "databases", "scheduler", "http", ...
 std::string section_help(const std::string& section);

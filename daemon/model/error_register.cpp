@@ -145,7 +145,7 @@ constexpr std::array kConditions{
     ConditionInfo{kProgramLimitExceeded, "54000", "program_limit_exceeded", kIndexTooLarge,
                   "A request is larger than the catalog takes.", ""},
     ConditionInfo{kStatementTooComplex, "54001", "statement_too_complex", kPermanent,
-                  "The rounds of a cycle, or of a recursion, do not end within the limit.", ""},
+                  "The rounds of a cycle do not end within the limit.", ""},
     ConditionInfo{kTooManyColumns, "54011", "too_many_columns", kPermanent,
                   "The query has more columns than a table can have.", ""},
     ConditionInfo{kObjectNotInPrerequisiteState, "55000", "object_not_in_prerequisite_state", kPermanent,

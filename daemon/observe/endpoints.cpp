@@ -117,6 +117,10 @@ HttpAnswer health_answer(const std::vector<DatabaseStatus>& status) {
       {{"status", verdict}, {"reasons", reasons}, {"version", PGTRICKLE_VERSION}, {"databases", databases}});
 }
 
+HttpAnswer live_answer() {
+  return json_answer(200, {{"live", true}, {"version", PGTRICKLE_VERSION}});
+}
+
 HttpAnswer ready_answer(const std::vector<DatabaseStatus>& status) {
   const auto reasons = problems(status);
   return json_answer(reasons.empty() ? 200 : 503, {{"ready", reasons.empty()}, {"reasons", reasons}});
@@ -189,11 +193,13 @@ HttpHandler make_handler(Metrics& metrics, const StatusSource& source) {
       return page;
     }
     if (path == "/health") return health_answer(source.status());
+    if (path == "/live") return live_answer();
     if (path == "/ready") return ready_answer(source.status());
     if (path == "/api/v1/stream_tables") return stream_tables_answer(source.status());
     if (path == "/api/v1/alerts") return alerts_answer(source.status());
-    return json_answer(404, {{"error", "no such path"},
-                             {"paths", {"/metrics", "/health", "/ready", "/api/v1/stream_tables", "/api/v1/alerts"}}});
+    return json_answer(
+        404, {{"error", "no such path"},
+              {"paths", {"/metrics", "/health", "/live", "/ready", "/api/v1/stream_tables", "/api/v1/alerts"}}});
   };
 }
 

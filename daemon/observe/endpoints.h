@@ -15,14 +15,16 @@
 namespace pgtrickle::observe {
 
 HttpAnswer health_answer(const std::vector<DatabaseStatus>& status);
+/// The event loop turns. It says nothing about databases: a daemon that waits for one is no better after a restart.
+HttpAnswer live_answer();
 HttpAnswer ready_answer(const std::vector<DatabaseStatus>& status);
 HttpAnswer stream_tables_answer(const std::vector<DatabaseStatus>& status);
 /// The alerts that last at present.
 HttpAnswer alerts_answer(const std::vector<DatabaseStatus>& status);
 
 class Metrics;
-/// Routes /metrics, /health, /ready, /api/v1/stream_tables and /api/v1/alerts; anything else is 404. Both must outlive
-/// the handler.
+/// Routes /metrics, /health, /live, /ready, /api/v1/stream_tables and /api/v1/alerts; anything else is 404. Both must
+/// outlive the handler.
 HttpHandler make_handler(Metrics& metrics, const StatusSource& source);
 
 }  // namespace pgtrickle::observe

@@ -6,13 +6,6 @@ CREATE TABLE u (id int PRIMARY KEY, k int NOT NULL, y int);
 INSERT INTO u SELECT i, i / 2, i % 5 FROM generate_series(1, :n) i;
 CREATE TABLE v (id int PRIMARY KEY, k int NOT NULL, z int);
 INSERT INTO v SELECT i, i, i % 11 FROM generate_series(1, :n) i;
-CREATE TABLE tree (id int PRIMARY KEY, parent int);
-CREATE INDEX ON tree (parent);
-INSERT INTO tree SELECT i, CASE WHEN i % 64 > 1 THEN i / 64 * 64 + i % 64 / 2 END FROM generate_series(1, :n) i WHERE i % 64 > 0;
-CREATE TABLE edges (src int NOT NULL, dst int NOT NULL);
-CREATE INDEX ON edges (src);
-CREATE INDEX ON edges (dst);
-INSERT INTO edges SELECT i, i / 32 * 32 + (i * 5 + j) % 32 FROM generate_series(1, :n) i, generate_series(1, 2) j;
 CREATE FUNCTION change_t(d int, n int) RETURNS void LANGUAGE sql AS $$
   UPDATE t SET x = x + 1, f = f + 1 WHERE id BETWEEN d AND d + 7;
   UPDATE t SET g = g + 1 WHERE id BETWEEN d + 8 AND d + 11;
@@ -457,25 +450,3 @@ SELECT change_t(:d, :n), change_u(:d * 2, :n);
 SELECT v.id, l.n FROM v, LATERAL (SELECT count(*) FILTER (WHERE t.id > v.z) AS n FROM t WHERE t.g < v.z) l
 -- step
 UPDATE t SET x = x + 1, g = 8 WHERE id BETWEEN 70 AND 75;
-
--- query recursive_tree
--- cost Recursive: O(rows that change and their matches)
--- cost Reference: O(delta)
-WITH RECURSIVE r (id, level) AS (SELECT t.id, 1 FROM tree t WHERE t.parent IS NULL UNION ALL SELECT t.id, r.level + 1 FROM r JOIN tree t ON t.parent = r.id) SELECT r.id, r.level FROM r
--- step
-INSERT INTO tree VALUES (:n * 2, 129);
-DELETE FROM tree WHERE id = 64 * 3 + 5;
-
--- query recursive_set
--- cost Recursive: O(rows that change and their matches)
--- cost Aggregate: O(delta)
-WITH RECURSIVE r (id) AS (SELECT s.id FROM tree s WHERE s.parent IS NULL UNION SELECT e.dst FROM r JOIN edges e ON e.src = r.id) SELECT r.id % 100 AS k, count(*) AS n FROM r GROUP BY r.id % 100
--- step
-INSERT INTO edges VALUES (129, 129 + 7);
-DELETE FROM edges WHERE src IN (64 * 5 + 1, 64 * 5 + 2) OR dst = 64 * 5 + 9;
-
--- query recursive_computed
--- cost Recursive: O(rows that change), O(n) when some go: no index finds what they come from
-WITH RECURSIVE r (id, n) AS (SELECT s.id, 1 FROM tree s WHERE s.parent IS NULL UNION SELECT r.id, r.n + 1 FROM r WHERE r.n < 4) SELECT r.id, r.n FROM r
--- step
-DELETE FROM tree WHERE id = 64 * 7 + 1;

@@ -69,9 +69,6 @@ SELECT DISTINCT ON (customer_id) customer_id, id, placed FROM orders ORDER BY cu
 -- query top_k DIFFERENTIAL
 SELECT id, amount FROM orders ORDER BY amount DESC, id LIMIT 10
 
--- query closure DIFFERENTIAL
-WITH RECURSIVE c (id) AS (SELECT id FROM customers UNION SELECT o.customer_id FROM c JOIN orders o ON o.id = c.id) SELECT id FROM c
-
 -- query recomputed FULL
 SELECT kind, count(*) AS n FROM events WHERE value > extract(epoch FROM now()) GROUP BY kind
 

@@ -49,7 +49,8 @@ class ImmediateLife : public ::testing::Test {
     }));
   }
 
-  /// State tables, an extremum, another that reads them; built here unless a daemon does it.
+  /// State tables, an extremum, another that reads them, rows that are maintained at once; built here unless a daemon
+  /// does it.
   void create_all(const DaemonProcess* daemon = nullptr) {
     create(
         "totals",
@@ -58,6 +59,7 @@ class ImmediateLife : public ::testing::Test {
         daemon);
     create("missing", "SELECT k.id, i.v FROM kinds k LEFT JOIN items i ON i.kind = k.id AND i.v > 10", daemon);
     create("over", "SELECT n, count(*) AS labels FROM totals GROUP BY n", daemon);
+    create("labels", "SELECT id, upper(label) AS label FROM kinds WHERE id > 1", daemon);
   }
 
   void create(const std::string& name, const std::string& query, const DaemonProcess* daemon) {
@@ -184,7 +186,7 @@ TEST_F(ImmediateLife, ARestoredDatabaseIsWrittenToAtOnceAndRebuilt) {
       [&] {
         return there.value(
                    "SELECT count(*) FROM pgtrickle.pgt_stream_tables WHERE status = 'ACTIVE' AND NOT "
-                   "needs_reinit AND effective_refresh_mode = 'IMMEDIATE'") == "3" &&
+                   "needs_reinit AND effective_refresh_mode = 'IMMEDIATE'") == "4" &&
                there.value("SELECT count(*) FROM pgtrickle._immediate_trouble()") == "0";
       },
       60s))
@@ -220,6 +222,36 @@ TEST_F(ImmediateLife, TheHealthReportNamesTriggersThatAreGone) {
   db_.build_pending();
   EXPECT_THAT(health("immediate"), HasSubstr("OK|"));
   expect_kept(*session_, "rebuilt again");
+}
+
+/// A build waits for who writes, and nobody waits behind it for longer than one of its attempts to lock.
+TEST_F(ImmediateLife, ABuildIsNotInFrontOfWriters) {
+  DaemonProcess daemon(db_.dsn());
+  Session open(db_.dsn());
+  open.exec("BEGIN; INSERT INTO items VALUES (901, 1, 1)");
+  session_->exec(
+      "SELECT pgtrickle.create_stream_table('totals', 'SELECT kind, sum(v) AS total FROM items GROUP BY kind', "
+      "refresh_mode => 'IMMEDIATE')");
+  names_ = {"totals"};
+  Session other(db_.dsn());
+  other.exec("SET lock_timeout = '1s'");
+  // For long enough to see that it tries, again and again.
+  Session observer(db_.dsn());
+  int tried = 0;
+  bool waits = false;
+  ASSERT_TRUE(wait_until([&] {
+    other.exec("INSERT INTO items SELECT max(id) + 1, 2, 2 FROM items");
+    const bool now = observer.value(
+                         "SELECT count(*) > 0 FROM pg_locks WHERE relation = 'items'::regclass AND NOT granted AND "
+                         "mode = 'ShareRowExclusiveLock'") == "t";
+    if (now && !waits) ++tried;
+    waits = now;
+    return tried >= 3;
+  }));
+  EXPECT_NE(session_->value("SELECT status FROM pgtrickle.pgt_stream_tables"), "ACTIVE");
+  open.exec("COMMIT");
+  session_->exec("SELECT pgtrickle.wait_until_active('totals', '30 s')");
+  expect_kept(*session_, "built beside writers");
 }
 
 TEST_F(ImmediateLife, IsNeverStale) {

@@ -59,6 +59,34 @@ void without_locks(Session& session) {
       "END $$");
 }
 
+/// A writer who must be alone waits for nobody from now on.
+void without_being_alone(Session& session) {
+  session.exec(
+      "DO $$ DECLARE f record; BEGIN\n"
+      "  FOR f IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'pgtrickle_state'::regnamespace\n"
+      "           AND p.proname ~ '^(enter|settle)_[0-9]+$' LOOP\n"
+      "    EXECUTE replace(pg_get_functiondef(f.oid), 'ORDER BY p.place FOR UPDATE', 'ORDER BY p.place');\n"
+      "  END LOOP;\n"
+      "END $$");
+}
+
+/// Runs `second` in a session of its own while `first` is not committed yet, and commits that as soon as the second one
+/// waits for it, or has ended. Returns the error of the second one, if any, and whether it had to wait.
+std::pair<std::string, bool> run_both(TestDatabase& db, const std::string& first, const std::string& second) {
+  Session one(db.dsn());
+  Session two(db.dsn());
+  Session observer(db.dsn());
+  const std::string pid = two.value("SELECT pg_backend_pid()");
+  one.exec("BEGIN");
+  one.exec(first);
+  auto done = std::async(std::launch::async, [&] { return error_of(two, second); });
+  bool waits = false;
+  while (!waits && done.wait_for(20ms) != std::future_status::ready)
+    waits = observer.value("SELECT cardinality(pg_blocking_pids(" + pid + ")) > 0") == "t";
+  one.exec("COMMIT");
+  return {done.get(), waits};
+}
+
 struct LockCase {
   const char* name;
   const char* query;
@@ -149,31 +177,17 @@ class ImmediateLocks : public ::testing::TestWithParam<LockCase> {
     db_.create_stream_table("st", GetParam().query, "IMMEDIATE");
   }
 
-  /// Runs it in a session of its own, and commits the first transaction as soon as it waits for that, or has ended.
-  /// Returns its error, if any, and whether it had to wait.
-  std::pair<std::string, bool> run_second() {
-    Session second(db_.dsn());
-    const std::string pid = second.value("SELECT pg_backend_pid()");
-    session_.exec("BEGIN");
-    session_.exec(GetParam().first);
-    auto done = std::async(std::launch::async, [&] { return error_of(second, GetParam().second); });
-    bool waits = false;
-    while (!waits && done.wait_for(20ms) != std::future_status::ready)
-      waits = observer_.value("SELECT cardinality(pg_blocking_pids(" + pid + ")) > 0") == "t";
-    session_.exec("COMMIT");
-    return {done.get(), waits};
-  }
+  std::pair<std::string, bool> run_second() { return run_both(db_, GetParam().first, GetParam().second); }
 
   TestDatabase db_;
   Session session_{db_.dsn()};
-  Session observer_{db_.dsn()};
 };
 
 TEST_P(ImmediateLocks, TheSecondOneWaitsAndIsRight) {
   EXPECT_EQ(db_.effective_mode("st"), "IMMEDIATE");
   const auto [error, waits] = run_second();
   EXPECT_EQ(error, "");
-  EXPECT_TRUE(waits) << observer_.value("SELECT plan FROM pgtrickle.pgt_stream_tables");
+  EXPECT_TRUE(waits) << session_.value("SELECT plan FROM pgtrickle.pgt_stream_tables");
   EXPECT_TRUE(equals_query(session_, "st"));
 }
 
@@ -218,6 +232,59 @@ INSTANTIATE_TEST_SUITE_P(Operators, ImmediateLocksOff, ::testing::ValuesIn(cases
                            return std::string(c.name) != "RowsWithAKey";
                          })),
                          name_of);
+
+/// What locks nothing that others lock, because it must be alone: a recomputation, and a snapshot that stays as it is.
+class ImmediateAlone : public ::testing::Test {
+ protected:
+  ImmediateAlone() {
+    make_sources(session_);
+    // Where it is not known which rows a MERGE has changed, all is recomputed.
+    session_.exec(
+        "ALTER TABLE kinds RENAME TO old; CREATE TABLE kinds (LIKE old INCLUDING ALL) PARTITION BY RANGE (id)");
+    session_.exec("CREATE TABLE kinds_1 PARTITION OF kinds DEFAULT; INSERT INTO kinds TABLE old");
+    db_.create_stream_table("st", "SELECT i.id, i.v, k.label FROM items i LEFT JOIN kinds k ON k.id = i.kind",
+                            "IMMEDIATE");
+  }
+  static constexpr const char* kInsert = "INSERT INTO items VALUES (201, 1, 5)";
+  static constexpr const char* kMerge =
+      "MERGE INTO kinds t USING (VALUES (1)) AS s(id) ON t.id = s.id WHEN MATCHED THEN UPDATE SET label = 'x'";
+  static constexpr const char* kOldSnapshot =
+      "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM kinds; UPDATE kinds SET label = 'x' WHERE id = 1; "
+      "COMMIT";
+
+  TestDatabase db_;
+  Session session_{db_.dsn()};
+};
+
+TEST_F(ImmediateAlone, ARecomputationWaitsForAllWriters) {
+  const auto [error, waits] = run_both(db_, kInsert, kMerge);
+  EXPECT_EQ(error, "");
+  EXPECT_TRUE(waits);
+  EXPECT_TRUE(equals_query(session_, "st"));
+}
+
+TEST_F(ImmediateAlone, WithoutThatItIsWrong) {
+  without_being_alone(session_);
+  const auto [error, waits] = run_both(db_, kInsert, kMerge);
+  EXPECT_EQ(error, "");
+  EXPECT_FALSE(equals_query(session_, "st")) << "the lock is not needed for this";
+}
+
+TEST_F(ImmediateAlone, AnOldSnapshotIsRefused) {
+  const auto [error, waits] = run_both(db_, kInsert, kOldSnapshot);
+  EXPECT_THAT(error, HasSubstr("could not serialize access"));
+  EXPECT_TRUE(waits);
+  EXPECT_TRUE(equals_query(session_, "st"));
+}
+
+/// The locks of the values that are joined are taken, but what they protect is not seen.
+TEST_F(ImmediateAlone, WithAnOldSnapshotTheOtherLocksDoNotHelp) {
+  without_being_alone(session_);
+  const auto [error, waits] = run_both(db_, kInsert, kOldSnapshot);
+  EXPECT_EQ(error, "");
+  EXPECT_TRUE(waits);
+  EXPECT_FALSE(equals_query(session_, "st")) << "the lock is not needed for this";
+}
 
 class ImmediateWriters : public ::testing::Test {
  protected:
@@ -302,7 +369,7 @@ TEST_F(ImmediateWriters, SixteenAtOnceWhileAReaderLooks) {
 }
 
 TEST_F(ImmediateWriters, MoreThanThereArePlacesWaitForOne) {
-  db_.create_stream_table("st", "SELECT id, v FROM items", "IMMEDIATE");
+  db_.create_stream_table("st", "SELECT v FROM items", "IMMEDIATE");
   std::vector<std::unique_ptr<Session>> sessions;
   std::future<std::string> done;
   bool waits = false;
@@ -310,7 +377,8 @@ TEST_F(ImmediateWriters, MoreThanThereArePlacesWaitForOne) {
     ASSERT_LT(sessions.size(), 60U) << "more than there are places";
     auto& session = *sessions.emplace_back(std::make_unique<Session>(db_.dsn()));
     const std::string pid = session.value("SELECT pg_backend_pid()");
-    const std::string sql = "BEGIN; INSERT INTO items VALUES (" + std::to_string(1000 + sessions.size()) + ", 1, 1)";
+    const std::string id = std::to_string(1000 + sessions.size());
+    const std::string sql = "BEGIN; INSERT INTO items VALUES (" + id + ", 1, " + id + ")";
     done = std::async(std::launch::async, [&session, sql] { return error_of(session, sql); });
     while (!waits && done.wait_for(10ms) != std::future_status::ready)
       waits = session_.value("SELECT cardinality(pg_blocking_pids(" + pid + ")) > 0") == "t";

@@ -34,8 +34,6 @@ constexpr Row kTable[] = {
     {Feature::kCteShared, "cte_shared", kMaintained},
     {Feature::kCteNested, "cte_nested", kMaintained},
     {Feature::kCteShadows, "cte_shadows", kMaintained},
-    {Feature::kRecursion, "recursion", kMaintained},
-    {Feature::kRecursionAll, "recursion_all", kMaintained},
     {Feature::kUnionAll, "union_all", kMaintained},
     {Feature::kGroupBy, "group_by", kMaintained},
     {Feature::kHaving, "having", kMaintained},

@@ -27,8 +27,6 @@ enum class Feature {
   kCteShared,
   kCteNested,
   kCteShadows,
-  kRecursion,
-  kRecursionAll,
   kUnionAll,
   kGroupBy,
   kHaving,

@@ -87,7 +87,6 @@ class QueryGenerator {
 
   // with_clause.cpp
   std::string with_clause(int depth, Sources& sources);
-  std::string recursion(const std::string& name, const Sources& sources, Relation& result);
 
   // query.cpp
   Query select(int depth, const Sources& sources, const std::vector<Kind>* kinds);

@@ -92,7 +92,7 @@ for case_file in cases/*; do
     owner=postgres
     [ "$way" != limited ] || owner=limited
     log=$WORK/$db.log
-    psql -d postgres -c "CREATE DATABASE \"$db\" OWNER $owner"
+    psql -d postgres -c "CREATE DATABASE \"$db\" OWNER $owner STRATEGY file_copy"
     psql -d "$db" -c "GRANT ALL ON SCHEMA public TO PUBLIC" -f support.sql >/dev/null
     ok=1
     install_pgtrickle "$way" "$db" >"$log" 2>&1 || ok=

@@ -206,6 +206,26 @@ class Hunt {
     return true;
   }
 
+  bool immediate_equals(const std::string& when, const std::string& query) {
+    const auto equal = test::equals_query(session_, "smith_now");
+    if (!equal) fail("IMMEDIATE, " + when + ": " + equal.message(), query);
+    return static_cast<bool>(equal);
+  }
+
+  /// The IMMEDIATE one within a transaction, and when what that did is undone.
+  bool undone_in_time(const std::string& change, const std::string& query) {
+    session_.exec("BEGIN; SAVEPOINT undo; " + change);
+    if (raises(query)) {
+      session_.exec("ROLLBACK");
+      return false;
+    }
+    const bool within = immediate_equals("within the transaction", query);
+    session_.exec("ROLLBACK TO undo");
+    const bool undone = immediate_equals("after ROLLBACK TO SAVEPOINT", query);
+    session_.exec("COMMIT");
+    return within && undone;
+  }
+
   void keep_up(const std::string& query) {
     if (raises(query)) return;
     std::string at = "building";
@@ -219,12 +239,11 @@ class Hunt {
         guard_.begin(query);
         if (i > 0) {
           at = "changing";
-          session_.exec(changes(++step_));
+          const std::string change = changes(++step_);
+          if (i == 1 && !undone_in_time(change, query)) break;
+          session_.exec(change);
           if (raises(query)) break;
-          if (const auto equal = test::equals_query(session_, "smith_now"); !equal) {
-            fail("IMMEDIATE, after " + std::to_string(i) + " changes: " + equal.message(), query);
-            break;
-          }
+          if (!immediate_equals("after " + std::to_string(i) + " changes", query)) break;
           at = "refreshing";
           db_.refresh("smith");
         }

@@ -1,6 +1,7 @@
 #include "support/sql_case.h"
 
 #include <fstream>
+#include <regex>
 #include <sstream>
 #include <stdexcept>
 
@@ -18,6 +19,13 @@ std::string rest_of(std::istream& words) {
 }
 
 }  // namespace
+
+bool can_be_undone(const std::string& step) {
+  static const std::regex kDdl("\\b(CREATE|ALTER|DROP|GRANT|REVOKE|pgtrickle\\.)", std::regex::icase);
+  static const std::regex kNotInATransaction("\\b(BEGIN|COMMIT|ROLLBACK|VACUUM|CONCURRENTLY|PREPARE|CALL)\\b",
+                                             std::regex::icase);
+  return !std::regex_search(step, kDdl) && !std::regex_search(step, kNotInATransaction);
+}
 
 SqlCase read_sql_case(const std::string& path) {
   std::ifstream in(path);

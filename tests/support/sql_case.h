@@ -35,6 +35,9 @@ struct SqlCase {
   std::vector<SqlSection> sections;
 };
 
+/// Whether a step can run in a transaction and be undone, with only its own effect: it has no DDL, and no COMMIT.
+bool can_be_undone(const std::string& step);
+
 /// Reads a case; throws std::runtime_error with file and line if its format is wrong.
 SqlCase read_sql_case(const std::string& path);
 

@@ -97,11 +97,7 @@ class SqlCaseTest : public ::testing::TestWithParam<std::string> {
   }
 
   void try_and_undo(const std::string& step) {
-    static const std::regex kNotInATransaction("\\b(BEGIN|COMMIT|ROLLBACK|VACUUM|CONCURRENTLY|PREPARE|CALL)\\b",
-                                               std::regex::icase);
-    const bool ddl =
-        std::regex_search(step, std::regex("\\b(CREATE|ALTER|DROP|GRANT|REVOKE|pgtrickle\\.)", std::regex::icase));
-    if (ddl || std::regex_search(step, kNotInATransaction)) return;
+    if (!can_be_undone(step)) return;
     session_.exec("BEGIN; SAVEPOINT undo");
     try {
       session_.exec(step);

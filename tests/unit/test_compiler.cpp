@@ -224,26 +224,6 @@ TEST_F(CompilerTest, UnsupportedConstructsNameTheReason) {
       {"WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT DISTINCT r.n FROM r) SELECT c.id FROM public.customers c, "
        "r",
        "follow each one"},
-      {"WITH RECURSIVE r AS (SELECT 1 AS n UNION SELECT rank() OVER (ORDER BY r.n) FROM r) SELECT r.n FROM r",
-       "follow each one"},
-      {"WITH RECURSIVE r(n) AS (SELECT c.id FROM public.customers c UNION (WITH q AS (SELECT r.n FROM r) SELECT a.n "
-       "FROM q a JOIN q b ON b.n = a.n)) SELECT r.n FROM r",
-       "in more than one way"},
-      {"WITH RECURSIVE r(n, m) AS (SELECT c.id, 1 FROM public.customers c UNION SELECT r.n, (SELECT max(o.id) FROM "
-       "public.orders o WHERE o.customer = r.n) FROM r) SELECT r.n FROM r",
-       "in more than one way"},
-      {"WITH RECURSIVE r(n) AS (SELECT c.id FROM public.customers c UNION (SELECT r.n FROM r UNION ALL SELECT o.id "
-       "FROM public.orders o)) SELECT r.n FROM r",
-       "follow each one"},
-      {"WITH RECURSIVE r(n) AS (SELECT c.id FROM public.customers c UNION SELECT o.id FROM r JOIN public.orders o ON "
-       "o.customer = r.n) CYCLE n SET again USING path SELECT r.n, r.path FROM r",
-       "path of CYCLE"},
-      {"WITH RECURSIVE r(n) AS (SELECT c.id FROM public.customers c UNION SELECT o.id FROM r JOIN public.orders o ON "
-       "o.customer = r.n) SEARCH BREADTH FIRST BY n SET seq SELECT r.seq FROM r",
-       "column of SEARCH"},
-      {"WITH RECURSIVE r(n, m) AS (SELECT c.id, c.id FROM public.customers c UNION SELECT o.id, r.m FROM r JOIN "
-       "public.orders o ON o.customer = r.n) CYCLE n, m SET again USING path SELECT r.n FROM r",
-       "CYCLE with more than one column"},
   };
   for (const auto& [query, reason] : cases) {
     const auto program = compile_query(query);

@@ -280,6 +280,56 @@ TEST(ConfigLoad, AMessageNeverShowsAConnectionString) {
   }
 }
 
+class PasswordFiles : public testing::Test {
+ protected:
+  void SetUp() override { std::filesystem::create_directory(folder_); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string file(const std::string& name, const std::string& content) {
+    std::ofstream(folder_ + name, std::ios::binary) << content;
+    return folder_ + name;
+  }
+
+  std::string folder_ = testing::TempDir() + "pgt_password_files/";
+};
+
+TEST_F(PasswordFiles, AreReadIntoTheConnectionStrings) {
+  const std::string a = file("a", "it's \\ a \"secret\"\n"), b = file("b", "worker pw"), c = file("c", " x \r\n");
+  const auto result = load_text("databases:\n  - dsn: postgresql://u@h/shop\n    password_file: " + a +
+                                    "\n    worker_dsn: user=w\n    worker_password_file: " + b +
+                                    "\n  - dsn: dbname=other\n    password_file: " + c + "\n",
+                                "f.yaml", {});
+  ASSERT_THAT(result.problems, ElementsAre());
+  ASSERT_EQ(result.config.databases.size(), 2U);
+  EXPECT_EQ(result.config.databases[0].name, "shop");
+  EXPECT_THAT(result.config.databases[0].dsn, HasSubstr(R"(password='it\'s \\ a "secret"')"));
+  EXPECT_THAT(result.config.databases[0].worker_dsn, AllOf(HasSubstr("user='w'"), HasSubstr("password='worker pw'")));
+  EXPECT_THAT(result.config.databases[1].dsn, HasSubstr("password=' x '")) << "blanks may be part of it";
+  EXPECT_FALSE(result.password_in_text);
+}
+
+TEST_F(PasswordFiles, ThatHoldNoPasswordAreProblems) {
+  const auto problems = [&](const std::string& lines) {
+    return problems_of("databases:\n  - dsn: dbname=d\n" + lines);
+  };
+  EXPECT_THAT(problems("    password_file: " + folder_ + "none\n"),
+              ElementsAre(AllOf(StartsWith("f.yaml:2:"), HasSubstr("password_file"), HasSubstr("cannot be read"))));
+  EXPECT_THAT(problems("    password_file: " + folder_ + "\n"), ElementsAre(HasSubstr("cannot be read")));
+  for (const std::string& content : {std::string(), std::string("\n"), std::string("hunter2\nhunter3\n"),
+                                     std::string("hunter2\0", 8), "hunter2" + std::string(1024, 'x')}) {
+    EXPECT_THAT(problems("    password_file: " + file("bad", content) + "\n"),
+                ElementsAre(AllOf(HasSubstr("does not hold one line"), Not(HasSubstr("hunter")))));
+  }
+}
+
+TEST_F(PasswordFiles, HaveOneConnectionStringWithoutAPassword) {
+  const std::string a = file("a", "pw");
+  EXPECT_THAT(problems_of("databases:\n  - dsn: password=x\n    password_file: " + a + "\n"),
+              ElementsAre(HasSubstr("a password of its own")));
+  EXPECT_THAT(problems_of("databases:\n  - dsn: dbname=d\n    worker_password_file: " + a + "\n"),
+              ElementsAre(HasSubstr("no worker_dsn")));
+}
+
 TEST(ConfigLoad, AFileWithAPasswordThatEverybodyCanReadIsWarnedAbout) {
   namespace fs = std::filesystem;
   const std::string path = testing::TempDir() + "pgt_config.yaml";

@@ -292,6 +292,7 @@ TEST_F(HttpServerTest, ServesItsPaths) {
   EXPECT_THAT(get("/metrics?x=1"), HasSubstr("pgtrickle_connected{database=\"shop\"} 1"));
   EXPECT_THAT(get("/health"), HasSubstr("Content-Type: application/json"));
   EXPECT_THAT(get("/ready"), HasSubstr("\"ready\": true"));
+  EXPECT_THAT(get("/live"), HasSubstr("\"live\": true"));
   EXPECT_THAT(get("/api/v1/stream_tables"), HasSubstr("\"stream_tables\": []"));
   EXPECT_THAT(get("/api/v1/alerts"), HasSubstr("\"alerts\": []"));
 }

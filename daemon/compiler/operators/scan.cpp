@@ -49,6 +49,14 @@ FromItem Scan::post() const {
   return select.from(table, "t").where(conditions("t", false));
 }
 
+Select Scan::of(const std::string& relation, const std::vector<std::string>& carried) const {
+  Select select;
+  for (std::size_t i = 0; i < columns_.size(); ++i)
+    select.item("t." + quote_ident(source_->columns[static_cast<std::size_t>(position_[i])].name),
+                quote_ident(columns_[i].name));
+  return select.items(carried).from(relation, "t").where(conditions("t", false));
+}
+
 Delta Scan::delta(Statement& statement, bool consolidate) const {
   Select select;
   std::vector<std::string> group;

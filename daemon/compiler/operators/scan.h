@@ -15,6 +15,8 @@ class Scan final : public Operator {
 
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<Scan>(*this); }
   [[nodiscard]] FromItem post() const override;
+  /// The same of another relation with the columns of the source; `carried` are expressions beside them.
+  [[nodiscard]] Select of(const std::string& relation, const std::vector<std::string>& carried) const;
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   [[nodiscard]] std::optional<Reads> reads() const override;  // columns of the output and of the filters, ascending
   void number(const SourceNumbers& numbers) override;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compiler/program/rows_at_once.h"
 #include "compiler/sql/change.h"
 #include "compiler/sql/function_text.h"
 #include "compiler/sql/query.h"
@@ -74,11 +75,7 @@ class ImmediateWriter {
                 RETURNING p.ctid INTO v.at;
             END IF;
             IF v.at IS NULL AND current_setting('transaction_isolation') <> 'read committed' THEN
-                IF NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = TG_RELID AND t.tgname = TG_NAME) THEN
-                    RAISE EXCEPTION USING ERRCODE = 'serialization_failure',
-                        MESSAGE = ${newer},
-                        HINT = 'Try the transaction again.';
-                END IF;
+                ${expect_trigger}
                 ${all_places}
                 PERFORM FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = ${id} FOR UPDATE;  -- nor has it been stopped
             END IF;
@@ -89,15 +86,13 @@ class ImmediateWriter {
     )sql";
     return trigger("enter",
                    fill(kText, {{"id", id_},
-                                {"newer", quote_literal("could not serialize access: stream table " + name_ +
-                                                        " became IMMEDIATE after the snapshot")},
+                                {"expect_trigger", expect_trigger()},
                                 {"all_places", all_places()},
                                 {"take_a_place", locks_.places() == 1 ? take_the_place() : take_one_of_the_places()},
                                 {"remember", remember()}}));
   }
 
   [[nodiscard]] std::string changed(const CapturedSource& s) const {
-    const bool usual = direct();
     constexpr const char* kBody = R"sql(
         #variable_conflict use_column
         <<v>>
@@ -111,16 +106,7 @@ class ImmediateWriter {
             ${declare_context}
         BEGIN
             ${get_context}
-            ${leave_by_hint}
-            IF v.at IS NULL THEN      -- somebody has changed the setting
-                ${leave}
-            END IF;
-            IF v.at IS NULL THEN
-                RETURN NULL;    -- it is not maintained by triggers just now
-            END IF;
-            ${remember}
-            ${looks_for_itself}
-            ${usual_case}
+            ${leave}
             ${store}
             IF v.running = 0 THEN
                 PERFORM pgtrickle_state.settle_${id}(v.recompute);
@@ -128,18 +114,109 @@ class ImmediateWriter {
             RETURN NULL;
         END
     )sql";
-    const std::string body =
-        fill(kBody, {{"id", id_},
-                     {"declare_changes", usual ? "changes " + table(s) + "[];" : ""},
-                     {"declare_context", partitioned(s) ? "context text;" : ""},
-                     {"get_context", get_context(s)},
-                     {"leave_by_hint", leave_place(s, "p.ctid = nullif(" + hint() + ", '')::tid AND ")},
-                     {"leave", leave_place(s, "")},
-                     {"remember", remember()},
-                     {"looks_for_itself", looks_for_itself()},
-                     {"usual_case", usual ? usual_case(s) : ""},
-                     {"store", by_operation(s, &ImmediateWriter::stored)}});
+    const std::string body = fill(kBody, {{"id", id_},
+                                          {"declare_changes", direct() ? "changes " + table(s) + "[];" : ""},
+                                          {"declare_context", partitioned(s) ? "context text;" : ""},
+                                          {"get_context", get_context(s)},
+                                          {"leave", leave(s)},
+                                          {"store", by_operation(s, &ImmediateWriter::stored)}});
     return trigger("changed", body, true, "_" + number(s));
+  }
+
+  /// The same where rows go to the stream table at once.
+  [[nodiscard]] std::string applied(const CapturedSource& s, const Target& target) const {
+    const SourceNumbers within = numbers_.immediate(request_.id, false, about());
+    const RowsAtOnce rows(request_, plan_, target, within, table(s));
+    constexpr const char* kBody = R"sql(
+        #variable_conflict use_column
+        <<v>>
+        DECLARE
+            fits boolean;
+            violations bigint;
+            rows_inserted bigint;
+            rows_updated bigint;
+            rows_deleted bigint;
+            ignored text;
+            ${saved}
+        BEGIN
+            IF current_setting('transaction_isolation') <> 'read committed' THEN
+                ${expect_trigger}
+                PERFORM FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = ${id} FOR SHARE;  -- nor has it been stopped
+            END IF;
+            -- Before anything of the source is named: it may have been altered.
+            IF EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = ${id}) THEN
+                RETURN NULL;
+            END IF;
+            ${begin}
+            -- The guard trigger lets these statements pass.
+            v.ignored := set_config('pgtrickle.apply', '${id}', true);
+            IF TG_OP = 'INSERT' THEN
+                ${inserted}
+            ELSIF TG_OP = 'DELETE' THEN
+                ${deleted}
+            ELSIF TG_OP = 'UPDATE' THEN
+                ${updated}
+            ELSE
+                ${truncated}
+            END IF;
+            IF NOT v.fits THEN      -- what happened before it comes later
+                SET CONSTRAINTS pgtrickle_state.left_over_${id} DEFERRED;
+                ${store}
+                ${waited}
+                IF v.fits THEN
+                    DELETE FROM ${waiting};
+                END IF;
+            END IF;
+            ${end}
+            RETURN NULL;
+        END
+    )sql";
+    const std::string body = fill(kBody, {{"id", id_},
+                                          {"saved", saved()},
+                                          {"expect_trigger", expect_trigger()},
+                                          {"begin", begins("RETURN NULL")},
+                                          {"inserted", rows.inserted()},
+                                          {"deleted", rows.deleted()},
+                                          {"updated", rows.updated()},
+                                          {"truncated", truncated()},
+                                          {"store", by_operation(s, &ImmediateWriter::stored)},
+                                          {"waited", rows.waited()},
+                                          {"waiting", table(s)},
+                                          {"end", ends()}});
+    return trigger("changed", body, true, "_" + number(s));
+  }
+
+  /// At COMMIT, or when somebody has constraints checked: what waits now has nothing to wait for.
+  [[nodiscard]] std::string left_over() const {
+    const auto& s = sources_.front();
+    constexpr const char* kBody = R"sql(
+        BEGIN
+            IF NOT EXISTS (SELECT FROM ${waiting}) THEN
+                RETURN NULL;
+            END IF;
+            IF current_setting('transaction_isolation') <> 'read committed' THEN
+                RAISE EXCEPTION USING ERRCODE = 'serialization_failure',
+                    MESSAGE = ${changed},
+                    HINT = 'Try the transaction again.';
+            END IF;
+            DELETE FROM ${waiting};
+            UPDATE pgtrickle.pgt_immediate i SET lost = 'its rows were not what they should have been'
+            WHERE i.pgt_id = ${id};
+            RETURN NULL;
+        END
+    )sql";
+    return trigger("left_over",
+                   fill(kBody, {{"id", id_},
+                                {"waiting", table(s)},
+                                {"changed", quote_literal("could not serialize access: rows of stream table " + name_ +
+                                                          " were changed after the snapshot")}}));
+  }
+  [[nodiscard]] std::vector<std::string> left_over_ddl() const {
+    const std::string waiting = table(sources_.front());
+    return {"CREATE CONSTRAINT TRIGGER left_over_" + id_ + " AFTER INSERT ON " + waiting +
+                " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION " +
+                function_name("left_over", request_.id) + "()",
+            "ALTER TABLE " + waiting + " ENABLE ALWAYS TRIGGER left_over_" + id_};
   }
 
   /// All statements have ended, and what they changed is in tables.
@@ -197,7 +274,7 @@ class ImmediateWriter {
   }
 
   /// `many`: from tables, whose numbers of rows are given; else from the variables.
-  [[nodiscard]] std::string maintain(const std::string& differential, const SourceNumbers& numbers, bool many) const {
+  [[nodiscard]] std::string maintain(const DeltaBody& differential, const SourceNumbers& numbers, bool many) const {
     constexpr const char* kBody = R"sql(
         #variable_conflict use_column
         <<v>>
@@ -211,6 +288,7 @@ class ImmediateWriter {
             rows_updated bigint;
             rows_deleted bigint;
             ignored text;
+            ${declare_gone}
             ${saved}
             ${save_sizes}
         BEGIN
@@ -230,12 +308,13 @@ class ImmediateWriter {
                                           {"changes", many ? "" : arguments()},
                                           {"run", plan_.inner.empty() ? "" : kRun},
                                           {"user_keys", user_keys()},
+                                          {"declare_gone", declare_gone(differential)},
                                           {"saved", saved()},
                                           {"save_sizes", many ? kSaveSizes : ""},
                                           {"begin", begins()},
                                           {"set_sizes", many ? kSetSizes : ""},
                                           {"lock", locking(numbers)},
-                                          {"differential", differential},
+                                          {"differential", differential.statements},
                                           {"check_deferred", check_deferred()},
                                           {"restore_sizes", many ? kRestoreSizes : ""},
                                           {"end", ends()}});
@@ -347,8 +426,36 @@ class ImmediateWriter {
                         {"spare", std::to_string(WriterLocks::kPlaces)}});
   }
 
-  /// The statement has ended. v.at stays NULL if it is not at the place `where` says, or not maintained just now.
-  [[nodiscard]] std::string leave_place(const CapturedSource& s, const std::string& where) const {
+  /// A program is not for a snapshot in which its triggers are not there.
+  [[nodiscard]] std::string expect_trigger() const {
+    constexpr const char* kText = R"sql(
+        IF NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = TG_RELID AND t.tgname = TG_NAME) THEN
+            RAISE EXCEPTION USING ERRCODE = 'serialization_failure',
+                MESSAGE = ${newer},
+                HINT = 'Try the transaction again.';
+        END IF;
+    )sql";
+    return fill(kText, {{"newer", quote_literal("could not serialize access: stream table " + name_ +
+                                                " became IMMEDIATE after the snapshot")}});
+  }
+
+  /// Nobody else writes to the source any more. In an older snapshot not all rows that are to go can be seen.
+  [[nodiscard]] std::string truncated() const {
+    constexpr const char* kText = R"sql(
+        IF EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = ${id})
+            AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = ${id}) THEN
+            IF current_setting('transaction_isolation') = 'read committed' THEN
+                PERFORM pgtrickle_state.apply_${id}('full', NULL, NULL, NULL, 0::bigint, 0::bigint, NULL,
+                    NULL, NULL::text);
+            ELSE
+                TRUNCATE ${name};
+            END IF;
+        END IF;
+    )sql";
+    return fill(kText, {{"id", id_}, {"name", name_}});
+  }
+
+  [[nodiscard]] std::string ends_place(const CapturedSource& s, const std::string& where) const {
     constexpr const char* kText = R"sql(
         UPDATE pgtrickle_state.places_${id} p
         SET running = p.running - 1, kept = p.kept OR p.running > 1,
@@ -356,9 +463,36 @@ class ImmediateWriter {
         WHERE ${where}p.xid = pg_current_xact_id()
           AND EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = ${id})
           AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = ${id})
-        RETURNING p.ctid, p.running, p.kept, p.recompute INTO v.at, v.running, v.kept, v.recompute;
+        RETURNING p.ctid, p.running, p.kept, p.recompute
     )sql";
     return fill(kText, {{"id", id_}, {"recompute", recomputes(s)}, {"where", where}});
+  }
+
+  /// The statement has ended. v.at stays NULL if it is not at the place `where` says, or not maintained just now.
+  [[nodiscard]] std::string leave_place(const CapturedSource& s, const std::string& where) const {
+    return ends_place(s, where) + " INTO v.at, v.running, v.kept, v.recompute;";
+  }
+  [[nodiscard]] std::string at_hint() const { return "p.ctid = nullif(" + hint() + ", '')::tid AND "; }
+
+  /// Ends the statement; goes on if what it changed has to be kept.
+  [[nodiscard]] std::string leave(const CapturedSource& s) const {
+    constexpr const char* kText = R"sql(
+        ${leave_by_hint}
+        IF v.at IS NULL THEN      -- somebody has changed the setting
+            ${leave}
+        END IF;
+        IF v.at IS NULL THEN
+            RETURN NULL;    -- it is not maintained by triggers just now
+        END IF;
+        ${remember}
+        ${looks_for_itself}
+        ${usual_case}
+    )sql";
+    return fill(kText, {{"leave_by_hint", leave_place(s, at_hint())},
+                        {"leave", leave_place(s, "")},
+                        {"remember", remember()},
+                        {"looks_for_itself", looks_for_itself()},
+                        {"usual_case", direct() ? usual_case(s) : ""}});
   }
 
   [[nodiscard]] std::string usual_case(const CapturedSource& s) const {
@@ -417,7 +551,10 @@ class ImmediateWriter {
     return "apply_before CONSTANT text := current_setting('pgtrickle.apply', true);\n"
            "maintaining CONSTANT text := coalesce(current_setting('pgtrickle.maintaining', true), '');";
   }
-  [[nodiscard]] std::string begins() const {
+  static std::string declare_gone(const DeltaBody& differential) {
+    return differential.gone.empty() ? "" : "gone " + differential.gone + ";";
+  }
+  [[nodiscard]] std::string begins(const char* leave = "RETURN") const {
     constexpr const char* kText = R"sql(
         IF position(' ${id} ' IN v.maintaining) > 0 THEN
             RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -434,7 +571,7 @@ class ImmediateWriter {
                         {"hint", quote_literal("Its owner can drop that trigger, or have it refreshed instead: "
                                                "pgtrickle.alter_stream_table('" +
                                                name_ + "', refresh_mode => 'DIFFERENTIAL').")},
-                        {"still_fits", still_fits()}});
+                        {"still_fits", still_fits(leave)}});
   }
   static std::string ends() {
     return "v.ignored := set_config('pgtrickle.apply', v.apply_before, true);\n"
@@ -472,15 +609,14 @@ class ImmediateWriter {
   }
 
   /// As rows of the table, one more than are few.
-  [[nodiscard]] std::string taken(const CapturedSource& s, const Query& rows) const {
+  [[nodiscard]] Select few_of(const CapturedSource& s, const Query& rows) const {
     std::vector<std::string> row{"x.w"};
     for (const auto& name : columns_of(s)) row.push_back("x." + name);
     const Select few = Select({"r.*"}).from(rows, "r").limit(std::to_string(kFewRows + 1));
-    return Select()
-        .item("array_agg(ROW(" + join(row, ", ") + ")::" + table(s) + ")")
-        .from(few, "x")
-        .into({"v.changes"})
-        .sql();
+    return Select().item("array_agg(ROW(" + join(row, ", ") + ")::" + table(s) + ")").from(few, "x");
+  }
+  [[nodiscard]] std::string taken(const CapturedSource& s, const Query& rows) const {
+    return few_of(s, rows).into({"v.changes"}).sql();
   }
 
   /// Of an UPDATE. Rows of which no column in use has changed are not kept.
@@ -609,7 +745,7 @@ class ImmediateWriter {
 
   /// A writer does not fail because the owner may not read a source any more, or, where no event trigger stops it,
   /// because a source is not what it was: it is rebuilt then.
-  [[nodiscard]] std::string still_fits() const {
+  [[nodiscard]] std::string still_fits(const char* leave) const {
     std::vector<std::string> readable;
     for (const auto& s : sources_) {
       const std::string rel = std::to_string(s.source->relid) + "::oid";
@@ -620,7 +756,7 @@ class ImmediateWriter {
       readable.push_back(columns.empty() ? table : "(" + table + " OR " + join(columns, " AND ") + ")");
     }
     return lost("(" + join(readable, "\n AND ") + ") IS NOT TRUE", "its owner may no longer SELECT from what it reads",
-                "RETURN");
+                leave);
   }
 
   /// Where no event trigger stops it when a source is altered, before anything of the source is named.
@@ -670,9 +806,10 @@ class ImmediateWriter {
 
 }  // namespace
 
-void add_immediate(const CompileRequest& request, const CutPlan& plan, const WriterLocks& locks,
-                   const std::vector<CapturedSource>& sources, const SourceNumbers& numbers,
-                   const DeltaBody& differential, Planning planning, Program& program) {
+std::string add_immediate(const CompileRequest& request, const CutPlan& plan, const Target& target,
+                          const WriterLocks& locks, const std::vector<CapturedSource>& sources,
+                          const SourceNumbers& numbers, const MakeDeltaBody& differential, Planning planning,
+                          Program& program) {
   program.immediate = true;
   const ImmediateWriter writer(request, plan, locks, sources, numbers, planning);
   auto add = [&](const std::string& text, const std::string& signature, bool for_admin) {
@@ -681,8 +818,19 @@ void add_immediate(const CompileRequest& request, const CutPlan& plan, const Wri
     if (for_admin && !request.admin.empty())  // who makes a trigger must be allowed to execute its function
       program.owner_ddl.push_back("GRANT EXECUTE ON FUNCTION " + signature + " TO " + quote_ident(request.admin));
   };
-  for (const auto& ddl : writer.locks_ddl()) program.owner_ddl.push_back(ddl);
+  const auto add_changed = [&](const CapturedSource& s, const std::string& text) {
+    add(text, function_name("changed", request.id) + "_" + std::to_string(numbers.number(s.source->relid)) + "()",
+        true);
+    program.immediate_sources.push_back(s.source->relid);
+  };
   for (const auto& s : writer.sources()) program.owner_ddl.push_back(writer.changes_ddl(s));
+  if (RowsAtOnce::fits(request, plan, locks, sources, target)) {
+    add(writer.left_over(), function_name("left_over", request.id) + "()", false);
+    for (const auto& ddl : writer.left_over_ddl()) program.owner_ddl.push_back(ddl);
+    add_changed(writer.sources().front(), writer.applied(writer.sources().front(), target));
+    return "Triggers after";
+  }
+  for (const auto& ddl : writer.locks_ddl()) program.owner_ddl.push_back(ddl);
   for (const bool many : {false, true}) {
     if (!many && !writer.direct()) continue;
     const SourceNumbers within = numbers.immediate(request.id, !many, writer.about());
@@ -693,11 +841,8 @@ void add_immediate(const CompileRequest& request, const CutPlan& plan, const Wri
   }
   add(writer.settle(), function_name("settle", request.id) + "(boolean)", false);
   add(writer.enter(), function_name("enter", request.id) + "()", true);
-  for (const auto& s : writer.sources()) {
-    add(writer.changed(s),
-        function_name("changed", request.id) + "_" + std::to_string(numbers.number(s.source->relid)) + "()", true);
-    program.immediate_sources.push_back(s.source->relid);
-  }
+  for (const auto& s : writer.sources()) add_changed(s, writer.changed(s));
+  return "Triggers before and after";
 }
 
 }  // namespace pgtrickle::compiler

@@ -15,6 +15,8 @@
 //   pgtrickle_state.maintain_<N>(..)   locks, then the delta program, as apply_<N>, from a few changed rows per source
 //   pgtrickle_state.maintain_many_<N>  the same from the tables changes_<N>_<k>
 //
+// Where the rows are those of one table it is all simpler: rows_at_once.h.
+//
 // Rule: delta = F(post) - F(pre) for all that the *outermost* statement changed at once. The naive version, a program
 // per AFTER trigger, is wrong as soon as one statement changes two sources (a CTE, a cascade, a trigger of a user): the
 // first program reads the second source after a change that it does not know, and counts what both have in common twice
@@ -40,17 +42,25 @@
 #include "compiler/program.h"
 #include "compiler/program/program_writer.h"
 #include "compiler/program/refresh_writer.h"
+#include "compiler/program/target.h"
 #include "compiler/request.h"
 #include "compiler/sql/statement.h"
 
 namespace pgtrickle::compiler {
 
-/// The statements of the delta program for these numbers; `sized`: the planner is told the sizes of deltas.
-using DeltaBody = std::function<std::string(const SourceNumbers& numbers, bool sized)>;
+/// Statements of the delta program, and the type of the variable v.gone if they need it.
+struct DeltaBody {
+  std::string statements;
+  std::string gone;
+};
+/// Makes them for these numbers; `sized`: the planner is told the sizes of deltas.
+using MakeDeltaBody = std::function<DeltaBody(const SourceNumbers& numbers, bool sized)>;
 
-/// Adds these objects to the program. `planning.nested_loops`: few rows are looked up through indexes.
-void add_immediate(const CompileRequest& request, const CutPlan& plan, const WriterLocks& locks,
-                   const std::vector<CapturedSource>& sources, const SourceNumbers& numbers,
-                   const DeltaBody& differential, Planning planning, Program& program);
+/// Adds these objects to the program. `planning.nested_loops`: few rows are looked up through indexes. Returns which
+/// triggers a source gets, for people.
+std::string add_immediate(const CompileRequest& request, const CutPlan& plan, const Target& target,
+                          const WriterLocks& locks, const std::vector<CapturedSource>& sources,
+                          const SourceNumbers& numbers, const MakeDeltaBody& differential, Planning planning,
+                          Program& program);
 
 }  // namespace pgtrickle::compiler

@@ -361,13 +361,15 @@ std::string write_differential(const CompileRequest& request, const CutPlan& pla
   if (request.immediate) {
     const WriterLocks locks = derive_locks(plan, writer.target().keyed());
     const auto differential = [&](const SourceNumbers& within, bool sized) {
-      return DifferentialWriter(request, plan, within).differential_body(sized);
+      DifferentialWriter body(request, plan, within);
+      body.leave_gone();
+      return DeltaBody{body.differential_body(sized), body.gone()};
     };
-    add_immediate(with_encoding(request, trees), plan, locks, sources, numbers, differential, {true, all_indexed},
-                  program);
+    const std::string triggers = add_immediate(with_encoding(request, trees), plan, writer.target(), locks, sources,
+                                               numbers, differential, {true, all_indexed}, program);
     std::vector<std::string> followed;
     for (const auto& source : sources) followed.push_back(qualified(source.source->schema, source.source->name));
-    text += "Triggers before and after each statement on " + join(followed, ", ") + ", and on partitions\n";
+    text += triggers + " each statement on " + join(followed, ", ") + ", and on partitions\n";
     text += "Writers to what it reads lock, until their transactions end:\n";
     for (const auto& line : locks.describe()) text += "  " + line + "\n";
   }

@@ -309,6 +309,38 @@ Delete Target::delete_rows() const {
   return Delete(table_, "t").using_rows("unnest(v.gone)", "n").where(key_match(prefixed(table_columns(key_), "n.")));
 }
 
+Select Target::found(const std::string& rows, const std::vector<std::string>& where) const {
+  std::vector<std::string> theirs;
+  for (std::size_t i = 0; i < names_.size(); ++i) theirs.push_back(typed("n." + names_[i], request_.columns[i]));
+  return Select({"count(*)"})
+      .from(rows, "n")
+      .from(table_, "t")
+      .where(where)
+      .where(key_match(prefixed(row_columns(key_), "n.")))
+      .where(row_identical(prefixed(table_columns(all_), "t."), theirs));
+}
+
+std::string Target::none_with_key_of(const std::string& rows, const std::vector<std::string>& where) const {
+  return not_exists(
+      Select().from(rows, "n").from(table_, "t").where(where).where(key_match(prefixed(row_columns(key_), "n."))));
+}
+
+Insert Target::insert(const std::string& rows, const std::string& gate, const std::string& condition) const {
+  return {table_, table_columns(all_), Select(cast_list("n")).from(rows, "n").from(gate, "f").where(condition)};
+}
+
+Delete Target::remove(const std::string& rows, const std::string& gate, const std::string& condition) const {
+  return Delete(table_, "t")
+      .using_rows(rows, "n")
+      .using_rows(gate, "f")
+      .where(condition)
+      .where(key_match(prefixed(row_columns(key_), "n.")));
+}
+
+Select Target::net(const FromItem& delta) const {
+  return consolidate(names_, types(all_), delta);
+}
+
 Select Target::replace(Statement& statement, const FromItem& content) const {
   if (keyed()) {
     const std::string n = statement.with("content", "the query", Select(cast_list("x")).from(content, "x"));

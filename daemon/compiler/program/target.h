@@ -48,6 +48,19 @@ class Target {
   /// Whether a row of which only the key is set can be: not if it has domains, which may be NOT NULL.
   [[nodiscard]] bool has_key_rows() const;
   [[nodiscard]] const std::string& table() const { return table_; }
+  /// Keyed, and "=" finds a row by its key.
+  [[nodiscard]] bool plain_key() const { return keyed() && !needs_hash_index(); }
+  /// Plain keys, of rows n with the columns: how many of them are in the table, byte for byte.
+  [[nodiscard]] Select found(const std::string& rows, const std::vector<std::string>& where) const;
+  /// That no row of the table has the key of one of them.
+  [[nodiscard]] std::string none_with_key_of(const std::string& rows, const std::vector<std::string>& where) const;
+  /// Inserts them, which are new, or deletes them; `gate` has one row.
+  [[nodiscard]] Insert insert(const std::string& rows, const std::string& gate, const std::string& condition) const;
+  [[nodiscard]] Delete remove(const std::string& rows, const std::string& gate, const std::string& condition) const;
+  /// The key's columns in the rows that are applied.
+  [[nodiscard]] std::vector<std::string> key_names() const { return row_columns(key_); }
+  /// The net change, as apply_delta() wants it.
+  [[nodiscard]] Select net(const FromItem& delta) const;
   /// Replaces the content.
   [[nodiscard]] Select replace(Statement& statement, const FromItem& content) const;
 

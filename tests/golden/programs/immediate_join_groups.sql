@@ -65,6 +65,15 @@ $pgt$;
 
 REVOKE ALL ON FUNCTION pgtrickle_state.groups_0_1(pgtrickle_state.node_0_1) FROM PUBLIC;
 
+CREATE UNLOGGED TABLE pgtrickle_state.changes_0_1 AS
+SELECT 0::smallint AS w, t.id AS c1, t.region AS c2 FROM public.customers t
+WITH NO DATA;
+
+CREATE UNLOGGED TABLE pgtrickle_state.changes_0_2 AS
+SELECT 0::smallint AS w, t.customer_id AS c2, t.amount AS c3
+FROM public.orders t
+WITH NO DATA;
+
 CREATE TABLE pgtrickle_state.places_0 (place int PRIMARY KEY, xid xid8, running int NOT NULL DEFAULT 0,
     kept boolean NOT NULL DEFAULT false, recompute boolean NOT NULL DEFAULT false) WITH (fillfactor = 20);
 
@@ -75,15 +84,6 @@ CREATE TABLE pgtrickle_state.locks_0 (key int PRIMARY KEY);
 
 INSERT INTO pgtrickle_state.locks_0
 SELECT generate_series(0, 2047);
-
-CREATE UNLOGGED TABLE pgtrickle_state.changes_0_1 AS
-SELECT 0::smallint AS w, t.id AS c1, t.region AS c2 FROM public.customers t
-WITH NO DATA;
-
-CREATE UNLOGGED TABLE pgtrickle_state.changes_0_2 AS
-SELECT 0::smallint AS w, t.customer_id AS c2, t.amount AS c3
-FROM public.orders t
-WITH NO DATA;
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.maintain_0(d1 pgtrickle_state.changes_0_1[], d2 pgtrickle_state.changes_0_2[]) RETURNS void
 LANGUAGE plpgsql
@@ -101,6 +101,7 @@ DECLARE
     rows_updated bigint;
     rows_deleted bigint;
     ignored text;
+    gone tid[];
     apply_before CONSTANT text := current_setting('pgtrickle.apply', true);
     maintaining CONSTANT text := coalesce(current_setting('pgtrickle.maintaining', true), '');
 BEGIN
@@ -239,20 +240,13 @@ BEGIN
       GROUP BY i.region),
     -- those groups beside their stored values
     m AS MATERIALIZED (
-      SELECT g.region, s.ctid AS old_ctid, coalesce(s.n, 0) AS old_n, coalesce(s.n, 0) + g.n AS new_n,
-             s.count_amount AS old_count_amount,
+      SELECT g.region, s.ctid AS old_ctid, coalesce(s.n, 0) + g.n AS new_n,
              coalesce(s.count_amount, 0) + g.count_amount AS new_count_amount,
-             s.sum_amount AS old_sum_amount,
              CASE WHEN abs(coalesce(s.sum_amount, 0) + g.sum_amount) >= 'Infinity' THEN (pgtrickle_state.groups_0_1(ROW(g.region, NULL, NULL, NULL)::pgtrickle_state.node_0_1)).sum_amount ELSE coalesce(s.sum_amount, 0) + g.sum_amount END AS new_sum_amount
       FROM g g
       LEFT JOIN pgtrickle_state.node_0_1 s
                 ON hash_record_extended(ROW(s.region), 0) = hash_record_extended(ROW(g.region), 0)
                 AND ROW(s.region)::record = ROW(g.region)::record),
-    -- state: keys behind which nothing is left
-    gone AS (
-      DELETE FROM pgtrickle_state.node_0_1 s
-      USING m m
-      WHERE s.ctid = m.old_ctid AND m.new_n <= 0),
     -- state: keys that stay
     kept AS (
       UPDATE pgtrickle_state.node_0_1 s
@@ -265,23 +259,11 @@ BEGIN
       SELECT m.region, m.new_n, m.new_count_amount, m.new_sum_amount
       FROM m m
       WHERE m.old_ctid IS NULL AND m.new_n > 0),
-    -- output rows of these keys, before and after
+    -- output rows of these keys
     c AS NOT MATERIALIZED (
-      SELECT m.region, m.old_n AS old_count, m.new_n AS new_count,
-             CASE WHEN m.old_count_amount > 0 THEN m.old_sum_amount END AS old_sum,
-             CASE WHEN m.new_count_amount > 0 THEN m.new_sum_amount END AS new_sum, m.old_n > 0 AS was,
-             m.new_n > 0 AS now
+      SELECT m.region, m.new_n AS new_count,
+             CASE WHEN m.new_count_amount > 0 THEN m.new_sum_amount END AS new_sum, m.new_n > 0 AS now
       FROM m m),
-    -- stream table: rows that are gone
-    hidden AS (
-      DELETE FROM public.stream_table t
-      USING (SELECT i.*
-             FROM (SELECT c.region AS region, c.new_count AS count, c.new_sum AS sum, c.was, c.now
-                   FROM c c) i
-             WHERE i.was AND (i.now) IS NOT TRUE) n
-      WHERE hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(n.region), 0)
-        AND ROW(t.region)::record = ROW(n.region)::record
-      RETURNING 1),
     -- rows as they shall be
     rows AS (
       SELECT i.region, i.count AS orders, i.sum AS revenue
@@ -293,20 +275,30 @@ BEGIN
       INSERT INTO public.stream_table AS t (region, orders, revenue)
       SELECT n.region::text AS region, n.orders::bigint AS orders, n.revenue::numeric AS revenue
       FROM rows n
-      WHERE (SELECT count(*) FROM hidden) >= 0
       ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET orders = excluded.orders,
                                                               revenue = excluded.revenue
       WHERE ROW(t.orders, t.revenue)::record *<> ROW(excluded.orders, excluded.revenue)::record
       RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, 0::bigint AS rows_deleted,
+           m.broken AS violations, m.gone
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
                  count(*) FILTER (WHERE NOT shown.inserted) AS updated
-          FROM shown) s
-    INTO rows_inserted, rows_updated, rows_deleted, v.violations;
+          FROM shown) s,
+         (SELECT count(*) FILTER (WHERE m.new_n < 0) AS broken,
+                 array_agg(m.old_ctid) FILTER (WHERE m.new_n <= 0 AND m.old_ctid IS NOT NULL) AS gone
+          FROM m m) m
+    INTO rows_inserted, rows_updated, rows_deleted, v.violations, v.gone;
     IF v.violations <> 0 THEN
       PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
+    END IF;
+    IF v.gone IS NOT NULL THEN
+      DELETE FROM public.stream_table t
+      USING pgtrickle_state.node_0_1 s
+      WHERE s.ctid = ANY (v.gone)
+        AND hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(s.region), 0)
+        AND ROW(t.region)::record = ROW(s.region)::record;
+      GET DIAGNOSTICS rows_deleted = ROW_COUNT;
+      DELETE FROM pgtrickle_state.node_0_1 s WHERE s.ctid = ANY (v.gone);
     END IF;
     v.ignored := set_config('pgtrickle.apply', v.apply_before, true);
     v.ignored := set_config('pgtrickle.maintaining', v.maintaining, true);
@@ -329,6 +321,7 @@ DECLARE
     rows_updated bigint;
     rows_deleted bigint;
     ignored text;
+    gone tid[];
     apply_before CONSTANT text := current_setting('pgtrickle.apply', true);
     maintaining CONSTANT text := coalesce(current_setting('pgtrickle.maintaining', true), '');
     sizes_before CONSTANT text := current_setting('pgtrickle.sizes', true);
@@ -471,20 +464,13 @@ BEGIN
       GROUP BY i.region),
     -- those groups beside their stored values
     m AS MATERIALIZED (
-      SELECT g.region, s.ctid AS old_ctid, coalesce(s.n, 0) AS old_n, coalesce(s.n, 0) + g.n AS new_n,
-             s.count_amount AS old_count_amount,
+      SELECT g.region, s.ctid AS old_ctid, coalesce(s.n, 0) + g.n AS new_n,
              coalesce(s.count_amount, 0) + g.count_amount AS new_count_amount,
-             s.sum_amount AS old_sum_amount,
              CASE WHEN abs(coalesce(s.sum_amount, 0) + g.sum_amount) >= 'Infinity' THEN (pgtrickle_state.groups_0_1(ROW(g.region, NULL, NULL, NULL)::pgtrickle_state.node_0_1)).sum_amount ELSE coalesce(s.sum_amount, 0) + g.sum_amount END AS new_sum_amount
       FROM g g
       LEFT JOIN pgtrickle_state.node_0_1 s
                 ON hash_record_extended(ROW(s.region), 0) = hash_record_extended(ROW(g.region), 0)
                 AND ROW(s.region)::record = ROW(g.region)::record),
-    -- state: keys behind which nothing is left
-    gone AS (
-      DELETE FROM pgtrickle_state.node_0_1 s
-      USING m m
-      WHERE s.ctid = m.old_ctid AND m.new_n <= 0),
     -- state: keys that stay
     kept AS (
       UPDATE pgtrickle_state.node_0_1 s
@@ -497,23 +483,11 @@ BEGIN
       SELECT m.region, m.new_n, m.new_count_amount, m.new_sum_amount
       FROM m m
       WHERE m.old_ctid IS NULL AND m.new_n > 0),
-    -- output rows of these keys, before and after
+    -- output rows of these keys
     c AS NOT MATERIALIZED (
-      SELECT m.region, m.old_n AS old_count, m.new_n AS new_count,
-             CASE WHEN m.old_count_amount > 0 THEN m.old_sum_amount END AS old_sum,
-             CASE WHEN m.new_count_amount > 0 THEN m.new_sum_amount END AS new_sum, m.old_n > 0 AS was,
-             m.new_n > 0 AS now
+      SELECT m.region, m.new_n AS new_count,
+             CASE WHEN m.new_count_amount > 0 THEN m.new_sum_amount END AS new_sum, m.new_n > 0 AS now
       FROM m m),
-    -- stream table: rows that are gone
-    hidden AS (
-      DELETE FROM public.stream_table t
-      USING (SELECT i.*
-             FROM (SELECT c.region AS region, c.new_count AS count, c.new_sum AS sum, c.was, c.now
-                   FROM c c) i
-             WHERE i.was AND (i.now) IS NOT TRUE) n
-      WHERE hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(n.region), 0)
-        AND ROW(t.region)::record = ROW(n.region)::record
-      RETURNING 1),
     -- rows as they shall be
     rows AS (
       SELECT i.region, i.count AS orders, i.sum AS revenue
@@ -525,20 +499,30 @@ BEGIN
       INSERT INTO public.stream_table AS t (region, orders, revenue)
       SELECT n.region::text AS region, n.orders::bigint AS orders, n.revenue::numeric AS revenue
       FROM rows n
-      WHERE (SELECT count(*) FROM hidden) >= 0
       ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET orders = excluded.orders,
                                                               revenue = excluded.revenue
       WHERE ROW(t.orders, t.revenue)::record *<> ROW(excluded.orders, excluded.revenue)::record
       RETURNING t.xmax = 0 AS inserted)
-    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated,
-           (SELECT count(*) FROM hidden) AS rows_deleted,
-           (SELECT count(*) FROM m m WHERE m.new_n < 0) AS violations
+    SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, 0::bigint AS rows_deleted,
+           m.broken AS violations, m.gone
     FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
                  count(*) FILTER (WHERE NOT shown.inserted) AS updated
-          FROM shown) s
-    INTO rows_inserted, rows_updated, rows_deleted, v.violations;
+          FROM shown) s,
+         (SELECT count(*) FILTER (WHERE m.new_n < 0) AS broken,
+                 array_agg(m.old_ctid) FILTER (WHERE m.new_n <= 0 AND m.old_ctid IS NOT NULL) AS gone
+          FROM m m) m
+    INTO rows_inserted, rows_updated, rows_deleted, v.violations, v.gone;
     IF v.violations <> 0 THEN
       PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
+    END IF;
+    IF v.gone IS NOT NULL THEN
+      DELETE FROM public.stream_table t
+      USING pgtrickle_state.node_0_1 s
+      WHERE s.ctid = ANY (v.gone)
+        AND hash_record_extended(ROW(t.region), 0) = hash_record_extended(ROW(s.region), 0)
+        AND ROW(t.region)::record = ROW(s.region)::record;
+      GET DIAGNOSTICS rows_deleted = ROW_COUNT;
+      DELETE FROM pgtrickle_state.node_0_1 s WHERE s.ctid = ANY (v.gone);
     END IF;
     v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
     v.ignored := set_config('pgtrickle.apply', v.apply_before, true);
@@ -694,10 +678,6 @@ BEGIN
         RETURN NULL;    -- it is not maintained by triggers just now
     END IF;
     v.ignored := set_config('pgtrickle.place_0', v.at::text, true);
-    IF NOT pgtrickle._immediate_fits(0, '{OID,OID}') THEN
-        UPDATE pgtrickle.pgt_immediate i SET lost = 'what it reads is not what it was' WHERE i.pgt_id = 0;
-        RETURN NULL;
-    END IF;
     IF NOT v.kept AND NOT v.recompute THEN      -- the usual case: no other statement runs
         IF TG_OP = 'INSERT' THEN
             SELECT array_agg(ROW(x.w, x.c1, x.c2)::pgtrickle_state.changes_0_1)
@@ -795,10 +775,6 @@ BEGIN
         RETURN NULL;    -- it is not maintained by triggers just now
     END IF;
     v.ignored := set_config('pgtrickle.place_0', v.at::text, true);
-    IF NOT pgtrickle._immediate_fits(0, '{OID,OID}') THEN
-        UPDATE pgtrickle.pgt_immediate i SET lost = 'what it reads is not what it was' WHERE i.pgt_id = 0;
-        RETURN NULL;
-    END IF;
     IF NOT v.kept AND NOT v.recompute THEN      -- the usual case: no other statement runs
         IF TG_OP = 'INSERT' THEN
             SELECT array_agg(ROW(x.w, x.c2, x.c3)::pgtrickle_state.changes_0_2)

@@ -16,26 +16,6 @@ GRANT CREATE ON SCHEMA public TO pgt_test_reader;
 GRANT USAGE ON SCHEMA pgtrickle TO pgt_test_reader;
 CREATE FUNCTION biggest() RETURNS int LANGUAGE sql STABLE AS 'SELECT max(id) FROM public.t';
 
--- query recursive_rounds AUTO
--- feature WITH RECURSIVE, DISTINCT or a window function in the recursive term (about the rows of a round, not about each row)
--- expect-mode FULL
-WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT DISTINCT r.n + 1 FROM r WHERE r.n < 5) SELECT t.id, r.n FROM t JOIN r ON r.n = t.g
-
--- query recursive_sublink AUTO
--- feature WITH RECURSIVE, a scalar subquery or a LATERAL subquery over the rows of the recursion
--- expect-mode FULL
-WITH RECURSIVE r (id, most) AS (SELECT t.id, 0 FROM t WHERE t.id < 3 UNION SELECT t.id, (SELECT max(o.x) FROM t o WHERE o.g = r.id) FROM r JOIN t ON t.g = r.id AND t.id > r.id) SELECT r.id, r.most FROM r
-
--- query recursive_twice AUTO
--- feature WITH RECURSIVE, a recursive term that joins the rows of a round with each other
--- expect-mode FULL
-WITH RECURSIVE r (a, b) AS (SELECT t.id, t.x FROM t WHERE t.id < 3 UNION (WITH q AS (SELECT r.a, r.b FROM r) SELECT l.a, m.b FROM q l JOIN q m ON m.a = l.b)) SELECT r.a, r.b FROM r
-
--- query cycle_path AUTO
--- feature the path column of CYCLE, the column of SEARCH
--- expect-mode FULL
-WITH RECURSIVE r (id) AS (SELECT t.id FROM t WHERE t.id < 3 UNION ALL SELECT t.x FROM r JOIN t ON t.g = r.id) CYCLE id SET again USING seen SELECT r.id, r.seen::text AS seen FROM r
-
 -- query lateral_inner_limit AUTO
 -- feature LIMIT below a LATERAL subquery, by an order that leaves ties
 -- expect-mode FULL

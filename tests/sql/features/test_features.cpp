@@ -1,5 +1,6 @@
 // Every query of tests/sql/features/*.sql in mode DIFFERENTIAL (or what the case says), as a twin in mode FULL and as
-// one in mode IMMEDIATE, all compared with the query after every step; then docs/SQL_SUPPORT.md must be what was seen.
+// one in mode IMMEDIATE, all compared with the query after every step, that one also before the step is committed and
+// when it is undone; then docs/SQL_SUPPORT.md must be what was seen.
 // --write writes it instead;
 // --gtest_filter=*name* runs one file and leaves the document alone.
 #include <gtest/gtest.h>
@@ -59,6 +60,7 @@ class Features : public ::testing::TestWithParam<std::string> {
           observe(section);
         continue;
       }
+      if (section.kind == SqlSection::Kind::kStep) try_and_undo(section.text);
       ASSERT_NO_THROW(session_.exec(section.text));
       if (section.kind == SqlSection::Kind::kStep) refresh_and_compare();
     }
@@ -164,6 +166,20 @@ class Features : public ::testing::TestWithParam<std::string> {
     return std::regex_replace(text, std::regex("[0-9]+"), "k");
   }
 
+  /// What is IMMEDIATE is right within the transaction, and when it is undone.
+  void try_and_undo(const std::string& step) {
+    if (!can_be_undone(step)) return;
+    ASSERT_NO_THROW(session_.exec("BEGIN; SAVEPOINT undo;" + step));
+    compare_immediate();
+    session_.exec("ROLLBACK TO undo");
+    compare_immediate();
+    session_.exec("COMMIT");
+  }
+
+  void compare_immediate() {
+    std::erase_if(immediate_, [&](const std::string& name) { return !equal(name); });
+  }
+
   // In the order of creation, so that upstream comes first. What went wrong once says nothing more by going on.
   void refresh_and_compare() {
     std::erase_if(stream_tables_, [&](const std::string& name) {
@@ -175,7 +191,7 @@ class Features : public ::testing::TestWithParam<std::string> {
       }
       return !equal(name);
     });
-    std::erase_if(immediate_, [&](const std::string& name) { return !equal(name); });
+    compare_immediate();
   }
 
   // "stream table public.x: the reason"
