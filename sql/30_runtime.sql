@@ -25,6 +25,30 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._raise_disagreement TO PUBLIC;
 
+-- How many rows a WITH RECURSIVE may have, and one refresh of it may follow: the setting pgtrickle.max_recursion_rows.
+CREATE FUNCTION pgtrickle._recursion_limit() RETURNS bigint
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(nullif(current_setting('pgtrickle.max_recursion_rows', true), '')::bigint, 10000000)
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._recursion_limit TO PUBLIC;
+
+-- 0, unless the recursion has more rows than that: error 54001.
+CREATE FUNCTION pgtrickle._within_recursion(query text, row_count bigint) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF row_count <= pgtrickle._recursion_limit() THEN
+        RETURN 0;
+    END IF;
+    RAISE EXCEPTION 'the recursion of % does not end within % rows', query, pgtrickle._recursion_limit()
+        USING ERRCODE = 'statement_too_complex',
+              DETAIL = 'Nothing was changed.',
+              HINT = 'Where rows lead back to themselves, let the query end: UNION for UNION ALL, CYCLE, or a condition. '
+                     'If they did so only while they were taken away, recompute the stream table. '
+                     'If there are so many, raise the setting pgtrickle.max_recursion_rows.';
+END
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._within_recursion TO PUBLIC;
+
 -- Tells the daemon to look, at the transaction's commit. For API functions. payload: '' for anything in the catalog,
 -- else what daemon/model/agreements.h says; _wake_for is for one stream table.
 CREATE FUNCTION pgtrickle._wake(payload text DEFAULT '') RETURNS void

@@ -25,7 +25,7 @@ SELECT id, x FROM f LIMIT 3
 
 -- query recursive AUTO
 -- expect-mode FULL
-WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 5) SELECT f.id, r.n FROM f JOIN r ON r.n = f.g
+WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT DISTINCT n + 1 FROM r WHERE n < 5) SELECT f.id, r.n FROM f JOIN r ON r.n = f.g
 
 -- step
 UPDATE f SET x = 100 - x WHERE id % 3 = 0;

@@ -230,12 +230,11 @@ AnalyzedItem QueryAnalyzer::range_var(const pg_query::RangeVar& range, const Cte
       if (!scope->cte->ctequery().has_select_stmt())
         throw Rejected("a WITH query that modifies data cannot define a table", scope->cte->ctename(),
                        "Use SELECT only.");
-      const auto& select = scope->cte->ctequery().select_stmt();
-      auto input = query(select, scope->outer, depth + 1);
+      const auto names = cte_names(*scope->cte);
+      if (scope->rows) return relation(std::make_unique<RecursiveReference>(scope->rows), alias, range.alias(), names);
+      auto input = scope->recursive ? recursive_table(*scope, depth)
+                                    : query(scope->cte->ctequery().select_stmt(), scope->outer, depth + 1);
       if (scope->shared && keeps_state(*input)) input = std::make_unique<Shared>(std::move(input));
-      std::vector<std::string> names = select_names(select);
-      for (int i = 0; i < scope->cte->aliascolnames_size(); ++i)
-        names.at(static_cast<std::size_t>(i)) = scope->cte->aliascolnames(i).string().sval();
       return relation(std::move(input), alias, range.alias(), names, ordered_);
     }
   }

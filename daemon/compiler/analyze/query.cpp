@@ -15,46 +15,11 @@ namespace pgtrickle::compiler {
 
 using pg_query::SelectStmt;
 
-namespace {
-
-bool references_itself(const pg_query::CommonTableExpr& cte) {
-  bool found = false;
-  walk(cte.ctequery(), [&](const Node& node) {
-    if (node.has_range_var() && node.range_var().schemaname().empty() && node.range_var().relname() == cte.ctename())
-      found = true;
-    return !found;
-  });
-  return found;
-}
-
-/// How often the name of a CTE is mentioned; one that is shadowed counts too, which does no harm.
-int references(const SelectStmt& select, const std::string& name) {
-  int count = 0;
-  walk(select, [&](const Node& node) {
-    if (node.has_range_var() && node.range_var().schemaname().empty() && node.range_var().relname() == name) ++count;
-    return true;
-  });
-  return count;
-}
-
-}  // namespace
-
 OperatorPtr QueryAnalyzer::query(const SelectStmt& select, const CteScope* ctes, int depth) {
   if (depth > limits_.nesting)
     throw Unsupported("the query is nested more than " + std::to_string(limits_.nesting) + " levels deep", {});
   std::vector<std::unique_ptr<CteScope>> own;
-  if (select.has_with_clause()) {
-    if (select.with_clause().recursive()) {
-      for (const auto& node : select.with_clause().ctes())
-        if (references_itself(node.common_table_expr()))
-          throw Unsupported("WITH RECURSIVE is not maintained incrementally", node.common_table_expr().ctename());
-    }
-    for (const auto& node : select.with_clause().ctes()) {
-      const auto& cte = node.common_table_expr();
-      own.push_back(std::make_unique<CteScope>(CteScope{&cte, ctes, references(select, cte.ctename()) > 1}));
-      ctes = own.back().get();
-    }
-  }
+  ctes = with_ctes(select, ctes, own);
   if (!select.sort_clause().empty() && depth == 0 && !limits_rows(select) && select.distinct_clause().empty())
     notes_.emplace_back("ORDER BY without LIMIT: accepted and ignored, a table has no order");
   if (select.op() == pg_query::SETOP_NONE && select.values_lists().empty()) return plain_select(select, ctes, depth);

@@ -1,6 +1,6 @@
-// The analyzer's inside: one class, one file per part of a query (query, from_clause, lateral, expressions, sublinks,
-// aggregates, set_operations, ordering). Everything is resolved to positions: an expression refers to the row of the
-// operator it will stand over by $n.
+// The analyzer's inside: one class, one file per part of a query (query, recursion, from_clause, lateral, expressions,
+// sublinks, aggregates, set_operations, ordering). Everything is resolved to positions: an expression refers to the row
+// of the operator it will stand over by $n.
 //
 // Subqueries in expressions (sublinks) are resolved in two steps. First their outer references become $n like any other
 // column, while everything inside stays SQL text (bind); such an expression is still a function of the outer row and of
@@ -22,6 +22,7 @@
 #include "compiler/operators/apply.h"
 #include "compiler/operators/lateral.h"
 #include "compiler/operators/operator.h"
+#include "compiler/operators/recursive_reference.h"
 #include "compiler/operators/sort_term.h"
 #include "compiler/parse/ast.h"
 
@@ -32,6 +33,9 @@ struct CteScope {
   const pg_query::CommonTableExpr* cte = nullptr;
   const CteScope* outer = nullptr;
   bool shared = false;  // referenced more than once
+  bool recursive = false;
+  std::shared_ptr<pg_query::CommonTableExpr> rewritten;  // what `cte` is, if it is not as it was written
+  std::shared_ptr<RecursiveRows> rows;  // while its recursive term is analyzed: what a reference in it reads
 };
 
 /// A relation that names can refer to; its columns are expressions over the row of the FROM clause (usually a position;
@@ -101,6 +105,15 @@ class QueryAnalyzer {
   // query.cpp
   OperatorPtr plain_select(const pg_query::SelectStmt& select, const CteScope* ctes, int depth);
   OperatorPtr values(const pg_query::SelectStmt& select);
+
+  // recursion.cpp
+  /// The CTEs of a query beside those around it; `own` keeps them.
+  static const CteScope* with_ctes(const pg_query::SelectStmt& select, const CteScope* outer,
+                                   std::vector<std::unique_ptr<CteScope>>& own);
+  static std::vector<std::string> cte_names(const pg_query::CommonTableExpr& cte);
+  OperatorPtr recursive_table(const CteScope& scope, int depth);
+  /// A CTE that reads itself as a query that stands for itself.
+  static Node written_out(const pg_query::CommonTableExpr& cte);
 
   // ordering.cpp
   OperatorPtr ordered(const pg_query::SelectStmt& select, OperatorPtr input, const std::vector<Node>& targets,

@@ -181,8 +181,11 @@ void QueryAnalyzer::bind(SelectStmt& select, const Scope& scope, std::set<std::s
       for (const CteScope* at = scope.ctes; at != nullptr; at = at->outer) {
         if (at->cte->ctename() != node.range_var().relname()) continue;
         const pg_query::RangeVar range = node.range_var();
+        if (at->rows)
+          throw Unsupported("a subquery that reads the rows of a recursion is not maintained incrementally",
+                            at->cte->ctename());
         auto* sub = node.mutable_range_subselect();
-        *sub->mutable_subquery() = at->cte->ctequery();
+        *sub->mutable_subquery() = at->recursive ? written_out(*at->cte) : at->cte->ctequery();
         *sub->mutable_alias() = range.alias();
         if (!range.has_alias()) sub->mutable_alias()->set_aliasname(range.relname());
         for (int i = sub->alias().colnames_size(); i < at->cte->aliascolnames_size(); ++i)
@@ -237,11 +240,7 @@ std::optional<Core> QueryAnalyzer::core(const SelectStmt& bound) {
     if (!columns_of(cte).empty()) return std::nullopt;
 
   std::vector<std::unique_ptr<CteScope>> own;
-  const CteScope* ctes = nullptr;
-  for (const auto& node : select.with_clause().ctes()) {
-    own.push_back(std::make_unique<CteScope>(CteScope{&node.common_table_expr(), ctes}));
-    ctes = own.back().get();
-  }
+  const CteScope* ctes = with_ctes(select, nullptr, own);
   std::vector<Node> where;
   if (select.has_where_clause()) split_conjuncts(select.where_clause(), where);
   AnalyzedItem from = from_clause(select, ctes, 1, where);

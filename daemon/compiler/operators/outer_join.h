@@ -19,6 +19,8 @@ class OuterJoin final : public Operator {
   /// Conditions are conjuncts over the output row.
   OuterJoin(OperatorPtr left, OperatorPtr right, const std::vector<Node>& conditions, bool keep_left, bool keep_right);
 
+  [[nodiscard]] bool keeps(Side side) const { return side == Side::kLeft ? keep_left_ : keep_right_; }
+
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<OuterJoin>(*this); }
   [[nodiscard]] FromItem post() const override;
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;

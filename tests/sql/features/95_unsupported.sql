@@ -16,11 +16,6 @@ GRANT CREATE ON SCHEMA public TO pgt_test_reader;
 GRANT USAGE ON SCHEMA pgtrickle TO pgt_test_reader;
 CREATE FUNCTION biggest() RETURNS int LANGUAGE sql STABLE AS 'SELECT max(id) FROM public.t';
 
--- query with_recursive AUTO
--- feature WITH RECURSIVE
--- expect-mode FULL
-WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT r.n + 1 FROM r WHERE r.n < 5) SELECT t.id, r.n FROM t JOIN r ON r.n = t.g
-
 -- query lateral_inner_limit AUTO
 -- feature LIMIT below a LATERAL subquery, by an order that leaves ties
 -- expect-mode FULL

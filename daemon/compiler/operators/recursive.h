@@ -1,0 +1,88 @@
+// Recursive: WITH RECURSIVE r AS (base UNION [ALL] step), where step reads r once. PostgreSQL sees to it that r is not
+// under an aggregate, in a subquery of an expression or on the padded side of an outer join; who makes this operator
+// checks that step is linear in r. The state is r. All that is read besides is read as it is after the changes.
+//
+// UNION ALL counts: d = delta(base) + delta(step with r as it was) + step(d), so the rows that come and those that go
+// are each followed through step as PostgreSQL does it, and the state changes by the difference.
+// UNION deletes and derives again. D: stored rows that the negative part of delta(base) or of delta(step) has, and
+// stored rows that step makes of rows of D, but none that base has. A: rows of D that step makes of stored rows outside
+// of D; new rows of delta(base) and of delta(step over the stored rows outside of D); and what step makes of rows of A,
+// outside of what is left of the state. The change is A - D.
+// No old version of what step reads is needed: a derivation that used a row which is gone is in delta(step).
+//
+// The naive versions break on: rows in a circle that support each other when their only support from outside goes
+// (counting never lets them go); a row that loses a derivation and gains one from a row that only it supports, if
+// delta(step) is netted before its negative part is taken; the positive part, if it is not netted, has derivations that
+// never were (both sides of a join changed); derivations of base and of step in one batch; a stored row that is derived
+// again from another that equals it and looks different.
+// With UNION ALL, rows that are gone can run into a circle that the new result never reaches. There, as everywhere, the
+// rows are counted, and more than the limit are an error, never a shorter result.
+#pragma once
+
+#include "compiler/operators/recursive_reference.h"
+#include "compiler/operators/stateful.h"
+
+namespace pgtrickle::compiler {
+
+class Recursive final : public StatefulOperator {
+ public:
+  /// `step` reads `rows` through a RecursiveReference.
+  Recursive(std::shared_ptr<RecursiveRows> rows, OperatorPtr base, OperatorPtr step, bool all);
+
+  [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<Recursive>(*this); }
+  [[nodiscard]] FromItem post() const override;
+  [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
+  std::vector<int> prune(const std::set<int>& needed) override;
+  void resolve_types(TypeOracle& oracle) override;
+  [[nodiscard]] std::vector<Key> keys() const override;
+  [[nodiscard]] bool joins() const override { return true; }
+  [[nodiscard]] std::optional<std::string> non_monotone() const override {
+    return all_ ? std::optional(describe()) : std::nullopt;
+  }
+  [[nodiscard]] std::string describe() const override;
+  [[nodiscard]] std::string cost_class() const override;
+  void index_advice(std::vector<std::string>& advice) const override;
+
+  [[nodiscard]] std::vector<std::string> state_ddl() const override;
+  [[nodiscard]] std::vector<std::string> rebuild() const override;
+  [[nodiscard]] Changes differential(Statement& statement) const override;
+  [[nodiscard]] FromItem from_state() const override;
+  void want_lookup(int column) override { lookups_.insert(column); }
+
+ private:
+  [[nodiscard]] const Operator& base() const { return *inputs_[0]; }
+  [[nodiscard]] const Operator& step() const { return *inputs_[1]; }
+  [[nodiscard]] std::vector<TypeInfo> types() const;
+  /// Rows of step under the names and in the types of the columns.
+  [[nodiscard]] Select typed(const FromItem& from) const;
+  /// What step makes of these rows.
+  [[nodiscard]] Select step_over(const FromItem& rows) const;
+  [[nodiscard]] Select base_rows() const;
+  /// The change of step while the rows that it reads stay these.
+  [[nodiscard]] FromItem step_changes(Statement& statement, const FromItem& rows) const;
+  [[nodiscard]] FromItem base_changes(Statement& statement) const;
+  [[nodiscard]] Query closure(const Query& first, const std::vector<std::string>& where, bool limited) const;
+  [[nodiscard]] std::string limit_check(const std::string& rows) const;
+  [[nodiscard]] bool plain_identity() const;
+  /// That a stored row s is this row.
+  [[nodiscard]] std::vector<std::string> is_stored(const std::string& row) const;
+  /// Whether a row is found among those of an input by a column that it has from a table.
+  [[nodiscard]] int lookup_column(const Operator& input) const;
+  /// There are rows that are equal and not the same.
+  [[nodiscard]] bool loose() const;
+  /// That a row q of `input` equals this one: one of these lists of conditions.
+  [[nodiscard]] std::vector<std::vector<std::string>> same_row(const std::string& row, const Operator& input) const;
+  /// That this row, as it is, is among `rows`, which are those of `input`: one of these conditions.
+  [[nodiscard]] std::vector<std::string> among(const std::string& row, const Operator& input, const Select& rows) const;
+  /// The rows that equal one of `doubtful`.
+  [[nodiscard]] std::vector<Query> found_again(const std::string& doubtful, const Operator& input,
+                                               const Select& rows) const;
+  [[nodiscard]] Changes counted(Statement& statement) const;
+  [[nodiscard]] Changes derived_again(Statement& statement) const;
+
+  std::shared_ptr<RecursiveRows> rows_;
+  bool all_;
+  std::set<int> lookups_;
+};
+
+}  // namespace pgtrickle::compiler
