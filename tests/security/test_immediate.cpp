@@ -1,5 +1,5 @@
 // What an owner gains, and a writer loses, by a program that runs in the writer's statement: the program has the rights
-// of the owner of the stream table, whoever writes. Policies are those of whoever reads.
+// of the owner of the stream table. Policies count as they are for the role that reads.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
