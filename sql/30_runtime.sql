@@ -42,7 +42,7 @@ BEGIN
     RAISE EXCEPTION 'the recursion of % does not end within % rows', query, pgtrickle._recursion_limit()
         USING ERRCODE = 'statement_too_complex',
               DETAIL = 'Nothing was changed.',
-              HINT = 'Where rows lead back to themselves, let the query end: UNION for UNION ALL, CYCLE, or a condition. '
+              HINT = 'Where rows lead back to themselves, let the query end: UNION for UNION ALL, or a condition. '
                      'If they did so only while they were taken away, recompute the stream table. '
                      'If there are so many, raise the setting pgtrickle.max_recursion_rows.';
 END
