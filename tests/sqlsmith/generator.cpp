@@ -82,7 +82,7 @@ void create_tables(test::Session& session) {
 std::string changes(int step) {
   const std::string n = std::to_string(step);
   const std::string next = "(SELECT coalesce(max(id), 0) FROM a)";
-  return "BEGIN;\n" + inserts(next + " + 1", next + " + 3") +
+  return inserts(next + " + 1", next + " + 3") +
          "DELETE FROM a WHERE id IN (SELECT id FROM a ORDER BY id LIMIT 3);\n"
          "DELETE FROM b WHERE id IN (SELECT id FROM b ORDER BY id LIMIT greatest((SELECT count(*) - 12 FROM b), 0));\n"
          "DELETE FROM c WHERE ctid IN (SELECT ctid FROM c ORDER BY x, y, ctid LIMIT 3);\n"
@@ -97,7 +97,7 @@ std::string changes(int step) {
          n + ") % 5, 1), ratio = nullif(x * 0.5, 1) WHERE x % 3 = " + n +
          " % 3;\n"
          "UPDATE d SET total = total + 1, day = day + 1, flag = NOT flag WHERE total::int % 3 = " +
-         n + " % 3;\nCOMMIT";
+         n + " % 3";
 }
 
 Generator::Generator(Kind kind) : kind_(kind), database_(test::TestDatabase::Install::kNothing) {

@@ -241,7 +241,7 @@ class Hunt {
           at = "changing";
           const std::string change = changes(++step_);
           if (i == 1 && !undone_in_time(change, query)) break;
-          session_.exec(change);
+          session_.exec("BEGIN;\n" + change + ";\nCOMMIT");
           if (raises(query)) break;
           if (!immediate_equals("after " + std::to_string(i) + " changes", query)) break;
           at = "refreshing";
