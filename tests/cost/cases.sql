@@ -62,6 +62,19 @@ SELECT l.id, r.id AS other FROM t l JOIN t r ON r.g = l.g AND r.x > l.x
 -- step
 SELECT change_t(:d, :n);
 
+-- query recursive_union
+-- cost Recursive: O(rows that change and their matches)
+-- cost Reference: O(delta)
+WITH RECURSIVE r (id, depth) AS (SELECT t.id, 0 FROM t UNION SELECT u.id, r.depth + 1 FROM r JOIN u ON u.k = r.id WHERE r.depth < 2) SELECT r.id, r.depth FROM r
+-- step
+SELECT change_t(:d, :n), change_u(:d * 2, :n);
+
+-- query recursive_union_all
+-- cost Recursive: O(rows that change and their matches)
+WITH RECURSIVE r (id, depth) AS (SELECT t.id, 0 FROM t WHERE t.x % 2 = 0 UNION ALL SELECT u.id, r.depth + 1 FROM r JOIN u ON u.k = r.id WHERE r.depth < 2) SELECT r.id, r.depth FROM r
+-- step
+SELECT change_t(:d, :n), change_u(:d * 2, :n);
+
 -- query left_join
 -- cost Left join: O(delta x matches)
 SELECT t.id, u.id AS other FROM t LEFT JOIN u ON u.k = t.k AND u.y > 0

@@ -61,6 +61,7 @@ max_connections = 100
 max_prepared_transactions = ${PGT_MAX_PREPARED:-10}
 max_wal_senders = 10
 shared_buffers = 128MB
+jit = off
 log_min_messages = warning
 log_line_prefix = '%m [%p] %q%u@%d '
 ${PGT_SERVER_SETTINGS:-}

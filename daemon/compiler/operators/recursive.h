@@ -2,8 +2,8 @@
 // under an aggregate, in a subquery of an expression or on the padded side of an outer join; who makes this operator
 // checks that step is linear in r. The state is r. All that is read besides is read as it is after the changes.
 //
-// UNION ALL counts: d = delta(base) + delta(step with r as it was) + step(d), so the rows that come and those that go
-// are each followed through step as PostgreSQL does it, and the state changes by the difference.
+// UNION ALL counts: d = delta(base) + delta(step with r as it was) + step(d). The rows that come are followed through
+// step as PostgreSQL does it, and so are the rows that go. The state changes by the difference.
 // UNION deletes and derives again. D: stored rows that the negative part of delta(base) or of delta(step) has, and
 // stored rows that step makes of rows of D, but none that base has. A: rows of D that step makes of stored rows outside
 // of D; new rows of delta(base) and of delta(step over the stored rows outside of D); and what step makes of rows of A,

@@ -64,3 +64,15 @@ DELETE FROM u WHERE y < 5;
 
 -- step
 DELETE FROM t;
+
+-- query recursive_union DIFFERENTIAL
+-- feature WITH RECURSIVE .. UNION
+WITH RECURSIVE r (id, x) AS (SELECT t.id, t.x FROM t WHERE t.id < 3 UNION SELECT u.y, r.x FROM r JOIN u ON u.k = r.id) SELECT r.id, r.x FROM r
+
+-- query recursive_union_all DIFFERENTIAL
+-- feature WITH RECURSIVE .. UNION ALL
+WITH RECURSIVE r (id, depth) AS (SELECT t.id, 0 FROM t WHERE t.x > 3 UNION ALL SELECT t.g, r.depth + 1 FROM r JOIN t ON t.id = r.id WHERE r.depth < 3) SELECT r.depth, count(*) AS n FROM r GROUP BY r.depth
+
+-- query recursive_cycle DIFFERENTIAL
+-- feature WITH RECURSIVE .. CYCLE of one column
+WITH RECURSIVE r (id) AS (SELECT t.id FROM t WHERE t.id < 3 UNION ALL SELECT u.y FROM r JOIN u ON u.k = r.id) CYCLE id SET again USING path SELECT r.id, r.again FROM r

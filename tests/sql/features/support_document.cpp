@@ -33,6 +33,7 @@ is named here: the same changes over tables of two sizes touch the same number o
 | Semi join, Anti join | EXISTS and IN, NOT EXISTS and NOT IN, where they are a condition of their own |
 | Apply | any other subquery in an expression: its value for each distinct tuple of outer values |
 | Lateral | a LATERAL subquery: its rows for each distinct tuple of outer values. One that reads no table is a Function: O(delta) |
+| Recursive | WITH RECURSIVE: all rows of its result are kept |
 | Aggregate, Distinct | GROUP BY, DISTINCT, UNION, INTERSECT, EXCEPT |
 | GroupingSets | a row once per grouping set, below the Aggregate |
 | DistinctOn, Window, TopK | DISTINCT ON, window functions, ORDER BY with LIMIT or OFFSET |
@@ -49,6 +50,8 @@ is named here: the same changes over tables of two sizes touch the same number o
 | O(rows of affected keys) | all rows of the keys or partitions in which something changed |
 | O(delta x affected keys) | the subquery, once per distinct outer key that a change can concern |
 | O(affected keys), every key is tested: O(keys) | as before, but which keys are concerned is found by testing all |
+| O(rows that change and their matches) | of WITH RECURSIVE the rows that come, go, or lose one of several derivations, and what they join with, found by index |
+| O(rows that change), O(n) when some go: no index finds what they come from | the same; when rows go, all of the recursive term is computed once, to find what else they derive from |
 | O(delta), a rerun with LIMIT when the top changes | as O(delta) while no change reaches the top rows; otherwise the query is run with its LIMIT, which an index on the first sort column ends early |
 | O(delta), O(input) when the top changes | the same where no plain index has that order (an expression, NULLS where the index does not have them, an aggregate's value): the query is run in full |
 | O(delta), O(input) while nothing matches or when that changes | as O(delta) once a row matches; as long as there is none, looking for one reads that side, and the first match or the end of the last one concerns every row |
