@@ -14,6 +14,18 @@ namespace pgtrickle::compiler {
 namespace {
 
 constexpr std::size_t kMaxIndexColumns = 32;
+/// Rows that a recursion begins with, as a relation of which PostgreSQL expects half a percent: it takes a recursion
+/// for ten times as large in every round, and would read all of a table for the few rows that there are. OFFSET keeps
+/// the condition where it is.
+Select expected_few(const Query& rows, const std::vector<std::string>& columns) {
+  Select all({"*"});
+  all.from(rows, "r", columns).offset("0");
+  Select few(prefixed(columns, "e."));
+  few.from(all, "e");
+  if (!columns.empty()) few.where("num_nulls(e." + columns.front() + ") * 0 = 0");
+  return few;
+}
+
 constexpr const char* kSelf = "\"pgt self\"";  // the rows of the recursion: a name that no CTE of a statement has
 
 }  // namespace
@@ -167,6 +179,8 @@ std::vector<std::string> Recursive::state_ddl() const {
 std::vector<std::string> Recursive::rebuild() const {
   auto statements = refilled(state_table(), column_names(), closure(base_rows(), {}, true));
   statements.push_back("PERFORM " + limit_check(state_table()));
+  // Rows are looked up by their hash: without statistics each is expected to be there many times.
+  statements.push_back("ANALYZE " + state_table());
   return statements;
 }
 
@@ -195,7 +209,7 @@ Changes Recursive::counted(Statement& statement) const {
     return statement.with(
         come ? "come" : "go",
         come ? "rows that come, and what the term makes of them" : "rows that go, and what the term makes of them",
-        closure(copies, {}, true));
+        closure(expected_few(copies, names), {}, true));
   };
   const std::string come = follow(true);
   const std::string go = follow(false);
@@ -334,9 +348,10 @@ Changes Recursive::derived_again(Statement& statement) const {
   };
   const Select lost = stored(lost_rows);
   const Select follows = stored(step_over(kSelf));
-  const std::string doubtful = statement.with(
-      "doubtful", "stored rows that have lost a derivation, and all that derives from them",
-      recursion({kSelf, with_ctid, lost, follows, false}, Select(prefixed(with_ctid, "r.")).from(kSelf, "r")));
+  const std::string doubtful =
+      statement.with("doubtful", "stored rows that have lost a derivation, and all that derives from them",
+                     recursion({kSelf, with_ctid, expected_few(lost, with_ctid), follows, false},
+                               Select(prefixed(with_ctid, "r.")).from(kSelf, "r")));
 
   // The others, which stay. A subquery that is tested is hashed, whatever joins may be.
   const std::string stays = "s.ctid NOT IN " + Query(Select({"d." + ctid}).from(doubtful, "d")).in_parentheses();
@@ -354,8 +369,8 @@ Changes Recursive::derived_again(Statement& statement) const {
                                           Select(column_names("t.")).from(step_news, "t").where("t.w > 0")}),
                                "x")
                          .where(is_new("x")));
-  const std::string again =
-      statement.with("derived", "rows that are derived again or newly", closure(union_all(first), {is_new("q")}, true));
+  const std::string again = statement.with("derived", "rows that are derived again or newly",
+                                           closure(expected_few(union_all(first), names), {is_new("q")}, true));
 
   Changes changes = BagState(state_table(), columns_)
                         .replace(statement, Select(prefixed(with_ctid, "d.")).from(doubtful, "d"),
