@@ -1,5 +1,6 @@
 -- WITH RECURSIVE: reachability over graphs with circles, trees, bills of materials; changes of every table that it reads.
 -- setup
+SET jit = off;  -- PostgreSQL expects millions of rows of a recursion
 CREATE TABLE nodes (id int PRIMARY KEY, parent int, name text);
 INSERT INTO nodes SELECT i, nullif(i / 2, 0), 'n' || i FROM generate_series(1, 40) i;
 CREATE TABLE edges (src int, dst int);

@@ -14,12 +14,14 @@ namespace pgtrickle::compiler {
 namespace {
 
 constexpr std::size_t kMaxIndexColumns = 32;
-/// Rows that a recursion begins with, as many as they are, as a relation of which PostgreSQL expects half a percent: it
-/// takes a recursion for ten times as large as its beginning in every round, and would read all of a table for the few
-/// rows that there are.
+/// Rows that a recursion begins with, as a relation of which PostgreSQL expects half a percent: it takes a recursion
+/// for ten times as large in every round, and would read all of a table for the few rows that there are. OFFSET keeps
+/// the condition where it is.
 Select expected_few(const Query& rows, const std::vector<std::string>& columns) {
+  Select all({"*"});
+  all.from(rows, "r", columns).offset("0");
   Select few(prefixed(columns, "e."));
-  few.from(rows, "e", columns);
+  few.from(all, "e");
   if (!columns.empty()) few.where("num_nulls(e." + columns.front() + ") * 0 = 0");
   return few;
 }
@@ -177,6 +179,8 @@ std::vector<std::string> Recursive::state_ddl() const {
 std::vector<std::string> Recursive::rebuild() const {
   auto statements = refilled(state_table(), column_names(), closure(base_rows(), {}, true));
   statements.push_back("PERFORM " + limit_check(state_table()));
+  // Rows are looked up by their hash: without statistics each is expected to be there many times.
+  statements.push_back("ANALYZE " + state_table());
   return statements;
 }
 
