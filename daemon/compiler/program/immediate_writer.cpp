@@ -448,7 +448,11 @@ class ImmediateWriter {
                 PERFORM pgtrickle_state.apply_${id}('full', NULL, NULL, NULL, 0::bigint, 0::bigint, NULL,
                     NULL, NULL::text);
             ELSE
-                TRUNCATE ${name};
+                BEGIN
+                    TRUNCATE ${name};
+                EXCEPTION WHEN object_in_use OR feature_not_supported THEN  -- a cursor, a foreign key: the writer goes on
+                    UPDATE pgtrickle.pgt_immediate i SET lost = 'it could not be truncated' WHERE i.pgt_id = ${id};
+                END;
             END IF;
         END IF;
     )sql";

@@ -209,7 +209,11 @@ BEGIN
                 PERFORM pgtrickle_state.apply_0('full', NULL, NULL, NULL, 0::bigint, 0::bigint, NULL,
                     NULL, NULL::text);
             ELSE
-                TRUNCATE public.stream_table;
+                BEGIN
+                    TRUNCATE public.stream_table;
+                EXCEPTION WHEN object_in_use OR feature_not_supported THEN  -- a cursor, a foreign key: the writer goes on
+                    UPDATE pgtrickle.pgt_immediate i SET lost = 'it could not be truncated' WHERE i.pgt_id = 0;
+                END;
             END IF;
         END IF;
     END IF;
