@@ -56,7 +56,7 @@ class Run {
       fail({Failure::Kind::kSql, {}, std::string("the case itself: ") + error.what()});
     }
     stop_threads();
-    if (outcome_.failure && daemon_) outcome_.failure->message += "\nlog of the last daemon:\n" + daemon_->log();
+    if (outcome_.failure && daemon_) outcome_.failure->message += "\nlogs of the daemons:\n" + logs_ + daemon_->log();
     return outcome_;
   }
 
@@ -123,6 +123,7 @@ class Run {
   void start_daemon() {
     // On a busy machine a component would be refreshed in several transactions, as what takes long is.
     const char* config = std::getenv("PGT_CONFIG");
+    if (daemon_) logs_ += daemon_->log() + "---\n";
     daemon_ = std::make_unique<DaemonProcess>(
         DaemonProcess::Options{.dsns = {db_->dsn()},
                                .config = config == nullptr ? "scheduler:\n  unit_max_cost: 1h\n" : config,
@@ -427,6 +428,7 @@ class Run {
   const Case& case_;
   std::unique_ptr<TestDatabase> db_;
   std::unique_ptr<DaemonProcess> daemon_;
+  std::string logs_;  // of the daemons before it
   std::vector<std::thread> threads_;
   std::atomic<std::size_t> writing_{0};
   std::atomic<std::size_t> transactions_{0};
