@@ -32,6 +32,8 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     allow_circular         boolean NOT NULL DEFAULT false,        -- may be part of a cycle
     -- what keeps it out of cycles; NULL = monotone. Written by the daemon
     non_monotone           text,
+    -- rows come and go as time passes, with no change in what it reads. Written by the daemon
+    follows_time           boolean NOT NULL DEFAULT false,
     -- of the rows of its sources: above it recompute; NULL = by cost
     max_delta_fraction     double precision CHECK (max_delta_fraction >= 0),
     fuse                   text NOT NULL DEFAULT 'off' CHECK (fuse IN ('off', 'on', 'auto')),
@@ -87,6 +89,8 @@ CREATE TABLE pgtrickle.pgt_frontiers (
     xid                 xid8,
     seq                 bigint,
     data_timestamp      timestamptz,                  -- when snapshot was taken
+    -- now() of the last refresh in the eyes of its query (_now): what comparisons with the time were true for
+    clock               timestamptz,
     full_threshold      bigint,                       -- pending rows above which 'auto' recomputes; NULL = never
     -- not NULL: not all transactions older than its facts are known to have ended
     facts_from          xid8,
@@ -454,7 +458,7 @@ ALTER TABLE pgtrickle.pgt_frontiers ENABLE ROW LEVEL SECURITY;
 CREATE POLICY everybody_reads ON pgtrickle.pgt_frontiers FOR SELECT USING (true);
 -- Programs run as the owner of the stream table and move its frontier. Tampering with one's own harms nobody else.
 CREATE POLICY owner_refreshes ON pgtrickle.pgt_frontiers FOR UPDATE USING (pg_catalog.pg_has_role(owner, 'USAGE'));
-GRANT UPDATE (snapshot, xid, seq, facts_from, data_timestamp, last_action, last_delta_rows)
+GRANT UPDATE (snapshot, xid, seq, facts_from, data_timestamp, clock, last_action, last_delta_rows)
     ON pgtrickle.pgt_frontiers TO PUBLIC;
 
 ALTER TABLE pgtrickle.pgt_immediate ENABLE ROW LEVEL SECURITY;

@@ -13,6 +13,14 @@ RETURN xid >= f_xmin
             ELSE xid >= f_xmax OR NOT pg_catalog.pg_visible_in_snapshot(xid, f_snapshot) END;
 GRANT EXECUTE ON FUNCTION pgtrickle._is_pending TO PUBLIC;
 
+-- now() as queries that follow the time see it: programs call it in place of now(), CURRENT_DATE and their kin. It is
+-- the one place where time can be moved, by replacing it, which only its owner (the admin) can do: the tests of
+-- temporal filters do that. PostgreSQL puts its expression in place of the call.
+CREATE FUNCTION pgtrickle._now() RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN pg_catalog.now();
+GRANT EXECUTE ON FUNCTION pgtrickle._now TO PUBLIC;
+
 -- What a program has written does not fit what was there: rows that do not agree with what ("its state", "its key").
 -- Error XX001.
 CREATE FUNCTION pgtrickle._raise_disagreement(stream_table text, what text, violations bigint) RETURNS void

@@ -439,6 +439,7 @@ BEGIN
     -- Record
     UPDATE pgtrickle.pgt_frontiers p
     SET snapshot = v.taken, xid = pg_current_xact_id(), seq = v.run, data_timestamp = now(),
+        clock = CASE WHEN v.skip THEN p.clock ELSE pgtrickle._now() END,   -- rows that cross are not skipped
         facts_from = CASE WHEN v.chooses AND (v.changed <> 0 OR NOT v.captured)
                           THEN pgtrickle._facts_from(v.f.facts_from, v.taken) ELSE v.f.facts_from END,
         last_action = $3, last_delta_rows = $4

@@ -9,6 +9,7 @@
 #include "compiler/analyze/analyzer.h"
 #include "compiler/analyze/settings.h"
 #include "compiler/parse/ast.h"
+#include "compiler/parse/clock.h"
 #include "compiler/passes/check_tree.h"
 #include "compiler/passes/describe_tree.h"
 #include "compiler/passes/prune_columns.h"
@@ -126,6 +127,17 @@ class Stopwatch {
   std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
 };
 
+bool reads_time(const Operator& op) {
+  return op.crossing() || std::any_of(op.inputs().begin(), op.inputs().end(),
+                                      [](const OperatorPtr& input) { return reads_time(*input); });
+}
+
+/// Whether rows come and go as time passes.
+bool follows_time(const CutPlan& plan) {
+  const auto trees = plan.trees();
+  return std::any_of(trees.begin(), trees.end(), [](const Operator* tree) { return reads_time(*tree); });
+}
+
 Program compile_differential(const CompileRequest& request, const pg_query::SelectStmt& select, const Catalog& catalog,
                              TypeOracle& oracle) {
   const Stopwatch stopwatch(request.limits.time);
@@ -166,6 +178,14 @@ Program compile_differential(const CompileRequest& request, const pg_query::Sele
   const auto sources = captured_sources(plan, request);
   SourceNumbers numbers;
   for (const auto& source : sources) numbers.add(source.source->relid, source.log_id, source.source->name);
+  program.follows_time = follows_time(plan);
+  if (program.follows_time) {
+    if (request.immediate)
+      throw Unsupported("time passes without a statement that an IMMEDIATE stream table could follow",
+                        time_dependence(select),
+                        "Use DIFFERENTIAL or AUTO: the daemon refreshes it when rows come and go as time passes.");
+    numbers.add_time();
+  }
   for (auto* tree : plan.trees()) tree->number(numbers);
 
   program.differential = true;

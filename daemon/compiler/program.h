@@ -27,6 +27,7 @@ struct Program {
   std::vector<std::string> owner_ddl;  // run as the stream table's owner, in order
   std::vector<std::string> table_ddl;  // likewise, on the stream table itself: its key, its indexes
   std::vector<std::string> admin_ddl;  // then run as the admin role
+  bool follows_time = false;           // rows come and go as time passes, with no change in any source
   bool immediate = false;              // it is maintained in the transactions of its writers
   std::vector<std::uint32_t> immediate_sources;  // IMMEDIATE: the relations that get triggers; changed_<id>_<k> is for
                                                  // the k-th, from 1

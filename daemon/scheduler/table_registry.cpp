@@ -122,10 +122,11 @@ planner::PlannerEntry TableRegistry::entry_of(const Table& table, bool is_new) c
                context_->name(), row.label(), row.schedule);
   }
   entry.tier = planner::parse_tier(row.tier);
-  entry.captured = row.effective_refresh_mode == "DIFFERENTIAL";
+  const bool differential = row.effective_refresh_mode == "DIFFERENTIAL";
+  entry.captured = differential && !row.follows_time;  // the time wakes nobody
   entry.kept = row.effective_refresh_mode == "IMMEDIATE";
   entry.active = row.exists && is_served(row) && row.status == TableStatus::kActive && !row.needs_reinit &&
-                 !table.build.running && !row.fuse_blown && (entry.captured || row.effective_refresh_mode == "FULL");
+                 !table.build.running && !row.fuse_blown && (differential || row.effective_refresh_mode == "FULL");
   if (row.data_age_seconds) entry.age = interval(*row.data_age_seconds);
   if (row.max_staleness_seconds) entry.max_staleness = interval(*row.max_staleness_seconds);
   entry.domain = domain_of(row);

@@ -6,6 +6,13 @@ CREATE TABLE u (id int PRIMARY KEY, k int NOT NULL, y int);
 INSERT INTO u SELECT i, i / 2, i % 5 FROM generate_series(1, :n) i;
 CREATE TABLE v (id int PRIMARY KEY, k int NOT NULL, z int);
 INSERT INTO v SELECT i, i, i % 11 FROM generate_series(1, :n) i;
+CREATE TABLE e (id int PRIMARY KEY, k int NOT NULL, ts timestamptz NOT NULL);
+INSERT INTO e SELECT i, i, '2026-01-01 00:00+00'::timestamptz + i * '1 second'::interval FROM generate_series(1, :n) i;
+CREATE FUNCTION set_clock(at timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE format('CREATE OR REPLACE FUNCTION pgtrickle._now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE RETURN %L::timestamptz', at);
+END $$;
+SELECT set_clock('2026-01-01 00:00:40+00');
 CREATE FUNCTION change_t(d int, n int) RETURNS void LANGUAGE sql AS $$
   UPDATE t SET x = x + 1, f = f + 1 WHERE id BETWEEN d AND d + 7;
   UPDATE t SET g = g + 1 WHERE id BETWEEN d + 8 AND d + 11;
@@ -463,3 +470,27 @@ SELECT change_t(:d, :n), change_u(:d * 2, :n);
 SELECT v.id, l.n FROM v, LATERAL (SELECT count(*) FILTER (WHERE t.id > v.z) AS n FROM t WHERE t.g < v.z) l
 -- step
 UPDATE t SET x = x + 1, g = 8 WHERE id BETWEEN 70 AND 75;
+
+-- query temporal_filter
+-- cost Temporal filter: O(delta + rows that cross)
+SELECT e.id, e.ts FROM e WHERE e.ts > now() - interval '30 seconds'
+-- step
+SELECT set_clock(pgtrickle._now() + '15 seconds');
+
+-- query temporal_window
+-- cost Temporal filter: O(delta + rows that cross)
+SELECT e.id, v.z FROM e JOIN v ON v.k = e.k WHERE e.ts > now() - interval '30 seconds' AND e.ts <= now()
+-- step
+SELECT set_clock(pgtrickle._now() + '15 seconds');
+
+-- query temporal_groups
+-- cost Temporal filter: O(delta + rows that cross)
+SELECT e.k % 10 AS k, count(*) AS n, sum(e.id) AS total FROM e WHERE e.ts > now() - interval '30 seconds' AND e.ts <= now() GROUP BY e.k % 10
+-- step
+SELECT set_clock(pgtrickle._now() + '15 seconds');
+
+-- query temporal_without_index
+-- cost Temporal filter: O(delta + input): no index can find the rows that cross
+SELECT e.id FROM e WHERE e.ts + e.k * '0 seconds'::interval > now() - interval '30 seconds'
+-- step
+SELECT set_clock(pgtrickle._now() + '15 seconds');

@@ -69,6 +69,9 @@ SELECT DISTINCT ON (customer_id) customer_id, id, placed FROM orders ORDER BY cu
 -- query top_k DIFFERENTIAL
 SELECT id, amount FROM orders ORDER BY amount DESC, id LIMIT 10
 
+-- query temporal DIFFERENTIAL
+SELECT o.id, c.region FROM orders o JOIN customers c ON c.id = o.customer_id WHERE o.placed > now() - interval '1 day'
+
 -- query recomputed FULL
 SELECT kind, count(*) AS n FROM events WHERE value > extract(epoch FROM now()) GROUP BY kind
 

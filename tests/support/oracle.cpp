@@ -40,6 +40,17 @@ std::string one_value(Session& session, const char* sql, const std::string& name
   return tx.exec_params1(sql, name)[0].as<std::string>("");
 }
 
+/// The query at the time that programs take for now, which a test can move. What is recomputed has the server's.
+constexpr const char* kAtTheClock = R"(
+  SELECT CASE WHEN follows_time THEN
+           replace(replace(replace(replace(regexp_replace(regexp_replace(defining_query,
+             'CURRENT_TIMESTAMP(\(\d\))', '(now())::timestamptz\1', 'g'),
+             'LOCALTIMESTAMP(\(\d\))', '(now())::timestamp\1', 'g'), 'now()', 'pgtrickle._now()'),
+             'CURRENT_TIMESTAMP', 'pgtrickle._now()'), 'CURRENT_DATE', '(pgtrickle._now())::date'),
+             'LOCALTIMESTAMP', '(pgtrickle._now())::timestamp')
+         ELSE defining_query END
+  FROM pgtrickle.pgt_stream_tables WHERE pgt_relid = to_regclass($1))";
+
 std::string without_semicolon(std::string query) {
   while (!query.empty() && (query.back() == ';' || std::isspace(static_cast<unsigned char>(query.back())))) {
     query.pop_back();
@@ -74,8 +85,7 @@ std::string without_semicolon(std::string query) {
 }
 
 ::testing::AssertionResult equals_query(Session& session, const std::string& name) {
-  const std::string query = one_value(
-      session, "SELECT defining_query FROM pgtrickle.pgt_stream_tables WHERE pgt_relid = to_regclass($1)", name);
+  const std::string query = one_value(session, kAtTheClock, name);
   if (query.empty()) return ::testing::AssertionFailure() << name << " is not a stream table";
   auto result = equals_query(session, name, query);
   if (result) return result;

@@ -41,6 +41,9 @@ TypeInfo numeric() {
   info.identity = false;
   return info;
 }
+TypeInfo timestamptz() {
+  return type(1184, "timestamp with time zone");
+}
 TypeInfo json() {
   auto info = type(114, "json", false);
   info.equatable = info.hashable = false;
@@ -55,8 +58,12 @@ class FakeTypes : public TypeOracle {
     const auto parsed = parse_select(select);
     std::vector<TypeInfo> types;
     for (const auto& target : parsed.target_list())
-      types.push_back(fragment(target.res_target().val()).find("price") == std::string::npos ? int4() : numeric());
+      types.push_back(type_of(fragment(target.res_target().val())));
     return types;
+  }
+  static TypeInfo type_of(const std::string& expression) {
+    if (expression.find("price") != std::string::npos) return numeric();
+    return expression.find("_now()") == std::string::npos ? int4() : timestamptz();
   }
   std::pair<TypeInfo, TypeInfo> compared_as(const TypeInfo& left, const TypeInfo& right) override {
     return {left, right};
@@ -77,6 +84,7 @@ class CompilerTest : public ::testing::Test {
                {"w", int4(), false}},
               {{1}});
     add_table(1003, "products", {{"id", int4(), true}, {"name", text(), true}}, {{1}});
+    add_table(1005, "visits", {{"customer", int4(), true}, {"at", timestamptz(), false}}, {});
     add_table(1004, "log", {{"what", text(), false}}, {});
     for (const char* name : {"count", "sum", "min", "max", "avg", "string_agg", "bool_and"})
       for (const int args : {0, 1, 2}) catalog_.functions[{"", name, args}] = {true, false, false, 'i', true};
@@ -111,8 +119,10 @@ class CompilerTest : public ::testing::Test {
     catalog_.sources[{"public", name}] = std::move(source);
   }
 
-  Program compile_query(const std::string& query, std::size_t columns = 1, bool full = false, Limits limits = {}) {
+  Program compile_query(const std::string& query, std::size_t columns = 1, bool full = false, Limits limits = {},
+                        bool immediate = false) {
     CompileRequest request;
+    request.immediate = immediate;
     request.limits = limits;
     request.id = 7;
     request.query = query;
@@ -123,7 +133,7 @@ class CompilerTest : public ::testing::Test {
     request.force_full = full;
     for (std::size_t i = 0; i < columns; ++i)
       request.columns.push_back({"c" + std::to_string(i + 1), int4(), "integer"});
-    request.log_ids = {{1001, 1}, {1002, 2}, {1003, 3}, {1004, 4}};
+    request.log_ids = {{1001, 1}, {1002, 2}, {1003, 3}, {1004, 4}, {1005, 5}};
     FakeTypes types;
     return compile(request, catalog_, types);
   }
@@ -231,6 +241,64 @@ TEST_F(CompilerTest, UnsupportedConstructsNameTheReason) {
     EXPECT_THAT(program.reason, HasSubstr(reason)) << query;
     EXPECT_THAT(apply_text(program), HasSubstr("FROM (" + query)) << "recomputes the query as written";
   }
+}
+
+TEST_F(CompilerTest, RowsThatCrossAreARangeBetweenTwoTimes) {
+  const auto program = compile_query(
+      "SELECT v.customer FROM public.visits v JOIN public.customers c ON c.id = v.customer WHERE v.at > (now() - '1 "
+      "day'::interval)");
+  ASSERT_TRUE(program.differential) << program.reason;
+  EXPECT_TRUE(program.follows_time);
+  EXPECT_FALSE(program.non_monotone.empty()) << "rows go when time passes";
+  const auto filter = program.plan.find("Temporal filter i.at > (now() - '1 day'::interval)");
+  EXPECT_NE(filter, std::string::npos) << program.plan;
+  EXPECT_LT(program.plan.find("Join of 2"), filter) << "below the join: only rows of one input cross";
+  EXPECT_THAT(program.plan, HasSubstr("CREATE INDEX ON public.visits (at);"));
+  const auto text = apply_text(program);
+  EXPECT_THAT(text, HasSubstr("time_changed CONSTANT boolean := ($5 & 4) <> 0"));
+  EXPECT_THAT(text, HasSubstr("i.at > least("));
+  EXPECT_THAT(text, HasSubstr("i.at <= greatest("));
+  EXPECT_THAT(text, Not(HasSubstr(" now()"))) << "time has one source";
+}
+
+TEST_F(CompilerTest, EachComparisonWithTheTimeHasTheRangeOfItsOperator) {
+  const auto range = [&](const std::string& condition) {
+    return apply_text(compile_query("SELECT v.customer FROM public.visits v WHERE " + condition));
+  };
+  for (const char* condition : {"v.at < now()", "now() > v.at", "v.at >= now()"}) {
+    EXPECT_THAT(range(condition), HasSubstr("i.at >= least(")) << condition;
+    EXPECT_THAT(range(condition), HasSubstr("i.at < greatest(")) << condition;
+  }
+  for (const char* condition : {"v.at > now()", "v.at <= now()", "now() >= v.at"}) {
+    EXPECT_THAT(range(condition), HasSubstr("i.at > least(")) << condition;
+    EXPECT_THAT(range(condition), HasSubstr("i.at <= greatest(")) << condition;
+  }
+  EXPECT_THAT(range("v.at = now()"), HasSubstr("i.at >= least("));
+  EXPECT_THAT(range("v.at = now()"), HasSubstr("i.at <= greatest("));
+}
+
+TEST_F(CompilerTest, TimeWhereItCannotBeFollowedIsRecomputed) {
+  for (const char* query :
+       {"SELECT v.customer FROM public.visits v WHERE (now() - v.at) > '1 day'::interval",
+        "SELECT v.customer FROM public.visits v WHERE now() > '2000-01-01 00:00:00+00'::timestamptz",
+        "SELECT v.customer FROM public.visits v WHERE v.at < clock_timestamp()",
+        "SELECT v.customer FROM public.visits v WHERE v.customer > (now() - '1 day'::interval)",
+        "SELECT count(*) FILTER (WHERE v.at < now()) AS n FROM public.visits v",
+        "SELECT c.id FROM public.customers c LEFT JOIN public.visits v ON v.customer = c.id AND c.id > 1 AND v.at < now() "
+        "AND (c.id > 5 OR v.at < now())"}) {
+    const auto program = compile_query(query);
+    EXPECT_FALSE(program.differential) << query;
+    EXPECT_FALSE(program.follows_time) << query;
+    EXPECT_THAT(program.reason, HasSubstr("current time")) << query;
+  }
+}
+
+TEST_F(CompilerTest, NoStatementOfAWriterTellsThatTimePasses) {
+  const auto program =
+      compile_query("SELECT v.customer FROM public.visits v WHERE v.at > now()", 1, false, {}, true);
+  EXPECT_FALSE(program.differential);
+  EXPECT_THAT(program.reason, HasSubstr("IMMEDIATE"));
+  EXPECT_THAT(program.hint, HasSubstr("DIFFERENTIAL"));
 }
 
 TEST_F(CompilerTest, SomeQueriesAreRejectedInEveryMode) {

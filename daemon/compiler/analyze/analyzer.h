@@ -25,7 +25,4 @@ void reject_invalid(const pg_query::SelectStmt& query);
 /// A relation of the name that operators give the row around a subquery would take its place there; throws Unsupported.
 void refuse_our_name(const pg_query::SelectStmt& query);
 
-/// Whether the query calls a function that reads the clock (now() and its kin); empty or the fragment.
-std::string time_dependence(const pg_query::SelectStmt& query);
-
 }  // namespace pgtrickle::compiler

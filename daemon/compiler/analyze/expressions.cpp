@@ -1,5 +1,11 @@
 // Expressions: names to positions.
+#include <algorithm>
+#include <iterator>
+
 #include "compiler/analyze/query_analyzer.h"
+#include "compiler/analyze/volatility.h"
+#include "compiler/operators/temporal_filter.h"
+#include "compiler/parse/clock.h"
 
 namespace pgtrickle::compiler {
 
@@ -14,8 +20,17 @@ Node equality(Node left, Node right) {
 }
 
 Node QueryAnalyzer::resolve(const Node& expr, const Scope& scope) {
+  return resolved(expr, scope, false);
+}
+
+Node QueryAnalyzer::resolve_condition(const Node& expr, const Scope& scope) {
+  return resolved(expr, scope, true);
+}
+
+Node QueryAnalyzer::resolved(const Node& expr, const Scope& scope, bool at_any_time) {
   Node result = expr;
   rewrite(result, [&](Node& node) {
+    if (!at_any_time && is_clock(node)) refuse_time(fragment(with_now(expr)));
     if (node.has_sub_link()) {
       auto& link = *node.mutable_sub_link();
       if (link.has_testexpr()) *link.mutable_testexpr() = resolve(link.testexpr(), scope);
@@ -27,6 +42,24 @@ Node QueryAnalyzer::resolve(const Node& expr, const Scope& scope) {
     return true;
   });
   return result;
+}
+
+std::vector<Node> take_timed(std::vector<Node>& conditions) {
+  const auto timed = std::stable_partition(conditions.begin(), conditions.end(),
+                                           [](const Node& condition) { return !reads_clock(condition); });
+  std::vector<Node> taken(std::make_move_iterator(timed), std::make_move_iterator(conditions.end()));
+  conditions.erase(timed, conditions.end());
+  return taken;
+}
+
+OperatorPtr QueryAnalyzer::filtered(OperatorPtr input, std::vector<Node> conditions) const {
+  auto timed = take_timed(conditions);
+  if (!conditions.empty()) input = make_filter(std::move(input), std::move(conditions));
+  for (auto& condition : timed) {
+    if (timeless_ > 0) refuse_time(fragment(with_now(condition)));
+    input = make_temporal_filter(std::move(input), std::move(condition));
+  }
+  return input;
 }
 
 Node QueryAnalyzer::lookup(const Node& node, const Scope& scope) {

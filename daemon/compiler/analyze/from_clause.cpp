@@ -12,6 +12,7 @@
 #include "compiler/operators/scan.h"
 #include "compiler/operators/shared.h"
 #include "compiler/operators/values.h"
+#include "compiler/parse/clock.h"
 #include "compiler/sql/sql_text.h"
 
 namespace pgtrickle::compiler {
@@ -257,10 +258,11 @@ AnalyzedItem QueryAnalyzer::range_var(const pg_query::RangeVar& range, const Cte
         throw Unsupported("view " + shown + " is longer than " + std::to_string(limits_.query_bytes) +
                               " bytes (compiler.max_query_bytes)",
                           shown);
-      const auto definition = parse_select(source.view_definition, limits_.nesting);
+      auto definition = parse_select(source.view_definition, limits_.nesting);
       reject_invalid(definition);
       refuse_our_name(definition);
       check_volatility(definition, catalog_);
+      name_clock(definition);
       auto input = query(definition, nullptr, depth + 1);
       return relation(std::move(input), alias, range.alias(), names, ordered_);
     }
@@ -291,9 +293,9 @@ OperatorPtr QueryAnalyzer::combined(AnalyzedItem& item) {
   for (auto& node : item.conditions) (has_sublink(node) ? rest : conditions).push_back(std::move(node));
   item.conditions = std::move(rest);
   if (item.inputs.empty()) return make_single_row();
-  if (item.inputs.size() > 1) return std::make_unique<Join>(std::move(item.inputs), std::move(conditions));
-  OperatorPtr input = std::move(item.inputs.front());
-  return conditions.empty() ? std::move(input) : make_filter(std::move(input), std::move(conditions));
+  if (item.inputs.size() == 1) return filtered(std::move(item.inputs.front()), std::move(conditions));
+  auto timed = take_timed(conditions);
+  return filtered(std::make_unique<Join>(std::move(item.inputs), std::move(conditions)), std::move(timed));
 }
 
 AnalyzedItem QueryAnalyzer::row_function(AnalyzedItem left, const Node& function, const CteScope* ctes, bool outer,
@@ -378,6 +380,20 @@ AnalyzedItem QueryAnalyzer::outer_join(AnalyzedItem left, AnalyzedItem right, st
   };
   OperatorPtr l = single(left);
   OperatorPtr r = single(right);
+  // A condition on the padded side alone decides which rows of it there are to be matched.
+  std::vector<Node> timeless;
+  for (auto& node : conditions) {
+    if (!reads_clock(node)) {
+      timeless.push_back(std::move(node));
+    } else if (!has_sublink(node) && type == pg_query::JOIN_LEFT && row.reads_only(node, Side::kRight)) {
+      r = filtered(std::move(r), {row.local(node, Side::kRight)});
+    } else if (!has_sublink(node) && type == pg_query::JOIN_RIGHT && row.reads_only(node, Side::kLeft)) {
+      l = filtered(std::move(l), {row.local(node, Side::kLeft)});
+    } else {
+      refuse_time(fragment(with_now(node)));
+    }
+  }
+  conditions = std::move(timeless);
 
   // Sublinks in ON are computed on the side whose columns they read, as columns at its end.
   bool widened = false;
@@ -522,7 +538,7 @@ AnalyzedItem QueryAnalyzer::join_reader_of_left(const pg_query::JoinExpr& join, 
   AnalyzedItem all = from_item(join.rarg(), ctes, depth, {&left, nullptr});
   if (join.has_quals()) {
     const Scope scope{all.relations, all.merged, ctes};
-    split_conjuncts(resolve(join.quals(), scope), all.conditions);
+    split_conjuncts(resolve_condition(join.quals(), scope), all.conditions);
   }
   if (join.has_alias()) hide_behind(join, {}, all);
   return all;
@@ -575,7 +591,7 @@ AnalyzedItem QueryAnalyzer::join_items(const pg_query::JoinExpr& join, AnalyzedI
       both_names.relations.push_back(std::move(relation));
     }
     const Scope scope{both_names.relations, outer_merged, ctes};
-    split_conjuncts(resolve(join.quals(), scope), conditions);
+    split_conjuncts(resolve_condition(join.quals(), scope), conditions);
   }
   const bool reads_both =
       std::any_of(conditions.begin(), conditions.end(), [&](const Node& node) { return values_read_both(node, row); });
@@ -591,6 +607,8 @@ AnalyzedItem QueryAnalyzer::join_items(const pg_query::JoinExpr& join, AnalyzedI
       throw std::logic_error("LATERAL in a RIGHT or FULL JOIN reads the other side");
     std::vector<Node> inside;  // of an outer join: they decide which rows are padded
     if (outer) inside.swap(conditions);
+    for (const auto& node : inside)
+      if (reads_clock(node)) refuse_time(fragment(with_now(node)));
     result = join_lateral(std::move(left), std::move(*lateral), outer, std::move(inside));
     for (auto& node : conditions) result.conditions.push_back(std::move(node));
   } else if (type == pg_query::JOIN_INNER) {

@@ -6,9 +6,11 @@
 #include <algorithm>
 
 #include "compiler/analyze/query_analyzer.h"
+#include "compiler/analyze/volatility.h"
 #include "compiler/operators/aggregate.h"
 #include "compiler/operators/pair_row.h"
 #include "compiler/operators/row_function.h"
+#include "compiler/parse/clock.h"
 #include "compiler/parse/row_limits.h"
 #include "compiler/sql/sql_text.h"
 
@@ -157,6 +159,7 @@ AnalyzedItem QueryAnalyzer::join_lateral(AnalyzedItem left, LateralItem item, bo
   for (const auto& condition : on)
     if (has_sublink(condition))
       throw Unsupported("a subquery in ON of a LATERAL subquery is not maintained incrementally", fragment(condition));
+  if (const Node inside = as_sublink(item.select); reads_clock(inside)) refuse_time(fragment(with_now(inside)));
   LateralSubquery subquery{std::move(item.select), std::move(item.names), false, outer, std::move(on)};
   if (is_row_by_row(subquery.select)) return beside_rows(std::move(left), std::move(item.right), std::move(subquery));
   check_choices(subquery.select);
@@ -271,7 +274,7 @@ void QueryAnalyzer::take_filters(AnalyzedItem& left, std::vector<Node>* where, c
       return true;
     });
     if (here) {
-      left.conditions.push_back(resolve(conjunct, scope));
+      left.conditions.push_back(resolve_condition(conjunct, scope));
     } else {
       later.push_back(std::move(conjunct));
     }

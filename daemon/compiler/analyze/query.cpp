@@ -9,6 +9,7 @@
 #include "compiler/operators/project.h"
 #include "compiler/operators/row_function.h"
 #include "compiler/operators/values.h"
+#include "compiler/parse/clock.h"
 #include "compiler/parse/row_limits.h"
 
 namespace pgtrickle::compiler {
@@ -18,6 +19,8 @@ using pg_query::SelectStmt;
 OperatorPtr QueryAnalyzer::query(const SelectStmt& select, const CteScope* ctes, int depth) {
   if (depth > limits_.nesting)
     throw Unsupported("the query is nested more than " + std::to_string(limits_.nesting) + " levels deep", {});
+  for (const Node* rows : {&select.limit_count(), &select.limit_offset()})
+    if (reads_clock(*rows)) refuse_time(fragment(with_now(*rows)));
   std::vector<std::unique_ptr<CteScope>> own;
   ctes = with_ctes(select, ctes, own);
   if (!select.sort_clause().empty() && depth == 0 && !limits_rows(select) && select.distinct_clause().empty())
@@ -74,13 +77,13 @@ OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteSco
   AnalyzedItem from = from_clause(select, ctes, depth, where);
   const bool ordered_from = from.ordered;
   const Scope scope{std::move(from.relations), std::move(from.merged), ctes};
-  for (const auto& node : where) from.conditions.push_back(resolve(node, scope));
+  for (const auto& node : where) from.conditions.push_back(resolve_condition(node, scope));
   OperatorPtr input = combined(from);
   if (!from.conditions.empty()) {
     std::vector<Node> plain;
     std::vector<Node> links;
     for (auto& node : from.conditions) (has_sublink(node) ? links : plain).push_back(std::move(node));
-    if (!plain.empty()) input = make_filter(std::move(input), std::move(plain));
+    input = filtered(std::move(input), std::move(plain));
     input = filter_sublinks(std::move(input), std::move(links));
   }
 
@@ -92,7 +95,7 @@ OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteSco
     names.push_back(target.name().empty() ? default_name(target.val()) : target.name());
   }
   std::vector<Node> having;
-  if (select.has_having_clause()) split_conjuncts(resolve(select.having_clause(), scope), having);
+  if (select.has_having_clause()) split_conjuncts(resolve_condition(select.having_clause(), scope), having);
   const bool distinct = !select.distinct_clause().empty();
   const bool distinct_on = has_distinct_on(select);
   std::vector<Node> on;
@@ -123,7 +126,7 @@ OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteSco
     std::vector<Node> plain;
     std::vector<Node> links;
     for (auto& node : having) (has_sublink(node) ? links : plain).push_back(std::move(node));
-    if (!plain.empty()) input = make_filter(std::move(input), std::move(plain));
+    input = filtered(std::move(input), std::move(plain));
     input = filter_sublinks(std::move(input), std::move(links));
   }
   exprs.resize(outputs);
@@ -167,9 +170,11 @@ OperatorPtr QueryAnalyzer::plain_select(const SelectStmt& original, const CteSco
 Analysis analyze(const SelectStmt& query, const Catalog& catalog, const Limits& limits) {
   refuse_our_name(query);
   check_volatility(query, catalog);
+  SelectStmt timed = query;
+  name_clock(timed);
   QueryAnalyzer analyzer(catalog, limits);
   Analysis analysis;
-  analysis.root = analyzer.query(query, nullptr, 0);
+  analysis.root = analyzer.query(timed, nullptr, 0);
   analysis.notes = std::move(analyzer.notes_);
   return analysis;
 }

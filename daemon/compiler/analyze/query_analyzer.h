@@ -89,6 +89,18 @@ struct Core {
   bool plain = true;             // no grouping, aggregates, LIMIT: a row of the relation is a row of the subquery
 };
 
+/// While it lives, what is analyzed must not read the clock: it is evaluated or followed in a way that knows no time.
+class Timeless {
+ public:
+  explicit Timeless(int& depth) : depth_(depth) { ++depth_; }
+  Timeless(const Timeless&) = delete;
+  Timeless& operator=(const Timeless&) = delete;
+  ~Timeless() { --depth_; }
+
+ private:
+  int& depth_;
+};
+
 /// A subquery that is a value; of several columns it is one only together with the row that it is compared with.
 bool is_value(const Node& node);
 
@@ -189,7 +201,13 @@ class QueryAnalyzer {
   void take_filters(AnalyzedItem& left, std::vector<Node>* where, const CteScope* ctes);
 
   // expressions.cpp
+  /// Throws Unsupported if it reads the clock outside of subqueries. resolve_condition() lets that pass: what it returns
+  /// goes to filtered().
   Node resolve(const Node& expr, const Scope& scope);
+  Node resolve_condition(const Node& expr, const Scope& scope);
+  Node resolved(const Node& expr, const Scope& scope, bool at_any_time);
+  /// The input with conditions without sublinks over it, those on the time in an operator each.
+  OperatorPtr filtered(OperatorPtr input, std::vector<Node> conditions) const;
   Node lookup(const Node& node, const Scope& scope);
   const FunctionInfo* function(const Node& node) const;
   bool returns_set(const Node& expr) const;
@@ -213,9 +231,12 @@ class QueryAnalyzer {
 
   const Catalog& catalog_;
   const Limits& limits_;
+  int timeless_ = 0;      // Timeless objects that live
   bool ordered_ = false;  // whether the query analyzed last asks for an order of its rows, itself or in its FROM
 };
 
+/// Takes the conditions that read the clock out of the others.
+std::vector<Node> take_timed(std::vector<Node>& conditions);
 Node equality(Node left, Node right);
 /// x IS NOT DISTINCT FROM y
 Node not_distinct(const Node& left, const Node& right);

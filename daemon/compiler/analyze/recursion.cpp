@@ -217,6 +217,7 @@ Node QueryAnalyzer::written_out(const CommonTableExpr& cte) {
 }
 
 OperatorPtr QueryAnalyzer::recursive_table(const CteScope& scope, int depth) {
+  const Timeless here(timeless_);
   const auto& cte = *scope.cte;
   const auto& select = cte.ctequery().select_stmt();
   std::vector<std::unique_ptr<CteScope>> around;

@@ -5,12 +5,14 @@
 #include <algorithm>
 
 #include "compiler/analyze/query_analyzer.h"
+#include "compiler/analyze/volatility.h"
 #include "compiler/operators/join.h"
 #include "compiler/operators/pair_row.h"
 #include "compiler/operators/project.h"
 #include "compiler/operators/scan.h"
 #include "compiler/operators/semi_join.h"
 #include "compiler/operators/values.h"
+#include "compiler/parse/clock.h"
 #include "compiler/parse/row_limits.h"
 
 namespace pgtrickle::compiler {
@@ -252,9 +254,10 @@ std::optional<Core> QueryAnalyzer::core(const SelectStmt& bound) {
   for (auto& node : from.conditions) links.push_back(std::move(node));
   std::vector<Node> local;
   for (const auto& conjunct : where) {
-    Node node = resolve(conjunct, scope);
+    Node node = resolve_condition(conjunct, scope);
     if (reads(node, Level::kOuter)) {
       if (has_sublink(node)) return std::nullopt;
+      if (reads_clock(node)) refuse_time(fragment(with_now(conjunct)));
       result.correlated.push_back(std::move(node));
     } else if (has_sublink(node)) {
       links.push_back(std::move(node));
@@ -262,7 +265,7 @@ std::optional<Core> QueryAnalyzer::core(const SelectStmt& bound) {
       local.push_back(std::move(node));
     }
   }
-  if (!local.empty()) input = make_filter(std::move(input), std::move(local));
+  input = filtered(std::move(input), std::move(local));
   input = filter_sublinks(std::move(input), std::move(links));
 
   // Everything else that reads rows: their columns are what can change the result.
@@ -328,7 +331,7 @@ OperatorPtr QueryAnalyzer::filter_sublinks(OperatorPtr input, std::vector<Node> 
   std::vector<Node*> pointers;
   for (auto& node : others) pointers.push_back(&node);
   input = extract_sublinks(std::move(input), pointers);
-  return make_filter(std::move(input), std::move(others));
+  return filtered(std::move(input), std::move(others));
 }
 
 bool QueryAnalyzer::semi_join(OperatorPtr& input, const Node& conjunct) {
@@ -476,6 +479,9 @@ OperatorPtr QueryAnalyzer::value_join(OperatorPtr input, const Node& sublink, No
 }
 
 std::vector<Feed> QueryAnalyzer::feeds(const Node& value, const std::vector<int>& outer, int keys) {
+  // The subquery is evaluated as text for tuples that a change affects.
+  if (reads_clock(value)) refuse_time(fragment(with_now(value)));
+  const Timeless here(timeless_);
   std::vector<Feed> result;
   const PairRow row(keys);  // the tuple, and beside it the feed's row
   auto key = [&](int index) {
@@ -569,7 +575,9 @@ std::vector<Feed> QueryAnalyzer::every_source(const SelectStmt& subquery) {
       if (range.schemaname().empty() && ctes.count(range.relname()) != 0) return true;
       const auto found = catalog_.sources.find({range.schemaname(), range.relname()});
       if (found != catalog_.sources.end() && found->second.kind == SourceKind::kView) {
-        collect(parse_select(found->second.view_definition, limits_.nesting));
+        const auto definition = parse_select(found->second.view_definition, limits_.nesting);
+        if (auto time = time_dependence(definition); !time.empty()) refuse_time(time);
+        collect(definition);
         return true;
       }
       AnalyzedItem item = range_var(range, nullptr, 1);

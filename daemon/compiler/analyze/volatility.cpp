@@ -2,8 +2,8 @@
 
 #include <set>
 
-#include "compiler/analyze/analyzer.h"
 #include "compiler/error.h"
+#include "compiler/parse/clock.h"
 
 namespace pgtrickle::compiler {
 
@@ -96,36 +96,6 @@ bool depends_on_settings_only(const std::string& name) {
   return kNames.count(name) != 0;
 }
 
-bool is_clock_function(const std::string& name, int args) {
-  static const std::set<std::string> kNames{"now", "transaction_timestamp", "statement_timestamp", "clock_timestamp",
-                                            "timeofday"};
-  return kNames.count(name) != 0 || (name == "age" && args == 1);
-}
-
-std::string clock_fragment(const Node& node) {
-  if (node.has_func_call()) {
-    const auto [schema, name] = qualified_name(node.func_call().funcname());
-    if (schema.empty() && is_clock_function(name, node.func_call().args_size())) return fragment(node);
-  }
-  if (node.has_sqlvalue_function()) {
-    switch (node.sqlvalue_function().op()) {
-      case pg_query::SVFOP_CURRENT_DATE:
-      case pg_query::SVFOP_CURRENT_TIME:
-      case pg_query::SVFOP_CURRENT_TIME_N:
-      case pg_query::SVFOP_CURRENT_TIMESTAMP:
-      case pg_query::SVFOP_CURRENT_TIMESTAMP_N:
-      case pg_query::SVFOP_LOCALTIME:
-      case pg_query::SVFOP_LOCALTIME_N:
-      case pg_query::SVFOP_LOCALTIMESTAMP:
-      case pg_query::SVFOP_LOCALTIMESTAMP_N:
-        return fragment(node);
-      default:
-        break;
-    }
-  }
-  return {};
-}
-
 void check_function(const Node& node, const Catalog& catalog) {
   const auto [schema, name] = qualified_name(node.func_call().funcname());
   const auto found = catalog.functions.find({schema, name, node.func_call().args_size()});
@@ -145,23 +115,18 @@ void check_function(const Node& node, const Catalog& catalog) {
 
 }  // namespace
 
-std::string time_dependence(const pg_query::SelectStmt& query) {
-  std::string found;
-  walk(query, [&](const Node& node) {
-    if (found.empty()) found = clock_fragment(node);
-    return found.empty();
-  });
-  return found;
+void refuse_time(const std::string& fragment) {
+  throw Unsupported(
+      "the query depends on the current time, so its result changes without any change in the data", fragment,
+      "AUTO recomputes it on schedule. Comparisons in WHERE, HAVING and ON of dates or timestamps with now() are "
+      "maintained, as in ts > now() - interval '1 day'. Or move the current time into the queries that read the stream "
+      "table.");
 }
 
 void check_volatility(const pg_query::SelectStmt& query, const Catalog& catalog) {
-  const std::string clock = time_dependence(query);
-  if (!clock.empty())
-    throw Unsupported(
-        "the query depends on the current time, so its result changes without any change in the data", clock,
-        "AUTO recomputes it on schedule. Or move the comparison with the current time into the queries that "
-        "read the stream table.");
   walk(query, [&](const Node& node) {
+    if (is_current_time(node)) return true;  // where it may stand, the analyzer knows
+    if (is_any_time(node)) refuse_time(fragment(node));
     if (node.has_func_call()) check_function(node, catalog);
     if (node.has_sqlvalue_function())
       throw Unsupported("the query depends on the session that runs it", fragment(node),

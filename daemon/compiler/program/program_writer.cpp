@@ -239,6 +239,12 @@ class DifferentialWriter {
   std::string gone_;
 };
 
+/// The time of the last refresh, as a variable. The frontier moves after the program has run.
+std::string time_of_frontier(TableId id) {
+  return "f_now CONSTANT timestamptz := (SELECT f.clock FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = " +
+         std::to_string(id) + ");";
+}
+
 /// In what the functions of programs differ.
 struct Differs {
   bool sized = false;  // the planner is told the sizes of deltas
@@ -275,6 +281,7 @@ std::string apply_function(const CompileRequest& request, const SourceNumbers& n
         f_xid ALIAS FOR $3;
         f_seq ALIAS FOR $4;
         ${what_changed}
+        ${declare_time}
         run ALIAS FOR $6;
         user_keys ALIAS FOR $8;  -- columns of unique indexes that users made; NULL: there are none
         violations bigint;
@@ -291,6 +298,7 @@ std::string apply_function(const CompileRequest& request, const SourceNumbers& n
   const std::string body =
       fill(kBody, {{"id", std::to_string(request.id)},
                    {"what_changed", numbers.declarations("$5")},
+                   {"declare_time", numbers.has_time() ? time_of_frontier(request.id) : ""},
                    {"declare_gone", differs.gone.empty() ? "" : "gone " + differs.gone + ";"},
                    {"save_sizes", differs.sized ? kSaveSizes : ""},
                    {"set_sizes", differs.sized ? "v.ignored := set_config('pgtrickle.sizes', $7, true);" : ""},
@@ -309,6 +317,38 @@ void add_apply(const CompileRequest& request, Program& program, const SourceNumb
   program.owner_ddl.push_back(apply_function(request, numbers, full, differential, differs));
   program.owner_ddl.push_back("REVOKE ALL ON FUNCTION " + function_name("apply", request.id) + "(" + kApplyTypes +
                               ") FROM PUBLIC");
+}
+
+void collect_crossing(const Operator& op, std::vector<Query>& crossing) {
+  if (auto own = op.crossing()) crossing.push_back(std::move(*own));
+  for (const auto& input : op.inputs()) collect_crossing(*input, crossing);
+}
+
+/// crossing_<id>: how many rows cross because time has passed. Under the settings of apply_<id>: what a day is depends on
+/// them. The state of inner nodes is that of the last refresh, which does no harm: where it will change, the terms of
+/// what crosses are there anyway (operators/temporal_filter.cpp).
+void add_crossing(const CompileRequest& request, const std::vector<Query>& crossing, Program& program) {
+  std::vector<Query> counts;
+  for (const auto& rows : crossing) counts.emplace_back(Select({"count(*) AS n"}).from(rows, "x"));
+  constexpr const char* kBody = R"sql(
+      #variable_conflict use_column
+      <<v>>
+      DECLARE
+        ${declare_time}
+        crossing bigint;
+      BEGIN
+        ${count};
+        RETURN v.crossing;
+      END
+  )sql";
+  const std::string body =
+      fill(kBody, {{"declare_time", time_of_frontier(request.id)},
+                   {"count", Select({"sum(c.n)"}).from(union_all(counts), "c").into({"v.crossing"}).sql()}});
+  std::string head = "CREATE OR REPLACE FUNCTION " + function_name("crossing", request.id) +
+                     "() RETURNS bigint\nLANGUAGE plpgsql STABLE";
+  for (const auto& [key, value] : request.settings) head += "\nSET " + quote_ident(key) + " = " + quote_literal(value);
+  program.owner_ddl.push_back(plpgsql_function(head, body));
+  program.owner_ddl.push_back("REVOKE ALL ON FUNCTION " + function_name("crossing", request.id) + "() FROM PUBLIC");
 }
 
 bool needs_encoding(const TypeInfo& type) {
@@ -356,6 +396,9 @@ std::string write_differential(const CompileRequest& request, const CutPlan& pla
   const bool joins = std::any_of(trees.begin(), trees.end(), [](const Operator* tree) { return tree->joins(); });
   add_apply(with_encoding(request, trees), program, numbers, writer.full_body(), writer.differential_body(joins),
             {joins, writer.gone()});
+  std::vector<Query> crossing;
+  for (const auto* tree : trees) collect_crossing(*tree, crossing);
+  if (!crossing.empty()) add_crossing(with_encoding(request, trees), crossing, program);
   // Without an index each lookup would be a scan, which only a hash join does once.
   add_refresh(request, program, sources, numbers, {joins, all_indexed});
   if (request.immediate) {

@@ -40,6 +40,7 @@ class RefreshWriter {
       marked.push_back("CASE WHEN " + alias(s) + ".marked THEN " + std::to_string(s.log_id) + " END");
       looks.from(pending_rows(s, "v"), alias(s));
     }
+    if (numbers_.has_time()) counts.push_back(crossing());
     looks.item("ARRAY[" + join(counts, ", ") + "]::bigint[]")
         .item("array_remove(ARRAY[" + join(marked, ", ") + "]::bigint[], NULL)")
         .items({not_null(), row_security(), watched()})
@@ -131,9 +132,13 @@ class RefreshWriter {
     return "v.n" + std::to_string(numbers_.number(s.source->relid));
   }
 
+  [[nodiscard]] std::string crossing() const { return function_name("crossing", request_.id) + "()"; }
+  [[nodiscard]] std::string crossing_rows() const { return "v.n" + std::to_string(numbers_.time_number()); }
+
   [[nodiscard]] std::string declarations() const {
     std::vector<std::string> counts;
     for (const auto& s : sources_) counts.push_back(count_of(s).substr(2) + " bigint;");
+    if (numbers_.has_time()) counts.push_back(crossing_rows().substr(2) + " bigint;");
     constexpr const char* kText = R"sql(
         DECLARE
           run bigint;
@@ -162,6 +167,7 @@ class RefreshWriter {
       set_changed.push_back("IF " + count_of(s) + " > 0 THEN v.changed := v.changed | " +
                             std::to_string(numbers_.bit(s.source->relid)) + "; END IF;");
     }
+    if (numbers_.has_time()) counts.push_back(crossing_rows());
     constexpr const char* kText = R"sql(
         IF $1 = 'auto' AND current_setting('transaction_isolation') = 'repeatable read'
            ${may_read} THEN
@@ -171,32 +177,51 @@ class RefreshWriter {
           IF v.usual AND NOT v.marked AND delta_rows = 0 AND v.most >= 0 AND pg_visible_in_snapshot(
             pg_sequence_last_value('pgtrickle_changes.last_clearing')::text::xid8, pg_current_snapshot()) THEN
             action := 'NO_DATA';
+            ${note_time}
             RETURN;
-          ELSIF v.usual AND NOT v.marked AND delta_rows BETWEEN 1 AND v.most THEN
-            -- Nothing could write since the look. Rows that this transaction writes from here on come later.
-            v.run := nextval('pgtrickle_changes.log_seq');
-            ${move_frontier};
-            IF FOUND THEN
-              ${set_changed}
-              ${apply}
-              -- A function of the query may have changed the path, for good.
-              v.path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-              action := 'DIFFERENTIAL';
-              rows_inserted := v.done.rows_inserted;
-              rows_updated := v.done.rows_updated;
-              rows_deleted := v.done.rows_deleted;
-              RETURN;
-            END IF;
+          ${apply_the_usual}
           END IF;
         END IF;
         -- Everything else
     )sql";
+    // What follows the time needs the frontier that is moved here: it is the procedure that applies.
     return fill(kText, {{"may_read", may_read()},
                         {"look", look_for_the_usual()},
                         {"pending", join(counts, " + ")},
-                        {"move_frontier", move_frontier()},
-                        {"set_changed", join(set_changed, "\n")},
-                        {"apply", apply()}});
+                        {"note_time", numbers_.has_time() ? note_time() : ""},
+                        {"apply_the_usual", numbers_.has_time() ? "" : apply_the_usual(set_changed)}});
+  }
+
+  /// No row has crossed, so the table is right for this time, too. Otherwise each look would read all rows that have come
+  /// near since the last one that crossed, only to find that another condition keeps them out.
+  [[nodiscard]] std::string note_time() const {
+    Update frontier("pgtrickle.pgt_frontiers", "p");
+    frontier.set("clock", "pgtrickle._now()")
+        .where("p.pgt_id = " + id_)
+        .where("p.clock < pgtrickle._now() - interval '1 minute'");
+    return frontier.sql() + ";";
+  }
+
+  [[nodiscard]] std::string apply_the_usual(const std::vector<std::string>& set_changed) const {
+    constexpr const char* kText = R"sql(
+        ELSIF v.usual AND NOT v.marked AND delta_rows BETWEEN 1 AND v.most THEN
+          -- Nothing could write since the look. Rows that this transaction writes from here on come later.
+          v.run := nextval('pgtrickle_changes.log_seq');
+          ${move_frontier};
+          IF FOUND THEN
+            ${set_changed}
+            ${apply}
+            -- A function of the query may have changed the path, for good.
+            v.path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+            action := 'DIFFERENTIAL';
+            rows_inserted := v.done.rows_inserted;
+            rows_updated := v.done.rows_updated;
+            rows_deleted := v.done.rows_deleted;
+            RETURN;
+          END IF;
+    )sql";
+    return fill(kText,
+                {{"move_frontier", move_frontier()}, {"set_changed", join(set_changed, "\n")}, {"apply", apply()}});
   }
 
   /// One statement, no lock: the frontier, whether anything is unusual, and what is pending.
@@ -229,6 +254,10 @@ class RefreshWriter {
     }
     look.item(join(marked, " OR "));
     into.emplace_back("v.marked");
+    if (numbers_.has_time()) {
+      look.item(crossing());
+      into.push_back(crossing_rows());
+    }
     return look.into(into).sql();
   }
 

@@ -33,7 +33,7 @@ SELECT DISTINCT ON (t.g) t.g, generate_series(1, t.g) AS n FROM t ORDER BY t.g, 
 SELECT t.id, j.a FROM t, JSON_TABLE(t.doc, '$' COLUMNS (a int PATH '$.a')) j
 
 -- query clock AUTO
--- feature now(), current_date and their kin
+-- feature the current time compared with no column; statement_timestamp(), clock_timestamp(), current_time
 -- expect-mode FULL
 SELECT t.id, t.x FROM t WHERE now() > '2000-01-01'
 
