@@ -91,6 +91,8 @@ CREATE TABLE pgtrickle.pgt_frontiers (
     data_timestamp      timestamptz,                  -- when snapshot was taken
     -- now() of the last refresh in the eyes of its query (_now): what comparisons with the time were true for
     clock               timestamptz,
+    -- no row crosses before that time, if nothing else changes; NULL: not known
+    next_crossing       timestamptz,
     full_threshold      bigint,                       -- pending rows above which 'auto' recomputes; NULL = never
     -- not NULL: not all transactions older than its facts are known to have ended
     facts_from          xid8,
@@ -458,7 +460,7 @@ ALTER TABLE pgtrickle.pgt_frontiers ENABLE ROW LEVEL SECURITY;
 CREATE POLICY everybody_reads ON pgtrickle.pgt_frontiers FOR SELECT USING (true);
 -- Programs run as the owner of the stream table and move its frontier. Tampering with one's own harms nobody else.
 CREATE POLICY owner_refreshes ON pgtrickle.pgt_frontiers FOR UPDATE USING (pg_catalog.pg_has_role(owner, 'USAGE'));
-GRANT UPDATE (snapshot, xid, seq, facts_from, data_timestamp, clock, last_action, last_delta_rows)
+GRANT UPDATE (snapshot, xid, seq, facts_from, data_timestamp, clock, next_crossing, last_action, last_delta_rows)
     ON pgtrickle.pgt_frontiers TO PUBLIC;
 
 ALTER TABLE pgtrickle.pgt_immediate ENABLE ROW LEVEL SECURITY;

@@ -206,7 +206,8 @@ $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._lost_in_text TO PUBLIC;
 
 -- Why what a view shows cannot be maintained from changes, as far as the server alone can see it; one row per reason.
--- The compiler says the same, but only when the daemon builds it. Functions are looked for in the stored parse trees,
+-- The compiler says the same, but only when the daemon builds it. It also says where now() and its kin may stand, which
+-- is not seen here: SQL value functions are numbered by PostgreSQL, from CURRENT_DATE on. Functions are looked for in the stored parse trees,
 -- because dependencies on those of PostgreSQL itself are not recorded.
 CREATE FUNCTION pgtrickle._not_differential(view_oid oid, OUT reason text, OUT hint text) RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -235,8 +236,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     JOIN LATERAL (SELECT x.provolatile, CASE WHEN x.pronamespace = 'pg_catalog'::regnamespace THEN x.proname::text
                                              ELSE format('%I.%I', n.nspname, x.proname) END AS name,
                          x.pronamespace = 'pg_catalog'::regnamespace
-                         AND x.proname IN ('now', 'transaction_timestamp', 'statement_timestamp', 'clock_timestamp',
-                                           'timeofday') AS clock,
+                         AND x.proname IN ('statement_timestamp', 'clock_timestamp', 'timeofday') AS clock,
                          x.pronamespace <> 'pg_catalog'::regnamespace AS foreign_one
                   FROM pg_proc x JOIN pg_namespace n ON n.oid = x.pronamespace WHERE x.oid = f.oid) AS p
       ON p.provolatile = 'v' OR p.clock OR p.foreign_one AND p.provolatile = 's'
@@ -244,7 +244,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('the query depends on the time or the session that runs it (CURRENT_DATE, CURRENT_USER or the '
                   'like)%s', t.place),
            'AUTO recomputes it on schedule. Or leave that to the queries that read the stream table.'
-    FROM trees t WHERE t.tree ~ E'[ (]\\{SQLVALUEFUNCTION '
+    FROM trees t WHERE t.tree ~ E'[ (]\\{SQLVALUEFUNCTION :op (?![03478] )'
     UNION ALL
     SELECT format('changes of %s cannot be captured: %s', pgtrickle._qualified(v.relid), n.why),
            'Use refresh_mode => ''AUTO'' or ''FULL'', which recompute the query.'
@@ -254,6 +254,19 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WHERE c.relkind <> 'v' AND n.why IS NOT NULL
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._not_differential TO PUBLIC;
+
+-- Whether what a view shows depends on the current time: on now(), CURRENT_DATE, CURRENT_TIMESTAMP or LOCALTIMESTAMP.
+CREATE FUNCTION pgtrickle._reads_time(view_oid oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(bool_or(r.ev_action::text ~ E'[ (]\\{SQLVALUEFUNCTION :op [03478] '
+                            OR EXISTS (SELECT FROM regexp_matches(r.ev_action::text, ':funcid ([0-9]+)', 'g') AS m
+                                       WHERE m[1]::oid IN ('now()'::regprocedure,
+                                                           'transaction_timestamp()'::regprocedure))), false)
+    FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+    WHERE r.ev_type = '1' AND c.relkind = 'v'
+      AND (r.ev_class = view_oid OR r.ev_class IN (SELECT v.relid FROM pgtrickle._view_sources(view_oid) AS v))
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._reads_time TO PUBLIC;
 
 -- Error 0A000 if it is clear already that a mode that applies changes cannot be: DIFFERENTIAL, IMMEDIATE. 42501 if
 -- the caller may not have triggers on what an IMMEDIATE stream table reads.
@@ -268,6 +281,12 @@ BEGIN
             USING ERRCODE = 'feature_not_supported', HINT = bad.hint;
     END LOOP;
     IF mode = 'IMMEDIATE' THEN
+        IF pgtrickle._reads_time(view_oid) THEN
+            RAISE EXCEPTION 'stream table %: refresh mode IMMEDIATE is not possible: time passes without a statement '
+                            'that it could follow', qualified
+                USING ERRCODE = 'feature_not_supported',
+                      HINT = 'Use DIFFERENTIAL or AUTO: rows come and go as time passes.';
+        END IF;
         FOR source IN SELECT v.relid FROM pgtrickle._view_sources(view_oid) AS v JOIN pg_class c ON c.oid = v.relid
                       WHERE c.relkind <> 'v' ORDER BY v.relid LOOP
             PERFORM pgtrickle._require_immediate(qualified, source, current_user::regrole);

@@ -172,6 +172,30 @@ CREATE FUNCTION pgtrickle._full_instead() RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$ SELECT 1.25 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._full_instead TO PUBLIC;
 
+-- For the owner of the stream table. NULL: it does not follow the time, or its program cannot tell.
+CREATE FUNCTION pgtrickle._time_of_next_crossing(stream_table bigint) RETURNS timestamptz
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    at timestamptz;
+BEGIN
+    IF to_regprocedure(format('pgtrickle_state.next_crossing_%s()', stream_table)) IS NOT NULL THEN
+        EXECUTE format('SELECT pgtrickle_state.next_crossing_%s()', stream_table) INTO at;
+    END IF;
+    RETURN at;
+END
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._time_of_next_crossing TO PUBLIC;
+
+-- The microseconds until then, after what the caller's statement has done. For the daemon.
+CREATE FUNCTION pgtrickle._next_crossing_in(stream_table bigint) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT (extract(epoch FROM f.next_crossing - pgtrickle._now()) * 1000000)::bigint
+            FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = stream_table);
+END
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._next_crossing_in TO PUBLIC;
+
 CREATE FUNCTION pgtrickle._refresh_program(stream_table bigint, mode text, OUT action text, OUT delta_rows bigint,
                                            OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql VOLATILE
@@ -245,7 +269,7 @@ BEGIN
     END IF;
 
     -- Can this program still do it?
-    SELECT t.pgt_relid, t.needs_reinit, t.fuse_limit, t.fuse_blown_at IS NOT NULL AS blown, t.fuse_reset,
+    SELECT t.pgt_relid, t.needs_reinit, t.follows_time, t.fuse_limit, t.fuse_blown_at IS NOT NULL AS blown, t.fuse_reset,
            t.skipped_at IS NOT NULL AS skipped,
            t.max_delta_fraction AS fraction,
                to_regclass(format('%I.%I', n.nspname, format('pgtrickle_%s_key', stream_table))) AS own_key
@@ -440,6 +464,8 @@ BEGIN
     UPDATE pgtrickle.pgt_frontiers p
     SET snapshot = v.taken, xid = pg_current_xact_id(), seq = v.run, data_timestamp = now(),
         clock = CASE WHEN v.skip THEN p.clock ELSE pgtrickle._now() END,   -- rows that cross are not skipped
+        next_crossing = CASE WHEN v.s.follows_time AND NOT v.skip
+                             THEN pgtrickle._time_of_next_crossing(stream_table) END,
         facts_from = CASE WHEN v.chooses AND (v.changed <> 0 OR NOT v.captured)
                           THEN pgtrickle._facts_from(v.f.facts_from, v.taken) ELSE v.f.facts_from END,
         last_action = $3, last_delta_rows = $4

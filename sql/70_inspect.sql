@@ -27,6 +27,11 @@ BEGIN
     IF f.snapshot IS NULL THEN
         RETURN pgtrickle._is_kept(id);
     END IF;
+    -- Rows come and go as time passes: none has, as far as the program can tell beforehand.
+    IF (SELECT t.follows_time FROM pgtrickle.pgt_stream_tables t WHERE t.pgt_id = id)
+        AND (pgtrickle._now() >= f.clock AND pgtrickle._now() < f.next_crossing) IS NOT TRUE THEN
+        RETURN false;
+    END IF;
     FOR source IN SELECT d.source_id FROM pgtrickle.pgt_dependencies d
         WHERE d.pgt_id = id AND d.source_type <> 'VIEW' LOOP
         IF source.source_id IS NULL THEN

@@ -86,7 +86,7 @@ class Collector {
   std::vector<std::string> programs() {
     return strings(
         "SELECT DISTINCT o.id::text FROM (\n"
-        "  SELECT substring(p.proname FROM '^(?:refresh|apply|look|crossing|build|groups)_([0-9]{1,18})(?:_[0-9]+)?$')::bigint AS id "
+        "  SELECT substring(p.proname FROM '^(?:refresh|apply|look|(?:next_)?crossing|build|groups)_([0-9]{1,18})(?:_[0-9]+)?$')::bigint AS id "
         "FROM pg_proc "
         "p\n"
         "  WHERE p.pronamespace = 'pgtrickle_state'::regnamespace\n"

@@ -150,7 +150,8 @@ constexpr const char* kFunctions =
     "p.pronamespace = 'pgtrickle_state'::regnamespace AND (p.proname IN (format('refresh_%s', $1::bigint),\n"
     "    format('apply_%s', $1::bigint), format('look_%s', $1::bigint), format('build_%s', $1::bigint),\n"
     "    format('enter_%s', $1::bigint), format('settle_%s', $1::bigint), format('maintain_%s', $1::bigint),\n"
-    "    format('maintain_many_%s', $1::bigint), format('left_over_%s', $1::bigint), format('crossing_%s', $1::bigint))\n"
+    "    format('maintain_many_%s', $1::bigint), format('left_over_%s', $1::bigint), format('crossing_%s', $1::bigint),\n"
+    "    format('next_crossing_%s', $1::bigint))\n"
     "  OR (p.proname >= format('groups_%s_', $1::bigint) AND p.proname < format('groups_%s`', $1::bigint)\n"
     "      OR p.proname >= format('changed_%s_', $1::bigint) AND p.proname < format('changed_%s`', $1::bigint))\n"
     "     AND p.proname ~ '^(groups|changed)_[0-9]+_[0-9]+$')";
@@ -314,12 +315,13 @@ void record_dependencies(ServerTypes& types, const Definition& d, const Program&
 }
 
 void record_program(ServerTypes& types, const Definition& d, const Program& program) {
-  types.ask("pgt_record_program",
-            "UPDATE pgtrickle.pgt_stream_tables SET effective_refresh_mode = $2, reason = nullif($3, ''), plan = $4, "
-            "       pgt_schema = $5, pgt_name = $6, definite_query = nullif($7, ''), non_monotone = nullif($8, ''), follows_time = $9\n"
-            "WHERE pgt_id = $1",
-            d.request.id, program.differential ? "DIFFERENTIAL" : "FULL", program.reason, program.plan,
-            d.request.schema, d.request.name, program.definite_query, program.non_monotone, program.follows_time);
+  types.ask(
+      "pgt_record_program",
+      "UPDATE pgtrickle.pgt_stream_tables SET effective_refresh_mode = $2, reason = nullif($3, ''), plan = $4, "
+      "       pgt_schema = $5, pgt_name = $6, definite_query = nullif($7, ''), non_monotone = nullif($8, ''), follows_time = $9\n"
+      "WHERE pgt_id = $1",
+      d.request.id, program.differential ? "DIFFERENTIAL" : "FULL", program.reason, program.plan, d.request.schema,
+      d.request.name, program.definite_query, program.non_monotone, program.follows_time);
 }
 
 }  // namespace pgtrickle::catalog

@@ -8,6 +8,7 @@
 
 #include "compiler/analyze/analyzer.h"
 #include "compiler/analyze/settings.h"
+#include "compiler/operators/temporal_filter.h"
 #include "compiler/parse/ast.h"
 #include "compiler/parse/clock.h"
 #include "compiler/passes/check_tree.h"
@@ -127,15 +128,10 @@ class Stopwatch {
   std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
 };
 
-bool reads_time(const Operator& op) {
-  return op.crossing() || std::any_of(op.inputs().begin(), op.inputs().end(),
-                                      [](const OperatorPtr& input) { return reads_time(*input); });
-}
-
 /// Whether rows come and go as time passes.
 bool follows_time(const CutPlan& plan) {
   const auto trees = plan.trees();
-  return std::any_of(trees.begin(), trees.end(), [](const Operator* tree) { return reads_time(*tree); });
+  return std::any_of(trees.begin(), trees.end(), [](const Operator* tree) { return !temporal_filters(*tree).empty(); });
 }
 
 Program compile_differential(const CompileRequest& request, const pg_query::SelectStmt& select, const Catalog& catalog,
@@ -184,7 +180,8 @@ Program compile_differential(const CompileRequest& request, const pg_query::Sele
       throw Unsupported("time passes without a statement that an IMMEDIATE stream table could follow",
                         time_dependence(select),
                         "Use DIFFERENTIAL or AUTO: the daemon refreshes it when rows come and go as time passes.");
-    numbers.add_time();
+    numbers.add(kTime, 0, "time");
+    program.reason = "rows come and go as time passes: it does not sleep, but is looked at once per period";
   }
   for (auto* tree : plan.trees()) tree->number(numbers);
 

@@ -80,7 +80,7 @@ SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname
        greatest(r.rows, d.rows) AS rows, f.full_threshold,
        s.tier, extract(epoch FROM s.max_staleness)::float8 AS max_staleness,
        coalesce(s.diamond_consistency, 'atomic') = 'atomic' AS atomic_diamond,
-       coalesce(s.diamond_schedule_policy, 'fastest') = 'slowest' AS slowest, s.allow_circular, s.follows_time,
+       coalesce(s.diamond_schedule_policy, 'fastest') = 'slowest' AS slowest, s.allow_circular,
        pgtrickle._is_throttled(s.refresh_mode, s.effective_refresh_mode, s.schedule, s.max_staleness) AS throttled,
        s.fuse, s.fuse_sensitivity, s.fuse_learned, s.fuse_limit,
        left(s.reinit_reason, pgtrickle._kept_characters()) AS reinit_reason,
@@ -221,7 +221,6 @@ Result<std::vector<StreamTable>> read_tables(const Rows& rows) {
     t.slowest = row.get<bool>("slowest");
     t.throttled = row.get<bool>("throttled");
     t.allow_circular = row.get<bool>("allow_circular");
-    t.follows_time = row.get<bool>("follows_time");
     t.fuse = row.get<std::string>("fuse");
     t.fuse_sensitivity = row.get<std::optional<int>>("fuse_sensitivity").value_or(agreements::kFuseSensitivity);
     t.fuse_learned = row.get<std::optional<std::int64_t>>("fuse_learned");

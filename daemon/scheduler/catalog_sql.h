@@ -48,7 +48,6 @@ struct StreamTable : StreamTableIdentity {
   bool slowest = false;
   bool throttled = false;  // nobody said how often it is recomputed, unless what reads it does
   bool allow_circular = false;
-  bool follows_time = false;  // rows come and go as time passes
   std::string fuse;
   int fuse_sensitivity = 0;
   std::optional<std::int64_t> fuse_learned, fuse_limit;

@@ -104,7 +104,7 @@ SELECT kind, count(*) AS n, sum(x) AS total, min(ts) AS first, max(x) AS most FR
 -- query counted DIFFERENTIAL
 SELECT count(*) AS n, avg(x) AS mean, array_agg(id ORDER BY id) AS ids FROM ev WHERE ts > now() - interval '12 hours'
 
--- query having DIFFERENTIAL
+-- query having_latest DIFFERENTIAL
 SELECT kind, max(ts) FILTER (WHERE isfinite(ts)) AS latest FROM ev GROUP BY kind HAVING max(ts) FILTER (WHERE isfinite(ts)) < now() + interval '1 day'
 
 -- query having_day DIFFERENTIAL
@@ -125,7 +125,7 @@ SELECT DISTINCT ON (kind) kind, id FROM ev WHERE ts <= now() ORDER BY kind, ts D
 -- query united DIFFERENTIAL
 SELECT kind FROM ev WHERE ts > now() UNION SELECT item FROM price WHERE valid_from > now()
 
--- query difference DIFFERENTIAL
+-- query not_there DIFFERENTIAL
 SELECT kind FROM kinds EXCEPT SELECT kind FROM ev WHERE ts BETWEEN now() - interval '2 hours' AND now()
 
 -- query there_is DIFFERENTIAL

@@ -57,8 +57,7 @@ class FakeTypes : public TypeOracle {
   std::vector<TypeInfo> column_types(const std::string& select) override {
     const auto parsed = parse_select(select);
     std::vector<TypeInfo> types;
-    for (const auto& target : parsed.target_list())
-      types.push_back(type_of(fragment(target.res_target().val())));
+    for (const auto& target : parsed.target_list()) types.push_back(type_of(fragment(target.res_target().val())));
     return types;
   }
   static TypeInfo type_of(const std::string& expression) {
@@ -278,14 +277,15 @@ TEST_F(CompilerTest, EachComparisonWithTheTimeHasTheRangeOfItsOperator) {
 }
 
 TEST_F(CompilerTest, TimeWhereItCannotBeFollowedIsRecomputed) {
-  for (const char* query :
-       {"SELECT v.customer FROM public.visits v WHERE (now() - v.at) > '1 day'::interval",
-        "SELECT v.customer FROM public.visits v WHERE now() > '2000-01-01 00:00:00+00'::timestamptz",
-        "SELECT v.customer FROM public.visits v WHERE v.at < clock_timestamp()",
-        "SELECT v.customer FROM public.visits v WHERE v.customer > (now() - '1 day'::interval)",
-        "SELECT count(*) FILTER (WHERE v.at < now()) AS n FROM public.visits v",
-        "SELECT c.id FROM public.customers c LEFT JOIN public.visits v ON v.customer = c.id AND c.id > 1 AND v.at < now() "
-        "AND (c.id > 5 OR v.at < now())"}) {
+  for (
+      const char* query :
+      {"SELECT v.customer FROM public.visits v WHERE (now() - v.at) > '1 day'::interval",
+       "SELECT v.customer FROM public.visits v WHERE now() > '2000-01-01 00:00:00+00'::timestamptz",
+       "SELECT v.customer FROM public.visits v WHERE v.at < clock_timestamp()",
+       "SELECT v.customer FROM public.visits v WHERE v.customer > (now() - '1 day'::interval)",
+       "SELECT count(*) FILTER (WHERE v.at < now()) AS n FROM public.visits v",
+       "SELECT c.id FROM public.customers c LEFT JOIN public.visits v ON v.customer = c.id AND c.id > 1 AND v.at < now() "
+       "AND (c.id > 5 OR v.at < now())"}) {
     const auto program = compile_query(query);
     EXPECT_FALSE(program.differential) << query;
     EXPECT_FALSE(program.follows_time) << query;
@@ -294,8 +294,7 @@ TEST_F(CompilerTest, TimeWhereItCannotBeFollowedIsRecomputed) {
 }
 
 TEST_F(CompilerTest, NoStatementOfAWriterTellsThatTimePasses) {
-  const auto program =
-      compile_query("SELECT v.customer FROM public.visits v WHERE v.at > now()", 1, false, {}, true);
+  const auto program = compile_query("SELECT v.customer FROM public.visits v WHERE v.at > now()", 1, false, {}, true);
   EXPECT_FALSE(program.differential);
   EXPECT_THAT(program.reason, HasSubstr("IMMEDIATE"));
   EXPECT_THAT(program.hint, HasSubstr("DIFFERENTIAL"));

@@ -201,8 +201,8 @@ class QueryAnalyzer {
   void take_filters(AnalyzedItem& left, std::vector<Node>* where, const CteScope* ctes);
 
   // expressions.cpp
-  /// Throws Unsupported if it reads the clock outside of subqueries. resolve_condition() lets that pass: what it returns
-  /// goes to filtered().
+  /// Throws Unsupported if it reads the clock outside of subqueries. resolve_condition() lets that pass: what it
+  /// returns goes to filtered().
   Node resolve(const Node& expr, const Scope& scope);
   Node resolve_condition(const Node& expr, const Scope& scope);
   Node resolved(const Node& expr, const Scope& scope, bool at_any_time);

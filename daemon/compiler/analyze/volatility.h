@@ -12,8 +12,8 @@ namespace pgtrickle::compiler {
 /// The current time stands where it cannot be followed: throws Unsupported.
 [[noreturn]] void refuse_time(const std::string& fragment);
 
-/// Walks a whole query, subqueries included. Lets the current time pass, which parse/clock.h names and the analyzer asks
-/// about.
+/// Walks a whole query, subqueries included. Lets the current time pass, which parse/clock.h names and the analyzer
+/// asks about.
 void check_volatility(const pg_query::SelectStmt& query, const Catalog& catalog);
 
 }  // namespace pgtrickle::compiler

@@ -83,9 +83,6 @@ class Operator {
   /// The inputs that meet (plan/writer_locks.h); the inputs' own are not among them. nullopt: a change may need to know
   /// anything of the rest.
   [[nodiscard]] virtual std::optional<std::vector<Meeting>> meetings() const;
-  /// Rows of post, each with its weight, that come and go because time has passed since the last refresh (v.f_now), not
-  /// because of any source; the inputs' own are not among them. nullopt: time is nothing to it.
-  [[nodiscard]] virtual std::optional<Query> crossing() const { return std::nullopt; }
   /// How the sources are numbered, once all sources of the program are known.
   virtual void number(const SourceNumbers& numbers);
   /// Bits of the sources (Statement's numbering) that can change this relation.

@@ -26,7 +26,7 @@ int rank(const TypeInfo& type) {
 
 /// The operator with its sides exchanged; empty: not a comparison that has a range.
 std::string exchanged(const std::string& op) {
-  static const std::map<std::string, std::string> kOperators{{"<", ">"}, {">", "<"}, {"<=", ">="},
+  static const std::map<std::string, std::string> kOperators{{"<", ">"},   {">", "<"}, {"<=", ">="},
                                                              {">=", "<="}, {"=", "="}, {"<>", "<>"}};
   const auto found = kOperators.find(op);
   return found == kOperators.end() ? std::string() : found->second;
@@ -63,6 +63,13 @@ bool is_shifted_clock(const Node& node) {
   if (!is_ours(schema) || kNames.count(name) == 0 || call.args_size() < 2) return false;
   return is_constant(call.args(0)) && is_shifted_clock(call.args(1)) &&
          (call.args_size() == 2 || is_constant(call.args(2)));
+}
+
+/// The clock plus or less intervals.
+bool is_moved_clock(const Node& node) {
+  if (is_clock(node)) return true;
+  return node.has_a_expr() && is_shifted_clock(node) &&
+         (is_moved_clock(node.a_expr().lexpr()) || is_moved_clock(node.a_expr().rexpr()));
 }
 
 [[noreturn]] void refuse(const Node& node) {
@@ -125,6 +132,7 @@ void TemporalFilter::resolve_types(TypeOracle& oracle) {
     const int time = rank(time_types.at(i));
     if (row == 0 || time == 0) refuse(predicate_);
     if (time < row) comparisons_[i].time = cast(std::move(comparisons_[i].time), row_types[i].name);
+    comparisons_[i].timed = row == 3 && time == 3;
     comparisons_[i].wide = row_types[i].oid == kTimestamp && time_types.at(i).oid == kTimestamptz;
   }
 }
@@ -147,8 +155,8 @@ std::vector<std::string> TemporalFilter::range(const Comparison& comparison) con
     from += "::timestamp - interval '2 days'";
     to += "::timestamp + interval '2 days'";
   }
-  // Half open, so that rows at a bound that stays are left alone: of two neighbouring bounds, ">" and "<=" tell rows apart
-  // above the smaller one, ">=" and "<" below the greater one.
+  // Half open, so that rows at a bound that stays are left alone: of two neighbouring bounds, ">" and "<=" tell rows
+  // apart above the smaller one, ">=" and "<" below the greater one.
   const bool above = !comparison.wide && (comparison.op == ">" || comparison.op == "<=");
   const bool below = !comparison.wide && (comparison.op == "<" || comparison.op == ">=");
   return {"(" + was + ") <> (" + is + ")", row + (above ? " > " : " >= ") + from, row + (below ? " < " : " <= ") + to};
@@ -164,10 +172,43 @@ Select TemporalFilter::arm(std::size_t number) const {
   return rows.where("(" + before + ") <> (" + after + ")");
 }
 
-std::optional<Query> TemporalFilter::crossing() const {
+Query TemporalFilter::crossing() const {
   std::vector<Query> arms;
   for (std::size_t i = 0; i < comparisons_.size(); ++i) arms.emplace_back(arm(i));
   return union_all(arms);
+}
+
+std::optional<Query> TemporalFilter::next_crossing() const {
+  std::vector<Query> times;
+  for (const auto& comparison : comparisons_) {
+    int index = 0;
+    if (!comparison.timed || !is_moved_clock(comparison.time) || !is_column(comparison.row, &index) ||
+        !inputs_[0]->indexed(index) || !inputs_[0]->source_of(index))
+      return std::nullopt;
+    const auto time_in = [&](const char* span) {
+      return "(" +
+             deparse_expr(
+                 at_time(comparison.time, parse_expr(std::string("pgtrickle._now() + interval '") + span + "'"))) +
+             ")";
+    };
+    const std::string is = "(" + deparse_expr(comparison.time) + ")";
+    const auto is_even = [&](const char* span) { return time_in(span) + " - " + is + " = interval '" + span + "'"; };
+    const std::string row = render(comparison.row, "i", *inputs_[0]);
+    const bool at_once = comparison.op != ">" && comparison.op != "<=";  // a row at f(n1) has crossed the moment after
+    const auto next = [&](const char* span) {
+      return "pgtrickle._now() + coalesce(" +
+             Query(Select({"min(" + row + ")"})
+                       .from(inputs_[0]->post(), "i")
+                       .where({row + (at_once ? " >= " : " > ") + is, row + " < " + time_in(span)}))
+                 .in_parentheses() +
+             " - " + is + ", interval '" + span + "')";
+    };
+    times.emplace_back(Select().item("CASE WHEN " + is_even("1 hour") + " THEN " + next("1 hour") + " WHEN " +
+                                         is_even("1 minute") + " THEN " + next("1 minute") +
+                                         " ELSE pgtrickle._now() END",
+                                     "at"));
+  }
+  return union_all(times);
 }
 
 Delta TemporalFilter::delta(Statement& statement, bool consolidate) const {
@@ -178,14 +219,13 @@ Delta TemporalFilter::delta(Statement& statement, bool consolidate) const {
                               .where(passes(at_time(predicate_, last_time())))
                               .where(statement.gate(inputs_[0]->source_mask()))};
   // Also if the input has changed, time or not: that no row crosses was asked before.
-  for (std::size_t i = 0; i < comparisons_.size(); ++i)
-    arms.emplace_back(arm(i).where(statement.gate(source_mask())));
+  for (std::size_t i = 0; i < comparisons_.size(); ++i) arms.emplace_back(arm(i).where(statement.gate(source_mask())));
   return {union_all(arms), false};
 }
 
 void TemporalFilter::number(const SourceNumbers& numbers) {
   Operator::number(numbers);
-  time_mask_ = numbers.time_bit();
+  time_mask_ = numbers.bit(kTime);
 }
 
 std::uint64_t TemporalFilter::source_mask() const {
@@ -242,6 +282,14 @@ std::string TemporalFilter::cost_class() const {
     return is_column(comparison.row, &index) && inputs_[0]->can_be_looked_up(index);
   });
   return by_index ? "O(delta + rows that cross)" : "O(delta + input): no index can find the rows that cross";
+}
+
+std::vector<const TemporalFilter*> temporal_filters(const Operator& tree) {
+  std::vector<const TemporalFilter*> found;
+  if (const auto* filter = dynamic_cast<const TemporalFilter*>(&tree)) found.push_back(filter);
+  for (const auto& input : tree.inputs())
+    for (const auto* filter : temporal_filters(*input)) found.push_back(filter);
+  return found;
 }
 
 OperatorPtr make_temporal_filter(OperatorPtr input, Node predicate) {

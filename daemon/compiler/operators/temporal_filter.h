@@ -3,12 +3,14 @@
 //
 // Rule: X = p(now) over T, n0 = now of the last refresh (pgt_frontiers.clock), n1 = now of this one, P = post T, D:
 //   delta X = p(n0) over D  +  [p(n1) - p(n0)] over P         which is p(n1) P - p(n0) (P - D), whatever p is
-// The second part reads only rows that may cross: those with their side of a comparison "row < f(now)" between f(n0) and
-// f(n1), an index range. Each comparison in p has an arm of its own; an arm leaves out what an earlier one has. What is
-// in a range is tested again with p, so a range may be too wide, and must not be too narrow. The naive version fails on:
+// The second part reads only rows that may cross: those with their side of a comparison "row < f(now)" between f(n0)
+// and f(n1), an index range. Each comparison in p has an arm of its own; an arm leaves out what an earlier one has.
+// What is in a range is tested again with p, so a range may be too wide, and must not be too narrow. The naive version
+// fails on:
 //   - p(n1) over D: a row that is inserted when it has expired already is subtracted without having been added;
 //   - a range [f(n0), f(n1)] as if time only grew. now() - '1 month' goes back at midnight of March 30th, local time in
-//     autumn, and now() itself after a clock step: the range is from the smaller of both to the greater, p says the sign;
+//     autumn, and now() itself after a clock step: the range is from the smaller of both to the greater, p says the
+//     sign;
 //   - closed ranges: rows of "day >= current_date" at today's date would be read by every refresh. n0 = n1: no range;
 //   - bounds compared as another type than the row: under a TimeZone, dates and timestamps without zone are not ordered
 //     as the times that they stand for. A bound of a lesser type is cast to that of the row. A row without zone against
@@ -16,6 +18,9 @@
 //   - NULL: never in p, never in a range. 'infinity' is a value like any other.
 // now() is the start of the transaction that refreshes, so a stream table equals its query as that transaction would
 // see it. One operator per conjunct: they stand over each other.
+//
+// The next crossing, until which a stream table counts as fresh: the row next above f(n1), if f goes on as fast as time
+// does. That f does so for the next hour is asked of f itself: days and months jump, forwards and back.
 #pragma once
 
 #include <optional>
@@ -28,14 +33,18 @@ namespace pgtrickle::compiler {
 
 class TemporalFilter final : public Operator {
  public:
-  /// `predicate` reads the clock (parse/clock.h). Throws Unsupported unless it does so only in comparisons of a row with
-  /// the clock shifted, truncated or cast.
+  /// `predicate` reads the clock (parse/clock.h). Throws Unsupported unless it does so only in comparisons of a row
+  /// with the clock shifted, truncated or cast.
   TemporalFilter(OperatorPtr input, Node predicate);
 
   [[nodiscard]] OperatorPtr clone() const override { return std::make_unique<TemporalFilter>(*this); }
   [[nodiscard]] FromItem post() const override;
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
-  [[nodiscard]] std::optional<Query> crossing() const override;
+  /// Rows of post, each with its weight, that come and go because time has passed since the last refresh (v.f_now).
+  [[nodiscard]] Query crossing() const;
+  /// A column `at`: no row crosses before that time, if nothing changes but the time. Known of now() plus or less
+  /// intervals, against a column with an index.
+  [[nodiscard]] std::optional<Query> next_crossing() const;
   void number(const SourceNumbers& numbers) override;
   [[nodiscard]] std::uint64_t source_mask() const override;
   std::vector<int> prune(const std::set<int>& needed) override;
@@ -60,7 +69,8 @@ class TemporalFilter final : public Operator {
     Node row;
     Node time;
     std::string op;
-    bool wide = false;  // the row has no time zone, the time has one
+    bool wide = false;   // the row has no time zone, the time has one
+    bool timed = false;  // both are points in time: timestamps with time zone
   };
 
   void find_comparisons(const Node& node);
@@ -75,5 +85,11 @@ class TemporalFilter final : public Operator {
 };
 
 OperatorPtr make_temporal_filter(OperatorPtr input, Node predicate);
+
+/// The time is a source, too, the last one of a program (SourceNumbers): its pending rows are the ones that cross.
+constexpr std::uint32_t kTime = 0;  // no relation has this OID
+
+/// The temporal filters of a tree.
+std::vector<const TemporalFilter*> temporal_filters(const Operator& tree);
 
 }  // namespace pgtrickle::compiler

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compiler/operators/temporal_filter.h"
 #include "compiler/plan/writer_locks.h"
 #include "compiler/program/immediate_writer.h"
 #include "compiler/program/refresh_writer.h"
@@ -249,6 +250,7 @@ std::string time_of_frontier(TableId id) {
 struct Differs {
   bool sized = false;  // the planner is told the sizes of deltas
   std::string gone;    // the type of v.gone
+  bool follows_time = false;
 };
 
 /// apply_<id>: recomputes, or applies what is pending. `differential` is empty if it can only recompute.
@@ -298,7 +300,7 @@ std::string apply_function(const CompileRequest& request, const SourceNumbers& n
   const std::string body =
       fill(kBody, {{"id", std::to_string(request.id)},
                    {"what_changed", numbers.declarations("$5")},
-                   {"declare_time", numbers.has_time() ? time_of_frontier(request.id) : ""},
+                   {"declare_time", differs.follows_time ? time_of_frontier(request.id) : ""},
                    {"declare_gone", differs.gone.empty() ? "" : "gone " + differs.gone + ";"},
                    {"save_sizes", differs.sized ? kSaveSizes : ""},
                    {"set_sizes", differs.sized ? "v.ignored := set_config('pgtrickle.sizes', $7, true);" : ""},
@@ -319,14 +321,9 @@ void add_apply(const CompileRequest& request, Program& program, const SourceNumb
                               ") FROM PUBLIC");
 }
 
-void collect_crossing(const Operator& op, std::vector<Query>& crossing) {
-  if (auto own = op.crossing()) crossing.push_back(std::move(*own));
-  for (const auto& input : op.inputs()) collect_crossing(*input, crossing);
-}
-
-/// crossing_<id>: how many rows cross because time has passed. Under the settings of apply_<id>: what a day is depends on
-/// them. The state of inner nodes is that of the last refresh, which does no harm: where it will change, the terms of
-/// what crosses are there anyway (operators/temporal_filter.cpp).
+/// crossing_<id>: how many rows cross because time has passed. Under the settings of apply_<id>: what a day is depends
+/// on them. The state of inner nodes is that of the last refresh, which does no harm: where it will change, the terms
+/// of what crosses are there anyway (operators/temporal_filter.cpp).
 void add_crossing(const CompileRequest& request, const std::vector<Query>& crossing, Program& program) {
   std::vector<Query> counts;
   for (const auto& rows : crossing) counts.emplace_back(Select({"count(*) AS n"}).from(rows, "x"));
@@ -349,6 +346,38 @@ void add_crossing(const CompileRequest& request, const std::vector<Query>& cross
   for (const auto& [key, value] : request.settings) head += "\nSET " + quote_ident(key) + " = " + quote_literal(value);
   program.owner_ddl.push_back(plpgsql_function(head, body));
   program.owner_ddl.push_back("REVOKE ALL ON FUNCTION " + function_name("crossing", request.id) + "() FROM PUBLIC");
+}
+
+/// next_crossing_<id>: no row crosses before that time, if nothing changes but the time. For a stream table that
+/// sleeps.
+void add_next_crossing(const CompileRequest& request, const std::vector<Query>& times, Program& program) {
+  constexpr const char* kBody = R"sql(
+      #variable_conflict use_column
+      BEGIN
+        RETURN ${next};
+      END
+  )sql";
+  const std::string body =
+      fill(kBody, {{"next", Query(Select({"min(x.at)"}).from(union_all(times), "x")).in_parentheses()}});
+  std::string head = "CREATE OR REPLACE FUNCTION " + function_name("next_crossing", request.id) +
+                     "() RETURNS timestamptz\nLANGUAGE plpgsql STABLE";
+  for (const auto& [key, value] : request.settings) head += "\nSET " + quote_ident(key) + " = " + quote_literal(value);
+  program.owner_ddl.push_back(plpgsql_function(head, body));
+  program.owner_ddl.push_back("REVOKE ALL ON FUNCTION " + function_name("next_crossing", request.id) +
+                              "() FROM PUBLIC");
+}
+
+void add_time(const CompileRequest& request, const std::vector<Operator*>& trees, Program& program) {
+  std::vector<Query> crossing;
+  std::vector<Query> next;
+  for (const auto* tree : trees) {
+    for (const auto* filter : temporal_filters(*tree)) {
+      crossing.push_back(filter->crossing());
+      if (auto at = filter->next_crossing()) next.push_back(std::move(*at));
+    }
+  }
+  add_crossing(request, crossing, program);
+  if (next.size() == crossing.size()) add_next_crossing(request, next, program);
 }
 
 bool needs_encoding(const TypeInfo& type) {
@@ -395,10 +424,8 @@ std::string write_differential(const CompileRequest& request, const CutPlan& pla
   const auto trees = plan.trees();
   const bool joins = std::any_of(trees.begin(), trees.end(), [](const Operator* tree) { return tree->joins(); });
   add_apply(with_encoding(request, trees), program, numbers, writer.full_body(), writer.differential_body(joins),
-            {joins, writer.gone()});
-  std::vector<Query> crossing;
-  for (const auto* tree : trees) collect_crossing(*tree, crossing);
-  if (!crossing.empty()) add_crossing(with_encoding(request, trees), crossing, program);
+            {joins, writer.gone(), program.follows_time});
+  if (program.follows_time) add_time(with_encoding(request, trees), trees, program);
   // Without an index each lookup would be a scan, which only a hash join does once.
   add_refresh(request, program, sources, numbers, {joins, all_indexed});
   if (request.immediate) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "compiler/operators/temporal_filter.h"
 #include "compiler/sql/change.h"
 #include "compiler/sql/function_text.h"
 #include "compiler/sql/query.h"
@@ -40,7 +41,7 @@ class RefreshWriter {
       marked.push_back("CASE WHEN " + alias(s) + ".marked THEN " + std::to_string(s.log_id) + " END");
       looks.from(pending_rows(s, "v"), alias(s));
     }
-    if (numbers_.has_time()) counts.push_back(crossing());
+    if (follows_time()) counts.push_back(crossing());
     looks.item("ARRAY[" + join(counts, ", ") + "]::bigint[]")
         .item("array_remove(ARRAY[" + join(marked, ", ") + "]::bigint[], NULL)")
         .items({not_null(), row_security(), watched()})
@@ -132,13 +133,14 @@ class RefreshWriter {
     return "v.n" + std::to_string(numbers_.number(s.source->relid));
   }
 
+  [[nodiscard]] bool follows_time() const { return numbers_.count() > sources_.size(); }
   [[nodiscard]] std::string crossing() const { return function_name("crossing", request_.id) + "()"; }
-  [[nodiscard]] std::string crossing_rows() const { return "v.n" + std::to_string(numbers_.time_number()); }
+  [[nodiscard]] std::string crossing_rows() const { return "v.n" + std::to_string(numbers_.number(kTime)); }
 
   [[nodiscard]] std::string declarations() const {
     std::vector<std::string> counts;
     for (const auto& s : sources_) counts.push_back(count_of(s).substr(2) + " bigint;");
-    if (numbers_.has_time()) counts.push_back(crossing_rows().substr(2) + " bigint;");
+    if (follows_time()) counts.push_back(crossing_rows().substr(2) + " bigint;");
     constexpr const char* kText = R"sql(
         DECLARE
           run bigint;
@@ -167,7 +169,7 @@ class RefreshWriter {
       set_changed.push_back("IF " + count_of(s) + " > 0 THEN v.changed := v.changed | " +
                             std::to_string(numbers_.bit(s.source->relid)) + "; END IF;");
     }
-    if (numbers_.has_time()) counts.push_back(crossing_rows());
+    if (follows_time()) counts.push_back(crossing_rows());
     constexpr const char* kText = R"sql(
         IF $1 = 'auto' AND current_setting('transaction_isolation') = 'repeatable read'
            ${may_read} THEN
@@ -188,15 +190,17 @@ class RefreshWriter {
     return fill(kText, {{"may_read", may_read()},
                         {"look", look_for_the_usual()},
                         {"pending", join(counts, " + ")},
-                        {"note_time", numbers_.has_time() ? note_time() : ""},
-                        {"apply_the_usual", numbers_.has_time() ? "" : apply_the_usual(set_changed)}});
+                        {"note_time", follows_time() ? note_time() : ""},
+                        {"apply_the_usual", follows_time() ? "" : apply_the_usual(set_changed)}});
   }
 
-  /// No row has crossed, so the table is right for this time, too. Otherwise each look would read all rows that have come
-  /// near since the last one that crossed, only to find that another condition keeps them out.
+  /// No row has crossed, so the table is right for this time, too. Otherwise each look would read all rows that have
+  /// come near since the last one that crossed, only to find that another condition keeps them out.
   [[nodiscard]] std::string note_time() const {
     Update frontier("pgtrickle.pgt_frontiers", "p");
     frontier.set("clock", "pgtrickle._now()")
+        .set("data_timestamp", "now()")
+        .set("next_crossing", "pgtrickle._time_of_next_crossing(" + id_ + ")")
         .where("p.pgt_id = " + id_)
         .where("p.clock < pgtrickle._now() - interval '1 minute'");
     return frontier.sql() + ";";
@@ -254,7 +258,7 @@ class RefreshWriter {
     }
     look.item(join(marked, " OR "));
     into.emplace_back("v.marked");
-    if (numbers_.has_time()) {
+    if (follows_time()) {
       look.item(crossing());
       into.push_back(crossing_rows());
     }

@@ -21,9 +21,7 @@ void SourceNumbers::add(std::uint32_t relid, SourceId log_id, const std::string&
 }
 
 std::vector<std::string> SourceNumbers::variables() const {
-  auto names = names_;
-  if (has_time_) names.emplace_back("time_changed");
-  names = unique_names(names);
+  auto names = unique_names(names_);
   for (auto& name : names) name = quote_ident(name);
   return names;
 }
@@ -31,8 +29,7 @@ std::vector<std::string> SourceNumbers::variables() const {
 std::string SourceNumbers::declarations(const std::string& changed) const {
   std::string text;
   const auto names = variables();
-  if (has_time_) text += names.back() + " CONSTANT boolean := (" + changed + " & " + std::to_string(time_bit()) + ") <> 0;\n";
-  for (std::size_t i = 0; i < sources_.size(); ++i) {
+  for (std::size_t i = 0; i < names.size(); ++i) {
     const std::string number = std::to_string(i + 1);
     text += names[i] + " CONSTANT boolean := ";
     if (immediate_)
@@ -46,8 +43,7 @@ std::string SourceNumbers::declarations(const std::string& changed) const {
 std::string SourceNumbers::gate(std::uint64_t mask) const {
   std::vector<std::string> changed;
   const auto names = variables();
-  if (has_time_ && (time_bit() & mask) != 0) changed.push_back("v." + names.back());
-  for (std::size_t i = 0; i < sources_.size(); ++i)
+  for (std::size_t i = 0; i < names.size(); ++i)
     if ((bit(sources_[i].first) & mask) != 0) changed.push_back("v." + names[i]);
   if (changed.empty()) return "false";
   return changed.size() == 1 ? changed.front() : "(" + join(changed, " OR ") + ")";

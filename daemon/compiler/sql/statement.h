@@ -24,11 +24,6 @@ constexpr std::uint32_t kChangedBits = 62;  // as SQL has agreed, see catalog/pr
 class SourceNumbers {
  public:
   void add(std::uint32_t relid, SourceId log_id, const std::string& name);
-  /// The time is a source, too, the last one: its pending rows are the ones that cross (operators/temporal_filter.h).
-  void add_time() { has_time_ = true; }
-  [[nodiscard]] bool has_time() const { return has_time_; }
-  [[nodiscard]] std::size_t time_number() const { return sources_.size() + 1; }
-  [[nodiscard]] std::uint64_t time_bit() const { return std::uint64_t{1} << (sources_.size() % kChangedBits); }
   [[nodiscard]] std::uint64_t bit(std::uint32_t relid) const;
   [[nodiscard]] SourceId log_id(std::uint32_t relid) const;
   /// The same sources in a program that runs within the writer's transaction: what statements have changed is in
@@ -59,7 +54,6 @@ class SourceNumbers {
   std::map<std::uint32_t, std::size_t> index_;
   std::optional<TableId> immediate_;
   bool in_variables_ = false;
-  bool has_time_ = false;
   std::string about_;
 };
 

@@ -10,7 +10,7 @@ CREATE INDEX ON price (valid_from);
 CREATE INDEX ON price (valid_to);
 INSERT INTO price SELECT i % 6, '2020-03-01 00:00+00'::timestamptz + i * '5 hours'::interval, '2099-03-01 00:00+00'::timestamptz + i * '5 hours'::interval FROM generate_series(0, 20) i;
 
--- query window DIFFERENTIAL
+-- query of_a_day DIFFERENTIAL
 -- feature column > now() - interval
 SELECT e.id, e.ts FROM ev e WHERE e.ts > now() - interval '1 day'
 
@@ -42,7 +42,7 @@ SELECT e.id FROM ev e WHERE e.ts > now() - interval '1 year 2 months 3 days'
 -- feature GROUP BY over a comparison with now()
 SELECT e.kind, count(*) AS n FROM ev e WHERE e.ts > now() GROUP BY e.kind
 
--- query having DIFFERENTIAL
+-- query having_latest DIFFERENTIAL
 -- feature HAVING that compares with now()
 SELECT e.kind, max(e.ts) AS latest FROM ev e GROUP BY e.kind HAVING max(e.ts) > now() - interval '1 day'
 
@@ -54,7 +54,7 @@ SELECT e.id, p.item FROM ev e JOIN price p ON p.item = e.kind AND p.valid_to > n
 -- feature comparison with now() in ON of an outer join, of the side that is padded
 SELECT p.item, e.id FROM price p LEFT JOIN ev e ON e.kind = p.item AND e.ts > now()
 
--- query exists DIFFERENTIAL
+-- query there_is DIFFERENTIAL
 -- feature comparison with now() in EXISTS, NOT EXISTS, IN
 SELECT p.item FROM price p WHERE EXISTS (SELECT 1 FROM ev e WHERE e.kind = p.item AND e.ts > now())
 
