@@ -75,5 +75,8 @@ SELECT kind, count(*) AS n FROM events WHERE value > extract(epoch FROM now()) G
 -- query immediate_filter IMMEDIATE
 SELECT id, amount * 2 AS twice FROM orders WHERE amount > 10
 
+-- query immediate_groups IMMEDIATE
+SELECT customer_id, count(*) AS orders, sum(amount) AS revenue FROM orders GROUP BY customer_id
+
 -- query immediate_join_groups IMMEDIATE
 SELECT c.region, count(*) AS orders, sum(o.amount) AS revenue FROM orders o JOIN customers c ON c.id = o.customer_id GROUP BY c.region
