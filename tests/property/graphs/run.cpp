@@ -70,7 +70,7 @@ class Run {
     bool disturbed = true;  // such an event is going on
     bool must_agree = false;
     std::optional<Clock::time_point> served_since;  // as the daemon says, and in agreement all the time
-    std::string agreed_at;  // source snapshot
+    std::string agreed_at;                          // source snapshot
   };
 
   void prepare(Session& main) {
