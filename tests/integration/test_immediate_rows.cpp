@@ -167,6 +167,13 @@ TEST_F(ImmediateRows, WhatNeverFitsHasItRebuilt) {
   expect_equal_after("UPDATE items SET v = v + 1 WHERE id = 10");
 }
 
+TEST_F(ImmediateRows, DroppingItLeavesWritersAlone) {
+  session_.exec("SELECT pgtrickle.drop_stream_table('st')");
+  for (const char* sql : {"INSERT INTO items VALUES (30, 30, 'x')", "UPDATE items SET v = 9 WHERE id = 30",
+                          "DELETE FROM items WHERE id = 9", "TRUNCATE items"})
+    EXPECT_EQ(error_of(session_, sql), "");
+}
+
 // Once it is stopped, its program names nothing of the source any more.
 TEST_F(ImmediateRows, AWriterDoesNotFailBecauseASourceWasAltered) {
   session_.exec("ALTER TABLE items RENAME COLUMN v TO amount");

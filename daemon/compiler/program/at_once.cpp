@@ -32,18 +32,16 @@ std::string left_over_trigger(const TriggerWriter& triggers) {
 
 std::string truncated(const TriggerWriter& triggers, const std::string& tables) {
   constexpr const char* kText = R"sql(
-      IF EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = ${id}) THEN
-          IF current_setting('transaction_isolation') <> 'read committed' THEN
-              BEGIN
-                  TRUNCATE ${tables};
-              EXCEPTION WHEN object_in_use OR feature_not_supported THEN  -- a cursor, a foreign key: the writer goes on
-                  ${lost}
-              END;
-          END IF;
-          IF NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = ${id}) THEN
-              PERFORM pgtrickle_state.apply_${id}('full', NULL, NULL, NULL, 0::bigint, 0::bigint, NULL,
-                  NULL, NULL::text);
-          END IF;
+      IF current_setting('transaction_isolation') <> 'read committed' THEN
+          BEGIN
+              TRUNCATE ${tables};
+          EXCEPTION WHEN object_in_use OR feature_not_supported THEN  -- a cursor, a foreign key: the writer goes on
+              ${lost}
+          END;
+      END IF;
+      IF NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = ${id}) THEN
+          PERFORM pgtrickle_state.apply_${id}('full', NULL, NULL, NULL, 0::bigint, 0::bigint, NULL,
+              NULL, NULL::text);
       END IF;
   )sql";
   return fill(kText, {{"id", triggers.id()}, {"tables", tables}, {"lost", triggers.lost("it could not be truncated")}});
@@ -83,8 +81,9 @@ std::string changed_at_once(const TriggerWriter& triggers, const AtOnce& parts) 
               ${expect_trigger}
               PERFORM FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = ${id} FOR SHARE;  -- nor has it been stopped
           END IF;
-          -- Before anything of the source is named: it may have been altered.
-          IF EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = ${id}) THEN
+          -- Before anything is named: the source may have been altered, and the stream table dropped.
+          IF EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = ${id})
+              OR NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = ${id}) THEN
               RETURN NULL;
           END IF;
           ${begin}

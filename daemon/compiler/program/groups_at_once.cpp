@@ -83,10 +83,8 @@ FromItem GroupsAtOnce::chained(FromItem groups) const {
 std::string GroupsAtOnce::changed(const Query& rows, bool may_be_none) const {
   Statement statement(numbers_, false, false);
   statement.leave_gone();
-  const std::string maintained =
-      exists(Select().from("pgtrickle.pgt_immediate", "i").where("i.pgt_id = " + triggers_.id()));
   const std::string added =
-      statement.with("g", "changed groups: what is added to each", groups_.increments(rows, {maintained}, may_be_none));
+      statement.with("g", "changed groups: what is added to each", groups_.increments(rows, {}, may_be_none));
   const std::string state = statement.with("s", "state: added, and what it is now", groups_.add_to_state(added));
   const std::string tid = "s." + groups_.tid_column();
   const std::string empty = "NOT " + groups_.not_empty();

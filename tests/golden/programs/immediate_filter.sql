@@ -85,8 +85,9 @@ BEGIN
         END IF;
         PERFORM FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0 FOR SHARE;  -- nor has it been stopped
     END IF;
-    -- Before anything of the source is named: it may have been altered.
-    IF EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0) THEN
+    -- Before anything is named: the source may have been altered, and the stream table dropped.
+    IF EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
+        OR NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0) THEN
         RETURN NULL;
     END IF;
     IF position(' 0 ' IN v.maintaining) > 0 THEN
@@ -207,18 +208,16 @@ BEGIN
             PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
         END IF;
     ELSE
-        IF EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0) THEN
-            IF current_setting('transaction_isolation') <> 'read committed' THEN
-                BEGIN
-                    TRUNCATE public.stream_table;
-                EXCEPTION WHEN object_in_use OR feature_not_supported THEN  -- a cursor, a foreign key: the writer goes on
-                    UPDATE pgtrickle.pgt_immediate i SET lost = 'it could not be truncated' WHERE i.pgt_id = 0;
-                END;
-            END IF;
-            IF NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0) THEN
-                PERFORM pgtrickle_state.apply_0('full', NULL, NULL, NULL, 0::bigint, 0::bigint, NULL,
-                    NULL, NULL::text);
-            END IF;
+        IF current_setting('transaction_isolation') <> 'read committed' THEN
+            BEGIN
+                TRUNCATE public.stream_table;
+            EXCEPTION WHEN object_in_use OR feature_not_supported THEN  -- a cursor, a foreign key: the writer goes on
+                UPDATE pgtrickle.pgt_immediate i SET lost = 'it could not be truncated' WHERE i.pgt_id = 0;
+            END;
+        END IF;
+        IF NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0) THEN
+            PERFORM pgtrickle_state.apply_0('full', NULL, NULL, NULL, 0::bigint, 0::bigint, NULL,
+                NULL, NULL::text);
         END IF;
     END IF;
     IF NOT v.fits THEN      -- what happened before it comes later

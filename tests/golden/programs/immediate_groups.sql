@@ -126,8 +126,9 @@ BEGIN
         END IF;
         PERFORM FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0 FOR SHARE;  -- nor has it been stopped
     END IF;
-    -- Before anything of the source is named: it may have been altered.
-    IF EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0) THEN
+    -- Before anything is named: the source may have been altered, and the stream table dropped.
+    IF EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
+        OR NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0) THEN
         RETURN NULL;
     END IF;
     IF position(' 0 ' IN v.maintaining) > 0 THEN
@@ -152,7 +153,6 @@ BEGIN
                  coalesce(sum(i.w) FILTER (WHERE i.amount IS NOT NULL), 0)::bigint AS count_amount,
                  coalesce(sum(i.w * i.amount), 0)::numeric AS sum_amount
           FROM (SELECT t.customer_id AS customer_id, t.amount AS amount, 1 AS w FROM newt t) i
-          WHERE EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0)
           GROUP BY i.customer_id),
         -- state: added, and what it is now
         s AS (
@@ -200,7 +200,6 @@ BEGIN
                  coalesce(sum(i.w) FILTER (WHERE i.amount IS NOT NULL), 0)::bigint AS count_amount,
                  coalesce(sum(i.w * i.amount), 0)::numeric AS sum_amount
           FROM (SELECT t.customer_id AS customer_id, t.amount AS amount, -1 AS w FROM oldt t) i
-          WHERE EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0)
           GROUP BY i.customer_id),
         -- state: added, and what it is now
         s AS (
@@ -250,7 +249,6 @@ BEGIN
           FROM (SELECT t.customer_id AS customer_id, t.amount AS amount, -1 AS w FROM oldt t
                 UNION ALL
                 SELECT t.customer_id AS customer_id, t.amount AS amount, 1 AS w FROM newt t) i
-          WHERE EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0)
           GROUP BY i.customer_id
           HAVING (coalesce(sum(i.w), 0)::bigint <> 0
                   OR coalesce(sum(i.w) FILTER (WHERE i.amount IS NOT NULL), 0)::bigint <> 0
@@ -293,18 +291,16 @@ BEGIN
               FROM s s) m
         INTO rows_inserted, rows_updated, rows_deleted, v.unsettled, v.gone, v.touched, v.untold;
     ELSE
-        IF EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0) THEN
-            IF current_setting('transaction_isolation') <> 'read committed' THEN
-                BEGIN
-                    TRUNCATE public.stream_table, pgtrickle_state.node_0_1;
-                EXCEPTION WHEN object_in_use OR feature_not_supported THEN  -- a cursor, a foreign key: the writer goes on
-                    UPDATE pgtrickle.pgt_immediate i SET lost = 'it could not be truncated' WHERE i.pgt_id = 0;
-                END;
-            END IF;
-            IF NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0) THEN
-                PERFORM pgtrickle_state.apply_0('full', NULL, NULL, NULL, 0::bigint, 0::bigint, NULL,
-                    NULL, NULL::text);
-            END IF;
+        IF current_setting('transaction_isolation') <> 'read committed' THEN
+            BEGIN
+                TRUNCATE public.stream_table, pgtrickle_state.node_0_1;
+            EXCEPTION WHEN object_in_use OR feature_not_supported THEN  -- a cursor, a foreign key: the writer goes on
+                UPDATE pgtrickle.pgt_immediate i SET lost = 'it could not be truncated' WHERE i.pgt_id = 0;
+            END;
+        END IF;
+        IF NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0) THEN
+            PERFORM pgtrickle_state.apply_0('full', NULL, NULL, NULL, 0::bigint, 0::bigint, NULL,
+                NULL, NULL::text);
         END IF;
     END IF;
     IF v.touched IS NOT NULL THEN      -- OID if it shows a group that somebody has emptied since
