@@ -308,7 +308,7 @@ TEST_F(ImmediateGroups, OldSnapshots) {
   }
 }
 
-// The group is there twice in the snapshot: as it was, and as it is made anew.
+// The group is there twice in the snapshot: as it was, and as it is made again.
 TEST_F(ImmediateGroups, AGroupThatWasEmptiedSinceTheSnapshotIsLocked) {
   session_.exec("INSERT INTO items VALUES (63, 63, 1)");
   rewrite("FOR UPDATE OF o", "");

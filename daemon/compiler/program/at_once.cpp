@@ -42,9 +42,13 @@ std::string truncated(const TriggerWriter& triggers, const std::string& tables) 
       IF NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = ${id}) THEN
           PERFORM pgtrickle_state.apply_${id}('full', NULL, NULL, NULL, 0::bigint, 0::bigint, NULL,
               NULL, NULL::text);
+          DELETE FROM ${changes};     -- of what waits all has been seen
       END IF;
   )sql";
-  return fill(kText, {{"id", triggers.id()}, {"tables", tables}, {"lost", triggers.lost("it could not be truncated")}});
+  return fill(kText, {{"id", triggers.id()},
+                      {"tables", tables},
+                      {"changes", triggers.table(triggers.sources().front())},
+                      {"lost", triggers.lost("it could not be truncated")}});
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 //   pgtrickle_state.changed_<N>_1()    AFTER each statement on the source
 //   pgtrickle_state.left_over_<N>()    at COMMIT, if there is anything in changes_<N>_1 then
 //
-// Rule: the query reads one table and no row of it but those that change, so the changes may come in any order, and
+// Rule: the query reads one table and no row of it but the ones that change, so changes may come in any order, and
 // what is between them is of no concern. A statement of a user's trigger that fires before ours comes first, although
 // its own came first; when the outermost statement has ended, all are there.
 //

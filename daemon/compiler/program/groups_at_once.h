@@ -22,7 +22,7 @@
 //
 // Concurrency: the lock is the row of the group in the state, also for one that is new (both insert its key) or goes.
 // In REPEATABLE READ and SERIALIZABLE PostgreSQL refuses (40001) to add to a group that has changed since the snapshot,
-// and to no other one. Only one that somebody else has emptied since would be made anew, and then be there twice in
+// and to no other one. Only one that somebody else has emptied since would be made again, and then be there twice in
 // that snapshot: so what the snapshot shows of a group is locked afterwards, which is refused as well.
 #pragma once
 

@@ -301,6 +301,7 @@ BEGIN
         IF NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0) THEN
             PERFORM pgtrickle_state.apply_0('full', NULL, NULL, NULL, 0::bigint, 0::bigint, NULL,
                 NULL, NULL::text);
+            DELETE FROM pgtrickle_state.changes_0_1;     -- of what waits all has been seen
         END IF;
     END IF;
     IF v.touched IS NOT NULL THEN      -- OID if it shows a group that somebody has emptied since
