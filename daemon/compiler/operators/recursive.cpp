@@ -335,16 +335,18 @@ std::vector<std::vector<std::string>> Recursive::same_row(const std::string& row
   return {equal, or_null};
 }
 
+std::string Recursive::is_one_of(const std::string& row, const FromItem& rows) const {
+  const auto whole = [&](const std::string& alias) {
+    return "ROW(" + pgtrickle::compiler::join(column_names(alias + "."), ", ") + ")::" + state_table();
+  };
+  const Query all = Select({whole("q")}).from(rows, "q");
+  return "((coalesce(" + whole(row) + ") IN " + indent(all.in_parentheses(), 4) + ") IS TRUE)";
+}
+
 std::vector<std::string> Recursive::among(const std::string& row, const Operator& input, const Select& rows) const {
-  if (!loose() && lookup_column(input) < 0 && (&input == inputs_[1].get() || input.source_mask() != 0)) {
-    // Nothing that an index could find: all rows are made once. A subquery whose answer is tested is hashed, and is not
-    // made a join, which could be a nested loop.
-    const auto record = [](const std::vector<std::string>& columns) {
-      return "ROW(" + pgtrickle::compiler::join(columns, ", ") + ")::record";
-    };
-    const Query all = Select({record(column_names("q."))}).from(rows, "q");
-    return {"((coalesce(" + record(column_names(row + ".")) + ") IN " + indent(all.in_parentheses(), 4) + ") IS TRUE)"};
-  }
+  // Nothing that an index could find: all rows are made once.
+  if (!loose() && lookup_column(input) < 0 && (&input == inputs_[1].get() || input.source_mask() != 0))
+    return {is_one_of(row, rows)};
   std::vector<std::string> tests;
   for (auto conditions : same_row(row, input)) {
     if (loose()) conditions.push_back(row_identical(column_names("q."), column_names(row + ".")));
@@ -424,8 +426,8 @@ Changes Recursive::derived_again(Statement& statement) const {
   const std::string again = statement.with("derived", "rows that are derived again or newly",
                                            closure(expected_few(begins, names), {is_new("q")}, kLimit));
 
-  auto all_old = Select(column_names("s.")).item("s.ctid").from(state_table(), "s").where(gave_up(way));
-  auto all_new = Select(column_names("n.")).from(fresh, "n").where(gave_up(way));
+  const Select all_old = Select(column_names("s.")).item("s.ctid").from(state_table(), "s").where(gave_up(way));
+  const Select all_new = Select(column_names("n.")).from(fresh, "n").where(gave_up(way));
   Changes changes =
       BagState(state_table(), columns_)
           .replace(statement,

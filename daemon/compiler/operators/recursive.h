@@ -20,9 +20,9 @@
 // again from another that equals it and looks different.
 // With UNION ALL, rows that go, and rows that come and go at once, can run into a circle that the new result never
 // reaches: without giving up neither ends. And the row that is lost from outside and gained from its own circle in one
-// batch comes and goes: netted before they are followed, that is no change, and the circle stays. With UNION, in a graph with many circles nearly all rows are in doubt
-// whatever goes: without giving up that costs many times the query. More rows of the result than the limit are an
-// error, never a shorter result.
+// batch comes and goes: netted before they are followed, that is no change, and the circle stays. With UNION, in a
+// graph with many circles nearly all rows are in doubt whatever goes: without giving up that costs many times the
+// query. More rows of the result than the limit are an error, never a shorter result.
 #pragma once
 
 #include "compiler/operators/recursive_reference.h"
@@ -90,6 +90,9 @@ class Recursive final : public StatefulOperator {
   [[nodiscard]] bool loose() const;
   /// That a row q of `input` equals this one: one of these lists of conditions.
   [[nodiscard]] std::vector<std::vector<std::string>> same_row(const std::string& row, const Operator& input) const;
+  /// That this row equals one of these. A subquery whose answer is tested is not made a join, which could be a nested
+  /// loop, but hashed: rows of a named type are, those of type record are not.
+  [[nodiscard]] std::string is_one_of(const std::string& row, const FromItem& rows) const;
   /// That this row, as it is, is among `rows`, which are those of `input`: one of these conditions.
   [[nodiscard]] std::vector<std::string> among(const std::string& row, const Operator& input, const Select& rows) const;
   /// The rows that equal one of `doubtful`.
