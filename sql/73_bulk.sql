@@ -68,8 +68,8 @@ $$;
 GRANT EXECUTE ON FUNCTION pgtrickle.bulk_create TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.bulk_create(jsonb) IS
 'Creates stream tables in the order of a JSON array, all or none. definitions: objects with the arguments of
-  create_stream_table() under their names: {"name": "sales", "query": "SELECT ...", "schedule": "1s"}. Returns an array of
-  objects with name and pgt_id.
+  create_stream_table() under their names: {"name": "sales", "query": "SELECT ...", "schedule": "1s"}. Returns an
+  array of objects with name and pgt_id.
 Errors: those of create_stream_table(), with the number of the definition; 22023 an option that there is not.';
 
 CREATE FUNCTION pgtrickle.bulk_alter_stream_tables(names text[], params json) RETURNS int LANGUAGE plpgsql AS $$
@@ -88,9 +88,9 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle.bulk_alter_stream_tables TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.bulk_alter_stream_tables(text[], json) IS
-'Alters these stream tables alike, all or none. params: an object with arguments of alter_stream_table() but for the name:
-  {"schedule": "5m", "tier": "warm"}. Returns how many. Errors: those of alter_stream_table(); 22023 an option that there
-  is not.';
+'Alters these stream tables alike, all or none. params: an object with arguments of alter_stream_table() but for the
+  name: {"schedule": "5m", "tier": "warm"}. Returns how many. Errors: those of alter_stream_table(); 22023 an option that
+  there is not.';
 
 CREATE FUNCTION pgtrickle.bulk_drop_stream_tables(names text[]) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE

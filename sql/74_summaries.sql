@@ -19,7 +19,7 @@ $$;
 GRANT EXECUTE ON FUNCTION pgtrickle.list_sources TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.list_sources(text) IS
 'What a stream table reads. cdc_mode: trigger (its changes are captured), immediate (triggers apply them), none (it is
-  compared or recomputed, or not captured yet). columns_used: those that the query reads. Error: 42P01.';
+  compared or recomputed, or not captured yet). columns_used: what the query reads of it. Error: 42P01.';
 
 CREATE FUNCTION pgtrickle.stream_table_definition(p_name text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -29,8 +29,8 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle.stream_table_definition TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.stream_table_definition(text) IS
-'The query of a stream table, as it was written; once something that it names was renamed, as it reads now. For all of the
-  definition: export_definition(). Errors: 42P01, 42501 not its owner.';
+'The query of a stream table, as it was written; once something that it names was renamed, as it reads now. For all of
+  the definition: export_definition(). Errors: 42P01, 42501 not its owner.';
 
 CREATE FUNCTION pgtrickle.refresh_timeline(max_rows int DEFAULT 50)
 RETURNS TABLE (start_time timestamptz, stream_table text, action text, status text, rows_inserted bigint,
@@ -89,8 +89,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle.st_refresh_stats TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.st_refresh_stats() IS
-'Counters and last outcome of every stream table. Refreshes that failed and durations are those that the history still
-  holds. stale: changes of its sources are not in it yet.';
+'Counters and last outcome of every stream table. Refreshes that failed and durations are counted as far as the history
+  reaches back. stale: changes of its sources are not in it yet.';
 
 CREATE FUNCTION pgtrickle.health_summary()
 RETURNS TABLE (total_stream_tables int, active_count int, error_count int, suspended_count int, stale_count int,
@@ -106,7 +106,7 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle.health_summary TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.health_summary() IS
-'All stream tables in a row. stale_count: those that are older than they promise (max_staleness). scheduler_status:
+'All stream tables in a row. stale_count: so many are older than they promise (max_staleness). scheduler_status:
   RUNNING, PAUSED, or STOPPED if no daemon leads; health_check() says why.';
 
 CREATE VIEW pgtrickle.quick_health AS
@@ -200,7 +200,8 @@ BEGIN
                                     e.reader)
         FROM edges e)
     SELECT string_agg(l.words, E'\n' ORDER BY l.part, l.words) INTO result FROM lines l;
-    RETURN CASE kind WHEN 'dot' THEN E'digraph stream_tables {\n    rankdir=LR;\n' || coalesce(result || E'\n', '') || '}'
+    RETURN CASE kind WHEN 'dot'
+                     THEN E'digraph stream_tables {\n    rankdir=LR;\n' || coalesce(result || E'\n', '') || '}'
                      ELSE concat_ws(E'\n', 'graph LR', result) END;
 END
 $$;
