@@ -89,8 +89,8 @@ $$;
 GRANT EXECUTE ON FUNCTION pgtrickle.bulk_alter_stream_tables TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.bulk_alter_stream_tables(text[], json) IS
 'Alters these stream tables alike, all or none. params: an object with arguments of alter_stream_table() but for the
-  name: {"schedule": "5m", "tier": "warm"}. Returns how many. Errors: those of alter_stream_table(); 22023 an option that
-  there is not.';
+  name: {"schedule": "5m", "tier": "warm"}. Returns how many. Errors: those of alter_stream_table(); 22023 an option
+  that there is not.';
 
 CREATE FUNCTION pgtrickle.bulk_drop_stream_tables(names text[]) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
