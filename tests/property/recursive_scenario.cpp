@@ -33,7 +33,7 @@ class ScenarioGenerator {
   // -----------------------------------------------------------------------------------------------------------------
 
   std::string node() {
-    const std::string number = std::to_string(random_.between(1, kNodes));
+    std::string number = std::to_string(random_.between(1, kNodes));
     if (type_ == "text") return "'" + number + "'";
     // Equal, and not the same.
     if (type_ == "numeric" && random_.chance(40)) return number + (random_.chance(50) ? ".0" : ".00");
