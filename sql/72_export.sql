@@ -1,5 +1,5 @@
--- What recreates stream tables, as SQL that can run again and again: a stream table that is there is changed to what was
--- exported, and what is on it already stays. What is on a stream table besides its rows is its owner's: indexes,
+-- What recreates stream tables, as SQL that can run again and again: a stream table that is there is changed to what
+-- was exported, and what is on it already stays. What is on a stream table besides its rows is its owner's: indexes,
 -- constraints, triggers, row security, comments, privileges.
 
 -- A name in a comment of a line.
@@ -22,8 +22,8 @@ GRANT EXECUTE ON FUNCTION pgtrickle._dollar_quoted TO PUBLIC;
 -- A statement that runs only where `there`, a query, has no row.
 CREATE FUNCTION pgtrickle._unless(there text, statement text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT 'DO ' || pgtrickle._dollar_quoted(format(E'BEGIN\n    IF NOT EXISTS (%s) THEN\n        %s;\n    END IF;\nEND',
-                                                    there, statement)) || ';'
+    SELECT 'DO ' || pgtrickle._dollar_quoted(
+               format(E'BEGIN\n    IF NOT EXISTS (%s) THEN\n        %s;\n    END IF;\nEND', there, statement)) || ';'
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._unless TO PUBLIC;
 
@@ -32,7 +32,8 @@ GRANT EXECUTE ON FUNCTION pgtrickle._unless TO PUBLIC;
 CREATE FUNCTION pgtrickle._export_settings(st pgtrickle.pgt_stream_tables, renamed boolean) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format(E'FROM (VALUES (\n    %s)) AS settings',
-                  string_agg(format('pg_catalog.set_config(%L, %L, true)', x.name, x.value), E',\n    ' ORDER BY x.n, x.name))
+                  string_agg(format('pg_catalog.set_config(%L, %L, true)', x.name, x.value), E',\n    '
+                             ORDER BY x.n, x.name))
     FROM (SELECT 0 AS n, 'search_path' AS name,
                  CASE WHEN renamed THEN 'pg_catalog'
                       ELSE coalesce((SELECT string_agg(quote_ident(e.o ->> 'name'), ', ' ORDER BY e.n)
@@ -96,7 +97,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                format('SELECT FROM pg_catalog.pg_class c WHERE c.relname = %L AND c.relnamespace = %L::regnamespace',
                       x.relname, x.relnamespace::regnamespace), pg_get_indexdef(x.oid))
     FROM it JOIN pg_index i ON i.indrelid = it.oid JOIN pg_class x ON x.oid = i.indexrelid
-    WHERE x.relname !~ it.ours AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.oid AND k.conrelid = it.oid)
+    WHERE x.relname !~ it.ours
+      AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.oid AND k.conrelid = it.oid)
     UNION ALL
     SELECT 3, k.conname, pgtrickle._unless(
                format('SELECT FROM pg_catalog.pg_constraint k WHERE k.conname = %L AND k.conrelid = %L::regclass',
@@ -113,8 +115,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       AND p.pronamespace NOT IN ('pgtrickle'::regnamespace, 'pgtrickle_state'::regnamespace)
     UNION ALL
     SELECT 5, p.polname, pgtrickle._unless(
-               format('SELECT FROM pg_catalog.pg_policy p WHERE p.polname = %L AND p.polrelid = %L::regclass', p.polname,
-                      it.qualified),
+               format('SELECT FROM pg_catalog.pg_policy p WHERE p.polname = %L AND p.polrelid = %L::regclass',
+                      p.polname, it.qualified),
                format('CREATE POLICY %I ON %s AS %s FOR %s TO %s%s%s', p.polname, it.qualified,
                       CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
                       CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE'
@@ -126,14 +128,16 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM it JOIN pg_policy p ON p.polrelid = it.oid
     UNION ALL
     SELECT 6, s.setting, format('ALTER TABLE %s %s ROW LEVEL SECURITY;', it.qualified, s.setting)
-    FROM it CROSS JOIN LATERAL (VALUES ('ENABLE', it.relrowsecurity), ('FORCE', it.relforcerowsecurity)) AS s(setting, is_on)
+    FROM it
+    CROSS JOIN LATERAL (VALUES ('ENABLE', it.relrowsecurity), ('FORCE', it.relforcerowsecurity)) AS s(setting, is_on)
     WHERE s.is_on
     UNION ALL
     SELECT 7, NULL, format('COMMENT ON TABLE %s IS %L;', it.qualified, d.description)
     FROM it CROSS JOIN LATERAL (SELECT obj_description(it.oid, 'pg_class') AS description) AS d
     WHERE d.description <> 'stream table, kept by pgtrickle'
     UNION ALL
-    SELECT 8, a.attname, format('COMMENT ON COLUMN %s.%I IS %L;', it.qualified, a.attname, col_description(it.oid, a.attnum))
+    SELECT 8, a.attname,
+           format('COMMENT ON COLUMN %s.%I IS %L;', it.qualified, a.attname, col_description(it.oid, a.attnum))
     FROM it JOIN pg_attribute a ON a.attrelid = it.oid
     WHERE a.attnum > 0 AND NOT a.attisdropped AND col_description(it.oid, a.attnum) IS NOT NULL
     UNION ALL
@@ -169,7 +173,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         SELECT t.pgt_id, 0 FROM tables t
         UNION
         SELECT e.reader, d.depth + 1 FROM depths d JOIN edges e ON e.source = d.pgt_id)
-    SELECT t.pgt_id, (row_number() OVER (ORDER BY max(d.depth), pgtrickle._qualified(t.pgt_relid) COLLATE "C"))::int, t.cycle IS NOT NULL
+    SELECT t.pgt_id, (row_number() OVER (ORDER BY max(d.depth), pgtrickle._qualified(t.pgt_relid) COLLATE "C"))::int,
+           t.cycle IS NOT NULL
     FROM tables t JOIN depths d ON d.pgt_id = t.pgt_id GROUP BY t.pgt_id, t.pgt_relid, t.cycle
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._export_order TO PUBLIC;
@@ -201,13 +206,15 @@ GRANT EXECUTE ON FUNCTION pgtrickle._export_groups TO PUBLIC;
 CREATE FUNCTION pgtrickle._export(ids bigint[], with_groups boolean) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH tables AS MATERIALIZED (
-        SELECT ROW(s.*)::pgtrickle.pgt_stream_tables AS st, o.place, o.in_cycle, pgtrickle._in_a_line(pgtrickle._qualified(s.pgt_relid)) AS title
+        SELECT ROW(s.*)::pgtrickle.pgt_stream_tables AS st, o.place, o.in_cycle,
+               pgtrickle._in_a_line(pgtrickle._qualified(s.pgt_relid)) AS title
         FROM pgtrickle._export_order(ids) AS o JOIN pgtrickle._stream_tables AS s USING (pgt_id)),
     parts(step, place, kind, name, words) AS (
         SELECT 1, t.place, 0, NULL, format(E'-- stream table %s\n%s', t.title, pgtrickle._export_beginning(t.st))
         FROM tables t WHERE t.in_cycle
         UNION ALL
-        SELECT 2, t.place, 0, NULL, format(E'-- stream table %s\n%s', t.title, pgtrickle._export_call(t.st)) FROM tables t
+        SELECT 2, t.place, 0, NULL, format(E'-- stream table %s\n%s', t.title, pgtrickle._export_call(t.st))
+        FROM tables t
         UNION ALL
         SELECT 2, t.place, o.kind, o.name, o.statement
         FROM tables t CROSS JOIN LATERAL pgtrickle._export_objects(t.st) AS o

@@ -5,6 +5,9 @@ CREATE TABLE orders (id int PRIMARY KEY, customer_id int REFERENCES customers, a
 CREATE INDEX ON orders (customer_id);
 CREATE TABLE items (order_id int NOT NULL REFERENCES orders, line int NOT NULL, product text, quantity int, PRIMARY KEY (order_id, line));
 CREATE TABLE events (kind text, value double precision, payload jsonb);
+CREATE TABLE links (src int NOT NULL, dst int NOT NULL, weight int);
+CREATE INDEX ON links (src);
+CREATE INDEX ON links (dst);
 
 -- query filter DIFFERENTIAL
 SELECT id, amount * 2 AS twice FROM orders WHERE amount > 10
@@ -68,6 +71,12 @@ SELECT DISTINCT ON (customer_id) customer_id, id, placed FROM orders ORDER BY cu
 
 -- query top_k DIFFERENTIAL
 SELECT id, amount FROM orders ORDER BY amount DESC, id LIMIT 10
+
+-- query recursive_union DIFFERENTIAL
+WITH RECURSIVE r (id) AS (SELECT id FROM customers WHERE region = 'north' UNION SELECT l.dst FROM r JOIN links l ON l.src = r.id) SELECT id FROM r
+
+-- query recursive_union_all DIFFERENTIAL
+WITH RECURSIVE r (src, dst, weight) AS (SELECT src, dst, weight FROM links UNION ALL SELECT r.src, l.dst, r.weight * l.weight FROM r JOIN links l ON l.src = r.dst) SELECT src, dst, sum(weight) AS weight FROM r GROUP BY src, dst
 
 -- query recomputed FULL
 SELECT kind, count(*) AS n FROM events WHERE value > extract(epoch FROM now()) GROUP BY kind
