@@ -28,6 +28,9 @@ void measure_rebuild(const Options& options, Report& report);
 /// What IMMEDIATE stream tables cost writers, beside pg_ivm if this server has it and triggers written by hand.
 void measure_immediate(const Options& options, Report& report);
 
+/// WITH RECURSIVE over a tree and a graph: the query, and the delta program after small changes.
+void measure_recursive(const Options& options, Report& report);
+
 /// Commit to visible with the daemon running; says so in the report if there is no daemon to run.
 void measure_latency(const Options& options, Report& report);
 

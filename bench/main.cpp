@@ -30,8 +30,9 @@ int main(int argc, char** argv) try {
   app.add_option("--output", options.output, "file for the report");
   app.add_option("--revision", options.revision, "revision of the source tree, for the report");
   app.add_option("--part", parts,
-                 "refresh, capture, latency (default: these), tpch, graphs, tables, rebuild, immediate")
-      ->check(CLI::IsMember({"refresh", "capture", "latency", "tpch", "graphs", "tables", "rebuild", "immediate"}));
+                 "refresh, capture, latency (default: these), tpch, graphs, tables, rebuild, immediate, recursive")
+      ->check(CLI::IsMember(
+          {"refresh", "capture", "latency", "tpch", "graphs", "tables", "rebuild", "immediate", "recursive"}));
   app.add_option("--sf", options.scale_factors, "scale factors of TPC-H");
   app.add_option("--queries", options.tpch_queries, "numbers of TPC-H queries, as 1,3,5; default: all");
   app.add_option("--budget", options.tpch_budget, "seconds per scale factor of TPC-H: limits the repetitions");
@@ -57,6 +58,7 @@ int main(int argc, char** argv) try {
     options.immediate_blocks = 5;
     options.immediate_bulks = 2;
     options.immediate_rounds = 1;
+    options.recursive_rounds = 5;
     options.scale_tables = 100;
     options.scale_seconds = 10;
   }
@@ -73,6 +75,7 @@ int main(int argc, char** argv) try {
   if (wanted("tables")) measure_many_tables(options, report);
   if (wanted("rebuild")) measure_rebuild(options, report);
   if (wanted("immediate")) measure_immediate(options, report);
+  if (wanted("recursive")) measure_recursive(options, report);
 
   std::cout << report.text();
   if (!options.output.empty()) {

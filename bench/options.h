@@ -28,6 +28,7 @@ struct Options {
   int immediate_bulks = 5;         // statements that write 10,000 rows, per kind and form
   int immediate_rounds = 3;        // of writers at the same time, per form and number of clients
   double immediate_seconds = 0.7;  // of each such round
+  int recursive_rounds = 20;       // per change
   bool quick = false;
   std::string output;    // RESULTS.md; empty: standard output only
   std::string revision;  // of the source tree

@@ -18,6 +18,9 @@
 # bench/RESULTS_IMMEDIATE.md, or with an option RESULTS_IMMEDIATE.md in the build directory. A server that has it:
 # PGT_PG_BIN=$(bench/immediate/server.sh).
 #
+# bench/run.sh recursive [--quick]: WITH RECURSIVE over a tree and a graph; writes bench/RESULTS_RECURSIVE.md, or with an option
+# RESULTS_RECURSIVE.md in the build directory.
+#
 # bench/run.sh build [--tables N] [--sources N] [--schedule S]: see bench/build.sh.
 set -euo pipefail
 if [ "${1:-}" = build ]; then exec "$(dirname "$0")/build.sh" "${@:2}"; fi
@@ -37,6 +40,11 @@ elif [ "${1:-}" = immediate ]; then
   output=$PWD/bench/RESULTS_IMMEDIATE.md
   if [ $# -gt 0 ]; then output=$PGT_BUILD_DIR/RESULTS_IMMEDIATE.md; fi
   set -- --part immediate "$@"
+elif [ "${1:-}" = recursive ]; then
+  shift
+  output=$PWD/bench/RESULTS_RECURSIVE.md
+  if [ $# -gt 0 ]; then output=$PGT_BUILD_DIR/RESULTS_RECURSIVE.md; fi
+  set -- --part recursive "$@"
 elif [ "${1:-}" = scale ]; then
   shift
   settings=(0)

@@ -33,10 +33,24 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._raise_disagreement TO PUBLIC;
 
--- How many rows a WITH RECURSIVE may have, and one refresh of it may follow: the setting pgtrickle.max_recursion_rows.
+-- How many rows a WITH RECURSIVE may have: the setting pgtrickle.max_recursion_rows. Error 22023 if that is no such
+-- number.
 CREATE FUNCTION pgtrickle._recursion_limit() RETURNS bigint
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(nullif(current_setting('pgtrickle.max_recursion_rows', true), '')::bigint, 10000000)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    setting CONSTANT text := btrim(coalesce(current_setting('pgtrickle.max_recursion_rows', true), ''));
+BEGIN
+    IF setting = '' THEN
+        RETURN 10000000;
+    ELSIF setting ~ '^[0-9]{1,18}$' AND setting::bigint > 0 THEN
+        RETURN setting::bigint;
+    END IF;
+    RAISE EXCEPTION 'the setting pgtrickle.max_recursion_rows is %, which is no number of rows', quote_literal(setting)
+        USING ERRCODE = 'invalid_parameter_value',
+              DETAIL = 'It says how many rows the result of a WITH RECURSIVE may have.',
+              HINT = 'Use a whole number from 1 on, without a unit: it is 10000000 where nobody sets it. '
+                     'Look for it in the session, its role and its database (pg_db_role_setting).';
+END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._recursion_limit TO PUBLIC;
 
@@ -51,11 +65,36 @@ BEGIN
         USING ERRCODE = 'statement_too_complex',
               DETAIL = 'Nothing was changed.',
               HINT = 'Where rows lead back to themselves, let the query end: UNION for UNION ALL, or a condition. '
-                     'If they did so only while they were taken away, recompute the stream table. '
                      'If there are so many, raise the setting pgtrickle.max_recursion_rows.';
 END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._within_recursion TO PUBLIC;
+
+-- How many rows a refresh of a WITH RECURSIVE follows before it derives all of them once more: that share of the rows
+-- that the state table has, as PostgreSQL estimates it, but not so few that it would not matter.
+CREATE FUNCTION pgtrickle._recursion_budget(state regclass, share double precision) RETURNS bigint
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT least(pgtrickle._recursion_limit(),
+                 greatest(1000, (share * pg_relation_size(c.oid) / current_setting('block_size')::int
+                                 * CASE WHEN c.relpages > 0 AND c.reltuples > 0 THEN c.reltuples / c.relpages
+                                        ELSE 100 END)::bigint))
+    FROM pg_class c WHERE c.oid = state
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._recursion_budget TO PUBLIC;
+
+-- 0. Says that a refresh has given up to follow rows, unless it runs in the statement of a writer, who may not know the
+-- query.
+CREATE FUNCTION pgtrickle._say_derived_from_base(query text, given_up boolean) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF given_up AND coalesce(current_setting('pgtrickle.maintaining', true), '') = '' THEN
+        RAISE NOTICE 'all rows of the recursion % were derived once more', query
+            USING DETAIL = 'The changes led to too many rows, or in a circle.';
+    END IF;
+    RETURN 0;
+END
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._say_derived_from_base TO PUBLIC;
 
 -- Tells the daemon to look, at the transaction's commit. For API functions. payload: '' for anything in the catalog,
 -- else what daemon/model/agreements.h says; _wake_for is for one stream table.

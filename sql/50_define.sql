@@ -236,7 +236,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     JOIN LATERAL (SELECT x.provolatile, CASE WHEN x.pronamespace = 'pg_catalog'::regnamespace THEN x.proname::text
                                              ELSE format('%I.%I', n.nspname, x.proname) END AS name,
                          x.pronamespace = 'pg_catalog'::regnamespace
-                         AND x.proname IN ('statement_timestamp', 'clock_timestamp', 'timeofday') AS clock,
+                         AND (x.proname IN ('statement_timestamp', 'clock_timestamp', 'timeofday')
+                              OR x.proname = 'age' AND x.pronargs = 1) AS clock,
                          x.pronamespace <> 'pg_catalog'::regnamespace AS foreign_one
                   FROM pg_proc x JOIN pg_namespace n ON n.oid = x.pronamespace WHERE x.oid = f.oid) AS p
       ON p.provolatile = 'v' OR p.clock OR p.foreign_one AND p.provolatile = 's'
@@ -245,6 +246,31 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                   'like)%s', t.place),
            'AUTO recomputes it on schedule. Or leave that to the queries that read the stream table.'
     FROM trees t WHERE t.tree ~ E'[ (]\\{SQLVALUEFUNCTION :op (?![03478] )'
+    UNION ALL
+    SELECT format('CYCLE has more than one column%s: its path is a list of rows', t.place),
+           'Collect the path in an array of your own, and compare with = ANY (path).'
+    FROM trees t WHERE t.tree ~ E' :cycle_col_list \\("(?:[^"\\\\]|\\\\.)*" "'
+    UNION ALL
+    SELECT format('changes of system catalog %s cannot be captured%s', pgtrickle._qualified(c.oid), t.place),
+           'Use refresh_mode => ''AUTO'' or ''FULL'', which recompute the query.'
+    FROM trees t
+    CROSS JOIN LATERAL (SELECT DISTINCT m[1]::oid AS oid
+                        FROM regexp_matches(t.tree, ' :rtekind 0 :relid ([0-9]+) ', 'g') AS m) AS o
+    JOIN pg_class c ON c.oid = o.oid AND c.relnamespace = 'pg_catalog'::regnamespace
+    UNION ALL
+    SELECT format('it reads ONLY %s, which has children%s', pgtrickle._qualified(c.oid), t.place),
+           'Read all of it, or use refresh_mode => ''AUTO'' or ''FULL'', which recompute the query.'
+    FROM trees t
+    CROSS JOIN LATERAL (SELECT DISTINCT m[1]::oid AS oid
+                        FROM regexp_matches(t.tree, ' :rtekind 0 :relid ([0-9]+) [^{}]*:inh false', 'g') AS m) AS o
+    JOIN pg_class c ON c.oid = o.oid AND c.relkind IN ('r', 'p')
+    WHERE EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid)
+    UNION ALL
+    SELECT format('row-level security policies of %s apply to you, who would own it', pgtrickle._qualified(v.relid)),
+           'FULL runs the query under the policies. Or let a role that bypasses them own the stream table.'
+    FROM pgtrickle._view_sources(view_oid) AS v
+    WHERE v.direct
+      AND pgtrickle._row_security_applies(v.relid, (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user))
     UNION ALL
     SELECT format('changes of %s cannot be captured: %s', pgtrickle._qualified(v.relid), n.why),
            'Use refresh_mode => ''AUTO'' or ''FULL'', which recompute the query.'

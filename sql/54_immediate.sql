@@ -134,7 +134,7 @@ $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._immediate_fits TO PUBLIC;
 
 -- Does a program count the statements that are under way, or does what each has changed go to the stream table at once
--- (daemon/compiler/program/rows_at_once.h)?
+-- (daemon/compiler/program/at_once.h)?
 CREATE FUNCTION pgtrickle._counts_statements(id bigint) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT NOT EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = 'pgtrickle_state'::regnamespace

@@ -628,6 +628,70 @@ built, until it is altered again or resumed; 55000 after the timeout (the hint s
   paused or
 was created in this very transaction; 25001 in REPEATABLE READ, which cannot see progress; 42P01 not a stream table.';
 
+-- Drops a stream table again that could not be built, unless something depends on it already. What came of it, for
+-- people.
+CREATE FUNCTION pgtrickle._drop_refused(id bigint, caller_path text) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    st pgtrickle.pgt_stream_tables;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pgtrickle._stream_tables s WHERE s.pgt_id = id) THEN
+        RETURN 'It was dropped meanwhile.';
+    END IF;
+    PERFORM pgtrickle._lock_frontiers(ARRAY[id]);
+    SELECT * INTO STRICT st FROM pgtrickle._stream_tables s WHERE s.pgt_id = id;
+    IF st.status <> 'ERROR' OR st.effective_refresh_mode IS NOT NULL THEN
+        RETURN format('It is still there: its status is %s.', st.status);
+    END IF;
+    PERFORM pgtrickle._drop_stream_table(pgtrickle._qualified(st.pgt_relid), false, caller_path);
+    RETURN 'It was dropped again.';
+EXCEPTION WHEN dependent_objects_still_exist THEN
+    RETURN 'It is still there, because something depends on it already.';
+END
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._drop_refused TO PUBLIC;
+
+CREATE PROCEDURE pgtrickle.create_and_wait(name text, query text, schedule text DEFAULT 'calculated',
+                                           refresh_mode text DEFAULT 'AUTO', timeout interval DEFAULT '60 s')
+LANGUAGE plpgsql AS $$
+DECLARE
+    caller_path text := pg_catalog.current_setting('search_path');
+    active      boolean := false;
+    id          bigint;
+    code        text;
+    problem     pgtrickle._problem;
+BEGIN
+    COMMIT;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    PERFORM pgtrickle._create_stream_table(name, query, schedule, refresh_mode, true, false, NULL, caller_path);
+    id := (pgtrickle._find_own(name, caller_path)).pgt_id;
+    COMMIT;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        PERFORM pgtrickle._wait_until_active(name, timeout, caller_path);
+        active := true;
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, problem.message = MESSAGE_TEXT,
+            problem.detail = PG_EXCEPTION_DETAIL, problem.hint = PG_EXCEPTION_HINT;
+    END;
+    IF NOT active THEN
+        problem.detail := pg_catalog.concat_ws(' ', problem.detail, pgtrickle._drop_refused(id, caller_path));
+        COMMIT;
+        PERFORM pgtrickle._fail(code, problem.message, problem.detail, problem.hint);
+    END IF;
+    COMMIT;
+END
+$$;
+GRANT EXECUTE ON PROCEDURE pgtrickle.create_and_wait TO PUBLIC;
+COMMENT ON PROCEDURE pgtrickle.create_and_wait(text, text, text, text, interval) IS
+'Creates a stream table, as create_stream_table() does, and returns when the daemon has built it. If it cannot be built,
+  it is dropped again, and the error is the reason: in the modes DIFFERENTIAL and IMMEDIATE that is how to find out at
+  once whether the query can be kept so. It stays, with an error, if the daemon has not decided by the timeout, or if
+  something depends on it already.
+Other options: alter_stream_table() afterwards. Commits what was done before; cannot be called in a transaction block
+  (2D000).
+Errors: those of create_stream_table() and wait_until_active().';
+
 -- Sets settings (name -> value) for the rest of the transaction, but only those which may be kept with a stream
 -- table; returns what they were.
 CREATE FUNCTION pgtrickle._apply_settings(settings jsonb) RETURNS jsonb

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What the documentation names exists: paths in backticks that begin with a folder of the repository, and links to files.
-# A path may contain * or end with a slash. And docs/PROGRAMS.md shows the golden programs as they are.
+# A path may contain * or end with a slash. docs/PROGRAMS.md shows the golden programs as they are, docs/COMPATIBILITY.md
+# names functions that exist.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 failed=0
@@ -22,5 +23,12 @@ for document in "${documents[@]}"; do
   done < <(grep -oE '\]\([^)#]+' "$document" | sed 's/^](//' | grep -vE '^(https?:|mailto:)' | sort -u)
 done
 docs/generate/programs.sh --check || failed=1
+# What docs/COMPATIBILITY.md says is there is in the SQL reference, and what it says is not there is not.
+# shellcheck disable=SC2016
+while read -r section name; do
+  if grep -qx "### \`$name\`" docs/SQL_REFERENCE.md; then is=There; else is=Not; fi
+  [ "$section" = "$is" ] || missing docs/COMPATIBILITY.md "\"$name\" under \"$section\""
+done < <(awk -F'|' '/^## /{split($0, w, " "); section=w[2]} /^\| /{print section "|" (section == "There" ? $3 : $2)}' docs/COMPATIBILITY.md |
+  awk -F'|' '{n = split($2, names, "`"); for (i = 2; i < n; i += 2) print $1, names[i]}')
 [ $failed = 0 ] && echo "${#documents[@]} documents name files that exist"
 exit $failed

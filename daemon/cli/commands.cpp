@@ -434,6 +434,44 @@ int wait(Database& db, const std::vector<std::string>& names, const std::string&
   return kOk;
 }
 
+int export_definitions(Database& db, const std::vector<std::string>& names) {
+  require_installed(db);
+  std::string ids;
+  for (const auto& name : names) ids += (ids.empty() ? "" : ",") + id_of(db, name);
+  const auto all = db.run(
+      "SELECT s.pgt_id, s.name, pgtrickle._may_manage(c.oid) AS own FROM pgtrickle.stream_tables s\n"
+      "JOIN pg_catalog.pg_class c ON c.oid = pgtrickle._resolve(s.name, '') ORDER BY s.name");
+  std::size_t of_others = 0;
+  for (const auto& row : all) of_others += row["own"].as<bool>() ? 0U : 1U;
+  if (names.empty() && of_others > 0)
+    std::cerr << "not exported: " << of_others << " stream tables of roles that you are no member of\n";
+  for (const auto& name : names)
+    db.run("SELECT pgtrickle._find_own($1, pg_catalog.current_setting('search_path'))", name);
+  const auto script = names.empty() ? db.run("SELECT pgtrickle.export_definitions()")
+                                    : db.run("SELECT pgtrickle._export($1::bigint[], false)", "{" + ids + "}");
+  std::string database = db.connection().dbname();
+  std::replace_if(
+      database.begin(), database.end(), [](unsigned char c) { return c < ' '; }, ' ');
+  std::cout << "-- Stream tables of database \"" << database << "\", exported by pgtrickle " PGTRICKLE_VERSION ".\n"
+            << "-- Run it with: pgtrickle import FILE, or: psql -1 -v ON_ERROR_STOP=1 -f FILE. It can run again.\n\n"
+            << "SET client_encoding = "
+            << db.connection().quote(db.run("SELECT pg_catalog.current_setting('client_encoding')")[0][0].c_str())
+            << ";\n\n"
+            << text_of(script[0][0]);
+  return kOk;
+}
+
+int import_definitions(Database& db, const std::string& script) {
+  require_installed(db);
+  pqxx::work tx(db.connection());
+  const auto before = tx.exec("SELECT count(*) FROM pgtrickle.pgt_stream_tables")[0][0].as<long long>();
+  tx.exec(script);
+  const auto after = tx.exec("SELECT count(*) FROM pgtrickle.pgt_stream_tables")[0][0].as<long long>();
+  tx.commit();
+  std::cout << "imported: " << after - before << " new stream tables\n" << daemon_line(db) << "\n";
+  return kOk;
+}
+
 int version(Database* db) {
   std::cout << "pgtrickle " PGTRICKLE_VERSION "\n";
   if (db == nullptr) return kOk;

@@ -67,6 +67,11 @@ int validate(Database& db, const std::string& query, bool immediate, bool json, 
 /// refresh, apply, look: the function; node: state tables, their indexes, and functions that recompute parts of them.
 const std::vector<std::string>& program_parts();
 int wait(Database& db, const std::vector<std::string>& names, const std::string& timeout);
+/// Prints the SQL that recreates these stream tables, or all that the role may manage if there are no names: a
+/// transaction's worth, for import_definitions() or psql.
+int export_definitions(Database& db, const std::vector<std::string>& names);
+/// Runs such SQL in one transaction.
+int import_definitions(Database& db, const std::string& script);
 /// Without a database: only the tool's version.
 int version(Database* db);
 

@@ -224,6 +224,24 @@ int run(int argc, char** argv) {
     return cli::wait(db, names, timeout);
   });
 
+  auto* exporting = app.add_subcommand(
+      "export", "Print SQL that recreates stream tables, with what is on them: indexes, grants, comments, ...");
+  exporting->add_option("name", names, "the stream tables; all, and their groups, if none is given");
+  on(exporting, [&] {
+    auto db = connect();
+    return cli::export_definitions(db, names);
+  });
+
+  std::string script = "-";
+  auto* importing = app.add_subcommand("import", "Run what export has printed, in one transaction.");
+  importing->add_option("file", script, "the file; - is standard input")->capture_default_str();
+  on(importing, [&] {
+    QuerySource from;
+    from.file = script;
+    auto db = connect();
+    return cli::import_definitions(db, from.read());
+  });
+
   auto* version = app.add_subcommand("version", "Print the version of this tool, and with --dsn of the database.");
   on(version, [&] {
     if (dsn.empty()) return cli::version(nullptr);

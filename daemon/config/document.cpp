@@ -125,6 +125,20 @@ Under systemd (`Type=notify`) it reports READY, RELOADING and STOPPING, and feed
     out += table_row(setting);
   }
   out += R"(
+## Settings of PostgreSQL
+
+The program of a stream table reads one setting, in every session that refreshes it: of the daemon, a user, a writer.
+
+| setting | range | default | meaning |
+|---|---|---|---|
+| `pgtrickle.max_recursion_rows` | a whole number from 1 on | `10000000` | How many rows the result of a WITH RECURSIVE may have. More are an error (54001) that leaves the stream table as it was, never a shorter result. |
+
+    ALTER DATABASE shop SET pgtrickle.max_recursion_rows = 50000000;    -- ALTER ROLE for a role; SET for a session
+
+Sessions that are open keep what they had. Those of the daemon are new after its restart.
+
+## Durations and sizes
+
 Durations are numbers with `ms`, `s`, `m` (or `min`), `h`, `d` or `w`, one after the other: `250ms`, `1s`, `1h30m`. Sizes are a
 number with `B`, `kB`, `MB` or `GB`, powers of 1024.
 )";

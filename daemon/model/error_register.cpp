@@ -145,7 +145,9 @@ constexpr std::array kConditions{
     ConditionInfo{kProgramLimitExceeded, "54000", "program_limit_exceeded", kIndexTooLarge,
                   "A request is larger than the catalog takes.", ""},
     ConditionInfo{kStatementTooComplex, "54001", "statement_too_complex", kPermanent,
-                  "The rounds of a cycle do not end within the limit.", ""},
+                  "The rounds of a cycle do not end within the limit, or a WITH RECURSIVE has more rows than "
+                  "`pgtrickle.max_recursion_rows`.",
+                  ""},
     ConditionInfo{kTooManyColumns, "54011", "too_many_columns", kPermanent,
                   "The query has more columns than a table can have.", ""},
     ConditionInfo{kObjectNotInPrerequisiteState, "55000", "object_not_in_prerequisite_state", kPermanent,

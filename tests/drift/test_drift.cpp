@@ -245,17 +245,22 @@ TEST_P(Drift, IsFollowed) {
 // What is left out, unless PGT_DRIFT=all. Its README says so too.
 bool is_worth_it(const Row& row, Column column, bool watched) {
   static const bool all = std::getenv("PGT_DRIFT") != nullptr && std::string(std::getenv("PGT_DRIFT")) == "all";
-  const auto outcome = watched ? row.watched.outcome : row.unwatched.outcome;
   if (all) return true;
-  // Nothing changes for it: there is no moment at which that could be missed.
-  if (outcome == Outcome::kUnchanged) return column == Column::kBetween || column == Column::kWithin;
-  // Without event triggers the statement runs nothing of ours: one that waits for a refresh is one that comes after it.
-  if (!watched && column == Column::kDuringRefresh) return false;
-  if (column == Column::kBetween || column == Column::kWithin) return true;
-  // Of the other moments each row has its own, in turn.
-  constexpr Column kInTurn[] = {Column::kBefore, Column::kAfterSnapshot, Column::kDuringRefresh};
+  const bool unchanged = (watched ? row.watched.outcome : row.unwatched.outcome) == Outcome::kUnchanged;
   const auto number = static_cast<std::size_t>(&row - matrix().rows.data());
-  return column == kInTurn[number % (watched ? 3 : 2)];
+  const auto is_in_turn = [&](const auto& columns) {
+    const Column turn = columns[number % std::size(columns)];
+    return column == (row.alone && turn == Column::kWithin ? Column::kBetween : turn);
+  };
+  // Nothing changes for it: there is no moment at which that could be missed.
+  constexpr Column kOfWrites[] = {Column::kBetween, Column::kWithin};
+  if (unchanged && !watched) return is_in_turn(kOfWrites);
+  // Without event triggers the statement runs nothing of ours: one that waits for a refresh is one that comes after it.
+  constexpr Column kUnwatched[] = {Column::kBetween, Column::kBefore, Column::kWithin, Column::kAfterSnapshot};
+  if (!watched) return is_in_turn(kUnwatched);
+  if (column == Column::kBetween || column == Column::kWithin) return true;
+  constexpr Column kWatched[] = {Column::kBefore, Column::kAfterSnapshot, Column::kDuringRefresh};
+  return !unchanged && is_in_turn(kWatched);
 }
 
 std::vector<Cell> cells(bool watched) {

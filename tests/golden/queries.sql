@@ -5,6 +5,9 @@ CREATE TABLE orders (id int PRIMARY KEY, customer_id int REFERENCES customers, a
 CREATE INDEX ON orders (customer_id);
 CREATE TABLE items (order_id int NOT NULL REFERENCES orders, line int NOT NULL, product text, quantity int, PRIMARY KEY (order_id, line));
 CREATE TABLE events (kind text, value double precision, payload jsonb);
+CREATE TABLE links (src int NOT NULL, dst int NOT NULL, weight int);
+CREATE INDEX ON links (src);
+CREATE INDEX ON links (dst);
 
 -- query filter DIFFERENTIAL
 SELECT id, amount * 2 AS twice FROM orders WHERE amount > 10
@@ -72,11 +75,20 @@ SELECT id, amount FROM orders ORDER BY amount DESC, id LIMIT 10
 -- query temporal DIFFERENTIAL
 SELECT o.id, c.region FROM orders o JOIN customers c ON c.id = o.customer_id WHERE o.placed > now() - interval '1 day'
 
+-- query recursive_union DIFFERENTIAL
+WITH RECURSIVE r (id) AS (SELECT id FROM customers WHERE region = 'north' UNION SELECT l.dst FROM r JOIN links l ON l.src = r.id) SELECT id FROM r
+
+-- query recursive_union_all DIFFERENTIAL
+WITH RECURSIVE r (src, dst, weight) AS (SELECT src, dst, weight FROM links UNION ALL SELECT r.src, l.dst, r.weight * l.weight FROM r JOIN links l ON l.src = r.dst) SELECT src, dst, sum(weight) AS weight FROM r GROUP BY src, dst
+
 -- query recomputed FULL
 SELECT kind, count(*) AS n FROM events WHERE value > extract(epoch FROM now()) GROUP BY kind
 
 -- query immediate_filter IMMEDIATE
 SELECT id, amount * 2 AS twice FROM orders WHERE amount > 10
+
+-- query immediate_groups IMMEDIATE
+SELECT customer_id, count(*) AS orders, sum(amount) AS revenue FROM orders GROUP BY customer_id
 
 -- query immediate_join_groups IMMEDIATE
 SELECT c.region, count(*) AS orders, sum(o.amount) AS revenue FROM orders o JOIN customers c ON c.id = o.customer_id GROUP BY c.region

@@ -116,6 +116,36 @@ TEST_F(Cli, StatusOfSeveral) {
   EXPECT_THAT(wrong.err, HasSubstr("public.orders is not a stream table"));
 }
 
+TEST_F(Cli, WhatIsExportedIsImportedElsewhere) {
+  make_sales();
+  session_.exec("CREATE SCHEMA \"S 2\"; CREATE INDEX on_region ON sales (region)");
+  db_.create_stream_table("\"S 2\".\"on 'sales'\"", "SELECT count(*) AS n FROM sales");
+  session_.exec("ALTER TABLE orders RENAME COLUMN amount TO worth");
+  db_.build_pending();  // from now on its text says so
+  const auto all = run({"export"});
+  ASSERT_EQ(all.exit_code, 0) << all.err;
+  EXPECT_THAT(all.out, AllOf(HasSubstr("-- stream table public.sales\n"), HasSubstr("worth"), HasSubstr("on_region")));
+  EXPECT_LT(all.out.find("'public.sales'"), all.out.find("on ''sales''")) << "what is read comes first";
+  EXPECT_THAT(run({"export", "\"S 2\".\"on 'sales'\""}).out, Not(HasSubstr("stream table public.sales")));
+  EXPECT_THAT(run({"export", "orders"}).err, HasSubstr("public.orders is not a stream table"));
+
+  session_.exec("SELECT pgtrickle.drop_stream_table('sales', cascade => true)");
+  EXPECT_THAT(run({"export"}).out, Not(HasSubstr("-- stream table ")));
+  const auto imported = run({"import"}, all.out);
+  EXPECT_EQ(imported.exit_code, 0) << imported.err;
+  EXPECT_THAT(imported.out, HasSubstr("2 new stream tables"));
+  db_.build_pending();
+  EXPECT_TRUE(equals_query(session_, "sales"));
+  EXPECT_TRUE(equals_query(session_, "\"S 2\".\"on 'sales'\""));
+  EXPECT_THAT(run({"import"}, all.out).out, HasSubstr("0 new stream tables"));
+
+  const auto wrong = run({"import"}, "SELECT pgtrickle.drop_stream_table('sales', true); SELECT nonsense");
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_THAT(wrong.err, HasSubstr("nonsense"));
+  EXPECT_EQ(session_.value("SELECT count(*) FROM pgtrickle.stream_tables"), "2") << "all of it or nothing";
+  EXPECT_EQ(run({"import", "/nonexistent/file.sql"}).exit_code, 1);
+}
+
 TEST_F(Cli, VerifyGoesOnAfterWhatItCannotCheck) {
   make_sales();
   session_.exec("CREATE TABLE other (id int); INSERT INTO other VALUES (1)");

@@ -167,6 +167,13 @@ TEST_F(ImmediateRows, WhatNeverFitsHasItRebuilt) {
   expect_equal_after("UPDATE items SET v = v + 1 WHERE id = 10");
 }
 
+TEST_F(ImmediateRows, DroppingItLeavesWritersAlone) {
+  session_.exec("SELECT pgtrickle.drop_stream_table('st')");
+  for (const char* sql : {"INSERT INTO items VALUES (30, 30, 'x')", "UPDATE items SET v = 9 WHERE id = 30",
+                          "DELETE FROM items WHERE id = 9", "TRUNCATE items"})
+    EXPECT_EQ(error_of(session_, sql), "");
+}
+
 // Once it is stopped, its program names nothing of the source any more.
 TEST_F(ImmediateRows, AWriterDoesNotFailBecauseASourceWasAltered) {
   session_.exec("ALTER TABLE items RENAME COLUMN v TO amount");
@@ -216,6 +223,49 @@ TEST_F(ImmediateRows, OldSnapshots) {
     db_.build_pending();
     expect_equal(session_, "the rebuild");
   }
+}
+
+// What is in the way in an older snapshot has been changed since, or is wrong: only the first is for him to try again.
+TEST_F(ImmediateRows, AnOldSnapshotDoesNotHideThatItIsDamaged) {
+  Session other(db_.dsn());
+  for (const char* level : {"REPEATABLE READ", "SERIALIZABLE"}) {
+    for (const char* damage : {"UPDATE st SET twice = 1 WHERE id = 10", "DELETE FROM st WHERE id = 10",
+                               "INSERT INTO st VALUES (77, 1, 'x')"}) {
+      session_.exec("BEGIN; SET LOCAL pgtrickle.apply = '" + id_ + "'; " + damage + "; COMMIT");
+      ASSERT_FALSE(equals_query(session_, "st")) << damage;
+      other.exec(std::string("BEGIN ISOLATION LEVEL ") + level);
+      EXPECT_EQ(error_of(other, "UPDATE items SET v = v + 1 WHERE id = 10"), "");
+      EXPECT_EQ(error_of(other, "INSERT INTO items VALUES (77, 9, 'y')"), "");
+      EXPECT_EQ(error_of(other, "COMMIT"), "") << damage;
+      EXPECT_EQ(waiting(session_), "0");
+      EXPECT_EQ(session_.value("SELECT count(*) FROM pgtrickle.pgt_immediate_stopped"), "1") << damage;
+      db_.build_pending();
+      expect_equal_after("DELETE FROM items WHERE id = 77");
+    }
+  }
+}
+
+// What an older snapshot still shows is no damage.
+TEST_F(ImmediateRows, WithoutLockingWhatIsInTheWayItIsStopped) {
+  session_.exec("DO $$ BEGIN EXECUTE replace(pg_get_functiondef('pgtrickle_state.left_over_" + id_ +
+                "'::regproc), 'FOR UPDATE OF t', ''); END $$");
+  Session other(db_.dsn());
+  other.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM others");
+  session_.exec("DELETE FROM items WHERE id = 10");
+  EXPECT_EQ(error_of(other, "INSERT INTO items VALUES (10, 61, 'y')"), "");
+  EXPECT_EQ(error_of(other, "COMMIT"), "");
+  EXPECT_EQ(session_.value("SELECT count(*) FROM pgtrickle.pgt_immediate_stopped"), "1")
+      << "the lock is not needed for this";
+  EXPECT_FALSE(equals_query(session_, "st"));
+}
+
+// A trigger of a user that fires before ours: what it has inserted was maintained before the TRUNCATE is.
+TEST_F(ImmediateRows, TruncateWithATriggerThatInserts) {
+  on_change("a_first", "AFTER TRUNCATE ON items FOR EACH STATEMENT", "INSERT INTO items VALUES (1, 40, 'new');");
+  expect_equal_after("TRUNCATE items");
+  session_.exec("BEGIN ISOLATION LEVEL REPEATABLE READ");
+  expect_equal_after("TRUNCATE items");
+  expect_equal_after("COMMIT");
 }
 
 // In an older snapshot it can only be emptied by TRUNCATE, which is not always possible: it is rebuilt then.

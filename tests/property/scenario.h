@@ -60,6 +60,10 @@ Scenario random_immediate_scenario(std::uint64_t seed, const Switches& switches)
 /// The same with statements that change several sources at once, in every order (compound_statements.h).
 Scenario random_compound_scenario(std::uint64_t seed, const Switches& switches);
 
+/// WITH RECURSIVE over a graph with circles and one without, refreshed and IMMEDIATE; half of the scenarios derive all
+/// rows once more for the slightest reason.
+Scenario random_recursive_scenario(std::uint64_t seed, const Switches& switches);
+
 /// In the format of tests/sql, which psql nearly understands too.
 std::string to_sql_case(const Scenario& scenario);
 

@@ -10,6 +10,7 @@ namespace pgt::property {
 namespace {
 
 constexpr std::size_t kDefaultQueries = 1200;
+constexpr std::size_t kRecursions = 36;
 
 /// What the property is worth: it must be able to fail.
 Scenario small_scenario() {
@@ -66,6 +67,10 @@ TEST(RandomQueries, AQueryThatIsOnlyRecomputedIsFound) {
 
 TEST(RandomQueries, StreamTableEqualsItsQueryAfterEveryRefresh) {
   hunt({random_scenario, kDefaultQueries, 2});
+}
+
+TEST(RandomQueries, RecursionsOverGraphsEqualTheirQueries) {
+  hunt({random_recursive_scenario, kRecursions});
 }
 
 }  // namespace

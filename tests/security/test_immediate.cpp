@@ -64,13 +64,20 @@ TEST_P(ImmediateOfOthers, AFunctionInTheQueryRunsAsItsOwner) {
 // Nobody but its owner, and who is granted that, may write to the stream table or call what keeps it.
 TEST_P(ImmediateOfOthers, AWriterHasNoRightsOnIt) {
   create_immediate(alice(), "a.sums", "SELECT id % 3 AS g, sum(amount) AS total FROM a.orders GROUP BY id % 3");
-  const std::string id = column("a.sums", "pgt_id");
+  create_immediate(alice(), "a.most", "SELECT id % 3 AS g, max(amount) AS most FROM a.orders GROUP BY id % 3");
+  const std::string added = column("a.sums", "pgt_id");
+  const std::string id = column("a.most", "pgt_id");
   alice().exec("GRANT USAGE ON SCHEMA a TO " + carol_ + "; GRANT INSERT, SELECT ON a.orders TO " + carol_);
   Session carol(dsn_of_role(carol_));
   carol.exec("INSERT INTO a.orders VALUES (100, 7)");
   expect_equal("a.sums", "an INSERT of carol");
   for (const auto& statement : std::vector<std::string>{
            "SELECT * FROM a.sums", "UPDATE a.sums SET total = 0",
+           "UPDATE pgtrickle_state.node_" + added + "_1 SET n = 1",
+           "INSERT INTO pgtrickle_state.changes_" + added + "_1 (w) VALUES (0)",
+           "CREATE TEMP TABLE mine (a int); CREATE TRIGGER t AFTER TRUNCATE ON mine EXECUTE FUNCTION "
+           "pgtrickle_state.changed_" +
+               added + "_1()",
            "UPDATE pgtrickle_state.places_" + id + " SET running = 1", "DELETE FROM pgtrickle_state.node_" + id + "_1",
            "SELECT pgtrickle_state.settle_" + id + "(true)",
            "DO $$ BEGIN PERFORM pgtrickle_state.maintain_" + id + "(NULL); END $$",

@@ -1,6 +1,5 @@
--- WITH RECURSIVE: reachability over graphs with circles, trees, bills of materials; changes of every table that it reads.
+-- WITH RECURSIVE over a graph with circles: what is reached, and changes of every table that it reads.
 -- setup
-SET jit = off;  -- PostgreSQL expects millions of rows of a recursion
 CREATE TABLE nodes (id int PRIMARY KEY, parent int, name text);
 INSERT INTO nodes SELECT i, nullif(i / 2, 0), 'n' || i FROM generate_series(1, 40) i;
 CREATE TABLE edges (src int, dst int);
@@ -9,23 +8,8 @@ CREATE INDEX ON edges (dst);
 INSERT INTO edges VALUES (1, 2), (2, 3), (3, 4), (4, 2), (5, 6), (6, 5), (3, 5), (NULL, 7), (7, NULL), (8, 8);
 CREATE TABLE starts (id int);
 INSERT INTO starts VALUES (1), (1), (8), (NULL);
-CREATE TABLE parts (part text NOT NULL, sub text NOT NULL, amount int NOT NULL);
-INSERT INTO parts VALUES ('car', 'wheel', 4), ('car', 'engine', 1), ('wheel', 'bolt', 5), ('engine', 'bolt', 20),
-  ('engine', 'piston', 4), ('piston', 'bolt', 1), ('bike', 'wheel', 2);
 CREATE TABLE closed (id int PRIMARY KEY);
-
--- query tree DIFFERENTIAL
--- expect-mode DIFFERENTIAL
-WITH RECURSIVE t(id, parent, name, level, path) AS (
-  SELECT id, parent, name, 1, ARRAY[id] FROM nodes WHERE parent IS NULL
-  UNION ALL SELECT n.id, n.parent, n.name, t.level + 1, t.path || n.id FROM t JOIN nodes n ON n.parent = t.id)
-SELECT id, name, level, path FROM t
-
--- query tree_set DIFFERENTIAL
-WITH RECURSIVE t(id, level) AS (
-  SELECT id, 1 FROM nodes WHERE parent IS NULL
-  UNION SELECT n.id, t.level + 1 FROM t JOIN nodes n ON n.parent = t.id)
-SELECT id, level FROM t
+ANALYZE;  -- for the queries themselves: PostgreSQL makes hash tables for millions of rows of a recursion over unknown ones
 
 -- query reached DIFFERENTIAL
 -- expect-mode DIFFERENTIAL
@@ -49,18 +33,6 @@ WITH RECURSIVE r(id, name) AS (
   SELECT id, NULL::text FROM starts
   UNION SELECT e.dst, n.name FROM r JOIN edges e ON e.src = r.id LEFT JOIN nodes n ON n.id = e.dst)
 SELECT id, name FROM r
-
--- query needs DIFFERENTIAL
--- expect-mode DIFFERENTIAL
-WITH RECURSIVE b(part, sub, amount) AS (
-  SELECT part, sub, amount FROM parts
-  UNION ALL SELECT b.part, p.sub, b.amount * p.amount FROM b JOIN parts p ON p.part = b.sub)
-SELECT part, sub, sum(amount) AS amount, count(*) AS ways FROM b GROUP BY part, sub
-
--- query ways DIFFERENTIAL
-WITH RECURSIVE b(part, sub) AS (
-  SELECT part, sub FROM parts UNION ALL SELECT b.part, p.sub FROM b JOIN parts p ON p.part = b.sub)
-SELECT part, sub FROM b
 
 -- query several DIFFERENTIAL
 -- expect-mode DIFFERENTIAL
@@ -94,27 +66,12 @@ WITH RECURSIVE r(id) AS (
 ) SEARCH BREADTH FIRST BY id SET sequence CYCLE id SET again USING seen
 SELECT id, again FROM r ORDER BY sequence
 
--- step a leaf
-INSERT INTO nodes VALUES (41, 20, 'leaf');
-
--- step a subtree moves
-UPDATE nodes SET parent = 3 WHERE id = 4;
-
--- step a name in the middle changes
+-- step nodes that are reached go and come back
 UPDATE nodes SET name = 'other' WHERE id = 3;
-
--- step an inner node goes, and its subtree with it
 DELETE FROM nodes WHERE id = 5;
 
--- step it comes back elsewhere
+-- step
 INSERT INTO nodes VALUES (5, 1, 'again');
-
--- step the root goes and another comes
-DELETE FROM nodes WHERE id = 1;
-INSERT INTO nodes VALUES (1, NULL, 'root'), (50, NULL, 'second'), (51, 50, 'below');
-
--- step a circle apart, which no root leads to
-INSERT INTO nodes VALUES (60, 61, 'a'), (61, 60, 'b');
 
 -- step a circle loses its only support
 DELETE FROM edges WHERE src = 1;
@@ -171,22 +128,6 @@ DELETE FROM closed;
 UPDATE nodes SET name = upper(name) WHERE id IN (2, 3, 4);
 DELETE FROM nodes WHERE id = 6;
 
--- step parts: amounts, a new assembly, one that goes
-UPDATE parts SET amount = amount + 1 WHERE sub = 'bolt' AND part = 'piston';
-
--- step
-INSERT INTO parts VALUES ('piston', 'ring', 3), ('tandem', 'bike', 2), ('tandem', 'bike', 2);
-
--- step
-DELETE FROM parts WHERE part = 'engine' AND sub = 'piston';
-
--- step
-BEGIN;
-DELETE FROM parts WHERE part = 'tandem';
-UPDATE parts SET part = 'frame' WHERE part = 'wheel';
-INSERT INTO parts VALUES ('wheel', 'frame', 1);
-COMMIT;
-
 -- step an edge changes back and forth
 BEGIN;
 UPDATE edges SET dst = 99 WHERE src = 3;
@@ -210,8 +151,6 @@ DELETE FROM edges WHERE src % 3 = 0;
 
 -- step
 TRUNCATE nodes;
-DELETE FROM parts;
 
 -- step
 INSERT INTO nodes SELECT i, nullif(i / 3, 0), 'm' || i FROM generate_series(1, 15) i;
-INSERT INTO parts VALUES ('a', 'b', 2), ('b', 'c', 3);

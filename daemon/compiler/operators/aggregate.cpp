@@ -472,6 +472,96 @@ void Aggregate::index_advice(std::vector<std::string>& advice) const {
   }
 }
 
+bool Aggregate::only_adds() const {
+  return !global() && !layout().recomputes_groups();
+}
+
+std::vector<std::string> Aggregate::unique_ddl() const {
+  const Layout l = layout();
+  if (state(l).plain_identity()) return {};
+  return {"CREATE UNIQUE INDEX ON " + state_table() + " (" + join(l.keys, ", ") + ") NULLS NOT DISTINCT"};
+}
+
+Select Aggregate::increments(const Query& rows, const std::vector<std::string>& conditions, bool may_be_none) const {
+  const Layout l = layout();
+  Select changed = grouped(l);
+  const std::string n = "coalesce(sum(i.w), 0)::bigint";
+  changed.item(n, l.n);
+  std::vector<std::string> something{n + " <> 0"};
+  for (std::size_t i = 0; i < l.components.size(); ++i) {
+    changed.item(l.components[i].delta, l.names[i]);
+    something.push_back(l.components[i].delta + " <> 0");
+  }
+  changed.from(rows, "i").where(conditions);
+  if (may_be_none) changed.having("(" + join(something, "\n OR ") + ")");
+  return changed;
+}
+
+/// In one order for all writers, so that two statements that change the same groups cannot deadlock.
+Insert Aggregate::add_to_state(const std::string& increments) const {
+  const Layout l = layout();
+  std::vector<std::string> set;
+  for (const auto& column : l.state_columns())
+    if (std::find(l.keys.begin(), l.keys.end(), column) == l.keys.end())
+      set.push_back(column + " = s." + column + " + excluded." + column);
+  const Select rows = Select(prefixed(l.state_columns(), "g."))
+                          .from(increments, "g")
+                          .order_by({row_hash(l.keys, state(l).types(), "g.")});
+  return Insert(state_table(), l.state_columns(), rows)
+      .as("s")
+      .on_conflict("(" + join(l.keys, ", ") + ")", set, {})
+      .returning("s.ctid AS " + l.old_ctid + ", " + join(prefixed(l.state_columns(), "s."), ", "));
+}
+
+std::string Aggregate::tid_column() const {
+  return layout().old_ctid;
+}
+
+std::string Aggregate::seen_of(const std::string& tids) const {
+  return "FROM " + state_table() + " s, " + state_table() + " o\nWHERE s.ctid = ANY (" + tids + ") AND " +
+         join(state(layout()).match("o.", "s."), " AND ") + "\nFOR UPDATE OF o";
+}
+
+std::string Aggregate::not_empty() const {
+  return "s." + layout().n + " > 0";
+}
+
+std::string Aggregate::nothing_left() const {
+  const Layout l = layout();
+  std::vector<std::string> zero{"s." + l.n + " = 0"};
+  for (const auto& name : l.names) zero.push_back("s." + name + " = 0");
+  return join(zero, " AND ");
+}
+
+std::string Aggregate::untold() const {
+  const Layout l = layout();
+  std::vector<std::string> special;
+  for (std::size_t i = 0; i < l.components.size(); ++i)
+    if (l.components[i].numeric_sum) special.push_back(is_special("s." + l.names[i]));
+  if (special.empty()) return {};
+  return special.size() == 1 ? special.front() : "(" + join(special, " OR ") + ")";
+}
+
+Select Aggregate::told(const std::string& state) const {
+  const Layout l = layout();
+  Select rows(prefixed(l.keys, "s."));
+  for (std::size_t i = 0; i < calls_.size(); ++i)
+    rows.item(l.value(i, prefixed(l.names, "s."), "s." + l.n), quote_ident(columns_[keys_.size() + i].name));
+  rows.from(state, "s").where(not_empty());
+  if (l.numeric_sums()) rows.where("NOT " + untold());
+  return rows;
+}
+
+Select Aggregate::computed(const std::string& condition) const {
+  const Layout l = layout();
+  Select rows(prefixed(l.keys, "s."));
+  for (std::size_t i = 0; i < calls_.size(); ++i)
+    rows.item(l.value(i, prefixed(l.names, "r."), "s." + l.n), quote_ident(columns_[keys_.size() + i].name));
+  return rows.from(state_table(), "s")
+      .cross_join_lateral(groups_function() + "(" + key_row(l, "s.") + ")", "r")
+      .where({condition, not_empty()});
+}
+
 OperatorPtr make_distinct(OperatorPtr input) {
   std::vector<Node> keys;
   std::vector<std::string> names;

@@ -16,6 +16,7 @@
 
 #include "compiler/operators/aggregate_functions.h"
 #include "compiler/operators/keyed_state.h"
+#include "compiler/sql/change.h"
 
 namespace pgtrickle::compiler {
 
@@ -51,6 +52,29 @@ class Aggregate final : public StatefulOperator {
   [[nodiscard]] bool indexed(int column) const override;
   [[nodiscard]] std::size_t state_keys() const override { return keys_.size(); }
   [[nodiscard]] std::vector<std::string> notes() const override;
+
+  /// Whether there are groups of which all is added up. Then changes can be added to the state in any order, by
+  /// statements that lock the groups as they add to them. What is below is for such an aggregate.
+  [[nodiscard]] bool only_adds() const;
+  /// A unique index on the key, if its identity is none.
+  [[nodiscard]] std::vector<std::string> unique_ddl() const;
+  /// What rows with weights add to each group; where that may be nothing, such groups are left out.
+  [[nodiscard]] Select increments(const Query& rows, const std::vector<std::string>& conditions,
+                                  bool may_be_none) const;
+  /// Adds them to the state. The result is the state of these groups: its columns, and its ctid as tid_column().
+  [[nodiscard]] Insert add_to_state(const std::string& increments) const;
+  [[nodiscard]] std::string tid_column() const;
+  /// FROM and the rest of a query that locks what a snapshot shows of the groups whose state is in `tids` by now.
+  [[nodiscard]] std::string seen_of(const std::string& tids) const;
+  /// Conditions on a row s of the state: there are rows in the group; it is as if it had never been there.
+  [[nodiscard]] std::string not_empty() const;
+  [[nodiscard]] std::string nothing_left() const;
+  /// A sum in the state cannot be told: it was NaN or infinite once, and stays so. Empty: that cannot be.
+  [[nodiscard]] std::string untold() const;
+  /// The output rows that `state` (as of add_to_state()) tells.
+  [[nodiscard]] Select told(const std::string& state) const;
+  /// The others, computed from the source, of rows of the state that `condition` selects.
+  [[nodiscard]] Select computed(const std::string& condition) const;
 
  private:
   struct Layout;  // names of the state's columns and the components behind each call

@@ -27,6 +27,23 @@ Select expected_few(const Query& rows, const std::vector<std::string>& columns) 
 }
 
 constexpr const char* kSelf = "\"pgt self\"";  // the rows of the recursion: a name that no CTE of a statement has
+constexpr const char* kLimit = "pgtrickle._recursion_limit() + 1";
+// To follow a row of a UNION, which is in doubt, looked for, and derived again, costs several times what a row of the
+// query does. To follow one of a UNION ALL costs about the same.
+constexpr const char* kUnionShare = "0.125";
+constexpr const char* kUnionAllShare = "1";
+
+/// A condition that reads no row: PostgreSQL does not start what it is false for.
+std::string gave_up(const std::string& way) {
+  return Query(Select({"u.given_up"}).from(way, "u")).in_parentheses();
+}
+std::string went_on(const std::string& way) {
+  return "NOT " + gave_up(way);
+}
+/// One row more than that: enough to know.
+std::string one_more_than(const std::string& budget) {
+  return Query(Select({"b.most + 1"}).from(budget, "b")).in_parentheses();
+}
 
 }  // namespace
 
@@ -79,13 +96,37 @@ FromItem Recursive::step_changes(Statement& statement, const FromItem& rows) con
   return typed(step().delta(statement, false).from).item("i.w").where(statement.gate(step().source_mask()));
 }
 
-Query Recursive::closure(const Query& first, const std::vector<std::string>& where, bool limited) const {
+Query Recursive::closure(const Query& first, const std::vector<std::string>& where, const std::string& limit) const {
   Select step = step_over(kSelf);
   if (!where.empty()) step = Select(column_names("q.")).from(step, "q").where(where);
   Select all(column_names("r."));
   all.from(kSelf, "r");
-  if (limited) all.limit("pgtrickle._recursion_limit() + 1");
+  if (!limit.empty()) all.limit(limit);
   return recursion({kSelf, column_names(), first, step, all_}, all);
+}
+
+std::string Recursive::budget(Statement& statement, const char* share) const {
+  return statement.with(
+      "budget", "how many rows may be followed",
+      Select().item("pgtrickle._recursion_budget(" + quote_literal(state_table()) + "::regclass, " + share + ")",
+                    "most"));
+}
+
+std::string Recursive::given_up(Statement& statement, const std::vector<std::string>& followed,
+                                const std::string& budget) {
+  std::vector<std::string> counts;
+  for (const auto& rows : followed) counts.push_back(Query(Select({"count(*)"}).from(rows, "r")).in_parentheses());
+  return statement.with("way", "whether these are too many: then all rows are derived once more",
+                        Select().item("greatest(" + join(counts, ", ") + ") > b.most", "given_up").from(budget, "b"));
+}
+
+std::string Recursive::derived_from_base(Statement& statement, const std::string& way) const {
+  return statement.with("fresh", "all rows, if so",
+                        closure(Select(column_names("f.")).from(base_rows(), "f").where(gave_up(way)), {}, kLimit));
+}
+
+std::string Recursive::say_given_up(const std::string& way) const {
+  return "pgtrickle._say_derived_from_base(" + quote_literal(rows_->name) + ", " + gave_up(way) + ")";
 }
 
 std::string Recursive::limit_check(const std::string& rows) const {
@@ -94,7 +135,7 @@ std::string Recursive::limit_check(const std::string& rows) const {
 }
 
 FromItem Recursive::post() const {
-  return closure(base_rows(), {}, false);
+  return closure(base_rows(), {}, {});
 }
 
 Delta Recursive::delta(Statement& /*statement*/, bool /*consolidate*/) const {
@@ -177,7 +218,7 @@ std::vector<std::string> Recursive::state_ddl() const {
 }
 
 std::vector<std::string> Recursive::rebuild() const {
-  auto statements = refilled(state_table(), column_names(), closure(base_rows(), {}, true));
+  auto statements = refilled(state_table(), column_names(), closure(base_rows(), {}, kLimit));
   statements.push_back("PERFORM " + limit_check(state_table()));
   // Rows are looked up by their hash: without statistics each is expected to be there many times.
   statements.push_back("ANALYZE " + state_table());
@@ -197,10 +238,9 @@ Changes Recursive::counted(Statement& statement) const {
   const auto names = column_names();
   const std::string first = statement.with(
       "first", "rows that come and go at once: by base, and by the term over the stored rows",
-      consolidate(
-          names, types(),
-          union_all({Select(column_names("b.")).item("b.w").from(base_changes(statement), "b"),
-                     Select(column_names("t.")).item("t.w").from(step_changes(statement, from_state()), "t")})));
+      union_all({Select(column_names("b.")).item("b.w").from(base_changes(statement), "b"),
+                 Select(column_names("t.")).item("t.w").from(step_changes(statement, from_state()), "t")}));
+  const std::string most = budget(statement, kUnionAllShare);
   auto follow = [&](bool come) {
     const Select copies = Select(column_names("f."))
                               .from(first, "f")
@@ -209,14 +249,22 @@ Changes Recursive::counted(Statement& statement) const {
     return statement.with(
         come ? "come" : "go",
         come ? "rows that come, and what the term makes of them" : "rows that go, and what the term makes of them",
-        closure(expected_few(copies, names), {}, true));
+        closure(expected_few(copies, names), {}, one_more_than(most)));
   };
   const std::string come = follow(true);
   const std::string go = follow(false);
-  const std::string z = statement.with("z", "the change, net",
-                                       consolidate(names, types(),
-                                                   union_all({Select(column_names("c.")).item("1", "w").from(come, "c"),
-                                                              Select(column_names("g.")).item("-1").from(go, "g")})));
+  const std::string way = given_up(statement, {come, go}, most);
+  const std::string fresh = derived_from_base(statement, way);
+  // Where the planner knows nothing it expects that all of this is done.
+  const Select all_new = expected_few(Select(column_names("a.")).from(fresh, "a").where(gave_up(way)), names);
+  const Select all_old = expected_few(Select(column_names("s.")).from(state_table(), "s").where(gave_up(way)), names);
+  const std::string z = statement.with(
+      "z", "the change, net",
+      consolidate(names, types(),
+                  union_all({Select(column_names("c.")).item("1", "w").from(come, "c").where(went_on(way)),
+                             Select(column_names("g.")).item("-1").from(go, "g").where(went_on(way)),
+                             Select(column_names("n.")).item("1").from(all_new, "n"),
+                             Select(column_names("o.")).item("-1").from(all_old, "o")})));
 
   Select copies({"s.ctid"});
   copies.from(state_table(), "s").where(is_stored("z"));
@@ -239,7 +287,7 @@ Changes Recursive::counted(Statement& statement) const {
   changes.zset = true;
   const Select wanted = Select({"coalesce(sum(-z.w), 0)"}).from(z, "z").where("z.w < 0");
   const Select found = Select({"count(*)"}).from(lost, "l");
-  changes.violation = "(" + limit_check(come) + " + " + limit_check(go) + " + " + Query(wanted).in_parentheses() +
+  changes.violation = "(" + limit_check(fresh) + " + " + say_given_up(way) + " + " + Query(wanted).in_parentheses() +
                       " - " + Query(found).in_parentheses() + ")::bigint";
   return changes;
 }
@@ -287,16 +335,18 @@ std::vector<std::vector<std::string>> Recursive::same_row(const std::string& row
   return {equal, or_null};
 }
 
+std::string Recursive::is_one_of(const std::string& row, const FromItem& rows) const {
+  const auto whole = [&](const std::string& alias) {
+    return "ROW(" + pgtrickle::compiler::join(column_names(alias + "."), ", ") + ")::" + state_table();
+  };
+  const Query all = Select({whole("q")}).from(rows, "q");
+  return "((coalesce(" + whole(row) + ") IN " + indent(all.in_parentheses(), 4) + ") IS TRUE)";
+}
+
 std::vector<std::string> Recursive::among(const std::string& row, const Operator& input, const Select& rows) const {
-  if (!loose() && lookup_column(input) < 0 && (&input == inputs_[1].get() || input.source_mask() != 0)) {
-    // Nothing that an index could find: all rows are made once. A subquery whose answer is tested is hashed, and is not
-    // made a join, which could be a nested loop.
-    const auto record = [](const std::vector<std::string>& columns) {
-      return "ROW(" + pgtrickle::compiler::join(columns, ", ") + ")::record";
-    };
-    const Query all = Select({record(column_names("q."))}).from(rows, "q");
-    return {"((coalesce(" + record(column_names(row + ".")) + ") IN " + indent(all.in_parentheses(), 4) + ") IS TRUE)"};
-  }
+  // Nothing that an index could find: all rows are made once.
+  if (!loose() && lookup_column(input) < 0 && (&input == inputs_[1].get() || input.source_mask() != 0))
+    return {is_one_of(row, rows)};
   std::vector<std::string> tests;
   for (auto conditions : same_row(row, input)) {
     if (loose()) conditions.push_back(row_identical(column_names("q."), column_names(row + ".")));
@@ -348,10 +398,13 @@ Changes Recursive::derived_again(Statement& statement) const {
   };
   const Select lost = stored(lost_rows);
   const Select follows = stored(step_over(kSelf));
+  const std::string most = budget(statement, kUnionShare);
   const std::string doubtful =
       statement.with("doubtful", "stored rows that have lost a derivation, and all that derives from them",
                      recursion({kSelf, with_ctid, expected_few(lost, with_ctid), follows, false},
-                               Select(prefixed(with_ctid, "r.")).from(kSelf, "r")));
+                               Select(prefixed(with_ctid, "r.")).from(kSelf, "r").limit(one_more_than(most))));
+  const std::string way = given_up(statement, {doubtful}, most);
+  const std::string fresh = derived_from_base(statement, way);
 
   // The others, which stay. A subquery that is tested is hashed, whatever joins may be.
   const std::string stays = "s.ctid NOT IN " + Query(Select({"d." + ctid}).from(doubtful, "d")).in_parentheses();
@@ -369,14 +422,25 @@ Changes Recursive::derived_again(Statement& statement) const {
                                           Select(column_names("t.")).from(step_news, "t").where("t.w > 0")}),
                                "x")
                          .where(is_new("x")));
+  const Select begins = Select(column_names("f.")).from(union_all(first), "f").where(went_on(way));
   const std::string again = statement.with("derived", "rows that are derived again or newly",
-                                           closure(expected_few(union_all(first), names), {is_new("q")}, true));
+                                           closure(expected_few(begins, names), {is_new("q")}, kLimit));
 
-  Changes changes = BagState(state_table(), columns_)
-                        .replace(statement, Select(prefixed(with_ctid, "d.")).from(doubtful, "d"),
-                                 Select(column_names("a.")).from(again, "a"));
-  changes.violation = limit_check(again);
+  const Select all_old = Select(column_names("s.")).item("s.ctid").from(state_table(), "s").where(gave_up(way));
+  const Select all_new = Select(column_names("n.")).from(fresh, "n").where(gave_up(way));
+  Changes changes =
+      BagState(state_table(), columns_)
+          .replace(statement,
+                   union_all({Select(prefixed(with_ctid, "d.")).from(doubtful, "d").where(went_on(way)),
+                              expected_few(all_old, with_ctid)}),
+                   union_all({Select(column_names("a.")).from(again, "a"), expected_few(all_new, names)}));
+  changes.violation = "(" + limit_check(again) + " + " + limit_check(fresh) + " + " + say_given_up(way) + ")::bigint";
   return changes;
+}
+
+std::vector<std::string> Recursive::notes() const {
+  return {describe() + ": all rows are derived once more when a refresh would have to follow more than " +
+          (all_ ? "there are" : "an eighth of them") + ", and more than 1,000"};
 }
 
 std::string Recursive::describe() const {

@@ -9,14 +9,20 @@
 // of D; new rows of delta(base) and of delta(step over the stored rows outside of D); and what step makes of rows of A,
 // outside of what is left of the state. The change is A - D.
 // No old version of what step reads is needed: a derivation that used a row which is gone is in delta(step).
+// Both give up when they follow more rows than a share of the state (pgtrickle._recursion_budget): then all of it is
+// derived from base, and the change is that minus the state. Where UNION ALL does not give up, what it follows is a sum
+// of finitely many ways to rows, and ways that are both old and new cancel.
 //
 // The naive versions break on: rows in a circle that support each other when their only support from outside goes
 // (counting never lets them go); a row that loses a derivation and gains one from a row that only it supports, if
 // delta(step) is netted before its negative part is taken; the positive part, if it is not netted, has derivations that
 // never were (both sides of a join changed); derivations of base and of step in one batch; a stored row that is derived
 // again from another that equals it and looks different.
-// With UNION ALL, rows that are gone can run into a circle that the new result never reaches. There, as everywhere, the
-// rows are counted, and more than the limit are an error, never a shorter result.
+// With UNION ALL, rows that go, and rows that come and go at once, can run into a circle that the new result never
+// reaches: without giving up neither ends. And the row that is lost from outside and gained from its own circle in one
+// batch comes and goes: netted before they are followed, that is no change, and the circle stays. With UNION, in a
+// graph with many circles nearly all rows are in doubt whatever goes: without giving up that costs many times the
+// query. More rows of the result than the limit are an error, never a shorter result.
 #pragma once
 
 #include "compiler/operators/recursive_reference.h"
@@ -47,6 +53,7 @@ class Recursive final : public StatefulOperator {
   [[nodiscard]] std::vector<std::string> rebuild() const override;
   [[nodiscard]] Changes differential(Statement& statement) const override;
   [[nodiscard]] FromItem from_state() const override;
+  [[nodiscard]] std::vector<std::string> notes() const override;
   void want_lookup(int column) override { lookups_.insert(column); }
 
  private:
@@ -61,7 +68,18 @@ class Recursive final : public StatefulOperator {
   /// The change of step while the rows that it reads stay these.
   [[nodiscard]] FromItem step_changes(Statement& statement, const FromItem& rows) const;
   [[nodiscard]] FromItem base_changes(Statement& statement) const;
-  [[nodiscard]] Query closure(const Query& first, const std::vector<std::string>& where, bool limited) const;
+  /// `limit`: how many rows at most; empty: all.
+  [[nodiscard]] Query closure(const Query& first, const std::vector<std::string>& where,
+                              const std::string& limit) const;
+  /// How many rows may be followed, `share` of the state: the name of a CTE whose only row says so. Asked once, because
+  /// the answer may change while the statement runs.
+  [[nodiscard]] std::string budget(Statement& statement, const char* share) const;
+  /// Whether one of these relations has more: the same, named "way" below.
+  [[nodiscard]] static std::string given_up(Statement& statement, const std::vector<std::string>& followed,
+                                            const std::string& budget);
+  /// All rows, as base and step make them now, if that one says so.
+  [[nodiscard]] std::string derived_from_base(Statement& statement, const std::string& way) const;
+  [[nodiscard]] std::string say_given_up(const std::string& way) const;
   [[nodiscard]] std::string limit_check(const std::string& rows) const;
   [[nodiscard]] bool plain_identity() const;
   /// That a stored row s is this row.
@@ -72,6 +90,9 @@ class Recursive final : public StatefulOperator {
   [[nodiscard]] bool loose() const;
   /// That a row q of `input` equals this one: one of these lists of conditions.
   [[nodiscard]] std::vector<std::vector<std::string>> same_row(const std::string& row, const Operator& input) const;
+  /// That this row equals one of these. A subquery whose answer is tested is not made a join, which could be a nested
+  /// loop, but hashed: rows of a named type are, those of type record are not.
+  [[nodiscard]] std::string is_one_of(const std::string& row, const FromItem& rows) const;
   /// That this row, as it is, is among `rows`, which are those of `input`: one of these conditions.
   [[nodiscard]] std::vector<std::string> among(const std::string& row, const Operator& input, const Select& rows) const;
   /// The rows that equal one of `doubtful`.

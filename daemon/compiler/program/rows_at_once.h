@@ -1,9 +1,7 @@
 // Writes what an IMMEDIATE stream table needs whose rows are rows of one table, one for one: what a statement has
-// changed goes to it from the transition tables, in the trigger after that statement. No place is taken, no statement
-// counted.
+// changed goes to it from the transition tables (at_once.h).
 //
-//   pgtrickle_state.changed_<N>_1()    AFTER each statement on the source
-//   pgtrickle_state.changes_<N>_1      UNLOGGED: changes that do not fit yet; empty at the end of each statement
+//   pgtrickle_state.changes_<N>_1      changes that do not fit yet; empty at the end of each statement
 //   pgtrickle_state.left_over_<N>()    at COMMIT, if something had to wait: nothing does
 //
 // Rule: F is linear and reads nothing but the rows that change, so F(pre + D1 + D2) = F(pre) + F(D1) + F(D2), whatever
@@ -18,19 +16,21 @@
 // The table keeps r1.
 //
 // If something waits at COMMIT, the table was not what it should have been (someone has written to it): it is marked,
-// and rebuilt. In REPEATABLE READ it may be that somebody else's row was there: error 40001.
+// and rebuilt. In an older snapshot it may also be that somebody else has deleted the row that is in the way since, so
+// that it is only seen. Locking it tells: PostgreSQL refuses to lock what has changed since the snapshot (40001). A row
+// that waits to go can have been changed by nobody else, as it was deleted from the source here.
 //
-// Concurrency: rows of the stream table are those of the source, which writers lock. TRUNCATE of the source keeps all
-// others away.
+// Concurrency: rows of the stream table are those of the source, which writers lock.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "compiler/plan/cut.h"
 #include "compiler/plan/writer_locks.h"
-#include "compiler/program/program_writer.h"
+#include "compiler/program.h"
 #include "compiler/program/target.h"
-#include "compiler/request.h"
+#include "compiler/program/trigger_writer.h"
 #include "compiler/sql/query.h"
 #include "compiler/sql/statement.h"
 
@@ -39,34 +39,33 @@ namespace pgtrickle::compiler {
 class RowsAtOnce {
  public:
   /// Whether it can be done so.
-  static bool fits(const CompileRequest& request, const CutPlan& plan, const WriterLocks& locks,
-                   const std::vector<CapturedSource>& sources, const Target& target);
+  static bool fits(const TriggerWriter& triggers, const CutPlan& plan, const WriterLocks& locks, const Target& target);
 
-  /// `numbers`: for the table of what waits, `waiting`.
-  RowsAtOnce(const CompileRequest& request, const CutPlan& plan, const Target& target, const SourceNumbers& numbers,
-             std::string waiting);
+  RowsAtOnce(const TriggerWriter& triggers, const CutPlan& plan, const Target& target);
 
-  /// Statements that apply what a statement has changed, in the transition tables newt and oldt, if it fits, and tell
-  /// in v.fits whether it did; NULL: the stream table is not maintained just now.
+  /// Adds all but the table of what waits.
+  void add_to(Program& program) const;
+
+ private:
+  // Statements that apply what a statement has changed, in the transition tables newt and oldt, if it fits, and tell in
+  // v.fits whether it did; NULL: the stream table is not maintained just now.
   [[nodiscard]] std::string inserted() const;
   [[nodiscard]] std::string deleted() const;
   [[nodiscard]] std::string updated() const;
   /// The same for all that waits.
   [[nodiscard]] std::string waited() const;
-
- private:
-  [[nodiscard]] Select fitting(const std::vector<std::string>& conditions) const;
-  [[nodiscard]] std::string nothing_waits() const;
-  /// The rows of the result that those of a transition table make, with this weight if it is not empty.
-  [[nodiscard]] Query rows_of(const char* transition_table, const std::string& weight) const;
   /// A change of any kind, made net first.
   [[nodiscard]] std::string changed(Statement& statement, const FromItem& delta,
                                     const std::vector<std::string>& conditions) const;
+  [[nodiscard]] Select fitting(const std::vector<std::string>& conditions) const;
+  [[nodiscard]] std::string nothing_waits() const;
+  [[nodiscard]] std::string or_else_wait() const;
+  [[nodiscard]] std::string still_waits() const;
 
-  const CompileRequest& request_;
+  const TriggerWriter& triggers_;
   const CutPlan& plan_;
   const Target& target_;
-  const SourceNumbers& numbers_;
+  SourceNumbers numbers_;  // for the table of what waits
   std::string waiting_;
 };
 

@@ -337,6 +337,42 @@ Delete Target::remove(const std::string& rows, const std::string& gate, const st
       .where(key_match(prefixed(row_columns(key_), "n.")));
 }
 
+Query Target::locked_with_key_of(const std::string& rows) const {
+  return Query::text("SELECT FROM " + rows + " n, " + table_ + " t\nWHERE " +
+                     conjunction(key_match(prefixed(row_columns(key_), "n."))) + "\nFOR UPDATE OF t");
+}
+
+Target::KeyCounts Target::count_by_key(Statement& statement, const std::string& net) const {
+  const auto keys = row_columns(key_);
+  auto columns = keys;
+  columns.insert(columns.end(), {"come", "go"});
+  columns = unique_names(columns);
+  KeyCounts counts{{}, columns[keys.size()], columns[keys.size() + 1]};
+  counts.from = statement.with("keys", "what comes and what goes of each key",
+                               Select(prefixed(keys, "n."))
+                                   .item("coalesce(sum(n.w) FILTER (WHERE n.w > 0), 0)", counts.come)
+                                   .item("coalesce(-sum(n.w) FILTER (WHERE n.w < 0), 0)", counts.go)
+                                   .from(net, "n")
+                                   .group_by(prefixed(keys, "n.")));
+  return counts;
+}
+
+Select Target::apply_counted(Statement& statement, const std::string& net, const KeyCounts& keys,
+                             const std::string& condition) const {
+  hide(statement, keys.from, row_columns(key_), {condition, "n." + keys.come + " = 0"});
+  upsert(statement, net, {condition, "n.w > 0"});
+  const Select expected = Select()
+                              .item("count(*) FILTER (WHERE n." + keys.come + " = 0)", "lost")
+                              .item("count(*) FILTER (WHERE n." + keys.go + " = 0)", "added")
+                              .from(keys.from, "n")
+                              .where(condition);
+  return Select()
+      .item("abs(k.lost - h.deleted) + abs(k.added - s.inserted)", "violations")
+      .from(shown_rows(), "s")
+      .from(hidden_rows(), "h")
+      .from(expected, "k");
+}
+
 Select Target::net(const FromItem& delta) const {
   return consolidate(names_, types(all_), delta);
 }

@@ -57,8 +57,17 @@ class Target {
   /// Inserts them, which are new, or deletes them; `gate` has one row.
   [[nodiscard]] Insert insert(const std::string& rows, const std::string& gate, const std::string& condition) const;
   [[nodiscard]] Delete remove(const std::string& rows, const std::string& gate, const std::string& condition) const;
-  /// The key's columns in the rows that are applied.
-  [[nodiscard]] std::vector<std::string> key_names() const { return row_columns(key_); }
+  /// The rows of the table that have the key of one of them, locked.
+  [[nodiscard]] Query locked_with_key_of(const std::string& rows) const;
+  /// How many net rows come and go with each key: names of columns beside the key's.
+  struct KeyCounts {
+    std::string from, come, go;
+  };
+  [[nodiscard]] KeyCounts count_by_key(Statement& statement, const std::string& net) const;
+  /// Applies net rows of which none comes or goes twice with a key, if the condition holds. The result is the number of
+  /// violated expectations.
+  [[nodiscard]] Select apply_counted(Statement& statement, const std::string& net, const KeyCounts& keys,
+                                     const std::string& condition) const;
   /// The net change, as apply_delta() wants it.
   [[nodiscard]] Select net(const FromItem& delta) const;
   /// Replaces the content.

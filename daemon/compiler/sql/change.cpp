@@ -11,7 +11,8 @@ Insert& Insert::as(std::string alias) {
 
 Insert& Insert::on_conflict(const std::string& constraint, const std::vector<std::string>& set,
                             const std::vector<std::string>& where) {
-  const std::string conflict = "ON CONFLICT ON CONSTRAINT " + constraint + " DO ";
+  const bool is_list = !constraint.empty() && constraint.front() == '(';
+  const std::string conflict = "ON CONFLICT " + (is_list ? constraint : "ON CONSTRAINT " + constraint) + " DO ";
   if (set.empty()) {
     end_.push_back({conflict + "NOTHING", {}, Separator::kComma});
     return *this;

@@ -21,18 +21,34 @@ CREATE OR REPLACE FUNCTION pgtrickle_state.left_over_0() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pgt$
+#variable_conflict use_column
+<<v>>
+DECLARE
+    locked bigint;
 BEGIN
     IF NOT EXISTS (SELECT FROM pgtrickle_state.changes_0_1) THEN
         RETURN NULL;
     END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING ERRCODE = 'serialization_failure',
-            MESSAGE = 'could not serialize access: rows of stream table public.stream_table were changed after the snapshot',
-            HINT = 'Try the transaction again.';
+    IF NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0) THEN
+        IF current_setting('transaction_isolation') <> 'read committed' THEN    -- OID if one has changed since
+            WITH
+            -- For IMMEDIATE stream table public.stream_table of postgres. If its query cannot have your rows, its owner can take it out of your way: pgtrickle.alter_stream_table('public.stream_table', refresh_mode => 'DIFFERENTIAL')
+            -- rows that wait
+            rows AS MATERIALIZED (
+              SELECT i.id, i.amount * 2::numeric AS twice, i.w
+              FROM (SELECT l.c1 AS id, l.c3 AS amount, l.w::int AS w
+                    FROM pgtrickle_state.changes_0_1 l
+                    WHERE l.c3 > 10::numeric) i),
+            -- rows of the stream table that are in their way
+            locked AS MATERIALIZED (
+              SELECT FROM rows n, public.stream_table t
+              WHERE t.id = n.id
+              FOR UPDATE OF t)
+            SELECT count(*) FROM locked INTO v.locked;
+        END IF;
+        UPDATE pgtrickle.pgt_immediate i SET lost = 'its rows were not what they should have been' WHERE i.pgt_id = 0;
     END IF;
     DELETE FROM pgtrickle_state.changes_0_1;
-    UPDATE pgtrickle.pgt_immediate i SET lost = 'its rows were not what they should have been'
-    WHERE i.pgt_id = 0;
     RETURN NULL;
 END
 $pgt$;
@@ -57,9 +73,6 @@ AS $pgt$
 DECLARE
     fits boolean;
     violations bigint;
-    rows_inserted bigint;
-    rows_updated bigint;
-    rows_deleted bigint;
     ignored text;
     apply_before CONSTANT text := current_setting('pgtrickle.apply', true);
     maintaining CONSTANT text := coalesce(current_setting('pgtrickle.maintaining', true), '');
@@ -72,8 +85,9 @@ BEGIN
         END IF;
         PERFORM FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0 FOR SHARE;  -- nor has it been stopped
     END IF;
-    -- Before anything of the source is named: it may have been altered.
-    IF EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0) THEN
+    -- Before anything is named: the source may have been altered, and the stream table dropped.
+    IF EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
+        OR NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0) THEN
         RETURN NULL;
     END IF;
     IF position(' 0 ' IN v.maintaining) > 0 THEN
@@ -134,7 +148,7 @@ BEGIN
         WITH
         -- For IMMEDIATE stream table public.stream_table of postgres. If its query cannot have your rows, its owner can take it out of your way: pgtrickle.alter_stream_table('public.stream_table', refresh_mode => 'DIFFERENTIAL')
         -- changed rows, net
-        change AS MATERIALIZED (
+        net AS MATERIALIZED (
           SELECT x.id AS id, x.twice AS twice, sum(x.w)::int AS w
           FROM (SELECT i.id, i.amount * 2::numeric AS twice, i.w
                 FROM (SELECT t.id AS id, t.amount AS amount, -1 AS w
@@ -151,70 +165,60 @@ BEGIN
         keys AS MATERIALIZED (
           SELECT n.id, coalesce(sum(n.w) FILTER (WHERE n.w > 0), 0) AS come,
                  coalesce(-sum(n.w) FILTER (WHERE n.w < 0), 0) AS go
-          FROM change n
+          FROM net n
           GROUP BY n.id),
         -- what goes is there, and what comes has no key of what stays
         fits AS MATERIALIZED (
           SELECT NOT EXISTS (SELECT FROM pgtrickle_state.changes_0_1 x)
                  AND NOT EXISTS (SELECT FROM keys n WHERE (n.come > 1 OR n.go > 1))
                  AND (SELECT count(*)
-                  FROM change n, public.stream_table t
+                  FROM net n, public.stream_table t
                   WHERE n.w < 0
                     AND t.id = n.id
-                    AND ROW(t.id, t.twice)::record *= ROW(n.id::integer, n.twice::numeric)::record) = (SELECT count(*) FROM change n WHERE n.w < 0)
+                    AND ROW(t.id, t.twice)::record *= ROW(n.id::integer, n.twice::numeric)::record) = (SELECT count(*) FROM net n WHERE n.w < 0)
                  AND NOT EXISTS (SELECT FROM keys n, public.stream_table t WHERE n.go = 0 AND t.id = n.id) AS fits
           FROM pgtrickle.pgt_immediate i
           WHERE i.pgt_id = 0 AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)),
-        -- changed rows, net
-        net AS MATERIALIZED (
-          SELECT n.* FROM change n, fits f WHERE f.fits),
-        -- keys: those without a new row, and those without an old one
-        k AS MATERIALIZED (
-          SELECT n.id, max(n.w) < 0 AS lost, min(n.w) > 0 AS added, bool_or(n.w NOT IN (1, -1)) AS odd
-          FROM net n
-          GROUP BY n.id),
         -- stream table: rows that are gone
         hidden AS (
           DELETE FROM public.stream_table t
-          USING k n
-          WHERE n.lost AND t.id = n.id
+          USING keys n
+          WHERE (SELECT f.fits FROM fits f) AND n.come = 0 AND t.id = n.id
           RETURNING 1),
         -- stream table: rows that are new or differ
         shown AS (
           INSERT INTO public.stream_table AS t (id, twice)
           SELECT n.id::integer AS id, n.twice::numeric AS twice
           FROM net n
-          WHERE (SELECT count(*) FROM hidden) >= 0 AND n.w > 0
+          WHERE (SELECT count(*) FROM hidden) >= 0 AND (SELECT f.fits FROM fits f) AND n.w > 0
           ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET twice = excluded.twice
           WHERE ROW(t.twice)::record *<> ROW(excluded.twice)::record
           RETURNING t.xmax = 0 AS inserted)
-        SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
-               k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted)) AS violations, f.fits
+        SELECT abs(k.lost - h.deleted) + abs(k.added - s.inserted) AS violations, f.fits
         FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
                      count(*) FILTER (WHERE NOT shown.inserted) AS updated
               FROM shown) s,
              (SELECT count(*) AS deleted FROM hidden) h,
-             (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
-                     count(*) FILTER (WHERE n.odd) AS odd
-              FROM k n) k,
+             (SELECT count(*) FILTER (WHERE n.come = 0) AS lost, count(*) FILTER (WHERE n.go = 0) AS added
+              FROM keys n
+              WHERE (SELECT f.fits FROM fits f)) k,
              fits f
-        INTO rows_inserted, rows_updated, rows_deleted, v.violations, v.fits;
+        INTO v.violations, v.fits;
         IF v.violations <> 0 THEN
             PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
         END IF;
     ELSE
-        IF EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0)
-            AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0) THEN
-            IF current_setting('transaction_isolation') = 'read committed' THEN
-                PERFORM pgtrickle_state.apply_0('full', NULL, NULL, NULL, 0::bigint, 0::bigint, NULL,
-                    NULL, NULL::text);
-            ELSE
-                BEGIN
-                    TRUNCATE public.stream_table;
-                EXCEPTION WHEN object_in_use OR feature_not_supported THEN  -- a cursor, a foreign key: the writer goes on
-                    UPDATE pgtrickle.pgt_immediate i SET lost = 'it could not be truncated' WHERE i.pgt_id = 0;
-                END;
-            END IF;
+        IF current_setting('transaction_isolation') <> 'read committed' THEN
+            BEGIN
+                TRUNCATE public.stream_table;
+            EXCEPTION WHEN object_in_use OR feature_not_supported THEN  -- a cursor, a foreign key: the writer goes on
+                UPDATE pgtrickle.pgt_immediate i SET lost = 'it could not be truncated' WHERE i.pgt_id = 0;
+            END;
+        END IF;
+        IF NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0) THEN
+            PERFORM pgtrickle_state.apply_0('full', NULL, NULL, NULL, 0::bigint, 0::bigint, NULL,
+                NULL, NULL::text);
+            DELETE FROM pgtrickle_state.changes_0_1;     -- of what waits all has been seen
         END IF;
     END IF;
     IF NOT v.fits THEN      -- what happened before it comes later
@@ -237,7 +241,7 @@ BEGIN
         WITH
         -- For IMMEDIATE stream table public.stream_table of postgres. If its query cannot have your rows, its owner can take it out of your way: pgtrickle.alter_stream_table('public.stream_table', refresh_mode => 'DIFFERENTIAL')
         -- changed rows, net
-        change AS MATERIALIZED (
+        net AS MATERIALIZED (
           SELECT x.id AS id, x.twice AS twice, sum(x.w)::int AS w
           FROM (SELECT i.id, i.amount * 2::numeric AS twice, i.w
                 FROM (SELECT l.c1 AS id, l.c3 AS amount, l.w::int AS w
@@ -249,53 +253,44 @@ BEGIN
         keys AS MATERIALIZED (
           SELECT n.id, coalesce(sum(n.w) FILTER (WHERE n.w > 0), 0) AS come,
                  coalesce(-sum(n.w) FILTER (WHERE n.w < 0), 0) AS go
-          FROM change n
+          FROM net n
           GROUP BY n.id),
         -- what goes is there, and what comes has no key of what stays
         fits AS MATERIALIZED (
           SELECT NOT EXISTS (SELECT FROM keys n WHERE (n.come > 1 OR n.go > 1))
                  AND (SELECT count(*)
-                  FROM change n, public.stream_table t
+                  FROM net n, public.stream_table t
                   WHERE n.w < 0
                     AND t.id = n.id
-                    AND ROW(t.id, t.twice)::record *= ROW(n.id::integer, n.twice::numeric)::record) = (SELECT count(*) FROM change n WHERE n.w < 0)
+                    AND ROW(t.id, t.twice)::record *= ROW(n.id::integer, n.twice::numeric)::record) = (SELECT count(*) FROM net n WHERE n.w < 0)
                  AND NOT EXISTS (SELECT FROM keys n, public.stream_table t WHERE n.go = 0 AND t.id = n.id) AS fits
           FROM pgtrickle.pgt_immediate i
           WHERE i.pgt_id = 0 AND NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)),
-        -- changed rows, net
-        net AS MATERIALIZED (
-          SELECT n.* FROM change n, fits f WHERE f.fits),
-        -- keys: those without a new row, and those without an old one
-        k AS MATERIALIZED (
-          SELECT n.id, max(n.w) < 0 AS lost, min(n.w) > 0 AS added, bool_or(n.w NOT IN (1, -1)) AS odd
-          FROM net n
-          GROUP BY n.id),
         -- stream table: rows that are gone
         hidden AS (
           DELETE FROM public.stream_table t
-          USING k n
-          WHERE n.lost AND t.id = n.id
+          USING keys n
+          WHERE (SELECT f.fits FROM fits f) AND n.come = 0 AND t.id = n.id
           RETURNING 1),
         -- stream table: rows that are new or differ
         shown AS (
           INSERT INTO public.stream_table AS t (id, twice)
           SELECT n.id::integer AS id, n.twice::numeric AS twice
           FROM net n
-          WHERE (SELECT count(*) FROM hidden) >= 0 AND n.w > 0
+          WHERE (SELECT count(*) FROM hidden) >= 0 AND (SELECT f.fits FROM fits f) AND n.w > 0
           ON CONFLICT ON CONSTRAINT pgtrickle_0_key DO UPDATE SET twice = excluded.twice
           WHERE ROW(t.twice)::record *<> ROW(excluded.twice)::record
           RETURNING t.xmax = 0 AS inserted)
-        SELECT s.inserted AS rows_inserted, s.updated AS rows_updated, h.deleted AS rows_deleted,
-               k.odd + abs(k.lost - h.deleted) + abs(k.added - (s.inserted)) AS violations, f.fits
+        SELECT abs(k.lost - h.deleted) + abs(k.added - s.inserted) AS violations, f.fits
         FROM (SELECT count(*) FILTER (WHERE shown.inserted) AS inserted,
                      count(*) FILTER (WHERE NOT shown.inserted) AS updated
               FROM shown) s,
              (SELECT count(*) AS deleted FROM hidden) h,
-             (SELECT count(*) FILTER (WHERE n.lost) AS lost, count(*) FILTER (WHERE n.added) AS added,
-                     count(*) FILTER (WHERE n.odd) AS odd
-              FROM k n) k,
+             (SELECT count(*) FILTER (WHERE n.come = 0) AS lost, count(*) FILTER (WHERE n.go = 0) AS added
+              FROM keys n
+              WHERE (SELECT f.fits FROM fits f)) k,
              fits f
-        INTO rows_inserted, rows_updated, rows_deleted, v.violations, v.fits;
+        INTO v.violations, v.fits;
         IF v.violations <> 0 THEN
             PERFORM pgtrickle._raise_disagreement('public.stream_table', 'state', v.violations);
         END IF;

@@ -1,11 +1,14 @@
 #include "property/graphs/run.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 
 #include "property/graphs/as_of.h"
@@ -66,8 +69,8 @@ class Run {
     int epoch = 0;          // grows with every event that disturbs it
     bool disturbed = true;  // such an event is going on
     bool must_agree = false;
-    std::optional<Clock::time_point> agrees_since;
-    std::string agreed_at;  // source snapshot
+    std::optional<Clock::time_point> served_since;  // as the daemon says, and in agreement all the time
+    std::string agreed_at;                          // source snapshot
   };
 
   void prepare(Session& main) {
@@ -128,6 +131,7 @@ class Run {
         DaemonProcess::Options{.dsns = {db_->dsn()},
                                .config = config == nullptr ? "scheduler:\n  unit_max_cost: 1h\n" : config,
                                .wait_ready = false});
+    port_ = daemon_->http_port();
     ++outcome_.restarts;
   }
 
@@ -277,7 +281,7 @@ class Run {
     ++watched.epoch;
     watched.disturbed = true;
     watched.must_agree = false;
-    watched.agrees_since.reset();
+    watched.served_since.reset();
   }
 
   void settle(std::size_t component) {
@@ -361,25 +365,45 @@ class Run {
   void judge(Session& session, std::size_t c, int epoch_before, const std::string& agreed_at,
              const std::string& disagreements) {
     bool broken = false;
+    const bool is_served = !agreed_at.empty() && (known_as_served(c) || serves_all(case_.components[c]));
     {
       const std::lock_guard lock(mutex_);
       Watched& watched = watched_[c];
       if (watched.epoch != epoch_before || watched.disturbed) return;
       if (agreed_at.empty()) {
         broken = watched.must_agree;
-        watched.agrees_since.reset();
+        watched.served_since.reset();
       } else {
-        if (!watched.agrees_since) watched.agrees_since = Clock::now();
+        if (!watched.served_since && is_served) watched.served_since = Clock::now();
         if (watched.must_agree) {
           ++outcome_.in_step;
           if (watched.agreed_at != agreed_at) ++outcome_.moved;
         }
         watched.agreed_at = agreed_at;
         // Members that were built or resumed at different times come into step at their next common moment.
-        watched.must_agree = watched.must_agree || Clock::now() - *watched.agrees_since > kSettling;
+        watched.must_agree =
+            watched.must_agree || (watched.served_since && Clock::now() - *watched.served_since > kSettling);
       }
     }
     if (broken) fail({Failure::Kind::kNotInStep, c, disagreements + describe(session, c)});
+  }
+
+  bool known_as_served(std::size_t c) {
+    const std::lock_guard lock(mutex_);
+    return watched_[c].served_since.has_value();
+  }
+
+  /// What a builder or a user has written, the daemon reads a moment later: until then it goes on without that member.
+  bool serves_all(const Component& component) {
+    const auto answer = test::http_get(port_, "/api/v1/stream_tables");
+    const auto body = nlohmann::json::parse(answer.body, nullptr, false);
+    if (answer.status != 200 || body.is_discarded()) return false;
+    std::set<std::string> active;
+    for (const auto& table : body["stream_tables"]) {
+      if (table["status"] == "ACTIVE") active.insert(table["name"]);
+    }
+    return std::all_of(component.members.begin(), component.members.end(),
+                       [&](std::size_t member) { return active.contains(case_.tables[member].name); });
   }
 
   /// The members' frontiers in the snapshot that the session is in.
@@ -430,6 +454,7 @@ class Run {
   std::unique_ptr<DaemonProcess> daemon_;
   std::string logs_;  // of the daemons before it
   std::vector<std::thread> threads_;
+  std::atomic<int> port_{0};  // of the daemon
   std::atomic<std::size_t> writing_{0};
   std::atomic<std::size_t> transactions_{0};
   std::atomic<bool> stopping_{false};

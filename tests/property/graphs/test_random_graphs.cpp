@@ -1,7 +1,8 @@
 // The property of the scheduler: for every graph and writer, and no matter when the daemon dies, every stream table
 // is at any moment what its frontier says, the members of a component with one schedule agree at one source snapshot in
 // every reader's snapshot, and at rest everything equals its query. property/graphs/as_of.h says how that is checked.
-// Members that were just created, resumed, altered or gated need not agree until they have done so for a while; a
+// Members that were just created, resumed, altered or gated need not agree until the daemon serves all of them and they
+// have agreed for a while; a
 // component whose schedules differ is only checked for exactness, and so is one with stream tables that are or become
 // IMMEDIATE. Components connected by a refresh group are one. Environment:
 //   PGT_SEED      the seed of the first graph, the next ones follow it (fixed by default, so that a change is judged

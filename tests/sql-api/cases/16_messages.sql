@@ -5,6 +5,9 @@ CREATE FUNCTION mine(int) RETURNS int LANGUAGE sql STABLE AS 'SELECT $1';
 CREATE FUNCTION odd(int, int) RETURNS boolean LANGUAGE plpgsql VOLATILE AS 'BEGIN RETURN $1 = $2; END';
 CREATE OPERATOR public.=% (LEFTARG = int, RIGHTARG = int, FUNCTION = odd);
 CREATE MATERIALIZED VIEW kept_before AS SELECT 1 AS id;
+CREATE TABLE dated (id int PRIMARY KEY, d timestamp);
+CREATE TABLE "par ent" (id int PRIMARY KEY); CREATE TABLE child () INHERITS ("par ent");
+CREATE VIEW only_view AS SELECT id FROM ONLY "par ent";
 CREATE AGGREGATE agg(int) (SFUNC = int4pl, STYPE = int);
 -- 1. a syntax error points at its place: the place in what the user wrote, whatever is around it
 CREATE FUNCTION place(q text) RETURNS text LANGUAGE plpgsql AS $$
@@ -32,7 +35,20 @@ FROM (VALUES ('SELECT id, random() AS r FROM t', 'function random\(\) is VOLATIL
     ('SELECT id FROM t WHERE EXISTS (SELECT FROM rnd)', 'function random'), ('SELECT mine(id) AS m FROM t', 'function public.mine\(\) is STABLE.*Declare public.mine\(\) IMMUTABLE'),
     ('SELECT id FROM t WHERE id =% 3', 'function public.odd\(\) is VOLATILE'), ('SELECT id FROM t WHERE id =% ANY (''{1,2}'')', 'function public.odd\(\) is VOLATILE'),
     ('SELECT id, now() AS n FROM t', 'the query depends on the current time: now\(\).*AUTO'), ('SELECT id, current_date AS n FROM t', 'the query depends on the time or the session'),
-    ('SELECT id FROM kept_before', 'changes of public.kept_before cannot be captured')) AS x(q, pattern);
+    ('SELECT id FROM kept_before', 'changes of public.kept_before cannot be captured'), ('SELECT id, age(d) AS a FROM dated', 'the query depends on the current time: age\(\)'), ('SELECT oid::int AS id FROM pg_class', 'changes of system catalog pg_catalog.pg_class cannot be captured'),
+    ('SELECT id FROM ONLY "par ent"', 'it reads ONLY public."par ent", which has children \|.*Read all of it'), ('SELECT id FROM only_view', 'it reads ONLY public."par ent", which has children in view public.only_view'),
+    ('SELECT id FROM t WHERE id IN (SELECT o.id FROM ONLY "par ent" o)', 'it reads ONLY public."par ent"'),
+    ('WITH RECURSIVE r(id, "a (b" ) AS (SELECT id, 1 FROM t UNION SELECT r.id, r."a (b" + 1 FROM r WHERE r.id < 3) CYCLE id, "a (b" SET again USING path SELECT id FROM r', 'CYCLE has more than one column.*Collect the path')) AS x(q, pattern);
+-- what looks like these and is none of them
+SELECT pgtrickle.create_stream_table('fine', x.q, refresh_mode => 'DIFFERENTIAL'), pgtrickle.drop_stream_table('fine')
+FROM (VALUES ('SELECT id FROM ONLY t'), ('SELECT id FROM "par ent"'), ('SELECT id, age(d, timestamp ''2024-01-01'') AS a FROM dated'), ('SELECT id, '' :cycle_col_list ("a" "b" :rtekind 0 :relid 1 :inh false'' AS x FROM t'),
+    ('WITH RECURSIVE r(id, "a"" ""b") AS (SELECT id, 1 FROM t UNION SELECT r.id, r."a"" ""b" + 1 FROM r WHERE r.id < 3) CYCLE "a"" ""b" SET again USING path SELECT id FROM r')) AS x(q);
+-- row security: of who would own it
+CREATE TABLE guarded (id int PRIMARY KEY); ALTER TABLE guarded ENABLE ROW LEVEL SECURITY; CREATE POLICY few ON guarded USING (id > 1); GRANT SELECT, TRIGGER ON guarded TO alice;
+SET ROLE alice;
+SELECT test.fails('SELECT pgtrickle.create_stream_table(''refused'', ''SELECT id FROM guarded'', refresh_mode => ''DIFFERENTIAL'')', '0A000', 'row-level security policies of public.guarded apply to you.*FULL runs the query');
+RESET ROLE;
+SELECT pgtrickle.create_stream_table('unguarded', 'SELECT id FROM guarded', refresh_mode => 'DIFFERENTIAL'), pgtrickle.drop_stream_table('unguarded');
 SELECT test.eq('nothing is left', (SELECT count(*) FROM pgtrickle.pgt_stream_tables), 0::bigint);
 SELECT pgtrickle.create_stream_table('good', 'SELECT id, lower(v) AS v, agg(id) OVER (PARTITION BY v) AS a, to_char(now_was, ''YYYY'') AS y FROM t, (VALUES (timestamptz ''2024-01-01'')) AS n(now_was)', refresh_mode => 'DIFFERENTIAL');
 SELECT pgtrickle.create_stream_table('anyone', 'SELECT id FROM rnd');
