@@ -213,8 +213,8 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM (SELECT p.found, first_value(p.clause) OVER (PARTITION BY p.clauses ORDER BY p.n) AS clause
           FROM (SELECT m.part[1] AS clause, coalesce(m.part[2], ':op ' || m.part[3]) AS found, m.n,
                        count(m.part[1]) OVER (ORDER BY m.n) AS clauses
-                FROM regexp_matches(tree, E' :(targetList|quals|havingQual|aggfilter|functions|values_lists|limitOffset|'
-                                          'limitCount|groupClause) | :funcid ([0-9]+) |'
+                FROM regexp_matches(tree, E' :(targetList|quals|havingQual|aggfilter|functions|values_lists|'
+                                          'limitOffset|limitCount|groupClause) | :funcid ([0-9]+) |'
                                           '\\{SQLVALUEFUNCTION :op ([03478]) ', 'g')
                     WITH ORDINALITY AS m(part, n)) AS p) AS s
     WHERE regexp_count(tree, E'\\{QUERY ') = 1
@@ -223,8 +223,8 @@ GRANT EXECUTE ON FUNCTION pgtrickle._times_in_output TO PUBLIC;
 
 -- Why what a view shows cannot be maintained from changes, as far as the server alone can see it; one row per reason.
 -- The compiler says the same, but only when the daemon builds it. It also says where now() and its kin may stand, which
--- is not seen here: SQL value functions are numbered by PostgreSQL, from CURRENT_DATE on. Functions are looked for in the stored parse trees,
--- because dependencies on those of PostgreSQL itself are not recorded.
+-- is not all seen here: SQL value functions are numbered by PostgreSQL, from CURRENT_DATE on. Functions are looked for
+-- in the stored parse trees, because dependencies on those of PostgreSQL itself are not recorded.
 CREATE FUNCTION pgtrickle._not_differential(view_oid oid, OUT reason text, OUT hint text) RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH trees AS MATERIALIZED (
@@ -254,7 +254,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                          x.pronamespace = 'pg_catalog'::regnamespace
                          AND (x.proname IN ('statement_timestamp', 'clock_timestamp', 'timeofday')
                               OR x.proname = 'age' AND x.pronargs = 1
-                              OR x.proname IN ('now', 'transaction_timestamp') AND x.oid::text = ANY (t.times)) AS clock,
+                              OR x.proname IN ('now', 'transaction_timestamp')
+                                 AND x.oid::text = ANY (t.times)) AS clock,
                          x.pronamespace <> 'pg_catalog'::regnamespace AS foreign_one
                   FROM pg_proc x JOIN pg_namespace n ON n.oid = x.pronamespace WHERE x.oid = f.oid) AS p
       ON p.provolatile = 'v' OR p.clock OR p.foreign_one AND p.provolatile = 's'

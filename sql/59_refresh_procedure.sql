@@ -269,8 +269,8 @@ BEGIN
     END IF;
 
     -- Can this program still do it?
-    SELECT t.pgt_relid, t.needs_reinit, t.follows_time, t.fuse_limit, t.fuse_blown_at IS NOT NULL AS blown, t.fuse_reset,
-           t.skipped_at IS NOT NULL AS skipped,
+    SELECT t.pgt_relid, t.needs_reinit, t.follows_time, t.fuse_limit, t.fuse_blown_at IS NOT NULL AS blown,
+           t.fuse_reset, t.skipped_at IS NOT NULL AS skipped,
            t.max_delta_fraction AS fraction,
                to_regclass(format('%I.%I', n.nspname, format('pgtrickle_%s_key', stream_table))) AS own_key
       INTO v.s

@@ -17,7 +17,7 @@ constexpr std::uint32_t kDate = 1082;
 constexpr std::uint32_t kTimestamp = 1114;
 constexpr std::uint32_t kTimestamptz = 1184;
 
-/// The place of a type among those that time has, in the order in which PostgreSQL turns one into the other; 0: none.
+/// The place of a type among the types of time, in the order in which PostgreSQL turns one into the other; 0: none.
 int rank(const TypeInfo& type) {
   static const std::map<std::uint32_t, int> kRanks{{kDate, 1}, {kTimestamp, 2}, {kTimestamptz, 3}};
   const auto found = kRanks.find(type.oid);
