@@ -205,30 +205,14 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._lost_in_text TO PUBLIC;
 
--- Where a stored parse tree has the current time outside of WHERE, HAVING and ON: OIDs of now() and its alias, numbers
--- of SQL value functions as ":op 0". Of queries without subqueries, whose clauses come one after the other in the text.
-CREATE FUNCTION pgtrickle._times_in_output(tree text) RETURNS text[]
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(array_agg(s.found) FILTER (WHERE s.found <> '' AND s.clause NOT IN ('quals', 'havingQual')), '{}')
-    FROM (SELECT p.found, first_value(p.clause) OVER (PARTITION BY p.clauses ORDER BY p.n) AS clause
-          FROM (SELECT m.part[1] AS clause, coalesce(m.part[2], ':op ' || m.part[3]) AS found, m.n,
-                       count(m.part[1]) OVER (ORDER BY m.n) AS clauses
-                FROM regexp_matches(tree, E' :(targetList|quals|havingQual|aggfilter|functions|values_lists|'
-                                          'limitOffset|limitCount|groupClause) | :funcid ([0-9]+) |'
-                                          '\\{SQLVALUEFUNCTION :op ([03478]) ', 'g')
-                    WITH ORDINALITY AS m(part, n)) AS p) AS s
-    WHERE regexp_count(tree, E'\\{QUERY ') = 1
-$$;
-GRANT EXECUTE ON FUNCTION pgtrickle._times_in_output TO PUBLIC;
-
 -- Why what a view shows cannot be maintained from changes, as far as the server alone can see it; one row per reason.
 -- The compiler says the same, but only when the daemon builds it. It also says where now() and its kin may stand, which
--- is not all seen here: SQL value functions are numbered by PostgreSQL, from CURRENT_DATE on. Functions are looked for
+-- is not seen here: SQL value functions are numbered by PostgreSQL, from CURRENT_DATE on. Functions are looked for
 -- in the stored parse trees, because dependencies on those of PostgreSQL itself are not recorded.
 CREATE FUNCTION pgtrickle._not_differential(view_oid oid, OUT reason text, OUT hint text) RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH trees AS MATERIALIZED (
-        SELECT r.ev_action::text AS tree, pgtrickle._times_in_output(r.ev_action::text) AS times,
+        SELECT r.ev_action::text AS tree,
                CASE WHEN r.ev_class <> view_oid THEN format(' in view %s', pgtrickle._qualified(r.ev_class))
                     ELSE '' END AS place
         FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
@@ -253,9 +237,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                              ELSE format('%I.%I', n.nspname, x.proname) END AS name,
                          x.pronamespace = 'pg_catalog'::regnamespace
                          AND (x.proname IN ('statement_timestamp', 'clock_timestamp', 'timeofday')
-                              OR x.proname = 'age' AND x.pronargs = 1
-                              OR x.proname IN ('now', 'transaction_timestamp')
-                                 AND x.oid::text = ANY (t.times)) AS clock,
+                              OR x.proname = 'age' AND x.pronargs = 1) AS clock,
                          x.pronamespace <> 'pg_catalog'::regnamespace AS foreign_one
                   FROM pg_proc x JOIN pg_namespace n ON n.oid = x.pronamespace WHERE x.oid = f.oid) AS p
       ON p.provolatile = 'v' OR p.clock OR p.foreign_one AND p.provolatile = 's'
@@ -264,7 +246,6 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                   'like)%s', t.place),
            'AUTO recomputes it on schedule. Or leave that to the queries that read the stream table.'
     FROM trees t WHERE t.tree ~ E'[ (]\\{SQLVALUEFUNCTION :op (?![03478] )'
-       OR EXISTS (SELECT FROM unnest(t.times) AS u(found) WHERE u.found LIKE ':op %')
     UNION ALL
     SELECT format('CYCLE has more than one column%s: its path is a list of rows', t.place),
            'Collect the path in an array of your own, and compare with = ANY (path).'

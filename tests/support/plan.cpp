@@ -16,7 +16,7 @@ std::vector<PlanLine> plan_lines(const std::string& plan) {
     std::string second;
     words >> line.op >> second;
     if (line.op.back() == ',') line.op.pop_back();
-    if (second == "join") line.op += " join";
+    if (second == "join" || second == "filter") line.op += " " + second;
     result.push_back(line);
   }
   return result;

@@ -3,10 +3,10 @@ SELECT kind, count(*) AS n FROM events WHERE value > extract(epoch FROM now()) G
 
 
 
-FULL: the query depends on the current time, so its result changes without any change in the data: now()
+FULL: the query depends on the current time, so its result changes without any change in the data: maintained are comparisons of a date or timestamp with the current time: ... > extract ('epoch' FROM now())::double precision
 
 Recompute the query and apply the difference  [O(n)]
-Reason: the query depends on the current time, so its result changes without any change in the data: now()
+Reason: the query depends on the current time, so its result changes without any change in the data: maintained are comparisons of a date or timestamp with the current time: ... > extract ('epoch' FROM now())::double precision
 */
 
 CREATE OR REPLACE FUNCTION pgtrickle_state.apply_0(mode text, f_snapshot pg_snapshot, f_xid xid8, f_seq bigint, changed bigint, run bigint, sizes text, user_keys text[], plans anyelement,
