@@ -206,13 +206,15 @@ $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._lost_in_text TO PUBLIC;
 
 -- Why what a view shows cannot be maintained from changes, as far as the server alone can see it; one row per reason.
--- The compiler says the same, but only when the daemon builds it. It also says where now() and its kin may stand, which
--- is not seen here: SQL value functions are numbered by PostgreSQL, from CURRENT_DATE on. Functions are looked for
--- in the stored parse trees, because dependencies on those of PostgreSQL itself are not recorded.
+-- The compiler says the same, but only when the daemon builds it. It also says where now() and its kin may stand:
+-- here they are refused only in a query without a condition. SQL value functions are numbered by PostgreSQL, from
+-- CURRENT_DATE on. Functions are looked for in the stored parse trees, because dependencies on those of PostgreSQL
+-- itself are not recorded.
 CREATE FUNCTION pgtrickle._not_differential(view_oid oid, OUT reason text, OUT hint text) RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH trees AS MATERIALIZED (
         SELECT r.ev_action::text AS tree,
+               r.ev_class <> view_oid OR r.ev_action::text ~ E' :(quals|havingQual|aggfilter) [{(]' AS has_conditions,
                CASE WHEN r.ev_class <> view_oid THEN format(' in view %s', pgtrickle._qualified(r.ev_class))
                     ELSE '' END AS place
         FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
@@ -237,7 +239,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                              ELSE format('%I.%I', n.nspname, x.proname) END AS name,
                          x.pronamespace = 'pg_catalog'::regnamespace
                          AND (x.proname IN ('statement_timestamp', 'clock_timestamp', 'timeofday')
-                              OR x.proname = 'age' AND x.pronargs = 1) AS clock,
+                              OR x.proname = 'age' AND x.pronargs = 1
+                              OR x.proname IN ('now', 'transaction_timestamp') AND NOT t.has_conditions) AS clock,
                          x.pronamespace <> 'pg_catalog'::regnamespace AS foreign_one
                   FROM pg_proc x JOIN pg_namespace n ON n.oid = x.pronamespace WHERE x.oid = f.oid) AS p
       ON p.provolatile = 'v' OR p.clock OR p.foreign_one AND p.provolatile = 's'
@@ -246,6 +249,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                   'like)%s', t.place),
            'AUTO recomputes it on schedule. Or leave that to the queries that read the stream table.'
     FROM trees t WHERE t.tree ~ E'[ (]\\{SQLVALUEFUNCTION :op (?![03478] )'
+       OR NOT t.has_conditions AND t.tree ~ E'[ (]\\{SQLVALUEFUNCTION '
     UNION ALL
     SELECT format('CYCLE has more than one column%s: its path is a list of rows', t.place),
            'Collect the path in an array of your own, and compare with = ANY (path).'

@@ -189,7 +189,7 @@ BEGIN
     lines(part, words) AS (
         SELECT 1, CASE kind
                   WHEN 'dot' THEN pg_catalog.format('    n%s [label="%s%s", shape=%s];', n.relid, n.title,
-                                                    '\n' || nullif(n.state, ''),
+                                                    E'\\n' || nullif(n.state, ''),
                                                     CASE WHEN n.is_stream_table THEN 'box' ELSE 'ellipse' END)
                   WHEN 'mermaid' THEN pg_catalog.format(CASE WHEN n.is_stream_table THEN '    n%s["%s%s"]'
                                                              ELSE '    n%s(["%s%s"])' END,
