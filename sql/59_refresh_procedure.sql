@@ -186,16 +186,6 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._time_of_next_crossing TO PUBLIC;
 
--- The microseconds until then, after what the caller's statement has done. For the daemon.
-CREATE FUNCTION pgtrickle._next_crossing_in(stream_table bigint) RETURNS bigint
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    RETURN (SELECT (extract(epoch FROM f.next_crossing - pgtrickle._now()) * 1000000)::bigint
-            FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = stream_table);
-END
-$$;
-GRANT EXECUTE ON FUNCTION pgtrickle._next_crossing_in TO PUBLIC;
-
 CREATE FUNCTION pgtrickle._refresh_program(stream_table bigint, mode text, OUT action text, OUT delta_rows bigint,
                                            OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE plpgsql VOLATILE

@@ -45,7 +45,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._export_settings TO PUBLIC;
 
--- The call that makes it, or changes it to this. Options that it does not have are not named.
+-- The call that makes it, or changes it to this. Options that it does not have are not named. Who imports it should run
+-- nothing of the owner's query: the daemon fills the table, with the rights of the owner that it has by then.
 CREATE FUNCTION pgtrickle._export_call(st pgtrickle.pgt_stream_tables) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format(E'SELECT pgtrickle.create_or_replace_stream_table(%L, %s%s)\n%s;',
@@ -54,7 +55,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                   (SELECT string_agg(format(E',\n    %I => %L', o.name, o.value), '' ORDER BY o.n, o.name)
                    FROM (SELECT 1 AS n, 'schedule' AS name, st.schedule AS value
                          UNION ALL SELECT 2, 'refresh_mode', st.refresh_mode
-                         UNION ALL SELECT 3, e.key, e.value
+                         UNION ALL SELECT 3, 'initialize', 'false'
+                         UNION ALL SELECT 4, e.key, e.value
                          FROM jsonb_each_text(jsonb_strip_nulls(to_jsonb(pgtrickle._kept_options(st)))) AS e
                          WHERE (e.key, e.value) NOT IN (('tier', 'hot'), ('fuse', 'off'), ('allow_circular', 'false'))
                         ) AS o),
@@ -236,7 +238,8 @@ GRANT EXECUTE ON FUNCTION pgtrickle.export_definition TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.export_definition(text) IS
 'SQL that recreates a stream table: its query with the search_path and the settings that it was written under, its
   options, owner, indexes, constraints, triggers, row security, comments and privileges. It can run again: a stream
-  table of this name is changed to it. Not in it: rows, views that read it, publications, extended statistics.
+  table of this name is changed to it. A new one is filled by the daemon, as its owner. Not in it: rows, views that read
+  it, publications, extended statistics.
 Errors: 42P01 there is none, 42501 not its owner.';
 
 CREATE FUNCTION pgtrickle.export_definitions() RETURNS text

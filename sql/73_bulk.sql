@@ -92,18 +92,23 @@ COMMENT ON FUNCTION pgtrickle.bulk_alter_stream_tables(text[], json) IS
   name: {"schedule": "5m", "tier": "warm"}. Returns how many. Errors: those of alter_stream_table(); 22023 an option
   that there is not.';
 
+-- Readers before what they read, whatever the order in the list.
+CREATE FUNCTION pgtrickle._drop_order(names text[], caller_path text) RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pgtrickle._qualified(s.pgt_relid)
+    FROM pgtrickle._export_order(ARRAY(SELECT (pgtrickle._find_own(u.name, caller_path)).pgt_id
+                                       FROM unnest(names) AS u(name))) AS o
+    JOIN pgtrickle._stream_tables s USING (pgt_id) ORDER BY o.place DESC
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._drop_order TO PUBLIC;
+
 CREATE FUNCTION pgtrickle.bulk_drop_stream_tables(names text[]) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
-    path text := pg_catalog.current_setting('search_path');
-    st   record;
+    name text;
     n    int := 0;
 BEGIN
-    -- Readers before what they read, whatever the order in the list.
-    FOR st IN SELECT o.pgt_id, pgtrickle._qualified(s.pgt_relid) AS qualified
-              FROM pgtrickle._export_order(ARRAY(
-                  SELECT (pgtrickle._find_own(u.name, path)).pgt_id FROM pg_catalog.unnest(names) AS u(name))) AS o
-              JOIN pgtrickle._stream_tables s USING (pgt_id) ORDER BY o.place DESC LOOP
-        PERFORM pgtrickle.drop_stream_table(st.qualified);
+    FOR name IN SELECT pgtrickle._drop_order(names, pg_catalog.current_setting('search_path')) LOOP
+        PERFORM pgtrickle.drop_stream_table(name);
         n := n OPERATOR(pg_catalog.+) 1;
     END LOOP;
     RETURN n;
