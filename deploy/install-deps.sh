@@ -11,7 +11,7 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
   postgresql-15 postgresql-server-dev-15 sqlsmith pgbouncer
   clang-format clang-tidy shellcheck
-  debootstrap patchelf
+  debootstrap patchelf lintian mandoc file
   golang-go golang-github-masterminds-sprig-dev golang-github-xeipuuv-gojsonschema-dev golang-k8s-sigs-yaml-dev
 )
 # Debian's nodejs has no npm, others bring it along: what is there is left alone.

@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "cli/commands.h"
+#include "config/manual.h"
 #include "model/table_options.h"
 #include "postgres/blocking_error.h"
 #include "postgres/conninfo.h"
@@ -31,7 +32,9 @@ struct QuerySource {
 
   void add_to(CLI::App& app) {
     app.add_option("-q,--query", text, "the query");
-    app.add_option("-f,--file", file, "read the query from a file; - is standard input")->excludes("--query");
+    app.add_option("-f,--file", file, "read the query from a file; - is standard input")
+        ->type_name("FILE")
+        ->excludes("--query");
   }
 
   [[nodiscard]] bool given() const { return !text.empty() || !file.empty(); }
@@ -234,7 +237,7 @@ int run(int argc, char** argv) {
 
   std::string script = "-";
   auto* importing = app.add_subcommand("import", "Run what export has printed, in one transaction.");
-  importing->add_option("file", script, "the file; - is standard input")->capture_default_str();
+  importing->add_option("file", script, "the file; - is standard input")->type_name("FILE")->capture_default_str();
   on(importing, [&] {
     QuerySource from;
     from.file = script;
@@ -248,6 +251,9 @@ int run(int argc, char** argv) {
     auto db = connect();
     return cli::version(&db);
   });
+
+  pgtrickle::config::add_printing_flags(app, {"pgtrickle", 1, "manages stream tables of PostgreSQL", "pgtrickled(8)"},
+                                        "pgtrickle " PGTRICKLE_VERSION);
 
   try {
     app.parse(argc, argv);

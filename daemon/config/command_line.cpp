@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "config/manual.h"
+
 namespace pgtrickle::config {
 
 CommandLineResult parse_command_line(int argc, const char* const* argv) {
@@ -36,6 +38,8 @@ CommandLineResult parse_command_line(int argc, const char* const* argv) {
   app.footer(
       "Without --dsn and databases in the file, libpq's environment variables and service files say where to connect.\n"
       "Exit codes: 0 = ended by a signal or asked to print; 1 = failed; 2 = wrong flags or configuration.");
+  add_printing_flags(app, {"pgtrickled", 8, "keeps the stream tables of PostgreSQL databases fresh", "pgtrickle(1)"},
+                     "pgtrickle " PGTRICKLE_VERSION);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
