@@ -630,24 +630,29 @@ GRANT EXECUTE ON FUNCTION pgtrickle._run_step TO PUBLIC;
 
 -- Keeps everybody off the relation, what is to be made again with it and what reads those, until the transaction ends:
 -- so nothing changes between plan and step. LOCK TABLE takes no materialized views, and of a view also what it reads;
--- this changes nothing. What is not the caller's is in the way and stays.
+-- this changes nothing. What is not the caller's is in the way and stays. Statements name what is locked, so its
+-- schemas must not be renamed either: a tenant would put others, with tables of his own, in their places. Only a
+-- superuser can see to that.
 CREATE FUNCTION pgtrickle._lock_for_swap(root oid) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    above     oid[];
     statement text;
 BEGIN
     EXECUTE format('ALTER TABLE %s OWNER TO %s', pgtrickle._qualified(root),
                    (SELECT pgtrickle._grantee(c.relowner) FROM pg_class c WHERE c.oid = root));
+    SELECT array_agg(m.relid ORDER BY m.depth, m.relid) INTO above FROM pgtrickle._made_again(root) AS m;
+    above := above || ARRAY(SELECT DISTINCT r.relid FROM pgtrickle._rules_on(above) AS r ORDER BY r.relid);
     FOR statement IN
-        WITH made AS MATERIALIZED (SELECT m.relid, m.depth FROM pgtrickle._made_again(root) AS m WHERE m.relid <> root)
         SELECT format('ALTER TABLE %s OWNER TO %s', pgtrickle._qualified(c.oid), pgtrickle._grantee(c.relowner))
-        FROM (SELECT m.relid, m.depth FROM made m
-              UNION ALL SELECT r.relid, 1000000
-              FROM pgtrickle._rules_on(ARRAY(SELECT m.relid FROM made m) || root) AS r) AS x(relid, depth)
-        JOIN pg_class c ON c.oid = x.relid WHERE pg_has_role(current_user, c.relowner, 'USAGE')
-        ORDER BY x.depth, c.oid LOOP
+        FROM unnest(above) WITH ORDINALITY AS u(relid, n) JOIN pg_class c ON c.oid = u.relid
+        WHERE c.oid <> root AND pg_has_role(current_user, c.relowner, 'USAGE') ORDER BY u.n LOOP
         EXECUTE statement;
     END LOOP;
+    IF (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user) THEN
+        PERFORM FROM pg_namespace n
+        WHERE n.oid IN (SELECT c.relnamespace FROM pg_class c WHERE c.oid = ANY (above)) ORDER BY n.oid FOR SHARE;
+    END IF;
 END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._lock_for_swap TO PUBLIC;

@@ -106,6 +106,27 @@ SELECT test.fails('SET LOCAL lock_timeout = ''50ms''; SELECT pgtrickle.adopt(''"
 SELECT test.run('reader', 'ROLLBACK');
 SELECT test.eq('unchanged', looks('"s ü".mv'), :'mv');
 
+-- nor can what the steps name be exchanged below them
+SELECT :'way' <> 'limited' AS superuser \gset
+\if :superuser
+SELECT test.connect('tenant'); SELECT test.run('tenant', 'SET lock_timeout = ''50ms''');
+BEGIN; SELECT pgtrickle.adopt('"s ü".mv');
+SELECT test.fails('SELECT test.run(''tenant'', ''ALTER SCHEMA "s ü" RENAME TO elsewhere'')', '55P03'); ROLLBACK;
+SELECT test.run('tenant', 'ALTER SCHEMA "s ü" RENAME TO elsewhere');
+SELECT test.run('tenant', 'ALTER SCHEMA elsewhere RENAME TO "s ü"');
+-- of an extension; in tablespaces
+CREATE MATERIALIZED VIEW of_extension AS SELECT 1 AS a; ALTER EXTENSION dblink ADD MATERIALIZED VIEW of_extension;
+SELECT test.fails('SELECT pgtrickle.adopt(''of_extension'')', '2BP01', 'of_extension belongs to extension "dblink"');
+SET allow_in_place_tablespaces = on; SELECT 'space of ' || :'way' AS space \gset
+CREATE TABLESPACE :"space" LOCATION '';
+CREATE MATERIALIZED VIEW in_space TABLESPACE :"space" AS SELECT id FROM src; CREATE INDEX in_space_id ON in_space (id) TABLESPACE :"space";
+SELECT pgtrickle.adopt('in_space'); SELECT test.eq('table', (SELECT count(*) FROM pg_class c JOIN pg_tablespace s ON s.oid = c.reltablespace WHERE s.spcname = :'space' AND c.relname IN ('in_space', 'in_space_id') AND c.relkind <> 'm'), 2::bigint);
+SELECT pgtrickle.undo_adopt('in_space'); SELECT test.eq('materialized view', (SELECT count(*) FROM pg_class c JOIN pg_tablespace s ON s.oid = c.reltablespace WHERE s.spcname = :'space' AND c.relname IN ('in_space', 'in_space_id') AND c.relkind <> 'r'), 2::bigint);
+DROP MATERIALIZED VIEW in_space; DROP TABLESPACE :"space";
+-- a table cron.job of just anybody is not read
+ALTER TABLE cron.job OWNER TO alice; SELECT test.eq('cron', (SELECT count(*) FROM pgtrickle.adopt_plan('"s ü".mv') WHERE action = 'by hand'), 0::bigint);
+\endif
+
 -- Who adopts what is a tenant's runs nothing that the tenant wrote, planning included.
 CREATE TABLE seen (who text, what text); GRANT INSERT ON seen TO PUBLIC;
 SET ROLE alice;
