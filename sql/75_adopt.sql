@@ -747,7 +747,7 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._adopt_now TO PUBLIC;
 
--- The way back. What is on the stream table now comes with it, whoever has put it there; what a materialized view
+-- The way back. What is on the stream table now comes with it, no matter who has put it there; what a materialized view
 -- cannot have is in the way. Errors: 42704 it was not adopted.
 CREATE FUNCTION pgtrickle._undo_adopt_plan(name text, caller_path text, OUT step int, OUT action text, OUT object text,
                                            OUT statement text, OUT remark text) RETURNS SETOF record
@@ -779,7 +779,7 @@ BEGIN
           FROM pgtrickle._swap_steps(
                    st.pgt_relid,
                    CASE was.kind WHEN 'immv' THEN
-                       -- pg_ivm makes an index of its own, which is among those that are made below.
+                       -- pg_ivm makes an index of its own, and the steps below make it with the others.
                        format('SELECT %s(%L, %s)', maker::regproc, qualified, pgtrickle._dollar_quoted(was.definition))
                        || coalesce((SELECT format('; DROP INDEX IF EXISTS %s',
                                                   string_agg(pgtrickle._qualified(i.indexrelid), ', '
