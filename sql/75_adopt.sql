@@ -445,7 +445,7 @@ BEGIN
                format('DROP STATISTICS %I.%I', n.nspname, e.stxname), 'made again below'
         FROM made m JOIN pg_statistic_ext e ON e.stxrelid = m.relid JOIN pg_namespace n ON n.oid = e.stxnamespace
         UNION ALL
-        SELECT 2, m.n, 0, CASE WHEN m.is_root THEN 'create' ELSE 'run' END, m.qualified,
+        SELECT 2, m.n, 0, CASE WHEN m.is_root THEN 'create' ELSE 'remake' END, m.qualified,
                CASE WHEN m.is_root THEN creating
                     ELSE format('CREATE MATERIALIZED VIEW %s AS %s WITH NO DATA', m.qualified,
                                 pgtrickle._canonical(m.relid)) END,
@@ -542,6 +542,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_s
 DECLARE
     old      record;
     made     record;
+    problem  record;
     mode     text;
     plan     text := pgtrickle._check_schedule(coalesce(schedule, 'calculated'));
     own      boolean;
@@ -553,6 +554,12 @@ BEGIN
     own := current_user = (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = old.relid);
     IF own OR old.kind <> 'immv' AND pgtrickle._foreign_types(ARRAY[old.relid], current_user) IS NULL THEN
         -- else reading the text could run code of somebody else, see _in_the_way
+        SELECT l.message, l.hint INTO problem FROM pgtrickle._lost_in_text(old.relid, old.definition) AS l
+        WHERE old.kind = 'materialized view';
+        IF problem.message IS NOT NULL THEN
+            RAISE EXCEPTION '%: the query cannot be kept as text: %', old.qualified, problem.message
+                USING ERRCODE = 'feature_not_supported', HINT = problem.hint;
+        END IF;
         SELECT * INTO made FROM pgtrickle._define(old.qualified, old.definition, 'pg_catalog', true);
         IF mode IN ('DIFFERENTIAL', 'IMMEDIATE') THEN
             PERFORM pgtrickle._require_differential(old.qualified, made.view_oid, mode);
@@ -608,11 +615,9 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._refuse_steps TO PUBLIC;
 
--- A step that is a statement. A view must mean the same afterwards.
-CREATE FUNCTION pgtrickle._run_step(action text, object text, statement text) RETURNS void
+-- A step that is a statement. meaning: of what is to be made again. That, and a view, must mean the same afterwards.
+CREATE FUNCTION pgtrickle._run_step(action text, object text, statement text, meaning text[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
-DECLARE
-    meaning text[];
 BEGIN
     IF action = 'view' THEN
         meaning := pgtrickle._view_meaning(to_regclass(object));
@@ -620,9 +625,9 @@ BEGIN
         PERFORM pgtrickle._only_owner(to_regclass(object));
     END IF;
     EXECUTE statement;
-    IF action = 'view' AND meaning <> pgtrickle._view_meaning(to_regclass(object)) THEN
-        RAISE EXCEPTION 'PostgreSQL''s text of view % means another query', object
-            USING ERRCODE = 'feature_not_supported', HINT = 'Drop the view, and create it again afterwards.';
+    IF action IN ('view', 'remake') AND meaning IS DISTINCT FROM pgtrickle._view_meaning(to_regclass(object)) THEN
+        RAISE EXCEPTION 'PostgreSQL''s text of % means another query', object
+            USING ERRCODE = 'feature_not_supported', HINT = 'Drop it, and create it again afterwards.';
     END IF;
 END
 $$;
@@ -662,8 +667,9 @@ CREATE FUNCTION pgtrickle._run_steps(relid oid, qualified text, plan jsonb, defi
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 DECLARE
-    s      record;
-    id     bigint;
+    s        record;
+    id       bigint;
+    meanings jsonb := '{}';     -- of relations that are set aside, by their names
     code text; message text; detail text; hint text;
 BEGIN
     PERFORM pgtrickle._refuse_steps(qualified, plan);
@@ -683,7 +689,12 @@ BEGIN
                 EXECUTE s.statement;
                 PERFORM set_config('pgtrickle.apply', '', true);
             ELSE
-                PERFORM pgtrickle._run_step(s.action, s.object, s.statement);
+                IF s.action = 'set aside' THEN
+                    meanings := meanings || jsonb_build_object(s.object,
+                                                               pgtrickle._view_meaning(to_regclass(s.object)));
+                END IF;
+                PERFORM pgtrickle._run_step(s.action, s.object, s.statement,
+                                            ARRAY(SELECT jsonb_array_elements_text(meanings -> s.object)));
             END IF;
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
@@ -825,8 +836,8 @@ $$;
 GRANT EXECUTE ON FUNCTION pgtrickle.adopt_plan TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.adopt_plan(text, text, text) IS
 'What adopt() would do, step by step, and changes nothing. action: refuse: this is in the way, adopt() fails; set aside,
-  create, fill, owner, view, drop, run: the statement is run; note: nothing is run; by hand: for you, as a job of
-  pg_cron that refreshes it.
+  create, fill, owner, remake, view, drop, run: the statement is run; note: nothing is run; by hand: for you, as a job
+  of pg_cron that refreshes it.
 Errors: as adopt().';
 
 CREATE FUNCTION pgtrickle.adopt(name text, schedule text DEFAULT 'calculated', refresh_mode text DEFAULT NULL)
