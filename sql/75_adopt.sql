@@ -335,6 +335,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
     WHERE c.oid = ANY (relations || readers)
     UNION ALL
+    SELECT pg_describe_object(d.classid, d.objid, 0), format('is to be dropped with extension "%s"', e.extname)
+    FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+    WHERE d.classid = 'pg_class'::regclass AND d.deptype = 'x' AND d.refclassid = 'pg_extension'::regclass
+      AND (d.objid = ANY (relations)
+           OR d.objid IN (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = ANY (relations)))
+    UNION ALL
     -- Whole rows of it are values of its type, so this covers its type too.
     SELECT pg_describe_object(d.classid, d.objid, d.objsubid), format('depends on %s', t.qualified)
     FROM them t JOIN pg_depend d ON d.deptype = 'n' AND d.classid <> 'pg_rewrite'::regclass

@@ -119,6 +119,9 @@ SELECT format('ALTER EVENT TRIGGER %I ENABLE', evtname) FROM pg_event_trigger \g
 -- of an extension; in tablespaces
 CREATE MATERIALIZED VIEW of_extension AS SELECT 1 AS a; ALTER EXTENSION dblink ADD MATERIALIZED VIEW of_extension;
 SELECT test.fails('SELECT pgtrickle.adopt(''of_extension'')', '2BP01', 'of_extension belongs to extension "dblink"');
+CREATE MATERIALIZED VIEW with_extension AS SELECT 1 AS a; CREATE INDEX with_extension_a ON with_extension (a); ALTER INDEX with_extension_a DEPENDS ON EXTENSION dblink; ALTER MATERIALIZED VIEW with_extension DEPENDS ON EXTENSION dblink;
+SELECT test.eq('both', (SELECT string_agg(object || ' ' || remark, ', ' ORDER BY object) FROM pgtrickle.adopt_plan('with_extension') WHERE action = 'refuse'),
+               'index public.with_extension_a is to be dropped with extension "dblink", materialized view public.with_extension is to be dropped with extension "dblink"');
 SET allow_in_place_tablespaces = on; SELECT 'space of ' || :'way' AS space \gset
 CREATE TABLESPACE :"space" LOCATION '';
 CREATE MATERIALIZED VIEW in_space TABLESPACE :"space" AS SELECT id FROM src; CREATE INDEX in_space_id ON in_space (id) TABLESPACE :"space";
