@@ -9,7 +9,7 @@
 -- cursor plans it and checks privileges, without running it), and makes the temporary view `view_name` from it.
 -- Leaves the pinned path behind. Errors: as PostgreSQL reports them; 42P11 if it is not one SELECT. deparsed: the query
 -- is PostgreSQL's own text of a view, so that is known, and somebody else's functions in it must not run: planning runs
--- those that are immutable.
+-- immutable ones.
 CREATE FUNCTION pgtrickle._make_view(view_name text, query text, caller_path text, deparsed boolean DEFAULT false)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
