@@ -132,7 +132,7 @@ TEST_F(Adopt, IsKeptByTheDaemonAndTheWayBackLeavesTheSameCatalogue) {
 }
 
 TEST_F(Adopt, BySomebodyElseIsFilledByTheDaemonAsItsOwner) {
-  session_.exec("CREATE TABLE seen (who text); GRANT INSERT ON seen TO PUBLIC; SET ROLE " + owner_);
+  session_.exec("CREATE TABLE seen (who text); GRANT INSERT, SELECT ON seen TO PUBLIC; SET ROLE " + owner_);
   session_.exec(
       "CREATE FUNCTION shop.told() RETURNS text LANGUAGE sql VOLATILE AS 'INSERT INTO public.seen VALUES (current_user) "
       "RETURNING who';"
