@@ -187,8 +187,8 @@ $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._time_of_next_crossing TO PUBLIC;
 
 -- For the daemon, after a refresh and in its transaction: for how many microseconds the stream table may sleep, if
--- nobody writes. A minute at most: the server's clock can be set. NULL: nobody knows. (Volatile, to see what the refresh
--- has just written.)
+-- nobody writes. A minute at most: the server's clock can be set. NULL: nobody knows. (Volatile, to see what the
+-- refresh has just written.)
 CREATE FUNCTION pgtrickle._next_crossing_in(stream_table bigint) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
