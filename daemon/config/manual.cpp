@@ -38,7 +38,7 @@ std::vector<std::string> flags_of(const CLI::Option& option) {
 }
 
 bool takes_value(const CLI::Option& option) {
-  return option.get_type_size() != 0;
+  return option.get_items_expected_max() != 0;
 }
 
 /// TEXT:{AUTO,IMMEDIATE}, as --help has it: what stands before the colon.
