@@ -107,7 +107,8 @@ TEST_F(Sleeping, WhatFollowsTheTimeWakesWhenARowCrosses) {
   const std::string minutes = session_.value("SELECT extract(minute FROM now())::int");
   create("before_the_hour",
          "SELECT id FROM ev WHERE ts < date_trunc('hour', now() - interval '" + minutes + " minutes')");
-  session_.exec("SELECT pgtrickle.wait_until_active(n, '30 s') FROM unnest(ARRAY['past', 'per_id', 'before_the_hour']) n");
+  session_.exec(
+      "SELECT pgtrickle.wait_until_active(n, '30 s') FROM unnest(ARRAY['past', 'per_id', 'before_the_hour']) n");
   ASSERT_TRUE(fall_asleep("2"));
   session_.exec("INSERT INTO ev VALUES (2, now() + interval '3 seconds')");
   // It would sleep for a minute if it did not know.

@@ -193,9 +193,8 @@ std::string TemporalFilter::next_crossing(const Comparison& comparison) const {
     return "(" + deparse_expr(at_time(comparison.time, parse_expr("pgtrickle._now() + interval '" + span + "'"))) + ")";
   };
   int index = 0;
-  const bool is_looked_up = comparison.timed && is_moved_clock(comparison.time) &&
-                            is_column(comparison.row, &index) && inputs_[0]->indexed(index) &&
-                            inputs_[0]->source_of(index).has_value();
+  const bool is_looked_up = comparison.timed && is_moved_clock(comparison.time) && is_column(comparison.row, &index) &&
+                            inputs_[0]->indexed(index) && inputs_[0]->source_of(index).has_value();
   if (!is_looked_up) {
     return time_of_next([&](const std::string& span) { return time_in(span) + " = " + is; },
                         [](const std::string& span) { return "pgtrickle._now() + interval '" + span + "'"; });

@@ -19,9 +19,10 @@
 // now() is the start of the transaction that refreshes, so a stream table equals its query as that transaction would
 // see it. One operator per conjunct: they stand over each other.
 //
-// The next crossing, until which a stream table counts as fresh and sleeps. Of a column with an index: the row next above
-// f(n1), if f goes on as fast as time does. That f does so for the next hour is asked of f itself: days and months jump,
-// forwards and back. Of anything else: not as long as f stays where it is, as current_date does until midnight.
+// The next crossing, until which a stream table counts as fresh and sleeps. Of a column with an index: the row next
+// above f(n1), if f goes on as fast as time does. That f does so for the next hour is asked of f itself: days and
+// months jump, forwards and back. Of anything else: not as long as f stays where it is, as current_date does until
+// midnight.
 #pragma once
 
 #include <optional>
