@@ -1,5 +1,6 @@
--- Capture in C, where the library of ext-min/ is installed: it is the handler of a language in which capture functions are
--- written. Their source is the one in PL/pgSQL all the same, see ext-min/capture.c. Without the library nothing is missing.
+-- Capture in C, where the library of ext-min/ is installed: it is the handler of a language in which capture functions
+-- are written. Their source is the one in PL/pgSQL all the same, see ext-min/capture.c. Without the library nothing is
+-- missing.
 
 ALTER TABLE pgtrickle.pgt_control
     ADD COLUMN capture_trigger text NOT NULL DEFAULT 'auto'
@@ -87,6 +88,6 @@ COMMENT ON FUNCTION pgtrickle.set_capture_trigger(text) IS
 'Chooses what captures changes, for all sources at once: c, the library of the extension; plpgsql; or auto, the library
   where the server has it. Returns which of the two it is now. Both write the same changes; C costs writers less.
 Choose plpgsql before the library is removed from the server: writers would fail without it. Some sources are captured
-  in PL/pgSQL all the same: rows that may not fit into the log, and databases without event triggers; trigger_inventory()
-  says which. Admin only.
+  in PL/pgSQL all the same: rows that may not fit into the log, and databases without event triggers;
+  trigger_inventory() says which. Admin only.
 Errors: 22023 no such kind, 55000 c, but the server has no library that fits, 42501 the caller is not the admin.';

@@ -186,8 +186,9 @@ $body$, on_insert, try_update, on_delete, target, marker, guard, writes, wake);
             AND pgtrickle._c_available();
     END IF;
     IF in_c THEN        -- for ext-min/capture.c, which runs the rest only if it has to
-        SELECT format(E'-- pgtrickle_capture %s %s %s %s %s %s %s %s %s\n', pgtrickle._capture_line_version(), active, relid,
-                      hashtextextended(coalesce(string_agg(a.attname::text, E'\n' ORDER BY a.attnum), '') COLLATE "C", 0),
+        SELECT format(E'-- pgtrickle_capture %s %s %s %s %s %s %s %s %s\n', pgtrickle._capture_line_version(), active,
+                      relid, hashtextextended(coalesce(string_agg(a.attname::text, E'\n' ORDER BY a.attnum), '')
+                                              COLLATE "C", 0),
                       CASE WHEN (SELECT r.relkind FROM pg_class r WHERE r.oid = relid) = 'p' THEN 1 ELSE 0 END,
                       pgtrickle._source_locks(), source % pgtrickle._source_lock_keys(), pgtrickle._wake_channel(),
                       pgtrickle._source_written() || source)
