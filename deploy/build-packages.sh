@@ -130,7 +130,8 @@ extension_package() {
   export PGT_DEPENDS=postgresql-$major PGT_SUGGESTS=pgtrickled PGT_CONTROL=""
   mkdir "$work/source"
   cp -r "$source/ext-min" "$source/sql" "$work/source/"   # the build leaves nothing in the source tree
-  make -s -C "$work/source/ext-min" install PG_CONFIG="$PG_CONFIG" DESTDIR="$PGT_STAGE" with_llvm=no >"$work/make.log" 2>&1 ||
+  make -s -C "$work/source/ext-min" install PG_CONFIG="$PG_CONFIG" DESTDIR="$PGT_STAGE" with_llvm=no \
+    COPT="-ffile-prefix-map=$work=." >"$work/make.log" 2>&1 ||
     { cat "$work/make.log" >&2; exit 1; }
   library=$(find "$PGT_STAGE" -name '*.so' -print -quit)
   if [ -n "$library" ]; then
