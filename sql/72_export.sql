@@ -111,7 +111,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     UNION ALL
     SELECT 4, t.tgname, pgtrickle._unless(
                format('SELECT FROM pg_catalog.pg_trigger t WHERE t.tgname = %L AND t.tgrelid = %L::regclass', t.tgname,
-                      it.qualified), pg_get_triggerdef(t.oid))
+                      it.qualified),
+               pg_get_triggerdef(t.oid)
+               || CASE WHEN t.tgenabled <> 'O'
+                       THEN format(E';\n        ALTER TABLE %s %s TRIGGER %I', it.qualified,
+                                   CASE t.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS'
+                                                    ELSE 'ENABLE REPLICA' END, t.tgname) ELSE '' END)
     FROM it JOIN pg_trigger t ON t.tgrelid = it.oid JOIN pg_proc p ON p.oid = t.tgfoid
     WHERE NOT t.tgisinternal
       AND p.pronamespace NOT IN ('pgtrickle'::regnamespace, 'pgtrickle_state'::regnamespace)

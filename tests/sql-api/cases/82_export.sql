@@ -30,6 +30,10 @@ CREATE UNIQUE INDEX lowered ON sums (lower(v));
 ALTER TABLE beside ADD CONSTRAINT "w once" UNIQUE (w) DEFERRABLE INITIALLY DEFERRED, ADD CONSTRAINT positive CHECK (w > 0);
 CREATE FUNCTION told() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TRIGGER told AFTER INSERT OR DELETE ON sums FOR EACH STATEMENT EXECUTE FUNCTION told();
+CREATE TRIGGER untold AFTER UPDATE ON sums FOR EACH STATEMENT EXECUTE FUNCTION told();
+CREATE TRIGGER "always told" AFTER UPDATE ON sums FOR EACH STATEMENT EXECUTE FUNCTION told();
+CREATE TRIGGER "told there" AFTER UPDATE ON sums FOR EACH STATEMENT EXECUTE FUNCTION told();
+ALTER TABLE sums DISABLE TRIGGER untold, ENABLE ALWAYS TRIGGER "always told", ENABLE REPLICA TRIGGER "told there";
 COMMENT ON TABLE sums IS 'it''s a comment'; COMMENT ON COLUMN sums.n IS E'of two\nlines';
 GRANT SELECT ON sums TO bob, PUBLIC; GRANT SELECT (id) ON beside TO bob WITH GRANT OPTION;
 ALTER TABLE sums ENABLE ROW LEVEL SECURITY;
@@ -72,6 +76,8 @@ SELECT test.ok('who imports runs nothing of a tenant', NOT EXISTS (SELECT FROM s
 SELECT test.ok('and what was on it', EXISTS (SELECT FROM pg_indexes WHERE indexname = 'an index') AND EXISTS (SELECT FROM pg_constraint WHERE conname = 'w once' AND condeferred)
     AND EXISTS (SELECT FROM pg_trigger WHERE tgname = 'told') AND has_column_privilege('bob', 'beside', 'id', 'SELECT WITH GRANT OPTION')
     AND NOT has_table_privilege('bob', 'beside', 'SELECT') AND (SELECT relrowsecurity FROM pg_class WHERE relname = 'sums'));
+SELECT test.eq('a disabled trigger stays disabled', (SELECT string_agg(tgname || ' ' || tgenabled, ', ' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = 'sums'::regclass AND tgname ~ 'told'),
+    'always told A, told O, told there R, untold D');
 -- changed meanwhile, it is changed back
 SELECT pgtrickle.alter_stream_table('beside', query => 'SELECT id, w + 1 AS w FROM u', schedule => '1h');
 BEGIN; :script COMMIT;
