@@ -163,7 +163,7 @@ std::string TriggerWriter::holds() const {
 
 std::string TriggerWriter::is_stopped() const {
   return "EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = " + id_ +
-         ")\n    OR NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = " + id_ + ")";
+         ")\nOR NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = " + id_ + ")";
 }
 
 std::string TriggerWriter::ends() {

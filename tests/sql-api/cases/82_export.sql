@@ -76,7 +76,7 @@ SELECT test.ok('who imports runs nothing of a tenant', NOT EXISTS (SELECT FROM s
 SELECT test.ok('and what was on it', EXISTS (SELECT FROM pg_indexes WHERE indexname = 'an index') AND EXISTS (SELECT FROM pg_constraint WHERE conname = 'w once' AND condeferred)
     AND EXISTS (SELECT FROM pg_trigger WHERE tgname = 'told') AND has_column_privilege('bob', 'beside', 'id', 'SELECT WITH GRANT OPTION')
     AND NOT has_table_privilege('bob', 'beside', 'SELECT') AND (SELECT relrowsecurity FROM pg_class WHERE relname = 'sums'));
-SELECT test.eq('a disabled trigger stays disabled', (SELECT string_agg(tgname || ' ' || tgenabled, ', ' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = 'sums'::regclass AND tgname ~ 'told'),
+SELECT test.eq('a disabled trigger stays disabled', (SELECT string_agg(format('%s %s', tgname, tgenabled), ', ' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = 'sums'::regclass AND tgname ~ 'told'),
     'always told A, told O, told there R, untold D');
 -- changed meanwhile, it is changed back
 SELECT pgtrickle.alter_stream_table('beside', query => 'SELECT id, w + 1 AS w FROM u', schedule => '1h');
