@@ -19,5 +19,6 @@ SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_watermark_groups_group
 SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_refresh_groups', '');
 SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_refresh_groups_group_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_refresh_group_members', '');
+SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_adopted', '');
 SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_installation', '');
 SELECT pg_catalog.pg_extension_config_dump('pgtrickle_changes.log_seq', '');

@@ -7,16 +7,21 @@
 
 -- Runs two statements under the caller's search_path: is `query` one plain SELECT that the caller may run (opening a
 -- cursor plans it and checks privileges, without running it), and makes the temporary view `view_name` from it.
--- Leaves the pinned path behind. Errors: as PostgreSQL reports them; 42P11 if it is not one SELECT.
-CREATE FUNCTION pgtrickle._make_view(view_name text, query text, caller_path text) RETURNS void
+-- Leaves the pinned path behind. Errors: as PostgreSQL reports them; 42P11 if it is not one SELECT. deparsed: the query
+-- is PostgreSQL's own text of a view, so that is known, and somebody else's functions in it must not run: planning runs
+-- immutable ones.
+CREATE FUNCTION pgtrickle._make_view(view_name text, query text, caller_path text, deparsed boolean DEFAULT false)
+RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     probe     refcursor;
     statement text := 'CREATE TEMPORARY VIEW pg_temp.' || view_name || ' AS ' || query;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', caller_path, true);
-    OPEN probe NO SCROLL FOR EXECUTE query;
-    CLOSE probe;
+    IF NOT deparsed THEN
+        OPEN probe NO SCROLL FOR EXECUTE query;
+        CLOSE probe;
+    END IF;
     EXECUTE statement;
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 END
@@ -542,8 +547,9 @@ GRANT EXECUTE ON FUNCTION pgtrickle._target TO PUBLIC;
 
 -- Checks a query and makes it canonical: all names qualified, except those of pg_catalog. The temporary view is left to
 -- the caller, who drops it. Errors: 22023 empty; what _view_problems knows; whatever PostgreSQL says, prefixed with the
--- stream table's name.
-CREATE FUNCTION pgtrickle._define(qualified text, query text, caller_path text, OUT canonical text, OUT view_oid oid)
+-- stream table's name. deparsed: as _make_view.
+CREATE FUNCTION pgtrickle._define(qualified text, query text, caller_path text, deparsed boolean DEFAULT false,
+                                  OUT canonical text, OUT view_oid oid)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     view_name text := 'pgtrickle_definition_' || replace(gen_random_uuid()::text, '-', '');
@@ -556,7 +562,7 @@ BEGIN
     END IF;
     -- Inside the block everything is undone if it fails, the search_path too.
     BEGIN
-        PERFORM pgtrickle._make_view(view_name, query, caller_path);
+        PERFORM pgtrickle._make_view(view_name, query, caller_path, deparsed);
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
             hint = PG_EXCEPTION_HINT;

@@ -1,9 +1,11 @@
 -- Creating and dropping stream tables, in the caller's transaction with the caller's rights.
 
--- Does the work of create_stream_table; returns false if the stream table exists and if_not_exists is set.
+-- Does the work of create_stream_table; returns false if the stream table exists and if_not_exists is set. deparsed: as
+-- _make_view.
 CREATE FUNCTION pgtrickle._create_stream_table(name text, query text, schedule text, refresh_mode text,
                                                initialize boolean, if_not_exists boolean,
-                                               options pgtrickle._options, caller_path text)
+                                               options pgtrickle._options, caller_path text,
+                                               deparsed boolean DEFAULT false)
 RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -35,7 +37,7 @@ BEGIN
                 HINT = 'pgtrickle makes the table itself. Choose another name, or drop or rename that relation.';
     END IF;
     st := pgtrickle._with_options(st, options, target.qualified);
-    SELECT * INTO definition FROM pgtrickle._define(target.qualified, query, caller_path);
+    SELECT * INTO definition FROM pgtrickle._define(target.qualified, query, caller_path, deparsed);
     IF mode IN ('DIFFERENTIAL', 'IMMEDIATE') THEN
         PERFORM pgtrickle._require_differential(target.qualified, definition.view_oid, mode);
     END IF;

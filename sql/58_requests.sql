@@ -45,6 +45,7 @@ BEGIN
             PERFORM pgtrickle._do_alter(caller, (d ->> 'id')::bigint, d -> 'set', (d ->> 'bump')::boolean);
         WHEN 'resume' THEN PERFORM pgtrickle._do_resume(caller, (d ->> 'id')::bigint);
         WHEN 'drop' THEN PERFORM pgtrickle._do_drop(caller, (d ->> 'id')::bigint);
+        WHEN 'adopted' THEN PERFORM pgtrickle._do_adopted(caller, (d ->> 'id')::bigint, (d ->> 'relid')::oid);
         WHEN 'reset_fuse' THEN
             NEW.answer := to_jsonb(pgtrickle._do_reset_fuse(caller, (d ->> 'id')::bigint, d ->> 'action'));
         WHEN 'repair' THEN PERFORM pgtrickle._do_repair(caller, (d ->> 'id')::bigint, d ->> 'finding');

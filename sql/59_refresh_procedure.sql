@@ -172,7 +172,7 @@ CREATE FUNCTION pgtrickle._full_instead() RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$ SELECT 1.25 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._full_instead TO PUBLIC;
 
--- For the owner of the stream table. NULL: it does not follow the time, or its program cannot tell.
+-- For the owner of the stream table. NULL: it does not follow the time.
 CREATE FUNCTION pgtrickle._time_of_next_crossing(stream_table bigint) RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -185,6 +185,21 @@ BEGIN
 END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._time_of_next_crossing TO PUBLIC;
+
+-- For the daemon, after a refresh and in its transaction: for how many microseconds the stream table may sleep, if
+-- nobody writes. A minute at most: the server's clock can be set. NULL: nobody knows. (Volatile, to see what the
+-- refresh has just written.)
+CREATE FUNCTION pgtrickle._next_crossing_in(stream_table bigint) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT CASE WHEN f.next_crossing IS NOT NULL AND f.clock <= n.now
+                        THEN extract(epoch FROM greatest(least(f.next_crossing, n.now + interval '1 minute'), n.now)
+                                                - n.now) * 1000000 END
+            FROM pgtrickle.pgt_frontiers f CROSS JOIN (SELECT pgtrickle._now()) AS n(now)
+            WHERE f.pgt_id = stream_table);
+END
+$$;
+GRANT EXECUTE ON FUNCTION pgtrickle._next_crossing_in TO PUBLIC;
 
 CREATE FUNCTION pgtrickle._refresh_program(stream_table bigint, mode text, OUT action text, OUT delta_rows bigint,
                                            OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)

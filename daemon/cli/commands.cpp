@@ -40,6 +40,13 @@ std::string text_of(const pqxx::field& field, const std::string& if_null = {}) {
   return field.is_null() ? if_null : field.c_str();
 }
 
+// Words in a comment of a line.
+std::string in_a_line(std::string words) {
+  std::replace_if(
+      words.begin(), words.end(), [](unsigned char c) { return c < ' '; }, ' ');
+  return words;
+}
+
 // A line of its own if the database is paused, else nothing.
 std::string pause_line(Database& db) {
   const auto rows = db.run(
@@ -222,6 +229,35 @@ int alter(Database& db, const AlterOptions& options) {
            or_null(options.status));
   });
   std::cout << "altered stream table " << options.name << "\n";
+  return kOk;
+}
+
+int adopt(Database& db, const AdoptOptions& options) {
+  require_installed(db);
+  const char* const mode = options.mode ? options.mode->c_str() : nullptr;
+  if (options.dry_run) {
+    const auto steps =
+        options.undo ? db.run("SELECT * FROM pgtrickle.undo_adopt_plan($1)", options.name)
+                     : db.run("SELECT * FROM pgtrickle.adopt_plan($1, $2, $3)", options.name, options.schedule, mode);
+    bool refused = false;
+    for (const auto& step : steps) {
+      const std::string action = text_of(step["action"]);
+      const std::string remark = text_of(step["remark"]);
+      refused = refused || action == "refuse";
+      std::cout << in_a_line("-- " + action + ": " + text_of(step["object"]) + (remark.empty() ? "" : ": " + remark))
+                << "\n";
+      if (!step["statement"].is_null()) std::cout << step["statement"].c_str() << ";\n";
+    }
+    return refused ? kFailed : kOk;
+  }
+  if (options.undo) {
+    db.run("SELECT pgtrickle.undo_adopt($1)", options.name);
+    std::cout << options.name << " is what it was\n";
+    return kOk;
+  }
+  db.run("SELECT pgtrickle.adopt($1, $2, $3)", options.name, options.schedule, mode);
+  std::cout << options.name << " is a stream table, with the rows that it had until it is built\n"
+            << daemon_line(db) << "\n";
   return kOk;
 }
 
@@ -449,10 +485,8 @@ int export_definitions(Database& db, const std::vector<std::string>& names) {
     db.run("SELECT pgtrickle._find_own($1, pg_catalog.current_setting('search_path'))", name);
   const auto script = names.empty() ? db.run("SELECT pgtrickle.export_definitions()")
                                     : db.run("SELECT pgtrickle._export($1::bigint[], false)", "{" + ids + "}");
-  std::string database = db.connection().dbname();
-  std::replace_if(
-      database.begin(), database.end(), [](unsigned char c) { return c < ' '; }, ' ');
-  std::cout << "-- Stream tables of database \"" << database << "\", exported by pgtrickle " PGTRICKLE_VERSION ".\n"
+  std::cout << "-- Stream tables of database \"" << in_a_line(db.connection().dbname())
+            << "\", exported by pgtrickle " PGTRICKLE_VERSION ".\n"
             << "-- Run it with: pgtrickle import FILE, or: psql -1 -v ON_ERROR_STOP=1 -f FILE. It can run again.\n\n"
             << "SET client_encoding = "
             << db.connection().quote(db.run("SELECT pg_catalog.current_setting('client_encoding')")[0][0].c_str())

@@ -47,6 +47,16 @@ int alter(Database& db, const AlterOptions& options);
 
 int refresh(Database& db, const std::vector<std::string>& names);
 
+struct AdoptOptions {
+  std::string name;
+  std::string schedule = "calculated";
+  std::optional<std::string> mode;  // nothing: AUTO, and IMMEDIATE for what was of pg_ivm
+  bool undo = false;
+  bool dry_run = false;  // print the steps; exit code 1 if something is in the way
+};
+/// Makes a materialized view a stream table of the same name, or a stream table that was adopted what it was.
+int adopt(Database& db, const AdoptOptions& options);
+
 struct StatusOptions {
   std::vector<std::string> names;  // empty: all
   bool json = false;

@@ -224,6 +224,21 @@ int run(int argc, char** argv) {
     return cli::wait(db, names, timeout);
   });
 
+  cli::AdoptOptions adoption;
+  auto* adopt = app.add_subcommand(
+      "adopt",
+      "Make a materialized view a stream table of the same name, with all that is on it. Exit code 1 of --dry-run: "
+      "something is in the way.");
+  adopt->add_option("name", adoption.name, "the materialized view, also one of pg_ivm")->required();
+  adopt->add_flag("--dry-run", adoption.dry_run, "print the steps, change nothing");
+  adopt->add_flag("--undo", adoption.undo, "make a stream table that was adopted what it was");
+  adopt->add_option(new_schedule.flag, adoption.schedule, new_schedule.flag_help)->capture_default_str();
+  adopt->add_option(new_mode.flag, adoption.mode, new_mode.flag_help);
+  on(adopt, [&] {
+    auto db = connect();
+    return cli::adopt(db, adoption);
+  });
+
   auto* exporting = app.add_subcommand(
       "export", "Print SQL that recreates stream tables, with what is on them: indexes, grants, comments, ...");
   exporting->add_option("name", names, "the stream tables; all, and their groups, if none is given");

@@ -68,7 +68,8 @@ bool RefreshPlanner::may_start(const SetState& set) {
 }
 
 bool RefreshPlanner::is_awake(const SetState& set) {
-  return std::any_of(set.tables.begin(), set.tables.end(), [](const Table* table) { return !table->asleep; });
+  return std::any_of(set.tables.begin(), set.tables.end(),
+                     [](const Table* table) { return !table->asleep || table->crossing; });
 }
 
 bool RefreshPlanner::is_failing(const SetState& set) {
@@ -86,6 +87,8 @@ TimePoint RefreshPlanner::due_of(const SetState& set) {
   for (const Table* table : set.tables) {
     if (table->failing || table->is_held) obstacle = std::max(obstacle.value_or(table->due), table->due);
     if (!table->asleep) due = std::min(due, table->due);
+    // Not before its schedule says: a row can be near and not cross.
+    if (table->asleep && table->crossing) due = std::min(due, std::max(*table->crossing, table->due));
   }
   return obstacle.value_or(due);
 }

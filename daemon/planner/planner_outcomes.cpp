@@ -115,6 +115,8 @@ std::vector<TableId> RefreshPlanner::succeeded(TableId id, const Success& succes
   table.checked_end = now.steady;
   table.checked_serial = table.serial;
   table.idle_polls = success.changed ? 0 : table.idle_polls + 1;
+  table.crossing.reset();
+  if (success.crossing_in) table.crossing = now.steady + *success.crossing_in;
   if (success.changed) {
     table.changed_end = now.steady;
     table.changed_serial = table.serial;
@@ -185,7 +187,7 @@ bool RefreshPlanner::reserve(TableId id, TimePoint now) {
   const auto found = tables_.find(id);
   if (found == tables_.end() || found->second.is_running) return false;
   Table& table = found->second;
-  if (table.asleep) table.slept_until = now;
+  if (table.asleep) table.slept_until = fresh_asleep(table, now);
   table.is_running = true;
   table.serial = next_serial_++;
   running_[table.serial] = {.whole = true, .left = 1, .tables = {id}, .domain = table.entry.domain};

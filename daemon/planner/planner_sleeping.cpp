@@ -87,6 +87,7 @@ bool RefreshPlanner::sleeps(const Component& component, std::size_t begin, std::
   for (std::size_t i = begin; i < end; ++i) {
     const Table& table = *component.tables[i];
     if (!table.can_sleep || !table.is_served || table.failing || table.is_held || !table.checked_begin) return false;
+    if (table.entry.follows_time && !table.crossing) return false;
     if (all_woken_ && *table.checked_begin < *all_woken_) return false;
     for (const SourceId source : table.waits_for) {
       const auto armed_at = arming_.armed_at(source);
@@ -127,7 +128,7 @@ void RefreshPlanner::update_sleep(TableId id, Places places) {
       table.asleep = asleep;
       if (!asleep) {
         table.due = woken_time(table, last_now_);
-        if (!table.is_running) table.slept_until = last_now_.steady;
+        if (!table.is_running) table.slept_until = fresh_asleep(table, last_now_.steady);
       }
       changed.insert(table.set);
       for (const Table* down : table.downstream) {

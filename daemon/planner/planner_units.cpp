@@ -110,7 +110,7 @@ void RefreshPlanner::start_unit(Component& component, Unit& unit, TimePoint now)
     sets.insert(table.set);
     unit.period = std::min(unit.period, table.period);
     unit.weight = std::max(unit.weight, weight_of(table.entry.tier));
-    if (table.asleep) table.slept_until = now;
+    if (table.asleep) table.slept_until = fresh_asleep(table, now);
     table.is_running = true;
     table.serial = unit.serial;
     table.begun = now;

@@ -101,11 +101,16 @@ TimePoint RefreshPlanner::next_due() const {
   return queue_.empty() ? TimePoint::max() : queue_.begin()->first;
 }
 
+TimePoint RefreshPlanner::fresh_asleep(const Table& table, TimePoint now) {
+  return table.crossing ? std::min(now, *table.crossing) : now;
+}
+
 std::optional<TimePoint> RefreshPlanner::fresh_at(TableId id, TimePoint now) const {
   const auto found = tables_.find(id);
   if (found == tables_.end()) return std::nullopt;
   const Table& table = found->second;
-  return table.asleep && !table.is_running ? now : std::max(table.checked_begin, table.slept_until);
+  return table.asleep && !table.is_running ? fresh_asleep(table, now)
+                                           : std::max(table.checked_begin, table.slept_until);
 }
 
 Milliseconds RefreshPlanner::period(TableId id) const {

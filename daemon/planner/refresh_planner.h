@@ -14,8 +14,8 @@
 // they go on meeting; a table that was cut off is slowed down with its atomic set.
 //
 // A captured table sleeps when all its sources are armed (arming.h), what it reads sleeps too, and it was refreshed
-// since. Stream tables that are slower than it, or not refreshed by us, are sources to it. Members of a cycle sleep
-// together.
+// since. One that follows the time sleeps until the next of its rows comes or goes. Stream tables that are slower than
+// it, or not refreshed by us, are sources to it. Members of a cycle sleep together.
 #pragma once
 
 #include <chrono>
@@ -46,6 +46,7 @@ struct PlannerEntry {
   bool active = false;                   // may be refreshed
   bool kept = false;                     // triggers keep it: nobody refreshes it, and nobody waits for that
   bool captured = false;                 // the changes of all that it reads are captured: may sleep
+  bool follows_time = false;             // rows come and go as time passes: sleeps until the next one does
   std::optional<Milliseconds> age = {};  // of its data, if known; used when the table is new here
   std::optional<Milliseconds> max_staleness = {};
   Domain domain = 0;
@@ -93,6 +94,8 @@ class RefreshPlanner {
     bool changed = false;        // something was applied
     Milliseconds own{0};         // the server's work for this table
     Milliseconds whole_unit{0};  // the transaction
+    /// Of one that follows the time: until then it stays equal to its query if nothing else changes. None: not known.
+    std::optional<Milliseconds> crossing_in = {};
   };
   /// The tables whose auto-backoff changed with this, ascending.
   std::vector<TableId> succeeded(TableId id, const Success& success, Now now);
@@ -173,6 +176,7 @@ class RefreshPlanner {
     bool is_held = false;
     bool asleep = false;
     std::optional<TimePoint> slept_until;  // the last time
+    std::optional<TimePoint> crossing;     // asleep or not, it is due then
     bool is_new = true;                    // its first due time is to be found
     bool is_activated = false;             // the same, after it was inactive
     int idle_polls = 0;                    // in a row, of a continuous one that nobody can wake
@@ -218,6 +222,8 @@ class RefreshPlanner {
   void adopt(const PlannerEntry& entry);
   [[nodiscard]] std::vector<std::uint64_t> erase(const std::vector<TableId>& gone);
   [[nodiscard]] static bool is_active(const Table& table);
+  /// Of one that sleeps: until when it has been equal to its query.
+  [[nodiscard]] static TimePoint fresh_asleep(const Table& table, TimePoint now);
 
   // Components: planner_components.cpp
   void rebuild(const std::set<TableId>& tables, Now now);

@@ -25,6 +25,7 @@ using postgres::Statement;
 using std::chrono::microseconds;
 
 constexpr int kConflictRetries = 3;
+constexpr std::int64_t kLongestSleep = 60LL * 1'000'000;  // microseconds; _next_crossing_in() promises no more
 constexpr std::chrono::seconds kWarmUpTime{5};
 constexpr std::size_t kEntering = 1;      // the place of _enter_unit() in a transaction
 constexpr std::size_t kBeforeSteps = 2;   // statements of a transaction before those of the steps, one of each
@@ -37,22 +38,25 @@ std::string microseconds_of(const std::string& moment) {
   return "(extract(epoch FROM pg_catalog." + moment + "()) OPERATOR(pg_catalog.*) 1000000)::bigint";
 }
 
-std::string select_outcome(const std::string& columns, const std::string& call) {
-  return "SELECT " + columns + ", x.delta_rows, x.rows_inserted, x.rows_updated, x.rows_deleted, " +
+std::string select_outcome(const std::string& columns, const std::string& call, const std::string& crossing_in) {
+  return "SELECT " + columns + ", " + crossing_in +
+         " AS crossing_in, x.delta_rows, x.rows_inserted, x.rows_updated, x.rows_deleted, " +
          microseconds_of("transaction_timestamp") + " AS data_at, " + microseconds_of("statement_timestamp") +
          " AS started_at, " + microseconds_of("clock_timestamp") + " AS ended_at FROM " + call + " AS x";
 }
 
-Statement refresh_statement(TableId id, bool together) {
+Statement refresh_statement(TableId id, bool together, bool follows_time) {
   const std::string number = std::to_string(id);
   const std::string action = together ? "pgtrickle._together(x.action, " + number + ", x.delta_rows)" : "x.action";
-  return {.sql = select_outcome(action + " AS action", "pgtrickle_state.refresh_" + number + "('auto')"),
-          .name = "pgt_refresh_" + number + (together ? "_together" : "")};
+  // Evaluated after the function has returned, too.
+  const std::string crossing_in = follows_time ? "pgtrickle._next_crossing_in(" + number + ")" : "NULL::bigint";
+  return {.sql = select_outcome(action + " AS action", "pgtrickle_state.refresh_" + number + "('auto')", crossing_in),
+          .name = "pgt_refresh_" + number + (together ? "_together" : "") + (follows_time ? "_timed" : "")};
 }
 
 Statement cycle_statement(const std::vector<std::int64_t>& ids, int max_iterations) {
   return {.sql = select_outcome("x.action, x.pgt_id, x.iterations",
-                                "pgtrickle._refresh_scc($1::bigint[], false, $2::int, NULL)"),
+                                "pgtrickle._refresh_scc($1::bigint[], false, $2::int, NULL)", "NULL::bigint"),
           .parameters = {postgres::array_of(ids), std::to_string(max_iterations)},
           .name = "pgt_refresh_cycle"};
 }
@@ -77,6 +81,8 @@ Result<Outcome> read_outcome(RowReader& row, TableId id) {
   outcome.rows_inserted = count("rows_inserted");
   outcome.rows_updated = count("rows_updated");
   outcome.rows_deleted = count("rows_deleted");
+  if (const auto in = row.get<std::optional<std::int64_t>>("crossing_in"))
+    outcome.crossing_in = microseconds(std::clamp<std::int64_t>(*in, 0, kLongestSleep));
   outcome.data_at = count("data_at");
   outcome.started_at = count("started_at");
   outcome.ended_at = std::max(outcome.started_at, count("ended_at"));
@@ -124,7 +130,7 @@ asio::awaitable<Attempt> attempt_unit(Connection& connection, const std::vector<
   // Not by a name: the session may have run code that can prepare another statement under it, and this one is believed.
   for (const Step& step : steps) {
     statements.push_back(step.cycle ? cycle_statement(step.ids, settings.max_iterations)
-                                    : refresh_statement(step.ids.front(), step.together != 0));
+                                    : refresh_statement(step.ids.front(), step.together != 0, step.follows_time));
   }
   statements.emplace_back().sql = "COMMIT";
 
@@ -302,7 +308,7 @@ asio::awaitable<Result<bool>> warm_up(Connection& connection, TableId id, std::i
       run.emplace_back().sql = "SET LOCAL pgtrickle.expected_rows = " + std::to_string(expected_rows);
       run.push_back(run[0]);
     }
-    run.push_back(refresh_statement(id, false));
+    run.push_back(refresh_statement(id, false, false));
     const auto done = co_await connection.pipeline(std::move(run), postgres::deadline_after(kWarmUpTime));
     error = postgres::first_error(done);
   }

@@ -31,6 +31,7 @@ struct Step {
   std::vector<TableId> ids;
   bool cycle = false;
   int together = 0;  // steps with the same number, unless it is 0, are refreshed together or not at all
+  bool follows_time = false;
 };
 
 struct Outcome {
@@ -39,9 +40,10 @@ struct Outcome {
   Action action = Action::kDeferred;     // what refresh_<id> says; as it is here if it was never asked
   bool alone = false;  // the error is this table's own, whatever its code says: it is not to hold up those beside it
   std::int64_t delta_rows = 0, rows_inserted = 0, rows_updated = 0, rows_deleted = 0;
-  int iterations = 0;                            // of a cycle
-  std::chrono::microseconds duration{0};         // of the round trip; of the server's work in a unit of several
-  std::chrono::microseconds server_duration{0};  // of refresh_<id> alone
+  int iterations = 0;                                    // of a cycle
+  std::optional<std::chrono::microseconds> crossing_in;  // no row comes or goes before, as time passes
+  std::chrono::microseconds duration{0};                 // of the round trip; of the server's work in a unit of several
+  std::chrono::microseconds server_duration{0};          // of refresh_<id> alone
   // In microseconds since 1970, by the server's clock: the snapshot, and the beginning and end of the refresh
   std::int64_t data_at = 0, started_at = 0, ended_at = 0;
   std::chrono::microseconds unit_duration{0};  // of the transaction that it was part of

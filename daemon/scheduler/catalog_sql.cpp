@@ -71,7 +71,7 @@ SELECT s.pgt_id, coalesce(n.nspname, s.pgt_schema) AS schema, coalesce(c.relname
        s.status = 'ERROR' AND s.last_error_code IS NOT DISTINCT FROM 'TR005' AS refused, s.status, s.refresh_mode, s.effective_refresh_mode,
        left(s.reason, pgtrickle._kept_characters()) AS reason, s.schedule,
        s.schedule_ms,
-       s.needs_reinit, coalesce(s.options -> 'wide_keys' = 'true', false) AS wide_keys, s.generation,
+       s.needs_reinit, coalesce(s.options -> 'wide_keys' = 'true', false) AS wide_keys, s.follows_time, s.generation,
        s.consecutive_errors, left(s.last_error, pgtrickle._kept_characters()) AS last_error, s.last_error_code, extract(epoch FROM s.retry_at - clock_timestamp())::float8 AS retry_in,
        extract(epoch FROM clock_timestamp() - f.data_timestamp)::float8 AS data_age,
        extract(epoch FROM CASE WHEN s.refresh_asked_at > coalesce(f.data_timestamp, '-infinity')
@@ -203,6 +203,7 @@ Result<std::vector<StreamTable>> read_tables(const Rows& rows) {
       t.schedule_ms = std::chrono::milliseconds(*ms);
     t.needs_reinit = row.get<bool>("needs_reinit");
     t.wide_keys = row.get<bool>("wide_keys");
+    t.follows_time = row.get<bool>("follows_time");
     t.generation = row.get<std::int64_t>("generation");
     t.consecutive_errors = row.get<int>("consecutive_errors");
     t.last_error = row.get<std::optional<std::string>>("last_error").value_or("");

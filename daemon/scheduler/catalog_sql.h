@@ -30,6 +30,7 @@ struct StreamTable : StreamTableIdentity {
   bool refused = false;  // its error is that it is not served, see refuse()
   bool needs_reinit = false;
   bool wide_keys = false;
+  bool follows_time = false;  // rows come and go as time passes, with no change in any source
   std::optional<std::chrono::milliseconds> schedule_ms;  // of a duration, or the one in a continuous schedule
   std::int64_t generation = 0;
   int consecutive_errors = 0;

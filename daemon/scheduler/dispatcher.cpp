@@ -182,7 +182,10 @@ std::vector<refresh::Step> Dispatcher::begin(const Unit& unit) {
   std::set<TableId> without_step(unit.tables.begin(), unit.tables.end());
   for (planner::UnitStep& step : planner::steps_of(unit, planner.dag())) {
     for (const TableId id : step.ids) without_step.erase(id);
-    steps.push_back({.ids = std::move(step.ids), .cycle = step.cycle, .together = step.together});
+    const Table* first = registry_->find(step.ids.front());
+    const bool follows_time = !step.cycle && first != nullptr && first->row.follows_time;
+    steps.push_back(
+        {.ids = std::move(step.ids), .cycle = step.cycle, .together = step.together, .follows_time = follows_time});
   }
   for (const TableId id : without_step) planner.released(id);
   return steps;

@@ -142,9 +142,14 @@ void OutcomeRecorder::settle_success(Table& table, const refresh::Outcome& outco
     table.health.on_no_data();
   }
   table.last_refresh_epoch = epoch_now();
-  const std::vector<TableId> slowed = registry_->planner().succeeded(
-      id, {.changed = changed, .own = rounded(outcome.server_duration), .whole_unit = rounded(outcome.unit_duration)},
-      now());
+  std::optional<milliseconds> crossing_in;
+  if (outcome.crossing_in) crossing_in = std::chrono::ceil<milliseconds>(*outcome.crossing_in);  // not a moment before
+  const std::vector<TableId> slowed = registry_->planner().succeeded(id,
+                                                                     {.changed = changed,
+                                                                      .own = rounded(outcome.server_duration),
+                                                                      .whole_unit = rounded(outcome.unit_duration),
+                                                                      .crossing_in = crossing_in},
+                                                                     now());
   if (outcome.iterations > 0) {
     const std::vector<TableId> members = registry_->cycle_of(id);
     if (!members.empty() && members.front() == id)

@@ -123,7 +123,8 @@ planner::PlannerEntry TableRegistry::entry_of(const Table& table, bool is_new) c
   }
   entry.tier = planner::parse_tier(row.tier);
   const bool differential = row.effective_refresh_mode == "DIFFERENTIAL";
-  entry.captured = differential && row.reason.empty();  // a reason is why it cannot sleep: nobody notifies of the time
+  entry.captured = differential;
+  entry.follows_time = row.follows_time;
   entry.kept = row.effective_refresh_mode == "IMMEDIATE";
   entry.active = row.exists && is_served(row) && row.status == TableStatus::kActive && !row.needs_reinit &&
                  !table.build.running && !row.fuse_blown && (differential || row.effective_refresh_mode == "FULL");

@@ -146,6 +146,38 @@ TEST_F(Cli, WhatIsExportedIsImportedElsewhere) {
   EXPECT_EQ(run({"import", "/nonexistent/file.sql"}).exit_code, 1);
 }
 
+TEST_F(Cli, AdoptsAMaterializedViewAndGivesItBack) {
+  session_.exec("CREATE TABLE orders (id int PRIMARY KEY, region text); INSERT INTO orders VALUES (1, 'north')");
+  session_.exec(
+      "CREATE MATERIALIZED VIEW \"m v\" AS SELECT region, count(*) AS n FROM orders GROUP BY region;"
+      "CREATE INDEX \"of\nlines\" ON \"m v\" (n); CREATE VIEW reading AS SELECT n FROM \"m v\"");
+  const std::string kind = "SELECT relkind FROM pg_class WHERE oid = '\"m v\"'::regclass";
+  const auto plan = run({"adopt", "--dry-run", "\"m v\"", "--schedule", "5m"});
+  EXPECT_EQ(plan.exit_code, 0) << plan.err;
+  EXPECT_THAT(plan.out,
+              AllOf(HasSubstr("-- create: public.\"m v\"\nSELECT pgtrickle.create_stream_table("),
+                    HasSubstr("schedule => '5m', refresh_mode => 'AUTO'"), HasSubstr("-- run: public.\"of lines\""),
+                    HasSubstr("CREATE OR REPLACE VIEW public.reading AS")));
+  EXPECT_EQ(session_.value(kind), "m") << "nothing was done";
+  const auto adopted = run({"adopt", "\"m v\"", "--mode", "FULL"});
+  EXPECT_EQ(adopted.exit_code, 0) << adopted.err;
+  EXPECT_THAT(adopted.out, AllOf(HasSubstr("\"m v\" is a stream table"), HasSubstr("no daemon is running")));
+  EXPECT_EQ(session_.value("SELECT name || refresh_mode FROM pgtrickle.stream_tables"), "public.\"m v\"FULL");
+  db_.build_pending();
+  EXPECT_TRUE(equals_query(session_, "\"m v\""));
+
+  session_.exec("ALTER TABLE \"m v\" ADD CONSTRAINT positive CHECK (n > 0)");
+  const auto refused = run({"adopt", "--undo", "--dry-run", "\"m v\""});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.out, HasSubstr("-- refuse: public.\"m v\": has constraint \"positive\"\n"));
+  EXPECT_THAT(run({"adopt", "--undo", "\"m v\""}).err, AllOf(HasSubstr("positive"), HasSubstr("HINT:")));
+  session_.exec("ALTER TABLE \"m v\" DROP CONSTRAINT positive");
+  const auto back = run({"adopt", "--undo", "\"m v\""});
+  EXPECT_EQ(back.exit_code, 0) << back.err;
+  EXPECT_EQ(session_.value(kind), "m");
+  EXPECT_THAT(run({"adopt", "reading"}).err, HasSubstr("public.reading is not a materialized view"));
+}
+
 TEST_F(Cli, VerifyGoesOnAfterWhatItCannotCheck) {
   make_sales();
   session_.exec("CREATE TABLE other (id int); INSERT INTO other VALUES (1)");

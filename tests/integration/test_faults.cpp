@@ -364,8 +364,9 @@ TEST_F(Faults, RowSecurityOfASourceMeansFull) {
       owner_);
   root_.exec("INSERT INTO rows_of VALUES (1, '" + owner_ + "'), (2, 'somebody')");
   create("visible", "SELECT id, who FROM rows_of");
-  EXPECT_THAT(refused("SELECT id, who FROM rows_of", "DIFFERENTIAL"),
-              AllOf(HasSubstr("0A000"), HasSubstr("row-level security"), HasSubstr("public.rows_of"), HasSubstr("HINT")));
+  EXPECT_THAT(
+      refused("SELECT id, who FROM rows_of", "DIFFERENTIAL"),
+      AllOf(HasSubstr("0A000"), HasSubstr("row-level security"), HasSubstr("public.rows_of"), HasSubstr("HINT")));
   root_.exec("ALTER TABLE rows_of DISABLE ROW LEVEL SECURITY");
   create("explicit", "SELECT id, who FROM rows_of", "DIFFERENTIAL");
   root_.exec("ALTER TABLE rows_of ENABLE ROW LEVEL SECURITY");  // between the check at creation and compilation

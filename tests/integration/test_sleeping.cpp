@@ -98,6 +98,25 @@ class Sleeping : public ::testing::Test {
   std::unique_ptr<DaemonProcess> daemon_;
 };
 
+TEST_F(Sleeping, WhatFollowsTheTimeWakesWhenARowCrosses) {
+  session_.exec("CREATE TABLE ev (id int PRIMARY KEY, ts timestamptz); CREATE INDEX ON ev (ts)");
+  session_.exec("INSERT INTO ev VALUES (1, now() + interval '1 hour')");
+  create("past", "SELECT id FROM ev WHERE ts <= now()");
+  create("per_id", "SELECT id, count(*) AS n FROM past GROUP BY id");
+  // The hour began now, for it.
+  const std::string minutes = session_.value("SELECT extract(minute FROM now())::int");
+  create("before_the_hour",
+         "SELECT id FROM ev WHERE ts < date_trunc('hour', now() - interval '" + minutes + " minutes')");
+  session_.exec(
+      "SELECT pgtrickle.wait_until_active(n, '30 s') FROM unnest(ARRAY['past', 'per_id', 'before_the_hour']) n");
+  ASSERT_TRUE(fall_asleep("2"));
+  session_.exec("INSERT INTO ev VALUES (2, now() + interval '3 seconds')");
+  // It would sleep for a minute if it did not know.
+  EXPECT_TRUE(wait_until([&] { return session_.table("SELECT * FROM per_id") == "2|1"; }, 25s)) << daemon_->log();
+  EXPECT_TRUE(becomes_equal("past"));
+  EXPECT_TRUE(fall_asleep("2"));
+}
+
 TEST_F(Sleeping, AnIdleSystemMakesNoRefreshCallsAndWakesAtOnce) {
   for (int i = 0; i < 5; ++i) {
     ASSERT_TRUE(fall_asleep("1"));

@@ -96,6 +96,62 @@ TEST_F(SleepingTest, OnlyReadersOfTheWrittenSourceWake) {
   EXPECT_EQ(due(), (Set{1, 3}));  // at once: the last check is long ago
 }
 
+TEST_F(SleepingTest, WhatFollowsTheTimeSleepsUntilARowCrosses) {
+  auto timed = entry(1, every(1000), {}, {100});
+  timed.follows_time = true;
+  load({timed, entry(2, every(1000), {1}, {})});
+  EXPECT_EQ(round(), (Set{1, 2}));
+  EXPECT_FALSE(asleep(1)) << "nobody knows when a row crosses";
+  EXPECT_FALSE(asleep(2)) << "nor does what reads it sleep";
+  EXPECT_LE(planner_.next_due(), now_.steady + milliseconds(1000));
+
+  const auto refresh = [&](std::optional<Milliseconds> crossing_in) {
+    arm();
+    for (const TableId id : due()) {
+      planner_.succeeded(id, {.crossing_in = id == 1 ? crossing_in : std::nullopt}, now_);
+    }
+  };
+  advance(1000);
+  refresh(milliseconds(60000));
+  const TimePoint crossing = now_.steady + milliseconds(60000);
+  EXPECT_EQ(planner_.next_due(), crossing);
+  advance(59999);
+  EXPECT_EQ(due(), Set{});
+  EXPECT_EQ(planner_.fresh_at(1, now_.steady), now_.steady);
+  advance(3);
+  EXPECT_EQ(planner_.fresh_at(1, now_.steady), crossing);
+  EXPECT_EQ(due(), (Set{1, 2}));
+}
+
+TEST_F(SleepingTest, ARowThatIsNearAndDoesNotCrossIsLookedAtOncePerPeriod) {
+  auto timed = entry(1, every(1000), {}, {100});
+  timed.follows_time = true;
+  load({timed});
+  int refreshes = 0;
+  const TimePoint end = now_.steady + milliseconds(10000);
+  while (planner_.next_due() <= end) {
+    now_.steady = std::max(now_.steady, planner_.next_due());
+    arm();
+    for (const TableId id : due()) {
+      planner_.succeeded(id, {.crossing_in = milliseconds(0)}, now_);
+      ++refreshes;
+    }
+  }
+  EXPECT_GE(refreshes, 9);
+  EXPECT_LE(refreshes, 11);
+}
+
+TEST_F(SleepingTest, WritersWakeWhatWaitsForTheTime) {
+  auto timed = entry(1, every(1000), {}, {100});
+  timed.follows_time = true;
+  load({timed});
+  arm();
+  for (const TableId id : due()) planner_.succeeded(id, {.crossing_in = milliseconds(3600000)}, now_);
+  advance(60000);
+  EXPECT_TRUE(planner_.woken(100, now_));
+  EXPECT_EQ(due(), Set{1});
+}
+
 // After an hour of sleep it was taken for an hour stale, and people were alarmed, until the refresh had ended.
 TEST_F(SleepingTest, OneThatIsWokenWasFreshUntilThen) {
   load({entry(1, every(1000), {}, {100}), entry(2, every(1000), {1}, {})});

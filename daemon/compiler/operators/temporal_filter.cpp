@@ -1,6 +1,7 @@
 #include "compiler/operators/temporal_filter.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -178,36 +179,43 @@ Query TemporalFilter::crossing() const {
   return union_all(arms);
 }
 
-std::optional<Query> TemporalFilter::next_crossing() const {
-  std::vector<Query> times;
-  for (const auto& comparison : comparisons_) {
-    int index = 0;
-    if (!comparison.timed || !is_moved_clock(comparison.time) || !is_column(comparison.row, &index) ||
-        !inputs_[0]->indexed(index) || !inputs_[0]->source_of(index))
-      return std::nullopt;
-    const auto time_in = [&](const char* span) {
-      return "(" +
-             deparse_expr(
-                 at_time(comparison.time, parse_expr(std::string("pgtrickle._now() + interval '") + span + "'"))) +
-             ")";
-    };
-    const std::string is = "(" + deparse_expr(comparison.time) + ")";
-    const auto is_even = [&](const char* span) { return time_in(span) + " - " + is + " = interval '" + span + "'"; };
-    const std::string row = render(comparison.row, "i", *inputs_[0]);
-    const bool at_once = comparison.op != ">" && comparison.op != "<=";  // a row at f(n1) has crossed the moment after
-    const auto next = [&](const char* span) {
-      return "pgtrickle._now() + coalesce(" +
-             Query(Select({"min(" + row + ")"})
-                       .from(inputs_[0]->post(), "i")
-                       .where({row + (at_once ? " >= " : " > ") + is, row + " < " + time_in(span)}))
-                 .in_parentheses() +
-             " - " + is + ", interval '" + span + "')";
-    };
-    times.emplace_back(Select().item("CASE WHEN " + is_even("1 hour") + " THEN " + next("1 hour") + " WHEN " +
-                                         is_even("1 minute") + " THEN " + next("1 minute") +
-                                         " ELSE pgtrickle._now() END",
-                                     "at"));
+/// The longest span in which `holds` is true decides.
+std::string time_of_next(const std::function<std::string(const std::string& span)>& holds,
+                         const std::function<std::string(const std::string& span)>& next) {
+  std::string known = "CASE";
+  for (const char* span : {"1 hour", "1 minute"}) known += " WHEN " + holds(span) + " THEN " + next(span);
+  return known + " ELSE pgtrickle._now() END";
+}
+
+std::string TemporalFilter::next_crossing(const Comparison& comparison) const {
+  const std::string is = "(" + deparse_expr(comparison.time) + ")";
+  const auto time_in = [&](const std::string& span) {
+    return "(" + deparse_expr(at_time(comparison.time, parse_expr("pgtrickle._now() + interval '" + span + "'"))) + ")";
+  };
+  int index = 0;
+  const bool is_looked_up = comparison.timed && is_moved_clock(comparison.time) && is_column(comparison.row, &index) &&
+                            inputs_[0]->indexed(index) && inputs_[0]->source_of(index).has_value();
+  if (!is_looked_up) {
+    return time_of_next([&](const std::string& span) { return time_in(span) + " = " + is; },
+                        [](const std::string& span) { return "pgtrickle._now() + interval '" + span + "'"; });
   }
+  const std::string row = render(comparison.row, "i", *inputs_[0]);
+  const bool at_once = comparison.op != ">" && comparison.op != "<=";  // a row at f(n1) has crossed the moment after
+  const auto next = [&](const std::string& span) {
+    return "pgtrickle._now() + coalesce(" +
+           Query(Select({"min(" + row + ")"})
+                     .from(inputs_[0]->post(), "i")
+                     .where({row + (at_once ? " >= " : " > ") + is, row + " < " + time_in(span)}))
+               .in_parentheses() +
+           " - " + is + ", interval '" + span + "')";
+  };
+  return time_of_next(
+      [&](const std::string& span) { return time_in(span) + " - " + is + " = interval '" + span + "'"; }, next);
+}
+
+Query TemporalFilter::next_crossing() const {
+  std::vector<Query> times;
+  for (const auto& comparison : comparisons_) times.emplace_back(Select().item(next_crossing(comparison), "at"));
   return union_all(times);
 }
 

@@ -19,8 +19,10 @@
 // now() is the start of the transaction that refreshes, so a stream table equals its query as that transaction would
 // see it. One operator per conjunct: they stand over each other.
 //
-// The next crossing, until which a stream table counts as fresh: the row next above f(n1), if f goes on as fast as time
-// does. That f does so for the next hour is asked of f itself: days and months jump, forwards and back.
+// The next crossing, until which a stream table counts as fresh and sleeps. Of a column with an index: the row next
+// above f(n1), if f goes on as fast as time does. That f does so for the next hour is asked of f itself: days and
+// months jump, forwards and back. Of anything else: not as long as f stays where it is, as current_date does until
+// midnight.
 #pragma once
 
 #include <optional>
@@ -42,9 +44,8 @@ class TemporalFilter final : public Operator {
   [[nodiscard]] Delta delta(Statement& statement, bool consolidate) const override;
   /// Rows of post, each with its weight, that come and go because time has passed since the last refresh (v.f_now).
   [[nodiscard]] Query crossing() const;
-  /// A column `at`: no row crosses before that time, if nothing changes but the time. Known of now() plus or less
-  /// intervals, against a column with an index.
-  [[nodiscard]] std::optional<Query> next_crossing() const;
+  /// A column `at`: no row crosses before that time, if nothing changes but the time. An hour ahead at most.
+  [[nodiscard]] Query next_crossing() const;
   void number(const SourceNumbers& numbers) override;
   [[nodiscard]] std::uint64_t source_mask() const override;
   std::vector<int> prune(const std::set<int>& needed) override;
@@ -78,6 +79,7 @@ class TemporalFilter final : public Operator {
   /// The rows that may cross because of this comparison and of none before it, with the weight of their crossing.
   [[nodiscard]] Select arm(std::size_t number) const;
   [[nodiscard]] std::vector<std::string> range(const Comparison& comparison) const;
+  [[nodiscard]] std::string next_crossing(const Comparison& comparison) const;
 
   Node predicate_;
   std::vector<Comparison> comparisons_;

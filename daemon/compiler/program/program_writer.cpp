@@ -373,11 +373,11 @@ void add_time(const CompileRequest& request, const std::vector<Operator*>& trees
   for (const auto* tree : trees) {
     for (const auto* filter : temporal_filters(*tree)) {
       crossing.push_back(filter->crossing());
-      if (auto at = filter->next_crossing()) next.push_back(std::move(*at));
+      next.push_back(filter->next_crossing());
     }
   }
   add_crossing(request, crossing, program);
-  if (next.size() == crossing.size()) add_next_crossing(request, next, program);
+  add_next_crossing(request, next, program);
 }
 
 bool needs_encoding(const TypeInfo& type) {

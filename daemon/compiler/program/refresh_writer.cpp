@@ -195,14 +195,17 @@ class RefreshWriter {
   }
 
   /// No row has crossed, so the table is right for this time, too. Otherwise each look would read all rows that have
-  /// come near since the last one that crossed, only to find that another condition keeps them out.
+  /// come near since the last one that crossed, only to find that another condition keeps them out. And the daemon
+  /// would not know when the next one comes near.
   [[nodiscard]] std::string note_time() const {
     Update frontier("pgtrickle.pgt_frontiers", "p");
     frontier.set("clock", "pgtrickle._now()")
         .set("data_timestamp", "now()")
         .set("next_crossing", "pgtrickle._time_of_next_crossing(" + id_ + ")")
         .where("p.pgt_id = " + id_)
-        .where("p.clock < pgtrickle._now() - interval '1 minute'");
+        .where(
+            "(p.clock < pgtrickle._now() - interval '1 minute' OR p.next_crossing <= pgtrickle._now() "
+            "AND p.next_crossing > p.clock)");
     return frontier.sql() + ";";
   }
 

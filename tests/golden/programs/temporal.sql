@@ -206,6 +206,18 @@ $pgt$;
 
 REVOKE ALL ON FUNCTION pgtrickle_state.crossing_0() FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION pgtrickle_state.next_crossing_0() RETURNS timestamptz
+LANGUAGE plpgsql STABLE
+AS $pgt$
+#variable_conflict use_column
+BEGIN
+  RETURN (SELECT min(x.at)
+          FROM (SELECT CASE WHEN ((pgtrickle._now() + '1 hour'::interval) - '1 day'::interval) = (pgtrickle._now() - '1 day'::interval) THEN pgtrickle._now() + interval '1 hour' WHEN ((pgtrickle._now() + '1 minute'::interval) - '1 day'::interval) = (pgtrickle._now() - '1 day'::interval) THEN pgtrickle._now() + interval '1 minute' ELSE pgtrickle._now() END AS at) x);
+END
+$pgt$;
+
+REVOKE ALL ON FUNCTION pgtrickle_state.next_crossing_0() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION pgtrickle_state.look_0(f_snapshot pg_snapshot, f_xid xid8, f_seq bigint,
   OUT pending bigint[], OUT marked bigint[], OUT not_null boolean, OUT row_security boolean,
   OUT watched boolean, OUT small bigint, OUT sized boolean, OUT nested_loops boolean, OUT moves boolean)
