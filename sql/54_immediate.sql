@@ -144,7 +144,8 @@ BEGIN
         WITH functions AS MATERIALIZED (
             SELECT p.oid, p.pronamespace FROM pgtrickle.pgt_facts f JOIN pg_proc p
             ON f.classid = 'pg_proc'::regclass AND p.oid = f.objid
-            OR f.classid = 'pg_operator'::regclass AND p.oid = (SELECT o.oprcode FROM pg_operator o WHERE o.oid = f.objid)
+            OR f.classid = 'pg_operator'::regclass AND p.oid = (SELECT o.oprcode FROM pg_operator o
+                                                                   WHERE o.oid = f.objid)
             WHERE f.pgt_id = id AND f.kind = 'definition' AND f.used_by IN ('query', 'view')),
         schemas AS MATERIALIZED (
             SELECT c.relnamespace AS oid FROM pg_class c

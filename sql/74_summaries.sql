@@ -38,7 +38,8 @@ RETURNS TABLE (start_time timestamptz, stream_table text, action text, status te
                rows_deleted bigint, duration_ms double precision, error_message text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT h.start_time, CASE WHEN s.pgt_relid IS NULL THEN format('(dropped, %s)', h.pgt_id)
-                              ELSE pgtrickle._qualified(s.pgt_relid) END, h.action, h.status, h.rows_inserted, h.rows_deleted, h.duration_ms, h.error_message
+                              ELSE pgtrickle._qualified(s.pgt_relid) END,
+           h.action, h.status, h.rows_inserted, h.rows_deleted, h.duration_ms, h.error_message
     FROM pgtrickle._refresh_history h LEFT JOIN pgtrickle._stream_tables s USING (pgt_id)
     ORDER BY h.refresh_id DESC LIMIT greatest(max_rows, 0)
 $$;

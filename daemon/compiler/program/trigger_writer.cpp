@@ -149,7 +149,7 @@ std::string TriggerWriter::holds() const {
   for (const auto& s : sources_)
     others.emplace_back(Select().from("ONLY " + qualified(s.source->schema, s.source->name), "t"));
   constexpr const char* kText = R"sql(
-      BEGIN      -- whoever alters or drops what is named below is waited for here
+      BEGIN      -- who alters or drops what is named below is waited for here
           LOCK TABLE ONLY ${name} IN ROW EXCLUSIVE MODE;
           ${others}
       EXCEPTION WHEN undefined_table OR invalid_schema_name OR wrong_object_type OR insufficient_privilege THEN

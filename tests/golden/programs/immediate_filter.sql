@@ -83,7 +83,7 @@ BEGIN
                 MESSAGE = 'could not serialize access: stream table public.stream_table became IMMEDIATE after the snapshot',
                 HINT = 'Try the transaction again.';
         END IF;
-        BEGIN      -- whoever alters or drops what is named below is waited for here
+        BEGIN      -- who alters or drops what is named below is waited for here
             LOCK TABLE ONLY public.stream_table IN ROW EXCLUSIVE MODE;
         EXCEPTION WHEN undefined_table OR invalid_schema_name OR wrong_object_type OR insufficient_privilege THEN
             UPDATE pgtrickle.pgt_immediate i SET lost = 'what it reads or writes is gone, or closed to its owner' WHERE i.pgt_id = 0;
@@ -101,7 +101,7 @@ BEGIN
             DETAIL = 'A trigger on it, or on a stream table that reads it, changes what it reads.',
             HINT = 'Its owner can drop that trigger, or have it refreshed instead: pgtrickle.alter_stream_table(''public.stream_table'', refresh_mode => ''DIFFERENTIAL'').';
     END IF;
-    BEGIN      -- whoever alters or drops what is named below is waited for here
+    BEGIN      -- who alters or drops what is named below is waited for here
         LOCK TABLE ONLY public.stream_table IN ROW EXCLUSIVE MODE;
     EXCEPTION WHEN undefined_table OR invalid_schema_name OR wrong_object_type OR insufficient_privilege THEN
         UPDATE pgtrickle.pgt_immediate i SET lost = 'what it reads or writes is gone, or closed to its owner' WHERE i.pgt_id = 0;

@@ -111,7 +111,7 @@ BEGIN
             DETAIL = 'A trigger on it, or on a stream table that reads it, changes what it reads.',
             HINT = 'Its owner can drop that trigger, or have it refreshed instead: pgtrickle.alter_stream_table(''public.stream_table'', refresh_mode => ''DIFFERENTIAL'').';
     END IF;
-    BEGIN      -- whoever alters or drops what is named below is waited for here
+    BEGIN      -- who alters or drops what is named below is waited for here
         LOCK TABLE ONLY public.stream_table IN ROW EXCLUSIVE MODE;
         PERFORM FROM (SELECT FROM ONLY public.customers t
          UNION ALL
@@ -351,7 +351,7 @@ BEGIN
             DETAIL = 'A trigger on it, or on a stream table that reads it, changes what it reads.',
             HINT = 'Its owner can drop that trigger, or have it refreshed instead: pgtrickle.alter_stream_table(''public.stream_table'', refresh_mode => ''DIFFERENTIAL'').';
     END IF;
-    BEGIN      -- whoever alters or drops what is named below is waited for here
+    BEGIN      -- who alters or drops what is named below is waited for here
         LOCK TABLE ONLY public.stream_table IN ROW EXCLUSIVE MODE;
         PERFORM FROM (SELECT FROM ONLY public.customers t
          UNION ALL
@@ -592,7 +592,7 @@ BEGIN
                 DETAIL = 'A trigger on it, or on a stream table that reads it, changes what it reads.',
                 HINT = 'Its owner can drop that trigger, or have it refreshed instead: pgtrickle.alter_stream_table(''public.stream_table'', refresh_mode => ''DIFFERENTIAL'').';
         END IF;
-        BEGIN      -- whoever alters or drops what is named below is waited for here
+        BEGIN      -- who alters or drops what is named below is waited for here
             LOCK TABLE ONLY public.stream_table IN ROW EXCLUSIVE MODE;
             PERFORM FROM (SELECT FROM ONLY public.customers t
              UNION ALL
@@ -658,7 +658,7 @@ BEGIN
                 MESSAGE = 'could not serialize access: stream table public.stream_table became IMMEDIATE after the snapshot',
                 HINT = 'Try the transaction again.';
         END IF;
-        BEGIN      -- whoever alters or drops what is named below is waited for here
+        BEGIN      -- who alters or drops what is named below is waited for here
             LOCK TABLE ONLY public.stream_table IN ROW EXCLUSIVE MODE;
             PERFORM FROM (SELECT FROM ONLY public.customers t
              UNION ALL
