@@ -111,7 +111,7 @@ start_server() {
 
 install_extension() {
   if [ "$(id -u)" -eq 0 ]; then
-    make -s -C "$source_dir/ext-min" PG_CONFIG="$(server_bin)/pg_config" install >/dev/null
+    make -s -C "$source_dir/ext-min" PG_CONFIG="$(server_bin)/pg_config" WITH_C=no install >/dev/null
     sql -c 'SET client_min_messages = warning' -c 'CREATE EXTENSION IF NOT EXISTS pg_trickle'
   else
     # Extension files belong to root; the plain script is the same SQL.

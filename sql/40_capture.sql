@@ -61,6 +61,8 @@ DECLARE
     IF %s
     RETURN NULL;$marker$, target, wake);
     body     text;
+    in_c     boolean := false;
+    c_line   text := '';
 BEGIN
     IF problem IS NOT NULL THEN
         body := format($body$
@@ -179,13 +181,27 @@ BEGIN
     RETURN NULL;
 END
 $body$, on_insert, try_update, on_delete, target, marker, guard, writes, wake);
+        in_c := pgtrickle._has_event_triggers() AND (pgtrickle._log_row_bytes(relid, columns)).most <= 8160
+            AND (SELECT NOT coalesce(bool_or(x.capture_trigger = 'plpgsql'), false) FROM pgtrickle.pgt_control x)
+            AND pgtrickle._c_available();
+    END IF;
+    IF in_c THEN        -- for ext-min/capture.c, which runs the rest only if it has to
+        SELECT format(E'-- pgtrickle_capture %s %s %s %s %s %s %s %s %s\n', pgtrickle._capture_line_version(), active,
+                      relid, hashtextextended(coalesce(string_agg(a.attname::text, E'\n' ORDER BY a.attnum), '')
+                                              COLLATE "C", 0),
+                      CASE WHEN (SELECT r.relkind FROM pg_class r WHERE r.oid = relid) = 'p' THEN 1 ELSE 0 END,
+                      pgtrickle._source_locks(), source % pgtrickle._source_lock_keys(), pgtrickle._wake_channel(),
+                      pgtrickle._source_written() || source)
+          INTO c_line
+          FROM pg_attribute a WHERE a.attrelid = relid AND a.attnum = ANY (columns) AND NOT a.attisdropped;
     END IF;
     -- Images that contain text are made in client_encoding, which must have the characters, no matter who writes.
-    EXECUTE format('CREATE OR REPLACE FUNCTION pgtrickle_changes.capture_%s() RETURNS trigger LANGUAGE plpgsql '
+    EXECUTE format('CREATE OR REPLACE FUNCTION pgtrickle_changes.capture_%s() RETURNS trigger LANGUAGE %s '
                    'SECURITY DEFINER '
                    'SET search_path = pg_catalog, pg_temp %sAS %L', source,
+                   CASE WHEN in_c THEN 'pgtrickle_capture' ELSE 'plpgsql' END,
                    CASE WHEN encoded THEN format('SET client_encoding = %L ', getdatabaseencoding()) ELSE '' END,
-                   '#variable_conflict use_column' || declared || body);
+                   c_line || '#variable_conflict use_column' || declared || body);
 END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._write_capture_function FROM PUBLIC;

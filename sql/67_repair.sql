@@ -22,10 +22,12 @@ GRANT EXECUTE ON FUNCTION pgtrickle._install_guard TO PUBLIC;
 -- The capture triggers that there should be, one row each, and whether they are.
 CREATE FUNCTION pgtrickle.trigger_inventory()
 RETURNS TABLE (source_table text, source_oid bigint, trigger_name text, trigger_type text, present boolean,
-               enabled boolean)
+               enabled boolean, capture_trigger text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT pgtrickle._qualified(c.oid), c.oid::bigint, w.name, e.type, t.oid IS NOT NULL,
-           coalesce(t.tgenabled = 'A', false)
+           coalesce(t.tgenabled = 'A', false),
+           (SELECT CASE l.lanname WHEN 'pgtrickle_capture' THEN 'c' ELSE l.lanname END FROM pg_language l
+            WHERE l.oid = f.prolang)
     FROM pgtrickle.pgt_sources s CROSS JOIN LATERAL unnest(s.partitions) AS p(relid) JOIN pg_class c ON c.oid = p.relid
     CROSS JOIN (VALUES (1, 'i', 'INSERT'), (2, 'u', 'UPDATE'), (3, 'd', 'DELETE'),
                 (4, 't', 'TRUNCATE')) AS e(n, suffix, type)
@@ -37,7 +39,7 @@ $$;
 GRANT EXECUTE ON FUNCTION pgtrickle.trigger_inventory TO PUBLIC;
 COMMENT ON FUNCTION pgtrickle.trigger_inventory() IS
 'The capture triggers that there should be on sources and their partitions. enabled: also for session_replication_role
-  = replica, as they must be.';
+  = replica, as they must be. capture_trigger: c or plpgsql, see set_capture_trigger().';
 
 -- What is wrong with a stream table, one row per finding. finding: for people; fixed: what SQL alone can put right.
 CREATE FUNCTION pgtrickle._findings(st pgtrickle.pgt_stream_tables) RETURNS TABLE (finding text, fixed text)

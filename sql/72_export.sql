@@ -28,7 +28,7 @@ $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._unless TO PUBLIC;
 
 -- FROM what sets the settings that the text of the query was written under: they hold for this one statement, or to the
--- end of the transaction that it is in.
+-- end of the transaction that it is in. pgtrickle.import: the query is not planned, see _make_view.
 CREATE FUNCTION pgtrickle._export_settings(st pgtrickle.pgt_stream_tables, renamed boolean) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format(E'FROM (VALUES (\n    %s)) AS settings',
@@ -41,7 +41,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                           WITH ORDINALITY AS e(o, n)
                                      WHERE e.o ->> 'class' = 'schema' AND e.o ? 'name'), 'pg_catalog') END AS value
           UNION ALL
-          SELECT 1, e.key, e.value FROM jsonb_each_text(st.settings) AS e) AS x
+          SELECT 1, e.key, e.value FROM jsonb_each_text(st.settings) AS e
+          UNION ALL
+          SELECT 2, 'pgtrickle.import', 'on') AS x
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._export_settings TO PUBLIC;
 

@@ -7,7 +7,8 @@
 #
 # Each case runs once per way of installing: plain (script, by a superuser), extension, and limited (script, by a role that
 # may not create event triggers), unless its first line names the ways, as in "-- ways: plain extension".
-# Environment: PGT_PG_BIN (directory of the server's programs), ONLY (one of the ways).
+# Environment: PGT_PG_BIN (directory of the server's programs), ONLY (one of the ways), CAPTURE=c (changes are captured by
+# the library of ext-min/, which is built but not installed: the server finds it in the directory of the cluster).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -29,9 +30,9 @@ create_extension() { # database
 install_extension() {
   local pg_config=$PG_BIN/pg_config
   if [ -e "$("$pg_config" --pgxs)" ]; then
-    make -s -C "$ROOT/ext-min" PG_CONFIG="$pg_config" install >/dev/null
+    make -s -C "$ROOT/ext-min" PG_CONFIG="$pg_config" WITH_C=no install >/dev/null
   else
-    make -s -C "$ROOT/ext-min" all
+    make -s -C "$ROOT/ext-min" WITH_C=no all
     install -m 644 "$ROOT"/ext-min/pg_trickle.control "$ROOT"/ext-min/pg_trickle--*.sql "$("$pg_config" --sharedir)/extension"
   fi
 }
@@ -62,6 +63,21 @@ export WORK PG_BIN ROOT PGHOST PGPORT PGUSER PGOPTIONS PGCLIENTENCODING
 
 cat "$ROOT"/sql/*.sql >"$WORK/install.sql"
 
+# A copy of the sources, so that clones and versions do not meet; cases can use it too.
+build_library() {
+  mkdir -p "$WORK/lib"
+  cp "$ROOT"/ext-min/{Makefile,capture.c,pg_trickle.control,config_dump.sql} "$WORK/lib"
+  make -s -C "$WORK/lib" PG_CONFIG="$PG_BIN/pg_config" COPT=-Werror pg_trickle.so >"$WORK/lib/make.log" 2>&1 ||
+    { cat "$WORK/lib/make.log" >&2; return 1; }
+  chmod -R a+rX "$WORK/lib"
+}
+
+use_library() { # database: from now on changes are captured in C
+  "$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 -d "$1" -c "ALTER DATABASE \"$1\" SET dynamic_library_path = '$WORK/lib:\$libdir'"
+  "$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 -d "$1" -o /dev/null -c "SELECT pgtrickle.set_capture_trigger('c')"
+}
+export -f build_library use_library
+
 psql() { "$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 "$@"; }
 psql -d postgres -c "CREATE ROLE limited LOGIN; CREATE ROLE alice LOGIN; CREATE ROLE bob LOGIN; GRANT alice, bob TO limited"
 
@@ -74,6 +90,8 @@ SQL
     limited) psql -d "$2" -U limited --single-transaction -f "$WORK/install.sql" >/dev/null ;;
   esac
 }
+
+[ "${CAPTURE:-}" != c ] || build_library
 
 passed=0
 failed=0
@@ -98,6 +116,7 @@ for case_file in cases/*; do
     install_pgtrickle "$way" "$db" >"$log" 2>&1 || ok=
     if [ -n "$ok" ]; then
       psql -d "$db" -f support_capture.sql >/dev/null
+      [ "${CAPTURE:-}" != c ] || [ "$way" = limited ] || use_library "$db"
       case $name in
         *.sql) psql -At -o /dev/null -d "$db" -U "$owner" -v way="$way" -f "$case_file" >"$log" 2>&1 || ok= ;;
         *.sh) bash "$case_file" "$db" "$way" >"$log" 2>&1 || ok= ;;

@@ -45,7 +45,12 @@ SELECT pgtrickle.create_watermark_group('in time', ARRAY['u', 'edges'], 2.5);
 -- a query that tells who runs it
 CREATE TABLE seen (who text); GRANT INSERT ON seen TO PUBLIC;
 CREATE FUNCTION spy(i int) RETURNS int LANGUAGE plpgsql VOLATILE AS 'BEGIN INSERT INTO public.seen VALUES (current_user); RETURN i; END';
-SET ROLE alice; SELECT pgtrickle.create_stream_table('spying', 'SELECT public.spy(id) AS id FROM public.u', initialize => false); RESET ROLE;
+-- Planning runs functions that are called immutable.
+CREATE FUNCTION folded(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN public.spy(i); END';
+SET ROLE alice; SELECT pgtrickle.create_stream_table('spying', 'SELECT public.spy(id) AS id FROM public.u', initialize => false);
+SELECT pgtrickle.create_stream_table('folding', 'SELECT id FROM public.u WHERE public.folded(1) = 1', initialize => false); RESET ROLE;
+SELECT test.ok('its owner has planned it', (SELECT bool_and(who = 'alice') FROM seen));
+DELETE FROM seen;
 
 CREATE FUNCTION made() RETURNS text LANGUAGE sql AS $$
     SELECT string_agg(concat_ws(' | ', s.name, s.owner, s.query, s.schedule, s.refresh_mode, s.tier, s.max_staleness, s.fuse, s.status = 'PAUSED',
@@ -64,7 +69,7 @@ SELECT test.eq('and it says the same', pgtrickle.export_definitions(), :'script'
 
 -- all are gone
 SELECT pgtrickle.drop_refresh_group('both'), pgtrickle.drop_watermark_group('in time');
-SELECT pgtrickle.drop_stream_table(E'public."first\n; DROP TABLE u; --"', cascade => true), pgtrickle.drop_stream_table('beside'), pgtrickle.drop_stream_table('spying'), pgtrickle.drop_stream_table('ring_1', cascade => true);
+SELECT pgtrickle.drop_stream_table(E'public."first\n; DROP TABLE u; --"', cascade => true), pgtrickle.drop_stream_table('beside'), pgtrickle.drop_stream_table('spying'), pgtrickle.drop_stream_table('folding'), pgtrickle.drop_stream_table('ring_1', cascade => true);
 SELECT test.ok('gone', NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables) AND to_regclass('sums') IS NULL AND pgtrickle.export_definitions() IS NULL);
 SET search_path = pg_catalog; SET TimeZone = 'America/New_York';
 BEGIN; :script COMMIT;
