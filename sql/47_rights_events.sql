@@ -143,6 +143,9 @@ BEGIN
                    WHERE upper(c.object_type) IN ('TABLE', 'COLUMN', 'SCHEMA')) THEN
             PERFORM pgtrickle._settle_log_rights(pgtrickle._sources_with_new_rights());
         END IF;
+        IF TG_TAG = 'REVOKE' THEN     -- or writers would fail
+            PERFORM pgtrickle._check_immediate();
+        END IF;
         RETURN;
     END IF;
     UPDATE pgtrickle.pgt_stream_tables s SET owner_name = pg_get_userbyid(k.relowner)

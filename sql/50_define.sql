@@ -9,7 +9,7 @@
 -- cursor plans it and checks privileges, without running it), and makes the temporary view `view_name` from it.
 -- Leaves the pinned path behind. Errors: as PostgreSQL reports them; 42P11 if it is not one SELECT. deparsed: the query
 -- is PostgreSQL's own text of a view, so that is known, and somebody else's functions in it must not run: planning runs
--- immutable ones.
+-- immutable ones. Nor is it known of what the admin imports from others; the daemon finds out, as its owner.
 CREATE FUNCTION pgtrickle._make_view(view_name text, query text, caller_path text, deparsed boolean DEFAULT false)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -18,7 +18,8 @@ DECLARE
     statement text := 'CREATE TEMPORARY VIEW pg_temp.' || view_name || ' AS ' || query;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', caller_path, true);
-    IF NOT deparsed THEN
+    IF NOT deparsed AND (pg_catalog.current_setting('pgtrickle.import', true) OPERATOR(pg_catalog.=) 'on'
+                         AND pgtrickle._is_admin()) IS NOT TRUE THEN
         OPEN probe NO SCROLL FOR EXECUTE query;
         CLOSE probe;
     END IF;

@@ -133,6 +133,41 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._immediate_fits TO PUBLIC;
 
+-- What the owner of a stream table may not do any more, so that its program would fail in the statements of writers;
+-- NULL: nothing. SELECT on what it reads is looked at by the program itself.
+CREATE FUNCTION pgtrickle._immediate_right_missing(id bigint, relation oid) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    owner oid := (SELECT c.relowner FROM pg_class c WHERE c.oid = relation);
+BEGIN
+    RETURN (
+        WITH functions AS MATERIALIZED (
+            SELECT p.oid, p.pronamespace FROM pgtrickle.pgt_facts f JOIN pg_proc p
+            ON f.classid = 'pg_proc'::regclass AND p.oid = f.objid
+            OR f.classid = 'pg_operator'::regclass AND p.oid = (SELECT o.oprcode FROM pg_operator o
+                                                                   WHERE o.oid = f.objid)
+            WHERE f.pgt_id = id AND f.kind = 'definition' AND f.used_by IN ('query', 'view')),
+        schemas AS MATERIALIZED (
+            SELECT c.relnamespace AS oid FROM pg_class c
+            WHERE c.oid = relation
+               OR c.oid IN (SELECT d.source_relid FROM pgtrickle.pgt_dependencies d
+                            WHERE d.pgt_id = id AND d.source_id IS NOT NULL)
+            UNION SELECT f.pronamespace FROM functions f)
+        SELECT x.why FROM (
+            SELECT format('its owner may not use schema %I', n.nspname) AS why
+            FROM schemas s JOIN pg_namespace n USING (oid) WHERE NOT has_schema_privilege(owner, s.oid, 'USAGE')
+            UNION ALL
+            SELECT format('its owner may not execute %s', f.oid::regprocedure)
+            FROM functions f WHERE NOT has_function_privilege(owner, f.oid, 'EXECUTE')
+            UNION ALL
+            SELECT format('its owner has given up %s on it', p.privilege)
+            FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p(privilege)
+            WHERE NOT has_table_privilege(owner, relation, p.privilege)) AS x
+        ORDER BY x.why LIMIT 1);
+END
+$$;
+REVOKE EXECUTE ON FUNCTION pgtrickle._immediate_right_missing FROM PUBLIC;
+
 -- Does a program count the statements that are under way, or does what each has changed go to the stream table at once
 -- (daemon/compiler/program/at_once.h)?
 CREATE FUNCTION pgtrickle._counts_statements(id bigint) RETURNS boolean
@@ -165,7 +200,8 @@ BEGIN
             'a trigger of it was dropped or disabled'
         WHEN pgtrickle._has_user_keys(id, relation)
             AND EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = id AND NOT i.user_keys) THEN
-            'a unique index was made on it' END;
+            'a unique index was made on it'
+        ELSE pgtrickle._immediate_right_missing(id, relation) END;
 END
 $$;
 REVOKE EXECUTE ON FUNCTION pgtrickle._immediate_problem FROM PUBLIC;
@@ -207,10 +243,17 @@ DECLARE
     rel    oid;
     event  record;
     name   text;
+    why    text;
     counted boolean := pgtrickle._counts_statements(id);
 BEGIN
-    SELECT s.pgt_id, c.relowner, pgtrickle._qualified(c.oid) AS qualified INTO STRICT st
+    SELECT s.pgt_id, c.oid, c.relowner, pgtrickle._qualified(c.oid) AS qualified INTO STRICT st
     FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid WHERE s.pgt_id = id;
+    why := pgtrickle._immediate_right_missing(id, st.oid);
+    IF why IS NOT NULL THEN
+        RAISE EXCEPTION 'stream table %: refresh mode IMMEDIATE is not possible: %', st.qualified, why
+            USING ERRCODE = 'insufficient_privilege',
+                  HINT = format('GRANT it to %I, or use AUTO.', pg_get_userbyid(st.relowner));
+    END IF;
     FOR source IN SELECT u.oid, u.k, pgtrickle._source_relations(u.oid) AS tree
                   FROM unnest(relids) WITH ORDINALITY AS u(oid, k) ORDER BY u.oid LOOP
         PERFORM pgtrickle._require_immediate(st.qualified, source.oid, st.relowner);

@@ -479,8 +479,9 @@ BEGIN
     RETURN QUERY SELECT 'skipped_changes', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END,
         coalesce(what || ' (they do not equal their queries until they are re-initialised)', 'none');
     SELECT string_agg(format('%s for %s',
-                             coalesce(pgtrickle._qualified(c.oid), format('%I.%I', g.source_schema, g.source_name)),
-                                 date_trunc('second', clock_timestamp() - g.gated_at)), '; '
+                             CASE WHEN c.oid IS NULL THEN format('%I.%I', g.source_schema, g.source_name)
+                                  ELSE pgtrickle._qualified(c.oid) END,
+                             date_trunc('second', clock_timestamp() - g.gated_at)), '; '
                       ORDER BY g.gated_at) INTO what
     FROM pgtrickle.pgt_source_gates g LEFT JOIN pg_class c ON c.oid = g.source_relid WHERE g.gated;
     RETURN QUERY SELECT 'gated_sources', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END,

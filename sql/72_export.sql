@@ -28,7 +28,7 @@ $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._unless TO PUBLIC;
 
 -- FROM what sets the settings that the text of the query was written under: they hold for this one statement, or to the
--- end of the transaction that it is in.
+-- end of the transaction that it is in. pgtrickle.import: the query is not planned, see _make_view.
 CREATE FUNCTION pgtrickle._export_settings(st pgtrickle.pgt_stream_tables, renamed boolean) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format(E'FROM (VALUES (\n    %s)) AS settings',
@@ -41,7 +41,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                           WITH ORDINALITY AS e(o, n)
                                      WHERE e.o ->> 'class' = 'schema' AND e.o ? 'name'), 'pg_catalog') END AS value
           UNION ALL
-          SELECT 1, e.key, e.value FROM jsonb_each_text(st.settings) AS e) AS x
+          SELECT 1, e.key, e.value FROM jsonb_each_text(st.settings) AS e
+          UNION ALL
+          SELECT 2, 'pgtrickle.import', 'on') AS x
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._export_settings TO PUBLIC;
 
@@ -111,7 +113,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     UNION ALL
     SELECT 4, t.tgname, pgtrickle._unless(
                format('SELECT FROM pg_catalog.pg_trigger t WHERE t.tgname = %L AND t.tgrelid = %L::regclass', t.tgname,
-                      it.qualified), pg_get_triggerdef(t.oid))
+                      it.qualified),
+               pg_get_triggerdef(t.oid)
+               || CASE WHEN t.tgenabled <> 'O'
+                       THEN format(E';\n        ALTER TABLE %s %s TRIGGER %I', it.qualified,
+                                   CASE t.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS'
+                                                    ELSE 'ENABLE REPLICA' END, t.tgname) ELSE '' END)
     FROM it JOIN pg_trigger t ON t.tgrelid = it.oid JOIN pg_proc p ON p.oid = t.tgfoid
     WHERE NOT t.tgisinternal
       AND p.pronamespace NOT IN ('pgtrickle'::regnamespace, 'pgtrickle_state'::regnamespace)

@@ -5,7 +5,8 @@ RETURNS TABLE (source_table text, source_oid bigint, source_type text, cdc_mode 
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
-    SELECT coalesce(pgtrickle._qualified(c.oid), pg_catalog.format('%I.%I', d.source_schema, d.source_name)),
+    SELECT CASE WHEN c.oid IS NULL THEN pg_catalog.format('%I.%I', d.source_schema, d.source_name)
+                ELSE pgtrickle._qualified(c.oid) END,
            d.source_relid::pg_catalog.int8, d.source_type::text,
            CASE WHEN s.effective_refresh_mode OPERATOR(pg_catalog.=) 'IMMEDIATE' THEN 'immediate'
                 WHEN d.source_id IS NOT NULL THEN 'trigger' ELSE 'none' END,
@@ -36,8 +37,9 @@ CREATE FUNCTION pgtrickle.refresh_timeline(max_rows int DEFAULT 50)
 RETURNS TABLE (start_time timestamptz, stream_table text, action text, status text, rows_inserted bigint,
                rows_deleted bigint, duration_ms double precision, error_message text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT h.start_time, coalesce(pgtrickle._qualified(s.pgt_relid), format('(dropped, %s)', h.pgt_id)), h.action,
-           h.status, h.rows_inserted, h.rows_deleted, h.duration_ms, h.error_message
+    SELECT h.start_time, CASE WHEN s.pgt_relid IS NULL THEN format('(dropped, %s)', h.pgt_id)
+                              ELSE pgtrickle._qualified(s.pgt_relid) END,
+           h.action, h.status, h.rows_inserted, h.rows_deleted, h.duration_ms, h.error_message
     FROM pgtrickle._refresh_history h LEFT JOIN pgtrickle._stream_tables s USING (pgt_id)
     ORDER BY h.refresh_id DESC LIMIT greatest(max_rows, 0)
 $$;

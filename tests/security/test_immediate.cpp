@@ -11,8 +11,11 @@
 
 namespace {
 
+using pgt::test::Admin;
 using pgt::test::equals_query;
 using pgt::test::Session;
+using pgt::test::sqlstate_and_text;
+using pgt::test::wait_until;
 using pgt::test::World;
 using ::testing::StartsWith;
 
@@ -86,6 +89,43 @@ TEST_P(ImmediateOfOthers, AWriterHasNoRightsOnIt) {
                id + "()"})
     EXPECT_THAT(refused(carol, statement), StartsWith("42501")) << statement;
   expect_equal("a.sums", "what carol tried");
+}
+
+// What a query names can be closed to its owner. His program stops with the command that does it, or soon after it
+// where there are no event triggers; it does not make writers fail.
+TEST_P(ImmediateOfOthers, WritersGoOnWhenItsOwnerLosesRights) {
+  alice().exec(
+      "CREATE TABLE a.kinds (id int PRIMARY KEY, label text); INSERT INTO a.kinds SELECT i, 'k' || i % 3 FROM "
+      "generate_series(1, 20) i;"
+      "CREATE FUNCTION a.twice(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN 2 * $1; END';"
+      "GRANT USAGE ON SCHEMA a TO " +
+      bob_ + "; GRANT SELECT, TRIGGER ON a.orders, a.kinds TO " + bob_);
+  create_immediate(bob(), "b.doubled", "SELECT id, a.twice(amount) AS amount FROM a.orders");
+  create_immediate(bob(), "b.most",
+                   "SELECT k.label, max(o.amount) AS most FROM a.orders o JOIN a.kinds k USING (id) GROUP BY k.label");
+  const std::string usage = "USAGE ON SCHEMA a";
+  for (const std::string& right :
+       {usage, std::string("EXECUTE ON FUNCTION a.twice(int)"), std::string("UPDATE ON b.doubled, b.most")}) {
+    if (GetParam() == Admin::kOrdinaryRole && right != usage) continue;  // each takes seconds there
+    Session& grantor = right.find(" b.") == std::string::npos ? alice() : bob();
+    const std::string whom = right.find("FUNCTION") == std::string::npos ? bob_ : "PUBLIC";
+    grantor.exec("REVOKE " + right + " FROM " + whom);
+    const auto goes_on = [&] {
+      Session writer(dsn_of_role(alice_));  // whose plans are not made yet
+      return sqlstate_and_text([&] {
+               writer.exec(
+                   "INSERT INTO a.orders SELECT max(id) + 1, 5 FROM a.orders; UPDATE a.orders SET amount = "
+                   "amount + 1 WHERE id < 4; UPDATE a.kinds SET label = label WHERE id = 1");
+             }) == "no error";
+    };
+    EXPECT_TRUE(GetParam() == Admin::kSuperuser ? goes_on() : wait_until(goes_on)) << right;
+    grantor.exec("GRANT " + right + " TO " + whom);
+    for (const char* name : {"b.doubled", "b.most"}) {
+      EXPECT_TRUE(wait_until([&] { return column(name, "status = 'ACTIVE' AND NOT needs_reinit") == "t"; }))
+          << right << ": " << column(name, "last_error");
+      expect_equal(name, right);
+    }
+  }
 }
 
 TEST_P(ImmediateOfOthers, PoliciesAreThoseOfWhoReads) {

@@ -83,11 +83,11 @@ std::string changed_at_once(const TriggerWriter& triggers, const AtOnce& parts) 
       BEGIN
           IF current_setting('transaction_isolation') <> 'read committed' THEN
               ${expect_trigger}
+              ${holds}
               PERFORM FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = ${id} FOR SHARE;  -- nor has it been stopped
           END IF;
           -- Before anything is named: the source may have been altered, and the stream table dropped.
-          IF EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = ${id})
-              OR NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = ${id}) THEN
+          IF ${is_stopped} THEN
               RETURN NULL;
           END IF;
           ${begin}
@@ -111,6 +111,8 @@ std::string changed_at_once(const TriggerWriter& triggers, const AtOnce& parts) 
                       {"declared", parts.declared},
                       {"saved", TriggerWriter::saved()},
                       {"expect_trigger", triggers.expect_trigger()},
+                      {"holds", triggers.holds()},
+                      {"is_stopped", triggers.is_stopped()},
                       {"begin", triggers.begins("RETURN NULL")},
                       {"inserted", parts.inserted},
                       {"deleted", parts.deleted},

@@ -57,6 +57,7 @@ class CountedStatements {
             END IF;
             IF v.at IS NULL AND current_setting('transaction_isolation') <> 'read committed' THEN
                 ${expect_trigger}
+                ${holds}
                 ${all_places}
                 PERFORM FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = ${id} FOR UPDATE;  -- nor has it been stopped
             END IF;
@@ -68,6 +69,7 @@ class CountedStatements {
     const std::string body =
         fill(kText, {{"id", id_},
                      {"expect_trigger", triggers_.expect_trigger()},
+                     {"holds", triggers_.holds()},
                      {"all_places", all_places()},
                      {"take_a_place", locks_.places() == 1 ? take_the_place() : take_one_of_the_places()},
                      {"remember", remember()}});
@@ -168,7 +170,7 @@ class CountedStatements {
             ${what_changed}
             ${changes}
             ${run}
-            user_keys CONSTANT text[] := ${user_keys};  -- columns of unique indexes that users made
+            user_keys text[];  -- columns of unique indexes that users made
             violations bigint;
             rows_inserted bigint;
             rows_updated bigint;
@@ -181,14 +183,17 @@ class CountedStatements {
             ${begin}
             -- The guard trigger lets these statements pass.
             v.ignored := set_config('pgtrickle.apply', '${id}', true);
+            v.user_keys := ${user_keys};
             ${set_sizes}
             ${lock}
+            ${stopped_since}
             ${differential}
             ${check_deferred}
             ${restore_sizes}
             ${end}
         END
     )sql";
+    const std::string lock = locking(numbers);
     const std::string body = fill(kBody, {{"id", id_},
                                           {"what_changed", numbers.declarations({})},
                                           {"changes", many ? "" : arguments()},
@@ -199,7 +204,8 @@ class CountedStatements {
                                           {"save_sizes", many ? kSaveSizes : ""},
                                           {"begin", triggers_.begins("RETURN")},
                                           {"set_sizes", many ? kSetSizes : ""},
-                                          {"lock", locking(numbers)},
+                                          {"lock", lock},
+                                          {"stopped_since", lock.empty() ? "" : stopped_since(many)},
                                           {"differential", differential.statements},
                                           {"check_deferred", check_deferred()},
                                           {"restore_sizes", many ? kRestoreSizes : ""},
@@ -373,6 +379,20 @@ class CountedStatements {
   [[nodiscard]] std::string check_deferred() const {
     if (!request_.user_keys) return {};
     return "PERFORM pgtrickle._check_deferred(" + quote_literal(name_) + "::regclass);";
+  }
+
+  /// While locks were waited for. What the query calls may be gone.
+  [[nodiscard]] std::string stopped_since(bool many) const {
+    constexpr const char* kText = R"sql(
+        IF ${is_stopped} THEN
+            ${restore_sizes}
+            ${end}
+            RETURN;
+        END IF;
+    )sql";
+    return fill(kText, {{"is_stopped", triggers_.is_stopped()},
+                        {"restore_sizes", many ? kRestoreSizes : ""},
+                        {"end", TriggerWriter::ends()}});
   }
 
   /// As rows of the table, one more than are few.

@@ -119,6 +119,10 @@ std::string TriggerWriter::begins(const char* leave) const {
               DETAIL = 'A trigger on it, or on a stream table that reads it, changes what it reads.',
               HINT = ${hint};
       END IF;
+      ${holds}
+      IF ${is_stopped} THEN
+          ${leave};
+      END IF;
       ${still_fits}
       v.ignored := set_config('pgtrickle.maintaining', v.maintaining || ' ${id} ', true);
   )sql";
@@ -128,7 +132,38 @@ std::string TriggerWriter::begins(const char* leave) const {
                       {"hint", quote_literal("Its owner can drop that trigger, or have it refreshed instead: "
                                              "pgtrickle.alter_stream_table('" +
                                              name_ + "', refresh_mode => 'DIFFERENTIAL').")},
+                      {"holds", holds()},
+                      {"is_stopped", is_stopped()},
+                      {"leave", leave},
                       {"still_fits", still_fits(leave)}});
+}
+
+/// A subtransaction that writes nothing takes no transaction id. By a query, because LOCK TABLE asks for a privilege on
+/// all columns.
+std::string TriggerWriter::holds() const {
+  const auto& first = *sources_.front().source;
+  // What a statement changes, it holds.
+  const bool held =
+      sources_.size() == 1 && first.kind != SourceKind::kPartitionedTable && !first.has_inheritance_children;
+  std::vector<Query> others;
+  for (const auto& s : sources_)
+    others.emplace_back(Select().from("ONLY " + qualified(s.source->schema, s.source->name), "t"));
+  constexpr const char* kText = R"sql(
+      BEGIN      -- who alters or drops what is named below is waited for here
+          LOCK TABLE ONLY ${name} IN ROW EXCLUSIVE MODE;
+          ${others}
+      EXCEPTION WHEN undefined_table OR invalid_schema_name OR wrong_object_type OR insufficient_privilege THEN
+          ${lost}
+      END;
+  )sql";
+  return fill(kText, {{"name", name_},
+                      {"others", held ? "" : "PERFORM FROM " + union_all(others).in_parentheses() + " t WHERE false;"},
+                      {"lost", lost("what it reads or writes is gone, or closed to its owner")}});
+}
+
+std::string TriggerWriter::is_stopped() const {
+  return "EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = " + id_ +
+         ")\nOR NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = " + id_ + ")";
 }
 
 std::string TriggerWriter::ends() {

@@ -6,7 +6,9 @@
 //
 // Rule: a writer does not fail because of what became of a stream table. So before a function names anything of a
 // source, it looks whether the program has been stopped; if it cannot go on it says so (`lost`), and the writer goes
-// on.
+// on. The naive version only looks: DROP, RENAME or ALTER of the stream table or of another source waits for a writer
+// who is there already, the next writer looks, names it, waits behind the DDL, and fails when that is through. So what
+// will be named is locked first, where it does no harm if it is gone, and then looked at.
 #pragma once
 
 #include <cstdint>
@@ -56,6 +58,10 @@ class TriggerWriter {
   [[nodiscard]] static std::string saved();
   [[nodiscard]] std::string begins(const char* leave) const;
   [[nodiscard]] static std::string ends();
+  /// What the program names stays as it is from here on. If it is not there any more, the program is `lost`.
+  [[nodiscard]] std::string holds() const;
+  /// A condition: the program has been stopped, or the stream table was dropped.
+  [[nodiscard]] std::string is_stopped() const;
   /// A program is not for a snapshot in which its triggers are not there.
   [[nodiscard]] std::string expect_trigger() const;
   /// Where no event trigger stops it when a source is altered, before anything of the source is named.

@@ -124,11 +124,16 @@ BEGIN
                 MESSAGE = 'could not serialize access: stream table public.stream_table became IMMEDIATE after the snapshot',
                 HINT = 'Try the transaction again.';
         END IF;
+        BEGIN      -- who alters or drops what is named below is waited for here
+            LOCK TABLE ONLY public.stream_table IN ROW EXCLUSIVE MODE;
+        EXCEPTION WHEN undefined_table OR invalid_schema_name OR wrong_object_type OR insufficient_privilege THEN
+            UPDATE pgtrickle.pgt_immediate i SET lost = 'what it reads or writes is gone, or closed to its owner' WHERE i.pgt_id = 0;
+        END;
         PERFORM FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0 FOR SHARE;  -- nor has it been stopped
     END IF;
     -- Before anything is named: the source may have been altered, and the stream table dropped.
     IF EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
-        OR NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0) THEN
+       OR NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0) THEN
         RETURN NULL;
     END IF;
     IF position(' 0 ' IN v.maintaining) > 0 THEN
@@ -136,6 +141,15 @@ BEGIN
             MESSAGE = 'stream table public.stream_table of postgres is being maintained by this very statement',
             DETAIL = 'A trigger on it, or on a stream table that reads it, changes what it reads.',
             HINT = 'Its owner can drop that trigger, or have it refreshed instead: pgtrickle.alter_stream_table(''public.stream_table'', refresh_mode => ''DIFFERENTIAL'').';
+    END IF;
+    BEGIN      -- who alters or drops what is named below is waited for here
+        LOCK TABLE ONLY public.stream_table IN ROW EXCLUSIVE MODE;
+    EXCEPTION WHEN undefined_table OR invalid_schema_name OR wrong_object_type OR insufficient_privilege THEN
+        UPDATE pgtrickle.pgt_immediate i SET lost = 'what it reads or writes is gone, or closed to its owner' WHERE i.pgt_id = 0;
+    END;
+    IF EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
+       OR NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0) THEN
+        RETURN NULL;
     END IF;
     IF ((has_table_privilege(OID::oid, 'SELECT') OR has_column_privilege(OID::oid, 2::int2, 'SELECT') AND has_column_privilege(OID::oid, 3::int2, 'SELECT'))) IS NOT TRUE THEN
         UPDATE pgtrickle.pgt_immediate i SET lost = 'its owner may no longer SELECT from what it reads' WHERE i.pgt_id = 0;

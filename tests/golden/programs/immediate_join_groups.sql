@@ -95,7 +95,7 @@ DECLARE
     orders_changed CONSTANT boolean := $2 IS NOT NULL;
     d1 CONSTANT pgtrickle_state.changes_0_1[] := $1;
     d2 CONSTANT pgtrickle_state.changes_0_2[] := $2;
-    user_keys CONSTANT text[] := NULL;  -- columns of unique indexes that users made
+    user_keys text[];  -- columns of unique indexes that users made
     violations bigint;
     rows_inserted bigint;
     rows_updated bigint;
@@ -111,6 +111,18 @@ BEGIN
             DETAIL = 'A trigger on it, or on a stream table that reads it, changes what it reads.',
             HINT = 'Its owner can drop that trigger, or have it refreshed instead: pgtrickle.alter_stream_table(''public.stream_table'', refresh_mode => ''DIFFERENTIAL'').';
     END IF;
+    BEGIN      -- who alters or drops what is named below is waited for here
+        LOCK TABLE ONLY public.stream_table IN ROW EXCLUSIVE MODE;
+        PERFORM FROM (SELECT FROM ONLY public.customers t
+         UNION ALL
+         SELECT FROM ONLY public.orders t) t WHERE false;
+    EXCEPTION WHEN undefined_table OR invalid_schema_name OR wrong_object_type OR insufficient_privilege THEN
+        UPDATE pgtrickle.pgt_immediate i SET lost = 'what it reads or writes is gone, or closed to its owner' WHERE i.pgt_id = 0;
+    END;
+    IF EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
+       OR NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0) THEN
+        RETURN;
+    END IF;
     IF ((has_table_privilege(OID::oid, 'SELECT') OR has_column_privilege(OID::oid, 1::int2, 'SELECT') AND has_column_privilege(OID::oid, 2::int2, 'SELECT'))
         AND (has_table_privilege(OID::oid, 'SELECT') OR has_column_privilege(OID::oid, 2::int2, 'SELECT') AND has_column_privilege(OID::oid, 3::int2, 'SELECT'))) IS NOT TRUE THEN
         UPDATE pgtrickle.pgt_immediate i SET lost = 'its owner may no longer SELECT from what it reads' WHERE i.pgt_id = 0;
@@ -119,6 +131,7 @@ BEGIN
     v.ignored := set_config('pgtrickle.maintaining', v.maintaining || ' 0 ', true);
     -- The guard trigger lets these statements pass.
     v.ignored := set_config('pgtrickle.apply', '0', true);
+    v.user_keys := NULL;
     IF v.orders_changed THEN      -- what joins look up by, shared
         WITH
         -- For IMMEDIATE stream table public.stream_table of postgres. If its query cannot have your rows, its owner can take it out of your way: pgtrickle.alter_stream_table('public.stream_table', refresh_mode => 'DIFFERENTIAL')
@@ -205,6 +218,12 @@ BEGIN
     INTO v.violations;
     IF v.violations <> 0 THEN
         PERFORM pgtrickle._raise_disagreement('public.stream_table', 'locks', v.violations);
+    END IF;
+    IF EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
+       OR NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0) THEN
+        v.ignored := set_config('pgtrickle.apply', v.apply_before, true);
+        v.ignored := set_config('pgtrickle.maintaining', v.maintaining, true);
+        RETURN;
     END IF;
     -- the stream table
     WITH
@@ -315,7 +334,7 @@ AS $pgt$
 DECLARE
     customers_changed CONSTANT boolean := $1[1] > 0;
     orders_changed CONSTANT boolean := $1[2] > 0;
-    user_keys CONSTANT text[] := NULL;  -- columns of unique indexes that users made
+    user_keys text[];  -- columns of unique indexes that users made
     violations bigint;
     rows_inserted bigint;
     rows_updated bigint;
@@ -332,6 +351,18 @@ BEGIN
             DETAIL = 'A trigger on it, or on a stream table that reads it, changes what it reads.',
             HINT = 'Its owner can drop that trigger, or have it refreshed instead: pgtrickle.alter_stream_table(''public.stream_table'', refresh_mode => ''DIFFERENTIAL'').';
     END IF;
+    BEGIN      -- who alters or drops what is named below is waited for here
+        LOCK TABLE ONLY public.stream_table IN ROW EXCLUSIVE MODE;
+        PERFORM FROM (SELECT FROM ONLY public.customers t
+         UNION ALL
+         SELECT FROM ONLY public.orders t) t WHERE false;
+    EXCEPTION WHEN undefined_table OR invalid_schema_name OR wrong_object_type OR insufficient_privilege THEN
+        UPDATE pgtrickle.pgt_immediate i SET lost = 'what it reads or writes is gone, or closed to its owner' WHERE i.pgt_id = 0;
+    END;
+    IF EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
+       OR NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0) THEN
+        RETURN;
+    END IF;
     IF ((has_table_privilege(OID::oid, 'SELECT') OR has_column_privilege(OID::oid, 1::int2, 'SELECT') AND has_column_privilege(OID::oid, 2::int2, 'SELECT'))
         AND (has_table_privilege(OID::oid, 'SELECT') OR has_column_privilege(OID::oid, 2::int2, 'SELECT') AND has_column_privilege(OID::oid, 3::int2, 'SELECT'))) IS NOT TRUE THEN
         UPDATE pgtrickle.pgt_immediate i SET lost = 'its owner may no longer SELECT from what it reads' WHERE i.pgt_id = 0;
@@ -340,6 +371,7 @@ BEGIN
     v.ignored := set_config('pgtrickle.maintaining', v.maintaining || ' 0 ', true);
     -- The guard trigger lets these statements pass.
     v.ignored := set_config('pgtrickle.apply', '0', true);
+    v.user_keys := NULL;
     v.ignored := set_config('pgtrickle.sizes', $1::text, true);
     IF v.orders_changed THEN      -- what joins look up by, shared
         WITH
@@ -427,6 +459,13 @@ BEGIN
     INTO v.violations;
     IF v.violations <> 0 THEN
         PERFORM pgtrickle._raise_disagreement('public.stream_table', 'locks', v.violations);
+    END IF;
+    IF EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
+       OR NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0) THEN
+        v.ignored := set_config('pgtrickle.sizes', v.sizes_before, true);
+        v.ignored := set_config('pgtrickle.apply', v.apply_before, true);
+        v.ignored := set_config('pgtrickle.maintaining', v.maintaining, true);
+        RETURN;
     END IF;
     -- the stream table
     WITH
@@ -553,6 +592,18 @@ BEGIN
                 DETAIL = 'A trigger on it, or on a stream table that reads it, changes what it reads.',
                 HINT = 'Its owner can drop that trigger, or have it refreshed instead: pgtrickle.alter_stream_table(''public.stream_table'', refresh_mode => ''DIFFERENTIAL'').';
         END IF;
+        BEGIN      -- who alters or drops what is named below is waited for here
+            LOCK TABLE ONLY public.stream_table IN ROW EXCLUSIVE MODE;
+            PERFORM FROM (SELECT FROM ONLY public.customers t
+             UNION ALL
+             SELECT FROM ONLY public.orders t) t WHERE false;
+        EXCEPTION WHEN undefined_table OR invalid_schema_name OR wrong_object_type OR insufficient_privilege THEN
+            UPDATE pgtrickle.pgt_immediate i SET lost = 'what it reads or writes is gone, or closed to its owner' WHERE i.pgt_id = 0;
+        END;
+        IF EXISTS (SELECT FROM pgtrickle.pgt_immediate_stopped x WHERE x.pgt_id = 0)
+           OR NOT EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0) THEN
+            RETURN;
+        END IF;
         IF ((has_table_privilege(OID::oid, 'SELECT') OR has_column_privilege(OID::oid, 1::int2, 'SELECT') AND has_column_privilege(OID::oid, 2::int2, 'SELECT'))
             AND (has_table_privilege(OID::oid, 'SELECT') OR has_column_privilege(OID::oid, 2::int2, 'SELECT') AND has_column_privilege(OID::oid, 3::int2, 'SELECT'))) IS NOT TRUE THEN
             UPDATE pgtrickle.pgt_immediate i SET lost = 'its owner may no longer SELECT from what it reads' WHERE i.pgt_id = 0;
@@ -607,6 +658,14 @@ BEGIN
                 MESSAGE = 'could not serialize access: stream table public.stream_table became IMMEDIATE after the snapshot',
                 HINT = 'Try the transaction again.';
         END IF;
+        BEGIN      -- who alters or drops what is named below is waited for here
+            LOCK TABLE ONLY public.stream_table IN ROW EXCLUSIVE MODE;
+            PERFORM FROM (SELECT FROM ONLY public.customers t
+             UNION ALL
+             SELECT FROM ONLY public.orders t) t WHERE false;
+        EXCEPTION WHEN undefined_table OR invalid_schema_name OR wrong_object_type OR insufficient_privilege THEN
+            UPDATE pgtrickle.pgt_immediate i SET lost = 'what it reads or writes is gone, or closed to its owner' WHERE i.pgt_id = 0;
+        END;
         PERFORM FROM pgtrickle_state.places_0 p ORDER BY p.place FOR UPDATE;
         PERFORM FROM pgtrickle.pgt_immediate i WHERE i.pgt_id = 0 FOR UPDATE;  -- nor has it been stopped
     END IF;

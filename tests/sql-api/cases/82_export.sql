@@ -30,6 +30,10 @@ CREATE UNIQUE INDEX lowered ON sums (lower(v));
 ALTER TABLE beside ADD CONSTRAINT "w once" UNIQUE (w) DEFERRABLE INITIALLY DEFERRED, ADD CONSTRAINT positive CHECK (w > 0);
 CREATE FUNCTION told() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TRIGGER told AFTER INSERT OR DELETE ON sums FOR EACH STATEMENT EXECUTE FUNCTION told();
+CREATE TRIGGER untold AFTER UPDATE ON sums FOR EACH STATEMENT EXECUTE FUNCTION told();
+CREATE TRIGGER "always told" AFTER UPDATE ON sums FOR EACH STATEMENT EXECUTE FUNCTION told();
+CREATE TRIGGER "told there" AFTER UPDATE ON sums FOR EACH STATEMENT EXECUTE FUNCTION told();
+ALTER TABLE sums DISABLE TRIGGER untold, ENABLE ALWAYS TRIGGER "always told", ENABLE REPLICA TRIGGER "told there";
 COMMENT ON TABLE sums IS 'it''s a comment'; COMMENT ON COLUMN sums.n IS E'of two\nlines';
 GRANT SELECT ON sums TO bob, PUBLIC; GRANT SELECT (id) ON beside TO bob WITH GRANT OPTION;
 ALTER TABLE sums ENABLE ROW LEVEL SECURITY;
@@ -41,7 +45,12 @@ SELECT pgtrickle.create_watermark_group('in time', ARRAY['u', 'edges'], 2.5);
 -- a query that tells who runs it
 CREATE TABLE seen (who text); GRANT INSERT ON seen TO PUBLIC;
 CREATE FUNCTION spy(i int) RETURNS int LANGUAGE plpgsql VOLATILE AS 'BEGIN INSERT INTO public.seen VALUES (current_user); RETURN i; END';
-SET ROLE alice; SELECT pgtrickle.create_stream_table('spying', 'SELECT public.spy(id) AS id FROM public.u', initialize => false); RESET ROLE;
+-- Planning runs functions that are called immutable.
+CREATE FUNCTION folded(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN public.spy(i); END';
+SET ROLE alice; SELECT pgtrickle.create_stream_table('spying', 'SELECT public.spy(id) AS id FROM public.u', initialize => false);
+SELECT pgtrickle.create_stream_table('folding', 'SELECT id FROM public.u WHERE public.folded(1) = 1', initialize => false); RESET ROLE;
+SELECT test.ok('its owner has planned it', (SELECT bool_and(who = 'alice') FROM seen));
+DELETE FROM seen;
 
 CREATE FUNCTION made() RETURNS text LANGUAGE sql AS $$
     SELECT string_agg(concat_ws(' | ', s.name, s.owner, s.query, s.schedule, s.refresh_mode, s.tier, s.max_staleness, s.fuse, s.status = 'PAUSED',
@@ -60,7 +69,7 @@ SELECT test.eq('and it says the same', pgtrickle.export_definitions(), :'script'
 
 -- all are gone
 SELECT pgtrickle.drop_refresh_group('both'), pgtrickle.drop_watermark_group('in time');
-SELECT pgtrickle.drop_stream_table(E'public."first\n; DROP TABLE u; --"', cascade => true), pgtrickle.drop_stream_table('beside'), pgtrickle.drop_stream_table('spying'), pgtrickle.drop_stream_table('ring_1', cascade => true);
+SELECT pgtrickle.drop_stream_table(E'public."first\n; DROP TABLE u; --"', cascade => true), pgtrickle.drop_stream_table('beside'), pgtrickle.drop_stream_table('spying'), pgtrickle.drop_stream_table('folding'), pgtrickle.drop_stream_table('ring_1', cascade => true);
 SELECT test.ok('gone', NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables) AND to_regclass('sums') IS NULL AND pgtrickle.export_definitions() IS NULL);
 SET search_path = pg_catalog; SET TimeZone = 'America/New_York';
 BEGIN; :script COMMIT;
@@ -72,6 +81,8 @@ SELECT test.ok('who imports runs nothing of a tenant', NOT EXISTS (SELECT FROM s
 SELECT test.ok('and what was on it', EXISTS (SELECT FROM pg_indexes WHERE indexname = 'an index') AND EXISTS (SELECT FROM pg_constraint WHERE conname = 'w once' AND condeferred)
     AND EXISTS (SELECT FROM pg_trigger WHERE tgname = 'told') AND has_column_privilege('bob', 'beside', 'id', 'SELECT WITH GRANT OPTION')
     AND NOT has_table_privilege('bob', 'beside', 'SELECT') AND (SELECT relrowsecurity FROM pg_class WHERE relname = 'sums'));
+SELECT test.eq('a disabled trigger stays disabled', (SELECT string_agg(format('%s %s', tgname, tgenabled), ', ' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = 'sums'::regclass AND tgname ~ 'told'),
+    'always told A, told O, told there R, untold D');
 -- changed meanwhile, it is changed back
 SELECT pgtrickle.alter_stream_table('beside', query => 'SELECT id, w + 1 AS w FROM u', schedule => '1h');
 BEGIN; :script COMMIT;

@@ -28,3 +28,9 @@ SELECT test.ok('mermaid', pgtrickle.explain_dag() ~ E'^graph LR\n' AND pgtrickle
     AND pgtrickle.explain_dag() ~ format(E'n%s\\(\\["public.t"\\]\\)', 't'::regclass::oid) AND pgtrickle.explain_dag() ~ $$\["public.'b ''\(x\)'<br/>$$);
 SELECT test.ok('dot', pgtrickle.explain_dag('DOT') ~ format($$n%s \[label="public.a\\nDIFFERENTIAL$$, 'a'::regclass::oid) AND pgtrickle.explain_dag('dot') ~ E' -> n\\d+;\n}$');
 SELECT test.fails('SELECT pgtrickle.explain_dag(''png'')', '22023', 'mermaid or dot');
+-- what is gone has the name that it had
+DROP TABLE t;
+SELECT test.eq('a source that was dropped', (SELECT source_table FROM pgtrickle.list_sources('a')), 'public.t');
+SELECT pgt_id AS id FROM pgtrickle.pgt_stream_tables WHERE pgt_name = 'a' \gset
+SELECT pgtrickle.drop_stream_table('a', cascade => true);
+SELECT test.ok('a stream table that was dropped', EXISTS (SELECT FROM pgtrickle.refresh_timeline() WHERE stream_table = format('(dropped, %s)', :id)));
