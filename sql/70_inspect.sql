@@ -538,6 +538,15 @@ BEGIN
     SELECT string_agg(l.what, '; ' ORDER BY l.what) INTO what FROM pgtrickle._leftovers() AS l;
     RETURN QUERY SELECT 'leftovers', CASE WHEN what IS NULL THEN 'OK' ELSE 'WARN' END,
         coalesce(what || ' (a restore without pgtrickle''s data has brought them: the daemon removes them)', 'none');
+    RETURN QUERY SELECT 'capture_trigger',
+        CASE WHEN x.kind = 'c' AND x.plain > 0 AND x.in_c = 0 THEN 'WARN' ELSE 'OK' END,
+        format('%s: %s sources in C, %s in PL/pgSQL', x.kind, x.in_c, x.plain)
+    FROM (SELECT coalesce((SELECT c.capture_trigger FROM pgtrickle.pgt_control c), 'auto') AS kind,
+                 count(*) FILTER (WHERE l.lanname = 'pgtrickle_capture') AS in_c,
+                 count(*) FILTER (WHERE l.lanname <> 'pgtrickle_capture') AS plain
+          FROM pgtrickle.pgt_sources s
+          JOIN pg_proc p ON p.pronamespace = 'pgtrickle_changes'::regnamespace AND p.proname = 'capture_' || s.source_id
+          JOIN pg_language l ON l.oid = p.prolang) AS x;
     RETURN QUERY SELECT 'installation', CASE WHEN pgtrickle._cluster_changed() THEN 'ERROR' ELSE 'OK' END,
         CASE WHEN pgtrickle._cluster_changed()
              THEN 'this catalog comes from another cluster or database (restore, pg_upgrade): the daemon must relink it'

@@ -226,6 +226,7 @@ SELECT format('SELECT test.eq(''nothing forged'', (SELECT count(*) FROM pgtrickl
 SELECT test.fails('SELECT pgtrickle.set_capture_trigger(''rust'')', '22023');
 SELECT test.eq('all in PL/pgSQL', pgtrickle.set_capture_trigger('plpgsql'), 'plpgsql');
 SELECT test.ok('all of them', NOT EXISTS (SELECT FROM pgtrickle.trigger_inventory() WHERE capture_trigger = 'c'));
+SELECT test.ok('health', (SELECT severity = 'OK' AND detail ~ '^plpgsql: 0 sources in C, [1-9]' FROM pgtrickle.health_check() WHERE check_name = 'capture_trigger'));
 INSERT INTO target VALUES (1);
 SELECT test.eq('back', pgtrickle.set_capture_trigger('auto'), 'c');
 SELECT test.ok('in C again', EXISTS (SELECT FROM pgtrickle.trigger_inventory() WHERE capture_trigger = 'c'));
