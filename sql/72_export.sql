@@ -47,7 +47,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION pgtrickle._export_settings TO PUBLIC;
 
--- The call that makes it, or changes it to this. Options that it does not have are not named. Who imports it should run
+-- The call that makes it, or changes it to this. Options without a value are not named. Who imports it should run
 -- nothing of the owner's query: the daemon fills the table, with the rights of the owner that it has by then.
 CREATE FUNCTION pgtrickle._export_call(st pgtrickle.pgt_stream_tables) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -60,7 +60,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                          UNION ALL SELECT 3, 'initialize', 'false'
                          UNION ALL SELECT 4, e.key, e.value
                          FROM jsonb_each_text(jsonb_strip_nulls(to_jsonb(pgtrickle._kept_options(st)))) AS e
-                         WHERE (e.key, e.value) NOT IN (('tier', 'hot'), ('fuse', 'off'), ('allow_circular', 'false'))
+                         WHERE (e.key, e.value) <> ('allow_circular', 'false')
                         ) AS o),
                   pgtrickle._export_settings(st, r.renamed))
     FROM (SELECT pgtrickle._is_renamed(st.names, st.names_now) AS renamed) AS r

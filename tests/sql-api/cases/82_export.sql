@@ -84,7 +84,7 @@ SELECT test.ok('and what was on it', EXISTS (SELECT FROM pg_indexes WHERE indexn
 SELECT test.eq('a disabled trigger stays disabled', (SELECT string_agg(format('%s %s', tgname, tgenabled), ', ' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = 'sums'::regclass AND tgname ~ 'told'),
     'always told A, told O, told there R, untold D');
 -- changed meanwhile, it is changed back
-SELECT pgtrickle.alter_stream_table('beside', query => 'SELECT id, w + 1 AS w FROM u', schedule => '1h');
+SELECT pgtrickle.alter_stream_table('beside', query => 'SELECT id, w + 1 AS w FROM u', schedule => '1h', tier => 'cold', fuse => 'auto');
 BEGIN; :script COMMIT;
 SELECT test.eq('changed back', (SELECT pgtrickle.export_definitions()), :'script');
 
