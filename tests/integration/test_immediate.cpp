@@ -103,6 +103,13 @@ TEST_F(Immediate, AutoNeverChoosesIt) {
   EXPECT_EQ(session_.value("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'pgtrickle\\_now%'"), "0");
 }
 
+// The compiler looked at the first of no sources, and the daemon was gone.
+TEST_F(Immediate, WhatReadsNothingHasNoTriggers) {
+  db_.create_stream_table("st", "SELECT 1 AS a UNION ALL VALUES (2), (2)", "IMMEDIATE");
+  EXPECT_EQ(session_.table("SELECT * FROM st ORDER BY a"), "1\n2\n2");
+  EXPECT_EQ(session_.value("SELECT effective_refresh_mode FROM pgtrickle.pgt_stream_tables"), "IMMEDIATE");
+}
+
 TEST_F(Immediate, AStatementThatChangesSeveralSourcesCountsOnce) {
   create_all();
   expect_equal_after(

@@ -141,10 +141,11 @@ std::string TriggerWriter::begins(const char* leave) const {
 /// A subtransaction that writes nothing takes no transaction id. By a query, because LOCK TABLE asks for a privilege on
 /// all columns.
 std::string TriggerWriter::holds() const {
-  const auto& first = *sources_.front().source;
-  // What a statement changes, it holds.
-  const bool held =
-      sources_.size() == 1 && first.kind != SourceKind::kPartitionedTable && !first.has_inheritance_children;
+  // What a statement changes, it holds: a table of which only that one is read.
+  const bool held = std::all_of(sources_.begin(), sources_.end(), [&](const CapturedSource& s) {
+    return sources_.size() == 1 && s.source->kind != SourceKind::kPartitionedTable &&
+           !s.source->has_inheritance_children;
+  });
   std::vector<Query> others;
   for (const auto& s : sources_)
     others.emplace_back(Select().from("ONLY " + qualified(s.source->schema, s.source->name), "t"));
