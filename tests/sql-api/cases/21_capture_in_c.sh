@@ -4,6 +4,10 @@
 set -euo pipefail
 db=$1
 psql() { "$PG_BIN/psql" -X -q -At -v ON_ERROR_STOP=1 -d "$db" "$@"; }
+if [ ! -e "$("$PG_BIN/pg_config" --includedir-server)/postgres.h" ]; then
+  echo "the headers of this server are not installed"     # a server that was unpacked for the tests has none
+  exit 77
+fi
 [ -e "$WORK/lib/pg_trickle.so" ] || build_library
 use_library "$db"
 
