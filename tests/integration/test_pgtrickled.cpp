@@ -247,11 +247,13 @@ TEST(Daemon, UninstallingInOneDatabaseConcernsThatOneAlone) {
   DaemonProcess daemon({.dsns = {kept.dsn(), left.dsn()}});
   session.exec("SELECT pgtrickle.wait_until_active('st', '15 s')");
   ASSERT_EQ(run_cli({"uninstall", "--yes", "--dsn", left.dsn()}).exit_code, 0);
+  // On the way there it is paused, and served no more.
   json health;
-  EXPECT_TRUE(wait_until([&] {
+  ASSERT_TRUE(wait_until([&] {
     const auto answer = http_get(daemon.http_port(), "/health");
     health = json::parse(answer.body);
-    return answer.status == 200 && health["status"] == "degraded";
+    return answer.status == 200 && health["status"] == "degraded" &&
+           health["reasons"].dump().find("not installed") != std::string::npos;
   })) << health;
   EXPECT_EQ(health["reasons"].size(), 1U) << health;
   EXPECT_THAT(health["reasons"][0].get<std::string>(),
